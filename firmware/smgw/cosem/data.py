@@ -1,0 +1,93 @@
+"""COSEM data: a typed value as the wire carries it, and its decimal form for people (IEC 62056-62, 4.1.5)."""
+
+from decimal import Decimal
+from enum import IntEnum
+from typing import NamedTuple, Union
+
+from smgw.errors import LocalProtocolError
+
+
+class DataType(IntEnum):
+    """The common data types with their A-XDR tags; the store and the XML codec use the same numbers."""
+
+    NULL_DATA = 0
+    ARRAY = 1
+    STRUCTURE = 2
+    BOOLEAN = 3
+    BIT_STRING = 4
+    DOUBLE_LONG = 5
+    DOUBLE_LONG_UNSIGNED = 6
+    FLOATING_POINT = 7
+    OCTET_STRING = 9
+    VISIBLE_STRING = 10
+    UTF8_STRING = 12
+    BCD = 13
+    INTEGER = 15
+    LONG = 16
+    UNSIGNED = 17
+    LONG_UNSIGNED = 18
+    COMPACT_ARRAY = 19
+    LONG64 = 20
+    LONG64_UNSIGNED = 21
+    ENUM = 22
+    FLOAT32 = 23
+    FLOAT64 = 24
+    DATE_TIME = 25
+    DATE = 26
+    TIME = 27
+    DONT_CARE = 255
+
+
+class Data(NamedTuple):
+    """One typed value.
+
+    `value` is an int for the number types, bool and enum; str of 0 and 1 for bit-string; str for the text types;
+    bytes for octet-string, bcd, floats (their raw octets: no metered value passes through a float), dates and times;
+    a tuple of Data for array, structure and compact-array; None for null-data and dont-care.
+    """
+
+    type: DataType
+    value: Union[int, str, bytes, tuple["Data", ...], None]
+
+
+NULL = Data(DataType.NULL_DATA, None)
+
+_SIGNED = {1: DataType.INTEGER, 2: DataType.LONG, 4: DataType.DOUBLE_LONG, 8: DataType.LONG64}
+_UNSIGNED = {
+    1: DataType.UNSIGNED,
+    2: DataType.LONG_UNSIGNED,
+    4: DataType.DOUBLE_LONG_UNSIGNED,
+    8: DataType.LONG64_UNSIGNED,
+}
+#: Smallest and largest value of every whole-number type.
+RANGE: dict[DataType, tuple[int, int]] = {
+    **{kind: (-(1 << (8 * size - 1)), (1 << (8 * size - 1)) - 1) for size, kind in _SIGNED.items()},
+    **{kind: (0, (1 << (8 * size)) - 1) for size, kind in _UNSIGNED.items()},
+    DataType.ENUM: (0, 255),
+    DataType.BOOLEAN: (0, 1),
+}
+
+
+def integer(value: int, size: int, *, signed: bool) -> Data:
+    """Data for a whole number that the wire carried in `size` octets (1 to 8; 3, 5, 6, 7 go to the next width)."""
+    width = 1 if size <= 1 else 2 if size <= 2 else 4 if size <= 4 else 8
+    kind = (_SIGNED if signed else _UNSIGNED)[width]
+    low, high = RANGE[kind]
+    if not low <= value <= high:
+        raise LocalProtocolError(f"{value} does not fit {kind.name}")
+    return Data(kind, value)
+
+
+def octet_string(octets: bytes) -> Data:
+    """Data for an octet string."""
+    return Data(DataType.OCTET_STRING, octets)
+
+
+def decimal(value: int, scaler: int | None) -> Decimal:
+    """value · 10^scaler, exactly, with the digits the meter gave; a missing scaler is 0."""
+    return Decimal(value).scaleb(scaler or 0)
+
+
+def plain(value: int, scaler: int | None) -> str:
+    """value · 10^scaler as a person writes it: `86038387975, -4` is `8603838.7975`; never an exponent."""
+    return format(decimal(value, scaler), "f")

@@ -1,0 +1,100 @@
+"""Device identification (DIN 43863-5, DIN 43849): text, canonical name and the octets that a meter sends."""
+
+import re
+from typing import Self
+from urllib.parse import quote_from_bytes, unquote_to_bytes
+
+from smgw.errors import SmgwError
+
+_DIN_TEXT = re.compile(r"([0-9A-F])([A-Z]{3})([0-9A-F]{2})(\d{8})")
+_DIN_SUFFIX = ".sm"
+_SERIAL_MAX = 99_999_999
+
+
+class DeviceIdError(SmgwError, ValueError):
+    """A text that names no device."""
+
+    def __init__(self, given: str, wanted: str) -> None:
+        super().__init__(f"{given!r} is no device id; {wanted}")
+        self.given = given
+
+
+class DeviceId(bytes):
+    """A device by the octets it sends; a DIN 43863-5 id has ten:
+
+    octet   0    1        2 .. 4        5       6 .. 9
+            0A   medium   FLAG letters  block   serial, u32 big-endian, at most 99,999,999
+    text         1        EMH           00      05347109                       -> 1EMH0005347109 -> 1emh0005347109.sm
+
+    Half of the real meters send something else (09 01 ..., 06 ..., ASCII). Such an id is kept as it came: hex for
+    people and in XML, percent-encoded in a URI (TR-03109-1 Annex II, canonical device name).
+    """
+
+    __slots__ = ()
+
+    def __new__(cls, octets: bytes) -> Self:
+        if not 1 <= len(octets) <= 64:
+            raise DeviceIdError(octets.hex(), "it has 1 to 64 octets")
+        return super().__new__(cls, octets)
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read `1EMH0011802881`, `1 EMH 00 1180 2881`, `1emh0011802881.sm` or, for a foreign id, its octets in hex."""
+        squeezed = re.sub(r"[\s-]", "", text).upper()
+        if match := _DIN_TEXT.fullmatch(squeezed.removesuffix(_DIN_SUFFIX.upper())):
+            medium, maker, block, serial = match.groups()
+            return cls(
+                bytes((0x0A, int(medium, 16))) + maker.encode() + bytes.fromhex(block) + int(serial).to_bytes(4, "big")
+            )
+        if re.fullmatch(r"(?:[0-9A-F]{2})+", squeezed):
+            return cls(bytes.fromhex(squeezed))
+        raise DeviceIdError(text, "write a DIN 43863-5 id such as 1EMH0011802881, or the octets the meter sends in hex")
+
+    @classmethod
+    def from_uri(cls, segment: str) -> Self:
+        """Read the path segment `<devid>` of Annex II: a canonical `.sm` name or percent-encoded octets."""
+        if segment.lower().endswith(_DIN_SUFFIX):
+            device = cls.parse(segment)
+            if device.is_din:
+                return device
+        octets = unquote_to_bytes(segment)
+        if not octets:
+            raise DeviceIdError(segment, "a URI names it as 1emh0011802881.sm or by percent-encoded octets")
+        return cls(octets)
+
+    @property
+    def is_din(self) -> bool:
+        """True if these octets are a DIN 43863-5 id."""
+        return (
+            len(self) == 10
+            and self[0] == 0x0A
+            and self[1] <= 0x0F
+            and all(0x41 <= letter <= 0x5A for letter in self[2:5])
+            and int.from_bytes(self[6:], "big") <= _SERIAL_MAX
+        )
+
+    @property
+    def maker(self) -> str | None:
+        """The maker's three FLAG letters, where the id is built like DIN 43863-5 (0A or the older 09)."""
+        letters = bytes(self[2:5])
+        if len(self) == 10 and self[0] in (0x09, 0x0A) and letters.isalpha() and letters.isascii():
+            return letters.decode().upper()
+        return None
+
+    @property
+    def uri(self) -> str:
+        """The path segment: `1emh0005347109.sm`, or every octet that is no unreserved character as %XX."""
+        return f"{self}{_DIN_SUFFIX}".lower() if self.is_din else quote_from_bytes(self, safe="")
+
+    @property
+    def xml_id(self) -> str:
+        """The `id` of an `ldev` element: the canonical name, or the octets in lower-case hex."""
+        return f"{self}{_DIN_SUFFIX}".lower() if self.is_din else self.hex()
+
+    def __str__(self) -> str:
+        if self.is_din:
+            return f"{self[1]:X}{self[2:5].decode()}{self[5]:02X}{int.from_bytes(self[6:], 'big'):08d}"
+        return self.hex()
+
+    def __repr__(self) -> str:
+        return f"DeviceId.parse({str(self)!r})"

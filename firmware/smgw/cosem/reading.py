@@ -1,0 +1,69 @@
+"""Captures and readings: what one telegram or poll gave, with its times and its quality."""
+
+from enum import IntEnum
+from typing import NamedTuple
+
+from smgw.cosem.data import Data
+from smgw.cosem.device_id import DeviceId
+from smgw.cosem.obis import Obis
+
+
+class ClockState(IntEnum):
+    """What the gateway knew of the time when it stamped."""
+
+    INVALID = 0
+    SYNCHRONISED = 1
+
+
+class Stamp(NamedTuple):
+    """One moment of the gateway's clock. `boot_id` and `boottime_ns` keep the order where `utc_us` cannot."""
+
+    boot_id: str
+    boottime_ns: int
+    utc_us: int  # microseconds since 1970-01-01 UTC
+    dispersion_us: int  # how far utc_us may be off
+    state: ClockState
+
+
+class MeterTimeKind(IntEnum):
+    """How a meter tells its own time; 1 to 3 are SML's choices."""
+
+    SEC_INDEX = 1
+    TIMESTAMP = 2
+    LOCAL_TIMESTAMP = 3
+    DLMS_DATE_TIME = 4
+
+
+class MeterTime(NamedTuple):
+    """A meter's own time, raw: u32 big-endian; for LOCAL_TIMESTAMP followed by two i16 (minutes); 12 DLMS octets."""
+
+    kind: MeterTimeKind
+    octets: bytes
+
+    @property
+    def seconds(self) -> int | None:
+        """The u32 of an SML time: seconds of operation (SEC_INDEX) or since 1970; None for DLMS octets."""
+        return None if self.kind is MeterTimeKind.DLMS_DATE_TIME else int.from_bytes(self.octets[:4], "big")
+
+
+class Reading(NamedTuple):
+    """One value of one register. Where a habit of the meter was corrected, `raw` keeps what the wire said."""
+
+    obis: Obis
+    value: Data
+    scaler: int = 0
+    unit: int = 255
+    raw: Data | None = None
+    status: Data | None = None  # as the meter sent it; its meaning hangs on the meter (FNN, EDL)
+    class_id: int = 3
+    attribute: int = 2
+
+
+class Capture(NamedTuple):
+    """One telegram or poll of one meter."""
+
+    meter: str  # name of the meter profile
+    device: DeviceId
+    stamp: Stamp
+    meter_time: MeterTime | None
+    readings: tuple[Reading, ...]
