@@ -2,7 +2,7 @@
 
 from decimal import Decimal
 from enum import IntEnum
-from typing import NamedTuple, Union
+from typing import NamedTuple
 
 from smgw.errors import LocalProtocolError
 
@@ -47,7 +47,7 @@ class Data(NamedTuple):
     """
 
     type: DataType
-    value: Union[int, str, bytes, tuple["Data", ...], None]
+    value: int | str | bytes | tuple["Data", ...] | None
 
 
 NULL = Data(DataType.NULL_DATA, None)

@@ -16,7 +16,8 @@ class ObisError(SmgwError, ValueError):
 
     def __init__(self, given: str) -> None:
         super().__init__(
-            f"{given!r} is no OBIS code; write it as 1-0:1.8.0*255, 1.0.1.8.0.255, 1.8.0 or 12 hex digits, groups 0 to 255"
+            f"{given!r} is no OBIS code; write it as 1-0:1.8.0*255, 1.0.1.8.0.255, 1.8.0 or 12 hex digits,"
+            " each group 0 to 255"
         )
         self.given = given
 
@@ -37,7 +38,7 @@ class Obis(bytes):
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read `1-0:1.8.0*255`, `1.0.1.8.0.255`, `1.8.0` (electricity, channel 0) or 12 hex digits; F defaults to 255."""
+        """Read `1-0:1.8.0*255`, `1.0.1.8.0.255`, `1.8.0` (electricity) or 12 hex digits; F defaults to 255."""
         text = text.strip()
         if _HEX.fullmatch(text):
             return cls(bytes.fromhex(text))

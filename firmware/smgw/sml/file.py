@@ -1,0 +1,108 @@
+"""An SML file: the messages that one frame carries, and the same without a frame (sml.md, section 2.3).
+
+76 { transaction id, group u8, abort on error u8, 72 { tag u16 or u32, body }, check sum u16, 00 }
+
+The check sum covers 76 to the end of the body. Its field may have one octet (a leading zero cut off). After the last
+message there are zeros at most.
+"""
+
+from collections.abc import Iterator, Sequence
+
+from smgw.errors import RemoteProtocolError
+from smgw.sml import tlv
+from smgw.sml.crc import Crc
+from smgw.sml.messages import Message, read_body, write_body
+
+_MESSAGE = 0x76
+
+
+class FileError(RemoteProtocolError):
+    """Octets that are no SML messages, or messages whose check sum is wrong."""
+
+    def __init__(self, position: int, what: str) -> None:
+        super().__init__(f"octet {position}: {what}")
+        self.position = position
+
+
+def decode_message(octets: bytes, position: int, crcs: Sequence[Crc]) -> tuple[Message, Crc, int]:
+    """Read the message at `position`: the message, the family (one of `crcs`) that vouches for it, what follows.
+
+    Raises FileError for anything else; a body that does not fit its layout is no error (see `messages.OtherBody`).
+    """
+    if octets[position] != _MESSAGE:
+        raise FileError(position, f"a message begins with 76, here stands {octets[position]:02x}")
+    try:
+        transaction_id, end = tlv.decode(octets, position + 1)
+        group, end = tlv.decode(octets, end)
+        abort_on_error, end = tlv.decode(octets, end)
+        choice, covered = tlv.decode(octets, end)
+        check, end = tlv.decode(octets, covered)
+    except tlv.TlvError as error:
+        raise FileError(position, f"message not readable: {error}") from error
+    if check is None or not isinstance(check.value, int) or check.size > 2:
+        raise FileError(covered, "no check sum where a message ends")
+    crc = next((family for family in crcs if family.wire(octets[position:covered]) == check.value), None)
+    if crc is None:
+        families = " nor ".join(family.value for family in crcs)
+        raise FileError(position, f"wrong check sum of a message ({int(check.value):04x} is not {families})")
+    if octets[end : end + 1] not in (b"\x00", b""):
+        raise FileError(end, f"a message ends with 00, here stands {octets[end]:02x}")
+    if not isinstance(choice, tlv.Value) or not isinstance(choice.value, tuple) or len(choice.value) != 2:
+        raise FileError(position, "a message body is a tag and its content")
+    tag, content = choice.value
+    if tag is None or tag.kind is not tlv.Kind.UNSIGNED or not isinstance(tag.value, int):
+        raise FileError(position, "a message without its tag")
+    message = Message(
+        _bytes(transaction_id), read_body(tag.value & 0xFFFF, content), _number(group), _number(abort_on_error)
+    )
+    return message, crc, end + 1
+
+
+def decode_messages(octets: bytes, crc: Crc) -> list[Message]:
+    """All messages of one frame's payload; every check sum must be of the frame's own family. Raises FileError."""
+    messages = []
+    position = 0
+    while position < len(octets) and octets[position] != 0:
+        message, _, position = decode_message(octets, position, (crc,))
+        messages.append(message)
+    if any(octets[position:]):
+        raise FileError(position, "octets that are no fill follow the last message")
+    if not messages:
+        raise FileError(0, "no message")
+    return messages
+
+
+def find_messages(octets: bytes) -> Iterator[tuple[Message, Crc]]:
+    """Messages without a transport, as found in dumps and on some TCP links; what lies between them is skipped."""
+    position = octets.find(_MESSAGE)
+    while position >= 0:
+        try:
+            message, crc, position = decode_message(octets, position, tuple(Crc))
+            yield message, crc
+        except FileError:
+            position += 1
+        position = octets.find(_MESSAGE, position)
+
+
+def encode_messages(messages: Sequence[Message], crc: Crc = Crc.X25) -> bytes:
+    """The payload of a frame."""
+    octets = bytearray()
+    for message in messages:
+        tag, content = write_body(message.body)
+        body = (
+            b"\x76"
+            + tlv.encode(tlv.octets(message.transaction_id))
+            + tlv.encode(tlv.unsigned(message.group, 1))
+            + tlv.encode(tlv.unsigned(message.abort_on_error, 1))
+            + tlv.encode(tlv.sequence(tlv.unsigned(tag, 4), content))
+        )
+        octets += body + tlv.encode(tlv.unsigned(crc.wire(body), 2)) + b"\x00"
+    return bytes(octets)
+
+
+def _bytes(value: tlv.Value | None) -> bytes:
+    return value.value if value is not None and isinstance(value.value, bytes) else b""
+
+
+def _number(value: tlv.Value | None) -> int:
+    return int(value.value) if value is not None and isinstance(value.value, int) else 0

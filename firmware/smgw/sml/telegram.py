@@ -1,0 +1,55 @@
+"""From octets to telegrams: frames whose every check sum is right, with their messages."""
+
+from typing import NamedTuple
+
+from smgw.sml.crc import Crc
+from smgw.sml.file import FileError, decode_messages
+from smgw.sml.messages import GetListResponse, Message, OtherBody
+from smgw.sml.transport import MAX_FRAME, Frame, FrameDecoder, Refused
+
+
+class Telegram(NamedTuple):
+    """The messages of one frame."""
+
+    messages: list[Message]
+    crc: Crc
+
+    @property
+    def lists(self) -> list[GetListResponse]:
+        """The lists of values in it: one with most meters."""
+        return [message.body for message in self.messages if isinstance(message.body, GetListResponse)]
+
+    @property
+    def unread(self) -> list[OtherBody]:
+        """Bodies that this program does not understand, each with its reason."""
+        return [message.body for message in self.messages if isinstance(message.body, OtherBody)]
+
+
+class TelegramReader:
+    """Octets in pieces of any size in, telegrams out; a frame that cannot be vouched for comes out as `Refused`."""
+
+    def __init__(self, max_frame: int = MAX_FRAME) -> None:
+        self._frames = FrameDecoder(max_frame)
+
+    @property
+    def receiving(self) -> bool:
+        """True while a telegram has begun and not ended."""
+        return self._frames.receiving
+
+    def receive(self, data: bytes) -> list[Telegram | Refused]:
+        """Take octets, return what they completed, in order."""
+        return [_telegram(event) for event in self._frames.receive(data)]
+
+    def finish(self) -> list[Telegram | Refused]:
+        """The octets have ended: say what was cut off."""
+        return [_telegram(event) for event in self._frames.finish()]
+
+
+def _telegram(event: Frame | Refused) -> Telegram | Refused:
+    if isinstance(event, Refused):
+        return event
+    payload, crc = event
+    try:
+        return Telegram(decode_messages(payload, crc), crc)
+    except FileError as error:
+        return Refused(str(error), len(payload))
