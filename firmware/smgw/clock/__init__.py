@@ -1,0 +1,6 @@
+"""Gateway time: boot id, CLOCK_BOOTTIME, offset samples, discipline, quality.
+
+The WAN process takes samples of UTC minus CLOCK_BOOTTIME; the LMN process feeds them to its `GatewayClock` and stamps
+every capture with it. Both name moments by boot id and CLOCK_BOOTTIME, which nobody can set, so a stepped system
+clock disturbs neither.
+"""

@@ -1,0 +1,180 @@
+"""The gateway's clock: stamps captures, is disciplined by time samples, knows how good it is."""
+
+import logging
+from collections import deque
+from threading import Lock
+from typing import NamedTuple
+
+from smgw.clock.event import ClockEvent, ClockEventKind
+from smgw.clock.sample import SampleFilter, TimeSample
+from smgw.clock.slew import Slew
+from smgw.clock.source import Source, SystemSource
+from smgw.cosem.reading import ClockState, Stamp
+
+# The dispersion of a stamp whose time is invalid: 4 years, more than any valid one.
+DISPERSION_UNKNOWN_US = 2**47 - 1
+
+# A synchronised clock believes no source that is further off (detail specification to TR-03109-1, chapter 14).
+JUMP_LIMIT_US = 1_000_000_000
+
+# The time is invalid beyond this share of the registration period: 27 s at 15 minutes (references, 3.4).
+INVALID_BEYOND_PERCENT = 3
+
+# Slews kept for moments before the newest sample: a capture waits seconds for its stamp, samples are a minute apart.
+_SLEWS_KEPT = 32
+
+# A sample may be this much ahead of the clock that is asked: the two processes' calls are not simultaneous.
+_FUTURE_NS = 1_000_000_000
+
+_log = logging.getLogger(__name__)
+
+
+class Saved(NamedTuple):
+    """What survives a restart of the process; means nothing after a restart of the kernel."""
+
+    boot_id: str
+    boottime_ns: int
+    offset_us: int
+    dispersion_us: int
+    state: ClockState
+
+
+class GatewayClock:
+    """UTC = CLOCK_BOOTTIME + offset. Thread-safe.
+
+    Two states, and how one becomes the other:
+
+        invalid -> synchronised   feed(): any sample within the limit; the time steps to it
+        synchronised -> invalid   feed(): the best sample disagrees beyond the limit; or no sample for too long
+        synchronised              feed(): the offset is slewed at most 500 ppm, stamps never go back
+
+    The limit is 3 % of the registration period; it binds dispersion, which grows with the age of the sample in use and
+    includes what is still to be slewed. While invalid, UTC is what the system's clock says, flagged as such.
+    """
+
+    def __init__(
+        self, *, source: Source | None = None, saved: Saved | None = None, registration_period_s: int = 900
+    ) -> None:
+        """`saved` of the same boot goes on with its dispersion aged; of another boot it is of no use."""
+        self._source: Source = SystemSource() if source is None else source
+        self._boot_id = self._source.boot_id
+        self._limit_us = registration_period_s * 1_000_000 * INVALID_BEYOND_PERCENT // 100
+        self._lock = Lock()
+        self._filter = SampleFilter()
+        self._slews: deque[Slew] = deque(maxlen=_SLEWS_KEPT)  # empty: invalid
+        self._jumping: set[str] = set()  # sources in an episode of jumps
+        if saved is not None:
+            self._restore(saved)
+
+    @property
+    def state(self) -> ClockState:
+        """What a stamp made now would say."""
+        return self.stamp().state
+
+    def stamp(self) -> Stamp:
+        """This moment."""
+        return self.stamp_at(self._source.boottime_ns())
+
+    def stamp_at(self, boottime_ns: int) -> Stamp:
+        """The moment when CLOCK_BOOTTIME read `boottime_ns`, as the clock knows it now.
+
+        A moment shortly before the clock was synchronised is therefore valid. Later moments never have an earlier UTC
+        while the clock stays synchronised, in whatever order they are asked for.
+        """
+        with self._lock:
+            return self._stamp_at(boottime_ns)
+
+    def feed(self, sample: TimeSample) -> ClockEvent | None:
+        """Take a sample in; return what the log book must tell, if anything.
+
+        Samples of another boot, of the future, or too imprecise to make a valid time are passed over.
+        """
+        with self._lock:
+            now = self._source.boottime_ns()
+            if (
+                sample.boot_id != self._boot_id
+                or sample.boottime_ns > now + _FUTURE_NS
+                or sample.dispersion_at(now) > self._limit_us
+            ):
+                _log.debug("time sample passed over: %s", sample)
+                return None
+            if self._slew_at(now) is None:
+                return self._step(sample, now)
+            return self._discipline(sample, now)
+
+    def poll(self) -> ClockEvent | None:
+        """Notice that the samples have become too old; to be called every minute or so. Tells it once."""
+        with self._lock:
+            now = self._source.boottime_ns()
+            if not self._slews or self._slew_at(now) is not None:
+                return None
+            return self._invalidate(ClockEventKind.AGED, self._slews[-1].sample, now)
+
+    def saved(self) -> Saved:
+        """To be kept across a restart of the process, renewed every few minutes.
+
+        What slewing did after it was saved is at most 500 ppm of that time: less than a restart takes, so that stamps
+        do not go back over one.
+        """
+        stamp = self.stamp()
+        offset_us = stamp.utc_us - stamp.boottime_ns // 1000
+        return Saved(stamp.boot_id, stamp.boottime_ns, offset_us, stamp.dispersion_us, stamp.state)
+
+    def _restore(self, saved: Saved) -> None:
+        if saved.boot_id != self._boot_id or saved.state != ClockState.SYNCHRONISED:
+            return
+        sample = TimeSample(saved.boot_id, saved.boottime_ns, saved.offset_us, saved.dispersion_us, "saved state")
+        now = self._source.boottime_ns()
+        if sample.boottime_ns <= now and sample.dispersion_at(now) <= self._limit_us:
+            self._filter.add(sample)
+            self._slews.append(Slew(sample.boottime_ns, sample.offset_us * 1000, sample))
+
+    def _slew_at(self, boottime_ns: int) -> Slew | None:
+        """What gives the offset at a moment; None if the time is invalid there."""
+        if not self._slews:
+            return None
+        slew = next((slew for slew in reversed(self._slews) if slew.start_ns <= boottime_ns), self._slews[0])
+        return slew if slew.dispersion_at(boottime_ns) <= self._limit_us else None
+
+    def _stamp_at(self, boottime_ns: int) -> Stamp:
+        slew = self._slew_at(boottime_ns)
+        if slew is None:
+            age_ns = self._source.boottime_ns() - boottime_ns
+            utc_us = (self._source.realtime_ns() - age_ns) // 1000
+            return Stamp(self._boot_id, boottime_ns, utc_us, DISPERSION_UNKNOWN_US, ClockState.INVALID)
+        utc_us = (boottime_ns + slew.offset_at(boottime_ns)) // 1000
+        return Stamp(self._boot_id, boottime_ns, utc_us, slew.dispersion_at(boottime_ns), ClockState.SYNCHRONISED)
+
+    def _step(self, sample: TimeSample, now: int) -> ClockEvent:
+        before = self._stamp_at(now)
+        self._filter.clear()
+        self._filter.add(sample)
+        self._jumping.clear()
+        self._slews.clear()
+        self._slews.append(Slew(now, sample.offset_us * 1000, sample))
+        stamp = self._stamp_at(now)
+        return ClockEvent(ClockEventKind.SYNCHRONISED, stamp, sample.source, stamp.utc_us - before.utc_us)
+
+    def _discipline(self, sample: TimeSample, now: int) -> ClockEvent | None:
+        offset_ns = self._slews[-1].offset_at(now)
+        difference_us = sample.offset_us - offset_ns // 1000
+        if abs(difference_us) > JUMP_LIMIT_US:
+            if sample.source in self._jumping:
+                return None
+            self._jumping.add(sample.source)
+            return ClockEvent(ClockEventKind.JUMP_IGNORED, self._stamp_at(now), sample.source, difference_us)
+        self._jumping.discard(sample.source)
+        best = self._filter.add(sample)
+        if best == self._slews[-1].sample:
+            return None
+        slew = Slew(now, offset_ns, best)
+        if slew.dispersion_at(now) > self._limit_us:
+            return self._invalidate(ClockEventKind.DEVIATED, best, now)
+        self._slews.append(slew)
+        return None
+
+    def _invalidate(self, kind: ClockEventKind, sample: TimeSample, now: int) -> ClockEvent:
+        difference_us = sample.offset_us - self._slews[-1].offset_at(now) // 1000
+        self._slews.clear()
+        self._filter.clear()
+        return ClockEvent(kind, self._stamp_at(now), sample.source, difference_us)
