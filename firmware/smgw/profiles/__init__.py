@@ -1,0 +1,22 @@
+"""Meter and communication profiles (Zählerprofil, Kommunikationsprofil): frozen, checked, versioned by their content.
+
+A profile does not know where it came from; TOML is one importer. Evaluation profiles come with the first tariff.
+"""
+
+from smgw.profiles.communication import CommunicationProfile
+from smgw.profiles.gateway import Configuration, GatewayProfile, RetentionProfile
+from smgw.profiles.meter import MeterProfile, Protocol
+from smgw.profiles.problems import ConfigurationError, Problem
+from smgw.profiles.toml_importer import load
+
+__all__ = [
+    "CommunicationProfile",
+    "Configuration",
+    "ConfigurationError",
+    "GatewayProfile",
+    "MeterProfile",
+    "Problem",
+    "Protocol",
+    "RetentionProfile",
+    "load",
+]

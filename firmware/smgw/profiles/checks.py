@@ -1,0 +1,231 @@
+"""Checks of single values: each takes what the file holds and gives what the profile holds, or reports what is wrong.
+
+A check is called with the value and a `report` function. It reports every fault it finds, with the path below the key
+(an index in an array) where that helps to find the line, and then returns None.
+"""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from smgw.cosem.device_id import DeviceId, DeviceIdError
+from smgw.cosem.obis import Obis, ObisError
+from smgw.profiles.problems import nearest
+
+Report = Callable[..., None]  # report(text, *path below the key)
+Check = Callable[[object, Report], object]
+
+
+NAME = re.compile(r"[a-z0-9-]+")
+_HOST = r"(?:\[[0-9A-Fa-f:.%a-z]+\]|[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_])?)"
+_HOST_PORT = re.compile(rf"({_HOST})(?::(\d{{1,5}}))?")
+_SOCKET_URL = re.compile(rf"socket://{_HOST}:(\d{{1,5}})/?")
+_SHOWN = 60  # characters of a wrong value that a message repeats
+
+
+def shown(value: object) -> str:
+    """A value as the file would have it, cut short."""
+    match value:
+        case bool():
+            text = "true" if value else "false"
+        case str():
+            text = '"' + value.replace("\n", "\\n") + '"'
+        case dict():
+            return "a table"
+        case list():
+            return "an array"
+        case int() if value.bit_length() > 256:  # Python refuses to print numbers of thousands of digits
+            return "a number of this size"
+        case _:
+            text = str(value)
+    return text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…"
+
+
+def integer(low: int, high: int, unit: str = "") -> Check:
+    """A whole number from `low` to `high`, both included."""
+    wanted = f"a whole number from {low} to {high}{unit and ' ' + unit}"
+
+    def check(value: object, report: Report) -> int | None:
+        if not isinstance(value, int) or isinstance(value, bool):  # a bool is an int to Python, not to TOML
+            report(f"{shown(value)} is wrong here; write {wanted}")
+            return None
+        if not low <= value <= high:
+            report(f"{shown(value)} is out of range; write {wanted}")
+            return None
+        return value
+
+    return check
+
+
+def boolean(value: object, report: Report) -> bool | None:
+    """True or false."""
+    if isinstance(value, bool):
+        return value
+    report(f"{shown(value)} is wrong here; write true or false")
+    return None
+
+
+def choice(*allowed: str | int) -> Check:
+    """One of a few texts or numbers."""
+    wanted = " or ".join(map(shown, allowed))
+
+    def check(value: object, report: Report) -> object:
+        if not any(type(value) is type(one) and value == one for one in allowed):
+            close = nearest(value, [one for one in allowed if isinstance(one, str)]) if isinstance(value, str) else ""
+            report(f"{shown(value)} is wrong here; write {wanted}{close}")
+            return None
+        return value
+
+    return check
+
+
+def text(wanted: str, pattern: re.Pattern[str]) -> Check:
+    """A text that the pattern matches as a whole."""
+
+    def check(value: object, report: Report) -> str | None:
+        if not isinstance(value, str) or not pattern.fullmatch(value):
+            report(f"{shown(value)} is wrong here; write {wanted}")
+            return None
+        return value
+
+    return check
+
+
+name = text("a name of small letters, digits and -, such as house-1", NAME)
+
+
+def array(wanted: str, element: Check) -> Check:
+    """An array of at least one element, none of them twice."""
+
+    def check(value: object, report: Report) -> tuple[object, ...] | None:
+        if not isinstance(value, list):
+            report(f"{shown(value)} is wrong here; write {wanted}")
+            return None
+        if not value:
+            report(f"an empty array names nothing; write {wanted}, or leave the key out")
+            return None
+        found: list[object] = []
+        for index, one in enumerate(value):
+
+            def report_below(message: str, *path: int, at: int = index) -> None:
+                report(message, at, *path)
+
+            checked = element(one, report_below)
+            if checked is not None and checked in found:
+                report(f"{shown(one)} stands here twice; name it once", index)
+            found.append(checked)
+        return tuple(found)
+
+    return check
+
+
+def obis(value: object, report: Report) -> Obis | None:
+    """An OBIS code in any form that `Obis.parse` reads."""
+    if isinstance(value, str):
+        try:
+            return Obis.parse(value)
+        except ObisError:
+            pass
+    report(f'{shown(value)} is no OBIS code; write "1-0:1.8.0" (groups 0 to 255)')
+    return None
+
+
+def device_id(example: str, medium: int | None = None) -> Check:
+    """A DIN 43863-5 device id, of one medium where that is given."""
+
+    def check(value: object, report: Report) -> DeviceId | None:
+        if isinstance(value, str):
+            try:
+                device = DeviceId.parse(value)
+            except DeviceIdError:
+                device = None
+            if device is not None and device.is_din and medium in (None, device[1]):
+                return device
+        of_medium = "" if medium is None else f" of medium {medium:X}"
+        report(
+            f"{shown(value)} is no DIN 43863-5 id{of_medium}; write medium, three letters, two hex digits, "
+            f'eight digits, such as "{example}"'
+        )
+        return None
+
+    return check
+
+
+def port(value: object, report: Report) -> str | None:
+    """A serial device or a pyserial URL that this gateway can open."""
+    wanted = 'write a device such as "/dev/ttyUSB0" or "socket://host:33333"'
+    if not isinstance(value, str) or not value:
+        report(f"{shown(value)} is no port; {wanted}")
+        return None
+    scheme, separator, rest = value.partition("://")
+    fault = ""
+    if not separator:
+        if not value.startswith("/"):
+            fault = f"{shown(value)} is no path from the root; {wanted}"
+    elif scheme == "socket":
+        match = _SOCKET_URL.fullmatch(value)
+        if not match or not 1 <= int(match[1]) <= 65535:
+            fault = f'{shown(value)} is no TCP port; write "socket://host:port", port 1 to 65535'
+    elif scheme == "spy":
+        if not rest.startswith("/"):
+            fault = f'{shown(value)} names no device; write "spy:///dev/ttyUSB0?file=/tmp/octets.txt"'
+    else:
+        fault = f'"{scheme}://" is no port of this gateway{nearest(scheme, ["socket", "spy"])}; {wanted}'
+    if fault or "\0" in value:
+        report(fault or f"a port has no NUL in its name; {wanted}")
+        return None
+    return value
+
+
+def claimed_by(port_url: str) -> str:
+    """What two meters must not share: the device behind links and `spy://`, or the host and port."""
+    scheme, separator, rest = port_url.partition("://")
+    if scheme == "socket" and separator:
+        return f"socket://{rest.rstrip('/').lower()}"
+    path = rest.partition("?")[0] if separator else port_url
+    return str(Path(path).resolve())
+
+
+def http_url(value: object, report: Report) -> str | None:
+    """The PoC of a market participant; a closing slash is dropped."""
+    wanted = 'write "http://host:port/path"'
+    if not isinstance(value, str):
+        report(f"{shown(value)} is no URL; {wanted}")
+        return None
+    try:
+        parts = urlsplit(value)
+        host_ok = bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        report(f"{shown(value)} is no URL; {wanted}")
+        return None
+    fault = ""
+    if "@" in parts.netloc:
+        fault = f"a user or password does not stand in a URL; {wanted}"
+    elif parts.scheme == "https":
+        fault = f"this version has no TLS yet, so https cannot be kept; {wanted} in a network that you trust"
+    elif parts.scheme != "http" or not host_ok or not re.fullmatch(r"[!-~]+", value):
+        fault = f"{shown(value)} is no HTTP address; {wanted}"
+    elif parts.query or parts.fragment:
+        fault = f"{shown(value)} has a query or fragment, but paths are added to it; {wanted}"
+    if fault:
+        report(fault)
+        return None
+    return value.rstrip("/")
+
+
+def host(value: object, report: Report) -> str | None:
+    """`host` or `host:port`; an IPv6 address stands in brackets."""
+    match = _HOST_PORT.fullmatch(value) if isinstance(value, str) else None
+    if match is None or not (match[2] is None or 1 <= int(match[2]) <= 65535):
+        report(f'{shown(value)} is no host; write "host" or "host:port"')
+        return None
+    return match[0]
+
+
+def path(value: object, report: Report) -> Path | None:
+    """A path; whether it is there is not asked now."""
+    if isinstance(value, str) and value and "\0" not in value:
+        return Path(value)
+    report(f'{shown(value)} is no file; write its path, such as "/etc/smgw/house.password"')
+    return None

@@ -1,0 +1,110 @@
+"""The meter profile (Zählerprofil): what to read, over which port, how often, and what of it to register."""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from smgw.cosem.device_id import DeviceId
+from smgw.cosem.obis import Obis
+from smgw.profiles import checks
+from smgw.profiles.content import canonical
+from smgw.profiles.section import Key
+
+DAY_S = 86_400
+_DEFAULT_INTERVAL = 2
+_DEFAULT_SILENCE = 30
+
+
+class Protocol(StrEnum):
+    """How a meter talks."""
+
+    SML_PUSH = "sml-push"  # sends a telegram on its own, every second or so
+    SML_POLL = "sml-poll"  # answers SML requests
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MeterProfile:
+    """One meter. Field and key of the file have the same name; times are whole seconds."""
+
+    name: str
+    protocol: Protocol
+    port: str  # device path or pyserial URL
+    baudrate: int = 9600  # 300 to 921600
+    parity: str = "N"  # N, E, O
+    bytesize: int = 8  # 7, 8
+    stopbits: int = 1  # 1, 2
+    objects: tuple[Obis, ...] = ()  # empty: everything the meter has
+    device_id: DeviceId | None = None  # DIN id under which a meter with a foreign id is delivered
+    interval: int = _DEFAULT_INTERVAL  # sml-poll: from one request to the next
+    timeout: int = 5  # sml-poll: how long an answer may take
+    retries: int = 2  # sml-poll: how often a request is repeated before the meter counts as silent
+    username: str | None = None  # sml-poll
+    password_file: Path | None = None  # sml-poll; read by `password.read_password` when it is needed
+    registration_period: int = 900  # 0: every telegram; otherwise it divides a day
+    silence: int = _DEFAULT_SILENCE  # after so long without a telegram, telegrams have stopped
+    correct_power_sign: bool = True
+
+    @property
+    def polled(self) -> bool:
+        """True if the gateway asks and the meter answers."""
+        return self.protocol is Protocol.SML_POLL
+
+    def content(self) -> str:
+        """Canonical JSON: the version of this profile."""
+        return canonical(self)
+
+
+KEYS: Mapping[str, Key] = {
+    "name": Key(checks.name, required=True),
+    "protocol": Key(checks.choice(*(protocol.value for protocol in Protocol)), required=True),
+    "port": Key(checks.port, required=True),
+    "baudrate": Key(checks.integer(300, 921_600, "Bd")),
+    "parity": Key(checks.choice("N", "E", "O")),
+    "bytesize": Key(checks.choice(8, 7)),
+    "stopbits": Key(checks.choice(1, 2)),
+    "objects": Key(checks.array('an array of OBIS codes, such as ["1-0:1.8.0", "1-0:16.7.0"]', checks.obis)),
+    "device_id": Key(checks.device_id("1EMH0011802881")),
+    "interval": Key(checks.integer(1, DAY_S, "s")),
+    "timeout": Key(checks.integer(1, 120, "s")),
+    "retries": Key(checks.integer(0, 10)),
+    "username": Key(checks.text("a name of 1 to 64 characters", re.compile(r"[^\x00-\x1f\x7f]{1,64}"))),
+    "password_file": Key(checks.path),
+    "registration_period": Key(checks.integer(0, DAY_S, "s")),
+    "silence": Key(checks.integer(1, DAY_S, "s")),
+    "correct_power_sign": Key(checks.boolean),
+}
+
+_POLL_ONLY = ("interval", "timeout", "retries", "username", "password_file")
+
+
+def contradictions(values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """(key, text) of each key that is right by itself but not beside the others; `values` holds only checked ones."""
+    if values.get("protocol") == Protocol.SML_PUSH:
+        for key in _POLL_ONLY:
+            if key in values:
+                yield key, 'a meter that pushes is never asked; leave it out, or write protocol = "sml-poll"'
+    period = values.get("registration_period")
+    if period and DAY_S % period:
+        shorter = next(one for one in range(period, 0, -1) if DAY_S % one == 0)
+        longer = next(one for one in range(period, DAY_S + 1) if DAY_S % one == 0)
+        yield (
+            "registration_period",
+            f"{period} s does not divide a day; write {shorter}, {longer}, or 0 for every telegram",
+        )
+    silence, interval = values.get("silence"), values.get("interval", _DEFAULT_INTERVAL)
+    if silence and values.get("protocol") == Protocol.SML_POLL and silence <= interval:
+        yield (
+            "silence",
+            f"{silence} s is no longer than the interval of {interval} s; write {3 * interval} or leave it out",
+        )
+
+
+def build(values: Mapping[str, Any]) -> MeterProfile:
+    """The profile of checked values. A slow poll gets a silence of three intervals unless it is given one."""
+    filled = dict(values, protocol=Protocol(values["protocol"]))
+    if filled["protocol"] is Protocol.SML_POLL and "interval" in filled:
+        filled.setdefault("silence", max(_DEFAULT_SILENCE, 3 * filled["interval"]))
+    return MeterProfile(**filled)

@@ -1,0 +1,53 @@
+"""Reading a password from its file: only when it is needed, only if nobody else can read it."""
+
+import os
+import stat
+from pathlib import Path
+
+from smgw.errors import SmgwError
+
+_OTHERS = 0o077
+_MOST = 1024  # octets; a file longer than this is not a password
+
+
+class PasswordFileError(SmgwError):
+    """A password file that is missing or not private. The text never holds any of its content."""
+
+    def __init__(self, path: Path, text: str) -> None:
+        super().__init__(f"{path}: {text}")
+        self.path = path
+
+
+def read_password(password_file: Path, directory: Path) -> bytes:
+    """The octets of the file's first line.
+
+    A relative path is looked for in $CREDENTIALS_DIRECTORY (systemd's LoadCredential=), then in `directory`, where the
+    configuration stands. Outside $CREDENTIALS_DIRECTORY, which systemd itself guards, the mode must be 0600 or 0400.
+    PasswordFileError says what is wrong and what would be right.
+    """
+    credentials = os.environ.get("CREDENTIALS_DIRECTORY")
+    path = directory / password_file  # an absolute path stays itself
+    if credentials and (Path(credentials) / password_file).exists():
+        path = Path(credentials) / password_file
+    guarded = credentials is not None and path.resolve().is_relative_to(Path(credentials).resolve())
+    try:
+        # Mode and content of the same open file; a FIFO must not hold us.
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
+        with os.fdopen(descriptor, "rb") as file:
+            status = os.fstat(descriptor)
+            if not stat.S_ISREG(status.st_mode):
+                raise PasswordFileError(path, "is no file; write the password into a file of mode 0600")
+            if not guarded and status.st_mode & _OTHERS:
+                mode = stat.S_IMODE(status.st_mode)
+                raise PasswordFileError(
+                    path, f"has mode {mode:04o}, so others can use it; make it private: chmod 600 {path}"
+                )
+            octets = file.read(_MOST + 1)
+    except OSError as error:
+        raise PasswordFileError(path, f"{error.strerror}; it must be there and readable for this user") from error
+    if len(octets) > _MOST:
+        raise PasswordFileError(path, f"is longer than {_MOST} octets; it must hold the password in its first line")
+    password = octets.partition(b"\n")[0].removesuffix(b"\r")
+    if not password:
+        raise PasswordFileError(path, "its first line is empty; it must hold the password")
+    return password

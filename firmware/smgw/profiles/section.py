@@ -1,0 +1,63 @@
+"""The check of a whole section: which keys it may have, which it must have, and what its values make together."""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+from smgw.profiles.checks import Check, Report, shown
+from smgw.profiles.problems import nearest
+
+Contradictions = Callable[[Mapping[str, Any]], Iterator[tuple[str, str]]]
+
+
+class Key(NamedTuple):
+    """A key of a section: how its value is checked, and whether it must be there."""
+
+    check: Check
+    required: bool = False
+
+
+def _consistent(_values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    return iter(())
+
+
+def section(
+    keys: Mapping[str, Key],
+    build: Callable[[Mapping[str, Any]], object],
+    contradictions: Contradictions = _consistent,
+    hint: Callable[[str], str] = lambda _key: "",
+) -> Check:
+    """A check for a table: gives `build(checked values)`, or None after it has reported all that is wrong.
+
+    `contradictions` sees the values that are right by themselves. `hint` may say what to do about an unknown key.
+    """
+
+    def check(value: object, report: Report) -> object:
+        if not isinstance(value, dict):
+            report(f"{shown(value)} is wrong here; write a table of keys: {', '.join(keys)}")
+            return None
+        faulty: set[str] = set()
+
+        def fault(message: str, key: str, *path: str | int) -> None:
+            faulty.add(key)
+            report(message, key, *path)
+
+        checked: dict[str, Any] = {}
+        for key, raw in value.items():
+            if key not in keys:
+                advice = hint(key) or f"write one of {', '.join(keys)}{nearest(key, keys)}"
+                fault(f"unknown key; {advice}", key)
+                continue
+
+            def report_below(message: str, *path: str | int, at: str = key) -> None:
+                fault(message, at, *path)
+
+            checked[key] = keys[key].check(raw, report_below)
+        for key, rule in keys.items():
+            if rule.required and key not in value:
+                fault("is missing; it must be given", key)
+        right = {key: one for key, one in checked.items() if key not in faulty}
+        for key, message in contradictions(right):
+            fault(message, key)
+        return None if faulty else build(right)
+
+    return check

@@ -1,0 +1,208 @@
+"""The configuration as one TOML file: reads it, checks all of it, and names every fault with its line."""
+
+import re
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from smgw.profiles import checks, communication, gateway, meter
+from smgw.profiles.checks import Check, Report
+from smgw.profiles.communication import CommunicationProfile
+from smgw.profiles.gateway import Configuration
+from smgw.profiles.problems import ConfigurationError, Problem, nearest
+from smgw.profiles.section import section
+
+_MOST = 1_000_000  # octets; a configuration of thousands of meters is smaller
+_KEYS = {"[gateway]": gateway.KEYS, "[[meter]]": meter.KEYS, "[[emp]]": communication.KEYS}
+_SECTIONS = {"gateway": "[gateway]", "meter": "[[meter]]", "emp": "[[emp]]"}
+_At = tuple[str | int, ...]
+_Fault = tuple[_At, str]
+
+
+def load(path: Path | str) -> Configuration:
+    """The configuration in the file at `path`.
+
+    Raises ConfigurationError with all faults at once: unreadable, not UTF-8, not TOML, or wrong in any key.
+    """
+    file = str(path)
+    try:
+        with Path(path).open("rb") as stream:
+            octets = stream.read(_MOST + 1)
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else str(error)
+        raise _failed(file, None, f"cannot be read: {why}; give a TOML file that this user can read") from error
+    if len(octets) > _MOST:
+        raise _failed(file, None, f"is longer than {_MOST} octets; this is no configuration")
+    try:
+        content = octets.decode()
+    except UnicodeDecodeError as error:
+        line = octets.count(b"\n", 0, error.start) + 1
+        raise _failed(file, line, f"octet {octets[error.start]:#04x} is not UTF-8; save it as UTF-8") from error
+    return parse(content, file)
+
+
+def parse(content: str, file: str) -> Configuration:
+    """As `load`, for the text of a file; `file` is its path."""
+    try:
+        document = tomllib.loads(content)
+    except RecursionError as error:
+        raise _failed(file, None, "is nested too deeply; no section has more than two levels") from error
+    except ValueError as error:
+        raise _syntax_error(content, file, error) from error
+    faults: list[_Fault] = []
+    configuration = _configuration(document, Path(file).parent, faults)
+    if configuration is None:
+        raise ConfigurationError(_located(faults, content, file))
+    return configuration
+
+
+def _failed(file: str, line: int | None, text: str) -> ConfigurationError:
+    return ConfigurationError([Problem(file, line, "", "", text)])
+
+
+def _syntax_error(content: str, file: str, error: ValueError) -> ConfigurationError:
+    message, _, place = str(error).partition(" (at ")
+    match = re.match(r"line (\d+), column (\d+)", place)
+    line = int(match[1]) if match else content.rstrip().count("\n") + 1 if place else None
+    column = f" in column {match[2]}" if match else ""
+    right = 'write key = value, texts in "quotes", sections as [gateway], [[meter]], [[emp]]'
+    if content.startswith("\ufeff"):
+        message, right = "A byte order mark stands before the first line", "save it as UTF-8 without one"
+    return _failed(file, line, f"no TOML{column}: {message}; {right}")
+
+
+def _configuration(document: dict[str, Any], directory: Path, faults: list[_Fault]) -> Configuration | None:
+    for key in document:
+        if key not in _SECTIONS:
+            faults.append(((key,), f"unknown section; write {', '.join(_SECTIONS.values())}{nearest(key, _SECTIONS)}"))
+    own = _gateway(document, faults)
+    meters = _all_of("meter", document, faults, section(meter.KEYS, meter.build, meter.contradictions, _hint))
+    emps = _all_of("emp", document, faults, section(communication.KEYS, communication.build, hint=_hint))
+    if "meter" not in document:
+        faults.append((("meter",), "there is none; a gateway reads at least one meter"))
+    tables = _tables(document, "meter")
+    faults.extend(_twice("meter", "name", tables))
+    faults.extend(_twice("emp", "name", _tables(document, "emp")))
+    faults.extend(_ports_twice(tables))
+    faults.extend(_devices_twice(meters, own))
+    faults.extend(_strangers(document, tables))
+    if faults or not isinstance(own, gateway.GatewayProfile):
+        return None
+    return Configuration(
+        gateway=own,
+        meters=tuple(one for _, one in meters if isinstance(one, meter.MeterProfile)),
+        emps=tuple(one for _, one in emps if isinstance(one, CommunicationProfile)),
+        directory=directory,
+    )
+
+
+def _reporter(faults: list[_Fault], *start: str | int) -> Report:
+    def report(text: str, *path: str | int) -> None:
+        faults.append(((*start, *path), text))
+
+    return report
+
+
+def _hint(key: str) -> str:
+    if "password" in key or "secret" in key:
+        return "a password never stands here; put it into a file of mode 0600 and write password_file = its path"
+    homes = [name for name, keys in _KEYS.items() if key in keys]
+    return f"it belongs in {' or '.join(homes)}" if homes else ""
+
+
+def _gateway(document: dict[str, Any], faults: list[_Fault]) -> object:
+    found = document.get("gateway")
+    report = _reporter(faults, "gateway")
+    if found is None:
+        report('is missing; write [gateway] and below it device_id = "ESMG0000000001"')
+        return None
+    if isinstance(found, list):
+        report("there is one gateway; write [gateway] once, in single brackets")
+        return None
+    return section(gateway.KEYS, gateway.build, hint=_hint)(found, report)
+
+
+def _all_of(kind: str, document: dict[str, Any], faults: list[_Fault], check: Check) -> list[tuple[int, object]]:
+    found = document.get(kind, [])
+    if not isinstance(found, list):
+        faults.append(((kind,), f"there may be several of these; write [[{kind}]], in double brackets, before each"))
+        return []
+    if not found and kind in document:
+        faults.append(((kind,), f"an empty array names nothing; write [[{kind}]] and its keys below"))
+    return [(index, check(one, _reporter(faults, kind, index))) for index, one in enumerate(found)]
+
+
+def _tables(document: dict[str, Any], kind: str) -> list[tuple[int, dict[str, Any]]]:
+    """The tables of a kind, whatever else is wrong with them."""
+    found = document.get(kind)
+    return [(index, one) for index, one in enumerate(found) if isinstance(one, dict)] if isinstance(found, list) else []
+
+
+def _twice(kind: str, key: str, tables: list[tuple[int, dict[str, Any]]]) -> Iterator[_Fault]:
+    seen: set[str] = set()
+    for index, table in tables:
+        value = table.get(key)
+        if isinstance(value, str):
+            if value in seen:
+                yield (
+                    (kind, index, key),
+                    f"{checks.shown(value)} is taken by another {kind} above; give each its own {key}",
+                )
+            seen.add(value)
+
+
+def _ports_twice(tables: list[tuple[int, dict[str, Any]]]) -> Iterator[_Fault]:
+    owners: dict[str, object] = {}
+    for index, table in tables:
+        port = table.get("port")
+        if isinstance(port, str) and "\0" not in port:
+            claim = checks.claimed_by(port)
+            if claim in owners:
+                owner = f"meter {checks.shown(owners[claim])}" if owners[claim] else "a meter above"
+                yield (
+                    ("meter", index, "port"),
+                    f"{checks.shown(port)} is the port of {owner} already; give each meter a port of its own",
+                )
+            owners.setdefault(claim, table.get("name"))
+
+
+def _devices_twice(meters: list[tuple[int, object]], own: object) -> Iterator[_Fault]:
+    seen = {own.device_id: "the gateway"} if isinstance(own, gateway.GatewayProfile) else {}
+    for index, one in meters:
+        if isinstance(one, meter.MeterProfile) and one.device_id is not None:
+            if one.device_id in seen:
+                yield (
+                    ("meter", index, "device_id"),
+                    f"{one.device_id} is the id of {seen[one.device_id]} already; give each device its own",
+                )
+            seen.setdefault(one.device_id, f'meter "{one.name}"')
+
+
+def _strangers(document: dict[str, Any], tables: list[tuple[int, dict[str, Any]]]) -> Iterator[_Fault]:
+    """EMPs that name a meter which is not there."""
+    known = [table["name"] for _, table in tables if isinstance(table.get("name"), str)]
+    for index, emp in _tables(document, "emp"):
+        names = emp.get("meters")
+        for place, name in enumerate(names if isinstance(names, list) else []):
+            if isinstance(name, str) and checks.NAME.fullmatch(name) and name not in known:
+                there = f"there are {', '.join(known)}" if known else "there is no meter with a name"
+                yield (
+                    ("emp", index, "meters", place),
+                    f"no meter has the name {checks.shown(name)}; {there}{nearest(name, known)}",
+                )
+
+
+def _located(faults: list[_Fault], content: str, file: str) -> list[Problem]:
+    from smgw.profiles.toml_lines import key_lines, line_of  # only for a wrong file
+
+    lines = key_lines(content)
+    problems = [Problem(file, line_of(lines, at), *_names(at), text) for at, text in faults]
+    return sorted(problems, key=lambda problem: problem.line or 0)
+
+
+def _names(at: _At) -> tuple[str, str]:
+    """Section and key as a person looks for them: `[[meter]]`, `objects`."""
+    first = str(at[0])
+    keys = [one for one in at[1:] if isinstance(one, str)]
+    return _SECTIONS.get(first, f"[{first}]"), ".".join(keys)
