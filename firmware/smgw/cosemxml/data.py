@@ -82,18 +82,23 @@ def read_data(element: etree._Element, depth: int = DEFAULT_LIMITS.depth) -> Dat
     kind = type_of(tag)
     if kind is None:
         raise refusal(element, f"{local_name(tag)!r:.60} is no COSEM data type")
-    if kind in _NESTED:
-        if depth <= 1:
-            raise refusal(element, "data nested too deeply")
-        refuse_text(element)
-        return Data(kind, tuple([read_data(child, depth - 1) for child in element]))
+    text = element.text or ""
+    read = _READERS.get(kind)
+    if read is None:
+        return Data(kind, _read_members(element, depth))
     if len(element):
         raise refusal(element, f"{TYPE_NAME[kind]} holds no other elements")
-    text = element.text or ""
     try:
-        return Data(kind, _READERS[kind](text))
+        return Data(kind, read(text))
     except ValueError:
         raise refusal(element, f"{text!r:.60} is no {TYPE_NAME[kind]}; {_right(kind)}") from None
+
+
+def _read_members(element: etree._Element, depth: int) -> tuple[Data, ...]:
+    if depth <= 1:
+        raise refusal(element, "data nested too deeply")
+    refuse_text(element)
+    return tuple([read_data(child, depth - 1) for child in element])
 
 
 def refuse_text(element: etree._Element) -> None:

@@ -10,6 +10,7 @@ Our dialect of Annex II; ARCHITECTURE.md writes it out with a full example.
 """
 
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import NamedTuple
 
 from smgw.cosem.data import NULL, Data, DataType, octet_string
@@ -302,7 +303,13 @@ def _row(data: Data, width: int, path: str, at: int) -> Row:
         raise DocumentError(str(error), path) from None
     if status.type is not DataType.OCTET_STRING or not isinstance(status.value, bytes) or len(status.value) != 8:
         raise DocumentError("column 4 is no status word; it is an octet-string of 8", path)
-    return Row(record.value, capture_us, target_us, time_valid, StatusWord.from_msb0(status.value.hex()), cells[4:])
+    return Row(record.value, capture_us, target_us, time_valid, _status(status.value), cells[4:])
+
+
+@lru_cache(maxsize=256)
+def _status(octets: bytes) -> StatusWord:
+    # A meter's status hardly ever changes from row to row.
+    return StatusWord.from_msb0(octets.hex())
 
 
 def _moment(data: Data) -> tuple[int | None, bool]:

@@ -53,7 +53,8 @@ def _check_bounds(octets: bytes, limits: Limits) -> None:
     # Every element costs at least one '<', a usual one two: bounding them bounds the memory before any is spent.
     if octets.count(b"<") > 2 * limits.elements:
         raise CosemXmlError(f"more than {limits.elements} elements")
-    if re.search(rb"<(?:[^<=]*+=){%d}" % (limits.attributes + 1), octets):
+    most = limits.attributes
+    if octets.count(b"=") > most and re.search(rb"<(?:[^<=]*+=){%d}" % (most + 1), octets):
         raise CosemXmlError(f"more than {limits.attributes} attributes in one element")
     declared = _DECLARATION.match(octets.removeprefix(_UTF8_MARK))
     if declared and declared[1].lower() not in (b"utf-8", b"utf8", b"us-ascii"):

@@ -1,0 +1,124 @@
+"""The errors of a web service: each carries the status code that says it to the other side (Annex II, 7.4)."""
+
+# ruff: noqa: N818 - the names are those of the status codes
+from collections.abc import Mapping
+from enum import IntEnum
+
+from smgw.errors import SmgwError
+
+
+class Status(IntEnum):
+    """The codes in use. 422, 429, 503, 505 and 507 are not in the annex of 2013; its successor and HTTP have them."""
+
+    OK = 200
+    CREATED = 201
+    ACCEPTED = 202
+    NO_CONTENT = 204
+    PARTIAL_CONTENT = 206
+    BAD_REQUEST = 400
+    FORBIDDEN = 403  # wrong host name
+    NOT_FOUND = 404  # missing, or not shown to this peer
+    METHOD_NOT_ALLOWED = 405
+    NOT_ACCEPTABLE = 406
+    REQUEST_TIMEOUT = 408
+    LENGTH_REQUIRED = 411
+    CONTENT_TOO_LARGE = 413
+    URI_TOO_LONG = 414
+    UNSUPPORTED_MEDIA_TYPE = 415
+    RANGE_NOT_SATISFIABLE = 416
+    UNPROCESSABLE_CONTENT = 422  # the body is not what its media type promises
+    APPLICATION_ERROR = 500  # an error of the COSEM application, a method's status above 0 among them
+    NOT_IMPLEMENTED = 501
+    SERVICE_UNAVAILABLE = 503
+    VERSION_NOT_SUPPORTED = 505  # the annex prints 506, which HTTP gives another meaning
+    INSUFFICIENT_STORAGE = 507
+
+
+class ServiceError(SmgwError):
+    """A request that is not served; `status` and `headers` belong into the answer, the text into its body."""
+
+    status: Status = Status.APPLICATION_ERROR
+
+    def __init__(self, reason: str, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(reason)
+        self.headers: dict[str, str] = dict(headers or {})
+
+
+class BadRequest(ServiceError):
+    """A missing or malformed header, path or filter."""
+
+    status = Status.BAD_REQUEST
+
+
+class NotFound(ServiceError):
+    """No such resource, or none that this peer may see."""
+
+    status = Status.NOT_FOUND
+
+
+class MethodNotAllowed(ServiceError):
+    """The resource exists, the verb does not apply to it; the answer lists those that do."""
+
+    status = Status.METHOD_NOT_ALLOWED
+
+    def __init__(self, verb: str, allowed: tuple[str, ...]) -> None:
+        super().__init__(f"{verb:.20} does not apply here; {', '.join(allowed)} does", {"Allow": ", ".join(allowed)})
+        self.allowed = allowed
+
+
+class NotAcceptable(ServiceError):
+    """The peer accepts none of the forms we have."""
+
+    status = Status.NOT_ACCEPTABLE
+
+
+class RequestTimeout(ServiceError):
+    """The request did not arrive in time."""
+
+    status = Status.REQUEST_TIMEOUT
+
+
+class LengthRequired(ServiceError):
+    """A body without Content-Length."""
+
+    status = Status.LENGTH_REQUIRED
+
+
+class ContentTooLarge(ServiceError):
+    """A body larger than we take, as sent or after decompression."""
+
+    status = Status.CONTENT_TOO_LARGE
+
+
+class UriTooLong(ServiceError):
+    """A request URI of more than 4000 characters."""
+
+    status = Status.URI_TOO_LONG
+
+
+class UnsupportedMediaType(ServiceError):
+    """A media type or content encoding we do not read."""
+
+    status = Status.UNSUPPORTED_MEDIA_TYPE
+
+
+class Unprocessable(ServiceError):
+    """A body that is read, but is not what it should be."""
+
+    status = Status.UNPROCESSABLE_CONTENT
+
+
+class ServiceUnavailable(ServiceError):
+    """Not now; `retry_after` seconds later."""
+
+    status = Status.SERVICE_UNAVAILABLE
+
+    def __init__(self, reason: str, retry_after: int) -> None:
+        super().__init__(reason, {"Retry-After": str(retry_after)})
+        self.retry_after = retry_after
+
+
+class InsufficientStorage(ServiceUnavailable):
+    """No room to keep it; nothing was kept."""
+
+    status = Status.INSUFFICIENT_STORAGE
