@@ -1,0 +1,169 @@
+"""The command `smsim`."""
+
+import argparse
+import asyncio
+import json
+import logging
+import signal
+import sys
+from collections.abc import Sequence
+from importlib import resources
+from pathlib import Path
+
+from smgw.errors import SmgwError
+
+from smsim import menu
+from smsim.config import Config, default_config, load
+from smsim.errors import ConfigError
+from smsim.ports import PushPort, parse_push_port
+from smsim.replay import Replay, cut, read_capture
+from smsim.simulator import Simulator
+
+_DESCRIPTION = """\
+Electricity meters for a testbed. Their registers follow a household's load profile (H0) and a
+photovoltaic plant's (PV0), by default 225 times as fast as real time; they speak SML.
+
+  smsim run                     one meter, 1UTB0000000001, answering on TCP port 33333 of this PC
+  smsim example > meters.toml   a commented configuration to start from
+  smsim run meters.toml         the meters of that file
+  smsim replay capture.bin --port pty:/tmp/meter
+                                a real meter's capture, as if the meter were there
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; the exit status is 0, 1 for a fault that was told, 2 for a wrong command line."""
+    logging.basicConfig(level=logging.WARNING, format="smsim: %(message)s", stream=sys.stderr)
+    chosen = _parser().parse_args(arguments)
+    try:
+        if chosen.command == "example":
+            print(resources.files("smsim").joinpath("example.toml").read_text(encoding="utf-8"), end="")
+            return 0
+        if chosen.command == "replay":
+            return asyncio.run(_replay(chosen))
+        return asyncio.run(_run(chosen, _config(chosen.config)))
+    except SmgwError as error:
+        print(f"smsim: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:  # before the loop listens to it
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="smsim", description=_DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, text in (
+        ("run", "run the meters until SIGTERM or Ctrl-C"),
+        ("menu", "run the meters and look at their settings by a menu"),
+    ):
+        command = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
+        command.add_argument(
+            "config", nargs="?", type=Path, metavar="CONFIG",
+            help="TOML file with the meters (see `smsim example`); without it one meter on TCP port 33333",
+        )  # fmt: skip
+        command.add_argument(
+            "--listen", metavar="ADDRESS", default=None,
+            help="where TCP meters without an address of their own listen (default 127.0.0.1; 0.0.0.0 is everywhere)",
+        )  # fmt: skip
+        command.add_argument(
+            "--json-report", type=Path, metavar="FILE",
+            help="write what was sent and the last register values to FILE at the end",
+        )  # fmt: skip
+    replay = commands.add_parser(
+        "replay",
+        help="play a capture of raw octets to a port",
+        description="Play a capture telegram by telegram (cut at its start escapes) at the speed of the line. "
+        "On a pty it begins when a reader opens the link.",
+    )
+    replay.add_argument("file", type=Path, metavar="FILE", help="raw octets of a meter")
+    replay.add_argument("--port", required=True, type=_push_port, help="pty:LINK or a serial device")
+    replay.add_argument(
+        "--interval", type=_seconds, default=1.0, metavar="S", help="from one telegram's start to the next (default 1)"
+    )
+    replay.add_argument("--baud", type=_baud, default=9600, metavar="BD", help="speed of the line (default 9600)")
+    replay.add_argument("--loop", action="store_true", help="begin again at the end, until stopped")
+    commands.add_parser("example", help="print a commented configuration", description="Print an example.")
+    return parser
+
+
+def _push_port(text: str) -> PushPort:
+    try:
+        return parse_push_port(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{error}; write pty:LINK or a device such as /dev/ttyUSB0") from None
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1
+    if not 0 <= seconds <= 86_400:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds from 0 to 86400")
+    return seconds
+
+
+def _baud(text: str) -> int:
+    if not text.isdecimal() or not 300 <= int(text) <= 4_000_000:
+        raise argparse.ArgumentTypeError(f"{text!r} is no speed from 300 to 4000000")
+    return int(text)
+
+
+def _config(path: Path | None) -> Config:
+    return default_config() if path is None else load(path)
+
+
+def _stop_on_signals() -> asyncio.Event:
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    return stop
+
+
+async def _run(chosen: argparse.Namespace, config: Config) -> int:
+    stop = _stop_on_signals()
+    simulator = Simulator(config, listen=chosen.listen)
+    for line in await simulator.start():
+        print(f"smsim: {line}", flush=True)
+    chooser = asyncio.ensure_future(menu.run(simulator, stop)) if chosen.command == "menu" else None
+    try:
+        await simulator.wait(stop)
+    finally:
+        if chooser is not None:
+            chooser.cancel()
+        report = simulator.report()
+        await simulator.stop()
+    for line in simulator.summary():
+        print(f"smsim: {line}", flush=True)
+    if chosen.json_report:
+        _write_report(chosen.json_report, json.dumps(report, indent=1))
+    return 0
+
+
+def _write_report(path: Path, text: str) -> None:
+    try:
+        path.write_text(text + "\n", encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(str(path), None, "--json-report", f"cannot be written: {error.strerror}") from None
+
+
+async def _replay(chosen: argparse.Namespace) -> int:
+    stop = _stop_on_signals()
+    pieces = cut(read_capture(chosen.file))
+    replay = Replay(pieces, chosen.port, baud=chosen.baud, interval_s=chosen.interval, loop=chosen.loop)
+    print(f"smsim: replay of {chosen.file} ({len(pieces)} pieces) on {chosen.port}", flush=True)
+    stopping, playing = asyncio.ensure_future(stop.wait()), asyncio.ensure_future(replay.run())
+    try:
+        await asyncio.wait({stopping, playing}, return_when=asyncio.FIRST_COMPLETED)
+        if playing.done():
+            playing.result()
+    except OSError as error:
+        raise ConfigError(str(chosen.port), None, "", f"the line is gone: {error.strerror or error}") from None
+    finally:
+        stopping.cancel()
+        playing.cancel()
+        replay.close()
+    print(f"smsim: replay: {replay.telegrams} pieces, {replay.octets} octets, {replay.lost} not taken", flush=True)
+    return 0

@@ -1,0 +1,332 @@
+"""The configuration: meters from a TOML file. A fault is told with its line and what would be right."""
+
+import difflib
+import re
+import tomllib
+from collections.abc import Iterable, Mapping
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from smgw.cosem import DeviceId, Obis
+from smgw.cosem.units import SYMBOLS
+from smgw.errors import SmgwError
+from smgw.sml.crc import Crc
+
+from smsim.days import utc_of_local
+from smsim.errors import ConfigError
+from smsim.meter import MeterSpec
+from smsim.ports import RIGHT, Port, TcpPort, parse_port
+from smsim.registers import USUAL_DRIVES, USUAL_REGISTERS, Drive, Register
+from smsim.timelapse import TimeLapse
+
+DEFAULT_START = "2026-01-01T00:00:00"
+_FIRST_YEAR, _LAST_YEAR = 1996, 2090  # legal time as `days` computes it; seconds since 1970 in 32 bits
+_TABLE = re.compile(r"\s*(\[\[?)\s*([A-Za-z0-9_.\-\s]+?)\s*\]\]?\s*(?:#.*)?")
+_KEY = re.compile(r"\s*([A-Za-z0-9_-]+)\s*=")
+_TOML_PLACE = re.compile(r"(.*) \(at line (\d+), column (\d+)\)")
+
+Place = tuple[str, ...]
+
+
+class MeterConfig(NamedTuple):
+    """One meter and its port."""
+
+    spec: MeterSpec
+    port: Port
+    push_interval_s: float = 1.0
+    baud: int = 9600
+    username: str | None = None
+    password: str | None = None
+
+    def __repr__(self) -> str:  # a password never reaches a log
+        return f"MeterConfig({self.spec.name!r}, {self.port})"
+
+
+class Config(NamedTuple):
+    """Everything that the simulator needs."""
+
+    time: TimeLapse
+    meters: tuple[MeterConfig, ...]
+
+
+def default_config() -> Config:
+    """The one meter of the jOSEF paper, with request and response on TCP port 33333."""
+    device = DeviceId.parse("1UTB0000000001")
+    start = utc_of_local(datetime.fromisoformat(DEFAULT_START))
+    return Config(TimeLapse(start), (MeterConfig(MeterSpec("meter", device), TcpPort()),))
+
+
+def load(path: Path) -> Config:
+    """Read a configuration file. ConfigError for whatever is wrong with it."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(str(path), None, "", f"cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise ConfigError(str(path), None, "", "is not UTF-8 text", "see `smsim example`") from None
+    return parse(text, str(path))
+
+
+def parse(text: str, file: str = "configuration") -> Config:
+    """Read the text of a configuration; `file` is the name that its faults are told with."""
+    try:
+        content = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        match = _TOML_PLACE.fullmatch(str(error))
+        line = int(match[2]) if match else text.count("\n") + 1
+        raise ConfigError(file, line, "", f"not TOML: {match[1] if match else error}") from None
+    document = _Section(file, _lines(text), (), content)
+    time = _time(document.table("simulator"))
+    meters = tuple(_meter(section) for section in document.tables("meter"))
+    document.finish()
+    if not meters:
+        raise ConfigError(file, None, "meter", "there is none", "give each meter a section [[meter]]")
+    _distinct(document, meters)
+    return Config(time, meters)
+
+
+def _time(section: "_Section") -> TimeLapse:
+    time = TimeLapse(
+        _start(section),
+        section.integer("seconds_per_quarter_hour", 4, 1, 86_400),
+        section.integer("resolution", 1000, 1, 3_600_000),
+    )
+    section.finish()
+    return time
+
+
+def _start(section: "_Section") -> int:
+    right = f'write a legal time such as {DEFAULT_START}, years {_FIRST_YEAR} to {_LAST_YEAR}, or "now"'
+    value = section.take("start", datetime.fromisoformat(DEFAULT_START))
+    if value == "now":
+        return int(datetime.now(UTC).timestamp())
+    if isinstance(value, date) and not isinstance(value, datetime):
+        value = datetime(value.year, value.month, value.day)  # noqa: DTZ001 - legal time without an offset is meant
+    if not isinstance(value, datetime) or not _FIRST_YEAR <= value.year <= _LAST_YEAR:
+        raise section.fault("start", f"{value} is no start of the simulated calendar", right)
+    if value.tzinfo is not None:
+        return int(value.timestamp())
+    try:
+        return utc_of_local(value)
+    except ValueError as error:
+        raise section.fault("start", str(error), right) from None
+
+
+def _meter(section: "_Section") -> MeterConfig:
+    name = section.text("name", None, 'name the meter, e.g. "household"')
+    device = _device(section)
+    port = _port(section)
+    interval = section.seconds("push_interval", 1.0, 0.05, 86_400)
+    registers = tuple(_register(register) for register in section.tables("register")) or USUAL_REGISTERS
+    spec = MeterSpec(
+        name,
+        device,
+        registers,
+        section.integer("consumption_kwh", 1000, 0, 10_000_000),
+        section.integer("generation_kwh", 1000, 0, 10_000_000),
+        section.integer("seed", 0, 0, (1 << 63) - 1),
+        Crc(section.choice("crc", Crc.X25.value, [family.value for family in Crc])),
+    )
+    meter = MeterConfig(
+        spec,
+        port,
+        interval,
+        section.integer("baud", 9600, 300, 4_000_000),
+        section.text("username", "", "") or None,
+        section.text("password", "", "") or None,
+    )
+    section.finish()
+    _registers_fit(section, registers)
+    return meter
+
+
+def _device(section: "_Section") -> DeviceId:
+    text = section.text("device", None, "write a DIN 43863-5 id such as 1UTB0000000001")
+    try:
+        return DeviceId.parse(text)
+    except SmgwError as error:
+        raise section.fault("device", str(error)) from None
+
+
+def _port(section: "_Section") -> Port:
+    try:
+        return parse_port(section.text("port", f"tcp:{TcpPort().port}", RIGHT))
+    except ValueError as error:
+        raise section.fault("port", str(error), RIGHT) from None
+
+
+def _register(section: "_Section") -> Register:
+    text = section.text("obis", None, "write a code such as 1.8.0 or 1-0:1.8.0*255")
+    try:
+        obis = Obis.parse(text)
+    except SmgwError as error:
+        raise section.fault("obis", str(error)) from None
+    usual = USUAL_DRIVES.get(obis)
+    names = [drive.value for drive in Drive]
+    if usual is None and not section.has("drive"):
+        raise section.fault("obis", f"nothing is known to drive {obis}", f"add drive = one of {', '.join(names)}")
+    drive = Drive(section.choice("drive", usual.value if usual else "", names))
+    if section.has("value") and drive is not Drive.FIXED:
+        raise section.fault("value", f"the register is driven by {drive.value}", 'a value belongs to drive = "fixed"')
+    register = Register(
+        obis,
+        drive,
+        _unit(section, drive),
+        section.integer("scaler", 0 if drive is Drive.FIXED else -1, -6, 6),
+        section.integer("value", 0, -(1 << 63), (1 << 63) - 1),
+    )
+    section.finish()
+    return register
+
+
+def _unit(section: "_Section", drive: Drive) -> int:
+    value = section.take("unit", drive.unit)
+    if isinstance(value, str):
+        value = next((number for number, symbol in SYMBOLS.items() if symbol == value), value)
+    if type(value) is not int or not 0 <= value <= 255:
+        raise section.fault("unit", f"{value!r} is no unit", 'write "Wh", "W", "V" or the DLMS number 0 to 255')
+    if drive is not Drive.FIXED and value != drive.unit:
+        raise section.fault("unit", f"a register driven by {drive.value} counts {SYMBOLS[drive.unit]}", "leave it out")
+    return value
+
+
+def _registers_fit(section: "_Section", registers: tuple[Register, ...]) -> None:
+    seen: set[Obis] = set()
+    for index, register in enumerate(registers):
+        if register.obis in seen:
+            raise section.fault_below(("register", str(index), "obis"), f"{register.obis} is there twice", "keep one")
+        seen.add(register.obis)
+    imports = [register for register in registers if register.drive.value.startswith("import") and register.unit == 30]
+    if len({register.scaler for register in imports}) > 1:
+        raise section.fault(
+            "register", "the import registers have different scalers", "their sum is exact only if all have the same"
+        )
+
+
+def _distinct(document: "_Section", meters: tuple[MeterConfig, ...]) -> None:
+    names: set[str] = set()
+    ports: set[Port] = set()
+    for index, meter in enumerate(meters):
+        if meter.spec.name in names:
+            place = ("meter", str(index), "name")
+            raise document.fault_below(place, f"{meter.spec.name!r} is there twice", "give each a name of its own")
+        names.add(meter.spec.name)
+        if meter.port in ports:
+            place = ("meter", str(index), "port")
+            raise document.fault_below(place, f"{meter.port} is there twice", "give each a port of its own")
+        if meter.port != TcpPort(0):
+            ports.add(meter.port)
+
+
+class _Section:
+    """One table of the file. Keys are taken out; what is left at the end is unknown."""
+
+    def __init__(self, file: str, lines: Mapping[Place, int], path: Place, content: dict[str, Any]) -> None:
+        self._file = file
+        self._lines = lines
+        self._path = path
+        self._content = dict(content)
+        self._known: list[str] = []
+
+    def has(self, key: str) -> bool:
+        return key in self._content
+
+    def take(self, key: str, default: Any) -> Any:
+        self._known.append(key)
+        return self._content.pop(key, default)
+
+    def fault(self, key: str, wrong: str, right: str = "") -> ConfigError:
+        return self.fault_below((key,), wrong, right)
+
+    def fault_below(self, below: Place, wrong: str, right: str = "") -> ConfigError:
+        place = self._path + below
+        line = next((self._lines[place[:end]] for end in range(len(place), 0, -1) if place[:end] in self._lines), None)
+        return ConfigError(self._file, line, _named(place), wrong, right)
+
+    def integer(self, key: str, default: int, low: int, high: int) -> int:
+        value = self.take(key, default)
+        if type(value) is not int or not low <= value <= high:
+            raise self.fault(key, f"{value!r} is not right", f"write a whole number from {low} to {high}")
+        return value
+
+    def seconds(self, key: str, default: float, low: float, high: float) -> float:
+        value = self.take(key, default)
+        if type(value) not in (int, float) or not low <= value <= high:
+            raise self.fault(key, f"{value!r} is not right", f"write seconds from {low} to {high}")
+        return float(value)
+
+    def text(self, key: str, default: str | None, right: str) -> str:
+        value = self.take(key, default)
+        if value is None:
+            raise self.fault(key, "is missing", right)
+        if not isinstance(value, str) or (default is None and not value.strip()):
+            raise self.fault(key, f"{value!r} is no text", right or "write it in quotes")
+        return value
+
+    def choice(self, key: str, default: str, allowed: Iterable[str]) -> str:
+        names = list(allowed)
+        value = self.take(key, default)
+        if value not in names:
+            raise self.fault(key, f"{value!r} is not known", f"write one of {', '.join(names)}{_nearest(value, names)}")
+        return str(value)
+
+    def table(self, key: str) -> "_Section":
+        value = self.take(key, {})
+        if not isinstance(value, dict):
+            raise self.fault(key, "is no section", f"begin it with [{key}]")
+        return _Section(self._file, self._lines, (*self._path, key), value)
+
+    def tables(self, key: str) -> list["_Section"]:
+        value = self.take(key, [])
+        if not isinstance(value, list) or not all(isinstance(table, dict) for table in value):
+            raise self.fault(key, "is no list of sections", f"begin each with [[{'.'.join((*self._names(), key))}]]")
+        return [
+            _Section(self._file, self._lines, (*self._path, key, str(index)), table)
+            for index, table in enumerate(value)
+        ]
+
+    def _names(self) -> list[str]:
+        return [step for step in self._path if not step.isdigit()]
+
+    def finish(self) -> None:
+        """Nothing may be left."""
+        for key in self._content:
+            known = f"known here: {', '.join(sorted(self._known))}"
+            raise self.fault(key, "unknown key", f"{known}{_nearest(key, self._known)}")
+
+
+def _nearest(given: object, names: Iterable[str]) -> str:
+    near = difflib.get_close_matches(str(given), list(names), 1)
+    return f" (did you mean {near[0]}?)" if near else ""
+
+
+def _named(path: Place) -> str:
+    """`meter[2].register[1].obis`: counted from 1, as people do."""
+    text = ""
+    for step in path:
+        text += f"[{int(step) + 1}]" if step.isdigit() else f"{'.' if text else ''}{step}"
+    return text
+
+
+def _lines(text: str) -> dict[Place, int]:
+    """The line of each key and each section header; what this misses is told with the line of its section."""
+    lines: dict[Place, int] = {}
+    counts: dict[Place, int] = {}
+    section: Place = ()
+    for number, line in enumerate(text.splitlines(), start=1):
+        if match := _TABLE.fullmatch(line):
+            section = ()
+            *above, last = (step.strip() for step in match[2].split("."))
+            for step in above:
+                section = (*section, step)
+                if section in counts:
+                    section = (*section, str(counts[section]))
+            section = (*section, last)
+            if match[1] == "[[":
+                counts[section] = counts.get(section, -1) + 1
+                section = (*section, str(counts[section]))
+            lines[section] = number
+        elif match := _KEY.match(line):
+            lines.setdefault((*section, match[1]), number)
+    return lines

@@ -1,0 +1,91 @@
+"""The menu of the jOSEF paper's simulator: look at the settings while the meters run."""
+
+import asyncio
+import os
+import sys
+import threading
+
+from smgw.cosem import plain
+from smgw.cosem.units import symbol
+
+from smsim.service import Service
+from smsim.simulator import RunningMeter, Simulator
+
+CHOICES = "[1] View server settings\n[2] View simulator settings\n[0] Exit"
+_STDIN = 0
+
+
+async def run(simulator: Simulator, stop: asyncio.Event) -> None:
+    """Answer choices until 0, the end of input, or `stop`."""
+    answers: asyncio.Queue[str | None] = asyncio.Queue()
+    # A thread, since standard input may be a file, a pipe or a terminal; a daemon, since a read cannot be called off.
+    threading.Thread(target=_read_lines, args=(asyncio.get_running_loop(), answers), daemon=True).start()
+    print(CHOICES, flush=True)
+    while not stop.is_set():
+        choice = await answers.get()
+        if choice in (None, "0"):
+            stop.set()
+        elif choice == "1":
+            print("\n".join(line for meter in simulator.meters for line in server_settings(meter)))
+        elif choice == "2":
+            print("\n".join(simulator_settings(simulator)))
+        elif choice:
+            print(f"{choice!r} is no choice; type 1, 2 or 0 and Enter")
+        if not stop.is_set():
+            print(CHOICES, flush=True)
+
+
+def _read_lines(loop: asyncio.AbstractEventLoop, answers: "asyncio.Queue[str | None]") -> None:
+    rest = b""
+    while octets := os.read(_STDIN, 1024):
+        *lines, rest = (rest + octets).split(b"\n")
+        for line in lines:
+            _put(loop, answers, line.decode(errors="replace").strip())
+    _put(loop, answers, None)
+
+
+def _put(loop: asyncio.AbstractEventLoop, answers: "asyncio.Queue[str | None]", line: str | None) -> None:
+    try:
+        loop.call_soon_threadsafe(answers.put_nowait, line)
+    except RuntimeError:  # the loop has ended meanwhile
+        sys.exit()
+
+
+def server_settings(meter: RunningMeter) -> list[str]:
+    """How a meter is reached and what it has sent."""
+    spec = meter.config.spec
+    lines = [
+        f"Meter {spec.name}",
+        f"  device id      {spec.device} ({spec.device.hex()})",
+        f"  port           {meter.port}",
+        f"  protocol       {meter.how}, CRC {spec.crc.value}",
+    ]
+    if isinstance(meter.driver, Service):
+        lines.append(f"  clients now    {meter.driver.clients}")
+        lines.append(f"  credentials    {'asked for' if meter.config.username else 'none'}")
+    for name, value in meter.driver.counts().items():
+        lines.append(f"  {name.replace('_', ' '):<14} {value}")
+    return lines
+
+
+def simulator_settings(simulator: Simulator) -> list[str]:
+    """The simulated calendar, the profiles and the registers now."""
+    time = simulator.config.time
+    lines = [
+        "Simulator",
+        f"  simulated time             {simulator.simulated_time}",
+        f"  seconds per quarter hour   {time.seconds_per_quarter_hour}",
+        f"  resolution                 {time.resolution_ms} ms",
+    ]
+    for meter in simulator.meters:
+        spec = meter.config.spec
+        lines += [
+            f"Meter {spec.name}",
+            f"  consumption (H0)           {spec.consumption_kwh} kWh a year",
+            f"  generation (PV0)           {spec.generation_kwh} kWh a year",
+            f"  seed                       {spec.seed}",
+        ]
+        for register, value in meter.meter.values():
+            shown = f"{plain(value, register.scaler)} {symbol(register.unit)}".rstrip()
+            lines.append(f"  {register.obis!s:<26} {shown}")
+    return lines

@@ -1,0 +1,65 @@
+"""Where a meter is reached: the texts `tcp:...`, `pty:LINK` and `/dev/tty...`, and what they mean."""
+
+import re
+from typing import NamedTuple
+
+DEFAULT_TCP_PORT = 33333
+LOOPBACK = "127.0.0.1"
+RIGHT = "write tcp:33333, tcp:ADDRESS:33333, pty:/path/of/a/link or a serial device such as /dev/ttyUSB0"
+_TCP = re.compile(r"tcp:(?:(?P<host>\[[0-9a-fA-F:.]+\]|[^:\[\]]+):)?(?P<port>\d{1,5})")
+
+
+class TcpPort(NamedTuple):
+    """Request and response over TCP. Without `host`: the address of `--listen`, else loopback. Port 0: any free."""
+
+    port: int = DEFAULT_TCP_PORT
+    host: str | None = None
+
+    def __str__(self) -> str:
+        return f"tcp:{self.host}:{self.port}" if self.host else f"tcp:{self.port}"
+
+
+class PtyPort(NamedTuple):
+    """Push on a pseudo terminal; `link` becomes a symbolic link to the end that a reader opens."""
+
+    link: str
+
+    def __str__(self) -> str:
+        return f"pty:{self.link}"
+
+
+class SerialPort(NamedTuple):
+    """Push on a serial device."""
+
+    device: str
+
+    def __str__(self) -> str:
+        return self.device
+
+
+Port = TcpPort | PtyPort | SerialPort
+PushPort = PtyPort | SerialPort
+
+
+def parse_port(text: str) -> Port:
+    """Read a port; ValueError that says what is wrong."""
+    if text.startswith("tcp:"):
+        match = _TCP.fullmatch(text)
+        if not match or int(match["port"]) > 0xFFFF:
+            raise ValueError(f"{text!r} is no TCP port")
+        return TcpPort(int(match["port"]), match["host"])
+    if text.startswith("pty:"):
+        if not text.removeprefix("pty:"):
+            raise ValueError("pty: without the path of the link")
+        return PtyPort(text.removeprefix("pty:"))
+    if text.startswith("/"):
+        return SerialPort(text)
+    raise ValueError(f"{text!r} is no port")
+
+
+def parse_push_port(text: str) -> PushPort:
+    """Read a port that octets can be pushed to; ValueError that says what is wrong."""
+    port = parse_port(text)
+    if isinstance(port, TcpPort):
+        raise ValueError(f"{text!r} answers requests, nothing can be pushed to it")  # noqa: TRY004 - it is a bad text
+    return port

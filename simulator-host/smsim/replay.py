@@ -1,0 +1,84 @@
+"""Replay: a capture of raw octets, played telegram by telegram to a port at the speed of the line."""
+
+import asyncio
+import itertools
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+from smgw.sml.transport import START
+
+from smsim.errors import ConfigError
+from smsim.line import open_line
+from smsim.ports import PushPort
+from smsim.push import transmit
+
+_WAIT_S = 0.05
+_DRAIN_S = 2.0
+
+log = logging.getLogger(__name__)
+
+
+def cut(octets: bytes) -> list[bytes]:
+    """Cut a capture at its start escapes; joined again, the pieces are the capture. What precedes the first start is a
+    piece of its own; a capture without any start is one piece."""
+    starts = []
+    position = octets.find(START)
+    while position >= 0:
+        starts.append(position)
+        position = octets.find(START, position + len(START))
+    edges = sorted({0, *starts, len(octets)})
+    return [octets[begin:end] for begin, end in itertools.pairwise(edges)]
+
+
+def read_capture(path: Path) -> bytes:
+    """The octets of a capture; ConfigError if there are none."""
+    try:
+        octets = path.read_bytes()
+    except OSError as error:
+        raise ConfigError(str(path), None, "", f"cannot be read: {error.strerror}") from None
+    if not octets:
+        raise ConfigError(str(path), None, "", "is empty", "name a file with the raw octets of a meter")
+    return octets
+
+
+class Replay:
+    """Plays pieces to a port."""
+
+    def __init__(
+        self, pieces: Sequence[bytes], port: PushPort, *, baud: int = 9600, interval_s: float = 1.0, loop: bool = False
+    ) -> None:
+        self.telegrams = 0
+        self.octets = 0
+        self.lost = 0
+        self._pieces = pieces
+        self._port = port
+        self._baud = baud
+        self._interval_s = interval_s
+        self._loop = loop
+        self._line = open_line(port, baud)
+
+    async def run(self) -> None:
+        """Wait for a reader, play once or for ever, then wait until the reader has it all."""
+        while not self._line.has_reader():
+            await asyncio.sleep(_WAIT_S)
+        now = asyncio.get_running_loop().time
+        due = now()
+        playing = True
+        while playing:
+            for piece in self._pieces:
+                await asyncio.sleep(max(0.0, due - now()))
+                due = now() + self._interval_s
+                if await transmit(self._line, piece, self._baud):
+                    self.telegrams += 1
+                    self.octets += len(piece)
+                else:
+                    self.lost += 1
+            playing = self._loop
+        patience = now() + _DRAIN_S
+        while not self._line.drained() and now() < patience:
+            await asyncio.sleep(_WAIT_S)
+
+    def close(self) -> None:
+        """Close the port."""
+        self._line.close()

@@ -1,0 +1,130 @@
+"""A meter's SML server on TCP: each client has a session of its own, and none can harm another."""
+
+import asyncio
+import logging
+import os
+import socket
+
+from smgw.sml.server import Reply, Server
+
+from smsim.errors import PortError
+from smsim.meter import Meter
+from smsim.ports import LOOPBACK, TcpPort
+
+IDLE_S = 3600.0  # a client that says nothing for so long has gone
+SLOW_S = 10.0  # a client that does not take an answer for so long is cut off
+MOST_CLIENTS = 32
+_READ = 4096
+_WRITE_BUFFER = 16_384
+
+log = logging.getLogger(__name__)
+
+
+class Service:
+    """Listens for one meter."""
+
+    def __init__(
+        self,
+        meter: Meter,
+        port: TcpPort,
+        credentials: tuple[str | None, str | None] = (None, None),
+        *,
+        idle_s: float = IDLE_S,
+        slow_s: float = SLOW_S,
+        most_clients: int = MOST_CLIENTS,
+    ) -> None:
+        self.port = port
+        self.answers = 0  # request files answered
+        self.requests = 0
+        self.octets = 0
+        self.refused = 0  # frames that were no request file
+        self.clients_seen = 0
+        self._meter = meter
+        self._credentials = tuple(text.encode() if text else None for text in credentials)
+        self._idle_s = idle_s
+        self._slow_s = slow_s
+        self._most_clients = most_clients
+        self._server: asyncio.Server | None = None
+        self._sessions: set[asyncio.Task[None]] = set()
+
+    @property
+    def clients(self) -> int:
+        """Clients connected now."""
+        return len(self._sessions)
+
+    async def start(self) -> str:
+        """Listen; PortError if that cannot be done. Returns the port to name to people."""
+        host = (self.port.host or LOOPBACK).strip("[]")
+        try:
+            self._server = await asyncio.start_server(self._accept, host, self.port.port)
+        except OSError as error:
+            reason = os.strerror(error.errno) if error.errno and error.errno > 0 else str(error)
+            raise PortError(f"tcp:{host}:{self.port.port}", f"cannot listen: {reason}", "name another port") from None
+        number = self._server.sockets[0].getsockname()[1]
+        return str(TcpPort(number, f"[{host}]" if ":" in host else host))
+
+    async def run(self) -> None:
+        """Serve until cancelled."""
+        assert self._server is not None
+        await self._server.serve_forever()
+
+    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if len(self._sessions) >= self._most_clients:
+            log.warning("meter %s: more than %d clients; one turned away", self._meter.spec.name, self._most_clients)
+            writer.transport.abort()
+            return
+        self.clients_seen += 1
+        session = asyncio.get_running_loop().create_task(self._serve(reader, writer))
+        self._sessions.add(session)
+        session.add_done_callback(self._sessions.discard)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            await self._session(reader, writer)
+        except (TimeoutError, OSError) as error:
+            log.info("meter %s: client gone: %s", self._meter.spec.name, error or "too slow")
+        except Exception:
+            log.exception("meter %s: a client's session failed", self._meter.spec.name)
+        finally:
+            writer.transport.abort()
+
+    async def _session(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        connection: socket.socket = writer.get_extra_info("socket")
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        writer.transport.set_write_buffer_limits(high=_WRITE_BUFFER)
+        username, password = self._credentials
+        server = Server(self._meter, username, password, crc=self._meter.spec.crc)
+        while data := await asyncio.wait_for(reader.read(_READ), self._idle_s):
+            for event in server.receive(data):
+                if not isinstance(event, Reply):
+                    self.refused += 1
+                    continue
+                writer.write(event.octets)
+                await asyncio.wait_for(writer.drain(), self._slow_s)
+                self.answers += 1
+                self.requests += event.requests
+                self.octets += len(event.octets)
+        await asyncio.wait_for(_sent(writer), self._slow_s)
+
+    def close(self) -> None:
+        """Stop listening and cut the clients off."""
+        if self._server is not None:
+            self._server.close()
+        for session in self._sessions:
+            session.cancel()
+
+    def counts(self) -> dict[str, int]:
+        """What was answered."""
+        return {
+            "answers": self.answers,
+            "requests": self.requests,
+            "octets": self.octets,
+            "refused": self.refused,
+            "clients_seen": self.clients_seen,
+        }
+
+
+async def _sent(writer: asyncio.StreamWriter) -> None:
+    """Wait until a client that has said its last has taken every answer."""
+    writer.transport.set_write_buffer_limits(high=0)
+    await writer.drain()

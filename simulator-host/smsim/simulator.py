@@ -1,0 +1,139 @@
+"""The simulator: all meters of a configuration in one process, and what they did."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
+
+from smgw.cosem.units import symbol
+
+from smsim.config import Config, MeterConfig
+from smsim.days import utc_offset_s
+from smsim.meter import Meter
+from smsim.ports import TcpPort
+from smsim.push import Pusher
+from smsim.service import Service
+
+
+class RunningMeter:
+    """A meter with its port."""
+
+    def __init__(self, config: MeterConfig, meter: Meter, listen: str | None) -> None:
+        self.config = config
+        self.meter = meter
+        self.port = str(config.port)  # what people are told; a free TCP port gets its number when it is open
+        self.driver: Pusher | Service
+        if isinstance(config.port, TcpPort):
+            port = config.port if config.port.host else config.port._replace(host=listen)
+            self.driver = Service(meter, port, (config.username, config.password))
+        else:
+            self.driver = Pusher(meter, config.port, config.baud, config.push_interval_s)
+
+    @property
+    def how(self) -> str:
+        """How the meter is read, for people."""
+        if isinstance(self.driver, Service):
+            return "SML request and response"
+        return f"SML push every {self.config.push_interval_s:g} s at {self.config.baud} Bd"
+
+
+class Simulator:
+    """Starts, runs and stops meters. `elapsed_ms` is the PC's running time; tests give their own."""
+
+    def __init__(
+        self, config: Config, *, listen: str | None = None, elapsed_ms: Callable[[], int] | None = None
+    ) -> None:
+        self.config = config
+        self._elapsed_ms = elapsed_ms or _stopwatch()
+        self.meters = [
+            RunningMeter(meter, Meter(meter.spec, config.time, self._elapsed_ms), listen) for meter in config.meters
+        ]
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def start(self) -> list[str]:
+        """Open every port and begin; one line for people per meter. PortError if a port cannot be opened."""
+        lines = []
+        try:
+            for meter in self.meters:
+                meter.port = await meter.driver.start()
+                spec = meter.config.spec
+                lines.append(f"meter {spec.name} ({spec.device}, {meter.how}) on {meter.port}")
+        except BaseException:
+            await self.stop()
+            raise
+        loop = asyncio.get_running_loop()
+        self._tasks = [loop.create_task(meter.driver.run(), name=meter.config.spec.name) for meter in self.meters]
+        return lines
+
+    async def wait(self, stop: asyncio.Event) -> None:
+        """Run until `stop` is set; an exception inside a meter ends the run."""
+        stopping = asyncio.ensure_future(stop.wait())
+        done, _ = await asyncio.wait({stopping, *self._tasks}, return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
+        for task in done - {stopping}:
+            task.result()
+
+    async def stop(self) -> None:
+        """Close every port."""
+        for task in self._tasks:
+            task.cancel()
+        for meter in self.meters:
+            meter.driver.close()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.sleep(0)  # the sessions that were cut off end here
+        self._tasks = []
+
+    @property
+    def simulated_time(self) -> str:
+        """The simulated moment as legal time with its offset."""
+        lapse = self.config.time
+        return legal_time(lapse.utc_s(lapse.ticks(self._elapsed_ms())))
+
+    def report(self) -> dict[str, Any]:
+        """What the meters did and what their registers show; whole numbers, as on the wire."""
+        return {
+            "elapsed_ms": self._elapsed_ms(),
+            "simulated_start": legal_time(self.config.time.start_utc_s),
+            "simulated_time": self.simulated_time,
+            "seconds_per_quarter_hour": self.config.time.seconds_per_quarter_hour,
+            "meters": [_meter_report(meter) for meter in self.meters],
+        }
+
+    def summary(self) -> list[str]:
+        """One line per meter about what it sent."""
+        lines = []
+        for meter in self.meters:
+            counts = ", ".join(f"{value} {name.replace('_', ' ')}" for name, value in meter.driver.counts().items())
+            lines.append(f"meter {meter.config.spec.name}: {counts}")
+        return lines
+
+
+def _meter_report(meter: RunningMeter) -> dict[str, Any]:
+    return {
+        "name": meter.config.spec.name,
+        "device": str(meter.config.spec.device),
+        "port": meter.port,
+        **meter.driver.counts(),
+        "registers": [
+            {
+                "obis": str(register.obis),
+                "value": value,
+                "scaler": register.scaler,
+                "unit": register.unit,
+                "symbol": symbol(register.unit),
+            }
+            for register, value in meter.meter.values()
+        ],
+    }
+
+
+def legal_time(utc_s: int) -> str:
+    """Seconds since 1970 as German legal time: `2026-01-01T00:00:00+01:00`."""
+    zone = timezone(timedelta(seconds=utc_offset_s(utc_s)))
+    return datetime.fromtimestamp(utc_s, UTC).astimezone(zone).isoformat()
+
+
+def _stopwatch() -> Callable[[], int]:
+    begin = time.monotonic_ns()
+    return lambda: (time.monotonic_ns() - begin) // 1_000_000
