@@ -1,0 +1,240 @@
+"""lmn.db, written by the LMN process: durable when `append` returns, calm when the disk is full."""
+
+import contextlib
+import hashlib
+import logging
+import sqlite3
+import time
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Self, TypeVar
+
+from smgw.clock.gateway_clock import Saved
+from smgw.cosem.device_id import DeviceId
+from smgw.cosem.reading import ClockState
+from smgw.store import paths, retention
+from smgw.store.ballast import Ballast
+from smgw.store.errors import StoreFull
+from smgw.store.lmn_view import CLOCK_QUERY, saved_clock
+from smgw.store.log_book import Level, Note
+from smgw.store.pending import count
+from smgw.store.records import MeterState, Record, Retention, RetentionReport
+from smgw.store.rows import Row, RowWriter, columns_of
+from smgw.store.salvage import salvage_lmn
+from smgw.store.schema import lmn_schema
+from smgw.store.writer import StoreWriter
+
+_log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+BALLAST_BYTES = 2 * 1024 * 1024
+#: What waits is written this often when no capture carries it.
+_FLUSH_EVERY_S = 5.0
+#: While the disk is full, so often it is asked whether there is room again.
+_ASK_EVERY_S = 5.0
+#: Rows thinned at a time, at least, and the free pages below which live-rate rows must make their own room.
+_THINNED = 256
+_FREE_PAGES = 32
+
+
+class LmnStore(StoreWriter):
+    """The one writer of lmn.db."""
+
+    def __init__(self, directory: Path, ballast_bytes: int = BALLAST_BYTES) -> None:
+        self._ballast = Ballast(directory / paths.LMN_BALLAST, ballast_bytes)
+        self._in_need = False
+        self._asked = 0.0
+        self._flushed = time.monotonic()
+        self._sweep = retention.Sweep()
+        try:
+            super().__init__(directory / paths.LMN, lmn_schema(), salvage_lmn, whole_wal=True)
+        except StoreFull:
+            if not self._ballast.release():
+                raise
+            super().__init__(directory / paths.LMN, lmn_schema(), salvage_lmn, whole_wal=True)
+        if not self._ballast.make():
+            self._begin_need()
+        self._write_pending()
+
+    @classmethod
+    def open(cls, directory: Path, *, ballast_bytes: int = BALLAST_BYTES) -> Self:
+        """Open lmn.db in the state directory, or make it. A damaged file is moved aside and salvaged.
+
+        Raises StoreOwned (a second writer), StoreTooNew, StoreError (no directory, no right, no space).
+        """
+        return cls(directory, ballast_bytes)
+
+    def append(self, records: Sequence[Record]) -> list[int | None]:
+        """Write records in one durable transaction; their record numbers, which are never given twice.
+
+        None stands for a record that is not there: all its grid slots were taken (counted as `refused_grid`, as are
+        single readings kept out), or the disk was full (counted as `lost_live`, `lost_grid`). LocalProtocolError for a
+        value that does not suit its type: then nothing was written.
+        """
+        batch = [(record, columns_of(record.capture)) for record in records]
+        with self._file.lock:
+            self._flushed = time.monotonic()
+            if self._in_need:
+                self._end_need()
+            if not self._in_need:
+                try:
+                    return self._commit(partial(self._insert, batch))
+                except sqlite3.OperationalError:
+                    self._begin_need()
+            return self._append_in_need(batch)
+
+    def note_meter(self, state: MeterState) -> None:
+        """Keep the newest state of a meter; it is written with the next append or flush."""
+        with self._file.lock:
+            self._pending.states[state.meter] = state
+
+    def save_clock(self, boot_id: str, boottime_ns: int, offset_us: int, dispersion_us: int, state: ClockState) -> None:
+        """Keep the clock's newest state; it is written with the next append or flush."""
+        with self._file.lock:
+            self._pending.clock = Saved(boot_id, boottime_ns, offset_us, dispersion_us, state)
+
+    def load_clock(self) -> Saved | None:
+        """The clock as it was saved last."""
+        with self._file.lock:
+            if self._pending.clock is not None:
+                return self._pending.clock
+            row = self._file.writer.execute(CLOCK_QUERY).fetchone()
+            return None if row is None else saved_clock(row)
+
+    def flush(self, *, now: bool = False) -> None:
+        """Write what waits if nothing was written for 5 s, or at once; call it whenever there is nothing to append."""
+        with self._file.lock:
+            if self._pending and (now or time.monotonic() - self._flushed >= _FLUSH_EVERY_S):
+                self._flushed = time.monotonic()
+                self._write_pending()
+
+    def save_object_list(self, device: DeviceId, firmware: bytes, objects: bytes) -> None:
+        """Cache the object list of a meter with this firmware."""
+        self._write(
+            lambda connection: connection.execute(
+                "INSERT OR REPLACE INTO object_list VALUES (?, ?, ?)", (device, firmware, objects)
+            )
+        )
+
+    def object_list(self, device: DeviceId, firmware: bytes) -> bytes | None:
+        """The cached object list, or None."""
+        with self._file.lock:
+            row = self._file.writer.execute(
+                "SELECT objects FROM object_list WHERE device = ? AND firmware = ?", (device, firmware)
+            ).fetchone()
+            return None if row is None else bytes(row[0])
+
+    def profile_version(self, kind: str, name: str, content: str) -> int:
+        """The number of this version of a profile; the same content has the same number.
+
+        A version of kind `meter` also marks the captures of the meter with that name from now on.
+        """
+        sha256 = hashlib.sha256(content.encode()).digest()
+
+        def body(connection: sqlite3.Connection) -> int:
+            connection.execute(
+                "INSERT OR IGNORE INTO profile_version (kind, name, sha256, content) VALUES (?, ?, ?, ?)",
+                (kind, name, sha256, content),
+            )
+            query = "SELECT id FROM profile_version WHERE kind = ? AND name = ? AND sha256 = ?"
+            return int(connection.execute(query, (kind, name, sha256)).fetchone()[0])
+
+        version = self._write(body)
+        if kind == "meter":
+            self._rows.use_profile(name, version)
+        return version
+
+    def retain(self, now_us: int, limits: Retention, delivered: Mapping[bytes, int]) -> RetentionReport:
+        """Remove rows that are past their age, a bounded number a call; call again while `more`.
+
+        `delivered`: device -> position up to which every EMP has acknowledged; a device that is not in it has delivered
+        nothing, and NOBODY_WAITS stands for one that no EMP gets. Rows not delivered stay until the file holds
+        `limits.undelivered_bytes`, then the oldest go and are counted as `lost_undelivered`. A row with an invalid time
+        is as old as the next one with a valid time.
+        """
+        return self._write(partial(self._sweep.run, now_us=now_us, limits=limits, delivered=delivered))
+
+    def _insert(self, batch: Sequence[Row], connection: sqlite3.Connection) -> list[int | None]:
+        refused = self._rows.refused
+        numbers = [self._rows.insert(record, columns) for record, columns in batch]
+        if self._rows.refused > refused:
+            count(connection, {"refused_grid": self._rows.refused - refused})
+        return numbers
+
+    def _rolled_back(self) -> None:
+        # If even this read fails, the next call says so.
+        with contextlib.suppress(sqlite3.Error):
+            self._rows.forget()
+
+    def _take_over(self) -> None:
+        super()._take_over()
+        self._rows = RowWriter(self._file.writer)
+        self._sweep = retention.Sweep()
+
+    # The full disk. An episode begins with the first commit that found no room and ends when the reserve is back.
+
+    def _append_in_need(self, batch: Sequence[Row]) -> list[int | None]:
+        """Grid values first; live-rate rows only in pages that other live-rate rows gave up."""
+        numbers: list[int | None] = [None] * len(batch)
+        for live in (False, True):
+            places = [place for place, (record, _) in enumerate(batch) if (record.target_time_us is None) is live]
+            if not places:
+                continue
+            part = [batch[place] for place in places]
+            try:
+                written = self._write(partial(self._insert_thriftily if live else self._insert, part))
+            except StoreFull:
+                self._pending.counts["lost_live" if live else "lost_grid"] += len(part)
+                continue
+            for place, number in zip(places, written, strict=True):
+                numbers[place] = number
+        return numbers
+
+    def _insert_thriftily(self, batch: Sequence[Row], connection: sqlite3.Connection) -> list[int | None]:
+        if connection.execute("PRAGMA freelist_count").fetchone()[0] < _FREE_PAGES:
+            self._thin(connection, max(_THINNED, 2 * len(batch)))
+        return self._insert(batch, connection)
+
+    def _write(self, body: Callable[[sqlite3.Connection], T]) -> T:
+        """Commit; where there is no room, make some step by step. StoreFull when all steps are used up."""
+        with self._file.lock:
+            for make_room in (None, self._checkpoint, self._thin_oldest, self._ballast.release, self._thin_oldest):
+                try:
+                    if make_room is not None and make_room() is False:
+                        continue
+                    return self._commit(body)
+                except sqlite3.OperationalError:
+                    self._begin_need()
+            raise StoreFull(self._file.path)
+
+    def _checkpoint(self) -> None:
+        with contextlib.suppress(sqlite3.Error):
+            self._file.writer.execute("PRAGMA wal_checkpoint(PASSIVE)")
+
+    def _thin_oldest(self) -> None:
+        self._checkpoint()
+        self._commit(lambda connection: self._thin(connection, _THINNED))
+        self._checkpoint()
+
+    def _thin(self, connection: sqlite3.Connection, amount: int) -> None:
+        count(connection, {"lost_live": retention.thin(connection, amount)})
+
+    def _begin_need(self) -> None:
+        if not self._in_need:
+            self._in_need = True
+            self._asked = time.monotonic()
+            text = f"the file system of {self._file.path.parent} is full; live-rate rows are thinned"
+            _log.error("%s", text)
+            self._pending.note(Note("system", "disk-full", Level.ERROR, False, text, self._stamp()))
+
+    def _end_need(self) -> None:
+        now = time.monotonic()
+        if now - self._asked < _ASK_EVERY_S:
+            return
+        self._asked = now
+        if self._ballast.make():
+            self._in_need = False
+            text = f"the file system of {self._file.path.parent} has room again"
+            _log.warning("%s", text)
+            self._pending.note(Note("system", "disk-room-again", Level.INFO, True, text, self._stamp()))

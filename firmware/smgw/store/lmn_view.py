@@ -1,0 +1,156 @@
+"""What other processes read of lmn.db."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple, Self
+
+from smgw.clock.gateway_clock import Saved
+from smgw.cosem.device_id import DeviceId
+from smgw.cosem.obis import Obis
+from smgw.cosem.reading import ClockState, MeterTime, MeterTimeKind, Reading, Stamp
+from smgw.store import paths
+from smgw.store.records import ListKind, MeterState, Origin, StoredRecord
+from smgw.store.rows import Word
+from smgw.store.schema import lmn_schema
+from smgw.store.values import from_column
+from smgw.store.view import View
+
+_METER = f"meter = (SELECT id FROM word WHERE kind = {Word.METER:d} AND octets = ?)"  # noqa: S608 - constant
+_CAPTURES = f"""SELECT number, device, boot, boottime_ns, utc_us, dispersion_us, clock_state,
+    meter_time_kind, meter_time, target_time_us, gateway_status, list, origin, older_store, older_number
+    FROM capture WHERE {_METER} AND number > ? ORDER BY number LIMIT ?"""  # noqa: S608
+_READINGS = f"""SELECT reading.capture, register, type, value, raw_type, raw, status_type, status
+    FROM capture CROSS JOIN reading ON reading.capture = capture.number
+    WHERE capture.{_METER} AND number > ? AND number <= ? ORDER BY number, place"""  # noqa: S608
+
+
+class _Register(NamedTuple):
+    obis: Obis
+    scaler: int
+    unit: int
+    class_id: int
+    attribute: int
+
+
+class LmnView(View):
+    """Captures by position, states of the meters, the clock. Opening needs no right to write."""
+
+    def __init__(self, directory: Path) -> None:
+        self._words: dict[int, bytes] = {}
+        self._registers: dict[int, _Register] = {}
+        super().__init__(directory / paths.LMN, lmn_schema())
+
+    @classmethod
+    def open(cls, directory: Path) -> Self:
+        """Open lmn.db in the state directory; StoreAbsent, StoreDamaged, StoreTooNew."""
+        return cls(directory)
+
+    def devices(self) -> list[tuple[str, DeviceId]]:
+        """(meter name, device) of all that were ever recorded here."""
+        rows = self._rows(
+            """SELECT DISTINCT m.octets, d.octets FROM register
+            JOIN word m ON m.id = register.meter JOIN word d ON d.id = register.device ORDER BY 1, 2"""
+        )
+        return [(meter.decode(), DeviceId(device)) for meter, device in rows]
+
+    def records(self, meter: str, after: int, limit: int) -> list[StoredRecord]:
+        """At most `limit` records of one meter whose position is greater than `after`, in the order of positions."""
+        with self._snapshot() as connection:
+            name = meter.encode()
+            captures = connection.execute(_CAPTURES, (name, after, limit)).fetchall()
+            if not captures:
+                return []
+            rows = connection.execute(_READINGS, (name, after, captures[-1][0])).fetchall()
+            self._learn(captures, rows)
+        readings: dict[int, list[Reading]] = {capture[0]: [] for capture in captures}
+        registers = self._registers
+        for number, register, kind, value, raw_type, raw, status_type, status in rows:
+            obis, scaler, unit, class_id, attribute = registers[register]
+            readings[number].append(
+                Reading(
+                    obis,
+                    from_column(kind, value),
+                    scaler,
+                    unit,
+                    None if raw_type is None else from_column(raw_type, raw),
+                    None if status_type is None else from_column(status_type, status),
+                    class_id,
+                    attribute,
+                )
+            )
+        return [self._record(meter, capture, tuple(readings[capture[0]])) for capture in captures]
+
+    def backlog(self, meter: str, after: int) -> int:
+        """How many records of this meter stand behind position `after`."""
+        query = f"SELECT count(*) FROM capture WHERE {_METER} AND number > ?"  # noqa: S608 - constant
+        return int(self._rows(query, meter.encode(), after)[0][0])
+
+    def last_position(self, meter: str) -> int:
+        """The position of the newest record of this meter; 0 if there is none."""
+        query = f"SELECT coalesce(max(number), 0) FROM capture WHERE {_METER}"  # noqa: S608 - constant
+        return int(self._rows(query, meter.encode())[0][0])
+
+    def meter_states(self) -> list[MeterState]:
+        """How every meter fares."""
+        return [meter_state(row) for row in self._rows("SELECT * FROM meter_state ORDER BY meter")]
+
+    def clock(self) -> Saved | None:
+        """The gateway clock as the LMN process last saved it."""
+        rows = self._rows(CLOCK_QUERY)
+        return saved_clock(rows[0]) if rows else None
+
+    def _record(self, meter: str, row: Sequence[Any], readings: tuple[Reading, ...]) -> StoredRecord:
+        (number, device, boot, boottime_ns, utc_us, dispersion_us, state, time_kind, time, target, status, kind, origin,
+         older_store, older_number) = row  # fmt: skip
+        return StoredRecord(
+            number,
+            self.store_id if older_store is None else self._words[older_store].hex(),
+            number if older_number is None else older_number,
+            meter,
+            DeviceId(self._words[device]),
+            Stamp(self._words[boot].decode(), boottime_ns, utc_us, dispersion_us, ClockState(state)),
+            None if time_kind is None else MeterTime(MeterTimeKind(time_kind), time),
+            target,
+            status,
+            ListKind(kind),
+            Origin(origin),
+            readings,
+        )
+
+    def _learn(self, captures: Sequence[Sequence[Any]], readings: Sequence[Sequence[Any]]) -> None:
+        """Look up interned rows that are new to us; they never change."""
+        used = {key for row in captures for key in (row[1], row[2], row[13]) if key is not None}
+        if not used <= self._words.keys():
+            self._words = dict(self._connection.execute("SELECT id, octets FROM word").fetchall())
+        if not {row[1] for row in readings} <= self._registers.keys():
+            rows = self._connection.execute("SELECT id, obis, scaler, unit, class_id, attribute FROM register")
+            self._registers = {key: _Register(Obis(obis), *rest) for key, obis, *rest in rows}
+
+    def _forget(self) -> None:
+        self._words.clear()
+        self._registers.clear()
+
+
+CLOCK_QUERY = "SELECT boot_id, boottime_ns, offset_us, dispersion_us, state FROM clock_state"
+
+
+def saved_clock(row: Sequence[Any]) -> Saved:
+    """A row of clock_state."""
+    boot_id, boottime_ns, offset_us, dispersion_us, state = row
+    return Saved(boot_id, boottime_ns, offset_us, dispersion_us, ClockState(state))
+
+
+def meter_state(row: Sequence[Any]) -> MeterState:
+    """A row of meter_state."""
+    meter, device, state, since_us, last_us, clock_state, good, refused, note = row
+    return MeterState(
+        meter,
+        None if device is None else DeviceId(device),
+        state,
+        since_us,
+        last_us,
+        ClockState(clock_state),
+        good,
+        refused,
+        note,
+    )

@@ -1,0 +1,113 @@
+"""Log books: gapless numbers, each entry sealed by the hash that the next one carries (TR-03109-1, log entries)."""
+
+import hashlib
+import sqlite3
+from collections.abc import Iterable, Sequence
+from enum import IntEnum
+from typing import Any, NamedTuple
+
+from smgw.cosem.reading import ClockState, Stamp
+
+_FIRST = bytes(32)
+_COLUMNS = "book, number, event, level, outcome, subject, utc_us, clock_state, boot_id, boottime_ns, hash"
+
+
+class Level(IntEnum):
+    """How grave it is (AR 2418-6)."""
+
+    INFO = 1
+    WARNING = 2
+    ERROR = 3
+    FATAL = 4
+    EXTENSION = 5
+
+
+class LogEntry(NamedTuple):
+    """One entry. `hash` is the SHA-256 of the entry before it in the same book; 32 zero octets in the first."""
+
+    book: str
+    number: int
+    event: str
+    level: Level
+    outcome: bool
+    subject: str
+    utc_us: int
+    clock_state: ClockState
+    boot_id: str
+    boottime_ns: int
+    hash: bytes
+
+    def digest(self) -> bytes:
+        """SHA-256 over the fields in their order, each as text or octets with its length before it."""
+        sealed = hashlib.sha256()
+        for field in self:
+            octets = (
+                field if isinstance(field, bytes) else (field if isinstance(field, str) else str(int(field))).encode()
+            )
+            sealed.update(len(octets).to_bytes(4, "big"))
+            sealed.update(octets)
+        return sealed.digest()
+
+
+class Note(NamedTuple):
+    """What is to be logged; it gets its number and its hash when it is written."""
+
+    book: str
+    event: str
+    level: Level
+    outcome: bool
+    subject: str
+    stamp: Stamp
+
+
+def write(connection: sqlite3.Connection, notes: Sequence[Note]) -> None:
+    """Append entries inside the caller's transaction."""
+    for note in notes:
+        last = connection.execute(
+            f"SELECT {_COLUMNS} FROM log WHERE book = ? ORDER BY number DESC LIMIT 1",  # noqa: S608 - constant columns
+            (note.book,),
+        ).fetchone()
+        before = None if last is None else _entry(last)
+        entry = LogEntry(
+            note.book,
+            1 if before is None else before.number + 1,
+            note.event,
+            note.level,
+            note.outcome,
+            note.subject,
+            note.stamp.utc_us,
+            note.stamp.state,
+            note.stamp.boot_id,
+            note.stamp.boottime_ns,
+            _FIRST if before is None else before.digest(),
+        )
+        connection.execute("INSERT INTO log VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", entry)
+
+
+def newest(connection: sqlite3.Connection, limit: int, book: str | None = None) -> list[LogEntry]:
+    """The newest entries of one book or of all, oldest first."""
+    rows = connection.execute(
+        f"SELECT {_COLUMNS} FROM log WHERE ?1 IS NULL OR book = ?1 ORDER BY utc_us DESC, book, number DESC LIMIT ?2",  # noqa: S608
+        (book, limit),
+    ).fetchall()
+    return [_entry(row) for row in reversed(rows)]
+
+
+def first_broken(entries: Iterable[LogEntry]) -> LogEntry | None:
+    """The first entry of a book (in order) that does not follow from the one before: changed, removed or put in."""
+    before: LogEntry | None = None
+    for entry in entries:
+        if before is None:
+            if entry.number == 1 and entry.hash != _FIRST:
+                return entry
+        elif entry.number != before.number + 1 or entry.hash != before.digest():
+            return entry
+        before = entry
+    return None
+
+
+def _entry(row: tuple[Any, ...]) -> LogEntry:
+    book, number, event, level, outcome, subject, utc_us, state, boot_id, boottime_ns, seal = row
+    return LogEntry(
+        book, number, event, Level(level), bool(outcome), subject, utc_us, ClockState(state), boot_id, boottime_ns, seal
+    )

@@ -1,0 +1,191 @@
+"""A database file that this process owns: found, made, adopted or replaced; then held so that others can read it."""
+
+import contextlib
+import logging
+import os
+import sqlite3
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+from smgw.store import paths
+from smgw.store.connection import connect_builder, connect_reader, connect_writer, transaction
+from smgw.store.errors import StoreError, StoreFull, is_damaged, is_full
+from smgw.store.lock import OwnerLock
+from smgw.store.schema import Schema, check_version, migrate, version_of
+
+_log = logging.getLogger(__name__)
+
+#: Damaged files are evidence; of more than these the oldest goes.
+ASIDE_KEPT = 3
+#: A file up to this size is checked whole when it is opened (a second or so from an SD card).
+CHECKED_BYTES = 64 * 1024 * 1024
+
+#: salvage(damaged file, new database inside a transaction) -> one line that says what was saved
+Salvage = Callable[[Path, sqlite3.Connection], str]
+
+
+class OwnedFile:
+    """The writing connection to one store, and one that only reads.
+
+    A reader of another user may open the file only while -wal and -shm exist. The last connection to close removes
+    them, unless it cannot write: so the reading one is closed last.
+    """
+
+    def __init__(self, path: Path, schema: Schema, salvage: Salvage, *, whole_wal: bool) -> None:
+        """`whole_wal`: a missing -wal means lost rows, whose numbers must not be given again; salvage then too."""
+        self.path = path
+        self.salvaged: str | None = None
+        self.lock = threading.RLock()
+        self._schema = schema
+        self._salvage = salvage
+        self._owner = OwnerLock(paths.lock_of(path))
+        try:
+            self._clear_away()
+            if not path.exists():
+                self._create(None)
+            self._whole_wal = whole_wal
+            if why := self._open():
+                self._replace(why)
+                self._open()
+        except BaseException:
+            self._owner.release()
+            raise
+
+    def close(self) -> None:
+        """Checkpoint, then let go; -wal and -shm stay for the readers."""
+        with self.lock:
+            with contextlib.suppress(sqlite3.Error):
+                self.writer.execute("PRAGMA wal_checkpoint(PASSIVE)")
+            self._disconnect()
+            self._owner.release()
+
+    def replace(self, why: str) -> None:
+        """Move the file aside while it is open, salvage it into a new one and go on with that."""
+        with self.lock:
+            self._disconnect()
+            self._replace(why)
+            self._open()
+
+    def _open(self) -> str | None:
+        """Connect, or say what is wrong with the file."""
+        if why := self._wal_lost():
+            return why
+        try:
+            self.writer = connect_writer(self.path)
+            try:
+                if why := self._damage():
+                    self.writer.close()
+                    return why
+                migrate(self.writer, self._schema, self.path)
+                self.store_id = bytes(self.writer.execute("SELECT store_id FROM store").fetchone()[0]).hex()
+                self._keeper = connect_reader(self.path)
+                self._keeper.execute("SELECT store_id FROM store").fetchone()
+            except BaseException:
+                self.writer.close()
+                raise
+        except sqlite3.Error as error:
+            if is_damaged(error):
+                return str(error)
+            if is_full(error):
+                raise StoreFull(self.path) from error
+            raise StoreError(
+                self.path, f"cannot be opened ({error}); free some space or check the rights of the directory"
+            ) from error
+        return None
+
+    def _disconnect(self) -> None:
+        self.writer.close()
+        self._keeper.close()
+
+    def _clear_away(self) -> None:
+        """Finish or undo what a crash interrupted while a new file was made."""
+        build = paths.build_of(self.path)
+        if not self.path.exists():
+            # A -wal without its database must never meet another one: SQLite would replay it.
+            if paths.wal_of(self.path).exists():
+                aside = paths.aside_of(self.path, max(1, self._last_aside()))
+                _rename(paths.wal_of(self.path), paths.wal_of(aside))
+            paths.shm_of(self.path).unlink(missing_ok=True)
+            if build.exists() and self._is_whole(build):
+                _rename(build, self.path)
+        for left in (build, build.with_name(build.name + "-journal")):
+            left.unlink(missing_ok=True)
+
+    @staticmethod
+    def _is_whole(build: Path) -> bool:
+        if build.with_name(build.name + "-journal").exists():
+            return False
+        try:
+            with contextlib.closing(connect_reader(build)) as connection:
+                return version_of(connection) > 0
+        except sqlite3.Error:
+            return False
+
+    def _wal_lost(self) -> str | None:
+        if not self._whole_wal or paths.wal_of(self.path).exists():
+            return None
+        with self.path.open("rb") as file:
+            header = file.read(20)
+        # Octets 18 and 19: file format 2 is WAL, and an owner of ours never leaves without a -wal.
+        return "its -wal file is missing" if header[18:20] == b"\x02\x02" else None
+
+    def _damage(self) -> str | None:
+        """What is wrong with the open file, or None. StoreTooNew is not damage."""
+        if check_version(self.writer, self._schema, self.path) == 0:
+            return "it holds no schema"
+        try:
+            if self.writer.execute("SELECT count(*) FROM store").fetchone()[0] != 1:
+                return "it has no identity"
+        except sqlite3.OperationalError as error:
+            if "no such table" in str(error):
+                return str(error)
+            raise
+        if self.path.stat().st_size > CHECKED_BYTES:
+            return None
+        verdict = str(self.writer.execute("PRAGMA quick_check(1)").fetchone()[0])
+        return None if verdict == "ok" else verdict
+
+    def _replace(self, why: str) -> None:
+        saved = self._create(self.path)
+        number = 1 + self._last_aside()
+        aside = paths.aside_of(self.path, number)
+        # The database first: should we die between these, an orphaned -wal is recognised, a bare database is not.
+        _rename(self.path, aside)
+        if paths.wal_of(self.path).exists():
+            _rename(paths.wal_of(self.path), paths.wal_of(aside))
+        paths.shm_of(self.path).unlink(missing_ok=True)
+        _rename(paths.build_of(self.path), self.path)
+        for old in range(1, number - ASIDE_KEPT + 1):
+            for gone in (paths.aside_of(self.path, old), paths.wal_of(paths.aside_of(self.path, old))):
+                gone.unlink(missing_ok=True)
+        self.salvaged = f"{why}; kept as {aside.name}; {saved}"
+        _log.warning("%s was damaged: %s", self.path, self.salvaged)
+
+    def _create(self, damaged: Path | None) -> str:
+        build = paths.build_of(self.path)
+        build.touch(0o640)
+        build.chmod(0o640)
+        saved = ""
+        with contextlib.closing(connect_builder(build)) as connection, transaction(connection):
+            self._schema.create(connection, os.urandom(16))
+            if damaged is not None:
+                saved = self._salvage(damaged, connection)
+            connection.execute(f"PRAGMA user_version = {self._schema.version}")
+        if damaged is None:
+            _rename(build, self.path)
+        return saved
+
+    def _last_aside(self) -> int:
+        prefix = paths.aside_of(self.path, 0).name[:-1]
+        numbers = [entry.name.removeprefix(prefix).removesuffix("-wal") for entry in self.path.parent.iterdir()]
+        return max((int(number) for number in numbers if number.isdecimal()), default=0)
+
+
+def _rename(source: Path, target: Path) -> None:
+    source.rename(target)
+    directory = os.open(source.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)

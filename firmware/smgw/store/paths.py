@@ -1,0 +1,32 @@
+"""What lies in the state directory: one place for every file name."""
+
+from pathlib import Path
+
+LMN = "lmn.db"
+WAN = "wan.db"
+LMN_BALLAST = "lmn.ballast"
+
+
+def wal_of(database: Path) -> Path:
+    """SQLite's write-ahead log beside a database: committed rows live here until they are checkpointed."""
+    return database.with_name(database.name + "-wal")
+
+
+def shm_of(database: Path) -> Path:
+    """SQLite's shared index of the write-ahead log."""
+    return database.with_name(database.name + "-shm")
+
+
+def lock_of(database: Path) -> Path:
+    """The file whose flock says who writes; it stays when its owner ends."""
+    return database.with_name(database.name + ".lock")
+
+
+def build_of(database: Path) -> Path:
+    """A database in the making; it takes its final name when it is whole."""
+    return database.with_name(database.name + ".new")
+
+
+def aside_of(database: Path, number: int) -> Path:
+    """Where the n-th damaged database is kept."""
+    return database.with_name(f"{database.name}.corrupt-{number}")

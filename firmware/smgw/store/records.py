@@ -1,0 +1,88 @@
+"""What goes into the LMN store and comes out of it."""
+
+from enum import IntEnum
+from typing import NamedTuple
+
+from smgw.cosem.device_id import DeviceId
+from smgw.cosem.reading import Capture, ClockState, MeterTime, Reading, Stamp
+from smgw.cosem.status_word import GatewayStatus
+
+#: In the `delivered` of `LmnStore.retain`: nobody waits for rows of this device.
+NOBODY_WAITS = 2**63 - 1
+
+
+class ListKind(IntEnum):
+    """The list a value belongs to (TR-03109-1, 4.2.4: original, derived and calculated value lists; daily values)."""
+
+    ORIGINAL = 1
+    DERIVED = 2
+    CALCULATED = 3
+    DAILY = 4
+
+
+class Origin(IntEnum):
+    """Where a value comes from."""
+
+    MEASURED = 1
+    HISTORY = 2  # read later, from the meter's own load profile
+    MISSING = 3  # there was none; the readings are null-data
+
+
+class Record(NamedTuple):
+    """One row to be: a capture with what the registrar knows of it. `target_time_us` (UTC grid) None is live-rate."""
+
+    capture: Capture
+    target_time_us: int | None = None
+    gateway_status: int = GatewayStatus.FIXED
+    list: ListKind = ListKind.ORIGINAL
+    origin: Origin = Origin.MEASURED
+
+
+class StoredRecord(NamedTuple):
+    """One row as a reader gets it. (store_id, record_number) names it for ever, `position` orders it in this file."""
+
+    position: int
+    store_id: str  # 32 hex digits; an older store's, if the row was salvaged
+    record_number: int
+    meter: str
+    device: DeviceId
+    stamp: Stamp
+    meter_time: MeterTime | None
+    target_time_us: int | None
+    gateway_status: int
+    list: ListKind
+    origin: Origin
+    readings: tuple[Reading, ...]
+
+
+class MeterState(NamedTuple):
+    """How a meter fares; one row a meter name, overwritten. Times are UTC microseconds."""
+
+    meter: str
+    device: DeviceId | None
+    state: str
+    since_us: int
+    last_capture_us: int | None = None
+    last_clock_state: ClockState = ClockState.INVALID
+    good: int = 0
+    refused: int = 0
+    note: str = ""
+
+
+class Retention(NamedTuple):
+    """How long rows stay: seconds of age by list; undelivered ones longer, until the file holds `undelivered_bytes`."""
+
+    grid_s: int = 731 * 86_400  # 24 months
+    daily_s: int = 42 * 86_400
+    live_s: int = 7 * 86_400
+    undelivered_bytes: int = 256 * 1024 * 1024
+
+
+class RetentionReport(NamedTuple):
+    """What one call of `retain` did; `more` says that it stopped at its bound and has work left."""
+
+    live: int = 0
+    grid: int = 0
+    daily: int = 0
+    undelivered: int = 0  # of these, rows that nobody had acknowledged
+    more: bool = False

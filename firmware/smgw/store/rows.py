@@ -1,0 +1,147 @@
+"""Records into rows: words and registers are interned, then one capture row and one narrow row a reading."""
+
+import sqlite3
+from collections.abc import Sequence
+from enum import IntEnum
+from typing import Any
+
+from smgw.cosem.obis import Obis
+from smgw.cosem.reading import Capture, Reading
+from smgw.store.records import Record
+from smgw.store.values import Column, to_column
+
+_INSERT_CAPTURE = """INSERT INTO capture (meter, device, boot, boottime_ns, utc_us, dispersion_us, clock_state,
+    meter_time_kind, meter_time, profile_version, target_time_us, gateway_status, list, origin)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
+_INSERT_READING = "INSERT INTO reading VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_SLOT = "SELECT 1 FROM reading WHERE register = ? AND list = ? AND target_time_us = ?"
+_INSERT_REGISTER = """INSERT INTO register (meter, device, class_id, obis, attribute, scaler, unit)
+    VALUES (?, ?, ?, ?, ?, ?, ?)"""
+
+_RegisterKey = tuple[Obis, int, int, int, int]
+#: type, value, raw type, raw value, status type, status
+_Columns = tuple[int, Column, int | None, Column, int | None, Column]
+
+#: A record with the value columns of its readings.
+Row = tuple[Record, Sequence[_Columns]]
+
+
+class Word(IntEnum):
+    """What an interned word is."""
+
+    BOOT = 1
+    METER = 2
+    DEVICE = 3
+    OLDER_STORE = 4
+
+
+class RowWriter:
+    """Writes records inside the caller's transaction. After a rollback the caller calls `forget`."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        self._words: dict[tuple[int, bytes], int] = {}
+        self._registers: dict[tuple[int, int], dict[_RegisterKey, int]] = {}
+        self._profiles: dict[str, int] = {}
+        self.refused = 0  # grid values kept out since `forget`
+        self.forget()
+
+    def forget(self) -> None:
+        """Read the interned rows again: those made in a transaction that failed do not exist."""
+        execute = self._connection.execute
+        self._words = {(kind, octets): key for key, kind, octets in execute("SELECT id, kind, octets FROM word")}
+        self._registers = {}
+        for key, meter, device, class_id, obis, attribute, scaler, unit in execute("SELECT * FROM register"):
+            self._registers.setdefault((meter, device), {})[(obis, scaler, unit, class_id, attribute)] = key
+        self._profiles = dict(
+            execute("SELECT name, max(id) FROM profile_version WHERE kind = 'meter' GROUP BY name").fetchall()
+        )
+        self.refused = 0
+
+    def word(self, kind: Word, octets: bytes) -> int:
+        """The number of a word, new or old."""
+        try:
+            return self._words[(kind, octets)]
+        except KeyError:
+            cursor = self._connection.execute("INSERT INTO word (kind, octets) VALUES (?, ?)", (kind, octets))
+            return self._words.setdefault((kind, bytes(octets)), cursor.lastrowid or 0)
+
+    def use_profile(self, meter: str, version: int) -> None:
+        """Captures of this meter are read under this version of its profile from now on."""
+        self._profiles[meter] = version
+
+    def insert(self, record: Record, columns: Sequence[_Columns]) -> int | None:
+        """Write one record, whose values `columns_of` made; its number, or None if all its slots were taken."""
+        capture, target, gateway_status, kind, origin = record
+        meter = self.word(Word.METER, capture.meter.encode())
+        device = self.word(Word.DEVICE, capture.device)
+        registers = [self._register(meter, device, reading) for reading in capture.readings]
+        places: Sequence[int] = range(len(registers))
+        if target is not None and registers:
+            places = self._free(registers, int(kind), target)
+            if not places:
+                return None
+        stamp = capture.stamp
+        time = capture.meter_time
+        cursor = self._connection.execute(
+            _INSERT_CAPTURE,
+            (
+                meter,
+                device,
+                self.word(Word.BOOT, stamp.boot_id.encode()),
+                stamp.boottime_ns,
+                stamp.utc_us,
+                stamp.dispersion_us,
+                stamp.state,
+                None if time is None else time.kind,
+                None if time is None else time.octets,
+                self._profiles.get(capture.meter),
+                target,
+                int(gateway_status),
+                kind,
+                origin,
+            ),
+        )
+        number = cursor.lastrowid or 0
+        self._connection.executemany(
+            _INSERT_READING,
+            [(number, place, registers[place], *columns[place], target, kind) for place in places],
+        )
+        return number
+
+    def _free(self, registers: Sequence[int], kind: int, target: int) -> list[int]:
+        """The places whose slot (register, list, target time) holds no value yet; the others are counted as refused."""
+        seen: set[int] = set()
+        free = []
+        for place, register in enumerate(registers):
+            if register in seen or self._connection.execute(_SLOT, (register, kind, target)).fetchone():
+                self.refused += 1
+            else:
+                free.append(place)
+                seen.add(register)
+        return free
+
+    def _register(self, meter: int, device: int, reading: Reading) -> int:
+        obis, _, scaler, unit, _, _, class_id, attribute = reading
+        known = self._registers.setdefault((meter, device), {})
+        try:
+            return known[(obis, scaler, unit, class_id, attribute)]
+        except KeyError:
+            row: tuple[Any, ...] = (meter, device, class_id, obis, attribute, scaler, unit)
+            key = self._connection.execute(_INSERT_REGISTER, row).lastrowid or 0
+            return known.setdefault((obis, scaler, unit, class_id, attribute), key)
+
+
+def columns_of(capture: Capture) -> list[_Columns]:
+    """The value columns of every reading; LocalProtocolError for a value that does not suit its type."""
+    return [
+        (
+            reading.value.type,
+            to_column(reading.value),
+            None if reading.raw is None else reading.raw.type,
+            None if reading.raw is None else to_column(reading.raw),
+            None if reading.status is None else reading.status.type,
+            None if reading.status is None else to_column(reading.status),
+        )
+        for reading in capture.readings
+    ]

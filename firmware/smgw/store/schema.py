@@ -1,0 +1,77 @@
+"""The schemas of the stores and the way from one version to the next."""
+
+import sqlite3
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from smgw.store.connection import transaction
+from smgw.store.errors import StoreTooNew
+
+Migration = Callable[[sqlite3.Connection], None]
+
+
+class Schema(NamedTuple):
+    """What a store's file holds. `migrations[n]` takes version n to n + 1 inside one transaction."""
+
+    scripts: tuple[str, ...]
+    version: int
+    migrations: Mapping[int, Migration]
+
+    def create(self, connection: sqlite3.Connection, store_id: bytes) -> None:
+        """Make all tables in an empty database. The caller sets the version last: it says that the file is whole."""
+        for script in self.scripts:
+            for statement in _statements(script):
+                connection.execute(statement)
+        connection.execute("INSERT INTO store VALUES (?)", (store_id,))
+
+
+MIGRATIONS: dict[int, Migration] = {}
+WAN_MIGRATIONS: dict[int, Migration] = {}
+
+
+def _script(name: str) -> str:
+    return Path(__file__).with_name(name).read_text(encoding="utf-8")
+
+
+def lmn_schema() -> Schema:
+    """The schema of lmn.db."""
+    return Schema((_script("log.sql"), _script("lmn.sql")), 1, MIGRATIONS)
+
+
+def wan_schema() -> Schema:
+    """The schema of wan.db."""
+    return Schema((_script("log.sql"), _script("wan.sql")), 1, WAN_MIGRATIONS)
+
+
+def version_of(connection: sqlite3.Connection) -> int:
+    """PRAGMA user_version; 0 is a database that was never finished."""
+    return int(connection.execute("PRAGMA user_version").fetchone()[0])
+
+
+def check_version(connection: sqlite3.Connection, schema: Schema, path: Path) -> int:
+    """The version of this file; StoreTooNew if this program does not know it."""
+    found = version_of(connection)
+    if found > schema.version:
+        raise StoreTooNew(path, found, schema.version)
+    return found
+
+
+def migrate(connection: sqlite3.Connection, schema: Schema, path: Path) -> None:
+    """Take the file to the newest version, one transaction a step: what fails in between leaves the version before."""
+    for version in range(check_version(connection, schema, path), schema.version):
+        with transaction(connection):
+            schema.migrations[version](connection)
+            connection.execute(f"PRAGMA user_version = {version + 1}")
+
+
+def _statements(script: str) -> list[str]:
+    # executescript() commits on its own; here everything stays in the caller's transaction.
+    statements = []
+    begun = ""
+    for line in script.splitlines(keepends=True):
+        begun += line
+        if sqlite3.complete_statement(begun):
+            statements.append(begun)
+            begun = ""
+    return statements

@@ -1,0 +1,132 @@
+"""A store of another process: opened to read, opened again when its owner replaced the file."""
+
+import contextlib
+import sqlite3
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Self
+
+from smgw.store import log_book
+from smgw.store.connection import connect_reader, transaction
+from smgw.store.errors import StoreAbsent, StoreDamaged, StoreError, is_damaged
+from smgw.store.log_book import LogEntry
+from smgw.store.schema import Schema, check_version
+
+
+class View:
+    """Reads one store; may be used by several threads. Every call sees one snapshot and holds it no longer."""
+
+    _file: str
+    _schema: Schema
+
+    def __init__(self, path: Path, schema: Schema) -> None:
+        self._path = path
+        self._schema = schema
+        self._lock = threading.RLock()
+        self._opened: tuple[int, int] | None = None
+        self._version = 0
+        self._connect()
+
+    @classmethod
+    def open(cls, directory: Path) -> Self:
+        """The view of the store in the state directory; StoreAbsent, StoreDamaged, StoreTooNew."""
+        raise NotImplementedError
+
+    def close(self) -> None:
+        """Let go of the file."""
+        with self._lock:
+            self._connection.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def changed(self) -> bool:
+        """True if something was written since the last call, or the file was replaced (then with a new `store_id`)."""
+        with self._lock:
+            if self._identity() != self._opened:
+                with contextlib.suppress(StoreAbsent):  # in the middle of a replacement: next time
+                    self._reconnect()
+                    return True
+                return False
+            try:
+                version = self._data_version()
+            except sqlite3.Error:
+                return True  # the next read says what is wrong
+            moved = version != self._version
+            self._version = version
+            return moved
+
+    def counts(self) -> dict[str, int]:
+        """What the owner counted: losses, refusals, retired rows. A name that is not there is 0."""
+        return dict(self._rows("SELECT name, value FROM counts"))
+
+    def log_entries(self, limit: int, book: str | None = None) -> list[LogEntry]:
+        """The newest entries of one book, or of all, oldest first."""
+        with self._snapshot() as connection:
+            return log_book.newest(connection, limit, book)
+
+    def _forget(self) -> None:
+        """The file is another one now: cached rows are void."""
+
+    def _rows(self, query: str, *parameters: object) -> list[Any]:
+        with self._snapshot() as connection:
+            return connection.execute(query, parameters).fetchall()
+
+    @contextlib.contextmanager
+    def _snapshot(self) -> Iterator[sqlite3.Connection]:
+        with self._lock:
+            try:
+                with transaction(self._connection, "DEFERRED"):
+                    yield self._connection
+            except sqlite3.Error as error:
+                if self._identity() != self._opened:
+                    self._reconnect()
+                raise self._said(error) from error
+
+    def _said(self, error: sqlite3.Error) -> StoreError:
+        if is_damaged(error):
+            return StoreDamaged(self._path, str(error))
+        return StoreError(self._path, f"cannot be read: {error}")
+
+    def _identity(self) -> tuple[int, int] | None:
+        try:
+            status = self._path.stat()
+        except OSError:
+            return None
+        return status.st_dev, status.st_ino
+
+    def _reconnect(self) -> None:
+        old = self._connection
+        self._connect()
+        old.close()
+        self._forget()
+
+    def _connect(self) -> None:
+        identity = self._identity()
+        if identity is None:
+            raise StoreAbsent(self._path)
+        try:
+            connection = connect_reader(self._path)
+        except sqlite3.Error as error:
+            raise self._said(error) from error
+        try:
+            check_version(connection, self._schema, self._path)
+            self.store_id = bytes(connection.execute("SELECT store_id FROM store").fetchone()[0]).hex()
+            self._connection = connection
+            self._version = self._data_version()
+        except sqlite3.Error as error:
+            connection.close()
+            if self._path.stat().st_size == 0 or "no such table" in str(error):
+                raise StoreAbsent(self._path) from error
+            raise self._said(error) from error
+        except BaseException:
+            connection.close()
+            raise
+        self._opened = identity
+
+    def _data_version(self) -> int:
+        return int(self._connection.execute("PRAGMA data_version").fetchone()[0])

@@ -1,0 +1,150 @@
+"""wan.db, written by the WAN process: what each EMP has acknowledged, what it refused, time samples, orders."""
+
+import sqlite3
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Self
+
+from smgw.clock.sample import TimeSample
+from smgw.store import paths
+from smgw.store.orders import place
+from smgw.store.salvage import salvage_wan
+from smgw.store.schema import wan_schema
+from smgw.store.wan_records import ChannelState, OrderKind, SetAside
+from smgw.store.writer import StoreWriter
+
+#: Time samples kept: a day of one a minute, and then some.
+_SAMPLES_KEPT = 2000
+
+_SET_ASIDE = "emp, store_id, meter, position, record_store_id, record_number, status, reason, at_us"
+
+
+class WanStore(StoreWriter):
+    """The one writer of wan.db; its dispatchers' threads take turns. StoreFull where the disk has no room."""
+
+    def __init__(self, directory: Path) -> None:
+        # A lost -wal sets cursors back: rows are delivered again, which an EMP does not mind.
+        super().__init__(directory / paths.WAN, wan_schema(), salvage_wan, whole_wal=False)
+        self._write_pending()
+
+    @classmethod
+    def open(cls, directory: Path) -> Self:
+        """Open wan.db in the state directory, or make it. Raises StoreOwned, StoreTooNew, StoreError."""
+        return cls(directory)
+
+    def cursor(self, emp: str, store_id: str, meter: str) -> int:
+        """The position up to which this EMP has all rows of this meter; 0 at first."""
+        query = "SELECT position FROM cursor WHERE emp = ? AND store_id = ? AND meter = ?"
+        with self._file.lock:
+            row = self._file.writer.execute(query, (emp, store_id, meter)).fetchone()
+        return 0 if row is None else int(row[0])
+
+    def acknowledge(
+        self,
+        emp: str,
+        store_id: str,
+        meter: str,
+        position: int,
+        acknowledged: int,
+        set_aside: Sequence[SetAside] = (),
+    ) -> None:
+        """Rows up to `position` are settled: `acknowledged` of them arrived, the others are set aside. One durable step.
+
+        The cursor only grows.
+        """
+        self._write(
+            lambda connection: (
+                connection.execute(
+                    """INSERT INTO cursor VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE
+                    SET position = max(position, excluded.position), acknowledged = acknowledged + excluded.acknowledged""",
+                    (emp, store_id, meter, position, acknowledged),
+                ),
+                connection.executemany(_INSERT_SET_ASIDE, set_aside),
+            )
+        )
+
+    def set_aside(self, emp: str) -> list[SetAside]:
+        """What this EMP refused and nobody has ordered again."""
+        return self._set_aside("emp = ? AND NOT requeued", emp, -1)
+
+    def requeue(self, emp: str | None = None) -> int:
+        """Deliver again what was set aside, of one EMP or of all; how many rows."""
+        return self._write(
+            lambda connection: (
+                connection.execute(
+                    "UPDATE set_aside SET requeued = 1 WHERE NOT requeued AND (?1 IS NULL OR emp = ?1)", (emp,)
+                ).rowcount
+            )
+        )
+
+    def take_requeued(self, emp: str, store_id: str, limit: int) -> list[SetAside]:
+        """Rows of that store to deliver again; they stay until `settle_requeued` says what became of them."""
+        return self._set_aside("emp = ? AND requeued AND store_id = ?", emp, limit, store_id)
+
+    def settle_requeued(self, arrived: Sequence[SetAside], refused: Sequence[SetAside] = ()) -> None:
+        """Rows delivered again: those that arrived are set aside no longer, the others are, with their new answer."""
+
+        self._write(
+            lambda connection: (
+                connection.executemany(
+                    "DELETE FROM set_aside WHERE emp = ? AND store_id = ? AND position = ?",
+                    [(row.emp, row.store_id, row.position) for row in arrived],
+                ),
+                connection.executemany(
+                    "UPDATE cursor SET acknowledged = acknowledged + 1 WHERE emp = ? AND store_id = ? AND meter = ?",
+                    [(row.emp, row.store_id, row.meter) for row in arrived],
+                ),
+                connection.executemany(_INSERT_SET_ASIDE, refused),
+            )
+        )
+
+    def note_channel(self, state: ChannelState) -> None:
+        """Keep how the delivery to one EMP fares."""
+        self._write(
+            lambda connection: connection.execute("INSERT OR REPLACE INTO channel VALUES (?, ?, ?, ?, ?, ?, ?)", state)
+        )
+
+    def add_time_sample(self, sample: TimeSample) -> int:
+        """Publish a sample for the process that owns the clock; its number. The oldest samples go."""
+
+        def body(connection: sqlite3.Connection) -> int:
+            query = """INSERT INTO time_sample (boot_id, boottime_ns, offset_us, dispersion_us, source)
+                VALUES (?, ?, ?, ?, ?)"""
+            number = connection.execute(query, sample).lastrowid or 0
+            connection.execute("DELETE FROM time_sample WHERE id <= ?", (number - _SAMPLES_KEPT,))
+            return number
+
+        return self._write(body)
+
+    def newest_time_samples(self, limit: int) -> list[TimeSample]:
+        """The newest samples, oldest first."""
+        query = """SELECT boot_id, boottime_ns, offset_us, dispersion_us, source FROM time_sample
+            ORDER BY id DESC LIMIT ?"""
+        with self._file.lock:
+            rows = self._file.writer.execute(query, (limit,)).fetchall()
+        return [TimeSample(*row) for row in reversed(rows)]
+
+    def order(self, emp: str | None, kind: OrderKind) -> None:
+        """Ask the dispatcher of one EMP, or of each, for something."""
+        self._write(lambda connection: place(connection, emp, kind))
+
+    def take_orders(self, emp: str) -> list[OrderKind]:
+        """Orders for this EMP that it has not taken yet, oldest first."""
+        query = """SELECT id, kind FROM work_order WHERE (emp IS NULL OR emp = ?1)
+            AND id > coalesce((SELECT last FROM order_taken WHERE emp = ?1), 0) ORDER BY id"""
+        with self._file.lock:
+            orders = self._file.writer.execute(query, (emp,)).fetchall()
+            if orders:
+                taken = (emp, orders[-1][0])
+                self._write(
+                    lambda connection: connection.execute("INSERT OR REPLACE INTO order_taken VALUES (?, ?)", taken)
+                )
+        return [OrderKind(kind) for _, kind in orders]
+
+    def _set_aside(self, where: str, emp: str, limit: int, *more: str) -> list[SetAside]:
+        query = f"SELECT {_SET_ASIDE} FROM set_aside WHERE {where} ORDER BY store_id, position LIMIT ?"  # noqa: S608
+        with self._file.lock:
+            return [SetAside(*row) for row in self._file.writer.execute(query, (emp, *more, limit))]
+
+
+_INSERT_SET_ASIDE = f"INSERT OR REPLACE INTO set_aside ({_SET_ASIDE}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608

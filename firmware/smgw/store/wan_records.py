@@ -1,0 +1,57 @@
+"""What the WAN process keeps in wan.db."""
+
+from enum import StrEnum
+from typing import NamedTuple
+
+
+class ChannelKind(StrEnum):
+    """What an EMP's dispatcher is doing."""
+
+    IDLE = "idle"
+    DELIVERING = "delivering"
+    BACKING_OFF = "backing-off"
+    HELD = "held"
+    WAITING_FOR_TIME = "waiting-for-time"
+
+
+class OrderKind(StrEnum):
+    """What a person at the command line asks for."""
+
+    DELIVER = "deliver"  # now, without waiting for the back-off
+    AGAIN = "again"  # what was set aside
+
+
+class Cursor(NamedTuple):
+    """How far an EMP has acknowledged one meter's rows in the store with that id; `acknowledged` counts rows."""
+
+    emp: str
+    store_id: str
+    meter: str
+    position: int
+    acknowledged: int
+
+
+class SetAside(NamedTuple):
+    """One row that an EMP refused for good."""
+
+    emp: str
+    store_id: str  # of the file the row is read from
+    meter: str
+    position: int
+    record_store_id: str  # the row's own: an older one if it was salvaged
+    record_number: int
+    status: int
+    reason: str
+    at_us: int
+
+
+class ChannelState(NamedTuple):
+    """How the delivery to one EMP fares. Times are UTC microseconds."""
+
+    emp: str
+    state: ChannelKind
+    since_us: int
+    last_status: int | None = None
+    detail: str = ""
+    retry_at_us: int | None = None
+    last_ack_us: int | None = None

@@ -1,0 +1,159 @@
+"""What the writers of lmn.db and wan.db have in common: one commit path, a log book, counters, repair on the run."""
+
+import logging
+import os
+import sqlite3
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Self, TypeVar
+
+from smgw.clock.gateway_clock import GatewayClock
+from smgw.cosem.reading import Stamp
+from smgw.store import paths
+from smgw.store.connection import WAL_KEPT_BYTES, transaction
+from smgw.store.errors import StoreError, StoreFull, is_damaged, is_full
+from smgw.store.log_book import Level, Note
+from smgw.store.owned import OwnedFile, Salvage
+from smgw.store.pending import Pending
+from smgw.store.schema import Schema
+
+_log = logging.getLogger(__name__)
+_T = TypeVar("_T")
+
+#: A -wal beyond this is checkpointed by force, which waits for readers at most this long, at most this often.
+_WAL_BOUND_BYTES = 2 * WAL_KEPT_BYTES
+_CHECKPOINT_WAIT_MS = 50
+_CHECKPOINT_EVERY_S = 10.0
+
+
+class StoreWriter:
+    """The owner of one store. Calls from several threads take turns."""
+
+    def __init__(self, path: Path, schema: Schema, salvage: Salvage, *, whole_wal: bool) -> None:
+        self._pending = Pending()
+        self._file = OwnedFile(path, schema, salvage, whole_wal=whole_wal)
+        self._stamp: Callable[[], Stamp] = GatewayClock().stamp
+        self._forced = 0.0
+        self._take_over()
+
+    @property
+    def store_id(self) -> str:
+        """32 hex digits; another one after a damaged file was replaced."""
+        return self._file.store_id
+
+    @property
+    def salvaged(self) -> str | None:
+        """What was done if the file was found damaged since it was opened."""
+        return self._file.salvaged
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Write what waits, checkpoint, let go of the file; readers can go on reading."""
+        with self._file.lock:
+            try:
+                self._write_pending()
+            finally:
+                self._file.close()
+
+    def log(
+        self,
+        event: str,
+        level: Level,
+        subject: str,
+        stamp: Stamp,
+        *,
+        outcome: bool = True,
+        book: str = "system",
+    ) -> None:
+        """Write a log entry with the next number of its book; while the disk is full it waits in memory."""
+        with self._file.lock:
+            self._pending.note(Note(book, event, level, outcome, subject, stamp))
+            self._write_pending()
+
+    def counts(self) -> dict[str, int]:
+        """Losses, refusals and retired rows since the store was made."""
+        with self._file.lock:
+            counted = dict(self._file.writer.execute("SELECT name, value FROM counts").fetchall())
+            for name, value in self._pending.counts.items():
+                counted[name] = counted.get(name, 0) + value
+            return counted
+
+    def _write_pending(self) -> None:
+        """Write what waits; on a full disk it waits on."""
+        if self._pending:
+            try:
+                self._write(lambda _: None)
+            except StoreFull as error:
+                _log.warning("%s: log entries and states wait in memory", error)
+
+    def _write(self, body: Callable[[sqlite3.Connection], _T]) -> _T:
+        """Commit, or raise StoreFull. The LMN store makes room first."""
+        try:
+            return self._commit(body)
+        except sqlite3.OperationalError:
+            raise StoreFull(self._file.path) from None
+
+    def _commit(self, body: Callable[[sqlite3.Connection], _T]) -> _T:
+        """Run `body` and write what waits, in one durable transaction.
+
+        A file found damaged is replaced and `body` runs again. Raises StoreError, and sqlite3.OperationalError
+        unchanged where the disk is full.
+        """
+        with self._file.lock:
+            try:
+                result = self._attempt(body)
+            except sqlite3.Error as error:
+                if is_full(error):
+                    raise
+                if not is_damaged(error):
+                    raise StoreError(self._file.path, f"cannot be written: {error}") from error
+                self._file.replace(str(error))
+                self._take_over()
+                result = self._attempt(body)
+            self._bound_wal()
+            return result
+
+    def _attempt(self, body: Callable[[sqlite3.Connection], _T]) -> _T:
+        try:
+            with transaction(self._file.writer):
+                result = body(self._file.writer)
+                written = self._pending.write(self._file.writer)
+        except BaseException:
+            self._rolled_back()
+            raise
+        written()
+        return result
+
+    def _rolled_back(self) -> None:
+        """Forget what only the failed transaction knew."""
+
+    def _take_over(self) -> None:
+        """The file was opened, or replaced by a new one."""
+        if self._file.salvaged:
+            self._pending.note(Note("system", "store-salvaged", Level.ERROR, True, self._file.salvaged, self._stamp()))
+
+    def _bound_wal(self) -> None:
+        """A reader that stays in its snapshot holds the -wal back: check by its size, then by force, seldom."""
+        now = time.monotonic()
+        if now - self._forced < _CHECKPOINT_EVERY_S:
+            return
+        self._forced = now
+        try:
+            size = os.stat(paths.wal_of(self._file.path)).st_size  # noqa: PTH116 - each append passes here
+            if size <= _WAL_BOUND_BYTES:
+                return
+            self._file.writer.execute(f"PRAGMA busy_timeout = {_CHECKPOINT_WAIT_MS}")
+            busy = self._file.writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+        except (OSError, sqlite3.Error) as error:
+            _log.warning("%s: the -wal could not be checkpointed: %s", self._file.path, error)
+            return
+        if busy:
+            _log.warning(
+                "%s: a reader holds %d octets of -wal back; it should read in short pieces", self._file.path, size
+            )
