@@ -4,6 +4,7 @@ A check is called with the value and a `report` function. It reports every fault
 (an index in an array) where that helps to find the line, and then returns None.
 """
 
+import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -178,13 +179,13 @@ def port(value: object, report: Report) -> str | None:
     return value
 
 
-def claimed_by(port_url: str) -> str:
-    """What two meters must not share: the device behind links and `spy://`, or the host and port."""
+def claimed_by(port_url: str) -> str | None:
+    """What two meters must not share: the device behind links and `spy://`, or host and port; None: it is no port."""
     scheme, separator, rest = port_url.partition("://")
     if scheme == "socket" and separator:
         return f"socket://{rest.rstrip('/').lower()}"
     path = rest.partition("?")[0] if separator else port_url
-    return str(Path(path).resolve())
+    return os.path.realpath(path) if path.startswith("/") and "\0" not in path else None  # resolve() may raise
 
 
 def http_url(value: object, report: Report) -> str | None:

@@ -36,8 +36,8 @@ def _forward(value: object, report: Report) -> int | None:
 
 
 KEYS: Mapping[str, Key] = {
-    "name": Key(checks.name, required=True),
-    "url": Key(checks.http_url, required=True),
+    "name": Key(checks.name, needed='"demo"'),
+    "url": Key(checks.http_url, needed='"http://host:port/path"'),
     "meters": Key(checks.array('an array of meter names, such as ["house"]', checks.name)),
     "forward": Key(_forward),
     "batch": Key(checks.integer(1, 1000, "rows")),

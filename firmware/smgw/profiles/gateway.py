@@ -13,6 +13,7 @@ from smgw.profiles.meter import MeterProfile
 from smgw.profiles.section import Key, section
 
 _MEDIUM_COMMUNICATION = 0xE  # DIN 43863-5: devices that communicate, such as gateways
+_EXAMPLE = "ESMG0000000001"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +79,7 @@ RETENTION_KEYS: Mapping[str, Key] = {
 }
 
 KEYS: Mapping[str, Key] = {
-    "device_id": Key(checks.device_id("ESMG0000000001", _MEDIUM_COMMUNICATION), required=True),
+    "device_id": Key(checks.device_id(_EXAMPLE, _MEDIUM_COMMUNICATION), needed=f'"{_EXAMPLE}"'),
     "ntp": Key(checks.array('an array of hosts, such as ["ntp.example.org"]', checks.host)),
     "retention": Key(section(RETENTION_KEYS, _retention)),
 }

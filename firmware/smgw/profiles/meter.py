@@ -58,9 +58,9 @@ class MeterProfile:
 
 
 KEYS: Mapping[str, Key] = {
-    "name": Key(checks.name, required=True),
-    "protocol": Key(checks.choice(*(protocol.value for protocol in Protocol)), required=True),
-    "port": Key(checks.port, required=True),
+    "name": Key(checks.name, needed='"house"'),
+    "protocol": Key(checks.choice(*(protocol.value for protocol in Protocol)), needed='"sml-push"'),
+    "port": Key(checks.port, needed='"/dev/ttyUSB0"'),
     "baudrate": Key(checks.integer(300, 921_600, "Bd")),
     "parity": Key(checks.choice("N", "E", "O")),
     "bytesize": Key(checks.choice(8, 7)),

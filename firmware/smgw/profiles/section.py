@@ -10,10 +10,10 @@ Contradictions = Callable[[Mapping[str, Any]], Iterator[tuple[str, str]]]
 
 
 class Key(NamedTuple):
-    """A key of a section: how its value is checked, and whether it must be there."""
+    """A key of a section: how its value is checked. One that must be there has an example of what to write."""
 
     check: Check
-    required: bool = False
+    needed: str = ""
 
 
 def _consistent(_values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -44,8 +44,7 @@ def section(
         checked: dict[str, Any] = {}
         for key, raw in value.items():
             if key not in keys:
-                advice = hint(key) or f"write one of {', '.join(keys)}{nearest(key, keys)}"
-                fault(f"unknown key; {advice}", key)
+                fault(f"unknown key{_advice(key, keys, hint)}", key)
                 continue
 
             def report_below(message: str, *path: str | int, at: str = key) -> None:
@@ -53,11 +52,17 @@ def section(
 
             checked[key] = keys[key].check(raw, report_below)
         for key, rule in keys.items():
-            if rule.required and key not in value:
-                fault("is missing; it must be given", key)
+            if rule.needed and key not in value:
+                fault(f"is missing; write {key} = {rule.needed}", key)
         right = {key: one for key, one in checked.items() if key not in faulty}
         for key, message in contradictions(right):
             fault(message, key)
         return None if faulty else build(right)
 
     return check
+
+
+def _advice(key: str, keys: Mapping[str, Key], hint: Callable[[str], str]) -> str:
+    if told := hint(key):
+        return f"; {told}"
+    return nearest(key, keys) or f"; write one of {', '.join(keys)}"

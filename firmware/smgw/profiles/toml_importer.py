@@ -75,7 +75,7 @@ def _syntax_error(content: str, file: str, error: ValueError) -> ConfigurationEr
 def _configuration(document: dict[str, Any], directory: Path, faults: list[_Fault]) -> Configuration | None:
     for key in document:
         if key not in _SECTIONS:
-            faults.append(((key,), f"unknown section; write {', '.join(_SECTIONS.values())}{nearest(key, _SECTIONS)}"))
+            faults.append(((key,), f"unknown section{nearest(key, _SECTIONS)}; write {', '.join(_SECTIONS.values())}"))
     own = _gateway(document, faults)
     meters = _all_of("meter", document, faults, section(meter.KEYS, meter.build, meter.contradictions, _hint))
     emps = _all_of("emp", document, faults, section(communication.KEYS, communication.build, hint=_hint))
@@ -156,8 +156,8 @@ def _ports_twice(tables: list[tuple[int, dict[str, Any]]]) -> Iterator[_Fault]:
     owners: dict[str, object] = {}
     for index, table in tables:
         port = table.get("port")
-        if isinstance(port, str) and "\0" not in port:
-            claim = checks.claimed_by(port)
+        claim = checks.claimed_by(port) if isinstance(port, str) else None
+        if claim is not None:
             if claim in owners:
                 owner = f"meter {checks.shown(owners[claim])}" if owners[claim] else "a meter above"
                 yield (
@@ -181,7 +181,7 @@ def _devices_twice(meters: list[tuple[int, object]], own: object) -> Iterator[_F
 
 def _strangers(document: dict[str, Any], tables: list[tuple[int, dict[str, Any]]]) -> Iterator[_Fault]:
     """EMPs that name a meter which is not there."""
-    known = [table["name"] for _, table in tables if isinstance(table.get("name"), str)]
+    known = list(dict.fromkeys(table["name"] for _, table in tables if isinstance(table.get("name"), str)))
     for index, emp in _tables(document, "emp"):
         names = emp.get("meters")
         for place, name in enumerate(names if isinstance(names, list) else []):

@@ -60,7 +60,7 @@ class _Scanner:
                     table = self._header()
                 else:
                     self._pair(table)
-        except _End:
+        except (_End, ValueError):  # ValueError: a quoted key that tomllib would not have accepted
             pass
         return self._lines
 

@@ -1,0 +1,157 @@
+"""One opened port: waits that another thread can end at once, reads and writes that never block for long."""
+
+import logging
+import select
+import termios
+import time
+from types import TracebackType
+from typing import Protocol, Self
+
+from smgw.ports import tty
+from smgw.ports.errors import PortError, PortGone, PortWoken
+from smgw.ports.line_settings import LineSettings
+from smgw.ports.wake import Wake
+
+log = logging.getLogger(__name__)
+
+GATHER_S = 0.05  # how long octets gather before anyone looks at them
+_READ = 4096  # what the kernel holds for a tty at most
+_WRITE_SLACK_S = 1.0  # on top of twice the wire time: USB bridges and TCP are not the wire
+
+
+class _Serial(Protocol):
+    """What a port needs of a pyserial object. Opened with both time-outs 0, its calls do not block."""
+
+    def fileno(self) -> int: ...
+    def read(self, size: int = 1, /) -> bytes: ...
+    def write(self, b: bytes, /) -> int | None: ...
+    def close(self) -> None: ...
+
+
+class Port:
+    """An open port. It belongs to one thread; only `wake` may be called from others.
+
+    A Wake given to it is shared and stays open; otherwise the port has its own.
+    """
+
+    def __init__(self, url: str, settings: LineSettings, device: _Serial, wake: Wake | None = None) -> None:
+        self.url = url
+        self.settings = settings
+        self._device = device
+        self._own_wake = wake is None
+        self._wake = Wake() if wake is None else wake
+        self._closed = False
+
+    def fileno(self) -> int:
+        """The descriptor, for select."""
+        return self._device.fileno()
+
+    def wake(self) -> None:
+        """End the wait that is under way, and those to come until `rearm`. From any thread."""
+        self._wake.set()
+
+    def rearm(self) -> None:
+        """Let waits wait again after a `wake`."""
+        self._wake.clear()
+
+    def wait(self, timeout: float | None) -> bool:
+        """True as soon as there is something to read (or the port is gone, which `read` then says).
+
+        False after `timeout` seconds (None: without end), or at once if woken.
+        """
+        if self._wake.is_set():
+            return False
+        ready, _, _ = select.select([self._device.fileno(), self._wake.fileno()], [], [], timeout)
+        return self._device.fileno() in ready and not self._wake.is_set()
+
+    def gather(self, seconds: float = GATHER_S) -> None:
+        """Let octets come in for `seconds`, or until woken, so that a burst is handled once."""
+        self._wake.wait(seconds)
+
+    def read(self) -> bytes:
+        """What is there, up to 4096 octets; b"" if nothing is. PortGone if the port is no more."""
+        try:
+            return self._device.read(_READ)
+        except (OSError, termios.error) as error:
+            raise PortGone(self.url, f"is gone: {error}") from error
+
+    def write(self, data: bytes) -> None:
+        """Hand all octets to the operating system.
+
+        PortError if the line takes longer than twice its speed allows, PortGone if the port is no more, PortWoken if
+        woken before all were taken.
+        """
+        deadline = time.monotonic() + _WRITE_SLACK_S + 2 * len(data) * self.settings.octet_time
+        left = memoryview(data)
+        while left:
+            remaining = deadline - time.monotonic()
+            _, ready, _ = select.select([self._wake], [self._device], [], max(0.0, remaining))
+            if self._wake.is_set():
+                raise PortWoken(self.url, f"stopped with {len(left)} of {len(data)} octets unwritten")
+            if ready:
+                try:
+                    left = left[self._device.write(left.tobytes()) or 0 :]
+                except (OSError, termios.error) as error:
+                    raise PortGone(self.url, f"is gone: {error}") from error
+            elif remaining <= 0:
+                raise PortError(self.url, f"takes no octets: {len(left)} of {len(data)} unwritten; is anybody reading?")
+
+    def close(self) -> None:
+        """Give the port back. Never raises for a port that is gone; a second call does nothing."""
+        if self._closed:
+            return
+        self._closed = True
+        try:
+            if not _is_socket(self.url):
+                tty.release(self._device)
+            self._device.close()
+        except OSError as error:
+            log.debug("%s: close: %s", self.url, error)
+        if self._own_wake:
+            self._wake.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def open_port(url: str, settings: LineSettings, wake: Wake | None = None) -> Port:
+    """Open a device path, socket://host:port or spy://path.
+
+    A device is claimed for this process alone. A `wake` set by another thread ends even the opening (PortWoken).
+    PortError says what is wrong and what would be right. TCP is given up after 5 s.
+    """
+    if wake is not None and wake.is_set():
+        raise PortWoken(url, "stopped before it was opened")
+    if _is_socket(url):
+        return _open_socket(url, settings, wake)
+    scheme, separator, _ = url.partition("://")
+    if separator and scheme.lower() != "spy":
+        raise PortError(url, f"{scheme}:// is no port of this gateway; use a device, socket://host:port or spy://")
+    return Port(url, settings, tty.open_tty(url, settings), wake)
+
+
+def _is_socket(url: str) -> bool:
+    return url.lower().startswith("socket://")
+
+
+def _open_socket(url: str, settings: LineSettings, wake: Wake | None) -> Port:
+    from smgw.ports.tcp import TcpSerial  # a gateway with serial meters only does not carry the socket modules
+
+    device = TcpSerial()
+    device.wake = Wake() if wake is None else wake
+    device.port = url
+    device.timeout = 0
+    device.write_timeout = 0
+    try:
+        device.open()
+    except OSError as error:
+        raise PortError(url, f"cannot connect: {error}; are host and port right?") from error
+    finally:
+        if wake is None:
+            device.wake.close()
+    return Port(url, settings, device, wake)

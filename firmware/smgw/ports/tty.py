@@ -1,0 +1,136 @@
+"""Serial devices: claimed for us alone, with the settings that were asked for, or an error that says why not."""
+
+import errno
+import fcntl
+import grp
+import logging
+import os
+import stat
+import sys
+import termios
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import serial
+
+from smgw.ports.errors import PortError
+from smgw.ports.line_settings import LineSettings
+
+if TYPE_CHECKING:
+    from _typeshed import HasFileno
+
+log = logging.getLogger(__name__)
+
+_PTY_MAJORS = range(136, 144)  # Linux: Documentation/admin-guide/devices.txt, Unix98 pty slaves
+_SIZES = {5: termios.CS5, 6: termios.CS6, 7: termios.CS7, 8: termios.CS8}
+_ON_A_PTY = LineSettings()  # a pty has no line: it refuses a change of parity or size that comes alone
+
+
+def open_tty(url: str, settings: LineSettings) -> serial.Serial:
+    """The opened device of a path or a spy:// URL; PortError."""
+    path = url.partition("://")[2].partition("?")[0] if "://" in url else url
+    pty = is_pty(path)
+    line = LineSettings(settings.baudrate) if pty else settings
+    device: serial.Serial | None = None
+    try:
+        device = serial.serial_for_url(url, do_not_open=True)
+        # All while it is closed: on an open port each of these would set up the line anew.
+        device.baudrate = line.baudrate
+        device.bytesize = line.bytesize
+        device.parity = line.parity
+        device.stopbits = line.stopbits
+        device.timeout = 0
+        device.write_timeout = 0
+        device.exclusive = True
+        device.open()
+        if not pty:
+            fcntl.ioctl(device.fileno(), termios.TIOCEXCL)  # keeps out those who do not ask for the lock
+            _verify(url, device.fileno(), line)
+    except (OSError, ValueError, termios.error, ImportError) as error:
+        if device is not None:
+            device.close()
+        raise PortError(url, _reason(path, settings, error)) from error
+    except PortError:
+        if device is not None:
+            device.close()
+        raise
+    return device
+
+
+def is_pty(path: str) -> bool:
+    """True for the slave end of a pty: it has no line, so no parity, and stays while its master is open."""
+    try:
+        status = os.stat(path)  # noqa: PTH116 (one call, no object)
+    except (OSError, ValueError):
+        return False
+    return stat.S_ISCHR(status.st_mode) and os.major(status.st_rdev) in _PTY_MAJORS
+
+
+def release(device: "HasFileno") -> None:
+    """What pyserial's close leaves undone.
+
+    TIOCEXCL would outlive it where another process still has the device, and the file of spy:// would stay open.
+    """
+    try:
+        fcntl.ioctl(device, termios.TIOCNXCL)
+    except OSError as error:
+        log.debug("TIOCNXCL on a device that is gone: %s", error)
+    output = getattr(getattr(device, "formatter", None), "output", None)
+    if output is not None and output is not sys.stderr:
+        output.close()
+
+
+def _verify(url: str, descriptor: int, line: LineSettings) -> None:
+    """A driver may drop what it cannot do and say nothing (Raspberry Pi mini-UART: parity)."""
+    flags = termios.tcgetattr(descriptor)[2]
+    kept = (
+        flags & termios.CSIZE == _SIZES[line.bytesize]
+        and bool(flags & termios.PARENB) == (line.parity != "N")
+        and (line.parity == "N" or bool(flags & termios.PARODD) == (line.parity == "O"))
+        and bool(flags & termios.CSTOPB) == (line.stopbits == 2)
+    )
+    if not kept:
+        raise PortError(url, _refused(line))
+
+
+def _refused(line: LineSettings) -> str:
+    return (
+        f"does not keep the settings {line}; a mini-UART has no parity: use parity N with 8 data bits, "
+        "or another UART or USB head"
+    )
+
+
+def _reason(path: str, line: LineSettings, error: Exception) -> str:
+    number = _number(error)
+    if isinstance(error, termios.error) and number == errno.EINVAL:
+        return _refused(line)
+    match number:
+        case errno.ENOENT | errno.ENODEV | errno.ENXIO:
+            return "there is no such device; plug it in, or look for its name in /dev/serial/by-id"
+        case errno.EACCES | errno.EPERM:
+            return f"this user may not open it; add the user to the group {_group(path)}"
+        case errno.EBUSY | errno.EAGAIN:
+            return "another program has claimed it; stop that one, or give each meter a port of its own"
+        case errno.ENOTTY | errno.EISDIR:
+            return "is no serial device; give one such as /dev/ttyUSB0"
+        case errno.EIO:
+            return "the device does not answer; plug it in again"
+    return f"cannot be opened: {error}"
+
+
+def _number(error: Exception) -> int | None:
+    """The errno; pyserial loses it where it wraps a termios.error, but keeps that as context."""
+    seen: BaseException | None = error
+    while seen is not None:
+        arguments: Sequence[object] = seen.args
+        if arguments and isinstance(arguments[0], int):
+            return arguments[0]
+        seen = seen.__cause__ or seen.__context__
+    return None
+
+
+def _group(path: str) -> str:
+    try:
+        return grp.getgrgid(os.stat(path).st_gid).gr_name  # noqa: PTH116
+    except (OSError, KeyError):
+        return "dialout"

@@ -1,0 +1,68 @@
+"""A flag that a thread can wait for together with a file descriptor: how a wait on a port is interrupted."""
+
+import contextlib
+import os
+import select
+import threading
+from types import TracebackType
+from typing import Self
+
+
+class Wake:
+    """As `threading.Event`, but selectable: once set it stays set, for all who wait, until it is cleared.
+
+    One Wake may serve several ports, and all sleeps, of a thread. `set` may be called from any thread and from a signal
+    handler.
+    """
+
+    def __init__(self) -> None:
+        self._read_end, self._write_end = os.pipe()
+        os.set_blocking(self._read_end, False)
+        os.set_blocking(self._write_end, False)
+        self._set = False
+        self._closed = False
+        # Without it a late `set` could write into whatever got the descriptor after `close`. Reentrant, because a
+        # signal handler runs in the thread that may hold it.
+        self._lock = threading.RLock()
+
+    def set(self) -> None:
+        """Let every wait that is under way, or comes, return at once."""
+        with self._lock:
+            if not self._closed and not self._set:
+                os.write(self._write_end, b"\0")
+            self._set = True
+
+    def is_set(self) -> bool:
+        """True between `set` and `clear`."""
+        return self._set
+
+    def clear(self) -> None:
+        """Let waits wait again."""
+        with self._lock, contextlib.suppress(BlockingIOError):
+            self._set = False
+            while not self._closed and os.read(self._read_end, 64):
+                pass
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Sleep for `timeout` seconds (None: without end) or until set; True if set."""
+        return self._set or bool(select.select([self._read_end], [], [], timeout)[0])
+
+    def fileno(self) -> int:
+        """The descriptor that is readable while set."""
+        return self._read_end
+
+    def close(self) -> None:
+        """Give the descriptors back; nobody may wait any more, `set` still may be called."""
+        with self._lock:
+            if not self._closed:
+                self._closed = True
+                os.close(self._read_end)
+                os.close(self._write_end)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()

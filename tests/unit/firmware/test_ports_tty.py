@@ -1,0 +1,311 @@
+"""Serial ports over real ptys."""
+
+import errno
+import fcntl
+import os
+import subprocess
+import sys
+import termios
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from smgw.ports import LineSettings, PortError, PortGone, PortWoken, Wake, open_port, tty
+
+LINE = LineSettings()
+
+
+class Pty:
+    """A pty pair: the test is the meter at the master end."""
+
+    def __init__(self) -> None:
+        self.master, self._slave = os.openpty()
+        self.name = os.ttyname(self._slave)
+        os.close(self._slave)
+
+    def unplug(self) -> None:
+        if self.master >= 0:
+            os.close(self.master)
+            self.master = -1
+
+
+@pytest.fixture
+def meter() -> Iterator[Pty]:
+    pair = Pty()
+    yield pair
+    pair.unplug()
+
+
+def after(seconds: float, action: object) -> threading.Timer:
+    timer = threading.Timer(seconds, action)  # type: ignore[arg-type]
+    timer.start()
+    return timer
+
+
+def test_what_the_meter_sends_is_read(meter: Pty) -> None:
+    with open_port(meter.name, LINE) as port:
+        assert port.read() == b""
+        os.write(meter.master, bytes(range(256)))
+        assert port.wait(1)
+        assert port.read() == bytes(range(256))
+        assert not port.wait(0)
+
+
+def test_what_is_written_reaches_the_meter_unchanged(meter: Pty) -> None:
+    with open_port(meter.name, LINE) as port:
+        port.write(bytes(range(256)))
+        assert os.read(meter.master, 512) == bytes(range(256))
+
+
+def test_octets_gather_into_one_read(meter: Pty) -> None:
+    def dribble() -> None:
+        for octet in b"telegram":
+            os.write(meter.master, bytes((octet,)))
+            time.sleep(0.002)
+
+    with open_port(meter.name, LINE) as port:
+        sender = after(0.01, dribble)
+        assert port.wait(1)
+        port.gather(0.2)
+        assert port.read() == b"telegram"
+        sender.join()
+
+
+@pytest.mark.parametrize("call", ["wait", "gather"])
+def test_a_wake_interrupts_within_a_tenth_of_a_second(meter: Pty, call: str) -> None:
+    with open_port(meter.name, LINE) as port:
+        woken_at: list[float] = []
+
+        def wake() -> None:
+            woken_at.append(time.monotonic())
+            port.wake()
+
+        timer = after(0.1, wake)
+        assert not getattr(port, call)(30)
+        assert time.monotonic() - woken_at[0] < 0.1
+        timer.join()
+
+
+def test_a_wake_before_the_wait_is_not_lost_and_lasts_until_rearmed(meter: Pty) -> None:
+    with open_port(meter.name, LINE) as port:
+        port.wake()
+        assert not port.wait(30)
+        assert not port.wait(30)
+        port.rearm()
+        os.write(meter.master, b"x")
+        assert port.wait(1)
+
+
+def test_one_wake_ends_the_waits_of_all_ports_that_share_it() -> None:
+    pairs = [Pty(), Pty()]
+    with Wake() as wake, open_port(pairs[0].name, LINE, wake) as one, open_port(pairs[1].name, LINE, wake) as other:
+        threads = [threading.Thread(target=port.wait, args=(30,)) for port in (one, other)]
+        for thread in threads:
+            thread.start()
+        wake.set()
+        for thread in threads:
+            thread.join(1)
+            assert not thread.is_alive()
+    for pair in pairs:
+        pair.unplug()
+
+
+def test_a_port_unplugged_while_it_waits_is_gone(meter: Pty) -> None:
+    with open_port(meter.name, LINE) as port:
+        timer = after(0.05, meter.unplug)
+        assert port.wait(5)
+        with pytest.raises(PortGone, match=meter.name):
+            port.read()
+        timer.join()
+
+
+def test_a_port_unplugged_with_octets_unread_is_gone_once_they_are_read(meter: Pty) -> None:
+    with open_port(meter.name, LINE) as port:
+        os.write(meter.master, b"half a tele")
+        meter.unplug()
+        with pytest.raises(PortGone):
+            list(iter(port.read, b""))  # the kernel may give the octets first, or drop them
+
+
+def test_writing_to_an_unplugged_port_says_that_it_is_gone(meter: Pty) -> None:
+    with open_port(meter.name, LINE) as port:
+        meter.unplug()
+        with pytest.raises(PortGone):
+            port.write(b"x")
+
+
+def test_a_write_that_nobody_reads_ends_in_bounded_time(meter: Pty) -> None:
+    with open_port(meter.name, LineSettings(921_600)) as port:
+        began = time.process_time(), time.monotonic()
+        with pytest.raises(PortError, match="takes no octets"):
+            port.write(bytes(100_000))
+        used, took = time.process_time() - began[0], time.monotonic() - began[1]
+        assert 1 < took < 5
+        assert used < 0.5
+
+
+def test_a_slow_reader_gets_every_octet(meter: Pty) -> None:
+    sent = os.urandom(50_000)
+    got = bytearray()
+
+    def read_slowly() -> None:
+        while len(got) < len(sent):
+            got.extend(os.read(meter.master, 2000))
+            time.sleep(0.002)
+
+    reader = threading.Thread(target=read_slowly)
+    reader.start()
+    with open_port(meter.name, LINE) as port:
+        port.write(sent)
+        reader.join(10)
+    assert bytes(got) == sent
+
+
+def test_a_wake_ends_a_write(meter: Pty) -> None:
+    with open_port(meter.name, LINE) as port:
+        timer = after(0.1, port.wake)
+        with pytest.raises(PortWoken):
+            port.write(bytes(100_000))
+        timer.join()
+
+
+def test_the_second_claimant_in_this_process_is_told(meter: Pty) -> None:
+    with open_port(meter.name, LINE), pytest.raises(PortError, match="another program has claimed it"):
+        open_port(meter.name, LINE)
+
+
+def test_a_claim_by_another_process_is_told_and_ends_with_it(meter: Pty) -> None:
+    holder = subprocess.Popen(
+        [
+            sys.executable,
+            "-c",
+            f"import serial; p = serial.Serial({meter.name!r}, exclusive=True); print(1, flush=True); input()",
+        ],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    with holder:
+        assert holder.stdout is not None
+        holder.stdout.readline()
+        with pytest.raises(PortError, match="claimed"):
+            open_port(meter.name, LINE)
+        holder.kill()
+    open_port(meter.name, LINE).close()
+
+
+def test_a_closed_port_can_be_opened_again(meter: Pty) -> None:
+    for settings in (LineSettings(300, 7, "E"), LineSettings(300, 8, "N"), LineSettings(300, 7, "E", 2)):
+        with open_port(meter.name, settings) as port:
+            os.write(meter.master, b"\x81")
+            assert port.wait(1)
+            assert port.read() == b"\x81"
+
+
+def test_the_speed_is_set(meter: Pty) -> None:
+    with open_port(meter.name, LineSettings(300)) as port:
+        assert termios.tcgetattr(port.fileno())[4:6] == [termios.B300, termios.B300]
+
+
+def test_closing_twice_and_closing_what_is_gone_is_no_fault(meter: Pty) -> None:
+    port = open_port(meter.name, LINE)
+    meter.unplug()
+    port.close()
+    port.close()
+
+
+def test_an_opened_port_leaves_no_descriptor_behind(meter: Pty) -> None:
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    for _ in range(5):
+        open_port(meter.name, LINE).close()
+        with pytest.raises(PortError):
+            open_port("/dev/null", LINE)
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
+
+
+def test_an_idle_wait_costs_no_processor_time(meter: Pty) -> None:
+    with open_port(meter.name, LINE) as port:
+        began = time.thread_time()
+        assert not port.wait(1)
+        assert time.thread_time() - began < 0.005
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("/dev/ttyNOT-THERE", "no such device.*by-id"),
+        ("/dev/null", "is no serial device"),
+        ("/dev", "is no serial device"),
+        ("loop://", "is no port of this gateway"),
+        ("rfc2217://h:1", "is no port of this gateway"),
+        ("spy:///dev/ttyNOT-THERE", "no such device"),
+    ],
+)
+def test_what_is_no_port_says_what_would_be_right(url: str, said: str) -> None:
+    with pytest.raises(PortError, match=said) as raised:
+        open_port(url, LINE)
+    assert str(raised.value).startswith(f"{url}: ")
+
+
+def test_a_device_that_this_user_may_not_open_names_the_group(monkeypatch: pytest.MonkeyPatch, meter: Pty) -> None:
+    def refuse(*_: object) -> int:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(os, "open", refuse)
+    with pytest.raises(PortError, match="add the user to the group"):
+        open_port(meter.name, LINE)
+
+
+@pytest.mark.parametrize("settings", [LineSettings(9600, 7, "E"), LineSettings(9600, 8, "N", 2)])
+def test_a_uart_that_drops_settings_is_refused_aloud(
+    monkeypatch: pytest.MonkeyPatch, meter: Pty, settings: LineSettings
+) -> None:
+    monkeypatch.setattr(tty, "is_pty", lambda _path: False)  # a pty drops parity as the mini-UART does
+    with open_port(meter.name, LINE):
+        pass
+    if settings.stopbits == 2:
+        open_port(meter.name, settings).close()  # a pty keeps these
+    else:
+        with pytest.raises(PortError, match="does not keep the settings 9600 7E1"):
+            open_port(meter.name, settings)
+
+
+def test_a_real_device_is_kept_from_programs_that_ask_for_no_lock(monkeypatch: pytest.MonkeyPatch, meter: Pty) -> None:
+    monkeypatch.setattr(tty, "is_pty", lambda _path: False)
+    exclusive = bytearray(4)
+    with open_port(meter.name, LINE) as port:
+        fcntl.ioctl(port.fileno(), getattr(termios, "TIOCGEXCL", 0x80045440), exclusive)
+        assert any(exclusive)
+    open_port(meter.name, LINE).close()
+    check = os.open(meter.name, os.O_RDWR | os.O_NOCTTY)
+    fcntl.ioctl(check, 0x80045440, exclusive)
+    os.close(check)
+    assert not any(exclusive)
+
+
+def test_spy_writes_down_what_passes(meter: Pty, tmp_path: Path) -> None:
+    record = tmp_path / "octets.txt"
+    with open_port(f"spy://{meter.name}?file={record}", LINE) as port:
+        port.write(b"\xca\xfe")
+        os.write(meter.master, b"\xbe\xef")
+        assert port.wait(1)
+        assert port.read() == b"\xbe\xef"
+    text = record.read_text().upper()
+    assert "CA FE" in text
+    assert "BE EF" in text
+
+
+def test_a_wake_set_before_opening_opens_nothing(meter: Pty) -> None:
+    with Wake() as wake:
+        wake.set()
+        with pytest.raises(PortWoken):
+            open_port(meter.name, LINE, wake)
+        wake.clear()
+        open_port(meter.name, LINE, wake).close()
+        assert not wake.wait(0)
+
+
+def test_line_settings_say_what_they_are() -> None:
+    assert str(LineSettings(300, 7, "E")) == "300 7E1"
+    assert LineSettings(9600).octet_time == pytest.approx(10 / 9600)
