@@ -1,0 +1,157 @@
+"""The configuration: what it may say, and how its faults are told: file, line, key, what would be right."""
+
+from importlib import resources
+from pathlib import Path
+
+import pytest
+from smgw.cosem import Obis
+from smgw.sml.crc import Crc
+from smsim.config import default_config, load, parse
+from smsim.errors import ConfigError
+from smsim.ports import PtyPort, SerialPort, TcpPort, parse_port, parse_push_port
+from smsim.registers import USUAL_REGISTERS, Drive
+
+METER = '[[meter]]\nname = "a"\ndevice = "1UTB0000000001"\n'
+
+
+def test_without_a_file_there_is_the_papers_meter() -> None:
+    config = default_config()
+    (meter,) = config.meters
+    assert str(meter.spec.device) == "1UTB0000000001"
+    assert meter.port == TcpPort(33333)
+    assert [f"{r.obis[2]}.{r.obis[3]}.{r.obis[4]}" for r in meter.spec.registers] == [
+        "1.8.0", "1.8.1", "1.8.2", "2.8.0", "16.7.0",
+    ]  # fmt: skip
+    assert (config.time.seconds_per_quarter_hour, config.time.resolution_ms) == (4, 1000)
+
+
+def test_the_shortest_file_gives_the_same_as_no_file() -> None:
+    config, usual = parse(METER), default_config()
+    assert config.time == usual.time
+    assert config.meters[0].spec._replace(name="meter") == usual.meters[0].spec
+    assert config.meters[0].port == usual.meters[0].port
+
+
+def test_the_example_is_a_right_configuration_and_says_what_its_comments_say() -> None:
+    text = resources.files("smsim").joinpath("example.toml").read_text(encoding="utf-8")
+    config = parse(text)
+    household, roof = config.meters
+    assert config.time == default_config().time
+    assert household.port == TcpPort(33333)
+    assert household.spec.registers == USUAL_REGISTERS
+    assert (roof.port, roof.push_interval_s, roof.baud, roof.spec.crc) == (
+        PtyPort("/tmp/smsim-roof"),
+        1.0,
+        9600,
+        Crc.X25,
+    )
+    assert roof.spec.registers[-1].drive is Drive.FIXED
+    assert roof.spec.registers[-1].unit == 35
+
+
+def test_a_file_is_read(tmp_path: Path) -> None:
+    file = tmp_path / "meters.toml"
+    file.write_text(METER)
+    assert load(file) == parse(METER)
+
+
+@pytest.mark.parametrize(
+    ("text", "port"),
+    [
+        ("tcp:0", TcpPort(0)),
+        ("tcp:192.0.2.1:1234", TcpPort(1234, "192.0.2.1")),
+        ("tcp:[::1]:1234", TcpPort(1234, "[::1]")),
+        ("pty:/tmp/a:b", PtyPort("/tmp/a:b")),
+        ("/dev/ttyUSB0", SerialPort("/dev/ttyUSB0")),
+    ],
+)
+def test_a_port_is_read_and_written_back(text: str, port: object) -> None:
+    assert parse_port(text) == port
+    assert str(port) == text
+
+
+@pytest.mark.parametrize("text", ["", "tcp:", "tcp:70000", "tcp:a:b:1", "pty:", "ttyUSB0", "udp:1"])
+def test_what_is_no_port_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r"port|link"):
+        parse_port(text)
+
+
+def test_nothing_is_pushed_to_a_port_that_answers() -> None:
+    with pytest.raises(ValueError, match="answers requests"):
+        parse_push_port("tcp:1")
+
+
+FAULTS = {
+    "syntax": ("[simulator]\nresolution 5\n" + METER, 2, "not TOML"),
+    "unfinished": ('[[meter]]\nname = "a', 2, "not TOML"),
+    "no meter": ("[simulator]\n", None, "give each meter a section [[meter]]"),
+    "unknown section": ("[simulater]\n" + METER, 1, "did you mean simulator?"),
+    "unknown key": ("[simulator]\n\nseconds_per_quater_hour = 4\n" + METER, 3, "mean seconds_per_quarter_hour?"),
+    "unknown meter key": (METER + 'sed = 4\n', 4, "meter[1].sed: unknown key; known here:"),
+    "zero seconds": ("[simulator]\nseconds_per_quarter_hour = 0\n" + METER, 2, "whole number from 1 to"),
+    "a float": ("[simulator]\nresolution = 1.5\n" + METER, 2, "whole number"),
+    "a bool": ("[simulator]\nresolution = true\n" + METER, 2, "whole number"),
+    "start in March's gap": ("[simulator]\nstart = 2026-03-29T02:30:00\n" + METER, 2, "does not exist"),
+    "start as text": ('[simulator]\nstart = "soon"\n' + METER, 2, 'or "now"'),
+    "start too early": ("[simulator]\nstart = 1990-01-01\n" + METER, 2, "years 1996 to 2090"),
+    "no name": ('[[meter]]\ndevice = "1UTB0000000001"\n', 1, "meter[1].name: is missing"),
+    "no device": ('[[meter]]\nname = "a"\n', 1, "meter[1].device: is missing"),
+    "wrong device": ('[[meter]]\nname = "a"\ndevice = "hello"\n', 3, "DIN 43863-5"),
+    "wrong port": (METER + 'port = "COM3"\n', 4, "write tcp:33333"),
+    "wrong crc": (METER + 'crc = "x52"\n', 4, "did you mean x25?"),
+    "wrong interval": (METER + "push_interval = 0\n", 4, "seconds from 0.05"),
+    "wrong baud": (METER + 'baud = "9600"\n', 4, "whole number from 300"),
+    "negative energy": (METER + "consumption_kwh = -1\n", 4, "whole number from 0"),
+    "meter no list": ('[meter]\nname = "a"\n', 1, "begin each with [[meter]]"),
+    "simulator no section": ("simulator = 4\n" + METER, 1, "begin it with [simulator]"),
+    "wrong obis": (METER + '[[meter.register]]\nobis = "1.8"\n', 5, "meter[1].register[1].obis"),
+    "no obis": (METER + "[[meter.register]]\nscaler = 0\n", 4, "is missing"),
+    "unknown drive": (METER + '[[meter.register]]\nobis = "1.8.0"\ndrive = "improt"\n', 6, "did you mean import?"),
+    "drive needed": (METER + '[[meter.register]]\nobis = "32.7.0"\n', 5, "add drive = one of"),
+    "wrong scaler": (METER + '[[meter.register]]\nobis = "1.8.0"\nscaler = 7\n', 6, "from -6 to 6"),
+    "wrong unit": (METER + '[[meter.register]]\nobis = "1.8.0"\nunit = "kWh"\n', 6, "DLMS number"),
+    "unit that does not fit": (METER + '[[meter.register]]\nobis = "1.8.0"\nunit = "W"\n', 6, "counts Wh"),
+    "value without fixed": (METER + '[[meter.register]]\nobis = "1.8.0"\nvalue = 1\n', 6, 'drive = "fixed"'),
+    "obis twice": (METER + '[[meter.register]]\nobis = "1.8.0"\n' * 2, 7, "is there twice"),
+    "scalers differ": (
+        METER + '[[meter.register]]\nobis = "1.8.0"\n[[meter.register]]\nobis = "1.8.1"\nscaler = 0\n', 1, "same"
+    ),
+    "name twice": (METER + METER + 'port = "tcp:1"\n', 5, "name of its own"),
+    "port twice": (METER + '[[meter]]\nname = "b"\ndevice = "1UTB0000000002"\nport = "tcp:33333"\n', 7, "port of its"),
+    "second meter's key": (METER + '[[meter]]\nname = "b"\nport = "tcp:1"\ndevice = 5\n', 7, "meter[2].device"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_fault_is_told_with_its_line_and_what_would_be_right(name: str) -> None:
+    text, line, told = FAULTS[name]
+    with pytest.raises(ConfigError) as caught:
+        parse(text, "meters.toml")
+    assert caught.value.line == line
+    assert str(caught.value).startswith(f"meters.toml:{line}: " if line else "meters.toml: ")
+    assert told in str(caught.value)
+
+
+def test_a_missing_file_is_told(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"none\.toml: cannot be read: No such file"):
+        load(tmp_path / "none.toml")
+
+
+def test_a_file_that_is_no_text_is_told(tmp_path: Path) -> None:
+    file = tmp_path / "meters.toml"
+    file.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(ConfigError, match="not UTF-8"):
+        load(file)
+
+
+def test_a_unit_may_be_a_symbol_or_a_number() -> None:
+    both = '[[meter.register]]\nobis = "32.7.0"\ndrive = "fixed"\nunit = "V"\n[[meter.register]]\nobis = "52.7.0"\n'
+    registers = parse(METER + both + 'drive = "fixed"\nunit = 35\n').meters[0].spec.registers
+    assert [register.unit for register in registers] == [35, 35]
+    assert registers[0].obis == Obis.parse("32.7.0")
+
+
+def test_a_password_is_not_shown() -> None:
+    config = parse(METER + 'username = "u"\npassword = "topsecret"\n')
+    assert config.meters[0].password == "topsecret"
+    assert "topsecret" not in repr(config)
