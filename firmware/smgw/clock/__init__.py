@@ -4,3 +4,10 @@ The WAN process takes samples of UTC minus CLOCK_BOOTTIME; the LMN process feeds
 every capture with it. Both name moments by boot id and CLOCK_BOOTTIME, which nobody can set, so a stepped system
 clock disturbs neither.
 """
+
+from smgw.clock.event import ClockEvent, ClockEventKind
+from smgw.clock.gateway_clock import GatewayClock, Saved
+from smgw.clock.sample import TimeSample
+from smgw.clock.source import Source, SystemSource
+
+__all__ = ["ClockEvent", "ClockEventKind", "GatewayClock", "Saved", "Source", "SystemSource", "TimeSample"]

@@ -1,11 +1,13 @@
 """Captures and readings: what one telegram or poll gave, with its times and its quality."""
 
+from collections.abc import Iterable
 from enum import IntEnum
 from typing import NamedTuple
 
 from smgw.cosem.data import Data
 from smgw.cosem.device_id import DeviceId
 from smgw.cosem.obis import Obis
+from smgw.cosem.status_word import FnnStatus
 
 
 class ClockState(IntEnum):
@@ -67,3 +69,12 @@ class Capture(NamedTuple):
     stamp: Stamp
     meter_time: MeterTime | None
     readings: tuple[Reading, ...]
+
+
+def meter_status(readings: Iterable[Reading]) -> int:
+    """The meter's half of the status word: what an FNN basic meter sent, else 0 (EDL words have another meaning)."""
+    for reading in readings:
+        if reading.status is not None and isinstance(reading.status.value, int):
+            word = reading.status.value & 0xFFFFFFFF
+            return word if word & FnnStatus.BASIC_METER else 0
+    return 0

@@ -64,13 +64,13 @@ class Client:
         seed: bytes,
         *,
         username: str | None = None,
-        password: str | None = None,
+        password: bytes | None = None,
         timeout: float = 5.0,
         crc: Crc = Crc.X25,
     ) -> None:
         self._client_id = client_id
         self._username = username.encode() if username else None
-        self._password = password.encode() if password else None
+        self._password = password
         self._timeout = timeout
         self._crc = crc
         self._file = int.from_bytes(seed[:4], "big")

@@ -1,0 +1,7 @@
+"""`python -m smgw`."""
+
+import sys
+
+from smgw.cli import main
+
+sys.exit(main())

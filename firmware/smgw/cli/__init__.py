@@ -1,0 +1,80 @@
+"""The command `smgw`."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from pathlib import Path
+
+from smgw import __version__
+from smgw.errors import SmgwError
+
+DEFAULT_CONFIGURATION = Path("/etc/smgw/gateway.toml")
+DEFAULT_STATE = Path("/var/lib/smgw")
+USAGE_ERROR = 2
+
+# Each command is one module of this package with `add_arguments(parser)` and `run(arguments) -> exit code`, imported
+# only when it is the one that was asked for: a daemon carries nothing of the others.
+_COMMANDS = {
+    "lmn": "read the meters and keep every reading (a daemon)",
+    "wan": "deliver the readings to the market participants, sample the time (a daemon)",
+    "run": "both of these as children of one command, for demo and lab",
+    "check": "check a configuration and say what is wrong, where, and what would be right",
+    "read": "read meters once and print their values",
+    "status": "how the gateway fares: meters, store, delivery, clock; exit code 0 healthy, 1 degraded, 2 down",
+    "deliver": "deliver now what waits; --again also what an EMP refused",
+    "dump": "print the telegrams in a file, or those that a port receives, as a readable tree or as JSON",
+}
+_DESCRIPTION = """\
+Smart meter gateway. Reads meters, keeps every reading with its time and quality, delivers it to market participants.
+
+A first look at a meter:     smgw dump sml /dev/ttyUSB0
+A gateway on this machine:   smgw check --config gateway.toml && smgw run --config gateway.toml --state ./state
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; its exit code. Errors a person can mend are one line on stderr, never a traceback."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    parser = argparse.ArgumentParser(
+        prog="smgw", description=_DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--version", action="version", version=f"smgw {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    asked = next((argument for argument in given if not argument.startswith("-")), None)
+    for name, text in _COMMANDS.items():
+        command = commands.add_parser(
+            name, help=text, description=f"{text[0].upper()}{text[1:]}.", formatter_class=argparse.RawTextHelpFormatter
+        )
+        common_arguments(command)
+        if name == asked:
+            module = import_module(f"smgw.cli.{name}")
+            module.add_arguments(command)
+            command.set_defaults(run=module.run)
+    parsed = parser.parse_args(given)
+    try:
+        return int(parsed.run(parsed))
+    except SmgwError as error:
+        print(f"smgw {parsed.command}: {error}", file=sys.stderr)
+        return USAGE_ERROR
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        sys.stderr.close()  # nobody reads what we print, such as after `| head`
+        return 1
+
+
+def common_arguments(parser: argparse.ArgumentParser) -> None:
+    """What every command understands."""
+    parser.add_argument(
+        "--config", type=Path, default=DEFAULT_CONFIGURATION, metavar="FILE", help="configuration (default %(default)s)"
+    )
+    parser.add_argument(
+        "--state", type=Path, default=DEFAULT_STATE, metavar="DIR", help="state directory (default %(default)s)"
+    )
+    parser.add_argument(
+        "--log-level",
+        choices=("debug", "info", "warning", "error"),
+        default="info",
+        help="how much goes to stderr (default %(default)s)",
+    )

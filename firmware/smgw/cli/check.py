@@ -1,0 +1,28 @@
+"""`smgw check`."""
+
+import argparse
+
+from smgw.profiles.toml_importer import load
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """None of its own."""
+    parser.epilog = "Exit code 0 if the configuration is good, 2 if not: then every fault is printed with its line."
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Load it and say what it means."""
+    configuration = load(arguments.config)
+    gateway = configuration.gateway
+    print(f"{arguments.config}: good")
+    print(f"  gateway {gateway.device_id}, time from {', '.join(gateway.ntp) or 'nobody: values will be flagged'}")
+    for meter in configuration.meters:
+        what = ", ".join(str(obis) for obis in meter.objects) or "all it has"
+        how = f"asked every {meter.interval} s" if meter.polled else "listened to"
+        kept = f"every {meter.registration_period} s" if meter.registration_period else "every telegram"
+        print(f"  meter {meter.name} at {meter.port}, {how}; registers {kept}: {what}")
+    for emp in configuration.emps:
+        names = ", ".join(meter.name for meter in configuration.meters_for(emp))
+        when = f"every {emp.forward} s" if emp.forward else "immediately"
+        print(f"  EMP {emp.name} at {emp.url} gets {names} {when}")
+    return 0

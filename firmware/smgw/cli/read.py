@@ -1,0 +1,147 @@
+"""`smgw read`: each meter once, now."""
+
+import argparse
+import json
+import queue
+import sys
+import threading
+import time
+from typing import Any
+
+from smgw.clock import GatewayClock
+from smgw.cosem import Capture, DataType, DeviceId, Reading, plain
+from smgw.cosem.units import symbol
+from smgw.errors import SmgwError
+from smgw.lmn.poll import PollReader
+from smgw.lmn.push import PushReader
+from smgw.lmn.reader import Reader
+from smgw.lmn.watch import ABSENT, LOCKED, SILENT
+from smgw.profiles.gateway import Configuration
+from smgw.profiles.meter import MeterProfile
+from smgw.profiles.password import read_password
+from smgw.profiles.toml_importer import load
+from smgw.services.process import set_up_logging
+from smgw.store.records import MeterState
+
+_EPILOG = """\
+Reads with the profiles of the configuration and stores nothing. A port that the running gateway
+holds cannot be read at the same time. Exit code 0 if every meter answered, 1 if one did not.
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Which meters."""
+    parser.add_argument("meters", nargs="*", metavar="METER", help="names of meters (default: all)")
+    parser.add_argument("--json", action="store_true", help="one JSON object a meter, a line each")
+    parser.add_argument(
+        "--seconds", type=float, default=15.0, metavar="S", help="how long to wait (default %(default)s)"
+    )
+    parser.set_defaults(log_level="error")
+    parser.epilog = _EPILOG
+
+
+class _Inbox:
+    """A reader's sink that keeps the first capture and the latest trouble."""
+
+    def __init__(self) -> None:
+        self.captures: queue.Queue[Capture] = queue.Queue()
+        self.trouble = "no telegram"
+        self.advice = ""
+        self.absent = threading.Event()
+
+    def capture(self, capture: Capture) -> None:
+        self.captures.put(capture)
+
+    def state(self, state: MeterState) -> None:
+        if state.state in (ABSENT, SILENT):
+            self.trouble = state.note
+        if state.state == ABSENT:
+            self.absent.set()
+        if state.state == LOCKED:
+            self.advice = state.note
+
+    def object_list(self, device: DeviceId, firmware: bytes, objects: bytes) -> None:
+        """Asked anew the next time."""
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Read and print."""
+    set_up_logging(arguments.log_level)
+    configuration = load(arguments.config)
+    names = {meter.name for meter in configuration.meters}
+    for name in arguments.meters:
+        if name not in names:
+            raise SmgwError(f"{arguments.config} has no meter {name!r}; it has {', '.join(sorted(names)) or 'none'}")
+    asked = [meter for meter in configuration.meters if not arguments.meters or meter.name in arguments.meters]
+    failed = 0
+    for meter in asked:
+        found = _read(configuration, meter, arguments.seconds)
+        if isinstance(found, str):
+            failed += 1
+            print(f"meter {meter.name}: {found}", file=sys.stderr)
+        else:
+            capture, advice = found
+            print(json.dumps(_object(capture, advice)) if arguments.json else "\n".join(_lines(capture, advice)))
+    return 1 if failed or not asked else 0
+
+
+def _read(configuration: Configuration, meter: MeterProfile, seconds: float) -> tuple[Capture, str] | str:
+    """One capture and advice about it, or why there is none."""
+    inbox = _Inbox()
+    clock = GatewayClock()
+    reader: Reader
+    if meter.polled:
+        file = meter.password_file
+        password = read_password(file, configuration.directory) if file else None
+        reader = PollReader(meter, clock, inbox, password)
+    else:
+        reader = PushReader(meter, clock, inbox)
+    thread = threading.Thread(target=reader.run, daemon=True)
+    thread.start()
+    ends = time.monotonic() + seconds
+    try:
+        while time.monotonic() < ends and not inbox.absent.is_set():
+            try:
+                capture = inbox.captures.get(timeout=0.2)
+            except queue.Empty:
+                continue
+            time.sleep(0.05)  # advice comes right behind the capture
+            return capture, inbox.advice
+    finally:
+        reader.stop()
+        thread.join(2.0)
+    refused = reader.watch.last_refusal
+    return f"{inbox.trouble} within {seconds:g} s" + (f"; last refused: {refused}" if refused else "")
+
+
+def _lines(capture: Capture, advice: str) -> list[str]:
+    seconds = capture.meter_time.seconds if capture.meter_time else None
+    lines = [f"meter {capture.meter}, device {capture.device}" + (f", meter time {seconds} s" if seconds else "")]
+    lines += [f"  {reading.obis!s:<18} {_value(reading):>20} {symbol(reading.unit)}" for reading in capture.readings]
+    return lines + ([f"  note: {advice}"] if advice else [])
+
+
+def _value(reading: Reading) -> str:
+    value = reading.value.value
+    if isinstance(value, int) and reading.value.type is not DataType.BOOLEAN:
+        return plain(value, reading.scaler)
+    return value.hex() if isinstance(value, bytes) else str(value)
+
+
+def _object(capture: Capture, advice: str) -> dict[str, Any]:
+    return {
+        "meter": capture.meter,
+        "device": str(capture.device),
+        "meter_time": [int(capture.meter_time.kind), capture.meter_time.seconds] if capture.meter_time else None,
+        "note": advice or None,
+        "readings": [
+            {
+                "obis": str(reading.obis),
+                "value": reading.value.value.hex() if isinstance(reading.value.value, bytes) else reading.value.value,
+                "scaler": reading.scaler,
+                "unit": reading.unit,
+                "text": f"{_value(reading)} {symbol(reading.unit)}".rstrip(),
+            }
+            for reading in capture.readings
+        ],
+    }

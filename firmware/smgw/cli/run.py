@@ -1,0 +1,20 @@
+"""`smgw run`."""
+
+import argparse
+
+from smgw.profiles.toml_importer import load
+from smgw.services import run as service
+from smgw.services.process import set_up_logging
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """None of its own."""
+    parser.epilog = "Ctrl-C or SIGTERM: the LMN process commits, then the WAN process delivers what is left (10 s)."
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Both daemons; the state directory is made if it is missing."""
+    set_up_logging(arguments.log_level)
+    load(arguments.config)
+    arguments.state.mkdir(mode=0o750, parents=True, exist_ok=True)
+    return service.run(arguments.config, arguments.state, arguments.log_level)

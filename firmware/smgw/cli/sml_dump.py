@@ -1,0 +1,188 @@
+"""SML telegrams as text: a tree with names and units for people, one JSON object a list of values for programs."""
+
+import json
+import string
+import sys
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from smgw.cosem import DeviceId, Obis, plain
+from smgw.cosem.units import symbol
+from smgw.sml.attention import explain
+from smgw.sml.habits import PIN_ADVICE, corrected_power, pin_locked
+from smgw.sml.messages import (
+    AttentionResponse,
+    CloseRequest,
+    CloseResponse,
+    GetListResponse,
+    ListEntry,
+    Message,
+    OpenRequest,
+    OpenResponse,
+    OtherBody,
+    Time,
+)
+from smgw.sml.telegram import Telegram
+from smgw.sml.tlv import Kind, Value
+from smgw.sml.transport import Refused
+
+_FRAMING = (OpenRequest, OpenResponse, CloseRequest, CloseResponse)
+_TIME_NAMES = {1: "s of operation", 2: "s since 1970 UTC", 3: "s since 1970, local"}
+
+
+class Printer:
+    """Prints what is delivered to stdout, what is refused to stderr, and counts both."""
+
+    def __init__(self, *, as_json: bool, most: int = 0) -> None:
+        self._as_json = as_json
+        self._most = most
+        self.delivered = 0
+        self.refused = 0
+        self.empty = 0  # intact, but nothing in them (for JSON: no list of values)
+
+    @property
+    def enough(self) -> bool:
+        """True once as many as were asked for have been printed."""
+        return bool(self._most) and self.delivered >= self._most
+
+    def take(self, events: Iterable[Telegram | Refused]) -> None:
+        """Print telegrams, note refusals."""
+        for event in events:
+            if self.enough:
+                return
+            if isinstance(event, Refused):
+                self.refused += 1
+                print(f"refused: {event.octets} octets: {event.reason}", file=sys.stderr)
+                continue
+            lines = _json_lines(event) if self._as_json else _tree(event)
+            if lines:
+                print("\n".join(lines), flush=True)
+            if lines and not all(isinstance(message.body, _FRAMING) for message in event.messages):
+                self.delivered += 1
+            else:
+                self.empty += 1
+
+    def summary(self) -> None:
+        """Frames seen, delivered, refused."""
+        seen = self.delivered + self.refused + self.empty
+        empty = f", {self.empty} without values" if self.empty else ""
+        print(f"{seen} frames seen, {self.delivered} delivered, {self.refused} refused{empty}", file=sys.stderr)
+
+
+def _json_lines(telegram: Telegram) -> list[str]:
+    return [json.dumps(_object(values, telegram)) for values in telegram.lists]
+
+
+def _object(values: GetListResponse, telegram: Telegram) -> dict[str, Any]:
+    corrections = corrected_power(values.server_id, values.entries)
+    entries = []
+    for place, entry in enumerate(values.entries):
+        found = {
+            "obis": _obis(entry.obj_name),
+            "status": _json_value(entry.status),
+            "unit": entry.unit,
+            "scaler": entry.scaler,
+            "value": _json_value(entry.value),
+        }
+        if place in corrections:
+            found["value_corrected"] = _json_value(corrections[place])
+        entries.append(found)
+    time = values.sensor_time
+    return {
+        "server_id": values.server_id.hex(),
+        "time": [time.choice, time.seconds] if time else None,
+        "crc": telegram.crc.value,
+        "entries": entries,
+    }
+
+
+def _json_value(value: Value | None) -> Any:
+    """As on the wire: integers unscaled, octet strings as hex, lists as lists."""
+    if value is None:
+        return None
+    if isinstance(value.value, bytes):
+        return value.value.hex()
+    if isinstance(value.value, tuple):
+        return [_json_value(element) for element in value.value]
+    return value.value
+
+
+def _obis(name: bytes) -> str:
+    return str(Obis(name)) if len(name) == 6 else name.hex()
+
+
+def _tree(telegram: Telegram) -> list[str]:
+    lines = [f"telegram, {len(telegram.messages)} messages, check sums {telegram.crc.value}"]
+    for message in telegram.messages:
+        lines += (f"  {line}" for line in _message(message))
+    return lines
+
+
+def _message(message: Message) -> Iterator[str]:
+    body = message.body
+    head = f"{type(body).__name__}  transaction {message.transaction_id.hex()}  group {message.group}"
+    if isinstance(body, GetListResponse):
+        yield f"{head}  {_device(body.server_id)}{_time(', time', body.sensor_time)}"
+        corrections = corrected_power(body.server_id, body.entries)
+        for place, entry in enumerate(body.entries):
+            yield f"  {_entry(entry, corrections.get(place))}"
+        if pin_locked(body.entries):
+            yield f"  note: {PIN_ADVICE}"
+    elif isinstance(body, OpenResponse):
+        yield f"{head}  {_device(body.server_id)}{_time(', time', body.reference_time)}"
+    elif isinstance(body, OpenRequest):
+        yield f"{head}  client {_octets(body.client_id)}"
+    elif isinstance(body, AttentionResponse):
+        yield f"{head}  {explain(body.number)}"
+    elif isinstance(body, OtherBody):
+        yield f"message {body.tag:04X}  transaction {message.transaction_id.hex()}  not read: {body.reason}"
+        yield from (f"  {line}" for line in _raw(body.content))
+    else:
+        yield head
+
+
+def _entry(entry: ListEntry, correction: Value | None) -> str:
+    line = f"{_obis(entry.obj_name):<20} {_shown(entry.value, entry)}"
+    if correction is not None:
+        line += f"  (corrected: {_shown(correction, entry)})"
+    if entry.status is not None and isinstance(entry.status.value, int):
+        line += f"  status {entry.status.value:#x}"
+    return line + _time("  at", entry.val_time)
+
+
+def _shown(value: Value | None, entry: ListEntry) -> str:
+    if value is None:
+        return "no value"
+    if value.kind in (Kind.SIGNED, Kind.UNSIGNED) and isinstance(value.value, int):
+        return f"{plain(value.value, entry.scaler)} {symbol(entry.unit)}".rstrip()
+    if isinstance(value.value, bytes):
+        return _octets(value.value)
+    return json.dumps(_json_value(value))
+
+
+def _octets(octets: bytes) -> str:
+    text = octets.decode("ascii", "replace")
+    printable = text and all(
+        character in string.ascii_letters + string.digits + string.punctuation + " " for character in text
+    )
+    return f'"{text}"' if printable else octets.hex()
+
+
+def _device(server_id: bytes) -> str:
+    device = DeviceId(server_id)
+    return f"device {device}" if device.is_din else f"device {_octets(server_id)}"
+
+
+def _time(label: str, time: Time | None) -> str:
+    return f"{label} {time.seconds} {_TIME_NAMES.get(time.choice, '')}" if time else ""
+
+
+def _raw(value: Value | None) -> Iterator[str]:
+    if value is None:
+        yield "-"
+    elif isinstance(value.value, tuple):
+        yield f"list of {len(value.value)}"
+        for element in value.value:
+            yield from (f"  {line}" for line in _raw(element))
+    else:
+        yield f"{value.kind.name.lower()} {_octets(value.value) if isinstance(value.value, bytes) else value.value}"

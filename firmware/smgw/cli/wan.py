@@ -1,0 +1,19 @@
+"""`smgw wan`."""
+
+import argparse
+
+from smgw.profiles.toml_importer import load
+from smgw.services.process import set_up_logging
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """None of its own."""
+    parser.epilog = "Stops on SIGTERM within 2 s; on SIGUSR1 it delivers what waits (at most 10 s), then stops."
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """The daemon."""
+    from smgw.services.wan import WanService
+
+    set_up_logging(arguments.log_level)
+    return WanService(load(arguments.config), arguments.state).run()

@@ -1,0 +1,99 @@
+"""How one meter fares: what was good, what was refused, and whether telegrams still come."""
+
+import logging
+import time
+
+from smgw.cosem import Capture, ClockState, DeviceId
+from smgw.lmn.sink import Clock, Sink
+from smgw.store.records import MeterState
+
+log = logging.getLogger(__name__)
+
+#: States of a meter. Only the first is health.
+READING, WAITING, SILENT, ABSENT, LOCKED = "reading", "waiting", "silent", "absent", "locked"
+
+
+class Watch:
+    """One meter's state. Says each change once, however long it lasts; counts all of it."""
+
+    def __init__(self, meter: str, silence: float, clock: Clock, sink: Sink) -> None:
+        self._meter = meter
+        self._silence = silence
+        self._clock = clock
+        self._sink = sink
+        self._state = WAITING
+        self._note = "no telegram yet"
+        self._since_us = clock.stamp().utc_us
+        self._device: DeviceId | None = None
+        self._last_us: int | None = None
+        self._last_state = ClockState.INVALID
+        self._good = self._refused = 0
+        self._said_refused = 0
+        self._heard = time.monotonic()
+        self.last_refusal = ""
+        self._report()
+
+    def good(self, capture: Capture, locked: str | None = None) -> None:
+        """A capture is on its way; `locked` is advice if the meter hides its values."""
+        if self._device is not None and capture.device != self._device:
+            log.warning("meter %s: was %s, is now %s (meter exchanged?)", self._meter, self._device, capture.device)
+        self._good += 1
+        self._heard = time.monotonic()
+        self._device, self._last_us = capture.device, capture.stamp.utc_us
+        self._last_state = capture.stamp.state
+        self._said_refused = 0
+        self._sink.capture(capture)
+        self._change(LOCKED if locked else READING, locked or f"device {capture.device}")
+
+    def refused(self, reason: str) -> None:
+        """A telegram could not be vouched for, or an answer was none."""
+        self._refused += 1
+        self.last_refusal = reason
+        self._said_refused += 1
+        if self._said_refused == 1:
+            log.warning("meter %s: telegram refused: %s", self._meter, reason)
+        else:
+            log.debug("meter %s: telegram refused: %s", self._meter, reason)
+        self._report()
+
+    def absent(self, reason: str) -> None:
+        """The port cannot be opened, or went away."""
+        self._change(ABSENT, reason)
+
+    def opened(self, port: str) -> None:
+        """The port is open; now a telegram has to come."""
+        self._heard = time.monotonic()
+        if self._state == ABSENT:
+            self._change(WAITING, f"{port} is open again" if self._good else f"{port} is open")
+
+    def tick(self) -> None:
+        """Time passed: telegrams may have stopped."""
+        if self._state != ABSENT and time.monotonic() - self._heard > self._silence:
+            self.silent(f"no good telegram for {self._silence:g} s; {self._refused} refused since the start")
+
+    def silent(self, reason: str) -> None:
+        """The meter does not speak."""
+        self._change(SILENT, reason)
+
+    def _change(self, state: str, note: str) -> None:
+        if state != self._state:
+            healthy = state == READING or (state == WAITING and not note.startswith("no"))
+            log.log(logging.INFO if healthy else logging.WARNING, "meter %s: %s: %s", self._meter, state, note)
+            self._state, self._since_us = state, self._clock.stamp().utc_us
+        self._note = note
+        self._report()
+
+    def _report(self) -> None:
+        self._sink.state(
+            MeterState(
+                self._meter,
+                self._device,
+                self._state,
+                self._since_us,
+                self._last_us,
+                self._last_state,
+                self._good,
+                self._refused,
+                self._note,
+            )
+        )

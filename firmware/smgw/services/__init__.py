@@ -1,0 +1,1 @@
+"""The mains: the only places that wire rooms together. One module a process."""

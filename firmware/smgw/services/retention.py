@@ -1,0 +1,72 @@
+"""Retention, a bounded piece at a time: what is old goes, but not before every EMP that is to have it has it."""
+
+import logging
+import time
+from pathlib import Path
+
+from smgw.profiles.gateway import Configuration, RetentionProfile
+from smgw.store.errors import StoreError
+from smgw.store.lmn import LmnStore
+from smgw.store.lmn_view import LmnView
+from smgw.store.records import NOBODY_WAITS, Retention
+from smgw.store.wan_view import WanView
+
+log = logging.getLogger(__name__)
+
+_DAY = 86_400
+_MONTH = 366 * _DAY // 12  # rounded up: keep rather a day too long
+_EVERY = 600.0
+_GO_ON = 2.0  # between two pieces while there is work left: the registrar must not notice
+
+
+class RetentionKeeper:
+    """Called every second; works every ten minutes, and in short steps while there is something to do."""
+
+    def __init__(self, configuration: Configuration, store: LmnStore, state: Path) -> None:
+        self._configuration = configuration
+        self._store = store
+        self._state = state
+        self._limits = limits(configuration.gateway.retention)
+        self._due = time.monotonic() + _GO_ON
+
+    def tick(self, now_us: int) -> None:
+        """Do a piece of work if it is time."""
+        if time.monotonic() < self._due:
+            return
+        report = self._store.retain(now_us, self._limits, self._delivered())
+        if report.undelivered:
+            log.error(
+                "retention: %d rows went that no EMP had: the store reached its bound of %d octets",
+                report.undelivered, self._limits.undelivered_bytes,
+            )  # fmt: skip
+        self._due = time.monotonic() + (_GO_ON if report.more else _EVERY)
+
+    def _delivered(self) -> dict[bytes, int]:
+        """Device -> the position up to which all EMPs that are to have its rows have them."""
+        with LmnView.open(self._state) as own:
+            devices = own.devices()
+        try:
+            with WanView.open(self._state) as wan:
+                cursors = {(row.emp, row.meter): row.position for row in wan.cursors() if row.store_id == own.store_id}
+        except StoreError as error:
+            log.debug("nothing known of deliveries: %s", error)
+            cursors = {}
+        receivers = {
+            meter.name: [emp.name for emp in self._configuration.emps if meter in self._configuration.meters_for(emp)]
+            for meter in self._configuration.meters
+        }
+        delivered: dict[bytes, int] = {}
+        for meter, device in devices:
+            reached = min((cursors.get((emp, meter), 0) for emp in receivers.get(meter, ())), default=NOBODY_WAITS)
+            delivered[bytes(device)] = min(reached, delivered.get(bytes(device), NOBODY_WAITS))
+        return delivered
+
+
+def limits(profile: RetentionProfile) -> Retention:
+    """The store's limits from the profile's units."""
+    return Retention(
+        grid_s=profile.grid_months * _MONTH,
+        daily_s=profile.daily_weeks * 7 * _DAY,
+        live_s=profile.live_days * _DAY,
+        undelivered_bytes=profile.undelivered_mb * 1_000_000,
+    )

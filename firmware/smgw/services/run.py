@@ -1,0 +1,74 @@
+"""`smgw run`: the LMN and the WAN process as children, for demo and lab. systemd does this better on a board."""
+
+import logging
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+from smgw.services import process
+
+log = logging.getLogger(__name__)
+
+_STOP_SECONDS = 5.0
+_DRAIN_SECONDS = 12.0  # the WAN process gives up after 10 s by itself
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 30.0
+
+
+class _Child:
+    """One process, started again when it ends unasked."""
+
+    def __init__(self, name: str, arguments: list[str]) -> None:
+        self.name = name
+        self._command = [sys.executable, "-m", "smgw", *arguments]
+        self._process: subprocess.Popen[bytes] | None = None
+        self._pause = _FIRST_PAUSE
+        self._due = 0.0
+        self._began = 0.0
+
+    def keep_running(self, now: float) -> None:
+        """Start it, or start it again when its pause is over."""
+        if self._process is not None and (code := self._process.poll()) is not None:
+            self._process = None
+            self._pause = _FIRST_PAUSE if now - self._began > 60 else min(2 * self._pause, _LONGEST_PAUSE)
+            self._due = now + self._pause
+            said = f"signal {-code}" if code < 0 else f"exit code {code}"
+            log.error("the %s process ended (%s); it starts again in %.0f s", self.name, said, self._pause)
+        if self._process is None and now >= self._due:
+            self._began = now
+            # A group of its own: Ctrl-C at the terminal reaches us alone, and we stop the children in order.
+            self._process = subprocess.Popen(self._command, env=process.child_environment(), process_group=0)  # noqa: S603 - ourselves
+
+    def stop(self, number: signal.Signals, seconds: float) -> int | None:
+        """Ask it to end and wait; kill it if it does not. Its exit code."""
+        child = self._process
+        if child is None:
+            return None
+        if child.poll() is None:
+            child.send_signal(number)
+        try:
+            return child.wait(seconds)
+        except subprocess.TimeoutExpired:
+            log.error(  # noqa: TRY400 - the time-out is all there is to say
+                "the %s process did not end within %.0f s: killed", self.name, seconds
+            )
+            child.kill()
+            return child.wait()
+
+
+def run(configuration: Path, state: Path, log_level: str) -> int:
+    """Run both until SIGTERM or SIGINT: then the LMN process commits, the WAN process drains. 0 if both ended well."""
+    arguments = ["--config", str(configuration), "--state", str(state), "--log-level", log_level]
+    lmn = _Child("LMN", ["lmn", *arguments])
+    wan = _Child("WAN", ["wan", *arguments])
+    stopping = threading.Event()
+    process.on_stop(stopping)
+    while not stopping.wait(0.2) and not process.orphaned():
+        now = time.monotonic()
+        lmn.keep_running(now)
+        wan.keep_running(now)
+    log.info("stopping: the LMN process commits, then the WAN process delivers what is left")
+    codes = [lmn.stop(signal.SIGTERM, _STOP_SECONDS), wan.stop(signal.SIGUSR1, _DRAIN_SECONDS)]
+    return 0 if all(code == 0 for code in codes) else 1

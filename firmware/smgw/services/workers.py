@@ -1,0 +1,57 @@
+"""Supervised threads: one that fails says why and starts again."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+
+log = logging.getLogger(__name__)
+
+_FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 60.0
+#: Having run so long, a thread that fails starts again without the pauses of earlier failures.
+_SOUND = 300.0
+
+
+class Worker:
+    """A thread whose body runs until it returns. An exception is logged with its cause; then it runs again."""
+
+    def __init__(self, name: str, body: Callable[[], None], stopping: threading.Event) -> None:
+        self.name = name
+        self._body = body
+        self._stopping = stopping
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    @property
+    def alive(self) -> bool:
+        """False once the body has returned."""
+        return self._thread.is_alive()
+
+    def join(self, deadline: float) -> bool:
+        """Wait for the end until `deadline` (monotonic seconds); False if it is still running."""
+        self._thread.join(max(0.0, deadline - time.monotonic()))
+        return not self._thread.is_alive()
+
+    def _run(self) -> None:
+        pause = _FIRST_PAUSE
+        while not self._stopping.is_set():
+            began = time.monotonic()
+            try:
+                self._body()
+            except Exception:
+                if time.monotonic() - began > _SOUND:
+                    pause = _FIRST_PAUSE
+                log.exception("%s failed; it starts again in %.0f s", self.name, pause)
+                self._stopping.wait(pause)
+                pause = min(2 * pause, _LONGEST_PAUSE)
+            else:
+                return
+
+
+def stop_all(workers: list[Worker], seconds: float) -> list[str]:
+    """Join all; the names of those that are still running after `seconds` (they are daemons: exit ends them)."""
+    deadline = time.monotonic() + seconds
+    return [worker.name for worker in workers if not worker.join(deadline)]

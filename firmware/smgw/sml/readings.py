@@ -1,0 +1,56 @@
+"""From a list of SML values to readings of the data model."""
+
+from collections.abc import Sequence
+
+from smgw.cosem import Data, DataType, Obis, Reading, integer, octet_string
+from smgw.cosem.units import NO_UNIT
+from smgw.sml.habits import corrected_power
+from smgw.sml.messages import ListEntry
+from smgw.sml.tlv import Kind, Value
+
+_DATA_CLASS, _REGISTER_CLASS = 1, 3
+
+
+def data(value: Value) -> Data:
+    """The same value in the data model; 3 octets go to 4, 5 to 7 go to 8; a list becomes a structure."""
+    content = value.value
+    if isinstance(content, bytes):
+        return octet_string(content)
+    if isinstance(content, tuple):
+        return Data(
+            DataType.STRUCTURE,
+            tuple(Data(DataType.NULL_DATA, None) if part is None else data(part) for part in content),
+        )
+    if value.kind is Kind.BOOLEAN:
+        return Data(DataType.BOOLEAN, int(content))
+    return integer(content, value.size, signed=value.kind is Kind.SIGNED)
+
+
+def readings(
+    server_id: bytes, entries: Sequence[ListEntry], wanted: frozenset[bytes] = frozenset(), *, correct: bool = True
+) -> tuple[Reading, ...]:
+    """The readings in a list, in its order. Entries without a value are left out, and what `wanted` does not name.
+
+    `wanted` empty means all numbers: texts such as the maker's name are the meter's, not readings.
+    With `correct`, power is corrected as `habits` says, and the raw value kept beside it.
+    """
+    corrections = corrected_power(server_id, entries) if correct else {}
+    found: dict[bytes, Reading] = {}  # a meter that lists an object twice gave one reading of it: the first
+    for place, entry in enumerate(entries):
+        value = entry.value
+        if value is None or len(entry.obj_name) != 6 or entry.obj_name in found:
+            continue
+        number = value.kind in (Kind.SIGNED, Kind.UNSIGNED)
+        if entry.obj_name not in wanted and (wanted or not number):
+            continue
+        correction = corrections.get(place)
+        found[entry.obj_name] = Reading(
+            Obis(entry.obj_name),
+            data(correction or value),
+            scaler=(entry.scaler or 0) if number else 0,
+            unit=(entry.unit or NO_UNIT) if number else NO_UNIT,
+            raw=data(value) if correction else None,
+            status=data(entry.status) if entry.status else None,
+            class_id=_REGISTER_CLASS if number else _DATA_CLASS,
+        )
+    return tuple(found.values())

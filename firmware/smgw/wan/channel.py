@@ -1,0 +1,81 @@
+"""The state of the way to one EMP, for `smgw status`, and its changes in the log, each once."""
+
+import logging
+from collections.abc import Callable
+
+from smgw.cosem import Stamp
+from smgw.store.log_book import Level
+from smgw.store.wan import WanStore
+from smgw.store.wan_records import ChannelKind, ChannelState
+from smgw.wan.exchange import Answer
+from smgw.wan.verdict import Verdict
+
+log = logging.getLogger(__name__)
+
+_FAILING = (ChannelKind.BACKING_OFF, ChannelKind.HELD)
+
+
+class Channel:
+    """Writes to the store only what changed; acknowledgements are in the cursors."""
+
+    def __init__(self, emp: str, store: WanStore, now: Callable[[], Stamp]) -> None:
+        self._emp = emp
+        self._store = store
+        self._now = now
+        self._state: ChannelKind | None = None
+        self._since_us = 0
+        self._detail = ""
+        self._status: int | None = None
+        self._last_ack_us: int | None = None
+        self.retry_after: int | None = None
+
+    def acknowledged(self) -> None:
+        """The EMP has taken rows."""
+        if self._state in _FAILING:
+            log.info("EMP %s: takes rows again", self._emp)
+        self._last_ack_us = self._now().utc_us
+        self._status, self._detail, self.retry_after = 200, "", None
+
+    def failed(self, answer: Answer, meaning: Verdict) -> None:
+        """It has not, and `wait` will say for how long."""
+        self._status, self.retry_after = answer.status, answer.retry_after
+        said = f"answers {answer.status}" if answer.status else "no answer"
+        self._detail = f"{said}: {answer.detail}" if answer.detail else said
+        state = ChannelKind.HELD if meaning is Verdict.HOLD else ChannelKind.BACKING_OFF
+        if state != self._state:
+            if state is ChannelKind.HELD:
+                log.error(
+                    "EMP %s: %s; delivery is held and nothing is skipped. Check its url and its set-up for this "
+                    "gateway, then: smgw deliver %s",
+                    self._emp, self._detail, self._emp,
+                )  # fmt: skip
+            else:
+                log.warning("EMP %s: %s; rows are kept and sent later", self._emp, self._detail)
+            level = Level.ERROR if state is ChannelKind.HELD else Level.WARNING
+            self._store.log(f"delivery-{state}", level, f"{self._emp}: {self._detail}", self._now(), outcome=False)
+            self._enter(state)
+
+    def wait(self, seconds: float) -> None:
+        """The next try is in so many seconds."""
+        if self._state not in _FAILING:
+            self._enter(ChannelKind.BACKING_OFF)
+        self._write(self._now().utc_us + int(seconds * 1e6))
+
+    def idle(self) -> None:
+        """All that waited is delivered."""
+        if self._state is not ChannelKind.IDLE:
+            if self._state in _FAILING:
+                self._store.log("delivery-resumed", Level.INFO, self._emp, self._now())
+            self._enter(ChannelKind.IDLE)
+            self._write(None)
+
+    def _enter(self, state: ChannelKind) -> None:
+        self._state, self._since_us = state, self._now().utc_us
+
+    def _write(self, retry_at_us: int | None) -> None:
+        assert self._state is not None
+        self._store.note_channel(
+            ChannelState(
+                self._emp, self._state, self._since_us, self._status, self._detail, retry_at_us, self._last_ack_us
+            )
+        )

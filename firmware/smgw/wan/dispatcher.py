@@ -1,0 +1,299 @@
+"""The dispatcher: one EMP's thread. Rows go out in order, again and again until they are acknowledged.
+
+A row is left behind only when the EMP dislikes that one row (400, 415, 422) and takes others: then it is set aside,
+counted, and `smgw deliver --again` sends it once more. As long as the EMP takes nothing, nothing is set aside.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from smgw.cosem import DeviceId, Stamp
+from smgw.cosemxml import document as cosem_document
+from smgw.cosemxml.document import DocumentError
+from smgw.profiles.communication import CommunicationProfile
+from smgw.profiles.meter import MeterProfile
+from smgw.store.lmn_view import LmnView
+from smgw.store.records import StoredRecord
+from smgw.store.wan import WanStore
+from smgw.store.wan_records import OrderKind, SetAside
+from smgw.wan.back_off import HOLD_SECONDS, BackOff
+from smgw.wan.batch import Batch, batches
+from smgw.wan.channel import Channel
+from smgw.wan.exchange import Answer, Exchange
+from smgw.wan.verdict import Verdict, verdict
+
+log = logging.getLogger(__name__)
+
+#: How soon new rows are noticed when they are to go immediately; asking costs a few microseconds.
+_NOTICE = 0.05
+#: After so many disliked rows and none taken, it is not the rows.
+_MOST_SUSPECTS = 3
+#: Rows ordered again in one round.
+_REQUEUED_AT_MOST = 1000
+
+
+class _Suspect(NamedTuple):
+    record: StoredRecord
+    answer: Answer
+
+
+class _Round:
+    """What happened in one round of delivery."""
+
+    def __init__(self) -> None:
+        self.taken = 0
+        self.suspects: list[_Suspect] = []
+        self.stopped_by: Verdict | None = None  # RETRY or HOLD: nothing more in this round
+
+
+class Dispatcher:
+    """Delivers the rows of some meters to one EMP."""
+
+    def __init__(
+        self,
+        gateway: DeviceId,
+        profile: CommunicationProfile,
+        meters: Sequence[MeterProfile],
+        store: WanStore,
+        open_view: Callable[[], LmnView | None],
+        now: Callable[[], Stamp],
+    ) -> None:
+        self._gateway = gateway
+        self._profile = profile
+        self._meters = tuple(meters)
+        self._store = store
+        self._open_view = open_view
+        self._view: LmnView | None = None
+        self._exchange = Exchange(profile.url, profile.timeout)
+        self._now = now
+        self._channel = Channel(profile.name, store, now)
+        self._back_off = BackOff()
+        self._size = profile.batch
+        self._stop = threading.Event()
+        self._drained = threading.Event()
+        self._ends = float("inf")
+
+    def run(self) -> None:
+        """Until `stop`, or after `drain` until nothing is left or its time is over."""
+        due = time.monotonic()
+        try:
+            while not self._stop.is_set():
+                due = self._wait(due)
+                if self._stop.is_set():
+                    break
+                pause = self.deliver_round()
+                now = time.monotonic()
+                due = now + pause if pause else max(due, now) if not self._profile.forward else self._next(due, now)
+                if self._drained.is_set() and (pause is None or now >= self._ends):
+                    break
+        finally:
+            self._exchange.close()
+            if self._view is not None:
+                self._view.close()
+                self._view = None
+
+    def stop(self) -> None:
+        """End `run` at once; an exchange under way is broken off, and repeated after the next start."""
+        self._stop.set()
+        self._exchange.abort()
+
+    def drain(self, seconds: float) -> None:
+        """Deliver what is there, now, then end `run`; at most for so long."""
+        self._ends = time.monotonic() + seconds
+        self._drained.set()
+
+    def deliver_round(self) -> float | None:
+        """Deliver all that waits. Returns seconds until the next try, None if all of it went."""
+        view = self._opened_view()
+        if view is None:
+            return None
+        turn = _Round()
+        self._deliver_requeued(view, turn)
+        for meter in self._meters:
+            self._deliver_meter(view, meter, turn)
+            if turn.stopped_by is not None:
+                break
+        return self._conclude(turn)
+
+    def _wait(self, due: float) -> float:
+        """Sleep until `due`, or until an order or, with `immediate`, new rows come."""
+        while not self._stop.is_set():
+            now = time.monotonic()
+            if now >= due and (self._profile.forward or self._changed()):
+                return due
+            if self._drained.is_set() or self._ordered():
+                return now
+            immediate = not self._profile.forward
+            self._stop.wait(_NOTICE if immediate and now >= due else min(max(due - now, _NOTICE), 0.5))
+        return due
+
+    def _next(self, due: float, now: float) -> float:
+        """The next beat of a fixed rhythm."""
+        step = self._profile.forward
+        return due + step * max(1, -(-(now - due) // step))
+
+    def _changed(self) -> bool:
+        view = self._opened_view()
+        return view is not None and view.changed()
+
+    def _opened_view(self) -> LmnView | None:
+        if self._view is None:
+            self._view = self._open_view()
+        return self._view
+
+    def _ordered(self) -> bool:
+        """True if a person ordered something: then it is done now, whatever the back-off says."""
+        orders = self._store.take_orders(self._profile.name)
+        if OrderKind.AGAIN in orders:
+            rows = self._store.requeue(self._profile.name)
+            log.info("EMP %s: %d rows that were set aside are delivered again", self._profile.name, rows)
+        if orders:
+            self._back_off.reset()
+        return bool(orders)
+
+    def _deliver_meter(self, view: LmnView, meter: MeterProfile, turn: _Round) -> None:
+        """All rows of one meter behind the cursor, oldest first."""
+        name = self._profile.name
+        cursor = self._store.cursor(name, view.store_id, meter.name)
+        while turn.stopped_by is None and not self._stop.is_set():
+            if time.monotonic() >= self._ends:
+                turn.stopped_by = Verdict.RETRY
+                return
+            records = view.records(meter.name, cursor, self._size)
+            if not records:
+                return
+            for batch in batches(self._gateway, meter.device_id, records):
+                self._deliver(view, meter, batch, turn)
+                if turn.stopped_by is not None:
+                    return
+            cursor = records[-1].position
+
+    def _deliver(self, view: LmnView, meter: MeterProfile, batch: Batch, turn: _Round) -> None:
+        answer = self._put(batch)
+        meaning = verdict(answer.status)
+        if meaning is Verdict.ACKNOWLEDGED:
+            self._acknowledge(view, meter, batch, turn)
+        elif meaning in (Verdict.DISLIKED, Verdict.TOO_LARGE) and len(batch.records) > 1:
+            middle = len(batch.records) // 2
+            if meaning is Verdict.TOO_LARGE:
+                self._size = max(1, min(self._size, middle))
+            for half in (batch.records[:middle], batch.records[middle:]):
+                for smaller in batches(self._gateway, meter.device_id, half):
+                    if turn.stopped_by is None:
+                        self._deliver(view, meter, smaller, turn)
+        elif meaning in (Verdict.DISLIKED, Verdict.TOO_LARGE):
+            self._suspect(view, meter, batch.records[0], answer, turn)
+        else:
+            self._stopped(turn, answer, meaning)
+
+    def _put(self, batch: Batch) -> Answer:
+        records = batch.records
+        try:
+            body = cosem_document.encode(batch.document)
+        except DocumentError as error:
+            # Ours, not the EMP's: treated as a row it dislikes, so that it stops nothing and is not lost either.
+            return Answer(422, f"not sent: {error}")
+        began = time.monotonic()
+        log.debug("PUT begins: EMP %s, records %d..%d", self._profile.name, records[0].position, records[-1].position)
+        answer = self._exchange.put(batch.document.device, body)
+        log.debug(
+            "PUT done: EMP %s, records %d..%d, %d octets, answer %s in %.0f ms",
+            self._profile.name,
+            records[0].position,
+            records[-1].position,
+            len(body),
+            answer.status or answer.detail,
+            (time.monotonic() - began) * 1e3,
+        )
+        return answer
+
+    def _acknowledge(self, view: LmnView, meter: MeterProfile, batch: Batch, turn: _Round) -> None:
+        """Cursor and what was set aside before it move in one transaction."""
+        aside = [
+            self._set_aside(view, meter, suspect) for suspect in turn.suspects if suspect.record.meter == meter.name
+        ]
+        self._store.acknowledge(
+            self._profile.name,
+            view.store_id,
+            meter.name,
+            batch.records[-1].position,
+            len(batch.records),
+            aside,
+        )
+        turn.suspects = [suspect for suspect in turn.suspects if suspect.record.meter != meter.name]
+        turn.taken += len(batch.records)
+        self._back_off.reset()
+        if self._size < self._profile.batch:
+            self._size = min(self._profile.batch, 2 * self._size)
+        self._channel.acknowledged()
+
+    def _suspect(self, view: LmnView, meter: MeterProfile, record: StoredRecord, answer: Answer, turn: _Round) -> None:
+        """One row alone was disliked: set aside if others were taken, else remembered until one is."""
+        turn.suspects.append(_Suspect(record, answer))
+        log.warning(
+            "EMP %s: answers %s to record %d of meter %s: %s",
+            self._profile.name, answer.status, record.record_number, meter.name, answer.detail,
+        )  # fmt: skip
+        if turn.taken:
+            aside = [self._set_aside(view, meter, suspect) for suspect in turn.suspects]
+            self._store.acknowledge(self._profile.name, view.store_id, meter.name, record.position, 0, aside)
+            turn.suspects = []
+        elif len(turn.suspects) >= _MOST_SUSPECTS:
+            self._stopped(turn, answer, Verdict.HOLD)
+
+    def _set_aside(self, view: LmnView, meter: MeterProfile, suspect: _Suspect) -> SetAside:
+        record, answer = suspect
+        return SetAside(
+            self._profile.name,
+            view.store_id,
+            meter.name,
+            record.position,
+            record.store_id,
+            record.record_number,
+            answer.status or 0,
+            answer.detail,
+            self._now().utc_us,
+        )
+
+    def _deliver_requeued(self, view: LmnView, turn: _Round) -> None:
+        """Rows that were set aside and are ordered again, one by one."""
+        meters = {meter.name: meter for meter in self._meters}
+        for aside in self._store.take_requeued(self._profile.name, view.store_id, _REQUEUED_AT_MOST):
+            if turn.stopped_by is not None or self._stop.is_set():
+                return
+            records = view.records(aside.meter, aside.position - 1, 1)
+            if aside.meter not in meters or not records or records[0].position != aside.position:
+                log.warning("EMP %s: record %d is no longer there", self._profile.name, aside.record_number)
+                self._store.settle_requeued([], [aside])
+                continue
+            (batch,) = batches(self._gateway, meters[aside.meter].device_id, records)
+            answer = self._put(batch)
+            meaning = verdict(answer.status)
+            if meaning is Verdict.ACKNOWLEDGED:
+                self._store.settle_requeued([aside])
+                turn.taken += 1
+                self._channel.acknowledged()
+            elif meaning in (Verdict.DISLIKED, Verdict.TOO_LARGE):
+                refused = aside._replace(status=answer.status or 0, reason=answer.detail, at_us=self._now().utc_us)
+                self._store.settle_requeued([], [refused])
+            else:
+                self._stopped(turn, answer, meaning)
+
+    def _stopped(self, turn: _Round, answer: Answer, meaning: Verdict) -> None:
+        turn.stopped_by = meaning
+        self._channel.failed(answer, meaning)
+
+    def _conclude(self, turn: _Round) -> float | None:
+        """What comes after this round."""
+        if turn.stopped_by is Verdict.HOLD:
+            self._channel.wait(HOLD_SECONDS)
+            return HOLD_SECONDS
+        if turn.stopped_by is Verdict.RETRY or turn.suspects:
+            pause = self._back_off.failed(self._channel.retry_after)
+            self._channel.wait(pause)
+            return pause
+        self._channel.idle()
+        return None
