@@ -1,0 +1,84 @@
+# `make` lists what there is. Everything that it makes lies in this tree, but for the Debian packages of
+# tests/system-packages.sh. Needs Python 3.11 or newer; `make PYTHON=/path/to/python3` chooses one.
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help setup demo test check bench clean
+
+PYTHON ?= python3
+VENV := .venv
+PEERS := .venv-peers
+BIN := $(VENV)/bin
+PIP_INSTALL := -m pip install --quiet --disable-pip-version-check -c constraints.txt
+TOOLS := pytest pytest-cov hypothesis ruff mypy import-linter types-pyserial types-lxml
+PEER_PACKAGES := smllib pysml
+DEVICE_PYTHON := /usr/bin/python3
+DEVICE_MODULES := serial, lxml, urllib3, ntplib, pytest, hypothesis
+
+help: ## list these targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s  %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+setup: $(VENV)/.made $(PEERS)/.made ## make .venv and .venv-peers, with the versions of constraints.txt
+
+demo: setup ## run meters, gateway and head-end on this computer
+	@$(BIN)/python tests/system/demo.py
+
+# The device's Python comes last, so that the last line is a test summary either way.
+test: setup ## run all tests with branch coverage, then the firmware's with Debian's Python packages
+	@tests/system-packages.sh
+	@$(DEVICE_PYTHON) $(device_python_works) || echo "tests: SKIPPED: the firmware's unit tests with Debian's Python\
+	 packages ($(DEVICE_PYTHON) is no Python 3.11 or lacks one of: $(DEVICE_MODULES))"
+	$(BIN)/python -m pytest $(wildcard tests/unit tests/interop tests/fault tests/system) --cov --cov-report=term
+	@! $(DEVICE_PYTHON) $(device_python_works) || { set -x; PYTHONPATH=firmware $(DEVICE_PYTHON) -m pytest tests/unit/firmware; }
+
+check: $(VENV)/.made ## format, lint, types, and who may import whom
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: setup ## measure, print each number beside its bar
+	@$(if $(wildcard tests/bench/run.py),$(BIN)/python tests/bench/run.py,\
+	  set -e; for bench in $(sort $(wildcard tests/bench/bench_*.py)); do $(BIN)/python $$bench; done)
+
+clean: ## remove all that make made
+	rm -rf $(VENV) $(PEERS) .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf demo-state bench-results firmware/*.egg-info simulator-host/*.egg-info
+	find firmware simulator-host tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(VENV)/.made: constraints.txt firmware/pyproject.toml simulator-host/pyproject.toml
+	@$(call make_venv,$(VENV))
+	$(BIN)/python $(PIP_INSTALL) -e firmware -e simulator-host $(TOOLS)
+	@touch $@
+
+$(PEERS)/.made: constraints.txt
+	@$(call make_venv,$(PEERS))
+	$(PEERS)/bin/python $(PIP_INSTALL) $(PEER_PACKAGES)
+	@touch $@
+
+device_python_works = -c 'import sys, $(DEVICE_MODULES); sys.exit(sys.version_info < (3, 11))' 2>/dev/null
+
+# A virtual environment by the first Python that is new enough; one that is there and works stays.
+define make_venv
+set -e; \
+if ! $(1)/bin/python -m pip --version >/dev/null 2>&1; then \
+  python=; \
+  for name in $(PYTHON) python3.14 python3.13 python3.12 python3.11; do \
+    if $$name -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then python=$$name; break; fi; \
+  done; \
+  if [ -z "$$python" ]; then \
+    echo "make: no Python 3.11 or newer found; install one, or name it: make setup PYTHON=/path/to/python3" >&2; exit 1; \
+  fi; \
+  if ! $$python -c 'import ensurepip, venv' 2>/dev/null; then \
+    if [ "$$(id -u)" -eq 0 ] && command -v apt-get >/dev/null 2>&1; then \
+      echo "make: installing the Debian package python3-venv"; \
+      DEBIAN_FRONTEND=noninteractive; export DEBIAN_FRONTEND; \
+      apt-get install -y -qq python3-venv >/dev/null 2>&1 \
+        || { apt-get update -qq >/dev/null 2>&1; apt-get install -y -qq python3-venv >/dev/null 2>&1; } || true; \
+    fi; \
+    if ! $$python -c 'import ensurepip, venv' 2>/dev/null; then \
+      echo "make: $$python cannot make virtual environments; on Debian: sudo apt-get install python3-venv" >&2; exit 1; \
+    fi; \
+  fi; \
+  rm -rf $(1); echo "$$python -m venv $(1)"; $$python -m venv $(1); \
+fi
+endef

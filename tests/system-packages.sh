@@ -1,0 +1,39 @@
+#!/bin/sh
+# Installs the Debian packages that some tests need and that are missing: when run by root, by apt-get. Otherwise it says
+# which they are, in one line. Tests whose package is missing are skipped and say so; hence this never fails.
+set -u
+
+packages="chrony libfaketime"
+# What the device has: the unit tests of the firmware run against these versions too.
+packages="$packages python3-serial python3-lxml python3-urllib3 python3-ntplib python3-pytest python3-hypothesis"
+
+missing() {
+    for package in $packages; do
+        [ "$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null)" = installed ] || printf ' %s' "$package"
+    done
+}
+
+# No removal: chrony would replace another time daemon, and this may be somebody's own machine.
+install() {
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends --no-remove "$@" >/dev/null 2>&1
+}
+
+command -v dpkg-query >/dev/null 2>&1 && command -v apt-get >/dev/null 2>&1 || {
+    echo "tests: no Debian system; tests that need one of these packages are skipped: $packages"
+    exit 0
+}
+wanted=$(missing)
+[ -n "$wanted" ] || exit 0
+if [ "$(id -u)" -eq 0 ]; then
+    echo "tests: installing Debian packages:$wanted"
+    # Lists that are missing or old make the first try fail.
+    # shellcheck disable=SC2086  # a list of words
+    install $wanted || {
+        apt-get update -qq >/dev/null 2>&1
+        install $wanted || for package in $wanted; do install "$package"; done
+    }
+    wanted=$(missing)
+    [ -n "$wanted" ] || exit 0
+fi
+echo "tests: MISSING Debian packages, tests that need them are skipped; to have them: sudo apt-get install$wanted"
+exit 0
