@@ -91,6 +91,8 @@ class Service:
     async def _session(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         connection: socket.socket = writer.get_extra_info("socket")
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        # Answers that a client does not take pile up here and in the kernel: both are bounded.
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _WRITE_BUFFER)
         writer.transport.set_write_buffer_limits(high=_WRITE_BUFFER)
         username, password = self._credentials
         server = Server(self._meter, username, password, crc=self._meter.spec.crc)

@@ -27,7 +27,9 @@ class Reader:
 
     def __init__(self, port: int, username: str | None = None, password: str | None = None) -> None:
         self._port = port
-        self.client = Client(b"reader", random.randbytes(4), username=username, password=password)
+        self.client = Client(
+            b"reader", random.randbytes(4), username=username, password=password.encode() if password else None
+        )
 
     async def __aenter__(self) -> "Reader":
         self.stream, self.writer = await asyncio.open_connection("127.0.0.1", self._port)
@@ -168,6 +170,12 @@ def test_a_client_that_floods_with_garbage_does_not_keep_another_from_its_answer
     with_service(scenario)
 
 
+async def ask_for_ever(connection: socket.socket, request: bytes) -> None:
+    async with asyncio.timeout(10):
+        while True:
+            await asyncio.get_running_loop().sock_sendall(connection, request)
+
+
 def test_a_client_that_takes_no_answer_is_cut_off_and_others_are_served() -> None:
     async def scenario(service: Service, port: int) -> None:
         deaf = socket.create_connection(("127.0.0.1", port))
@@ -175,11 +183,8 @@ def test_a_client_that_takes_no_answer_is_cut_off_and_others_are_served() -> Non
         deaf.setblocking(False)
         client = Client(b"deaf", b"0000")
         request = client.send([client.get_list()] * 20, 0.0)
-        loop = asyncio.get_running_loop()
-        with pytest.raises((OSError, TimeoutError)):
-            async with asyncio.timeout(10):
-                while True:
-                    await loop.sock_sendall(deaf, request)
+        with pytest.raises(OSError, match=r"reset|pipe"):
+            await ask_for_ever(deaf, request)
         async with Reader(port) as reader:
             assert (await reader.read_list()).opened is not None
         deaf.close()
@@ -237,9 +242,7 @@ def test_credentials_are_asked_for_where_the_configuration_says_so(password: str
 def test_a_port_in_use_is_told() -> None:
     async def scenario(service: Service, port: int) -> None:
         other = Service(Meter(SPEC, TimeLapse(0), lambda: 0), TcpPort(port))
-        with pytest.raises(
-            PortError, match=f"port tcp:127.0.0.1:{port}: cannot listen: Address already in use"
-        ) as caught:
+        with pytest.raises(PortError, match=f":{port}: cannot listen: Address already in use") as caught:
             await other.start()
         assert isinstance(caught.value, SmgwError)
 
