@@ -33,16 +33,11 @@ def read_password(password_file: Path, directory: Path) -> bytes:
     try:
         # Mode and content of the same open file; a FIFO must not hold us.
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
-        with os.fdopen(descriptor, "rb") as file:
-            status = os.fstat(descriptor)
-            if not stat.S_ISREG(status.st_mode):
-                raise PasswordFileError(path, "is no file; write the password into a file of mode 0600")
-            if not guarded and status.st_mode & _OTHERS:
-                mode = stat.S_IMODE(status.st_mode)
-                raise PasswordFileError(
-                    path, f"has mode {mode:04o}, so others can use it; make it private: chmod 600 {path}"
-                )
-            octets = file.read(_MOST + 1)
+        try:
+            _private(path, os.fstat(descriptor).st_mode, guarded)
+            octets = os.read(descriptor, _MOST + 1)
+        finally:
+            os.close(descriptor)
     except OSError as error:
         raise PasswordFileError(path, f"{error.strerror}; it must be there and readable for this user") from error
     if len(octets) > _MOST:
@@ -51,3 +46,11 @@ def read_password(password_file: Path, directory: Path) -> bytes:
     if not password:
         raise PasswordFileError(path, "its first line is empty; it must hold the password")
     return password
+
+
+def _private(path: Path, mode: int, guarded: bool) -> None:
+    if not stat.S_ISREG(mode):
+        raise PasswordFileError(path, "is no file; write the password into a file of mode 0600")
+    if not guarded and mode & _OTHERS:
+        mode = stat.S_IMODE(mode)
+        raise PasswordFileError(path, f"has mode {mode:04o}, so others can use it; make it private: chmod 600 {path}")

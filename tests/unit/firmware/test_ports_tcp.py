@@ -230,6 +230,11 @@ def test_an_ipv6_address_stands_in_brackets() -> None:
     made.close()
 
 
+def test_a_host_that_is_no_name_is_told() -> None:
+    with pytest.raises(PortError, match="cannot find the host a"):
+        open_port("socket://a..b:1", LINE)
+
+
 @pytest.mark.parametrize(
     "url",
     [

@@ -1,0 +1,365 @@
+"""The configuration file: what is right gives profiles, and every fault is told with its line in one go."""
+
+import re
+import subprocess
+import sys
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from smgw.cosem.device_id import DeviceId
+from smgw.cosem.obis import Obis
+from smgw.profiles import ConfigurationError, Protocol, load
+from smgw.profiles.communication import KEYS as EMP_KEYS
+from smgw.profiles.gateway import KEYS as GATEWAY_KEYS
+from smgw.profiles.meter import KEYS as METER_KEYS
+from smgw.profiles.toml_importer import parse
+
+EXAMPLE = Path(__file__).parents[3] / "config" / "gateway.example.toml"
+GATEWAY = '[gateway]\ndevice_id = "ESMG0000000001"\n'
+METER = '[[meter]]\nname = "house"\nprotocol = "sml-push"\nport = "/dev/ttyUSB0"\n'
+POLLED = '[[meter]]\nname = "solar"\nprotocol = "sml-poll"\nport = "socket://localhost:33333"\n'
+EMP = '[[emp]]\nname = "demo"\nurl = "http://127.0.0.1:8080/poc/"\n'
+
+
+def faults(text: str) -> list[str]:
+    with pytest.raises(ConfigurationError) as raised:
+        parse(text, "g.toml")
+    return str(raised.value).splitlines()
+
+
+def only_fault(text: str) -> str:
+    (fault,) = faults(text)
+    return fault
+
+
+def test_the_smallest_configuration_has_the_documented_defaults() -> None:
+    configuration = parse(GATEWAY + METER + EMP, "/etc/smgw/gateway.toml")
+    (meter,), (emp,), gateway = configuration.meters, configuration.emps, configuration.gateway
+    assert gateway.device_id == DeviceId.parse("ESMG0000000001")
+    assert gateway.ntp == ()
+    kept = gateway.retention
+    assert (kept.grid_months, kept.daily_weeks, kept.live_days, kept.undelivered_mb) == (24, 6, 7, 512)
+    assert (meter.name, meter.protocol, meter.port) == ("house", Protocol.SML_PUSH, "/dev/ttyUSB0")
+    assert (meter.baudrate, meter.bytesize, meter.parity, meter.stopbits) == (9600, 8, "N", 1)
+    assert (meter.registration_period, meter.silence, meter.correct_power_sign) == (900, 30, True)
+    assert (meter.objects, meter.device_id, meter.polled) == ((), None, False)
+    assert (emp.url, emp.forward, emp.batch, emp.timeout) == ("http://127.0.0.1:8080/poc", 5, 100, 20)
+    assert configuration.meters_for(emp) == (meter,)
+    assert configuration.directory == Path("/etc/smgw")
+
+
+def test_every_key_reaches_its_profile() -> None:
+    configuration = parse(
+        GATEWAY
+        + 'ntp = ["a.example", "192.0.2.1:123", "[::1]:1123"]\n'
+        + "[gateway.retention]\ngrid_months = 1\nlive_days = 2\n"
+        + POLLED
+        + "baudrate = 300\nparity = 'E'\nbytesize = 7\nstopbits = 2\nobjects = ['1-0:1.8.0', '0100100700FF']\n"
+        + "device_id = '1 EMH 00 1180 2881'\ninterval = 20\ntimeout = 3\nretries = 0\nusername = 'ü'\n"
+        + "password_file = 'p'\nregistration_period = 0\ncorrect_power_sign = false\n"
+        + METER
+        + EMP
+        + "meters = ['house']\nforward = 'immediate'\nbatch = 1000\ntimeout = 1\n",
+        "g.toml",
+    )
+    meter, emp = configuration.meter("solar"), configuration.emp("demo")
+    assert configuration.gateway.ntp == ("a.example", "192.0.2.1:123", "[::1]:1123")
+    assert (configuration.gateway.retention.grid_months, configuration.gateway.retention.daily_weeks) == (1, 6)
+    assert (meter.baudrate, meter.parity, meter.bytesize, meter.stopbits) == (300, "E", 7, 2)
+    assert meter.objects == (Obis.parse("1.8.0"), Obis.parse("16.7.0"))
+    assert meter.device_id == DeviceId.parse("1EMH0011802881")
+    assert (meter.interval, meter.timeout, meter.retries, meter.username) == (20, 3, 0, "ü")
+    assert (meter.password_file, meter.registration_period, meter.correct_power_sign) == (Path("p"), 0, False)
+    assert meter.silence == 60  # three intervals
+    assert (emp.forward, emp.batch, emp.timeout) == (0, 1000, 1)
+    assert configuration.meters_for(emp) == (configuration.meter("house"),)
+
+
+def test_a_name_that_is_not_there_is_a_key_error() -> None:
+    configuration = parse(GATEWAY + METER, "g.toml")
+    for look_up in (configuration.meter, configuration.emp):
+        with pytest.raises(KeyError):
+            look_up("nobody")
+
+
+def test_the_example_loads_and_so_does_each_line_that_it_comments_out(tmp_path: Path) -> None:
+    configuration = load(EXAMPLE)
+    assert [meter.name for meter in configuration.meters] == ["house", "solar"]
+    assert [emp.name for emp in configuration.emps] == ["demo"]
+    whole = tmp_path / "whole.toml"
+    whole.write_text(re.sub(r"^# (\w+ = )", r"\1", EXAMPLE.read_text(), flags=re.MULTILINE))
+    load(whole)
+    document = tomllib.loads(whole.read_text())
+    shown = {key for kind in ("meter", "emp") for table in document[kind] for key in table} | set(document["gateway"])
+    assert shown == set(METER_KEYS) | set(EMP_KEYS) | set(GATEWAY_KEYS)
+
+
+def test_defaults_that_the_example_shows_are_the_defaults() -> None:
+    uncommented = re.sub(
+        r"^# ((?!ntp|objects|device_id|username|password_file)\w+ = )", r"\1", EXAMPLE.read_text(), flags=re.MULTILINE
+    )
+    assert parse(uncommented, "g.toml") == parse(EXAMPLE.read_text(), "g.toml")
+
+
+@pytest.mark.parametrize(
+    ("added", "said"),
+    [
+        ("name = 'House'", "write a name of small letters, digits and -"),
+        ("protocol = 'sml-pol'", 'write "sml-push" or "sml-poll" (did you mean "sml-poll"?)'),
+        ("port = 'ttyUSB0'", 'write a device such as "/dev/ttyUSB0"'),
+        ("port = 'socket://host'", 'write "socket://host:port"'),
+        ("port = 'socket://host:99999'", "port 1 to 65535"),
+        ("port = 'sokcet://host:1'", '(did you mean "socket"?)'),
+        ("port = 'spy://'", "names no device"),
+        ('port = "/dev/\\u0000"', "NUL"),
+        ("baudrate = 299", "write a whole number from 300 to 921600 Bd"),
+        ("baudrate = '9600'", '"9600" is wrong here'),
+        ("baudrate = 9600.0", "9600.0 is wrong here"),
+        ("baudrate = true", "true is wrong here"),
+        ("parity = 'n'", 'write "N" or "E" or "O"'),
+        ("bytesize = 9", "write 8 or 7"),
+        ("stopbits = true", "write 1 or 2"),
+        ("objects = '1-0:1.8.0'", "write an array of OBIS codes"),
+        ("objects = []", "leave the key out"),
+        ("objects = ['1-0:1.8.256']", "is no OBIS code"),
+        ("objects = ['1.8.0', '1-0:1.8.0*255']", "stands here twice"),
+        ("device_id = '0901454d480000000000'", "is no DIN 43863-5 id"),
+        ("device_id = 'ESMG0000000001'", "is the id of the gateway already"),
+        ("interval = 2", 'write protocol = "sml-poll"'),
+        ("username = 'a'", 'write protocol = "sml-poll"'),
+        ("registration_period = 7000", "write 5760, 7200, or 0 for every telegram"),
+        ("silence = 0", "out of range"),
+        ("correct_power_sign = 1", "write true or false"),
+        ("pory = 1", '(did you mean "port"?)'),
+        ("url = 'x'", "it belongs in [[emp]]"),
+        ("baudrate = 0x1" + "f" * 5000, "out of range"),
+    ],
+)
+def test_a_wrong_key_of_a_meter_is_told_with_its_line(added: str, said: str) -> None:
+    key = added.partition(" ")[0]
+    lines = [line for line in METER.splitlines() if not line.startswith(f"{key} ")]
+    text = "\n".join([GATEWAY, *lines, "# comment", added, ""])
+    fault = only_fault(text)
+    assert fault.startswith(f"g.toml:{text[: text.index(added)].count(chr(10)) + 1}: [[meter]] {key}: ")
+    assert said in fault
+
+
+@pytest.mark.parametrize(
+    ("added", "said"),
+    [
+        ("silence = 2", "is no longer than the interval of 2 s; write 6"),
+        ("interval = 0", "from 1 to 86400 s"),
+        ("interval = 1.5", "a whole number"),
+        ("timeout = 0", "from 1 to 120 s"),
+        ("retries = -1", "from 0 to 10"),
+        ("username = ''", "1 to 64 characters"),
+        ("password_file = ''", "write its path"),
+        ("password = 'geheim'", "a password never stands here"),
+    ],
+)
+def test_a_wrong_key_of_a_polled_meter_is_told(added: str, said: str) -> None:
+    fault = only_fault(GATEWAY + POLLED + added)
+    assert said in fault
+    assert "geheim" not in fault
+
+
+@pytest.mark.parametrize(
+    ("added", "said"),
+    [
+        ("url = 'https://host/'", "has no TLS yet"),
+        ("url = 'host:8080'", 'write "http://host:port/path"'),
+        ("url = 'http://'", "is no HTTP address"),
+        ("url = 'http://host:99999'", "is no URL"),
+        ("url = 'http://host:x'", "is no URL"),
+        ("url = 'http://ho st/'", "is no HTTP address"),
+        ("url = 'http://user:geheim@host/'", "a user or password does not stand in a URL"),
+        ("url = 'ftp://user:geheim@host/'", "a user or password does not stand in a URL"),
+        ("url = 'http://host/?a=b'", "has a query"),
+        ("url = 5", "is no URL"),
+        ("meters = ['hose']", 'no meter has the name "hose"; there are house (did you mean "house"?)'),
+        ("meters = ['house', 'house']", "stands here twice"),
+        ("meters = []", "names nothing"),
+        ("meters = 'house'", "write an array of meter names"),
+        ("forward = 'soon'", 'write "immediate"'),
+        ("forward = 0", 'write "immediate"'),
+        ("batch = 1001", "from 1 to 1000 rows"),
+        ("timeout = false", "from 1 to 600 s"),
+    ],
+)
+def test_a_wrong_key_of_an_emp_is_told(added: str, said: str) -> None:
+    key = added.partition(" ")[0]
+    lines = [line for line in EMP.splitlines() if not line.startswith(f"{key} ")]
+    fault = only_fault("\n".join([GATEWAY, METER, *lines, added]))
+    assert f"[[emp]] {key}: " in fault
+    assert said in fault
+    assert "geheim" not in fault
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (METER, "g.toml:1: [gateway]: is missing; write [gateway]"),
+        ("[[gateway]]\n" + METER, "g.toml:1: [gateway]: there is one gateway"),
+        ("gateway = 1\n" + METER, "g.toml:1: [gateway]: 1 is wrong here; write a table"),
+        ("[gateway]\n" + METER, 'g.toml:1: [gateway] device_id: is missing; write device_id = "ESMG0000000001"'),
+        ("[gateway]\ndevice_id = '1EMH0011802881'\n" + METER, "g.toml:2: [gateway] device_id: "),
+        (GATEWAY + "ntp = ['a b']\n" + METER, 'g.toml:3: [gateway] ntp: "a b" is no host'),
+        (GATEWAY + "ntp = [\n'ok',\n'a:0']\n" + METER, 'g.toml:5: [gateway] ntp: "a:0" is no host'),
+        (GATEWAY + "retention = 3\n" + METER, "g.toml:3: [gateway] retention: 3 is wrong here; write a table of keys"),
+        (
+            GATEWAY + "[gateway.retention]\nlive_day = 3\n" + METER,
+            'g.toml:4: [gateway] retention.live_day: unknown key (did you mean "live_days"?)',
+        ),
+        (GATEWAY, "g.toml:1: [[meter]]: there is none"),
+        (GATEWAY + METER.replace("[[", "[").replace("]]", "]"), "g.toml:3: [[meter]]: there may be several"),
+        ("meter = []\n" + GATEWAY, "g.toml:1: [[meter]]: an empty array names nothing"),
+        ("meter = [1]\n" + GATEWAY, "g.toml:1: [[meter]]: 1 is wrong here; write a table of keys"),
+        ("[meters]\n" + GATEWAY + METER, 'g.toml:1: [meters]: unknown section (did you mean "meter"?)'),
+        (GATEWAY + METER + "[[meter]]\nname = 'b'\nprotocol = 'sml-push'", "g.toml:7: [[meter]] port: is missing"),
+        (
+            GATEWAY + METER + POLLED.replace("solar", "house"),
+            'g.toml:8: [[meter]] name: "house" is taken by another meter above',
+        ),
+        (
+            GATEWAY + METER + METER.replace("house", "b"),
+            'g.toml:10: [[meter]] port: "/dev/ttyUSB0" is the port of meter "house" already',
+        ),
+        (
+            GATEWAY + METER + METER.replace("house", "b").replace("/dev", "spy:///dev"),
+            'g.toml:10: [[meter]] port: "spy:///dev/ttyUSB0" is the port of meter "house" already',
+        ),
+        (
+            GATEWAY + POLLED + POLLED.replace("solar", "b").replace("localhost", "LOCALHOST"),
+            'g.toml:10: [[meter]] port: "socket://LOCALHOST:33333" is the port of meter "solar" already',
+        ),
+        (
+            GATEWAY + METER + "device_id='1EMH0011802881'\n" + POLLED + "device_id='1EMH0011802881'",
+            'g.toml:12: [[meter]] device_id: 1EMH0011802881 is the id of meter "house" already',
+        ),
+        (GATEWAY + METER + EMP + EMP, 'g.toml:11: [[emp]] name: "demo" is taken by another emp above'),
+    ],
+)
+def test_a_wrong_section_is_told_with_its_line(text: str, said: str) -> None:
+    assert only_fault(text).startswith(said)
+
+
+def test_two_names_of_one_device_are_one_port(tmp_path: Path) -> None:
+    (tmp_path / "ttyUSB0").touch()
+    (tmp_path / "by-id").symlink_to(tmp_path / "ttyUSB0")
+    second = METER.replace("house", "b").replace("/dev/ttyUSB0", f"{tmp_path}/by-id")
+    fault = only_fault(GATEWAY + METER.replace("/dev", str(tmp_path)) + second)
+    assert 'is the port of meter "house" already' in fault
+
+
+def test_all_faults_are_told_at_once_in_the_order_of_the_file() -> None:
+    text = (
+        "[gateway]\nid = 1\n[[meter]]\nname = 'a'\nbaudrate = 1\nobjects = [\n 'x',\n 'y']\n[[emp]]\nmeters = ['b']\n"
+    )
+    assert [fault.partition(": ")[0] for fault in faults(text)] == [
+        f"g.toml:{line}" for line in (1, 2, 3, 3, 5, 7, 8, 9, 9, 10)
+    ]
+
+
+def test_problems_have_fields() -> None:
+    with pytest.raises(ConfigurationError) as raised:
+        parse(GATEWAY + METER + "baudrate = 1", "g.toml")
+    (problem,) = raised.value.problems
+    assert (problem.file, problem.line, problem.section, problem.key) == ("g.toml", 7, "[[meter]]", "baudrate")
+    assert problem.text.startswith("1 is out of range")
+
+
+@pytest.mark.parametrize(
+    ("octets", "said"),
+    [
+        (b"[gateway]\nx = \n", ":2: no TOML in column 5: "),
+        (b"[gateway]\nx = 1\nx = 2\n", ":3: no TOML"),
+        (b"a = '''\n\n\n", ":1: no TOML"),
+        (b"hello", ":1: no TOML"),
+        (b"\xef\xbb\xbf[gateway]", "A byte order mark"),
+        (b"[gateway]\n# \xfc", ":2: octet 0xfc is not UTF-8"),
+        (b"a = " + b"[" * 5000 + b"]" * 5000, "nested too deeply"),
+        (b"a = " + b"9" * 5000, "no TOML: "),
+        (b"#" * 1_000_001, "this is no configuration"),
+    ],
+)
+def test_a_file_that_is_no_toml_is_told(tmp_path: Path, octets: bytes, said: str) -> None:
+    file = tmp_path / "g.toml"
+    file.write_bytes(octets)
+    with pytest.raises(ConfigurationError) as raised:
+        load(file)
+    assert str(raised.value).startswith(str(file))
+    assert said in str(raised.value)
+    assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [lambda path: None, lambda path: path.mkdir(), lambda path: path.symlink_to(path)],
+    ids=["absent", "folder", "loop"],
+)
+def test_a_file_that_cannot_be_read_is_told(tmp_path: Path, make: Callable[[Path], object]) -> None:
+    file = tmp_path / "g.toml"
+    make(file)
+    with pytest.raises(ConfigurationError, match=f"^{re.escape(str(file))}: cannot be read: "):
+        load(file)
+
+
+LITERALS = [
+    "1", "0", "-1", "900", "9600", "1.5", "nan", "true", "'N'", "'house'", "'sml-poll'", "'/dev/ttyUSB0'", '"\\u0000"',
+    "'http://host'", "'http://['", "[]", "[1, 'a', []]", "['house']", "{}", "{a = 1}", "[{}]", "1979-05-27", "''",
+    "'socket://a:1'", "'1-0:1.8.0'", "'ESMG0000000001'", "[[]]", "'" + "x" * 100 + "'", '"\\U0001F600"',
+]  # fmt: skip
+ALL_KEYS = sorted({*METER_KEYS, *EMP_KEYS, *GATEWAY_KEYS, "wrong", "'odd key'", "''"})
+SECTION = st.tuples(
+    st.sampled_from(["[gateway]", "[[meter]]", "[[meter]]", "[[emp]]", "[gateway.retention]", "[meter]", "[x]"]),
+    st.dictionaries(st.sampled_from(ALL_KEYS), st.sampled_from(LITERALS), max_size=6),
+)
+
+
+@given(st.lists(SECTION, max_size=5))
+def test_whatever_the_file_says_it_is_a_configuration_or_has_faults_on_its_lines(
+    sections: list[tuple[str, dict[str, str]]],
+) -> None:
+    text = "\n".join("\n".join([head, *(f"{key} = {one}" for key, one in keys.items())]) for head, keys in sections)
+    problems = None
+    try:
+        parse(text, "g.toml")
+    except ConfigurationError as error:
+        problems = error.problems
+    assert problems != ()
+    assert all(1 <= (problem.line or 1) <= text.count("\n") + 1 for problem in problems or ())
+
+
+def test_content_is_the_same_for_equal_profiles_and_differs_for_others() -> None:
+    one = parse(GATEWAY + METER + EMP, "a.toml")
+    same = parse("# other file\n" + GATEWAY + METER + "baudrate = 9600\n" + EMP, "b.toml")
+    other = parse(GATEWAY + METER + "objects = ['1.8.0']\n" + EMP, "a.toml")
+    assert one.meters[0].content() == same.meters[0].content() != other.meters[0].content()
+    assert '"objects":["1-0:1.8.0*255"]' in other.meters[0].content()
+    assert one.gateway.content() == (
+        '{"device_id":"ESMG0000000001","ntp":[],'
+        '"retention":{"daily_weeks":6,"grid_months":24,"live_days":7,"undelivered_mb":512}}'
+    )
+    assert one.emps[0].content() == (
+        '{"batch":100,"forward":5,"meters":[],"name":"demo","timeout":20,"url":"http://127.0.0.1:8080/poc"}'
+    )
+
+
+def test_a_right_file_brings_no_module_that_only_errors_need() -> None:
+    code = f"import sys; from smgw.profiles import load; load({str(EXAMPLE)!r}); print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    forbidden = {
+        "difflib",
+        "smgw.profiles.toml_lines",
+        "ssl",
+        "asyncio",
+        "http.client",
+        "urllib.request",
+        "email",
+        "lxml",
+    }
+    assert not forbidden.intersection(loaded)
