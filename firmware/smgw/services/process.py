@@ -19,6 +19,7 @@ def set_up_logging(level: str) -> None:
         format=f"{stamp}%(levelname)s %(name)s: %(message)s",
         datefmt="%Y-%m-%dT%H:%M:%S",
     )
+    logging.getLogger("urllib3").setLevel(logging.INFO)  # its debug lines repeat what the dispatcher says
 
 
 def on_stop(stopping: threading.Event) -> None:

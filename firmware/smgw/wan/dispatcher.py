@@ -29,6 +29,9 @@ log = logging.getLogger(__name__)
 
 #: How soon new rows are noticed when they are to go immediately; asking costs a few microseconds.
 _NOTICE = 0.05
+#: How soon an order of a person or a drain is noticed; how long a drain waits between two tries.
+_ATTENTION = 0.5
+_DRAIN_PAUSE = 0.5
 #: After so many disliked rows and none taken, it is not the rows.
 _MOST_SUSPECTS = 3
 #: Rows ordered again in one round.
@@ -74,21 +77,24 @@ class Dispatcher:
         self._size = profile.batch
         self._stop = threading.Event()
         self._drained = threading.Event()
+        self._draining = False
         self._ends = float("inf")
 
     def run(self) -> None:
         """Until `stop`, or after `drain` until nothing is left or its time is over."""
         due = time.monotonic()
+        watching = False  # all is delivered and new rows go immediately: only they, or a person, end the wait
         try:
-            while not self._stop.is_set():
-                due = self._wait(due)
-                if self._stop.is_set():
-                    break
+            while self._wait(due, watching=watching):
                 pause = self.deliver_round()
                 now = time.monotonic()
-                due = now + pause if pause else max(due, now) if not self._profile.forward else self._next(due, now)
-                if self._drained.is_set() and (pause is None or now >= self._ends):
+                if self._draining and (pause is None or now >= self._ends):
                     break
+                watching = pause is None and not self._profile.forward
+                if pause is None:
+                    due = self._next_beat(due, now) if self._profile.forward else now
+                else:
+                    due = now + (min(pause, _DRAIN_PAUSE) if self._draining else pause)
         finally:
             self._exchange.close()
             if self._view is not None:
@@ -118,19 +124,21 @@ class Dispatcher:
                 break
         return self._conclude(turn)
 
-    def _wait(self, due: float) -> float:
-        """Sleep until `due`, or until an order or, with `immediate`, new rows come."""
+    def _wait(self, due: float, *, watching: bool) -> bool:
+        """Sleep until it is time to deliver; False if it is time to stop."""
         while not self._stop.is_set():
             now = time.monotonic()
-            if now >= due and (self._profile.forward or self._changed()):
-                return due
-            if self._drained.is_set() or self._ordered():
-                return now
-            immediate = not self._profile.forward
-            self._stop.wait(_NOTICE if immediate and now >= due else min(max(due - now, _NOTICE), 0.5))
-        return due
+            if now >= due and (not watching or self._changed()):
+                return True
+            if self._ordered():
+                return True
+            if self._drained.is_set() and not self._draining:
+                self._draining = True
+                return True
+            self._stop.wait(_NOTICE if watching else min(max(due - now, 0.0), _ATTENTION))
+        return False
 
-    def _next(self, due: float, now: float) -> float:
+    def _next_beat(self, due: float, now: float) -> float:
         """The next beat of a fixed rhythm."""
         step = self._profile.forward
         return due + step * max(1, -(-(now - due) // step))

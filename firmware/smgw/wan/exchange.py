@@ -34,10 +34,19 @@ class Exchange:
         self._timeout = timeout
         self._gzip = False  # until the EMP's answers announce it
         self._open: list[HTTPConnection] = []
-        self._pool = urllib3.connection_from_url(
-            url,
+        self._url = url
+        self._pool: urllib3.HTTPConnectionPool | None = None
+
+    def _connected(self) -> urllib3.HTTPConnectionPool:
+        if self._pool is None:
+            self._pool = self._new_pool()
+        return self._pool
+
+    def _new_pool(self) -> urllib3.HTTPConnectionPool:
+        pool = urllib3.connection_from_url(
+            self._url,
             maxsize=1,
-            timeout=urllib3.Timeout(connect=min(timeout, 10.0), read=timeout),
+            timeout=urllib3.Timeout(connect=min(self._timeout, 10.0), read=self._timeout),
             retries=False,
         )
         opened = self._open
@@ -49,7 +58,8 @@ class Exchange:
                 super().connect()
                 opened[:] = [self]
 
-        self._pool.ConnectionCls = Connection
+        pool.ConnectionCls = Connection
+        return pool
 
     def put(self, device: DeviceId, body: bytes) -> Answer:
         """PUT a document on the device's `ldev`. Never raises: what went wrong is the answer."""
@@ -74,7 +84,7 @@ class Exchange:
             guard.cancel()
 
     def _exchange(self, path: str, body: bytes, headers: dict[str, str]) -> Answer:
-        response = self._pool.urlopen(
+        response = self._connected().urlopen(
             "PUT", path, body=body, headers=headers, redirect=False, preload_content=False, retries=False
         )
         text = response.read(_READ_OF_ANSWER, decode_content=False) or b""
@@ -95,7 +105,9 @@ class Exchange:
 
     def close(self) -> None:
         """Let the connection go; the next `put` opens another."""
-        self._pool.close()
+        if self._pool is not None:
+            self._pool.close()
+            self._pool = None
 
 
 def _first_line(text: bytes) -> str:
