@@ -47,6 +47,19 @@ def connect_builder(path: Path) -> sqlite3.Connection:
     return connection
 
 
+def connect_salvage(path: Path) -> sqlite3.Connection:
+    """A connection to a damaged file that takes what it can: a file cut short, text that is no text."""
+    connection = _connect(path, "rw")
+    connection.text_factory = lambda octets: octets.decode("utf-8", "replace")
+    try:
+        connection.execute("PRAGMA writable_schema = ON")
+        connection.execute("PRAGMA wal_autocheckpoint = 0")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
 @contextmanager
 def transaction(connection: sqlite3.Connection, kind: str = "IMMEDIATE") -> Iterator[None]:
     """BEGIN; COMMIT, or ROLLBACK where the body or the commit fails. `DEFERRED` is one snapshot for a reader."""

@@ -85,6 +85,12 @@ class LmnView(View):
         query = f"SELECT count(*) FROM capture WHERE {_METER} AND number > ?"  # noqa: S608 - constant
         return int(self._rows(query, meter.encode(), after)[0][0])
 
+    def last_target_us(self, meter: str) -> int | None:
+        """The newest target time registered for this meter; None if nothing of it is on a grid."""
+        query = f"SELECT target_time_us FROM capture WHERE {_METER} AND target_time_us NOT NULL ORDER BY number DESC LIMIT 1"  # noqa: S608
+        rows = self._rows(query, meter.encode())
+        return int(rows[0][0]) if rows else None
+
     def last_position(self, meter: str) -> int:
         """The position of the newest record of this meter; 0 if there is none."""
         query = f"SELECT coalesce(max(number), 0) FROM capture WHERE {_METER}"  # noqa: S608 - constant

@@ -21,8 +21,8 @@ ASIDE_KEPT = 3
 #: A file up to this size is checked whole when it is opened (a second or so from an SD card).
 CHECKED_BYTES = 64 * 1024 * 1024
 
-#: salvage(damaged file, new database inside a transaction) -> one line that says what was saved
-Salvage = Callable[[Path, sqlite3.Connection], str]
+#: salvage(damaged file, new database inside a transaction, store id if known) -> one line that says what was saved
+Salvage = Callable[[Path, sqlite3.Connection, str | None], str]
 
 
 class OwnedFile:
@@ -79,6 +79,7 @@ class OwnedFile:
                     return why
                 migrate(self.writer, self._schema, self.path)
                 self.store_id = bytes(self.writer.execute("SELECT store_id FROM store").fetchone()[0]).hex()
+                self._owner.note(self.store_id)
                 self._keeper = connect_reader(self.path)
                 self._keeper.execute("SELECT store_id FROM store").fetchone()
             except BaseException:
@@ -170,7 +171,7 @@ class OwnedFile:
         with contextlib.closing(connect_builder(build)) as connection, transaction(connection):
             self._schema.create(connection, os.urandom(16))
             if damaged is not None:
-                saved = self._salvage(damaged, connection)
+                saved = self._salvage(damaged, connection, self._owner.store_id or None)
             connection.execute(f"PRAGMA user_version = {self._schema.version}")
         if damaged is None:
             _rename(build, self.path)

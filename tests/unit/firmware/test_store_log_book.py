@@ -1,0 +1,69 @@
+import pytest
+
+from smgw.cosem.reading import ClockState, Stamp
+from smgw.store.lmn import LmnStore
+from smgw.store.log_book import Level, first_broken
+
+STAMP = Stamp("boot", 1, 2, 3, ClockState.INVALID)
+
+
+@pytest.fixture
+def store(tmp_path):
+    with LmnStore.open(tmp_path, ballast_bytes=0) as opened:
+        yield opened
+
+
+def book(store, name="system"):
+    from smgw.store.log_book import newest
+
+    return newest(store._file.writer, 100, name)
+
+
+def fill(store, entries=5):
+    for number in range(entries):
+        store.log("event", Level.INFO, f"subject {number}", STAMP)
+
+
+def test_numbers_are_gapless_in_each_book(store):
+    fill(store, 2)
+    store.log("value-sent", Level.INFO, "x", STAMP, book="consumer")
+    fill(store, 1)
+
+    assert [entry.number for entry in book(store)] == [1, 2, 3]
+    assert [entry.number for entry in book(store, "consumer")] == [1]
+
+
+def test_each_entry_carries_the_hash_of_the_entry_before(store):
+    fill(store)
+
+    entries = book(store)
+    assert entries[0].hash == bytes(32)
+    assert all(after.hash == before.digest() for before, after in zip(entries, entries[1:], strict=False))
+    assert first_broken(entries) is None
+
+
+@pytest.mark.parametrize("field", ["event", "subject", "utc_us", "boot_id", "level"])
+def test_a_changed_entry_breaks_the_chain_at_its_successor(store, field):
+    fill(store)
+    entries = book(store)
+    entries[2] = entries[2]._replace(**{field: {"utc_us": 9, "level": Level.FATAL}.get(field, "forged")})
+
+    assert first_broken(entries) is entries[3]
+
+
+def test_a_removed_entry_breaks_the_chain(store):
+    fill(store)
+    entries = book(store)
+    del entries[2]
+
+    assert first_broken(entries) is entries[2]
+
+
+def test_the_chain_goes_on_after_the_store_was_opened_again(tmp_path):
+    for _ in range(2):
+        with LmnStore.open(tmp_path, ballast_bytes=0) as store:
+            fill(store, 2)
+            entries = book(store)
+
+    assert [entry.number for entry in entries] == [1, 2, 3, 4]
+    assert first_broken(entries) is None
