@@ -15,6 +15,7 @@ IDLE_S = 3600.0  # a client that says nothing for so long has gone
 SLOW_S = 10.0  # a client that does not take an answer for so long is cut off
 MOST_CLIENTS = 32
 _READ = 4096
+_KEEP_UP_S = 30.0
 _WRITE_BUFFER = 16_384
 
 log = logging.getLogger(__name__)
@@ -53,7 +54,7 @@ class Service:
         return len(self._sessions)
 
     async def start(self) -> str:
-        """Listen; PortError if that cannot be done. Returns the port to name to people."""
+        """Listen and serve; PortError if that cannot be done. Returns the port to name to people."""
         host = (self.port.host or LOOPBACK).strip("[]")
         try:
             self._server = await asyncio.start_server(self._accept, host, self.port.port)
@@ -64,9 +65,10 @@ class Service:
         return str(TcpPort(number, f"[{host}]" if ":" in host else host))
 
     async def run(self) -> None:
-        """Serve until cancelled."""
-        assert self._server is not None
-        await self._server.serve_forever()
+        """Until cancelled, keep the registers near the present, so that no answer waits for days to be computed."""
+        while True:
+            await asyncio.sleep(_KEEP_UP_S)
+            self._meter.values()
 
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if len(self._sessions) >= self._most_clients:

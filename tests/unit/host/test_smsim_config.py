@@ -1,5 +1,6 @@
 """The configuration: what it may say, and how its faults are told: file, line, key, what would be right."""
 
+from datetime import UTC, datetime
 from importlib import resources
 from pathlib import Path
 
@@ -149,6 +150,25 @@ def test_a_unit_may_be_a_symbol_or_a_number() -> None:
     registers = parse(METER + both + 'drive = "fixed"\nunit = 35\n').meters[0].spec.registers
     assert [register.unit for register in registers] == [35, 35]
     assert registers[0].obis == Obis.parse("32.7.0")
+
+
+@pytest.mark.parametrize(
+    ("start", "utc"),
+    [
+        ("2026-06-01T00:00:00", "2026-05-31T22:00:00+00:00"),
+        ("2026-06-01", "2026-05-31T22:00:00+00:00"),
+        ("2026-06-01T00:00:00Z", "2026-06-01T00:00:00+00:00"),
+        ("2026-06-01T00:00:00+05:00", "2026-05-31T19:00:00+00:00"),
+    ],
+)
+def test_a_start_is_legal_time_unless_it_names_its_offset(start: str, utc: str) -> None:
+    time = parse(f"[simulator]\nstart = {start}\n{METER}").time
+    assert datetime.fromtimestamp(time.start_utc_s, UTC).isoformat() == utc
+
+
+def test_the_calendar_may_start_now() -> None:
+    time = parse(f'[simulator]\nstart = "now"\n{METER}').time
+    assert abs(time.start_utc_s - datetime.now(UTC).timestamp()) < 10
 
 
 def test_a_password_is_not_shown() -> None:
