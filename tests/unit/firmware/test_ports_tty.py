@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from smgw.errors import LocalProtocolError
 from smgw.ports import LineSettings, PortError, PortGone, PortWoken, Wake, open_port, tty
 
 LINE = LineSettings()
@@ -269,6 +270,23 @@ def test_a_uart_that_drops_settings_is_refused_aloud(
     else:
         with pytest.raises(PortError, match="does not keep the settings 9600 7E1"):
             open_port(meter.name, settings)
+
+
+@pytest.mark.parametrize("parity", ["E", "O"])
+def test_a_uart_that_drops_parity_without_a_word_is_refused_aloud(
+    monkeypatch: pytest.MonkeyPatch, meter: Pty, parity: str
+) -> None:
+    monkeypatch.setattr(tty, "is_pty", lambda _path: False)
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    with pytest.raises(PortError, match=f"does not keep the settings 4800 7{parity}1"):
+        open_port(meter.name, LineSettings(4800, 7, parity))
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
+
+
+@pytest.mark.parametrize("wrong", [(0, 8, "N", 1), (9600, 9, "N", 1), (9600, 8, "M", 1), (9600, 8, "N", 3)])
+def test_line_settings_that_no_line_has_are_refused(wrong: tuple[int, int, str, int]) -> None:
+    with pytest.raises(LocalProtocolError, match="right would be 9600 8N1"):
+        LineSettings(*wrong)
 
 
 def test_a_real_device_is_kept_from_programs_that_ask_for_no_lock(monkeypatch: pytest.MonkeyPatch, meter: Pty) -> None:
