@@ -1,0 +1,170 @@
+"""The command `emp`."""
+
+import argparse
+import asyncio
+import logging
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from smgw.errors import SmgwError
+
+from emp import __version__
+from emp.times import ago, local
+
+_EPILOG = """\
+examples:
+  emp serve                                   listen on 127.0.0.1:8080, keep everything in ./emp.db
+  emp serve --listen 0.0.0.0:8080 --db /var/lib/emp/emp.db
+  emp serve --listen 127.0.0.1:0              any free port; the first line on standard output names it
+  emp status --db emp.db                      what is in the file; works while a server writes it
+
+A gateway delivers to it with, in its gateway.toml:
+  [[emp]]
+  name = "lab"
+  url = "http://127.0.0.1:8080"
+
+Pages are at /, rows as XML at /cosem/ldevs/<device>/objects/7-0100630100ff,
+rows as JSON at /devices/<device>.json, keys of all rows at /api/keys.
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; returns the exit status: 0 well, 1 an error that was told, 2 a wrong command line."""
+    options = _parser().parse_args(arguments)
+    _set_up_log(options.verbose)
+    try:
+        return _status(options.db) if options.command == "status" else _serve(options)
+    except SmgwError as error:
+        print(f"emp: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="emp",
+        description="A head-end (EMP) for a field trial: takes COSEM-XML documents of smart meter gateways by PUT, "
+        "keeps every row once, and shows them in a browser and as XML and JSON.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"emp {__version__}")
+    parser.add_argument("-v", "--verbose", action="count", default=0, help="log every document; twice: everything")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    serve = commands.add_parser(
+        "serve",
+        help="take documents and show them",
+        description="Take documents and show them, until SIGTERM or Ctrl-C.",
+    )
+    serve.add_argument(
+        "--listen",
+        type=_address,
+        default=("127.0.0.1", 8080),
+        metavar="HOST:PORT",
+        help="where to listen (127.0.0.1:8080); port 0: any free one. There is no TLS and no log-in yet: "
+        "keep it on this computer or on a network of your own",
+    )
+    serve.add_argument("--db", type=Path, default=Path("emp.db"), metavar="FILE", help="the SQLite file (emp.db)")
+    serve.add_argument(
+        "--poc", type=_poc, default="", metavar="/PATH", help="point of contact: what stands before /cosem (nothing)"
+    )
+    serve.add_argument(
+        "--max-body", type=_positive, default=4096, metavar="KIB", help="largest body, also unpacked, in KiB (4096)"
+    )
+    serve.add_argument(
+        "--header-timeout", type=_positive, default=10, metavar="S", help="seconds for a request's headers (10)"
+    )
+    serve.add_argument("--body-timeout", type=_positive, default=30, metavar="S", help="seconds for a body (30)")
+    status = commands.add_parser(
+        "status",
+        help="say what is stored",
+        description="Gateways, devices and rows in a store; does not disturb a server.",
+    )
+    status.add_argument("--db", type=Path, default=Path("emp.db"), metavar="FILE", help="the SQLite file (emp.db)")
+    return parser
+
+
+def _address(text: str) -> tuple[str, int]:
+    host, _, port = text.rpartition(":")
+    host = host.removeprefix("[").removesuffix("]")
+    if not host or not (port.isascii() and port.isdigit()) or int(port) > 65535:
+        raise argparse.ArgumentTypeError(f"{text!r} is no HOST:PORT; write 127.0.0.1:8080 or [::1]:8080")
+    return host, int(port)
+
+
+def _poc(text: str) -> str:
+    text = text.rstrip("/")
+    if text and not text.startswith("/"):
+        raise argparse.ArgumentTypeError(f"{text!r} is no path; write /hes")
+    return text
+
+
+def _positive(text: str) -> int:
+    if not (text.isascii() and text.isdigit()) or not 1 <= int(text) <= 1_000_000:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number from 1 to 1000000")
+    return int(text)
+
+
+class _OneLine(logging.Formatter):
+    """Log lines without tracebacks; those are for `-vv`."""
+
+    def formatException(self, ei: object) -> str:  # noqa: N802, ARG002 - the base class names it so
+        return ""
+
+
+def _set_up_log(verbosity: int) -> None:
+    handler = logging.StreamHandler()
+    form = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+    handler.setFormatter(logging.Formatter(form) if verbosity > 1 else _OneLine(form))
+    level = (logging.WARNING, logging.INFO, logging.DEBUG)[min(verbosity, 2)]
+    logging.basicConfig(level=level, handlers=[handler], force=True)
+    if verbosity < 2:
+        # aiohttp reports every garbled request of a stranger as an error of ours.
+        logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)
+
+
+def _serve(options: argparse.Namespace) -> int:
+    from emp.cosem_api import Bounds
+    from emp.server import Address, serve
+    from emp.sqlite_storage import SqliteStorage
+
+    bounds = Bounds(
+        body_octets=options.max_body * 1024,
+        header_timeout=float(options.header_timeout),
+        body_timeout=float(options.body_timeout),
+    )
+    storage = SqliteStorage(options.db)
+    try:
+        asyncio.run(serve(storage, Address(*options.listen), options.poc, bounds))
+    finally:
+        storage.close()
+    return 0
+
+
+def _status(path: Path) -> int:
+    import time
+
+    from emp.sqlite_storage import SqliteView
+
+    view = SqliteView(path)
+    try:
+        gateways = view.gateways()
+    finally:
+        view.close()
+    now_us = time.time_ns() // 1000
+    print(f"{path}: {len(gateways)} gateways, {sum(gateway.records for gateway in gateways)} rows")
+    for gateway in gateways:
+        seen = f"{local(gateway.last_seen_us)} ({ago(gateway.last_seen_us, now_us)})"
+        print(f"gateway {gateway.gateway}  {gateway.records} rows  last seen {seen}")
+        for sighting in gateway.devices:
+            seen = f"{local(sighting.last_seen_us)} ({ago(sighting.last_seen_us, now_us)})"
+            print(f"  device {sighting.device}  {sighting.records} rows  last seen {seen}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
