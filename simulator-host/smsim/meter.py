@@ -88,7 +88,7 @@ class Meter:
         return entries
 
     def messages(self) -> list[Message]:
-        """The three messages of the next telegram, all in group 0, ids counting on, as every captured meter sends them."""
+        """The three messages of the next telegram, all in group 0, ids counting on, as real meters do."""
         number = self._telegrams
         self._telegrams += 1
         time = Time(1, self.sec_index())
