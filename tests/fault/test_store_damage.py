@@ -1,0 +1,299 @@
+"""A store found damaged is moved aside; what can be read goes on under the identity it was recorded under."""
+
+import logging
+import random
+import shutil
+
+import pytest
+
+from smgw.cosem.data import Data, DataType
+from smgw.cosem.device_id import DeviceId
+from smgw.cosem.obis import Obis
+from smgw.cosem.reading import Capture, ClockState, Reading, Stamp
+from smgw.store.lmn import LmnStore
+from smgw.store.lmn_view import LmnView
+from smgw.store.records import NOBODY_WAITS, Record, Retention
+from smgw.store.wan import WanStore
+from smgw.store.wan_view import WanView
+
+DEVICE = DeviceId.parse("1EMH0011802881")
+REGISTERS = [Obis.parse(code) for code in ("1.8.0", "2.8.0", "16.7.0", "36.7.0", "56.7.0", "76.7.0", "1.8.1", "1.8.2")]
+START = 1_700_000_000_000_000
+ROWS = 3000
+
+
+def record(number: int) -> Record:
+    stamp = Stamp("boot", number * 10**9, START + number * 10**6, 5000, ClockState.SYNCHRONISED)
+    readings = tuple(Reading(obis, Data(DataType.LONG64, number * 8 + at), -1, 30) for at, obis in enumerate(REGISTERS))
+    target = stamp.utc_us if number % 100 == 0 else None
+    return Record(Capture("house", DEVICE, stamp, None, readings), target)
+
+
+@pytest.fixture(scope="module")
+def sound(tmp_path_factory):
+    """A store of 3000 captures as its owner leaves it, half of them in the -wal."""
+    directory = tmp_path_factory.mktemp("sound")
+    with LmnStore.open(directory, ballast_bytes=0) as store:
+        for first in range(1, ROWS + 1, 100):
+            store.append([record(number) for number in range(first, first + 100)])
+        store.log("started", 1, "test", record(1).capture.stamp)
+        identity = store.store_id
+    return directory, identity
+
+
+@pytest.fixture
+def directory(sound, tmp_path):
+    copy = tmp_path / "state"
+    shutil.copytree(sound[0], copy)
+    return copy
+
+
+@pytest.fixture
+def identity(sound):
+    return sound[1]
+
+
+def checkpointed(directory):
+    """All rows in the database itself, an empty -wal beside it."""
+    with LmnStore.open(directory, ballast_bytes=0) as store:
+        store._file.writer.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    return directory / "lmn.db"
+
+
+def overwrite(path, at, octets):
+    with path.open("r+b") as file:
+        file.seek(at)
+        file.write(octets)
+
+
+def open_damaged(directory, identity, caplog):
+    """Open it; it must say aloud what happened and give the rows their old identity. The rows that were saved."""
+    with caplog.at_level(logging.WARNING, "smgw.store"), LmnStore.open(directory, ballast_bytes=0) as store:
+        assert store.store_id != identity
+        assert any("was damaged" in message and "lmn.db.corrupt-" in message for message in caplog.messages)
+        (number,) = store.append([record(ROWS + 1)])
+        with LmnView.open(directory) as view:
+            rows = view.records("house", 0, 2 * ROWS)
+            entry = view.log_entries(10)[-1]
+            assert entry.event == "store-salvaged"
+            assert "lmn.db.corrupt-" in entry.subject
+        assert rows[-1].position == rows[-1].record_number == number
+        assert rows[-1].store_id == store.store_id
+    saved = rows[:-1]
+    assert {row.store_id for row in saved} <= {identity}
+    for row in saved:
+        wanted = record(row.record_number).capture
+        assert set(row.readings) <= set(wanted.readings)
+        assert row.stamp == wanted.stamp
+    return saved
+
+
+def whole(rows):
+    return [row for row in rows if row.readings == record(row.record_number).capture.readings]
+
+
+def test_a_sound_store_is_not_salvaged(directory, identity):
+    with LmnStore.open(directory, ballast_bytes=0) as store:
+        assert store.store_id == identity
+        assert store.salvaged is None
+
+
+def test_a_lost_wal_costs_its_rows_and_their_numbers_are_not_given_again(directory, identity, caplog):
+    (directory / "lmn.db-wal").unlink()
+
+    saved = open_damaged(directory, identity, caplog)
+
+    assert len(whole(saved)) == len(saved)
+    assert [row.record_number for row in saved] == list(range(1, len(saved) + 1))
+
+
+def test_a_file_cut_short_gives_what_stands_before_the_cut(directory, identity, caplog):
+    database = checkpointed(directory)
+    size = database.stat().st_size
+    with database.open("r+b") as file:
+        file.truncate(size * 6 // 10 + 123)
+
+    saved = open_damaged(directory, identity, caplog)
+
+    assert len(whole(saved)) > ROWS // 2
+
+
+@pytest.mark.parametrize("octets", [16, 100, 4096])
+def test_a_header_of_zeroes_costs_nothing_but_its_page(directory, identity, caplog, octets):
+    overwrite(checkpointed(directory), 0, bytes(octets))
+
+    saved = open_damaged(directory, identity, caplog)
+
+    assert len(whole(saved)) == ROWS
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_pages_of_noise_in_the_middle_cost_their_rows_only(directory, identity, caplog, seed):
+    database = checkpointed(directory)
+    noise = random.Random(seed)
+    pages = database.stat().st_size // 4096
+    for _ in range(3):
+        overwrite(database, noise.randrange(pages // 4, pages) * 4096, noise.randbytes(4096))
+
+    saved = open_damaged(directory, identity, caplog)
+
+    assert len(whole(saved)) > ROWS * 8 // 10
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_noise_in_the_first_pages_is_survived(directory, identity, caplog, seed):
+    """The interned words and the roots of all tables stand there."""
+    noise = random.Random(seed)
+    overwrite(checkpointed(directory), noise.randrange(1, 24) * 4096, noise.randbytes(4096))
+
+    with caplog.at_level(logging.WARNING), LmnStore.open(directory, ballast_bytes=0) as store:
+        assert store.append([record(ROWS + 1)]) != [None]
+
+
+def test_a_file_of_garbage_starts_a_new_store(directory, identity, caplog):
+    database = checkpointed(directory)
+    database.write_bytes(random.Random(1).randbytes(50_000))
+
+    assert open_damaged(directory, identity, caplog) == []
+    assert (directory / "lmn.db.corrupt-1").stat().st_size == 50_000
+
+
+@pytest.mark.parametrize("content", [b"", b"SQLite format 3\0", bytes(100)])
+def test_a_file_without_content_starts_a_new_store(directory, identity, caplog, content):
+    checkpointed(directory).write_bytes(content)
+
+    assert open_damaged(directory, identity, caplog) == []
+
+
+def test_rows_salvaged_twice_keep_their_first_identity(directory, identity, caplog):
+    (directory / "lmn.db-wal").unlink()
+    saved = len(open_damaged(directory, identity, caplog))
+    (directory / "lmn.db-wal").unlink()
+
+    with LmnStore.open(directory, ballast_bytes=0), LmnView.open(directory) as view:
+        rows = view.records("house", 0, 2 * ROWS)
+
+    assert [row.record_number for row in rows if row.store_id == identity] == list(range(1, saved + 1))
+
+
+def test_of_the_damaged_files_three_are_kept(directory):
+    for _ in range(5):
+        with LmnStore.open(directory, ballast_bytes=0):
+            pass
+        (directory / "lmn.db-wal").unlink()
+
+    with LmnStore.open(directory, ballast_bytes=0) as store:
+        assert "lmn.db.corrupt-5" in (store.salvaged or "")
+    kept = sorted(file.name for file in directory.iterdir() if "corrupt" in file.name and "wal" not in file.name)
+    assert kept == ["lmn.db.corrupt-3", "lmn.db.corrupt-4", "lmn.db.corrupt-5"]
+
+
+def test_a_view_notices_that_the_file_was_replaced(directory, identity):
+    with LmnStore.open(directory, ballast_bytes=0), LmnView.open(directory) as view:
+        view.changed()
+    view = LmnView.open(directory)
+    try:
+        assert (view.store_id, view.changed()) == (identity, False)
+        (directory / "lmn.db-wal").unlink()
+
+        with LmnStore.open(directory, ballast_bytes=0) as store:
+            assert view.changed()
+            assert view.store_id == store.store_id != identity
+            assert view.records("house", 0, 1)[0].store_id == identity
+            assert not view.changed()
+    finally:
+        view.close()
+
+
+def test_damage_that_shows_while_running_is_repaired_and_the_append_done(directory, identity, caplog):
+    """The page goes bad under the open store; the writer meets it when it needs that page."""
+    database = checkpointed(directory)
+    with LmnStore.open(directory, ballast_bytes=0) as store, LmnView.open(directory) as view:
+        for page in range(1, database.stat().st_size // 4096):
+            overwrite(database, page * 4096, random.Random(page).randbytes(4096))
+        store._file.writer.execute("PRAGMA shrink_memory")  # forget the pages that were read before
+
+        assert store.append([record(ROWS + 1)]) != [None]
+        assert store.store_id != identity
+        assert view.changed()
+        assert view.records("house", 0, 10)[-1].readings == record(ROWS + 1).capture.readings
+
+
+def test_a_crash_between_the_renames_of_a_replacement_is_finished_at_the_next_start(directory, identity, monkeypatch):
+    import smgw.store.owned as owned
+
+    (directory / "lmn.db-wal").unlink()
+    rename = owned._rename
+    calls = []
+
+    def dies(source, target):
+        calls.append(target)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        rename(source, target)
+
+    monkeypatch.setattr(owned, "_rename", dies)
+    with pytest.raises(KeyboardInterrupt):
+        LmnStore.open(directory, ballast_bytes=0)
+    monkeypatch.undo()
+    assert not (directory / "lmn.db").exists()
+
+    with LmnStore.open(directory, ballast_bytes=0), LmnView.open(directory) as view:
+        assert {row.store_id for row in view.records("house", 0, ROWS)} == {identity}
+
+
+def test_a_wal_without_its_database_never_meets_a_new_one(directory, identity):
+    (directory / "lmn.db").unlink()
+
+    with LmnStore.open(directory, ballast_bytes=0) as store, LmnView.open(directory) as view:
+        assert store.store_id != identity
+        assert view.last_position("house") == 0
+        assert store.append([record(1)]) == [1]
+
+
+def test_old_rows_that_were_salvaged_still_age(directory):
+    (directory / "lmn.db-wal").unlink()
+    with LmnStore.open(directory, ballast_bytes=0) as store:
+        while store.retain(START + 10**15, Retention(), {DEVICE: NOBODY_WAITS}).more:
+            pass
+        with LmnView.open(directory) as view:
+            assert view.last_position("house") == 0
+
+
+def test_a_damaged_wan_store_starts_with_the_cursors_that_are_left(tmp_path, caplog):
+    with WanStore.open(tmp_path) as store:
+        for meter in range(2000):
+            store.acknowledge("north", "ab" * 16, f"meter {meter}", 7, 5) if meter % 100 == 0 else None
+        identity = store.store_id
+        store._file.writer.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    view = WanView.open(tmp_path)
+    database = tmp_path / "wan.db"
+    overwrite(database, 3 * 4096, random.Random(1).randbytes(4096))
+
+    with caplog.at_level(logging.WARNING), WanStore.open(tmp_path) as store:
+        assert store.store_id != identity
+        assert "cursors were saved" in caplog.text
+        assert view.changed()
+        store.acknowledge("north", "ab" * 16, "house", 1, 1)
+        assert store.cursor("north", "ab" * 16, "house") == 1
+    view.close()
+
+
+def test_a_wan_store_of_garbage_delivers_everything_again(tmp_path):
+    WanStore.open(tmp_path).close()
+    (tmp_path / "wan.db").write_bytes(b"garbage" * 1000)
+
+    with WanStore.open(tmp_path) as store:
+        assert store.cursor("north", "ab" * 16, "house") == 0
+        assert "cursors were saved" in (store.salvaged or "")
+
+
+def test_a_wan_store_without_its_wal_goes_on(tmp_path):
+    with WanStore.open(tmp_path) as store:
+        store.acknowledge("north", "ab" * 16, "house", 7, 5)
+        identity = store.store_id
+        store._file.writer.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    (tmp_path / "wan.db-wal").unlink()
+
+    with WanStore.open(tmp_path) as store:
+        assert (store.store_id, store.cursor("north", "ab" * 16, "house")) == (identity, 7)

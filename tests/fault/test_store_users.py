@@ -1,0 +1,175 @@
+"""Two real users, one group: the WAN's user reads lmn.db whatever became of its writer, and can never write it."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+if os.geteuid() != 0:
+    pytest.skip("NEEDS ROOT: users are changed to see that one cannot write the other's store", allow_module_level=True)
+
+LMN, WAN, STRANGER, GROUP = 61001, 61002, 61003, 61000
+FIRMWARE = Path(__file__).parents[2] / "firmware"
+
+PRELUDE = """
+import os, sqlite3, sys, traceback
+from pathlib import Path
+from smgw.cosem.data import Data, DataType
+from smgw.cosem.device_id import DeviceId
+from smgw.cosem.obis import Obis
+from smgw.cosem.reading import Capture, ClockState, Reading, Stamp
+from smgw.store.errors import StoreError
+from smgw.store.lmn import LmnStore
+from smgw.store.lmn_view import LmnView
+from smgw.store.records import Record
+from smgw.store.wan import WanStore
+directory, user, group = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
+# All is imported by now: the interpreter may lie where only root can read.
+os.setgroups([])
+os.setgid(group)
+os.setuid(user)
+os.umask(0o027)
+def record(number):
+    reading = Reading(Obis.parse("1.8.0"), Data(DataType.LONG64, number), -1, 30)
+    stamp = Stamp("boot", number, number, 1, ClockState.SYNCHRONISED)
+    return Record(Capture("house", DeviceId.parse("1EMH0011802881"), stamp, None, (reading,)))
+"""
+WRITES = """
+store = LmnStore.open(directory)
+for number in range(1, 51):
+    store.append([record(number)])
+print("written", flush=True)
+"""
+WAITS = "sys.stdin.read()\nstore.close()\n"
+READS = """
+with LmnView.open(directory) as view:
+    rows = view.records("house", 0, 100)
+    print(len(rows), rows[-1].readings[0].value.value, view.changed())
+"""
+
+
+@pytest.fixture
+def directory(tmp_path):
+    """The state directory as tmpfiles.d makes it: of the LMN's user and the common group, 2750."""
+    for above in (tmp_path, *tmp_path.parents):
+        if above.stat().st_mode & 0o001 == 0:
+            above.chmod(above.stat().st_mode | 0o011)
+    state = tmp_path / "state"
+    state.mkdir()
+    os.chown(state, LMN, GROUP)
+    state.chmod(0o2750)
+    return state
+
+
+def start(user: int, script: str, directory: Path) -> subprocess.Popen:
+    group = GROUP if user != STRANGER else STRANGER
+    return subprocess.Popen(
+        [sys.executable, "-X", "dev", "-W", "error", "-c", PRELUDE + script, str(directory), str(user), str(group)],
+        env={"PYTHONPATH": str(FIRMWARE), "PYTHONDONTWRITEBYTECODE": "1"},
+        text=True,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        cwd="/",
+    )
+
+
+def run(user: int, script: str, directory: Path) -> str:
+    with start(user, script, directory) as process:
+        out, err = process.communicate(timeout=30)
+    assert process.returncode == 0, err
+    return out.strip()
+
+
+@pytest.fixture(params=["alive", "killed", "stopped"])
+def written(request, directory):
+    """lmn.db with 50 rows, its writer in one of three states."""
+    with start(LMN, WRITES + WAITS, directory) as writer:
+        if writer.stdout.readline() != "written\n":
+            pytest.fail(writer.communicate(timeout=10)[1])
+        if request.param == "killed":
+            writer.send_signal(signal.SIGKILL)
+            writer.wait(10)
+        elif request.param == "stopped":
+            writer.stdin.close()
+            assert writer.wait(10) == 0
+        yield directory
+        if request.param == "alive":
+            writer.kill()
+
+
+def test_the_other_user_reads_all_rows(written):
+    assert run(WAN, READS, written) == "50 50 False"
+
+
+def test_the_other_user_cannot_write(written):
+    script = """
+for mode in ("rw", "rwc"):
+    connection = sqlite3.connect(f"file:{directory}/lmn.db?mode={mode}", uri=True)
+    for statement in ("DELETE FROM capture", "CREATE TABLE mine (x)", "PRAGMA user_version = 9"):
+        try:
+            connection.execute(statement)
+            connection.commit()
+            print("wrote", statement)
+        except sqlite3.OperationalError as error:
+            assert "readonly" in str(error), error
+    connection.close()
+for name in ("lmn.db", "lmn.db-wal", "lmn.db-shm", "lmn.db.lock", "lmn.ballast", "new"):
+    try:
+        open(directory / name, "r+b" if name != "new" else "wb").close()
+        print("opened", name)
+    except PermissionError:
+        pass
+    try:
+        (directory / name).unlink(missing_ok=True)
+        if name != "new": print("removed", name)
+    except PermissionError:
+        pass
+try:
+    LmnStore.open(directory)
+    print("owned")
+except StoreError as error:
+    print(error)
+"""
+    said = run(WAN, script, written)
+
+    assert said.startswith(f"{written}/lmn.db.lock: cannot be opened (Permission denied)")
+    assert len(said.splitlines()) == 1
+    assert run(WAN, READS, written) == "50 50 False"
+
+
+def test_a_stranger_cannot_even_read(written):
+    script = """
+try:
+    LmnView.open(directory)
+    print("read")
+except StoreError as error:
+    print(type(error).__name__)
+"""
+    assert run(STRANGER, script, written) != "read"
+
+
+def test_a_reader_that_stays_sees_what_a_new_writer_writes(written):
+    script = """
+view = LmnView.open(directory)
+print(view.last_position("house"), flush=True)
+view.changed()
+sys.stdin.readline()
+print(view.changed(), view.last_position("house"))
+view.close()
+"""
+    more = "store = LmnStore.open(directory)\nstore.append([record(51)])\nstore.close()\n"
+    with start(WAN, script, written) as reader:
+        assert reader.stdout.readline() == "50\n"
+        try:
+            run(LMN, more, written)
+        except AssertionError as error:
+            assert "already writes this store" in str(error)  # alive: it is the owner still
+            wanted = "False 50"
+        else:
+            wanted = "True 51"
+        out, err = reader.communicate("\n", timeout=30)
+    assert (out.strip(), reader.returncode) == (wanted, 0), err
