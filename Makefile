@@ -47,7 +47,8 @@ clean: ## remove all that make made
 
 $(VENV)/.made: constraints.txt firmware/pyproject.toml simulator-host/pyproject.toml
 	@$(call make_venv,$(VENV))
-	$(BIN)/python $(PIP_INSTALL) -e firmware -e simulator-host $(TOOLS)
+	$(BIN)/python $(PIP_INSTALL) setuptools
+	$(BIN)/python $(PIP_INSTALL) --no-build-isolation -e firmware -e simulator-host $(TOOLS)
 	@touch $@
 
 $(PEERS)/.made: constraints.txt
