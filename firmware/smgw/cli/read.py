@@ -9,8 +9,7 @@ import time
 from typing import Any
 
 from smgw.clock import GatewayClock
-from smgw.cosem import Capture, DataType, DeviceId, Reading, plain
-from smgw.cosem.units import symbol
+from smgw.cosem import Capture, DeviceId
 from smgw.errors import SmgwError
 from smgw.lmn.poll import PollReader
 from smgw.lmn.push import PushReader
@@ -20,6 +19,7 @@ from smgw.profiles.gateway import Configuration
 from smgw.profiles.meter import MeterProfile
 from smgw.profiles.password import read_password
 from smgw.profiles.toml_importer import load
+from smgw.services.health import capture_object, text_of
 from smgw.services.process import set_up_logging
 from smgw.store.records import MeterState
 
@@ -117,31 +117,9 @@ def _read(configuration: Configuration, meter: MeterProfile, seconds: float) -> 
 def _lines(capture: Capture, advice: str) -> list[str]:
     seconds = capture.meter_time.seconds if capture.meter_time else None
     lines = [f"meter {capture.meter}, device {capture.device}" + (f", meter time {seconds} s" if seconds else "")]
-    lines += [f"  {reading.obis!s:<18} {_value(reading):>20} {symbol(reading.unit)}" for reading in capture.readings]
+    lines += [f"  {reading.obis!s:<18} {text_of(reading):>24}" for reading in capture.readings]
     return lines + ([f"  note: {advice}"] if advice else [])
 
 
-def _value(reading: Reading) -> str:
-    value = reading.value.value
-    if isinstance(value, int) and reading.value.type is not DataType.BOOLEAN:
-        return plain(value, reading.scaler)
-    return value.hex() if isinstance(value, bytes) else str(value)
-
-
 def _object(capture: Capture, advice: str) -> dict[str, Any]:
-    return {
-        "meter": capture.meter,
-        "device": str(capture.device),
-        "meter_time": [int(capture.meter_time.kind), capture.meter_time.seconds] if capture.meter_time else None,
-        "note": advice or None,
-        "readings": [
-            {
-                "obis": str(reading.obis),
-                "value": reading.value.value.hex() if isinstance(reading.value.value, bytes) else reading.value.value,
-                "scaler": reading.scaler,
-                "unit": reading.unit,
-                "text": f"{_value(reading)} {symbol(reading.unit)}".rstrip(),
-            }
-            for reading in capture.readings
-        ],
-    }
+    return {**capture_object(capture), "note": advice or None}

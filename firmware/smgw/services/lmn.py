@@ -71,6 +71,7 @@ class LmnService:
         for reader in self._readers:
             reader.stop()
         left = stop_all(workers[1:], 1.2)
+        self._registrar.event("lmn-stopping", Level.INFO, "asked to stop")  # also ends the registrar's wait
         left += stop_all(workers[:1], 0.5)
         if left:
             log.warning("did not stop in time: %s", ", ".join(left))

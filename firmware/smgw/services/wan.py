@@ -68,6 +68,18 @@ class WanService:
         log.info("stopped")
         return 0
 
+    def deliver_and_end(self) -> None:
+        """Deliver what there is, once, in this thread, without daemon and signals."""
+        for dispatcher in self._dispatchers:
+            dispatcher.drain(float("inf"))
+            dispatcher.run()
+        self._store.close()
+
+    def end(self) -> None:
+        """Break `deliver_and_end` off, from another thread."""
+        for dispatcher in self._dispatchers:
+            dispatcher.stop()
+
     def _drain(self) -> None:
         for dispatcher in self._dispatchers:
             dispatcher.drain(DRAIN_SECONDS)

@@ -1,0 +1,87 @@
+"""`smgw deliver`: now, without waiting for the next beat, the back-off or the end of a hold."""
+
+import argparse
+import sys
+import threading
+import time
+from pathlib import Path
+
+from smgw.errors import SmgwError
+from smgw.profiles.gateway import Configuration
+from smgw.profiles.toml_importer import load
+from smgw.services.health import Report, examine, running
+from smgw.services.process import set_up_logging
+from smgw.store import paths
+from smgw.store.orders import place_order
+from smgw.store.wan_records import OrderKind
+
+_EPILOG = """\
+The running WAN process is given the order and does it; if it does not run, this command delivers by
+itself. It waits for the end and says what came of it. Exit code 0 if nothing is left, 1 if something is.
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """To whom, and what."""
+    parser.add_argument("emp", nargs="?", metavar="EMP", help="name of an EMP (default: all)")
+    parser.add_argument("--again", action="store_true", help="also what the EMP refused and was set aside")
+    parser.add_argument(
+        "--seconds", type=float, default=60.0, metavar="S", help="how long to wait (default %(default)s)"
+    )
+    parser.set_defaults(log_level="warning")
+    parser.epilog = _EPILOG
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Order, wait, tell."""
+    set_up_logging(arguments.log_level)
+    configuration = load(arguments.config)
+    names = [emp.name for emp in configuration.emps]
+    if arguments.emp is not None and arguments.emp not in names:
+        raise SmgwError(f"{arguments.config} has no EMP {arguments.emp!r}; it has {', '.join(names) or 'none'}")
+    wanted = names if arguments.emp is None else [arguments.emp]
+    service = None
+    if not running(paths.lock_of(arguments.state / paths.WAN)):
+        from smgw.services.wan import WanService
+
+        service = WanService(configuration, arguments.state)
+    place_order(arguments.state, arguments.emp, OrderKind.AGAIN if arguments.again else OrderKind.DELIVER)
+    if service is not None:
+        timer = threading.Timer(arguments.seconds, service.end)
+        timer.start()
+        service.deliver_and_end()
+        timer.cancel()
+        report = examine(configuration, arguments.state)
+    else:
+        report = _wait(configuration, arguments.state, wanted, arguments.seconds)
+    return _tell(report, wanted)
+
+
+def _wait(configuration: Configuration, state: Path, wanted: list[str], seconds: float) -> Report:
+    """Until nothing is left, or a dispatcher gave up, or the time is over; progress on a terminal."""
+    ends = time.monotonic() + seconds
+    time.sleep(1.0)  # the order is noticed within half a second
+    while True:
+        report = examine(configuration, state)
+        left = sum(emp["backlog"] for emp in report.emps if emp["name"] in wanted)
+        if sys.stderr.isatty():
+            print(f"\r{left} records waiting ", end="", file=sys.stderr, flush=True)
+        failing = any(emp["retry_at_us"] for emp in report.emps if emp["name"] in wanted)
+        if not left or failing or time.monotonic() > ends:
+            if sys.stderr.isatty():
+                print(file=sys.stderr)
+            return report
+        time.sleep(0.5)
+
+
+def _tell(report: Report, wanted: list[str]) -> int:
+    left = 0
+    for emp in report.emps:
+        if emp["name"] in wanted:
+            left += emp["backlog"] + emp["set_aside"]
+            why = f" ({emp['detail']})" if emp["detail"] else ""
+            print(
+                f"EMP {emp['name']}: {emp['acknowledged']} records acknowledged, {emp['backlog']} waiting, "
+                f"{emp['set_aside']} set aside{why}"
+            )
+    return 1 if left else 0

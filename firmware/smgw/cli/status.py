@@ -1,0 +1,71 @@
+"""`smgw status`."""
+
+import argparse
+import json
+import time
+from typing import Any
+
+from smgw.profiles.toml_importer import load
+from smgw.services.health import Report, examine
+
+_EPILOG = """\
+exit code:
+  0  healthy
+  1  degraded: something is wrong, readings are kept
+  2  down: nothing is being read, or the configuration cannot be used
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """For people or for programs."""
+    parser.add_argument("--json", action="store_true", help="everything as one JSON object")
+    parser.epilog = _EPILOG
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Look and tell."""
+    report = examine(load(arguments.config), arguments.state)
+    print(json.dumps(report.as_json()) if arguments.json else "\n".join(_lines(report)))
+    return int(report.health)
+
+
+def _lines(report: Report) -> list[str]:
+    lines = [f"gateway {report.gateway}: {report.health.name.lower()}"]
+    lines += [f"  ! {reason}" for reason in report.reasons]
+    if report.clock:
+        dispersion = report.clock["dispersion_us"]
+        known = f", within {dispersion / 1e6:.3f} s" if dispersion is not None else ""
+        lines.append(f"clock   {report.clock['text']}{known}")
+    for meter in report.meters:
+        lines += _meter(meter)
+    if report.store:
+        lost = ", ".join(f"{amount} {name}" for name, amount in report.store["lost"].items()) or "nothing lost"
+        lines.append(f"store   {report.store['store_id']}, {report.store['octets'] / 1e6:.1f} MB, {lost}")
+    for emp in report.emps:
+        lines.append(
+            f"EMP     {emp['name']} at {emp['url']}: {emp['state']}, {emp['acknowledged']} records acknowledged, "
+            f"{emp['backlog']} waiting, {emp['set_aside']} set aside, last answer {_ago(emp['last_ack_us'])}"
+        )
+    return lines
+
+
+def _meter(meter: dict[str, Any]) -> list[str]:
+    lines = [
+        f"meter   {meter['name']} at {meter['port']}: {meter['state']}, device {meter.get('device') or 'unknown'}, "
+        f"last capture {_ago(meter.get('last_capture_us'))}, {meter['good']} good and {meter['refused']} refused "
+        f"telegrams, {meter['records']} records"
+    ]
+    latest = meter["latest"]
+    for reading in latest["readings"] if latest else ():
+        lines.append(f"          {reading['obis']:<18} {reading['text']:>22}")
+    return lines
+
+
+def _ago(utc_us: int | None) -> str:
+    if utc_us is None:
+        return "never"
+    seconds = time.time() - utc_us / 1e6
+    for unit, length in (("days", 86_400), ("h", 3600), ("min", 60)):
+        if seconds >= 2 * length:
+            return f"{seconds / length:.0f} {unit} ago"
+    return f"{max(seconds, 0):.0f} s ago"

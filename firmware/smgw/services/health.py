@@ -1,0 +1,247 @@
+"""How the gateway fares, read from its stores without disturbing the processes that own them."""
+
+import fcntl
+import os
+from dataclasses import dataclass, field
+from enum import IntEnum
+from pathlib import Path
+from typing import Any
+
+from smgw.cosem import Capture, ClockState, DataType, Reading, StatusWord, meter_status, plain
+from smgw.cosem.units import symbol
+from smgw.profiles.communication import CommunicationProfile
+from smgw.profiles.gateway import Configuration
+from smgw.profiles.meter import MeterProfile
+from smgw.store import paths
+from smgw.store.errors import StoreError
+from smgw.store.lmn_view import LmnView
+from smgw.store.records import MeterState, StoredRecord
+from smgw.store.wan_records import ChannelKind, ChannelState
+from smgw.store.wan_view import WanView
+
+_READING = "reading"  # the one healthy state of a meter
+_FAILING = (ChannelKind.BACKING_OFF, ChannelKind.HELD)
+
+
+class Health(IntEnum):
+    """The exit code of `smgw status`."""
+
+    HEALTHY = 0
+    DEGRADED = 1
+    DOWN = 2
+
+
+@dataclass
+class Report:
+    """What `smgw status --json` prints; every dictionary is plain JSON. Times are microseconds UTC."""
+
+    health: Health = Health.HEALTHY
+    reasons: list[str] = field(default_factory=list)
+    gateway: str = ""
+    processes: dict[str, bool] = field(default_factory=dict)
+    clock: dict[str, Any] = field(default_factory=dict)
+    meters: list[dict[str, Any]] = field(default_factory=list)
+    store: dict[str, Any] = field(default_factory=dict)
+    emps: list[dict[str, Any]] = field(default_factory=list)
+
+    def worse(self, health: Health, reason: str) -> None:
+        """Something is wrong."""
+        self.health = max(self.health, health)
+        self.reasons.append(reason)
+
+    def as_json(self) -> dict[str, Any]:
+        """For programs."""
+        return {**vars(self), "health": self.health.name.lower()}
+
+
+def examine(configuration: Configuration, state: Path) -> Report:
+    """Look at everything. A store that is not there is a reason, not an error."""
+    report = Report(gateway=str(configuration.gateway.device_id))
+    for name, file in (("lmn", paths.LMN), ("wan", paths.WAN)):
+        report.processes[name] = running(paths.lock_of(state / file))
+        if not report.processes[name]:
+            report.worse(
+                Health.DOWN if name == "lmn" else Health.DEGRADED, f"the {name.upper()} process is not running"
+            )
+    try:
+        lmn = LmnView.open(state)
+    except StoreError as error:
+        report.worse(Health.DOWN, str(error))
+        return report
+    with lmn:
+        try:
+            wan: WanView | None = WanView.open(state)
+        except StoreError as error:
+            wan = None
+            report.worse(Health.DEGRADED, str(error))
+        cursors = (
+            {(row.emp, row.meter): row.position for row in wan.cursors() if row.store_id == lmn.store_id} if wan else {}
+        )
+        _clock(report, lmn)
+        states = {found.meter: found for found in lmn.meter_states()}
+        for meter in configuration.meters:
+            receivers = [emp for emp in configuration.emps if meter in configuration.meters_for(emp)]
+            reached = min((cursors.get((emp.name, meter.name), 0) for emp in receivers), default=None)
+            report.meters.append(_meter(report, lmn, meter, states.get(meter.name), reached))
+        _store(report, lmn, state)
+        channels = {channel.emp: channel for channel in wan.channels()} if wan else {}
+        aside = wan.set_aside_counts() if wan else {}
+        for emp in configuration.emps:
+            found = _emp(report, lmn, configuration, emp, channels.get(emp.name), cursors)
+            found["set_aside"] = aside.get(emp.name, 0)
+            found["acknowledged"] = wan.acknowledged(emp.name) if wan else 0
+            if found["set_aside"]:
+                report.worse(
+                    Health.DEGRADED, f"EMP {emp.name} refused {found['set_aside']} records (smgw deliver --again)"
+                )
+            report.emps.append(found)
+        if wan:
+            wan.close()
+    return report
+
+
+def running(lock: Path) -> bool:
+    """True if a process holds this lock."""
+    try:
+        descriptor = os.open(lock, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
+def _clock(report: Report, lmn: LmnView) -> None:
+    saved = lmn.clock()
+    synchronised = saved is not None and saved.state is ClockState.SYNCHRONISED
+    text = "synchronised" if synchronised else "time not synchronised: values are flagged"
+    report.clock = {
+        "state": "synchronised" if synchronised else "invalid",
+        "dispersion_us": saved.dispersion_us if saved and synchronised else None,
+        "text": text,
+    }
+    if not synchronised:
+        report.worse(Health.DEGRADED, text)
+
+
+def _meter(
+    report: Report, lmn: LmnView, meter: MeterProfile, state: MeterState | None, reached: int | None
+) -> dict[str, Any]:
+    if state is None:
+        report.worse(Health.DEGRADED, f"meter {meter.name}: never seen")
+        return {
+            "name": meter.name,
+            "state": "unknown",
+            "port": meter.port,
+            "latest": None,
+            "good": 0,
+            "refused": 0,
+            "records": 0,
+        }
+    if state.state != _READING:
+        report.worse(Health.DEGRADED, f"meter {meter.name}: {state.state}: {state.note}")
+    last = lmn.last_position(meter.name)
+    latest = lmn.records(meter.name, last - 1, 1) if last else []
+    return {
+        "name": meter.name,
+        "state": state.state,
+        "note": state.note,
+        "since_us": state.since_us,
+        "port": meter.port,
+        "device": str(state.device) if state.device else None,
+        "last_capture_us": state.last_capture_us,
+        "good": state.good,
+        "refused": state.refused,
+        "records": lmn.backlog(meter.name, 0),
+        "latest": _record(latest[0], reached) if latest else None,
+    }
+
+
+def _record(record: StoredRecord, reached: int | None) -> dict[str, Any]:
+    time = record.meter_time
+    return {
+        "record_number": record.record_number,
+        "store_id": record.store_id,
+        "capture_time_us": record.stamp.utc_us,
+        "time_valid": record.stamp.state is ClockState.SYNCHRONISED,
+        "target_time_us": record.target_time_us,
+        "meter_time": [int(time.kind), time.seconds] if time else None,
+        "status_word": StatusWord(record.gateway_status, meter_status(record.readings)).lsb0,
+        "delivered": None if reached is None else record.position <= reached,
+        "readings": [_reading(reading) for reading in record.readings],
+    }
+
+
+def _reading(reading: Reading) -> dict[str, Any]:
+    value = reading.value.value
+    found: dict[str, Any] = {
+        "obis": str(reading.obis),
+        "value": value.hex() if isinstance(value, bytes) else value,
+        "scaler": reading.scaler,
+        "unit": reading.unit,
+        "text": text_of(reading),
+    }
+    if reading.raw is not None:
+        found["raw"] = reading.raw.value
+    return found
+
+
+def text_of(reading: Reading) -> str:
+    """A reading as a person reads it."""
+    value = reading.value.value
+    if value is None:
+        return "missing"
+    if isinstance(value, int) and reading.value.type is not DataType.BOOLEAN:
+        return f"{plain(value, reading.scaler)} {symbol(reading.unit)}".rstrip()
+    return value.hex() if isinstance(value, bytes) else str(value)
+
+
+def capture_object(capture: Capture) -> dict[str, Any]:
+    """A capture that is in no store, as JSON."""
+    time = capture.meter_time
+    return {
+        "meter": capture.meter,
+        "device": str(capture.device),
+        "meter_time": [int(time.kind), time.seconds] if time else None,
+        "readings": [_reading(reading) for reading in capture.readings],
+    }
+
+
+def _store(report: Report, lmn: LmnView, state: Path) -> None:
+    counts = lmn.counts()
+    lost = {name: amount for name, amount in counts.items() if name.startswith("lost") and amount}
+    octets = sum(path.stat().st_size for path in (state / paths.LMN, paths.wal_of(state / paths.LMN)) if path.exists())
+    report.store = {"store_id": lmn.store_id, "octets": octets, "lost": lost, "counts": counts}
+    for name, amount in lost.items():
+        report.worse(Health.DEGRADED, f"store: {amount} rows {name.replace('_', ' ')}")
+
+
+def _emp(
+    report: Report,
+    lmn: LmnView,
+    configuration: Configuration,
+    emp: CommunicationProfile,
+    channel: ChannelState | None,
+    cursors: dict[tuple[str, str], int],
+) -> dict[str, Any]:
+    backlog = sum(
+        lmn.backlog(meter.name, cursors.get((emp.name, meter.name), 0)) for meter in configuration.meters_for(emp)
+    )
+    if channel is not None and channel.state in _FAILING:
+        report.worse(Health.DEGRADED, f"EMP {emp.name}: {channel.state}: {channel.detail}")
+    return {
+        "name": emp.name,
+        "url": emp.url,
+        "state": str(channel.state) if channel else "unknown",
+        "held": channel is not None and channel.state is ChannelKind.HELD,
+        "detail": channel.detail if channel else "",
+        "last_status": channel.last_status if channel else None,
+        "last_ack_us": channel.last_ack_us if channel else None,
+        "retry_at_us": channel.retry_at_us if channel else None,
+        "cursors": {name: position for (emp_name, name), position in cursors.items() if emp_name == emp.name},
+        "backlog": backlog,
+    }

@@ -1,0 +1,339 @@
+"""`make demo`: the experiment of the jOSEF paper with this project's programs, watched from outside.
+
+A meter with H0 consumption and PV generation is asked for its object list once and then polled every 2 s over SML on
+TCP port 33333 for five objects; beside it an eHZ pushes a telegram each second into an optical head (a pty). The
+gateway forwards what it buffered every 5 s by HTTP PUT; the EMP is read back with GET. At the end the meters stop, the
+LMN process commits, the WAN process drains; then it is counted. Exit code 0 only if nothing is lost and nothing double.
+
+DEMO_SECONDS=N bounds it (30 without a terminal; with one it runs until Ctrl-C).
+"""
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+import xml.etree.ElementTree as ElementTree
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+ROOT = Path(__file__).resolve().parents[2]
+HERE = ROOT / "demo-state"
+OBJECTS = ("1.8.0", "1.8.1", "1.8.2", "2.8.0", "16.7.0")
+PAPER_PORT = 33333
+HOUSEHOLD, HEAD = "1UTB0000000001", "1EMH0000000002"
+STARTUP_SECONDS = 20.0
+ATTRIBUTE = "{urn:k461-dke-de:cor-1}attribute"
+
+SIMULATOR = """\
+[simulator]
+seconds_per_quarter_hour = 4      # as in the paper: 225 times as fast as real time
+resolution = 1000
+start = 2026-06-15T08:00:00       # a summer morning, so that the sun shines too
+
+[[meter]]                         # the paper's meter
+name = "household"
+device = "{household}"
+port = "tcp:127.0.0.1:{port}"
+consumption_kwh = 1000
+generation_kwh = 1000
+{registers}
+
+[[meter]]                         # an eHZ under an optical head
+name = "ehz"
+device = "{head}"
+port = "pty:{link}"
+push_interval = 1.0
+consumption_kwh = 3500
+generation_kwh = 1000
+seed = 7
+"""
+GATEWAY = """\
+[gateway]
+device_id = "ESMG0000000001"
+
+[[meter]]
+name = "household"
+protocol = "sml-poll"
+port = "socket://127.0.0.1:{port}"
+interval = 2
+objects = [{objects}]
+registration_period = 0
+
+[[meter]]
+name = "ehz"
+protocol = "sml-push"
+port = "{link}"
+objects = [{objects}]
+registration_period = 0
+
+[[emp]]
+name = "utility"
+url = "{emp}"
+forward = 5
+"""
+
+
+class DemoError(Exception):
+    """Something that keeps the demo from running."""
+
+
+@dataclass
+class Testbed:
+    """The programs, each from its command line."""
+
+    emp_url: str = ""
+    meter_port: int = PAPER_PORT
+    running: dict[str, subprocess.Popen[str]] = field(default_factory=dict)
+
+    def start(self, name: str, *arguments: str | Path) -> subprocess.Popen[str]:
+        """Start `python -m NAME ...`; its stderr goes to demo-state/NAME.log."""
+        log = (HERE / f"{name}.log").open("w")
+        # A group of its own: Ctrl-C reaches the demo alone, which then stops the programs in order.
+        process = subprocess.Popen(
+            [sys.executable, "-m", name, *map(str, arguments)],
+            stdout=subprocess.PIPE, stderr=log, text=True, process_group=0,
+        )  # fmt: skip
+        log.close()
+        self.running[name] = process
+        return process
+
+    def stop(self, name: str, seconds: float) -> int | None:
+        """SIGTERM, wait, and kill what does not end."""
+        process = self.running.pop(name, None)
+        if process is None:
+            return None
+        process.send_signal(signal.SIGTERM)
+        try:
+            code = process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            code = process.wait()
+        if process.stdout:
+            process.stdout.close()
+        return code
+
+    def check(self) -> None:
+        """Raise DemoError if a program has ended by itself."""
+        for name, process in self.running.items():
+            if process.poll() is not None:
+                said = (HERE / f"{name}.log").read_text().strip().splitlines()[-5:]
+                raise DemoError(f"{name} ended with exit code {process.returncode}:\n  " + "\n  ".join(said))
+
+
+def free_port(wanted: int) -> int:
+    """The wanted port, or a free one if somebody has it."""
+    for port in (wanted, 0):
+        with contextlib.closing(socket.socket()) as listener, contextlib.suppress(OSError):
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind(("127.0.0.1", port))
+            return int(listener.getsockname()[1])
+    raise DemoError("no free TCP port on the loopback interface")
+
+
+def set_up(testbed: Testbed) -> None:
+    """Write the configurations and start meters, EMP and gateway."""
+    shutil.rmtree(HERE, ignore_errors=True)
+    HERE.mkdir()
+    emp = testbed.start("emp", "serve", "--listen", f"127.0.0.1:{free_port(8080)}", "--db", HERE / "emp.db")
+    assert emp.stdout is not None
+    line = emp.stdout.readline()
+    if "http://" not in line:
+        testbed.check()
+        raise DemoError(f"the EMP did not start: {(HERE / 'emp.log').read_text()}")
+    testbed.emp_url = next(word for word in line.split() if word.startswith("http://"))
+    testbed.meter_port = free_port(PAPER_PORT)
+    link = HERE / "optical-head"
+    registers = "\n".join(f'[[meter.register]]\nobis = "{obis}"\nscaler = 0' for obis in OBJECTS)
+    (HERE / "meters.toml").write_text(
+        SIMULATOR.format(household=HOUSEHOLD, head=HEAD, port=testbed.meter_port, link=link, registers=registers)
+    )
+    objects = ", ".join(f'"{obis}"' for obis in OBJECTS)
+    (HERE / "gateway.toml").write_text(
+        GATEWAY.format(port=testbed.meter_port, link=link, objects=objects, emp=testbed.emp_url)
+    )
+    meters = testbed.start("smsim", "run", HERE / "meters.toml", "--json-report", HERE / "meters.json")
+    assert meters.stdout is not None
+    for _ in range(2):
+        if "smsim: meter" not in meters.stdout.readline():
+            raise DemoError(f"the meters did not start: {(HERE / 'smsim.log').read_text()}")
+    testbed.start("smgw", "run", "--config", HERE / "gateway.toml", "--state", HERE / "state")
+
+
+def status() -> dict[str, Any]:
+    """`smgw status --json`; empty before the gateway has a store."""
+    done = subprocess.run(
+        [sys.executable, "-m", "smgw", "status", "--json",
+         "--config", str(HERE / "gateway.toml"), "--state", str(HERE / "state")],
+        capture_output=True, text=True, timeout=20, check=False,
+    )  # fmt: skip
+    return json.loads(done.stdout) if done.stdout.strip() else {}
+
+
+def get(url: str) -> bytes:
+    """One GET at the EMP."""
+    with urllib.request.urlopen(url, timeout=10) as answer:
+        return bytes(answer.read())
+
+
+def read_back(testbed: Testbed, device: str, obis_hex: str) -> str | None:
+    """The latest value of a register at the EMP, with its unit, by GET of its object; None before there is one."""
+    path = f"cosem/ldevs/{device.lower()}.sm/objects/3-{obis_hex}"
+    try:
+        root = ElementTree.fromstring(get(testbed.emp_url + path))
+    except (OSError, ElementTree.ParseError):
+        return None
+    attributes = {element.get("id"): element for element in root.iter(ATTRIBUTE)}
+    value = attributes["2"][0].text
+    scaler, unit = (part.text for part in attributes["3"][0])
+    return f"{value}{'' if scaler == '0' else f' x 10^{scaler}'} {'Wh' if unit == '30' else f'unit {unit}'}"
+
+
+def clock_time(utc_us: int) -> str:
+    """A capture time as people read it."""
+    return datetime.fromtimestamp(utc_us / 1e6).strftime("%H:%M:%S.%f")[:-3]  # noqa: DTZ006 - local, for eyes
+
+
+def rows_of(report: dict[str, Any]) -> Iterator[tuple[str, ...]]:
+    """Meter, register, value, meter time, capture time, delivered."""
+    for meter in report.get("meters", ()):
+        latest = meter["latest"]
+        if not latest:
+            yield meter["name"], "", meter["state"], "", "", ""
+            continue
+        captured = clock_time(latest["capture_time_us"]) + ("" if latest["time_valid"] else " (?)")
+        meter_time = f"{latest['meter_time'][1]} s" if latest["meter_time"] else ""
+        for reading in latest["readings"]:
+            delivered = "yes" if latest["delivered"] else "waiting"
+            yield meter["name"], reading["obis"].removesuffix("*255"), reading["text"], meter_time, captured, delivered
+
+
+def screen(testbed: Testbed, report: dict[str, Any], value: str | None, left: float | None) -> Group:
+    """The live table."""
+    table = Table(title="Smart meter gateway: what the meters said last")
+    for title, side in (
+        ("meter", "left"), ("register", "left"), ("value", "right"), ("meter time", "right"),
+        ("capture time", "right"), ("delivered", "left"),
+    ):  # fmt: skip
+        table.add_column(title, justify=side)  # type: ignore[arg-type]
+    previous = ""
+    for row in rows_of(report):
+        table.add_row(row[0] if row[0] != previous else "", *row[1:])
+        previous = row[0]
+    lines = [*facts(testbed, report, value)]
+    lines.append("Ctrl-C ends it" if left is None else f"ends in {max(left, 0):.0f} s (Ctrl-C ends it now)")
+    return Group(table, *(Text(line) for line in lines))
+
+
+def facts(testbed: Testbed, report: dict[str, Any], value: str | None) -> Iterator[str]:
+    """What stands under the table."""
+    yield f"clock: {report.get('clock', {}).get('text', 'the gateway is starting')}"
+    for emp in report.get("emps", ()):
+        yield f"EMP {emp['name']}: {emp['acknowledged']} records acknowledged, {emp['backlog']} waiting; {emp['state']}"
+    yield f"GET of 1.0.1.8.0.255 of {HOUSEHOLD} at the EMP: {value or 'nothing yet'}"
+    yield f"in the browser: {testbed.emp_url}"
+
+
+def watch(testbed: Testbed, console: Console, seconds: float | None) -> None:
+    """Show what happens until the time is over or Ctrl-C."""
+    began = time.monotonic()
+    live = Live(console=console, refresh_per_second=4) if console.is_terminal else contextlib.nullcontext()
+    said = 0.0
+    with live as display:
+        while True:
+            testbed.check()
+            report = status()
+            value = read_back(testbed, HOUSEHOLD, "0100010800ff")
+            passed = time.monotonic() - began
+            left = None if seconds is None else seconds - passed
+            if display is not None:
+                display.update(screen(testbed, report, value, left))
+            elif passed - said >= 5 or not said:
+                said = max(passed, 0.1)
+                console.print(screen(testbed, report, value, left))
+            if left is not None and left <= 0:
+                return
+            time.sleep(0.5)
+
+
+def records_at_emp(testbed: Testbed) -> list[tuple[str, int]]:
+    """(store id, record number) of every row that a GET of the load profiles gives, doubles included."""
+    found = []
+    for device in (HOUSEHOLD, HEAD):
+        octets = get(f"{testbed.emp_url}cosem/ldevs/{device.lower()}.sm/objects/7-0100630100ff")
+        buffer = next(part for part in ElementTree.fromstring(octets).iter(ATTRIBUTE) if part.get("id") == "2")
+        for row in buffer[0]:
+            gateway_and_store = row[4]  # the column that the EMP adds to the gateway's
+            found.append((gateway_and_store[1].text or "", int(row[0].text or "")))
+    return found
+
+
+def summary(testbed: Testbed, console: Console) -> int:
+    """Count: taken by the readers, committed, acknowledged, at the EMP. The exit code."""
+    report = status()
+    taken = sum(meter["good"] for meter in report["meters"])
+    committed = sum(meter["records"] for meter in report["meters"])
+    acknowledged = sum(emp["acknowledged"] for emp in report["emps"])
+    rows = records_at_emp(testbed)
+    wanted = {(report["store"]["store_id"], number) for number in range(1, committed + 1)}
+    lost = max(taken - committed, 0) + len(wanted - set(rows))
+    double = len(rows) - len(set(rows))
+    foreign = len(set(rows) - wanted)
+    for meter in json.loads((HERE / "meters.json").read_text())["meters"]:
+        said = (
+            f"{meter['telegrams']} telegrams pushed" if "telegrams" in meter else f"{meter['answers']} files answered"
+        )
+        console.print(f"meter {meter['name']}: {said}")
+    console.print(
+        f"taken {taken}, committed {committed}, acknowledged {acknowledged}, at the EMP {len(rows)}; "
+        f"lost {lost}, double {double}"
+    )
+    good = taken > 0 and taken == committed == acknowledged == len(rows) and not (lost or double or foreign)
+    console.print("[bold green]nothing lost, nothing double[/]" if good else "[bold red]the counts do not agree[/]")
+    return 0 if good else 1
+
+
+def main() -> int:
+    """Run the demo."""
+    console = Console(width=None if sys.stdout.isatty() else 110)
+    given = os.environ.get("DEMO_SECONDS", "" if console.is_terminal else "30")
+    try:
+        seconds = float(given) if given else None
+    except ValueError:
+        print(f"DEMO_SECONDS={given} is no number of seconds", file=sys.stderr)
+        return 2
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    testbed = Testbed()
+    try:
+        set_up(testbed)
+        with contextlib.suppress(KeyboardInterrupt):
+            watch(testbed, console, seconds)
+        console.print("stopping: meters first, then the LMN process commits, then the WAN process drains")
+        testbed.stop("smsim", 5)
+        code = testbed.stop("smgw", 20)
+        if code:
+            console.print(f"[red]smgw run ended with exit code {code}[/]")
+        return summary(testbed, console) or (code or 0)
+    except (DemoError, OSError) as error:
+        print(f"demo: {error}", file=sys.stderr)
+        return 1
+    finally:
+        for name in ("smsim", "smgw", "emp"):
+            testbed.stop(name, 5)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,58 @@
+"""`make demo`, as a user runs it."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def _demo(seconds: str) -> "subprocess.Popen[str]":
+    return subprocess.Popen(
+        [sys.executable, "tests/system/demo.py"],
+        cwd=ROOT,
+        env={**os.environ, "DEMO_SECONDS": seconds},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def _left_running() -> list[str]:
+    found = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout.splitlines()
+    return [line for line in found if f"{ROOT / 'demo-state'}" in line and "python" in line]
+
+
+def test_the_demo_loses_nothing_doubles_nothing_and_says_so() -> None:
+    demo = _demo("14")
+    out, err = demo.communicate(timeout=90)
+    assert demo.returncode == 0, out + err
+    assert "time not synchronised" in out
+    match = re.search(r"taken (\d+), committed (\d+), acknowledged (\d+), at the EMP (\d+); lost 0, double 0", out)
+    assert match, out
+    assert len(set(match.groups())) == 1
+    assert int(match[1]) >= 15
+    assert re.search(r"GET of 1\.0\.1\.8\.0\.255 of 1UTB0000000001 at the EMP: \d+ Wh", out)
+    assert not _left_running()
+
+
+def test_ctrl_c_ends_the_demo_in_good_order() -> None:
+    demo = _demo("300")
+    time.sleep(8)
+    demo.send_signal(signal.SIGINT)
+    out, err = demo.communicate(timeout=60)
+    assert demo.returncode == 0, out + err
+    assert "lost 0, double 0" in out
+    assert not _left_running()
+
+
+def test_a_wrong_bound_is_one_clear_line() -> None:
+    demo = _demo("soon")
+    out, err = demo.communicate(timeout=30)
+    assert demo.returncode == 2
+    assert err.strip() == "DEMO_SECONDS=soon is no number of seconds"
+    assert not out
