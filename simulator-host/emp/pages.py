@@ -117,7 +117,8 @@ class Pages:
 
     def _overview(self) -> dict[str, Any]:
         now_us = time.time_ns() // 1000
-        known = self._storage.gateways()
+        # By name, not by last seen: a page that refreshes must not shuffle under the eye.
+        known = sorted(self._storage.gateways(), key=lambda gateway: str(gateway.gateway))
         shown, gateways = 0, []
         for gateway in known:
             devices = gateway.devices[: max(0, MAX_SHOWN - shown)]
@@ -135,7 +136,7 @@ class Pages:
                             "records": sighting.records,
                             "latest": [_latest(view, now_us) for view in self._storage.latest(sighting.device)],
                         }
-                        for sighting in devices
+                        for sighting in sorted(devices, key=lambda sighting: str(sighting.device))
                     ],
                 }
             )

@@ -62,7 +62,7 @@ class MethodNotAllowed(ServiceError):
     status = Status.METHOD_NOT_ALLOWED
 
     def __init__(self, verb: str, allowed: tuple[str, ...]) -> None:
-        super().__init__(f"{verb:.20} does not apply here; {', '.join(allowed)} does", {"Allow": ", ".join(allowed)})
+        super().__init__(f"{verb:.20} does not apply here; only {' and '.join(allowed)}", {"Allow": ", ".join(allowed)})
         self.allowed = allowed
 
 
