@@ -157,8 +157,8 @@ def test_a_slow_reader_gets_every_octet(meter: Pty) -> None:
             time.sleep(0.002)
 
     reader = threading.Thread(target=read_slowly)
-    reader.start()
     with open_port(meter.name, LINE) as port:
+        reader.start()  # only now: a master whose slave is closed reads as EIO
         port.write(sent)
         reader.join(10)
     assert bytes(got) == sent
