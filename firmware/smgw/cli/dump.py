@@ -1,11 +1,16 @@
 """`smgw dump`: what a meter says, as a tree for people or as JSON for programs."""
 
 import argparse
+import math
+import os
 import stat
 import sys
 import time
 from collections.abc import Iterable, Iterator
+from io import FileIO
+from itertools import chain
 from pathlib import Path
+from typing import BinaryIO
 
 from smgw.cli.sml_dump import Printer
 from smgw.ports import LineSettings, PortError, open_port
@@ -15,6 +20,7 @@ from smgw.sml.messages import Message, OpenResponse
 from smgw.sml.telegram import Telegram, TelegramReader
 from smgw.sml.transport import START, START_V2, Refused
 
+_PIECE = 65_536
 _EPILOG = """\
 examples:
   smgw dump sml /dev/ttyUSB0            live, until Ctrl-C
@@ -31,26 +37,45 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("protocol", choices=("sml",), help="the protocol the meter speaks")
     parser.add_argument("source", metavar="FILE|PORT", help="a file of raw octets, a port, or - for standard input")
     parser.add_argument("--json", action="store_true", help="one JSON object a delivered telegram, a line each")
-    parser.add_argument("--baudrate", type=int, default=9600, help="of a serial port (default %(default)s)")
+    parser.add_argument("--baudrate", type=_count, default=9600, help="of a serial port (default %(default)s)")
     parser.add_argument("--parity", choices="NEO", default="N", help="of a serial port (default %(default)s)")
-    parser.add_argument("--count", type=int, default=0, metavar="N", help="stop after N telegrams (default: never)")
-    parser.add_argument("--seconds", type=float, default=0, metavar="S", help="listen for S seconds (default: no end)")
+    parser.add_argument("--count", type=_count, default=0, metavar="N", help="stop after N telegrams (default: never)")
+    parser.add_argument(
+        "--seconds", type=_seconds, default=0, metavar="S", help="listen for S seconds (default: no end)"
+    )
     parser.epilog = _EPILOG
+
+
+def _count(text: str) -> int:
+    number = int(text)
+    if number < 0:
+        raise ValueError
+    return number
+
+
+def _seconds(text: str) -> float:
+    number = float(text)
+    if not (math.isfinite(number) and number >= 0):
+        raise ValueError
+    return number
+
+
+_count.__name__ = "count"  # what argparse calls it in "invalid count value"
+_seconds.__name__ = "number of seconds"
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Print telegrams as they come, the sum at the end on stderr."""
     printer = Printer(as_json=arguments.json, most=arguments.count)
-    octets = _file(arguments.source)
     try:
-        if octets is None:
-            _from_port(arguments, printer)
-        else:
-            _from_octets(octets, printer)
+        _print(arguments, printer)
     except KeyboardInterrupt:
         pass
+    except BrokenPipeError:  # nobody reads any more, such as after `| head`: what Python still holds goes nowhere
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0 if printer.delivered else 1
     except (PortError, OSError) as error:
-        text = f"{error.strerror}: {error.filename}" if isinstance(error, OSError) else str(error)
+        text = f"{arguments.source}: {error.strerror}" if isinstance(error, OSError) else str(error)
         print(f"smgw dump: {text}", file=sys.stderr)
         if not printer.delivered:
             return 2
@@ -58,23 +83,40 @@ def run(arguments: argparse.Namespace) -> int:
     return 0 if printer.delivered else 1
 
 
-def _file(source: str) -> bytes | None:
-    """The octets of a file or of standard input; None if the source is a port."""
+def _print(arguments: argparse.Namespace, printer: Printer) -> None:
+    source = arguments.source
     if source == "-":
-        return sys.stdin.buffer.read()
-    if "://" in source or (Path(source).exists() and stat.S_ISCHR(Path(source).stat().st_mode)):
-        return None
-    return Path(source).read_bytes()
+        _from_octets(_pieces(sys.stdin.buffer), printer)
+    elif "://" in source or (Path(source).exists() and stat.S_ISCHR(Path(source).stat().st_mode)):
+        _from_port(arguments, printer)
+    else:
+        with Path(source).open("rb", buffering=0) as file:
+            _from_octets(_pieces(file), printer)
 
 
-def _from_octets(octets: bytes, printer: Printer) -> None:
-    if START in octets or START_V2 in octets:
-        reader = TelegramReader()
-        printer.take(reader.receive(octets))
-        printer.take(reader.finish())
+def _pieces(file: BinaryIO | FileIO) -> Iterator[bytes]:
+    """What a file holds, or what a pipe brings, as soon as it comes."""
+    while piece := os.read(file.fileno(), _PIECE):
+        yield piece
+
+
+def _from_octets(pieces: Iterator[bytes], printer: Printer) -> None:
+    held = bytearray()  # from the first octet until a start is seen
+    for piece in pieces:
+        searched = max(0, len(held) - len(START))
+        held += piece
+        if held.find(START, searched) >= 0 or held.find(START_V2, searched) >= 0:
+            break
+    else:
+        for telegram in _without_transport(find_messages(bytes(held))):
+            printer.take([telegram])
         return
-    for telegram in _without_transport(find_messages(octets)):
-        printer.take([telegram])
+    reader = TelegramReader()
+    for piece in chain((bytes(held),), pieces):
+        printer.take(reader.receive(piece))
+        if printer.enough:
+            return
+    printer.take(reader.finish())
 
 
 def _without_transport(found: Iterable[tuple[Message, Crc]]) -> Iterator[Telegram]:

@@ -136,7 +136,10 @@ def _message(message: Message) -> Iterator[str]:
         yield f"{head}  {explain(body.number)}"
     elif isinstance(body, OtherBody):
         yield f"message {body.tag:04X}  transaction {message.transaction_id.hex()}  not read: {body.reason}"
-        yield from (f"  {line}" for line in _raw(body.content))
+        if body.tag & 0xFF:
+            yield from (f"  {line}" for line in _raw(body.content))
+        else:
+            yield "  a request: not shown, since it may hold a password"
     else:
         yield head
 
@@ -169,7 +172,7 @@ def _octets(octets: bytes) -> str:
 
 
 def _device(server_id: bytes) -> str:
-    device = DeviceId(server_id)
+    device = DeviceId(server_id)  # its length was checked when the message was read
     return f"device {device}" if device.is_din else f"device {_octets(server_id)}"
 
 

@@ -6,7 +6,7 @@ from urllib.parse import quote_from_bytes, unquote_to_bytes
 
 from smgw.errors import SmgwError
 
-_DIN_TEXT = re.compile(r"([0-9A-F])([A-Z]{3})([0-9A-F]{2})(\d{8})")
+_DIN_TEXT = re.compile(r"([0-9A-F])([A-Z]{3})([0-9A-F]{2})([0-9]{8})")
 _DIN_SUFFIX = ".sm"
 _SERIAL_MAX = 99_999_999
 
@@ -84,7 +84,12 @@ class DeviceId(bytes):
     @property
     def uri(self) -> str:
         """The path segment: `1emh0005347109.sm`, or every octet that is no unreserved character as %XX."""
-        return f"{self}{_DIN_SUFFIX}".lower() if self.is_din else quote_from_bytes(self, safe="")
+        if self.is_din:
+            return f"{self}{_DIN_SUFFIX}".lower()
+        segment = quote_from_bytes(self, safe="")
+        if segment.lower().endswith(_DIN_SUFFIX):  # octets that look like a canonical name are not one
+            segment = segment[: -len(_DIN_SUFFIX)] + "%2E" + segment[1 - len(_DIN_SUFFIX) :]
+        return segment
 
     @property
     def xml_id(self) -> str:

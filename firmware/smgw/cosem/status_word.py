@@ -1,5 +1,6 @@
 """The 64-bit status word of a value: 32 bits of the gateway, 32 bits of the meter (Detailspezifikation 2.0, ch. 15)."""
 
+import re
 from enum import IntFlag
 from typing import NamedTuple, Self
 
@@ -61,8 +62,8 @@ class StatusWord(NamedTuple):
     @classmethod
     def from_lsb0(cls, digits: str) -> Self:
         """Read the AR 2418-6 form; ValueError unless 16 hex digits."""
-        if len(digits) != 16:
-            raise ValueError(f"a status word has 16 hex digits, not {len(digits)}")
+        if not re.fullmatch("[0-9a-fA-F]{16}", digits):  # int() would take signs, blanks and underscores too
+            raise ValueError(f"{digits!r} is no status word; it has 16 hex digits")
         return cls(int(digits[:8], 16), int(digits[8:], 16))
 
     @classmethod

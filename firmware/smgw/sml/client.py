@@ -78,6 +78,8 @@ class Client:
         self._bodies: list[Body | None] = []
         self._opened: OpenResponse | None = None
         self._due: float | None = None
+        self._close = b""  # transaction id of the close of the file that was asked last
+        self._unclosed = b""  # the same of one that was answered in full before its close was
         self._telegrams = TelegramReader()
 
     def get_list(self) -> GetListRequest:
@@ -101,7 +103,8 @@ class Client:
             for index, body in enumerate(bodies)
         ]
         self._pending = {message.transaction_id: index - 1 for index, message in enumerate(messages)}
-        self._pending[messages[-1].transaction_id] = -2
+        self._close = messages[-1].transaction_id
+        self._pending[self._close] = -2
         self._bodies = [None] * len(requests)
         self._opened = None
         self._due = now + self._timeout
@@ -143,10 +146,13 @@ class Client:
             elif isinstance(message.body, AttentionResponse):
                 attention = message.body
         if not matched:
+            if all(message.transaction_id == self._unclosed for message in messages):
+                return None  # the end of an answer that was complete without it
             return Stray("an answer to nothing that is being asked: late, or for another client")
         if not closed and attention is None and None in self._bodies:
             return None  # the meter answers in more than one frame
         answers = Answers(self._opened, tuple(self._bodies), attention)
+        self._unclosed = b"" if closed else self._close
         self._done()
         return answers
 

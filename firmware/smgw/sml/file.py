@@ -6,6 +6,7 @@ The check sum covers 76 to the end of the body. Its field may have one octet (a 
 message there are zeros at most.
 """
 
+import re
 from collections.abc import Iterator, Sequence
 
 from smgw.errors import RemoteProtocolError
@@ -14,6 +15,7 @@ from smgw.sml.crc import Crc
 from smgw.sml.messages import Message, read_body, write_body
 
 _MESSAGE = 0x76
+_BEGINNING = re.compile(rb"\x76[\x01-\x0f\x80-\x8f]")  # what stands first in a message is an octet string
 
 
 class FileError(RemoteProtocolError):
@@ -39,12 +41,12 @@ def decode_message(octets: bytes, position: int, crcs: Sequence[Crc]) -> tuple[M
         check, end = tlv.decode(octets, covered)
     except tlv.TlvError as error:
         raise FileError(position, f"message not readable: {error}") from error
-    if check is None or not isinstance(check.value, int) or check.size > 2:
+    if check is None or check.kind is not tlv.Kind.UNSIGNED or not isinstance(check.value, int) or check.size > 2:
         raise FileError(covered, "no check sum where a message ends")
     crc = next((family for family in crcs if family.wire(octets[position:covered]) == check.value), None)
     if crc is None:
         families = " nor ".join(family.value for family in crcs)
-        raise FileError(position, f"wrong check sum of a message ({int(check.value):04x} is not {families})")
+        raise FileError(position, f"wrong check sum of a message ({check.value:04x} is not {families})")
     if octets[end : end + 1] not in (b"\x00", b""):
         raise FileError(end, f"a message ends with 00, here stands {octets[end]:02x}")
     if not isinstance(choice, tlv.Value) or not isinstance(choice.value, tuple) or len(choice.value) != 2:
@@ -52,9 +54,7 @@ def decode_message(octets: bytes, position: int, crcs: Sequence[Crc]) -> tuple[M
     tag, content = choice.value
     if tag is None or tag.kind is not tlv.Kind.UNSIGNED or not isinstance(tag.value, int):
         raise FileError(position, "a message without its tag")
-    message = Message(
-        _bytes(transaction_id), read_body(tag.value & 0xFFFF, content), _number(group), _number(abort_on_error)
-    )
+    message = Message(_bytes(transaction_id), read_body(tag.value, content), _number(group), _number(abort_on_error))
     return message, crc, end + 1
 
 
@@ -74,14 +74,15 @@ def decode_messages(octets: bytes, crc: Crc) -> list[Message]:
 
 def find_messages(octets: bytes) -> Iterator[tuple[Message, Crc]]:
     """Messages without a transport, as found in dumps and on some TCP links; what lies between them is skipped."""
-    position = octets.find(_MESSAGE)
-    while position >= 0:
+    found = _BEGINNING.search(octets)
+    while found:
+        position = found.start()
         try:
             message, crc, position = decode_message(octets, position, tuple(Crc))
             yield message, crc
         except FileError:
             position += 1
-        position = octets.find(_MESSAGE, position)
+        found = _BEGINNING.search(octets, position)
 
 
 def encode_messages(messages: Sequence[Message], crc: Crc = Crc.X25) -> bytes:

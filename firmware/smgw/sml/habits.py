@@ -42,7 +42,7 @@ def corrected_power(server_id: bytes, entries: Sequence[ListEntry]) -> dict[int,
         bit = _SIGNED_POWER.get(entry.obj_name)
         if bit is not None and value.value < 0 and _dzg_meant_import(server_id, status, bit):
             corrected[place] = Value(Kind.UNSIGNED, value.size, value.value + (1 << 8 * value.size))
-        elif entry.obj_name == _ABSOLUTE_POWER and value.value > 0 and _exports(status):
+        elif entry.obj_name == _ABSOLUTE_POWER and 0 < value.value < 1 << 63 and _exports(status):
             corrected[place] = Value(Kind.SIGNED, min(value.size + 1, 8), -value.value)
     return corrected
 

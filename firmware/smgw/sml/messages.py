@@ -144,6 +144,9 @@ class OtherBody(NamedTuple):
     content: Value | None
     reason: str
 
+    def __repr__(self) -> str:  # a request that does not fit its layout may hold a password
+        return f"OtherBody(tag={self.tag:#06x}, reason={self.reason!r}, ...)"
+
 
 Body = (
     OpenRequest
@@ -185,6 +188,13 @@ def _read_octets(value: Value) -> bytes:
     if value.kind is not Kind.OCTETS:
         raise LayoutError(f"{value.kind.name.lower()} where an octet string belongs")
     return value.value  # type: ignore[return-value]
+
+
+def _read_server_id(value: Value) -> bytes:
+    found = _read_octets(value)
+    if not 1 <= len(found) <= 64:
+        raise LayoutError(f"a server id of {len(found)} octets; it has 1 to 64")
+    return found
 
 
 def _read_number(value: Value) -> int:
@@ -236,13 +246,20 @@ def _write_choice(value: ParameterValue) -> Value:
     return sequence(unsigned(value.choice, 1), value.content)
 
 
-def _number(write: Callable[[int, int], Value], size: int) -> _Codec:
-    return _Codec(_read_number, lambda number: write(number, size))
+def _octet(write: Callable[[int, int], Value], low: int, high: int) -> _Codec:
+    def read(value: Value) -> int:
+        number = _read_number(value)
+        if not low <= number <= high:
+            raise LayoutError(f"{number} where {low} to {high} belongs")
+        return number
+
+    return _Codec(read, lambda number: write(number, 1))
 
 
 _OCTETS = _Codec(_read_octets, octets)
-_U8 = _number(unsigned, 1)
-_I8 = _number(signed, 1)
+_SERVER_ID = _Codec(_read_server_id, octets)
+_U8 = _octet(unsigned, 0, 255)
+_I8 = _octet(signed, -128, 127)
 _TIME = _Codec(_read_time, _write_time)
 _ANY = _Codec(lambda value: value, lambda value: value)
 _CHOICE = _Codec(lambda value: ParameterValue(*_read_choice(value)), _write_choice)
@@ -326,21 +343,21 @@ LAYOUTS: dict[type[Any], tuple[int, _Codec]] = {
         sml_version=_optional(_U8))),
     OpenResponse: (0x0101, _record(
         OpenResponse, codepage=_optional(_OCTETS), client_id=_optional(_OCTETS), request_file_id=_OCTETS,
-        server_id=_OCTETS, reference_time=_optional(_TIME), sml_version=_optional(_U8))),
+        server_id=_SERVER_ID, reference_time=_optional(_TIME), sml_version=_optional(_U8))),
     CloseRequest: (0x0200, _record(CloseRequest, signature=_optional(_OCTETS))),
     CloseResponse: (0x0201, _record(CloseResponse, signature=_optional(_OCTETS))),
     GetProcParameterRequest: (0x0500, _record(
         GetProcParameterRequest, **_CREDENTIALS, path=_list_of(_OCTETS), attribute=_optional(_OCTETS))),
     GetProcParameterResponse: (0x0501, _record(
-        GetProcParameterResponse, server_id=_OCTETS, path=_list_of(_OCTETS), tree=_TREE)),
+        GetProcParameterResponse, server_id=_SERVER_ID, path=_list_of(_OCTETS), tree=_TREE)),
     GetListRequest: (0x0700, _record(
         GetListRequest, client_id=_OCTETS, **_CREDENTIALS, list_name=_optional(_OCTETS))),
     GetListResponse: (0x0701, _record(
-        GetListResponse, client_id=_optional(_OCTETS), server_id=_OCTETS, list_name=_optional(_OCTETS),
+        GetListResponse, client_id=_optional(_OCTETS), server_id=_SERVER_ID, list_name=_optional(_OCTETS),
         sensor_time=_optional(_TIME), entries=_list_of(_LIST_ENTRY), list_signature=_optional(_OCTETS),
         gateway_time=_optional(_TIME))),
     AttentionResponse: (0xFF01, _record(
-        AttentionResponse, server_id=_OCTETS, number=_OCTETS, text=_optional(_OCTETS), details=_optional(_TREE))),
+        AttentionResponse, server_id=_SERVER_ID, number=_OCTETS, text=_optional(_OCTETS), details=_optional(_TREE))),
 }  # fmt: skip
 _BY_TAG = dict(LAYOUTS.values())
 

@@ -109,6 +109,8 @@ def _read_scaler_unit(value: Value) -> tuple[int, int]:
         if first is None or second is None or not isinstance(first.value, int):
             break
         if second.kind is not Kind.LIST and isinstance(second.value, int):
+            if not (-128 <= first.value <= 127 and 0 <= second.value <= 255):
+                break
             return first.value, second.value
         value = second
     raise RemoteProtocolError("a scaler_unit is a scaler and a unit")

@@ -48,7 +48,7 @@ def readings(
             Obis(entry.obj_name),
             data(correction or value),
             scaler=(entry.scaler or 0) if number else 0,
-            unit=(entry.unit or NO_UNIT) if number else NO_UNIT,
+            unit=entry.unit if number and entry.unit is not None else NO_UNIT,
             raw=data(value) if correction else None,
             status=data(entry.status) if entry.status else None,
             class_id=_REGISTER_CLASS if number else _DATA_CLASS,

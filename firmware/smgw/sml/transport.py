@@ -70,10 +70,7 @@ class FrameDecoder:
         events: list[Frame | Refused] = []
         while self._step(events):
             pass
-        while self._starts and len(self._buffer) - self._starts[0] > self._max_frame:
-            begin = self._starts.pop(0)
-            end = self._starts[0] if self._starts else len(self._buffer)
-            events.append(Refused(f"no end within {self._max_frame} octets", end - begin))
+        self._expire(events, len(self._buffer))
         self._forget()
         return events
 
@@ -98,6 +95,7 @@ class FrameDecoder:
         if len(self._buffer) < run_end + 4:
             return False
         self._searched = run_end
+        self._expire(events, run_end + 4)
         escaped = (run_end - first) % 8 >= 4
         follow = bytes(self._buffer[run_end : run_end + 4])
         if follow == START[4:]:
@@ -117,8 +115,9 @@ class FrameDecoder:
     def _at_start(self, events: list[Frame | Refused], begin: int, *, certain: bool) -> None:
         if certain:
             self._refuse(events, "another frame began before its end", begin)
-        if len(self._starts) <= _MOST_DOUBTFUL:
-            self._starts.append(begin)
+        if len(self._starts) > _MOST_DOUBTFUL:
+            self._starts.pop()  # of many doubtful starts, the oldest and the newest are the likeliest
+        self._starts.append(begin)
 
     def _at_end(self, events: list[Frame | Refused], run_end: int) -> None:
         end = run_end + 4
@@ -143,10 +142,17 @@ class FrameDecoder:
             events.append(Refused(reason, end - self._starts[0]))
             self._starts.clear()
 
+    def _expire(self, events: list[Frame | Refused], arrived: int) -> None:
+        """Give up what is too long once `arrived` octets are there: at the same octet, however they were cut."""
+        while self._starts and arrived - self._starts[0] > self._max_frame:
+            begin = self._starts.pop(0)
+            octets = self._starts[0] - begin if self._starts else self._max_frame
+            events.append(Refused(f"no end within {self._max_frame} octets", octets))
+
     def _forget(self) -> None:
         """Give back what no frame can need any more."""
-        if not self._starts and len(self._buffer) > self._max_frame:  # one endless run of 1B
-            self._searched = len(self._buffer) - 8
+        if not self._starts and self._run_end > self._searched + 16:  # of an endless run of 1B, its length modulo 8
+            self._searched += (self._run_end - self._searched - 8) // 8 * 8
         keep = self._starts[0] if self._starts else self._searched
         if keep > 4096 or not self._starts:
             del self._buffer[:keep]
