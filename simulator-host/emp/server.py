@@ -12,7 +12,7 @@ from typing import NamedTuple
 from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
 from smgw.webservice import headers as rules
-from smgw.webservice.error import ServiceError, Status
+from smgw.webservice.error import MethodNotAllowed, ServiceError, Status
 
 from emp.cosem_api import Bounds, CosemApi
 from emp.json_api import JsonApi
@@ -95,12 +95,16 @@ class HeadEnd:
         """The routes."""
         application = web.Application(middlewares=[self._middleware])
         router = application.router
-        router.add_get("/", self._pages.overview)
-        router.add_get("/static/{name}", self._pages.static)
-        router.add_get("/devices/{device}.json", self._json.rows)
-        router.add_get("/devices/{device}", self._pages.device)
-        router.add_get("/api/keys", self._json.keys)
-        router.add_get("/healthz", self._json.health)
+        for path, handler in (
+            ("/", self._pages.overview),
+            ("/static/{name}", self._pages.static),
+            ("/devices/{device}.json", self._json.rows),
+            ("/devices/{device}", self._pages.device),
+            ("/api/keys", self._json.keys),
+            ("/healthz", self._json.health),
+        ):
+            router.add_get(path, handler)
+            router.add_route("*", path, _only_get)
         router.add_route("*", "/{rest:.*}", self._cosem.serve)
         return application
 
@@ -181,6 +185,10 @@ class HeadEnd:
 def problem(status: Status, reason: str, headers: dict[str, str] | None = None) -> web.Response:
     """An answer that says what was wrong and what would be right, as plain text."""
     return web.Response(status=status, text=f"{reason}\n", headers=headers)
+
+
+async def _only_get(request: web.Request) -> web.StreamResponse:
+    raise MethodNotAllowed(request.method, ("GET", "HEAD"))
 
 
 def _safe_cid(cid: str | None) -> str | None:

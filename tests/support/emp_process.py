@@ -1,0 +1,105 @@
+"""A running `emp serve` for tests: on loopback, on a free port, stopped afterwards."""
+
+import http.client
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+from smgw.cosem.data import Data, DataType
+from smgw.cosem.device_id import DeviceId
+from smgw.cosem.obis import Obis
+from smgw.cosem.status_word import StatusWord
+from smgw.cosemxml import document
+from smgw.cosemxml.document import Document, Register, Row
+
+ROOT = Path(__file__).resolve().parents[2]
+XML = "application/vnd.de-dke-k461-cosem+xml"
+GATEWAY = DeviceId.parse("ESMG0000000001")
+DEVICE = DeviceId.parse("1EMH0005347109")
+STORE = "ab" * 16
+ENERGY = Register(Obis.parse("1.8.0"), -1, 30)
+POWER = Register(Obis.parse("16.7.0"), 0, 27)
+START_US = 1_700_000_000_000_000
+
+
+class Answer(NamedTuple):
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def text(self) -> str:
+        return self.body.decode()
+
+
+class Emp(NamedTuple):
+    process: "subprocess.Popen[str]"
+    port: int
+
+    def ask(self, verb: str, path: str, body: bytes | None = None, **headers: str) -> Answer:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+        try:
+            named = {name.replace("_", "-"): value for name, value in headers.items()}
+            connection.request(verb, path, body, named)
+            answer = connection.getresponse()
+            return Answer(answer.status, dict(answer.getheaders()), answer.read())
+        finally:
+            connection.close()
+
+    def put(self, content: Document, **headers: str) -> Answer:
+        named = {"Content_Type": XML, **headers}
+        return self.ask("PUT", f"/cosem/ldevs/{content.device.uri}", document.encode(content), **named)
+
+
+def row(number: int, *values: int, **changes: object) -> Row:
+    data = tuple(Data(DataType.LONG64, value) for value in values)
+    return Row(number, START_US + number * 1_000_000, None, True, StatusWord(5, 0x10104), data)._replace(**changes)
+
+
+def content(*rows: Row, registers: tuple[Register, ...] = (ENERGY,), **changes: object) -> Document:
+    return Document(GATEWAY, STORE, DEVICE, registers, rows)._replace(**changes)
+
+
+def start(database: Path, *options: str) -> Emp:
+    environment = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join(map(str, (ROOT / "firmware", ROOT / "simulator-host"))),
+        "TZ": "Europe/Berlin",
+    }
+    command = [sys.executable, "-m", "emp", "serve", "--listen", "127.0.0.1:0", "--db", str(database), *options]
+    process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    assert process.stderr is not None
+    line = process.stdout.readline()
+    if not line.startswith("emp: listening on http://127.0.0.1:"):
+        process.kill()
+        raise AssertionError(line + process.stderr.read())
+    return Emp(process, int(line.split("127.0.0.1:")[1].split("/")[0]))
+
+
+def stop(emp: Emp, number: int = signal.SIGTERM) -> str:
+    """End the server and return what it said on standard error."""
+    emp.process.send_signal(number)
+    try:
+        _, said = emp.process.communicate(timeout=10)
+    except subprocess.TimeoutExpired:
+        emp.process.kill()
+        emp.process.communicate()
+        raise
+    return said
+
+
+@contextmanager
+def running(database: Path, *options: str) -> Iterator[Emp]:
+    emp = start(database, *options)
+    try:
+        yield emp
+    finally:
+        if emp.process.poll() is None:
+            said = stop(emp)
+            assert "Traceback" not in said, said

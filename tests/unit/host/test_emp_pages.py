@@ -1,0 +1,160 @@
+"""Pages for people: complete HTML, safe, without scripts; and the command line."""
+
+import html.parser
+import signal
+import subprocess
+import sys
+import time
+
+import emp_process
+import pytest
+from emp.times import ago, iso, local
+from emp_process import DEVICE, ENERGY, GATEWAY, POWER, content, row
+from smgw.cosem.obis import Obis
+from smgw.cosemxml.document import Register
+
+VOID = {"meta", "link", "br", "img", "input", "hr"}
+
+
+class Checker(html.parser.HTMLParser):
+    """Every element is closed; no script, no inline style."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.open, self.texts, self.links = [], [], []
+        self.feed(text)
+        assert self.open == []
+
+    def handle_starttag(self, tag, attrs):
+        assert tag not in ("script", "style")
+        assert not {name for name, _ in attrs} & {"style", "onclick", "onload"}
+        self.links += [value for name, value in attrs if name == "href"]
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.texts.append(data.strip())
+
+
+@pytest.fixture(scope="module")
+def emp(tmp_path_factory):
+    with emp_process.running(tmp_path_factory.mktemp("emp") / "emp.db") as running:
+        assert "No gateway has delivered yet" in running.ask("GET", "/").text
+        rows = [row(n, 1_000_000 + n, -n, time_valid=n != 150) for n in range(1, 251)]
+        running.put(content(*rows, registers=(ENERGY, POWER)))
+        yield running
+
+
+def test_the_overview_shows_gateways_devices_and_latest_values(emp):
+    answer = emp.ask("GET", "/")
+    texts = Checker(answer.text).texts
+    assert {str(GATEWAY), str(DEVICE), "100025.0", "Wh", "-250", "W", "1-0:1.8.0*255", "energy, import"} <= set(texts)
+    assert '<meta http-equiv="refresh" content="5">' in answer.text
+    assert answer.headers["Content-Security-Policy"].startswith("default-src 'self'")
+    assert 'title="2023-11-14T22:17:30.00Z (UTC)">2023-11-14 23:17:30 CET<' in answer.text
+
+
+def test_the_devices_page_shows_rows_newest_first_in_pages(emp):
+    first = emp.ask("GET", f"/devices/{DEVICE.uri}")
+    assert "Page 1 of 3" in first.text
+    assert "refresh" not in first.text
+    assert "100025.0" in Checker(first.text).texts
+    second = Checker(emp.ask("GET", f"/devices/{DEVICE.uri}?page=2").text)
+    assert "not valid" in second.texts
+    assert f"/devices/{DEVICE.uri}?page=3" in second.links
+    last = Checker(emp.ask("GET", f"/devices/{DEVICE.uri}?page=3").text)
+    assert "100000.1" in last.texts
+    assert f"/devices/{DEVICE.uri}?page=4" not in last.links
+    assert emp.ask("GET", f"/devices/{DEVICE.uri}?page=99").status == 200
+
+
+def test_every_link_of_the_pages_leads_somewhere(emp):
+    pages = ["/", f"/devices/{DEVICE.uri}"]
+    links = {link for page in pages for link in Checker(emp.ask("GET", page).text).links if link.startswith("/")}
+    assert len(links) > 5
+    for link in links:
+        assert emp.ask("GET", link).status == 200, link
+
+
+def test_what_a_meter_says_is_never_markup(tmp_path):
+    from smgw.cosem.data import Data, DataType
+
+    evil = Data(DataType.VISIBLE_STRING, "<script>alert(1)</script>")
+    register = Register(Obis.parse("0-0:96.1.0*255"), 0, 255, 1)
+    with emp_process.running(tmp_path / "emp.db") as emp:
+        emp.put(content(row(1)._replace(values=(evil,)), registers=(register,)))
+        for page in ("/", f"/devices/{DEVICE.uri}"):
+            text = emp.ask("GET", page).text
+            Checker(text)
+            assert "&lt;script&gt;" in text
+
+
+def test_times_for_people():
+    assert iso(1_700_000_000_250_000) == "2023-11-14T22:13:20.25Z"
+    assert iso(None) is None
+    assert local(None) == "–"
+    assert [ago(0, seconds * 1_000_000) for seconds in (-5, 1, 42, 300, 10_800, 1_036_800)] == [
+        "just now",
+        "just now",
+        "42 s ago",
+        "5 min ago",
+        "3 h ago",
+        "12 d ago",
+    ]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_it_stops_within_two_seconds_even_with_idle_connections(tmp_path, number):
+    import socket
+
+    emp = emp_process.start(tmp_path / "emp.db")
+    with socket.create_connection(("127.0.0.1", emp.port)), socket.create_connection(("127.0.0.1", emp.port)) as half:
+        half.sendall(
+            b"PUT /cosem/ldevs/1emh0005347109.sm HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\nContent-Type: a/b\r\n\r\n"
+        )
+        time.sleep(0.2)
+        started = time.monotonic()
+        said = emp_process.stop(emp, number)
+    assert time.monotonic() - started < 2
+    assert (emp.process.returncode, said) == (0, "")
+
+
+def command(*arguments):
+    environment = {"PYTHONPATH": f"{emp_process.ROOT}/firmware:{emp_process.ROOT}/simulator-host", "PATH": ""}
+    return subprocess.run([sys.executable, "-m", "emp", *arguments], env=environment, capture_output=True, text=True)
+
+
+def test_status_reads_beside_a_running_server(tmp_path):
+    with emp_process.running(tmp_path / "emp.db") as emp:
+        emp.put(content(row(1, 1)))
+        told = command("status", "--db", str(tmp_path / "emp.db"))
+    assert told.returncode == 0
+    assert f"gateway {GATEWAY}  1 rows" in told.stdout
+    assert command("status", "--db", str(tmp_path / "emp.db")).stdout.startswith(f"{tmp_path}/emp.db: 1 gateways")
+
+
+def test_help_teaches():
+    assert "emp serve --listen 127.0.0.1:0" in command("--help").stdout
+
+
+def test_a_second_server_a_wrong_file_and_a_taken_port_are_told_without_traceback(tmp_path):
+    (tmp_path / "text.db").write_text("this is no database, it is a letter to a friend" * 50)
+    with emp_process.running(tmp_path / "emp.db") as emp:
+        port = f"127.0.0.1:{emp.port}"
+        cases = {
+            "another emp serve uses it": ("serve", "--listen", "127.0.0.1:0", "--db", f"{tmp_path}/emp.db"),
+            "is not usable as a store": ("serve", "--listen", "127.0.0.1:0", "--db", f"{tmp_path}/text.db"),
+            "No such file or directory": ("serve", "--listen", "127.0.0.1:0", "--db", f"{tmp_path}/no/emp.db"),
+            "cannot listen on": ("serve", "--listen", port, "--db", f"{tmp_path}/other.db"),
+            "is no HOST:PORT": ("serve", "--listen", "8080"),
+            "no such file": ("status", "--db", f"{tmp_path}/none.db"),
+            "cannot be read": ("status", "--db", f"{tmp_path}/text.db"),
+        }
+        for message, arguments in cases.items():
+            told = command(*arguments)
+            assert told.returncode in (1, 2)
+            assert message in told.stderr
+            assert "Traceback" not in told.stderr
