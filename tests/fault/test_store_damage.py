@@ -5,7 +5,6 @@ import random
 import shutil
 
 import pytest
-
 from smgw.cosem.data import Data, DataType
 from smgw.cosem.device_id import DeviceId
 from smgw.cosem.obis import Obis

@@ -8,7 +8,6 @@ import time
 from pathlib import Path
 
 import pytest
-
 from smgw.store.lmn import LmnStore
 from smgw.store.lmn_view import LmnView
 

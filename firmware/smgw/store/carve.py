@@ -3,7 +3,8 @@
 Only leaf cells are read, and the inner cells of index trees (a table WITHOUT ROWID is one); see the database file
 format of SQLite, "B-tree Pages" and "Record Format". Nothing is trusted: a cell that does not parse is passed over.
 
-page     octet 0 kind (2 inner index, 5 inner table, 10 leaf index, 13 leaf table) .. 3 cell count u16 .. 8 or 12 cell offsets u16
+page     octet 0 kind (2 inner index, 5 inner table, 10 leaf index, 13 leaf table), 3 cell count u16,
+         8 (inner: 12) offset of each cell u16
 cell     [child u32] [payload size] [rowid] payload [first overflow page u32]
 payload  header size, one serial type a column, then the columns
 """

@@ -10,7 +10,7 @@ CHECKPOINT_FRAMES = 512
 #: The -wal is cut back to this once a reader that held it back has gone.
 WAL_KEPT_BYTES = 4 * 1024 * 1024
 #: How long a reader waits for a lock, and how long the writer does: only a recovery after a crash holds one.
-BUSY_S = 5.0
+BUSY_MS = 5000
 
 
 def connect_writer(path: Path) -> sqlite3.Connection:
@@ -78,7 +78,7 @@ def _connect(path: Path, mode: str) -> sqlite3.Connection:
     return sqlite3.connect(
         f"{path.absolute().as_uri()}?mode={mode}",
         uri=True,
-        timeout=BUSY_S,
+        timeout=BUSY_MS / 1000,
         isolation_level=None,
         check_same_thread=False,
     )

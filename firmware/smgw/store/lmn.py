@@ -1,7 +1,6 @@
 """lmn.db, written by the LMN process: durable when `append` returns, calm when the disk is full."""
 
 import contextlib
-import hashlib
 import logging
 import sqlite3
 import time
@@ -130,7 +129,7 @@ class LmnStore(StoreWriter):
 
         A version of kind `meter` also marks the captures of the meter with that name from now on.
         """
-        sha256 = hashlib.sha256(content.encode()).digest()
+        sha256 = sha256(content.encode()).digest()
 
         def body(connection: sqlite3.Connection) -> int:
             connection.execute(

@@ -1,5 +1,6 @@
 """What other processes read of lmn.db."""
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Self
@@ -9,11 +10,14 @@ from smgw.cosem.device_id import DeviceId
 from smgw.cosem.obis import Obis
 from smgw.cosem.reading import ClockState, MeterTime, MeterTimeKind, Reading, Stamp
 from smgw.store import paths
+from smgw.store.errors import StoreDamaged
 from smgw.store.records import ListKind, MeterState, Origin, StoredRecord
 from smgw.store.rows import Word
 from smgw.store.schema import lmn_schema
 from smgw.store.values import from_column
 from smgw.store.view import View
+
+_log = logging.getLogger(__name__)
 
 _METER = f"meter = (SELECT id FROM word WHERE kind = {Word.METER:d} AND octets = ?)"  # noqa: S608 - constant
 _CAPTURES = f"""SELECT number, device, boot, boottime_ns, utc_us, dispersion_us, clock_state,
@@ -22,6 +26,13 @@ _CAPTURES = f"""SELECT number, device, boot, boottime_ns, utc_us, dispersion_us,
 _READINGS = f"""SELECT reading.capture, register, type, value, raw_type, raw, status_type, status
     FROM capture CROSS JOIN reading ON reading.capture = capture.number
     WHERE capture.{_METER} AND number > ? AND number <= ? ORDER BY number, place"""  # noqa: S608
+
+# One step down the index of slots for every register and list of the meter, however many rows there are.
+_NEWEST_TARGET = f"""SELECT max((SELECT target_time_us FROM reading
+        WHERE reading.register = register.id AND reading.list = lists.value AND target_time_us IS NOT NULL
+        ORDER BY target_time_us DESC LIMIT 1))
+    FROM register, (SELECT 1 AS value UNION SELECT 2 UNION SELECT 3 UNION SELECT 4) AS lists
+    WHERE register.{_METER}"""  # noqa: S608 - constant
 
 
 class _Register(NamedTuple):
@@ -64,21 +75,15 @@ class LmnView(View):
             self._learn(captures, rows)
         readings: dict[int, list[Reading]] = {capture[0]: [] for capture in captures}
         registers = self._registers
-        for number, register, kind, value, raw_type, raw, status_type, status in rows:
-            obis, scaler, unit, class_id, attribute = registers[register]
-            readings[number].append(
-                Reading(
-                    obis,
-                    from_column(kind, value),
-                    scaler,
-                    unit,
-                    None if raw_type is None else from_column(raw_type, raw),
-                    None if status_type is None else from_column(status_type, status),
-                    class_id,
-                    attribute,
-                )
-            )
-        return [self._record(meter, capture, tuple(readings[capture[0]])) for capture in captures]
+        for row in rows:
+            try:
+                readings[row[0]].append(_reading(registers[row[1]], row))
+            except (KeyError, ValueError) as error:  # a flipped bit that no check of SQLite sees: one value, not all
+                _log.warning("%s: a reading of record %d is unreadable: %r", self._path, row[0], error)
+        try:
+            return [self._record(meter, capture, tuple(readings[capture[0]])) for capture in captures]
+        except (KeyError, ValueError) as error:
+            raise StoreDamaged(self._path, f"a record after {after} is unreadable: {error!r}") from error
 
     def backlog(self, meter: str, after: int) -> int:
         """How many records of this meter stand behind position `after`."""
@@ -87,9 +92,8 @@ class LmnView(View):
 
     def last_target_us(self, meter: str) -> int | None:
         """The newest target time registered for this meter; None if nothing of it is on a grid."""
-        query = f"SELECT target_time_us FROM capture WHERE {_METER} AND target_time_us NOT NULL ORDER BY number DESC LIMIT 1"  # noqa: S608
-        rows = self._rows(query, meter.encode())
-        return int(rows[0][0]) if rows else None
+        (newest,) = self._rows(_NEWEST_TARGET, meter.encode())[0]
+        return None if newest is None else int(newest)
 
     def last_position(self, meter: str) -> int:
         """The position of the newest record of this meter; 0 if there is none."""
@@ -135,6 +139,21 @@ class LmnView(View):
     def _forget(self) -> None:
         self._words.clear()
         self._registers.clear()
+
+
+def _reading(register: _Register, row: Sequence[Any]) -> Reading:
+    obis, scaler, unit, class_id, attribute = register
+    _, _, kind, value, raw_type, raw, status_type, status = row
+    return Reading(
+        obis,
+        from_column(kind, value),
+        scaler,
+        unit,
+        None if raw_type is None else from_column(raw_type, raw),
+        None if status_type is None else from_column(status_type, status),
+        class_id,
+        attribute,
+    )
 
 
 CLOCK_QUERY = "SELECT boot_id, boottime_ns, offset_us, dispersion_us, state FROM clock_state"

@@ -30,7 +30,10 @@ class OwnerLock:
         self.note(self._read()[1])
 
     def note(self, store_id: str) -> None:
-        """Write who owns the store, and its identity, which so outlives the pages of the database. A full disk must not keep the gateway from starting."""
+        """Write who owns the store, and its identity, which so outlives the pages of the database.
+
+        A full disk must not keep the gateway from starting.
+        """
         self.store_id = store_id
         with contextlib.suppress(OSError):
             os.pwrite(self._file, f"{os.getpid():<10} {store_id:<32}\n".encode(), 0)

@@ -1,12 +1,12 @@
 """Log books: gapless numbers, each entry sealed by the hash that the next one carries (TR-03109-1, log entries)."""
 
-import hashlib
 import sqlite3
 from collections.abc import Iterable, Sequence
 from enum import IntEnum
 from typing import Any, NamedTuple
 
 from smgw.cosem.reading import ClockState, Stamp
+from smgw.store.digest import sha256
 
 _FIRST = bytes(32)
 _COLUMNS = "book, number, event, level, outcome, subject, utc_us, clock_state, boot_id, boottime_ns, hash"
@@ -39,7 +39,7 @@ class LogEntry(NamedTuple):
 
     def digest(self) -> bytes:
         """SHA-256 over the fields in their order, each as text or octets with its length before it."""
-        sealed = hashlib.sha256()
+        sealed = sha256()
         for field in self:
             octets = (
                 field if isinstance(field, bytes) else (field if isinstance(field, str) else str(int(field))).encode()
@@ -85,11 +85,10 @@ def write(connection: sqlite3.Connection, notes: Sequence[Note]) -> None:
 
 
 def newest(connection: sqlite3.Connection, limit: int, book: str | None = None) -> list[LogEntry]:
-    """The newest entries of one book or of all, oldest first."""
-    rows = connection.execute(
-        f"SELECT {_COLUMNS} FROM log WHERE ?1 IS NULL OR book = ?1 ORDER BY utc_us DESC, book, number DESC LIMIT ?2",  # noqa: S608
-        (book, limit),
-    ).fetchall()
+    """The newest entries of one book by number, or of all books by time; oldest first."""
+    query = f"""SELECT {_COLUMNS} FROM log WHERE ?1 IS NULL OR book = ?1
+        ORDER BY iif(?1 IS NULL, utc_us, 0) DESC, number DESC LIMIT ?2"""  # noqa: S608 - constant columns
+    rows = connection.execute(query, (book, limit)).fetchall()
     return [_entry(row) for row in reversed(rows)]
 
 

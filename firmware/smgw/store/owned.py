@@ -36,6 +36,7 @@ class OwnedFile:
         """`whole_wal`: a missing -wal means lost rows, whose numbers must not be given again; salvage then too."""
         self.path = path
         self.salvaged: str | None = None
+        self.broken: str | None = None  # why the file is not open: it is damaged and could not be replaced yet
         self.lock = threading.RLock()
         self._schema = schema
         self._salvage = salvage
@@ -48,6 +49,9 @@ class OwnedFile:
             if why := self._open():
                 self._replace(why)
                 self._open()
+        except sqlite3.Error as error:
+            self._owner.release()
+            raise self._said(error) from error
         except BaseException:
             self._owner.release()
             raise
@@ -64,8 +68,12 @@ class OwnedFile:
         """Move the file aside while it is open, salvage it into a new one and go on with that."""
         with self.lock:
             self._disconnect()
-            self._replace(why)
-            self._open()
+            try:
+                self._replace(why)
+            except sqlite3.Error as error:
+                raise self._said(error) from error
+            finally:
+                self.broken = self._open()
 
     def _open(self) -> str | None:
         """Connect, or say what is wrong with the file."""
@@ -88,12 +96,15 @@ class OwnedFile:
         except sqlite3.Error as error:
             if is_damaged(error):
                 return str(error)
-            if is_full(error):
-                raise StoreFull(self.path) from error
-            raise StoreError(
-                self.path, f"cannot be opened ({error}); free some space or check the rights of the directory"
-            ) from error
+            raise self._said(error) from error
         return None
+
+    def _said(self, error: sqlite3.Error) -> StoreError:
+        if is_full(error):
+            return StoreFull(self.path)
+        return StoreError(
+            self.path, f"cannot be opened ({error}); look at the rights of the state directory and its disk"
+        )
 
     def _disconnect(self) -> None:
         self.writer.close()
@@ -110,6 +121,10 @@ class OwnedFile:
             paths.shm_of(self.path).unlink(missing_ok=True)
             if build.exists() and self._is_whole(build):
                 _rename(build, self.path)
+        self._discard(build)
+
+    @staticmethod
+    def _discard(build: Path) -> None:
         for left in (build, build.with_name(build.name + "-journal")):
             left.unlink(missing_ok=True)
 
@@ -165,6 +180,7 @@ class OwnedFile:
 
     def _create(self, damaged: Path | None) -> str:
         build = paths.build_of(self.path)
+        self._discard(build)
         build.touch(0o640)
         build.chmod(0o640)
         saved = ""

@@ -3,6 +3,8 @@
 First SQLite reads what it still can, range by range; where that leaves a gap, the pages themselves are searched.
 """
 
+# ruff: noqa: S608 - the names in the queries are those of our schema
+
 import contextlib
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
@@ -109,8 +111,8 @@ def _copy_ends(source: sqlite3.Connection, target: sqlite3.Connection, name: str
     for way in ways:
         rows: list[_Row] = []
         try:
-            for row in source.execute(f"SELECT {table.names} FROM {way}"):  # noqa: S608 - names of our schema
-                rows.append(row)  # noqa: PERF402 - what was read before the damage counts
+            for row in source.execute(f"SELECT {table.names} FROM {way}"):
+                rows.append(row)  # what was read before the damage counts
             whole = True
         except sqlite3.DatabaseError:
             whole = False
@@ -126,7 +128,7 @@ def _copy_ranges(source: sqlite3.Connection, target: sqlite3.Connection) -> int:
     low, high, failed = _span(source)
     for name, key in (("capture", "number"), ("reading", "capture")):
         table = _Table(target, name)
-        query = f"SELECT {table.names} FROM {name} NOT INDEXED WHERE {key} BETWEEN ? AND ?"  # noqa: S608 - our schema
+        query = f"SELECT {table.names} FROM {name} NOT INDEXED WHERE {key} BETWEEN ? AND ?"
         for start in range(low, high + 1, _CHUNK):
             ranges = [(start, min(start + _CHUNK - 1, high))]
             while ranges:
@@ -189,15 +191,16 @@ def _named(records: Iterable[Carved]) -> Iterator[tuple[str, _Row]]:
 def _settle(target: sqlite3.Connection, identity: bytes | None) -> int:
     """Drop rows that name what was not found, mark the others with their older identity; how many captures are left."""
     for query in (
-        "DELETE FROM capture WHERE list NOT BETWEEN 1 AND 4 OR origin NOT BETWEEN 1 AND 3 OR clock_state NOT BETWEEN 0 AND 1"
+        "DELETE FROM capture WHERE list NOT BETWEEN 1 AND 4 OR origin NOT BETWEEN 1 AND 3"
+        " OR clock_state NOT BETWEEN 0 AND 1"
         " OR meter_time_kind NOT BETWEEN 1 AND 4 OR number < 1",
-        f"DELETE FROM capture WHERE meter NOT IN (SELECT id FROM word WHERE kind = {Word.METER:d})"  # noqa: S608
+        f"DELETE FROM capture WHERE meter NOT IN (SELECT id FROM word WHERE kind = {Word.METER:d})"
         f" OR device NOT IN (SELECT id FROM word WHERE kind = {Word.DEVICE:d})"
         f" OR boot NOT IN (SELECT id FROM word WHERE kind = {Word.BOOT:d})",
         "DELETE FROM reading WHERE capture NOT IN (SELECT number FROM capture)"
         " OR register NOT IN (SELECT id FROM register)",
         "UPDATE capture SET older_store = NULL, older_number = NULL"
-        f" WHERE older_store NOT IN (SELECT id FROM word WHERE kind = {Word.OLDER_STORE:d})",  # noqa: S608
+        f" WHERE older_store NOT IN (SELECT id FROM word WHERE kind = {Word.OLDER_STORE:d})",
     ):
         target.execute(query)
     if identity is not None:

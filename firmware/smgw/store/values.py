@@ -69,10 +69,13 @@ def _pack(data: Data) -> bytes:
 def _unpack(octets: bytes) -> tuple[Data, ...]:
     items = []
     at = 0
-    while at < len(octets):
-        kind, form, size = _HEAD.unpack_from(octets, at)
-        at += _HEAD.size
-        body = octets[at : at + size]
-        at += size
-        items.append(from_column(kind, None if form == 0 else _INT64.unpack(body)[0] if form == 1 else body))
+    try:
+        while at < len(octets):
+            kind, form, size = _HEAD.unpack_from(octets, at)
+            at += _HEAD.size
+            body = octets[at : at + size]
+            at += size
+            items.append(from_column(kind, None if form == 0 else _INT64.unpack(body)[0] if form == 1 else body))
+    except struct.error as error:
+        raise ValueError(f"not the octets of a structure: {error}") from None
     return tuple(items)

@@ -48,7 +48,7 @@ class WanStore(StoreWriter):
         acknowledged: int,
         set_aside: Sequence[SetAside] = (),
     ) -> None:
-        """Rows up to `position` are settled: `acknowledged` of them arrived, the others are set aside. One durable step.
+        """Rows up to `position` are settled, in one durable step: `acknowledged` arrived, the others are set aside.
 
         The cursor only grows.
         """
@@ -56,7 +56,8 @@ class WanStore(StoreWriter):
             lambda connection: (
                 connection.execute(
                     """INSERT INTO cursor VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE
-                    SET position = max(position, excluded.position), acknowledged = acknowledged + excluded.acknowledged""",
+                    SET position = max(position, excluded.position),
+                    acknowledged = acknowledged + excluded.acknowledged""",
                     (emp, store_id, meter, position, acknowledged),
                 ),
                 connection.executemany(_INSERT_SET_ASIDE, set_aside),

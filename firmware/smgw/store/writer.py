@@ -11,7 +11,7 @@ from typing import Self, TypeVar
 from smgw.clock.gateway_clock import GatewayClock
 from smgw.cosem.reading import Stamp
 from smgw.store import paths
-from smgw.store.connection import WAL_KEPT_BYTES, transaction
+from smgw.store.connection import BUSY_MS, WAL_KEPT_BYTES, transaction
 from smgw.store.errors import StoreError, StoreFull, is_damaged, is_full
 from smgw.store.log_book import Level, Note
 from smgw.store.owned import OwnedFile, Salvage
@@ -106,6 +106,9 @@ class StoreWriter:
         unchanged where the disk is full.
         """
         with self._file.lock:
+            if self._file.broken:
+                self._file.replace(self._file.broken)
+                self._take_over()
             try:
                 result = self._attempt(body)
             except sqlite3.Error as error:
@@ -149,7 +152,10 @@ class StoreWriter:
             if size <= _WAL_BOUND_BYTES:
                 return
             self._file.writer.execute(f"PRAGMA busy_timeout = {_CHECKPOINT_WAIT_MS}")
-            busy = self._file.writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+            try:
+                busy = self._file.writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+            finally:
+                self._file.writer.execute(f"PRAGMA busy_timeout = {BUSY_MS}")
         except (OSError, sqlite3.Error) as error:
             _log.warning("%s: the -wal could not be checkpointed: %s", self._file.path, error)
             return

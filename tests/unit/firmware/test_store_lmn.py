@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-
 from smgw.cosem.data import NULL, RANGE, Data, DataType
 from smgw.cosem.device_id import DeviceId
 from smgw.cosem.obis import Obis

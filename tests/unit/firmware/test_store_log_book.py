@@ -1,8 +1,9 @@
-import pytest
+from itertools import pairwise
 
+import pytest
 from smgw.cosem.reading import ClockState, Stamp
 from smgw.store.lmn import LmnStore
-from smgw.store.log_book import Level, first_broken
+from smgw.store.log_book import Level, first_broken, newest
 
 STAMP = Stamp("boot", 1, 2, 3, ClockState.INVALID)
 
@@ -14,8 +15,6 @@ def store(tmp_path):
 
 
 def book(store, name="system"):
-    from smgw.store.log_book import newest
-
     return newest(store._file.writer, 100, name)
 
 
@@ -38,7 +37,7 @@ def test_each_entry_carries_the_hash_of_the_entry_before(store):
 
     entries = book(store)
     assert entries[0].hash == bytes(32)
-    assert all(after.hash == before.digest() for before, after in zip(entries, entries[1:], strict=False))
+    assert all(after.hash == before.digest() for before, after in pairwise(entries))
     assert first_broken(entries) is None
 
 

@@ -1,5 +1,4 @@
 import pytest
-
 from smgw.clock.sample import TimeSample
 from smgw.store.errors import StoreAbsent, StoreOwned
 from smgw.store.orders import place_order

@@ -1,0 +1,193 @@
+"""The file system is full: live-rate rows make room for grid values, every loss is counted, nothing falls over."""
+
+import contextlib
+import os
+import subprocess
+
+import pytest
+from smgw.cosem.data import Data, DataType
+from smgw.cosem.device_id import DeviceId
+from smgw.cosem.obis import Obis
+from smgw.cosem.reading import Capture, ClockState, Reading, Stamp
+from smgw.store.errors import StoreFull
+from smgw.store.lmn import LmnStore
+from smgw.store.lmn_view import LmnView
+from smgw.store.log_book import Level
+from smgw.store.records import Record
+from smgw.store.wan import WanStore
+
+if os.geteuid() != 0:
+    pytest.skip("NEEDS ROOT: a small tmpfs is mounted to fill it up", allow_module_level=True)
+
+DEVICE = DeviceId.parse("1EMH0011802881")
+REGISTERS = [Obis.parse(code) for code in ("1.8.0", "2.8.0", "16.7.0", "36.7.0", "56.7.0", "76.7.0", "1.8.1", "1.8.2")]
+
+
+def record(number: int, *, grid: bool = False) -> Record:
+    stamp = Stamp("boot", number * 10**9, number * 10**6, 5000, ClockState.SYNCHRONISED)
+    readings = tuple(Reading(obis, Data(DataType.LONG64, number * 8 + at), -1, 30) for at, obis in enumerate(REGISTERS))
+    return Record(Capture("house", DEVICE, stamp, None, readings), stamp.utc_us if grid else None)
+
+
+@pytest.fixture
+def disk(tmp_path):
+    """A file system of 8 MiB."""
+    mount = tmp_path / "disk"
+    mount.mkdir()
+    done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "smgw-test", mount], capture_output=True, text=True)
+    if done.returncode:
+        pytest.skip(f"NEEDS MOUNT: no tmpfs can be mounted here: {done.stderr.strip()}")
+    yield mount
+    subprocess.run(["umount", mount], check=True)
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch):
+    """Ask at every append whether there is room again."""
+    monkeypatch.setattr("smgw.store.lmn._ASK_EVERY_S", 0.0)
+
+
+def fill(disk, name="filler"):
+    """Another program takes all the space there is."""
+    with (disk / name).open("wb", buffering=0) as file, contextlib.suppress(OSError):
+        while True:
+            file.write(bytes(4096))
+
+
+def kept(disk):
+    with LmnView.open(disk) as view:
+        rows = view.records("house", 0, 10**6)
+        assert view.backlog("house", 0) == len(rows)
+        return rows, view.counts()
+
+
+def test_the_oldest_live_rate_rows_give_way_and_every_grid_value_stays(disk):
+    with LmnStore.open(disk) as store:
+        numbers = {}
+        for number in range(1, 40_001, 10):
+            batch = [record(n, grid=n % 100 == 0) for n in range(number, number + 10)]
+            numbers.update(zip(batch, store.append(batch), strict=True))
+        rows, counts = kept(disk)
+        entries = [entry.event for entry in store_log(disk)]
+
+    assert all(number is not None for entry, number in numbers.items() if entry.target_time_us is not None)
+    assert sum(row.target_time_us is not None for row in rows) == 400
+    assert counts.get("lost_grid", 0) == 0
+    assert len(rows) + counts["lost_live"] == 40_000
+    live = [row.stamp.utc_us // 10**6 for row in rows if row.target_time_us is None]
+    assert live == [n for n in range(live[0], 40_001) if n % 100], "the oldest went, without holes"
+    assert len(live) > 5000
+    assert entries.count("disk-full") == 1
+
+
+def store_log(disk):
+    with LmnView.open(disk) as view:
+        return view.log_entries(1000)
+
+
+def test_another_program_fills_the_disk_and_gives_it_back(disk):
+    with LmnStore.open(disk) as store, LmnView.open(disk) as view:
+        for number in range(1, 5001, 10):
+            store.append([record(n) for n in range(number, number + 10)])
+        fill(disk)
+
+        returned = [store.append([record(n, grid=n % 10 == 0)])[0] for n in range(5001, 6001)]
+        grid = [number for at, number in enumerate(returned) if (5001 + at) % 10 == 0]
+        assert None not in grid
+        assert view.changed()
+        assert view.records("house", grid[-1] - 1, 1)[0].readings == record(6000).capture.readings
+        store.log("still-here", Level.INFO, "", record(1).capture.stamp)
+        assert not (disk / "lmn.ballast").exists()
+
+        (disk / "filler").unlink()
+        assert None not in store.append([record(n) for n in range(6001, 6101)])
+        assert (disk / "lmn.ballast").stat().st_size == 2 * 1024 * 1024
+
+        rows, counts = kept(disk)
+        assert len(rows) + counts["lost_live"] == 6100
+        assert [entry.event for entry in view.log_entries(10, "system")] == [
+            "disk-full",
+            "still-here",
+            "disk-room-again",
+        ]
+        durable = {number for number in returned if number}
+        gone_since = {number for number in durable if number not in {row.position for row in rows}}
+        assert len(gone_since) <= counts["lost_live"]
+
+
+def test_where_nothing_can_be_thinned_grid_values_take_the_reserve_and_then_are_counted(disk):
+    with LmnStore.open(disk) as store:
+        written = 0
+        lost = 0
+        for number in range(1, 40_001, 20):
+            for answer in store.append([record(n, grid=True) for n in range(number, number + 20)]):
+                written += answer is not None
+                lost += answer is None
+        assert not (disk / "lmn.ballast").exists()
+        rows, _ = kept(disk)
+        assert len(rows) == written > 10_000
+        assert store.counts()["lost_grid"] == lost > 0
+
+
+def test_no_room_at_all_loses_what_it_must_and_never_falls_over(disk):
+    with LmnStore.open(disk, ballast_bytes=0) as store:
+        store.append([record(1)])
+        fill(disk)
+        answers = [store.append([record(n, grid=n % 2 == 0)])[0] for n in range(2, 3000)]
+        store.log("still-here", Level.INFO, "", record(1).capture.stamp)
+        rows, _ = kept(disk)
+        counts = store.counts()
+        assert len(rows) + counts.get("lost_live", 0) + counts.get("lost_grid", 0) == 2999
+        assert {answer for answer in answers if answer} >= {row.position for row in rows} - {1}
+
+        (disk / "filler").unlink()
+        assert store.append([record(3000)]) != [None]
+        rows, counts = kept(disk)
+        assert len(rows) + counts.get("lost_live", 0) + counts.get("lost_grid", 0) == 3000
+        assert "still-here" in [entry.event for entry in store_log(disk)]
+
+
+def test_the_store_opens_on_a_full_disk(disk):
+    with LmnStore.open(disk) as store:
+        for number in range(1, 3001, 100):
+            store.append([record(n) for n in range(number, number + 100)])
+    fill(disk)
+
+    with LmnStore.open(disk) as store:
+        assert store.salvaged is None
+        assert None not in store.append([record(n, grid=True) for n in range(3001, 3050)])
+
+
+def test_there_is_a_clear_word_where_not_even_a_new_store_fits(disk):
+    fill(disk)
+
+    with pytest.raises(StoreFull, match=r"lmn\.db: the file system is full; free some space"):
+        LmnStore.open(disk)
+    (disk / "filler").unlink()
+    with LmnStore.open(disk) as store:
+        assert store.append([record(1)]) == [1]
+
+
+def test_the_wan_store_says_that_it_is_full_and_goes_on_when_there_is_room(disk):
+    with WanStore.open(disk) as store:
+        store.acknowledge("north", "ab" * 16, "house", 1, 1)
+        fill(disk)
+        with contextlib.suppress(StoreFull):
+            for position in range(2, 3000):
+                store.acknowledge("north", "ab" * 16, f"meter {position}", position, 1)
+        reached = store.cursor("north", "ab" * 16, "house")
+        assert reached == 1
+        (disk / "filler").unlink()
+        store.acknowledge("north", "ab" * 16, "house", 3000, 1)
+        assert store.cursor("north", "ab" * 16, "house") == 3000
+
+
+def test_a_reader_keeps_its_place_all_the_while(disk):
+    seen = []
+    with LmnStore.open(disk) as store, LmnView.open(disk) as view:
+        for number in range(1, 30_001, 50):
+            store.append([record(n) for n in range(number, number + 50)])
+            after = seen[-1] if seen else 0
+            seen += [row.position for row in view.records("house", after, 100)]
+    assert seen == sorted(set(seen))
+    assert len(seen) == 30_000

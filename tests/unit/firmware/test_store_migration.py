@@ -1,0 +1,96 @@
+import sqlite3
+
+import pytest
+from smgw.cosem.data import Data, DataType
+from smgw.cosem.device_id import DeviceId
+from smgw.cosem.obis import Obis
+from smgw.cosem.reading import Capture, ClockState, Reading, Stamp
+from smgw.store import lmn, lmn_view, schema
+from smgw.store.errors import StoreTooNew
+from smgw.store.lmn import LmnStore
+from smgw.store.lmn_view import LmnView
+from smgw.store.records import Record
+
+RECORD = Record(
+    Capture(
+        "house",
+        DeviceId.parse("1EMH0011802881"),
+        Stamp("boot", 1, 2, 3, ClockState.SYNCHRONISED),
+        None,
+        (Reading(Obis.parse("1.8.0"), Data(DataType.LONG64, 5)),),
+    )
+)
+
+
+@pytest.fixture
+def directory(tmp_path):
+    """A store of version 1 with one record."""
+    with LmnStore.open(tmp_path, ballast_bytes=0) as store:
+        store.append([RECORD])
+    return tmp_path
+
+
+def version_2(monkeypatch, migration):
+    """Let this program know a schema version 2."""
+    newer = schema.lmn_schema()._replace(version=2, migrations={1: migration})
+    monkeypatch.setattr(lmn, "lmn_schema", lambda: newer)
+    monkeypatch.setattr(lmn_view, "lmn_schema", lambda: newer)
+
+
+def columns(directory):
+    connection = sqlite3.connect(f"file:{directory}/lmn.db?mode=ro", uri=True)
+    try:
+        names = [row[1] for row in connection.execute("PRAGMA table_info(capture)")]
+        return names, connection.execute("PRAGMA user_version").fetchone()[0]
+    finally:
+        connection.close()
+
+
+def test_a_new_store_has_version_1(directory):
+    assert columns(directory)[1] == 1
+
+
+def test_a_migration_takes_the_rows_along(directory, monkeypatch):
+    version_2(monkeypatch, lambda connection: connection.execute("ALTER TABLE capture ADD COLUMN signature BLOB"))
+
+    with LmnStore.open(directory, ballast_bytes=0) as store:
+        assert store.salvaged is None
+        assert store.append([RECORD]) == [2]
+        with LmnView.open(directory) as view:
+            assert [row.position for row in view.records("house", 0, 9)] == [1, 2]
+    names, version = columns(directory)
+    assert (names[-1], version) == ("signature", 2)
+
+
+def test_a_migration_that_fails_half_way_leaves_version_1_as_it_was(directory, monkeypatch):
+    before = columns(directory)
+
+    def fails(connection):
+        connection.execute("ALTER TABLE capture ADD COLUMN signature BLOB")
+        connection.execute("DELETE FROM capture")
+        raise RuntimeError("power cut")
+
+    with monkeypatch.context() as patch:
+        version_2(patch, fails)
+        with pytest.raises(RuntimeError):
+            LmnStore.open(directory, ballast_bytes=0)
+
+    assert columns(directory) == before
+    with LmnStore.open(directory, ballast_bytes=0) as store:
+        assert store.salvaged is None
+        assert store.append([RECORD]) == [2]
+
+
+def test_a_newer_store_is_refused_and_left_alone(directory):
+    connection = sqlite3.connect(directory / "lmn.db")
+    keeper = sqlite3.connect(f"file:{directory}/lmn.db?mode=ro", uri=True)
+    keeper.execute("SELECT 1 FROM store").fetchone()
+    connection.execute("PRAGMA user_version = 7")
+    connection.close()
+    keeper.close()
+
+    for opens in (LmnStore.open, LmnView.open):
+        with pytest.raises(StoreTooNew, match=r"lmn\.db: has schema version 7, this program knows 1 at most"):
+            opens(directory)
+    assert columns(directory)[1] == 7
+    assert not list(directory.glob("*corrupt*"))
