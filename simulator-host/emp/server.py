@@ -184,7 +184,10 @@ class HeadEnd:
 
 def problem(status: Status, reason: str, headers: dict[str, str] | None = None) -> web.Response:
     """An answer that says what was wrong and what would be right, as plain text."""
-    return web.Response(status=status, text=f"{reason}\n", headers=headers)
+    response = web.Response(status=status, text=f"{reason}\n", headers=headers)
+    if (headers or {}).get("Connection") == "close":
+        response.force_close()
+    return response
 
 
 async def _only_get(request: web.Request) -> web.StreamResponse:
