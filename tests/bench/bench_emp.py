@@ -54,13 +54,13 @@ def body(sender: int, part: int) -> bytes:
     )
 
 
-def send(port: int, sender: int, bodies: list[bytes], until: list[float], counts: list[int], slowest: list[float]) -> None:
+def send(port: int, sender: int, bodies: list[bytes], end: float, counts: list[int], slowest: list[float]) -> None:
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
     path = f"/cosem/ldevs/1emh{sender:010d}.sm"
     headers = {"Content-Type": "application/vnd.de-dke-k461-cosem+xml"}
     for octets in bodies:
         started = time.perf_counter()
-        if started > until[0]:
+        if started > end:
             break
         connection.request("PUT", path, octets, headers)
         answer = connection.getresponse()
@@ -84,9 +84,8 @@ def main() -> list[Result]:
             port = int(server.stdout.readline().split("://")[1].split("/")[0].rsplit(":", 1)[1])
             counts, slowest = [0] * SENDERS, [0.0] * SENDERS
             started = time.perf_counter()
-            until = [started + SECONDS]
             threads = [
-                threading.Thread(target=send, args=(port, sender, bodies[sender], until, counts, slowest))
+                threading.Thread(target=send, args=(port, sender, bodies[sender], started + SECONDS, counts, slowest))
                 for sender in range(SENDERS)
             ]
             for thread in threads:

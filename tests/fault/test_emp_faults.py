@@ -262,3 +262,30 @@ def test_a_full_disk_keeps_nothing_half_and_recovers(small_disk):
         _, said = emp.process.communicate(timeout=10)
     assert "no room left" in said
     assert "Traceback" not in said
+
+
+def test_a_stop_under_load_is_quick_and_keeps_what_was_answered(tmp_path):
+    emp = emp_process.start(tmp_path / "emp.db")
+    acknowledged: set[int] = set()
+
+    def deliver(sender):
+        for first in range(sender * 1_000_000, (sender + 1) * 1_000_000, 50):
+            try:
+                if emp.put(content(*[row(number, number) for number in range(first, first + 50)])).status > 201:
+                    return
+            except Exception:  # no connection, or an answer cut in its middle
+                return
+            acknowledged.update(range(first, first + 50))
+
+    senders = [threading.Thread(target=deliver, args=(sender,)) for sender in range(4)]
+    for sender in senders:
+        sender.start()
+    time.sleep(1)
+    started = time.monotonic()
+    said = emp_process.stop(emp)
+    took = time.monotonic() - started
+    for sender in senders:
+        sender.join()
+    assert (took < 2, said, emp.process.returncode) == (True, "", 0)
+    with emp_process.running(tmp_path / "emp.db") as emp:
+        assert set(numbers(emp)) >= acknowledged
