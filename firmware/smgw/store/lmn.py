@@ -14,6 +14,7 @@ from smgw.cosem.device_id import DeviceId
 from smgw.cosem.reading import ClockState
 from smgw.store import paths, retention
 from smgw.store.ballast import Ballast
+from smgw.store.digest import sha256
 from smgw.store.errors import StoreFull
 from smgw.store.lmn_view import CLOCK_QUERY, saved_clock
 from smgw.store.log_book import Level, Note
@@ -129,15 +130,15 @@ class LmnStore(StoreWriter):
 
         A version of kind `meter` also marks the captures of the meter with that name from now on.
         """
-        sha256 = sha256(content.encode()).digest()
+        digest = sha256(content.encode())
 
         def body(connection: sqlite3.Connection) -> int:
             connection.execute(
                 "INSERT OR IGNORE INTO profile_version (kind, name, sha256, content) VALUES (?, ?, ?, ?)",
-                (kind, name, sha256, content),
+                (kind, name, digest, content),
             )
             query = "SELECT id FROM profile_version WHERE kind = ? AND name = ? AND sha256 = ?"
-            return int(connection.execute(query, (kind, name, sha256)).fetchone()[0])
+            return int(connection.execute(query, (kind, name, digest)).fetchone()[0])
 
         version = self._write(body)
         if kind == "meter":

@@ -39,14 +39,12 @@ class LogEntry(NamedTuple):
 
     def digest(self) -> bytes:
         """SHA-256 over the fields in their order, each as text or octets with its length before it."""
-        sealed = sha256()
+        sealed = b""
         for field in self:
-            octets = (
-                field if isinstance(field, bytes) else (field if isinstance(field, str) else str(int(field))).encode()
-            )
-            sealed.update(len(octets).to_bytes(4, "big"))
-            sealed.update(octets)
-        return sealed.digest()
+            text = field if isinstance(field, (str, bytes)) else str(int(field))
+            octets = text.encode() if isinstance(text, str) else text
+            sealed += len(octets).to_bytes(4, "big") + octets
+        return sha256(sealed)
 
 
 class Note(NamedTuple):

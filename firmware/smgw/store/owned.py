@@ -189,6 +189,7 @@ class OwnedFile:
             if damaged is not None:
                 saved = self._salvage(damaged, connection, self._owner.store_id or None)
             connection.execute(f"PRAGMA user_version = {self._schema.version}")
+        _sync(build)
         if damaged is None:
             _rename(build, self.path)
         return saved
@@ -201,8 +202,12 @@ class OwnedFile:
 
 def _rename(source: Path, target: Path) -> None:
     source.rename(target)
-    directory = os.open(source.parent, os.O_RDONLY | os.O_DIRECTORY)
+    _sync(source.parent)
+
+
+def _sync(path: Path) -> None:
+    file = os.open(path, os.O_RDONLY)
     try:
-        os.fsync(directory)
+        os.fsync(file)
     finally:
-        os.close(directory)
+        os.close(file)

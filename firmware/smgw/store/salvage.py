@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from smgw.cosem.data import RANGE
 from smgw.store.carve import Carved, carve
 from smgw.store.connection import connect_salvage
 from smgw.store.rows import Word
@@ -77,15 +78,19 @@ class _Table:
         self._insert = f"INSERT OR IGNORE INTO {name} VALUES ({', '.join('?' * len(columns))})"
         self._types = [_types(str(declared), not required and not key) for _, _, declared, required, _, key in columns]
         self._readings = name == "reading"
+        self._good: set[tuple[type, ...]] = set()
 
     def insert(self, rows: Iterable[_Row]) -> None:
         """Write the rows that look like ours; one that is there already stays."""
         self._target.executemany(self._insert, [row for row in rows if self._fits(row)])
 
     def _fits(self, row: _Row) -> bool:
-        if not all(isinstance(value, kinds) for value, kinds in zip(row, self._types, strict=True)):
-            return False
-        if self._readings:
+        shape = tuple(map(type, row))
+        if shape not in self._good:
+            if not all(issubclass(found, kinds) for found, kinds in zip(shape, self._types, strict=True)):
+                return False
+            self._good.add(shape)
+        if self._readings and not (row[3] in RANGE and shape[4] is int and row[5] is row[7] is None):
             try:
                 for at in (3, 5, 7):
                     if row[at] is not None:
