@@ -7,14 +7,17 @@ any thread) and never wait for the card.
 import logging
 import queue
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from smgw.cosem import NULL, Capture, ClockState, DeviceId, FnnStatus, GatewayStatus, Stamp, meter_status
+from smgw.errors import LocalProtocolError
 from smgw.metering.grid import Grid, Slot
+from smgw.store.errors import StoreError
 from smgw.store.lmn import LmnStore
 from smgw.store.log_book import Level
 from smgw.store.records import MeterState, Origin, Record
+from smgw.store.rows import columns_of
 
 log = logging.getLogger(__name__)
 
@@ -53,7 +56,12 @@ class Clock(Protocol):
 
 
 class Registrar:
-    """`periods`: meter name -> registration period in seconds, 0 for every telegram."""
+    """`periods`: meter name -> registration period in seconds, 0 for every telegram.
+
+    A value whose grid slot is taken already (a clock that was not synchronised was set back) is kept as a live-rate
+    row: nothing that was registered is lost. `run_once` raises StoreError where the store cannot write; what it took
+    waits here and is written by the next call.
+    """
 
     def __init__(
         self,
@@ -69,7 +77,11 @@ class Registrar:
         last = last_targets or {}
         self._grids = {name: Grid(period, last.get(name)) for name, period in periods.items() if period}
         self._seen: dict[str, Capture] = {}
+        self._unwritten: list[Record] = []
+        self._notes: list[_ObjectList | _LogEntry] = []
+        self._refused = store.counts().get("refused_grid", 0)
         self._on_commit = on_commit
+        self._dropping = False
         self.dropped = 0
 
     def capture(self, capture: Capture) -> None:
@@ -90,6 +102,20 @@ class Registrar:
 
     def run_once(self, timeout: float) -> int:
         """Wait up to `timeout` seconds for something, then register all that waits; returns the captures taken."""
+        try:
+            self._write()  # what could not be written before
+            return self._take(timeout)
+        finally:
+            self._bound_inbox()
+
+    def drain(self) -> int:
+        """Register everything that waits: the readers have stopped."""
+        taken = self.run_once(0)
+        while not self._inbox.empty():
+            taken += self.run_once(0)
+        return taken
+
+    def _take(self, timeout: float) -> int:
         items: list[_Item] = []
         try:
             items.append(self._inbox.get(timeout=timeout))
@@ -97,67 +123,126 @@ class Registrar:
                 items.append(self._inbox.get_nowait())
         except queue.Empty:
             pass
-        captures = [item for item in items if isinstance(item, Capture)]
-        records = [record for capture in captures for record in self._register(capture)]
+        captures = 0
         for item in items:
-            self._note(item)
-        records += self._overdue()
-        if records:
-            began = time.monotonic()
-            log.debug("commit begins: %d records", len(records))
-            numbers = self._store.append(records)
-            log.debug("commit done: %d records in %.1f ms", len(records), (time.monotonic() - began) * 1e3)
-            self._on_commit(sum(number is not None for number in numbers))
-        elif items:
+            if isinstance(item, Capture):
+                captures += 1
+                self._unwritten += self._register(item)
+            elif isinstance(item, MeterState):
+                self._store.note_meter(item)
+            else:
+                self._notes.append(item)
+        if len(items) < _BATCH:  # else a capture that still waits may be the one for a slot
+            self._unwritten += self._overdue()
+        wrote = bool(self._unwritten)
+        self._write()
+        self._write_notes()
+        if items and not wrote:
             self._store.flush()
-        self._bound_inbox()
-        return len(captures)
+        return captures
 
-    def drain(self) -> int:
-        """Register everything that waits: the readers have stopped."""
-        taken = 0
-        while not self._inbox.empty():
-            taken += self.run_once(0)
-        return taken
+    def _write(self) -> None:
+        """All records that wait, in transactions of bounded size."""
+        while self._unwritten:
+            batch = self._unwritten[:_BATCH]
+            began = time.monotonic()
+            log.debug("commit begins: %d records", len(batch))
+            try:
+                numbers = self._store.append(batch)
+            except LocalProtocolError:
+                fit = [record for record in batch if _can_be_stored(record)]
+                if len(fit) == len(batch):
+                    raise
+                self._unwritten[: len(batch)] = fit
+                continue
+            log.debug("commit done: %d records in %.1f ms", len(batch), (time.monotonic() - began) * 1e3)
+            homeless: list[Record] = []
+            if None in numbers and self._slots_were_taken():
+                homeless = [
+                    record._replace(target_time_us=None)
+                    for record, number in zip(batch, numbers, strict=True)
+                    if number is None and record.target_time_us is not None and record.origin is not Origin.MISSING
+                ]
+            self._unwritten[: len(batch)] = homeless
+            self._on_commit(sum(number is not None for number in numbers))
+
+    def _slots_were_taken(self) -> bool:
+        """False if it was the full disk that kept a record out."""
+        before, self._refused = self._refused, self._store.counts().get("refused_grid", 0)
+        return self._refused > before
 
     def _register(self, capture: Capture) -> list[Record]:
         self._seen[capture.meter] = capture
         grid = self._grids.get(capture.meter)
         if grid is None:
             return [Record(capture, None, gateway_status(capture))]
-        return [self._slot_record(slot, capture) for slot in grid.take(capture)]
+        return self._slot_records(grid.take(capture), capture)
 
     def _overdue(self) -> list[Record]:
         if not self._grids:
             return []
         now = self._clock.stamp()
         return [
-            self._slot_record(slot, self._seen[name])
+            record
             for name, grid in self._grids.items()
             if name in self._seen
-            for slot in grid.tick(now.utc_us, now.state)
+            for record in self._slot_records(grid.tick(now.utc_us, now.state), self._seen[name])
         ]
 
-    def _slot_record(self, slot: Slot, seen: Capture) -> Record:
-        if slot.capture is not None:
-            return Record(slot.capture, slot.target_time_us, gateway_status(slot.capture))
+    def _slot_records(self, slots: Sequence[Slot], seen: Capture) -> list[Record]:
+        if not slots:
+            return []
         empty = tuple(reading._replace(value=NULL, raw=None, status=None) for reading in seen.readings)
         missing = Capture(seen.meter, seen.device, self._clock.stamp(), None, empty)
         status = gateway_status(missing) | GatewayStatus.NO_VALUE_IN_WINDOW
-        return Record(missing, slot.target_time_us, status, origin=Origin.MISSING)
+        return [
+            Record(missing, slot.target_time_us, status, origin=Origin.MISSING)
+            if slot.capture is None
+            else Record(slot.capture, slot.target_time_us, gateway_status(slot.capture))
+            for slot in slots
+        ]
 
-    def _note(self, item: _Item) -> None:
-        if isinstance(item, MeterState):
-            self._store.note_meter(item)
-        elif isinstance(item, _ObjectList):
-            self._store.save_object_list(item.device, item.firmware, item.objects)
-        elif isinstance(item, _LogEntry):
-            self._store.log(item.event, item.level, item.subject, item.stamp)
+    def _write_notes(self) -> None:
+        while self._notes:
+            note = self._notes.pop(0)
+            if isinstance(note, _LogEntry):
+                self._store.log(note.event, note.level, note.subject, note.stamp)
+            else:
+                try:
+                    self._store.save_object_list(note.device, note.firmware, note.objects)
+                except StoreError as error:
+                    log.warning("the object list of %s is not kept, it will be asked again: %s", note.device, error)
 
     def _bound_inbox(self) -> None:
-        while self._inbox.qsize() > INBOX_BOUND:
-            if isinstance(self._inbox.get(), Capture):
+        """The store did not take anything for a long time: the oldest captures go, what else waits does not."""
+        over = self._inbox.qsize() - INBOX_BOUND
+        if over <= 0:
+            self._dropping = self._dropping and not self._inbox.empty()
+            return
+        before = self.dropped
+        while over > 0:
+            item = self._inbox.get()
+            over -= 1
+            if isinstance(item, Capture):
                 self.dropped += 1
+            elif isinstance(item, MeterState):
+                self._store.note_meter(item)
+            else:
+                self._notes.append(item)
+        if self.dropped > before and not self._dropping:
+            self._dropping = True
+            text = f"the store takes nothing and {INBOX_BOUND} captures wait; the oldest are dropped"
+            log.error("%s", text)
+            self.event("captures-dropped", Level.ERROR, text)
+
+
+def _can_be_stored(record: Record) -> bool:
+    try:
+        columns_of(record.capture)
+    except LocalProtocolError as error:
+        log.error("meter %s: a capture cannot be stored: %s", record.capture.meter, error)  # noqa: TRY400
+        return False
+    return True
 
 
 def gateway_status(capture: Capture) -> int:

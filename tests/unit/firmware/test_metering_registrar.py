@@ -1,0 +1,316 @@
+"""The registrar with a real store."""
+
+import logging
+import sqlite3
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from captures_made import BOOT, DEVICE, MIDNIGHT, POWER, SECOND, capture, energy
+from smgw.cosem import ClockState, Data, DataType, GatewayStatus, Reading, Stamp
+from smgw.metering import registrar as registrar_module
+from smgw.metering.registrar import Registrar
+from smgw.store.errors import StoreError
+from smgw.store.lmn import LmnStore
+from smgw.store.lmn_view import LmnView
+from smgw.store.log_book import Level
+from smgw.store.records import MeterState, Origin, StoredRecord
+
+DAY = 86_400 * SECOND
+QUARTER = 900 * SECOND
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now_us = MIDNIGHT
+        self.state = ClockState.SYNCHRONISED
+
+    def stamp(self) -> Stamp:
+        return Stamp(BOOT, self.now_us * 1000, self.now_us, 5000, self.state)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[LmnStore]:
+    with LmnStore.open(tmp_path, ballast_bytes=0) as opened:
+        yield opened
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+def stored(directory: Path, meter: str = "house") -> list[StoredRecord]:
+    with LmnView.open(directory) as view:
+        return view.records(meter, 0, 100_000)
+
+
+def values(records: list[StoredRecord]) -> list[object]:
+    return [record.readings[0].value.value for record in records]
+
+
+def test_every_telegram_is_registered_where_the_period_is_0(store: LmnStore, clock: Clock, tmp_path: Path) -> None:
+    commits: list[int] = []
+    registrar = Registrar(store, clock, {"house": 0, "pv": 0}, on_commit=commits.append)
+    for second in range(10):
+        registrar.capture(capture(MIDNIGHT + second * SECOND, energy(second)))
+        registrar.capture(capture(MIDNIGHT + second * SECOND, energy(100 + second), meter="pv"))
+    assert registrar.run_once(1) == 20
+    assert commits == [20]
+    assert values(stored(tmp_path)) == list(range(10))
+    assert values(stored(tmp_path, "pv")) == list(range(100, 110))
+    assert {record.target_time_us for record in stored(tmp_path)} == {None}
+
+
+def test_on_the_grid_only_the_nearest_values_and_the_gaps_are_registered(
+    store: LmnStore, clock: Clock, tmp_path: Path
+) -> None:
+    registrar = Registrar(store, clock, {"house": 60})
+    for second in (1, 59, 61, 62, 200, 239.5):
+        registrar.capture(
+            capture(MIDNIGHT + round(second * SECOND), energy(round(second)), Reading(POWER, energy(1).value))
+        )
+    registrar.run_once(1)
+    registrar.capture(capture(MIDNIGHT + 241 * SECOND, energy(241), Reading(POWER, energy(1).value)))
+    registrar.run_once(1)
+    records = stored(tmp_path)
+    assert [(record.target_time_us or 0) - MIDNIGHT for record in records] == [
+        s * SECOND for s in (0, 60, 120, 180, 240)
+    ]
+    assert values(records) == [1, 59, None, None, 240]
+    missing = records[2]
+    assert missing.origin is Origin.MISSING
+    assert [reading.obis for reading in missing.readings] == [energy(0).obis, POWER]
+    assert missing.gateway_status & GatewayStatus.NO_VALUE_IN_WINDOW
+    assert not records[1].gateway_status & (GatewayStatus.NO_VALUE_IN_WINDOW | GatewayStatus.TIME_INVALID)
+
+
+def test_a_value_with_an_invalid_time_is_flagged_and_not_dropped(store: LmnStore, clock: Clock, tmp_path: Path) -> None:
+    registrar = Registrar(store, clock, {"house": 0})
+    registrar.capture(capture(MIDNIGHT, synchronised=False))
+    registrar.run_once(1)
+    assert stored(tmp_path)[0].gateway_status & GatewayStatus.TIME_INVALID
+
+
+def test_a_tampered_meter_is_flagged(store: LmnStore, clock: Clock, tmp_path: Path) -> None:
+    registrar = Registrar(store, clock, {"house": 0})
+    status = Data(DataType.DOUBLE_LONG_UNSIGNED, 1 << 2 | 1 << 9)
+    registrar.capture(capture(MIDNIGHT, energy(1)._replace(status=status)))
+    registrar.run_once(1)
+    assert stored(tmp_path)[0].gateway_status & GatewayStatus.METER_TAMPER
+
+
+def test_a_silent_meter_is_told_by_time_alone(store: LmnStore, clock: Clock, tmp_path: Path) -> None:
+    registrar = Registrar(store, clock, {"house": 60})
+    registrar.capture(capture(MIDNIGHT + 5 * SECOND))
+    registrar.run_once(1)
+    clock.now_us = MIDNIGHT + 200 * SECOND
+    registrar.run_once(0)
+    assert [record.origin for record in stored(tmp_path)] == [Origin.MISSING] * 3
+
+
+def test_values_of_a_clock_set_back_a_day_are_kept_as_live_rate_rows(
+    store: LmnStore, clock: Clock, tmp_path: Path
+) -> None:
+    clock.state = ClockState.INVALID
+    registrar = Registrar(store, clock, {"house": 900})
+    first = [capture(MIDNIGHT + step * QUARTER, energy(step), synchronised=False) for step in range(4)]
+    again = [capture(MIDNIGHT + step * QUARTER + 1, energy(10 + step), synchronised=False) for step in range(4)]
+    between = capture(MIDNIGHT - DAY, energy(99), synchronised=False)
+    for one in (*first, between, *again):
+        registrar.capture(one)
+    registrar.run_once(1)
+    records = stored(tmp_path)
+    on_grid = [record for record in records if record.target_time_us is not None]
+    live = [record for record in records if record.target_time_us is None]
+    assert values(on_grid) == [0, 1, 2, 3, 99]
+    assert values(live) == [10, 11, 12, 13]
+    assert store.counts()["refused_grid"] == 4
+
+
+def test_a_missing_value_never_takes_the_place_of_one(store: LmnStore, clock: Clock, tmp_path: Path) -> None:
+    registrar = Registrar(store, clock, {"house": 900}, {"house": MIDNIGHT + QUARTER})
+    registrar.capture(capture(MIDNIGHT + 2 * QUARTER, energy(2)))
+    registrar.run_once(1)
+    late = Registrar(store, clock, {"house": 900}, {"house": MIDNIGHT})
+    late.capture(capture(MIDNIGHT + 3 * QUARTER, energy(3)))
+    late.run_once(1)
+    assert [(record.origin, values([record])[0]) for record in stored(tmp_path)] == [
+        (Origin.MEASURED, 2),
+        (Origin.MISSING, None),
+        (Origin.MEASURED, 3),
+    ]
+
+
+def test_a_restart_registers_nothing_twice(tmp_path: Path, clock: Clock) -> None:
+    moments = [MIDNIGHT + second * SECOND for second in range(0, 600, 7)]
+    for cut in (moments[:20], moments[20:50], moments[50:]):
+        with LmnStore.open(tmp_path, ballast_bytes=0) as store, LmnView.open(tmp_path) as view:
+            registrar = Registrar(store, clock, {"house": 60}, {"house": view.last_target_us("house")})
+            for moment in cut:
+                registrar.capture(capture(moment))
+            registrar.drain()
+            assert "refused_grid" not in store.counts()
+    targets = [(record.target_time_us or 0) - MIDNIGHT for record in stored(tmp_path)]
+    assert targets == [second * SECOND for second in range(0, 600, 60)]
+
+
+def test_states_logs_and_object_lists_reach_the_store(store: LmnStore, clock: Clock, tmp_path: Path) -> None:
+    registrar = Registrar(store, clock, {})
+    state = MeterState("house", DEVICE, "reading", MIDNIGHT, good=3)
+    registrar.state(state._replace(good=1))
+    registrar.state(state)
+    registrar.event("lmn-started", Level.INFO, "1 meters")
+    registrar.object_list(DEVICE, b"fw", b"[]")
+    assert registrar.run_once(1) == 0
+    store.flush(now=True)
+    assert store.object_list(DEVICE, b"fw") == b"[]"
+    with LmnView.open(tmp_path) as view:
+        assert view.meter_states() == [state]
+        assert "lmn-started" in [entry.event for entry in view.log_entries(5)]
+
+
+def test_more_than_a_batch_is_drained(
+    store: LmnStore, clock: Clock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(registrar_module, "_BATCH", 10)
+    commits: list[int] = []
+    registrar = Registrar(store, clock, {"house": 0}, on_commit=commits.append)
+    for second in range(35):
+        registrar.capture(capture(MIDNIGHT + second * SECOND, energy(second)))
+    assert registrar.drain() == 35
+    assert commits == [10, 10, 10, 5]
+    assert values(stored(tmp_path)) == list(range(35))
+
+
+def test_what_waits_in_the_inbox_is_not_missing(
+    store: LmnStore, clock: Clock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(registrar_module, "_BATCH", 10)
+    registrar = Registrar(store, clock, {"house": 60})
+    for second in range(5, 305, 5):
+        registrar.capture(capture(MIDNIGHT + second * SECOND))
+    clock.now_us = MIDNIGHT + 301 * SECOND
+    registrar.drain()
+    assert [record.origin for record in stored(tmp_path)] == [Origin.MEASURED] * 5
+
+
+class Failing:
+    """Stands before a store and fails as a dying card does."""
+
+    def __init__(self, store: LmnStore) -> None:
+        self.store = store
+        self.failures = 0
+
+    def append(self, records: list[object]) -> list[int | None]:
+        if self.failures:
+            self.failures -= 1
+            raise StoreError(Path("lmn.db"), "disk I/O error")
+        return self.store.append(records)  # type: ignore[arg-type]
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self.store, name)
+
+
+def test_what_could_not_be_written_is_written_later(store: LmnStore, clock: Clock, tmp_path: Path) -> None:
+    failing = Failing(store)
+    registrar = Registrar(failing, clock, {"house": 60})  # type: ignore[arg-type]
+    failing.failures = 2
+    registrar.capture(capture(MIDNIGHT, energy(0)))
+    for _ in range(2):
+        with pytest.raises(StoreError):
+            registrar.run_once(0)
+    registrar.capture(capture(MIDNIGHT + 60 * SECOND, energy(60)))
+    registrar.drain()
+    assert values(stored(tmp_path)) == [0, 60]
+
+
+def test_a_store_that_takes_nothing_costs_the_oldest_captures_and_says_so_once(
+    store: LmnStore, clock: Clock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(registrar_module, "INBOX_BOUND", 20)
+    failing = Failing(store)
+    registrar = Registrar(failing, clock, {"house": 0})  # type: ignore[arg-type]
+    registrar.capture(capture(MIDNIGHT, energy(0)))
+    failing.failures = 3
+    for turn in range(3):
+        registrar.object_list(DEVICE, b"fw", b"[%d]" % turn)
+        for second in range(1, 26):
+            registrar.capture(capture(MIDNIGHT + second * SECOND, energy(100 * turn + second)))
+        with pytest.raises(StoreError):
+            registrar.run_once(0)
+    assert registrar.dropped > 0
+    registrar.drain()
+    found = values(stored(tmp_path))
+    assert found[-1] == 225
+    assert len(found) == 76 - registrar.dropped
+    assert store.object_list(DEVICE, b"fw") == b"[2]"
+    with LmnView.open(tmp_path) as view:
+        assert [entry.event for entry in view.log_entries(9)].count("captures-dropped") == 1
+    assert sum("oldest are dropped" in record.message for record in caplog.records) == 1
+
+
+def test_a_value_that_does_not_suit_its_type_costs_only_its_own_capture(
+    store: LmnStore, clock: Clock, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    registrar = Registrar(store, clock, {"house": 0})
+    registrar.capture(capture(MIDNIGHT, energy(1)))
+    registrar.capture(capture(MIDNIGHT, energy(1)._replace(value=Data(DataType.LONG64_UNSIGNED, -5))))
+    registrar.capture(capture(MIDNIGHT, energy(2)))
+    registrar.run_once(1)
+    assert values(stored(tmp_path)) == [1, 2]
+    assert "cannot be stored" in caplog.text
+
+
+def test_an_object_list_that_cannot_be_kept_costs_no_reading(
+    store: LmnStore, clock: Clock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def full(*_: object) -> None:
+        raise StoreError(Path("lmn.db"), "the file system is full")
+
+    monkeypatch.setattr(store, "save_object_list", full)
+    registrar = Registrar(store, clock, {"house": 0})
+    registrar.object_list(DEVICE, b"fw", b"[]")
+    registrar.capture(capture(MIDNIGHT, energy(1)))
+    assert registrar.run_once(1) == 1
+    assert values(stored(tmp_path)) == [1]
+    assert "asked again" in caplog.text
+
+
+def test_a_year_of_gap_is_written_in_short_transactions(
+    store: LmnStore, clock: Clock, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.ERROR)
+    commits: list[int] = []
+    registrar = Registrar(store, clock, {"house": 900}, {"house": MIDNIGHT - 5000 * QUARTER}, on_commit=commits.append)
+    registrar.capture(capture(MIDNIGHT))
+    registrar.run_once(1)
+    assert sum(commits) == 5000
+    assert max(commits) <= 1000
+    with sqlite3.connect(f"file:{tmp_path / 'lmn.db'}?mode=ro", uri=True) as connection:
+        assert connection.execute("SELECT count(*) FROM capture WHERE origin = 3").fetchone()[0] == 4999
+    connection.close()
+
+
+def test_readers_never_wait_for_the_registrar(store: LmnStore, clock: Clock) -> None:
+    registrar = Registrar(store, clock, {"house": 0})
+    stop = threading.Event()
+
+    def register() -> None:
+        while not stop.is_set():
+            registrar.run_once(0.05)
+
+    thread = threading.Thread(target=register)
+    thread.start()
+    slowest = 0.0
+    for second in range(500):
+        began = time.perf_counter()
+        registrar.capture(capture(MIDNIGHT + second * SECOND))
+        slowest = max(slowest, time.perf_counter() - began)
+    stop.set()
+    thread.join(5)
+    registrar.drain()
+    assert not thread.is_alive()
+    assert slowest < 0.25
