@@ -3,12 +3,14 @@
 import logging
 import random
 import shutil
+import time
 
 import pytest
 from smgw.cosem.data import Data, DataType
 from smgw.cosem.device_id import DeviceId
 from smgw.cosem.obis import Obis
 from smgw.cosem.reading import Capture, ClockState, Reading, Stamp
+from smgw.store.carve import carve
 from smgw.store.lmn import LmnStore
 from smgw.store.lmn_view import LmnView
 from smgw.store.records import NOBODY_WAITS, Record, Retention
@@ -18,7 +20,7 @@ from smgw.store.wan_view import WanView
 DEVICE = DeviceId.parse("1EMH0011802881")
 REGISTERS = [Obis.parse(code) for code in ("1.8.0", "2.8.0", "16.7.0", "36.7.0", "56.7.0", "76.7.0", "1.8.1", "1.8.2")]
 START = 1_700_000_000_000_000
-ROWS = 3000
+ROWS = 2000
 
 
 def record(number: int) -> Record:
@@ -30,7 +32,7 @@ def record(number: int) -> Record:
 
 @pytest.fixture(scope="module")
 def sound(tmp_path_factory):
-    """A store of 3000 captures as its owner leaves it, half of them in the -wal."""
+    """A store of 2000 captures as its owner leaves it, half of them in the -wal."""
     directory = tmp_path_factory.mktemp("sound")
     with LmnStore.open(directory, ballast_bytes=0) as store:
         for first in range(1, ROWS + 1, 100):
@@ -126,7 +128,48 @@ def test_a_header_of_zeroes_costs_nothing_but_its_page(directory, identity, capl
     assert len(whole(saved)) == ROWS
 
 
-@pytest.mark.parametrize("seed", range(12))
+def test_pages_that_stand_in_the_wal_are_searched_in_their_newest_version(directory):
+    with LmnStore.open(directory, ballast_bytes=0) as store:
+        store._file.writer.execute("PRAGMA wal_autocheckpoint = 0")
+        store.append([record(ROWS + number) for number in range(1, 101)])
+        copy = directory / "copy"
+        copy.mkdir()
+        for file in (directory / "lmn.db", directory / "lmn.db-wal"):
+            shutil.copy(file, copy)
+
+    numbers = [carved.rowid for carved in carve(copy / "lmn.db") if len(carved.columns) == 17 and carved.rowid]
+
+    assert sorted(numbers) == list(range(1, ROWS + 101))
+
+
+def test_long_octets_are_carved_with_their_overflow_pages(tmp_path):
+    octets = bytes(range(256)) * 60
+    reading = Reading(REGISTERS[0], Data(DataType.OCTET_STRING, octets))
+    with LmnStore.open(tmp_path, ballast_bytes=0) as store:
+        store.append([Record(record(1).capture._replace(readings=(reading,)))])
+    overwrite(checkpointed(tmp_path), 0, bytes(4096))
+
+    with LmnStore.open(tmp_path, ballast_bytes=0), LmnView.open(tmp_path) as view:
+        assert view.records("house", 0, 9)[0].readings == (reading,)
+
+
+def test_a_power_cut_while_the_salvage_ran_leaves_the_damaged_file_for_the_next_start(directory, identity, monkeypatch):
+    (directory / "lmn.db-wal").unlink()
+
+    def dies(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("smgw.store.owned._sync", dies)
+        with pytest.raises(KeyboardInterrupt):
+            LmnStore.open(directory, ballast_bytes=0)
+    assert (directory / "lmn.db").exists()
+
+    with LmnStore.open(directory, ballast_bytes=0), LmnView.open(directory) as view:
+        assert view.records("house", 0, 1)[0].store_id == identity
+
+
+@pytest.mark.parametrize("seed", range(8))
 def test_pages_of_noise_in_the_middle_cost_their_rows_only(directory, identity, caplog, seed):
     database = checkpointed(directory)
     noise = random.Random(seed)
@@ -143,7 +186,7 @@ def test_pages_of_noise_in_the_middle_cost_their_rows_only(directory, identity, 
 def test_noise_in_the_first_pages_is_survived(directory, identity, caplog, seed):
     """The interned words and the roots of all tables stand there."""
     noise = random.Random(seed)
-    overwrite(checkpointed(directory), noise.randrange(1, 24) * 4096, noise.randbytes(4096))
+    overwrite(checkpointed(directory), noise.randrange(1, 20) * 4096, noise.randbytes(4096))
 
     with caplog.at_level(logging.WARNING), LmnStore.open(directory, ballast_bytes=0) as store:
         assert store.append([record(ROWS + 1)]) != [None]
@@ -216,6 +259,29 @@ def test_damage_that_shows_while_running_is_repaired_and_the_append_done(directo
         assert store.store_id != identity
         assert view.changed()
         assert view.records("house", 0, 10)[-1].readings == record(ROWS + 1).capture.readings
+
+
+def test_a_big_file_is_checked_while_it_is_used(directory, identity, monkeypatch):
+    overwrite(checkpointed(directory), 40 * 4096, random.Random(5).randbytes(4096))
+    monkeypatch.setattr("smgw.store.owned.CHECKED_BYTES", 0)
+
+    with LmnStore.open(directory, ballast_bytes=0) as store:
+        assert store.salvaged is None
+        until = time.monotonic() + 10
+        while store._file.broken is None and time.monotonic() < until:
+            time.sleep(0.01)
+        assert store.append([record(ROWS + 1)]) != [None]
+        assert store.store_id != identity
+        with LmnView.open(directory) as view:
+            assert len(whole(view.records("house", 0, 2 * ROWS))) > ROWS * 8 // 10
+
+
+def test_a_store_closes_while_its_pages_are_checked(directory, identity, monkeypatch):
+    monkeypatch.setattr("smgw.store.owned.CHECKED_BYTES", 0)
+
+    for _ in range(10):
+        with LmnStore.open(directory, ballast_bytes=0) as store:
+            assert store.store_id == identity
 
 
 def test_a_crash_between_the_renames_of_a_replacement_is_finished_at_the_next_start(directory, identity, monkeypatch):

@@ -64,8 +64,8 @@ def kept(disk):
 def test_the_oldest_live_rate_rows_give_way_and_every_grid_value_stays(disk):
     with LmnStore.open(disk) as store:
         numbers = {}
-        for number in range(1, 40_001, 10):
-            batch = [record(n, grid=n % 100 == 0) for n in range(number, number + 10)]
+        for number in range(1, 40_001, 50):
+            batch = [record(n, grid=n % 100 == 0) for n in range(number, number + 50)]
             numbers.update(zip(batch, store.append(batch), strict=True))
         rows, counts = kept(disk)
         entries = [entry.event for entry in store_log(disk)]
@@ -119,8 +119,8 @@ def test_where_nothing_can_be_thinned_grid_values_take_the_reserve_and_then_are_
     with LmnStore.open(disk) as store:
         written = 0
         lost = 0
-        for number in range(1, 40_001, 20):
-            for answer in store.append([record(n, grid=True) for n in range(number, number + 20)]):
+        for number in range(1, 30_001, 50):
+            for answer in store.append([record(n, grid=True) for n in range(number, number + 50)]):
                 written += answer is not None
                 lost += answer is None
         assert not (disk / "lmn.ballast").exists()

@@ -1,5 +1,7 @@
 """The store: one SQLite file per writing process, opened read-only by the others.
 
-The state directory belongs to the writers' users, group `smgw`, mode 2770 or 0750 with the group set: a reader needs
-search (x) on the directory and read on `<name>`, `<name>-wal` and `<name>-shm`, which are created 0640.
+Each writer's files lie in a directory of its own, owner its user, group `smgw`, mode 2750 (setgid, so that new files
+belong to the group). The others search it and read `<name>`, `<name>-wal` and `<name>-shm`, which are made 0640; they
+can neither write, remove nor forge a file there. -wal and -shm stay when the writer ends: without them nobody else can
+read, and a missing lmn.db-wal counts as lost rows. Never copy, restore or open such a file with other tools in service.
 """

@@ -12,13 +12,14 @@ from smgw.store import paths
 from smgw.store.connection import connect_builder, connect_reader, connect_writer, transaction
 from smgw.store.errors import StoreError, StoreFull, is_damaged, is_full
 from smgw.store.lock import OwnerLock
+from smgw.store.page_check import PageCheck
 from smgw.store.schema import Schema, check_version, migrate, version_of
 
 _log = logging.getLogger(__name__)
 
 #: Damaged files are evidence; of more than these the oldest goes.
 ASIDE_KEPT = 3
-#: A file up to this size is checked whole when it is opened (a second or so from an SD card).
+#: A file up to this size is checked whole when it is opened (a second or two from an SD card), a bigger one meanwhile.
 CHECKED_BYTES = 64 * 1024 * 1024
 
 #: salvage(damaged file, new database inside a transaction, store id if known) -> one line that says what was saved
@@ -36,7 +37,8 @@ class OwnedFile:
         """`whole_wal`: a missing -wal means lost rows, whose numbers must not be given again; salvage then too."""
         self.path = path
         self.salvaged: str | None = None
-        self.broken: str | None = None  # why the file is not open: it is damaged and could not be replaced yet
+        self._broken: str | None = None
+        self._check: PageCheck | None = None
         self.lock = threading.RLock()
         self._schema = schema
         self._salvage = salvage
@@ -73,7 +75,12 @@ class OwnedFile:
             except sqlite3.Error as error:
                 raise self._said(error) from error
             finally:
-                self.broken = self._open()
+                self._broken = self._open()
+
+    @property
+    def broken(self) -> str | None:
+        """Why the file must be replaced: damage that was found since it was opened."""
+        return self._broken or (self._check.verdict if self._check else None)
 
     def _open(self) -> str | None:
         """Connect, or say what is wrong with the file."""
@@ -90,6 +97,8 @@ class OwnedFile:
                 self._owner.note(self.store_id)
                 self._keeper = connect_reader(self.path)
                 self._keeper.execute("SELECT store_id FROM store").fetchone()
+                if self.path.stat().st_size > CHECKED_BYTES:
+                    self._check = PageCheck(self.path)
             except BaseException:
                 self.writer.close()
                 raise
@@ -107,6 +116,9 @@ class OwnedFile:
         )
 
     def _disconnect(self) -> None:
+        if self._check is not None:
+            self._check.close()
+            self._check = None
         self.writer.close()
         self._keeper.close()
 

@@ -1,6 +1,8 @@
 import os
 import sqlite3
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -20,6 +22,7 @@ from smgw.store.records import ListKind, MeterState, Origin, Record
 DEVICE = DeviceId.parse("1EMH0011802881")
 ENERGY = Obis.parse("1.8.0")
 POWER = Obis.parse("16.7.0")
+FIRMWARE = str(Path(__file__).parents[3] / "firmware")
 BOOT = "0f3c6f3e-5c1b-4d32-9a52-6e2f9d3a0a11"
 
 
@@ -295,6 +298,26 @@ def test_every_file_is_for_the_owner_to_write_and_the_group_to_read(tmp_path, um
     for name in ("lmn.db", "lmn.db-wal", "lmn.db-shm"):
         assert modes[name] == 0o640, name
     assert all(mode & 0o027 == 0 for mode in modes.values())
+
+
+def test_a_capture_of_eight_registers_takes_less_than_400_octets(store):
+    codes = ("1.8.0", "2.8.0", "16.7.0", "36.7.0", "56.7.0", "76.7.0", "1.8.1", "2.8.1")
+    readings = [Reading(Obis.parse(code), Data(DataType.LONG64, 86_038_387_975), -1, 30) for code in codes]
+    store.append([live(second, *readings) for second in range(2000)])
+
+    pages = store._file.writer.execute("PRAGMA page_count").fetchone()[0]
+    assert pages * 4096 / 2000 < 400
+
+
+def test_the_store_loads_nothing_heavy():
+    heavy = {"lxml", "urllib3", "ssl", "http.client", "asyncio", "urllib.request", "email", "hashlib", "tempfile"}
+    script = f"import sys, smgw.store.lmn, smgw.store.wan_view; print(*{heavy} & set(sys.modules))"
+
+    done = subprocess.run(
+        [sys.executable, "-S", "-c", script], env={"PYTHONPATH": FIRMWARE}, capture_output=True, text=True
+    )
+
+    assert (done.stdout.strip(), done.stderr) == ("", "")
 
 
 def test_a_log_entry_is_there_for_every_reader(store, view):

@@ -1,0 +1,33 @@
+"""The pages of a big store, looked through beside its use: nobody waits for it, and damage in old rows still shows."""
+
+import sqlite3
+import threading
+from pathlib import Path
+
+from smgw.store.connection import connect_reader
+from smgw.store.errors import is_damaged
+
+
+class PageCheck:
+    """One pass of SQLite's quick_check in a thread of its own; `verdict` is what it found, None while all is well."""
+
+    def __init__(self, path: Path) -> None:
+        self.verdict: str | None = None
+        self._connection = connect_reader(path)
+        self._thread = threading.Thread(target=self._run, name="store-check", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stop, finished or not."""
+        while self._thread.is_alive():
+            self._connection.interrupt()
+            self._thread.join(0.05)
+        self._connection.close()
+
+    def _run(self) -> None:
+        try:
+            verdict = str(self._connection.execute("PRAGMA quick_check(1)").fetchone()[0])
+        except sqlite3.Error as error:
+            verdict = str(error) if is_damaged(error) else "ok"
+        if verdict != "ok":
+            self.verdict = verdict
