@@ -80,7 +80,7 @@ class LmnStore(StoreWriter):
             if not self._in_need:
                 try:
                     return self._commit(partial(self._insert, batch))
-                except sqlite3.OperationalError:
+                except (sqlite3.OperationalError, StoreFull):
                     self._begin_need()
             return self._append_in_need(batch)
 
@@ -204,7 +204,7 @@ class LmnStore(StoreWriter):
                     if make_room is not None and make_room() is False:
                         continue
                     return self._commit(body)
-                except sqlite3.OperationalError:
+                except (sqlite3.OperationalError, StoreFull):  # the latter: there is no room to replace a damaged file
                     self._begin_need()
             raise StoreFull(self._file.path)
 

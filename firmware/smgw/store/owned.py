@@ -196,11 +196,15 @@ class OwnedFile:
         build.touch(0o640)
         build.chmod(0o640)
         saved = ""
-        with contextlib.closing(connect_builder(build)) as connection, transaction(connection):
-            self._schema.create(connection, os.urandom(16))
-            if damaged is not None:
-                saved = self._salvage(damaged, connection, self._owner.store_id or None)
-            connection.execute(f"PRAGMA user_version = {self._schema.version}")
+        try:
+            with contextlib.closing(connect_builder(build)) as connection, transaction(connection):
+                self._schema.create(connection, os.urandom(16))
+                if damaged is not None:
+                    saved = self._salvage(damaged, connection, self._owner.store_id or None)
+                connection.execute(f"PRAGMA user_version = {self._schema.version}")
+        except BaseException:
+            self._discard(build)  # where the disk is full, its room is needed
+            raise
         _sync(build)
         if damaged is None:
             _rename(build, self.path)
