@@ -1,8 +1,8 @@
 """The captures of real meters: octets, and what an independent reader found in them.
 
 Those with a free licence lie in tests/captures; the others, whose owners stated none, are read from the folder that
-SMGW_SHARED_CAPTURES names, else from shared/captures beside the repository. Without it, tests over all captures run over
-the free ones, and `test_sml_captures` says so by a skipped test.
+SMGW_SHARED_CAPTURES names, else from shared/captures beside the repository. Without it, tests over all captures run
+over the free ones, and `test_sml_captures` says so by a skipped test.
 """
 
 import json

@@ -1,5 +1,6 @@
 """Telegrams made for tests: lists and frames built by hand, and captures sealed anew with other check sums."""
 
+from smgw.cosem import Obis
 from smgw.sml import tlv
 from smgw.sml.crc import Crc
 from smgw.sml.file import encode_messages
@@ -7,8 +8,8 @@ from smgw.sml.messages import CloseResponse, GetListResponse, ListEntry, Message
 from smgw.sml.transport import Frame, FrameDecoder, encode_frame
 
 SERVER = bytes.fromhex("0a01454d480000519725")
-IMPORT = bytes.fromhex("0100010800ff")
-POWER = bytes.fromhex("0100100700ff")
+IMPORT = Obis.parse("1-0:1.8.0")
+POWER = Obis.parse("1-0:16.7.0")
 
 
 def entries(energy: int = 123_456) -> tuple[ListEntry, ...]:

@@ -34,11 +34,11 @@ def decode_message(octets: bytes, position: int, crcs: Sequence[Crc]) -> tuple[M
     if octets[position] != _MESSAGE:
         raise FileError(position, f"a message begins with 76, here stands {octets[position]:02x}")
     try:
-        transaction_id, end = tlv.decode(octets, position + 1)
-        group, end = tlv.decode(octets, end)
-        abort_on_error, end = tlv.decode(octets, end)
+        transaction_id, end = tlv.decode(octets, position + 1, depth=0)
+        group, end = tlv.decode(octets, end, depth=0)
+        abort_on_error, end = tlv.decode(octets, end, depth=0)
         choice, covered = tlv.decode(octets, end)
-        check, end = tlv.decode(octets, covered)
+        check, end = tlv.decode(octets, covered, depth=0)
     except tlv.TlvError as error:
         raise FileError(position, f"message not readable: {error}") from error
     if check is None or check.kind is not tlv.Kind.UNSIGNED or not isinstance(check.value, int) or check.size > 2:

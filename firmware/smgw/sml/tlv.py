@@ -89,7 +89,7 @@ def decode(octets: bytes, position: int, depth: int = MAX_DEPTH) -> tuple[Value 
 
 def _decode_list(octets: bytes, position: int, content: int, length: int, depth: int) -> tuple[Value, int]:
     if depth == 0:
-        raise TlvError(position, f"lists nested deeper than {MAX_DEPTH}")
+        raise TlvError(position, "a list where none may stand, or lists nested too deep")
     if length > len(octets) - content:  # every element has an octet at least: refuse before building anything
         raise TlvError(position, f"a list of {length} elements in {len(octets) - content} octets")
     elements = []
