@@ -9,7 +9,7 @@ import os
 import time
 from collections.abc import Callable, Sequence
 
-from smgw.cosem import Capture, DeviceId
+from smgw.cosem import Capture, DeviceId, Stamp
 from smgw.errors import RemoteProtocolError, SmgwError
 from smgw.lmn import objects
 from smgw.lmn.push import GATHER
@@ -41,6 +41,13 @@ class PollError(SmgwError):
     """The meter gave no answer, or a refusal."""
 
 
+class AccessRefused(PollError):  # noqa: N818 - the meter's answer, as the meter means it
+    """The meter does not know the user or the password."""
+
+    def __init__(self, refusal: str) -> None:
+        super().__init__(f"{refusal}; put username and password_file of this meter's profile right")
+
+
 class PollReader(Reader):
     """Asks every `interval` seconds; `cached` gives the object list kept for a device and firmware, if there is one."""
 
@@ -58,6 +65,10 @@ class PollReader(Reader):
         self._client = self._new_client()
         self._device: DeviceId | None = None
         self._names: tuple[ObjectName, ...] | None = None  # None: not asked yet; empty: this meter knows GetList only
+        self._lists: dict[tuple[DeviceId, bytes], bytes] = {}  # asked in this run
+        self._doubted = False  # a listed object turned out unknown: the list was or is to be asked again, once
+        self._ask_anew = False
+        self._answered: Stamp | None = None  # when the answer that is being received began
 
     def _new_client(self) -> Client:
         profile = self.profile
@@ -67,6 +78,8 @@ class PollReader(Reader):
 
     def _serve(self, port: Port) -> None:
         self._client = self._new_client()  # what was asked on the port before is not answered on this one
+        self._names = None  # another meter, or another firmware, may be behind it now
+        self._doubted = False
         back_off = 0.0
         due = time.monotonic()
         while not self._stop.is_set():
@@ -75,6 +88,8 @@ class PollReader(Reader):
                 self._heard()
                 back_off = 0.0
             except (PollError, RemoteProtocolError) as error:
+                if self._stop.is_set():
+                    return
                 self.watch.refused(str(error))
                 back_off = min(max(2 * back_off, self.profile.interval), _LONGEST_BACK_OFF)
             self.watch.tick()
@@ -101,11 +116,15 @@ class PollReader(Reader):
         entries = []
         for name, body in zip(names, answers.bodies, strict=True):
             if not isinstance(body, GetProcParameterResponse):
-                if _code(body) is AttentionCode.UNKNOWN_OBJECT:
-                    self._names = None  # the meter's objects changed
+                if _code(body) is AttentionCode.UNKNOWN_OBJECT and not self._doubted:
+                    self._names, self._doubted, self._ask_anew = None, True, True  # the meter's objects changed
                 log.debug("meter %s: %s: %s", self.profile.name, name.obis, _refusal(body))
                 continue
-            found = read_object(body.tree)
+            try:
+                found = read_object(body.tree)
+            except RemoteProtocolError as error:
+                log.debug("meter %s: %s: %s", self.profile.name, name.obis, error)
+                continue
             entries.append(ListEntry(bytes(name.obis), found.status, None, found.unit, found.scaler, found.value))
         if not entries:
             raise PollError(f"none of {len(names)} objects came: {_refusal(answers.bodies[0])}")
@@ -125,7 +144,7 @@ class PollReader(Reader):
         capture = Capture(
             profile.name,
             self._device,
-            self._answered,
+            self._answered or self._clock.stamp(),
             meter_time.meter_time() if meter_time else None,
             readings(self._device, entries, frozenset(map(bytes, profile.objects)), correct=profile.correct_power_sign),
         )
@@ -139,8 +158,10 @@ class PollReader(Reader):
             raise PollError(f"the meter does not open a session: {_refusal(answers.attention)}")
         device = self._device = DeviceId(answers.opened.server_id)
         firmware = _firmware(answers.bodies[0])
-        known = objects.from_octets((self._cached and self._cached(device, firmware)) or b"[]")
-        if known:
+        asked = None if self._ask_anew else self._lists.get((device, firmware))
+        kept = None if self._ask_anew or asked or not self._cached else self._cached(device, firmware)
+        known = objects.from_octets(asked or kept or b"[]")
+        if known or asked:
             log.info("meter %s: object list of %s known, %d objects", self.profile.name, device, len(known))
         else:
             body = self._ask(port, [client.get_parameter(*OBJECT_LIST_PATH)]).bodies[0]
@@ -149,7 +170,9 @@ class PollReader(Reader):
             elif _code(body) not in _NO_OBJECT_LIST:
                 raise PollError(f"object list: {_refusal(body)}")
             log.info("meter %s: object list of %s asked, %d objects", self.profile.name, device, len(known))
-            self._sink.object_list(device, firmware, objects.to_octets(known))
+            self._ask_anew = False
+            self._lists[device, firmware] = objects.to_octets(known)
+            self._sink.object_list(device, firmware, self._lists[device, firmware])
         selection = objects.select(known, self.profile.objects)
         if known and selection.missing:
             log.warning(
@@ -166,6 +189,7 @@ class PollReader(Reader):
         for _ in range(self.profile.retries + 1):
             if self._stop.is_set():
                 raise PollError("stopping")
+            self._answered = None
             port.write(self._client.send(requests, time.monotonic()))
             while True:
                 now = time.monotonic()
@@ -175,22 +199,27 @@ class PollReader(Reader):
                 answers, refused = self._receive(port, deadline - now)
                 if answers is not None:
                     if answers.attention is not None:
-                        raise PollError(f"the meter refuses: {answers.refusal()}")
+                        raise _refused(answers.attention)
+                    for body in answers.bodies:
+                        if _code(body) is AttentionCode.USER_OR_PASSWORD:
+                            raise AccessRefused(_refusal(body))
                     return answers
                 reason = refused or reason
                 if self._stop.is_set() or self._client.expire(time.monotonic()):
                     break
-        raise PollError(f"no answer within {self.profile.timeout} s, asked {self.profile.retries + 1} times; {reason}")
+        tried = f"no answer within {self.profile.timeout} s, asked {self.profile.retries + 1} times"
+        raise PollError(f"{tried}; {reason}" if reason else tried)
 
     def _receive(self, port: Port, seconds: float) -> tuple[Answers | None, str]:
         """Whatever comes within `seconds`: an answer, or why something that came was none."""
         reason = ""
         if port.wait(max(seconds, 0)):
-            self._answered = self._clock.stamp()
+            self._answered = self._answered or self._clock.stamp()  # of the first octets
             port.gather(GATHER / 10)
             for event in self._client.receive(port.read()):
                 if isinstance(event, Answers):
                     return event, ""
+                self._answered = None
                 reason = event.reason
                 log.debug("meter %s: %s", self.profile.name, reason)
         return None, reason
@@ -211,6 +240,12 @@ def _firmware(body: Body | None) -> bytes:
 
 def _code(body: Body | None) -> AttentionCode | int | None:
     return attention_code(body.number) if isinstance(body, AttentionResponse) else None
+
+
+def _refused(body: AttentionResponse) -> PollError:
+    if attention_code(body.number) is AttentionCode.USER_OR_PASSWORD:
+        return AccessRefused(explain(body.number))
+    return PollError(f"the meter refuses: {explain(body.number)}")
 
 
 def _refusal(body: Body | None) -> str:

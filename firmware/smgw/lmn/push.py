@@ -18,19 +18,21 @@ class PushReader(Reader):
 
     def _serve(self, port: Port) -> None:
         telegrams = TelegramReader()
-        stamp = self._clock.stamp()
+        began = self._clock.stamp()  # the telegram's first octets: the meter's values are no younger
         while not self._stop.is_set():
             if not port.wait(_TICK):
                 self.watch.tick()
                 continue
+            now = self._clock.stamp()
             if not telegrams.receiving:
-                stamp = self._clock.stamp()  # of the telegram's first octets: the meter's values are no younger
+                began = now
             port.gather(GATHER)
             for event in telegrams.receive(port.read()):
                 if isinstance(event, Telegram):
-                    self._take(event, stamp)
+                    self._take(event, began)
                 else:
                     self.watch.refused(event.reason)
+                began = now  # what follows began in these octets, however long the one before hung
             self.watch.tick()
 
     def _take(self, telegram: Telegram, stamp: Stamp) -> None:

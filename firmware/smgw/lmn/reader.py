@@ -10,7 +10,8 @@ from smgw.profiles.meter import MeterProfile
 
 log = logging.getLogger(__name__)
 
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 5.0
+#: Between two tries to open a port: whoever plugs a head in again does not want to wait for it.
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 1.0
 
 
 class Reader:

@@ -29,6 +29,7 @@ class Watch:
         self._last_state = ClockState.INVALID
         self._good = self._refused = 0
         self._said_refused = 0
+        self._said: set[str] = set()  # states told since the last good telegram: a port that flaps is told once
         self._heard = time.monotonic()
         self.last_refusal = ""
         self._report()
@@ -69,7 +70,8 @@ class Watch:
     def tick(self) -> None:
         """Time passed: telegrams may have stopped."""
         if self._state != ABSENT and time.monotonic() - self._heard > self._silence:
-            self.silent(f"no good telegram for {self._silence:g} s; {self._refused} refused since the start")
+            last = f", the last: {self.last_refusal}" if self._said_refused else ""
+            self.silent(f"no good telegram for {self._silence:g} s; {self._refused} refused since the start{last}")
 
     def silent(self, reason: str) -> None:
         """The meter does not speak."""
@@ -78,7 +80,9 @@ class Watch:
     def _change(self, state: str, note: str) -> None:
         if state != self._state:
             healthy = state == READING or (state == WAITING and not note.startswith("no"))
-            log.log(logging.INFO if healthy else logging.WARNING, "meter %s: %s: %s", self._meter, state, note)
+            level = logging.INFO if healthy else logging.WARNING
+            log.log(logging.DEBUG if state in self._said else level, "meter %s: %s: %s", self._meter, state, note)
+            self._said = set() if state in (READING, LOCKED) else self._said | {state}
             self._state, self._since_us = state, self._clock.stamp().utc_us
         self._note = note
         self._report()

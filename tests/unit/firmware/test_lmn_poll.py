@@ -1,0 +1,421 @@
+"""The reader of polled meters, against smgw's own SML server on a TCP socket and on a pty."""
+
+import itertools
+import logging
+import os
+import socket
+import statistics
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from unittest.mock import ANY
+
+import pytest
+from captures_made import DEVICE, ENERGY, POWER
+from line_meter import Clock, Head, Inbox, Model, PolledMeter, running, telegram, until
+from smgw.cosem import DeviceId, MeterTime, MeterTimeKind, Obis
+from smgw.lmn import poll
+from smgw.lmn.poll import PollReader
+from smgw.lmn.watch import ABSENT, READING, SILENT
+from smgw.profiles.meter import MeterProfile, Protocol
+from smgw.sml.messages import ListEntry
+from smgw.sml.parameters import FIRMWARE, ObjectName
+from smgw.sml.tlv import unsigned
+
+ASKED_ENERGY, ASKED_POWER = (ObjectName(obis).octets.hex() for obis in (ENERGY, POWER))
+ASKED_FIRMWARE = FIRMWARE.octets.hex()
+OTHER = DeviceId.parse("1ISK0071234567")
+
+
+@pytest.fixture(autouse=True)
+def info(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+
+
+@pytest.fixture
+def meter() -> Iterator[PolledMeter]:
+    with PolledMeter() as made:
+        yield made
+
+
+def reader(
+    url: str, inbox: Inbox, *, password: bytes | None = None, cached: bool = True, **changes: object
+) -> PollReader:
+    settings = {"interval": 0.1, "timeout": 0.4, "retries": 2, **changes}
+    profile = MeterProfile(name="house", protocol=Protocol.SML_POLL, port=url, **settings)  # type: ignore[arg-type]
+    return PollReader(profile, Clock(), inbox, password, inbox.cached if cached else None)
+
+
+def said(caplog: pytest.LogCaptureFixture, text: str) -> int:
+    return sum(text in record.getMessage() for record in caplog.records)
+
+
+def test_a_poll_becomes_a_capture(meter: PolledMeter) -> None:
+    inbox = Inbox()
+    with running(reader(meter.url, inbox)):
+        until(lambda: len(inbox.captures) >= 2)
+    capture = inbox.captures[0]
+    assert (capture.meter, capture.device) == ("house", DEVICE)
+    assert capture.meter_time == MeterTime(MeterTimeKind.SEC_INDEX, (4711).to_bytes(4, "big"))
+    assert [(one.obis, one.value.value, one.scaler, one.unit) for one in capture.readings] == [
+        (ENERGY, ANY, -1, 30),
+        (POWER, 1234, 0, 27),
+    ]
+    assert inbox.states[-1].state == READING
+
+
+def test_a_poll_over_a_serial_line_becomes_a_capture(tmp_path: Path) -> None:
+    inbox, head = Inbox(), Head(tmp_path / "head")
+    with PolledMeter(master=head.master), running(reader(str(head.link), inbox)):
+        until(lambda: len(inbox.captures) >= 3)
+    head.unplug()
+
+
+def test_the_object_list_is_asked_once_and_then_only_what_is_in_it(meter: PolledMeter) -> None:
+    inbox = Inbox()
+    with running(reader(meter.url, inbox)):
+        until(lambda: len(inbox.captures) >= 5)
+    assert meter.files[0] == [ASKED_FIRMWARE]
+    assert meter.files[1] == ["objects"]
+    assert all(file == [ASKED_ENERGY, ASKED_POWER] for file in meter.files[2:])
+    assert meter.requests.count("objects") == 1
+    assert [(device, firmware) for device, firmware, _ in inbox.lists] == [(DEVICE, b"1.0")]
+
+
+def test_only_the_wanted_objects_are_polled(meter: PolledMeter, caplog: pytest.LogCaptureFixture) -> None:
+    inbox = Inbox()
+    absent = Obis.parse("1-0:2.8.0*255")
+    with running(reader(meter.url, inbox, objects=(POWER, absent))):
+        until(lambda: len(inbox.captures) >= 3)
+    assert all(file == [ASKED_POWER] for file in meter.files[2:])
+    assert {one.obis for capture in inbox.captures for one in capture.readings} == {POWER}
+    assert said(caplog, f"has no {absent}") == 1
+
+
+def test_a_meter_with_nothing_of_what_is_wanted_says_what_it_has(meter: PolledMeter) -> None:
+    inbox = Inbox()
+    with running(reader(meter.url, inbox, objects=(Obis.parse("1-0:2.8.0*255"),))) as made:
+        until(lambda: made.watch.last_refusal)
+    assert str(ENERGY) in made.watch.last_refusal
+
+
+def test_a_list_that_is_kept_is_not_asked_again_after_a_restart(meter: PolledMeter) -> None:
+    inbox = Inbox()
+    for _ in range(3):
+        count = len(inbox.captures)
+        with running(reader(meter.url, inbox)):
+            until(lambda count=count: len(inbox.captures) >= count + 2)
+    assert meter.requests.count("objects") == 1
+    assert meter.requests.count(ASKED_FIRMWARE) == 3
+
+
+def test_a_list_that_is_kept_in_damage_is_asked_again(meter: PolledMeter) -> None:
+    inbox = Inbox()
+    inbox.lists.append((DEVICE, b"1.0", b"\xffno list"))
+    with running(reader(meter.url, inbox)):
+        until(lambda: inbox.captures)
+    assert meter.requests.count("objects") == 1
+
+
+def test_a_new_firmware_is_noticed_with_the_next_connection_and_its_list_asked(meter: PolledMeter) -> None:
+    inbox = Inbox()
+    with running(reader(meter.url, inbox, cached=False)):
+        until(lambda: inbox.captures)
+        for firmware, lists in ((b"1.0", 1), (b"2.0", 2)):
+            meter.model.firmware = firmware
+            meter.hang_up.set()
+            accepted, count = meter.accepted, len(inbox.captures)
+            until(lambda accepted=accepted: meter.accepted > accepted)
+            until(lambda count=count: len(inbox.captures) > count + 1)
+            assert meter.requests.count("objects") == lists
+    assert [firmware for _, firmware, _ in inbox.lists] == [b"1.0", b"2.0"]
+
+
+def test_another_meter_on_the_line_is_told_and_its_list_asked(
+    meter: PolledMeter, caplog: pytest.LogCaptureFixture
+) -> None:
+    inbox = Inbox()
+    with running(reader(meter.url, inbox)):
+        until(lambda: inbox.captures)
+        meter.model.server_id = OTHER
+        until(lambda: inbox.captures[-1].device == OTHER)
+    assert meter.requests.count("objects") == 2
+    assert said(caplog, "meter exchanged?") == 1
+    for capture in inbox.captures:
+        assert capture.device in (DEVICE, OTHER)
+
+
+def test_an_object_that_went_away_has_the_list_asked_again_once() -> None:
+    inbox, model = Inbox(), Model()
+    with PolledMeter(model) as meter, running(reader(meter.url, inbox)):
+        until(lambda: inbox.captures)
+        less = model.entries()[:1]
+        model.entries = lambda: less  # type: ignore[method-assign]
+        until(lambda: len(inbox.captures) >= 8)
+        assert meter.requests.count("objects") == 2
+        assert meter.files[-1] == [ASKED_ENERGY]
+
+
+def test_a_meter_that_knows_no_object_list_is_asked_for_its_values_as_a_whole() -> None:
+    inbox = Inbox()
+    with PolledMeter(object_list=False) as meter, running(reader(meter.url, inbox, objects=(POWER,))):
+        until(lambda: len(inbox.captures) >= 3)
+    assert meter.requests.count("objects") == 1
+    assert set(meter.requests[2:]) == {"list"}
+    assert [one.obis for one in inbox.captures[-1].readings] == [POWER]
+
+
+def test_a_right_password_is_taken() -> None:
+    inbox = Inbox()
+    with (
+        PolledMeter(username=b"gw", password=b"secret") as meter,
+        running(reader(meter.url, inbox, username="gw", password=b"secret")),
+    ):
+        until(lambda: inbox.captures)
+
+
+@pytest.mark.parametrize("password", [b"wrong", None])
+def test_a_wrong_password_is_told_once_with_what_to_do_and_is_tried_ever_more_rarely(
+    password: bytes | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    inbox = Inbox()
+    with (
+        PolledMeter(username=b"gw", password=b"secret") as meter,
+        running(reader(meter.url, inbox, username="gw", password=password, silence=0.5)),
+    ):
+        until(lambda: inbox.states[-1].state == SILENT)
+        time.sleep(0.3)
+        assert "password_file" in inbox.states[-1].note
+    assert not inbox.captures
+    assert said(caplog, "telegram refused: the meter refuses the user name or the password") == 1
+    assert said(caplog, "put username and password_file of this meter's profile right") >= 1
+    assert "secret" not in caplog.text
+    assert "wrong" not in caplog.text
+    pauses = [b - a for a, b in itertools.pairwise(meter.asked_at)]
+    assert all(later > 1.5 * earlier for earlier, later in itertools.pairwise(pauses[:3]))
+
+
+def test_a_lost_answer_is_asked_for_again(meter: PolledMeter) -> None:
+    inbox = Inbox()
+    with running(reader(meter.url, inbox, timeout=0.2)):
+        until(lambda: inbox.captures)
+        lost = iter([False, True, True])
+        meter.answer = lambda octets: [] if next(lost, False) else [octets]
+        count = len(inbox.captures)
+        until(lambda: len(inbox.captures) >= count + 3)
+    assert inbox.states[-1].refused == 0
+
+
+def test_a_meter_that_never_answers_is_told_once_and_asked_ever_more_rarely(
+    meter: PolledMeter, caplog: pytest.LogCaptureFixture
+) -> None:
+    inbox = Inbox()
+    meter.answer = lambda _: []
+    with running(reader(meter.url, inbox, timeout=0.05, silence=0.5)):
+        until(lambda: inbox.states[-1].state == SILENT)
+        time.sleep(0.7)
+    assert said(caplog, "no answer within 0.05 s, asked 3 times") >= 1
+    assert said(caplog, "telegram refused") == 1
+    assert said(caplog, "house: silent") == 1
+    rounds = meter.asked_at[::3]
+    pauses = [b - a for a, b in itertools.pairwise(rounds)]
+    assert pauses[-1] > 2 * pauses[0]
+    assert len(meter.asked_at) % 3 in (0, 1, 2)
+    assert not inbox.captures
+
+
+def test_a_meter_that_answers_again_is_polled_at_its_interval_again(meter: PolledMeter) -> None:
+    inbox = Inbox()
+    with running(reader(meter.url, inbox, timeout=0.05)):
+        until(lambda: inbox.captures)
+        meter.answer = lambda _: []
+        time.sleep(0.8)
+        meter.answer = lambda octets: [octets]
+        count = len(inbox.captures)
+        until(lambda: len(inbox.captures) > count)
+        begun = len(inbox.captures)
+        until(lambda: len(inbox.captures) >= begun + 5, 1.0)
+
+
+def test_the_late_answer_of_one_poll_is_not_taken_for_the_next(meter: PolledMeter) -> None:
+    """Every answer is sent when the next request has come."""
+    inbox = Inbox()
+    with running(reader(meter.url, inbox, retries=0, timeout=0.15)):
+        until(lambda: inbox.captures)
+        good = len(inbox.captures)
+        held: list[bytes] = []
+
+        def late(octets: bytes) -> list[bytes | float | None]:
+            held.append(octets)
+            return [held[-2]] if len(held) > 1 else []
+
+        meter.answer = late
+        until(lambda: len(held) >= 5, 6)
+        between = len(inbox.captures)
+        meter.answer = lambda octets: [octets]
+        until(lambda: len(inbox.captures) > between, 6)
+    assert between - good <= 1  # one may have been on its way
+    assert sorted(inbox.values) == inbox.values  # type: ignore[type-var]
+
+
+def test_an_answer_in_drops_is_read_and_stamped_at_its_first_octets(meter: PolledMeter) -> None:
+    inbox = Inbox()
+    with running(reader(meter.url, inbox, timeout=1, interval=0.2)):
+        until(lambda: inbox.captures)
+        meter.answer = lambda octets: [
+            piece for start in range(0, len(octets), 40) for piece in (octets[start : start + 40], 0.03)
+        ]
+        asked, count = len(meter.asked_at), len(inbox.captures)
+        until(lambda: len(inbox.captures) >= count + 3)
+    capture = inbox.captures[count + 1]
+    stamp = capture.stamp.utc_us / 1e6
+    assert min(abs(stamp - moment) for moment in meter.asked_at[asked:]) < 0.03
+
+
+def test_octets_without_end_do_not_hold_a_poll_up(meter: PolledMeter) -> None:
+    inbox = Inbox()
+    meter.answer = lambda octets: [b"\x1b" * 16, 0.01] * 1000
+    with running(reader(meter.url, inbox, timeout=0.2, retries=0)) as made:
+        until(lambda: made.watch.last_refusal, 1.0)
+    assert "no answer" in made.watch.last_refusal
+
+
+@pytest.mark.parametrize("garbage", [os.urandom(500), b"HTTP/1.1 400 Bad Request\r\n\r\n", telegram(99)])
+def test_an_answer_that_is_none_is_refused(meter: PolledMeter, garbage: bytes) -> None:
+    inbox = Inbox()
+    meter.answer = lambda _: [garbage]
+    with running(reader(meter.url, inbox, timeout=0.1)) as made:
+        until(lambda: made.watch.last_refusal)
+        assert not inbox.captures
+        meter.answer = lambda octets: [garbage, octets]
+        until(lambda: inbox.captures)
+    assert 99 not in inbox.values
+
+
+def test_a_connection_that_is_closed_is_opened_again(meter: PolledMeter, caplog: pytest.LogCaptureFixture) -> None:
+    inbox = Inbox()
+    with running(reader(meter.url, inbox)):
+        until(lambda: inbox.captures)
+        pieces: Iterator[list[bytes | float | None]] = iter([[None]])
+        meter.answer = lambda octets: next(pieces, [octets])
+        until(lambda: inbox.states[-1].state == ABSENT)
+        count = len(inbox.captures)
+        until(lambda: len(inbox.captures) > count, 2)
+    assert said(caplog, "house: absent") == 1
+    assert meter.accepted == 2
+
+
+def test_a_server_that_closes_at_once_is_told_once_and_does_not_make_us_busy(caplog: pytest.LogCaptureFixture) -> None:
+    inbox = Inbox()
+    with PolledMeter() as meter:
+        meter.answer = lambda _: [None]
+        with running(reader(meter.url, inbox)):
+            time.sleep(2.2)
+        assert 2 <= meter.accepted <= 5
+    assert said(caplog, "house: absent") == 1
+
+
+def test_a_server_that_is_not_there_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        url = f"socket://127.0.0.1:{listener.getsockname()[1]}"
+    inbox = Inbox()
+    with running(reader(url, inbox)):
+        until(lambda: inbox.states[-1].state == ABSENT)
+        time.sleep(0.8)
+    assert said(caplog, "cannot connect") == 1
+
+
+def test_an_object_with_an_odd_answer_does_not_cost_the_others() -> None:
+    inbox, model = Inbox(), Model()
+    entries = model.entries
+
+    def with_a_list_for_a_unit() -> tuple[ListEntry, ...]:
+        return (*entries(), ListEntry(bytes(Obis.parse("1-0:36.7.0*255")), unit=27, scaler=0, value=unsigned(1, 1)))
+
+    model.entries = with_a_list_for_a_unit  # type: ignore[method-assign]
+    real = poll.read_object
+
+    def odd(tree: object) -> object:
+        found = real(tree)  # type: ignore[arg-type]
+        if found.name.obis == Obis.parse("1-0:36.7.0*255"):
+            raise poll.RemoteProtocolError("a scaler_unit is a scaler and a unit")
+        return found
+
+    with pytest.MonkeyPatch.context() as patch, PolledMeter(model) as meter:
+        patch.setattr(poll, "read_object", odd)
+        with running(reader(meter.url, inbox)):
+            until(lambda: inbox.captures)
+    assert [one.obis for one in inbox.captures[0].readings] == [ENERGY, POWER]
+
+
+def test_the_interval_is_kept_without_drift(meter: PolledMeter) -> None:
+    inbox = Inbox()
+    meter.answer = lambda octets: [0.06, octets]  # what the answer takes must not be added to the interval
+    with running(reader(meter.url, inbox, interval=0.25)):
+        until(lambda: len(inbox.captures) >= 16, 8)
+    polls = [moment for moment, file in zip(meter.asked_at, meter.files, strict=True) if len(file) == 2]
+    phases = [(moment - polls[1]) % 0.25 for moment in polls[1:15]]
+    off = [min(phase, 0.25 - phase) for phase in phases]
+    assert max(off) < 0.05
+    assert statistics.median(b - a for a, b in itertools.pairwise(polls[1:15])) == pytest.approx(0.25, abs=0.02)
+
+
+def test_an_interval_of_a_second_is_kept_as_well_as_a_scheduler_can(meter: PolledMeter) -> None:
+    inbox = Inbox()
+    with running(reader(meter.url, inbox, interval=1)):
+        until(lambda: len(inbox.captures) >= 4, 6)
+    polls = [moment for moment, file in zip(meter.asked_at, meter.files, strict=True) if len(file) == 2]
+    assert all(0.95 < later - earlier < 1.05 for earlier, later in itertools.pairwise(polls[1:]))
+
+
+def blocked(answer: Callable[[bytes], list[bytes | float | None]]) -> Callable[[PolledMeter], None]:
+    def prepare(meter: PolledMeter) -> None:
+        meter.answer = answer
+
+    return prepare
+
+
+@pytest.mark.parametrize(
+    "prepare",
+    [
+        blocked(lambda octets: [octets]),
+        blocked(lambda _: []),
+        blocked(lambda octets: [octets[:50]]),
+        blocked(lambda _: [None]),
+    ],
+    ids=["between polls", "waiting for an answer", "in mid-answer", "between connections"],
+)
+def test_a_stop_is_quick_and_quiet(
+    meter: PolledMeter, prepare: Callable[[PolledMeter], None], caplog: pytest.LogCaptureFixture
+) -> None:
+    prepare(meter)
+    with running(reader(meter.url, Inbox(), timeout=5, interval=5)):
+        until(lambda: meter.asked_at)
+        time.sleep(0.1)
+    assert said(caplog, "stopping") == 0
+    assert said(caplog, "telegram refused") == 0
+
+
+def test_a_stop_is_quick_while_a_connection_is_being_made() -> None:
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as listener:
+        address = listener.getsockname()
+        fillers = [socket.socket() for _ in range(4)]
+        for filler in fillers:  # a full backlog: the next connection hangs
+            filler.setblocking(False)
+            filler.connect_ex(address)
+        with running(reader(f"socket://127.0.0.1:{address[1]}", Inbox())):
+            time.sleep(0.2)
+        for filler in fillers:
+            filler.close()
+
+
+def test_two_readers_of_one_server_do_not_disturb_each_other() -> None:
+    with PolledMeter() as one, PolledMeter() as two:
+        two.model.server_id = OTHER
+        inboxes = Inbox(), Inbox()
+        with running(reader(one.url, inboxes[0])), running(reader(two.url, inboxes[1])):
+            until(lambda: all(len(inbox.captures) >= 3 for inbox in inboxes))
+    assert {capture.device for capture in inboxes[0].captures} == {DEVICE}
+    assert {capture.device for capture in inboxes[1].captures} == {OTHER}
+    assert threading.active_count() < 10
