@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
-FILE = Path(__file__).resolve().parents[2] / "ARCHITECTURE-document.md"
+FILE = Path(__file__).resolve().parents[2] / "ARCHITECTURE.md"
 SECTION = "## The document"
 
 

@@ -35,7 +35,7 @@ HERE = ROOT / "demo-state"
 OBJECTS = ("1.8.0", "1.8.1", "1.8.2", "2.8.0", "16.7.0")
 PAPER_PORT = 33333
 HOUSEHOLD, HEAD = "1UTB0000000001", "1EMH0000000002"
-STARTUP_SECONDS = 20.0
+PART = 1000
 ATTRIBUTE = "{urn:k461-dke-de:cor-1}attribute"
 
 SIMULATOR = """\
@@ -270,14 +270,20 @@ def watch(testbed: Testbed, console: Console, seconds: float | None) -> None:
 
 
 def records_at_emp(testbed: Testbed) -> list[tuple[str, int]]:
-    """(store id, record number) of every row that a GET of the load profiles gives, doubles included."""
-    found = []
+    """(store id, record number) of every row that GETs of the load profiles give, doubles included."""
+    found: list[tuple[str, int]] = []
     for device in (HOUSEHOLD, HEAD):
-        octets = get(f"{testbed.emp_url}cosem/ldevs/{device.lower()}.sm/objects/7-0100630100ff")
-        buffer = next(part for part in ElementTree.fromstring(octets).iter(ATTRIBUTE) if part.get("id") == "2")
-        for row in buffer[0]:
-            gateway_and_store = row[4]  # the column that the EMP adds to the gateway's
-            found.append((gateway_and_store[1].text or "", int(row[0].text or "")))
+        path = f"cosem/ldevs/{device.lower()}.sm/objects/7-0100630100ff"
+        rows = 0
+        while True:  # the EMP gives rows in parts
+            octets = get(f"{testbed.emp_url}{path}?q.fromidx={rows + 1}&q.count={PART}")
+            buffer = next(part for part in ElementTree.fromstring(octets).iter(ATTRIBUTE) if part.get("id") == "2")
+            for row in buffer[0]:
+                gateway_and_store = row[4]  # the column that the EMP adds to the gateway's
+                found.append((gateway_and_store[1].text or "", int(row[0].text or "")))
+            rows += len(buffer[0])
+            if len(buffer[0]) < PART:
+                break
     return found
 
 
