@@ -14,6 +14,7 @@ from typing import Any
 from smgw.cosem.data import RANGE
 from smgw.store.carve import Carved, carve
 from smgw.store.connection import connect_salvage
+from smgw.store.errors import is_full
 from smgw.store.rows import Word
 from smgw.store.values import from_column
 
@@ -37,7 +38,9 @@ def salvage_lmn(damaged: Path, target: sqlite3.Connection, store_id: str | None)
             for table in _SMALL:
                 lost += _copy_ends(source, target, table)
             lost += _copy_ranges(source, target)
-    except sqlite3.DatabaseError:
+    except sqlite3.DatabaseError as error:
+        if is_full(error):
+            raise
         found, lost = None, 1
     if lost:
         found = _carve(damaged, target) or found
@@ -54,8 +57,9 @@ def salvage_wan(damaged: Path, target: sqlite3.Connection, _: str | None) -> str
         with contextlib.closing(connect_salvage(damaged)) as source:
             for table in _WAN:
                 _copy_ends(source, target, table)
-    except sqlite3.DatabaseError:
-        pass
+    except sqlite3.DatabaseError as error:
+        if is_full(error):
+            raise
     cursors = int(target.execute("SELECT count(*) FROM cursor").fetchone()[0])
     return f"{cursors} cursors were saved; rows behind the others are delivered again"
 
@@ -139,12 +143,14 @@ def _copy_ranges(source: sqlite3.Connection, target: sqlite3.Connection) -> int:
             while ranges:
                 first, last = ranges.pop()
                 try:
-                    table.insert(source.execute(query, (first, last)).fetchall())
+                    rows = source.execute(query, (first, last)).fetchall()
                 except sqlite3.DatabaseError:
                     failed += 1
                     if first < last:
                         middle = (first + last) // 2
                         ranges += [(middle + 1, last), (first, middle)]
+                else:
+                    table.insert(rows)
     return failed
 
 
