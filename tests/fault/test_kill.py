@@ -1,0 +1,434 @@
+"""kill -9 of the gateway's processes and of the head-end: every record arrives, each once, and little was uncommitted.
+
+The moments come from a seed (SMGW_KILL_SEED, printed). What a kill interrupted is read from the logs: a commit that
+begins and is not done, a PUT that begins and is not done.
+"""
+
+import json
+import os
+import random
+import sqlite3
+import subprocess
+import sys
+import time
+from collections import Counter
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import fake_time
+import pytest
+import testbed
+from testbed import Chain, Key, Program, poll, push
+
+SEED = int(os.environ.get("SMGW_KILL_SEED") or random.SystemRandom().randrange(1_000_000))
+METERS = [push("house", 1), push("roof", 2, 0.13), push("pump", 3, 0.17), poll("solar")]
+RANDOM_KILLS, AIMED_KILLS, MOST_TRIES = 50, 10, 40
+LATEST = 3.0  # s after a start at which a random kill comes
+#: DESIGN.md: a batch waits at most 1 s for its commit.
+UNCOMMITTED = 1.0
+#: s that a telegram of 300 octets takes at 115200 Bd, and that two busy cores may hold a process up.
+LINE, MARGIN = 0.03, 0.5
+
+
+class Killer:
+    """Kills, starts again, and keeps count of what each kill interrupted."""
+
+    def __init__(self, chain: Chain, chance: random.Random) -> None:
+        self.chain = chain
+        self.chance = chance
+        self.victims = (chain.lmn, chain.wan, chain.emp)
+        self.kills: Counter[str] = Counter()
+        self.in_commit = 0
+        self.in_put_of_wan = 0
+        self.in_put_of_emp = 0
+        self.lmn_kills: list[tuple[float, float]] = []  # reading since, killed at: UTC in seconds
+
+    def note(self, victim: Program, at: float, *, putting: bool = False) -> None:
+        """A process was killed; `putting`: a PUT was under way just before."""
+        self.kills[victim.name] += 1
+        if victim is self.chain.lmn:
+            self.in_commit += victim.open_at_end(testbed.COMMIT_BEGINS, testbed.COMMIT_DONE)
+            ready = [line.utc for line in victim.lines if line.run == victim.run and "ready:" in line.text]
+            if ready:
+                self.lmn_kills.append((ready[0], at))
+        elif victim is self.chain.wan:
+            self.in_put_of_wan += victim.open_at_end(testbed.PUT_BEGINS, testbed.PUT_DONE)
+        else:
+            self.in_put_of_emp += putting
+
+    def kill(self, victim: Program) -> None:
+        """Now."""
+        putting = self.chain.wan.open_at_end(testbed.PUT_BEGINS, testbed.PUT_DONE)
+        self.note(victim, victim.kill(), putting=putting)
+
+    def at_random(self, count: int, victims: tuple[Program, ...] | None = None) -> None:
+        """Each process has its next kill at a moment after its start; whichever is due first dies and starts again."""
+        victims = victims or self.victims
+        due = {victim.name: victim.started + self.chance.uniform(0, LATEST) for victim in victims}
+        began = time.monotonic()
+        due = {name: max(at, began + self.chance.uniform(0, LATEST)) for name, at in due.items()}
+        for _ in range(count):
+            victim = min(victims, key=lambda one: due[one.name])
+            time.sleep(max(0.0, due[victim.name] - time.monotonic()))
+            assert victim.running, f"{victim.name} ended by itself\n{victim.tail()}"
+            self.kill(victim)
+            victim.start()
+            due[victim.name] = victim.started + self.chance.uniform(0, LATEST)
+
+    def aimed(self, victim: Program, text: str, longest: float) -> None:
+        """Kill `victim` at a line with `text` of its log, up to `longest` seconds later, and start it again."""
+        victim.wait_for("ready:")
+        time.sleep(self.chance.uniform(0.05, 0.3))
+        victim.aim(text, self.chance.uniform(0, longest))
+        try:
+            victim.ended(15)
+        finally:
+            victim.disarm()
+        self.note(victim, time.time())
+        victim.start()
+
+    def emp_during_a_put(self) -> None:
+        """Kill the head-end while the gateway waits for its answer; it must have answered before."""
+        self.chain.emp.wait_for("emp: listening")
+        seen = len(self.chain.wan.lines)
+        self.chain.wan.wait_for(f"{testbed.PUT_DONE}.* answer 20", 20, since=seen)  # no back-off any more
+        seen = len(self.chain.wan.lines)
+        self.chain.wan.wait_for(testbed.PUT_BEGINS, 20, since=seen)
+        time.sleep(self.chance.uniform(0, 0.008))
+        putting = self.chain.wan.open_at_end(testbed.PUT_BEGINS, testbed.PUT_DONE)
+        self.note(self.chain.emp, self.chain.emp.kill(), putting=putting)
+        self.chain.emp.start()
+
+    def told(self) -> str:
+        """What was done."""
+        kills = ", ".join(f"{name} {count}" for name, count in sorted(self.kills.items()))
+        return (
+            f"seed {SEED}: {sum(self.kills.values())} kills ({kills}); in a commit {self.in_commit}, in a PUT: "
+            f"of wan {self.in_put_of_wan}, of the EMP {self.in_put_of_emp}"
+        )
+
+
+@pytest.fixture
+def chance(request: pytest.FixtureRequest) -> random.Random:
+    print(f"SMGW_KILL_SEED={SEED}")
+    return random.Random(f"{SEED} {request.node.name}")
+
+
+def no_process_failed(chain: Chain) -> None:
+    """Killed is all that happened to them: no exception, no exit of their own."""
+    for program in chain.programs:
+        assert "Traceback" not in program.text(), program.tail(60)
+        assert " failed; it starts again" not in program.text(), program.tail(60)
+
+
+def each_once_at_the_emp(chain: Chain) -> set[Key]:
+    """The head-end's three ways of telling its rows agree, and none of them has a double; its keys."""
+    keys = chain.emp_keys()
+    rows = [key for key, _ in chain.emp_rows()]
+    doubles = [key for key, count in Counter(keys).items() if count > 1]
+    assert not doubles
+    assert sorted(rows) == sorted(keys), "the row table has a row twice, or one that no key tells of"
+    assert chain.emp_row_count() == len(keys)
+    return set(keys)
+
+
+def the_same_content(chain: Chain, keys: set[Key] | None = None) -> None:
+    """What the head-end shows of a row is what lmn.db holds: capture time and each value."""
+    at_emp = {key: row for key, row in chain.emp_rows() if keys is None or key in keys}
+    with closing(chain.database()) as database:
+        own = bytes(database.execute("SELECT store_id FROM store").fetchone()[0]).hex()
+        recorded: dict[Key, list[Any]] = {}
+        for number, older, older_number, utc_us, value in database.execute(
+            "SELECT c.number, w.octets, c.older_number, c.utc_us, r.value FROM capture c"
+            " JOIN reading r ON r.capture = c.number LEFT JOIN word w ON w.id = c.older_store"
+        ):
+            key = (bytes(older).hex() if older else own, older_number or number)
+            recorded.setdefault(key, [utc_us]).append("" if value is None else value)
+    for key in recorded.keys() & at_emp.keys():
+        row = at_emp[key]
+        shown = time.gmtime(recorded[key][0] // 1_000_000)
+        assert row["capture_time"].startswith(time.strftime("%Y-%m-%dT%H:%M:%S", shown)), (key, row)
+        assert Counter(value["raw"] for value in row["values"]) == Counter(recorded[key][1:]), (key, row)
+
+
+def test_after_fifty_random_and_thirty_aimed_kills_the_emp_has_what_was_recorded_each_once(
+    tmp_path: Path, chance: random.Random
+) -> None:
+    """Of uncommitted captures at most 1 s may go with a kill of the LMN process.
+
+    A meter that pushes sends every `interval`, and a capture carries the time when its telegram began. So at a kill at
+    K, with reading under way for longer than that, the newest committed capture before K began after K - 1 s -
+    interval - the time of a telegram on its line: whatever is older was committed. MARGIN is for two busy cores.
+    Beside that the telegrams that smsim put into a line with a reader and the captures recorded are counted.
+    """
+    with Chain(tmp_path, METERS) as chain:
+        chain.start()
+        killer = Killer(chain, chance)
+        killer.at_random(RANDOM_KILLS)
+        for program in (chain.emp, chain.lmn, chain.wan):
+            if not program.running:
+                program.start()
+        chain.emp.wait_for("emp: listening")
+        for _ in range(MOST_TRIES):
+            if killer.in_commit >= AIMED_KILLS:
+                break
+            killer.aimed(chain.lmn, testbed.COMMIT_BEGINS, 0.001)
+        for _ in range(MOST_TRIES):
+            if killer.in_put_of_wan >= AIMED_KILLS:
+                break
+            killer.aimed(chain.wan, testbed.PUT_BEGINS, 0.006)
+        for _ in range(MOST_TRIES):
+            if killer.in_put_of_emp >= AIMED_KILLS:
+                break
+            killer.emp_during_a_put()
+        chain.emp.wait_for("emp: listening")
+        chain.lmn.wait_for("ready:")
+        chain.wan.wait_for("ready:")
+        time.sleep(1)
+        chain.drain()
+
+        recorded = chain.store_keys()
+        arrived = each_once_at_the_emp(chain)
+        oldest = oldest_uncommitted(chain, killer)
+        lost = telegrams_lost(chain)
+        print(killer.told())
+        print(
+            f"recorded {len(recorded)}, at the EMP {len(arrived)}, missing {len(set(recorded) - arrived)}, double "
+            f"{len(recorded) - len(set(recorded))}; at a kill at most {oldest:.2f} s uncommitted beyond one interval; "
+            f"telegrams sent and not recorded: {lost}"
+        )
+        assert len({store for store, _ in recorded}) == 1, "a kill must not cost the store its identity"
+        assert sorted(number for _, number in recorded) == list(range(1, len(recorded) + 1))
+        assert set(recorded) == arrived
+        the_same_content(chain)
+        no_process_failed(chain)
+        assert killer.in_commit >= AIMED_KILLS
+        assert killer.in_put_of_wan >= AIMED_KILLS
+        assert killer.in_put_of_emp >= AIMED_KILLS
+        assert oldest <= UNCOMMITTED + LINE + MARGIN
+        # Each start and each kill can cut one telegram of a meter in two, and a kill leaves one in the line.
+        assert lost <= killer.kills["lmn"] * sum(UNCOMMITTED / meter.interval + 2 for meter in METERS)
+
+
+def oldest_uncommitted(chain: Chain, killer: Killer) -> float:
+    """The longest time from a meter's newest committed capture to a kill, less the meter's interval, in seconds."""
+    oldest = 0.0
+    for meter in METERS:
+        if meter.polled:
+            continue
+        times = [utc_us / 1e6 for _, utc_us in chain.captures(meter.name)]
+        for reading_since, killed in killer.lmn_kills:
+            reach = UNCOMMITTED + meter.interval + LINE + MARGIN
+            if killed - reading_since > reach:
+                newest = max((at for at in times if at <= killed), default=0.0)
+                oldest = max(oldest, killed - newest - meter.interval)
+    return oldest
+
+
+def telegrams_lost(chain: Chain) -> int:
+    """Telegrams that the meters put whole into a line with a reader, less the captures recorded of them."""
+    sent = {meter["name"]: meter.get("telegrams", 0) for meter in json.loads(chain.report_file.read_text())["meters"]}
+    return sum(sent[meter.name] - len(chain.captures(meter.name)) for meter in METERS if not meter.polled)
+
+
+def no_capture_twice(chain: Chain) -> None:
+    """A capture under two identities would be counted twice: no meter has two rows of one moment (0.01 s)."""
+    seen: dict[tuple[str, str], list[tuple[Key, list[str]]]] = {}
+    for key, row in chain.emp_rows():
+        values = [value["value"] for value in row["values"]]
+        seen.setdefault((row["device"], row["capture_time"]), []).append((key, values))
+    assert not {moment: rows for moment, rows in seen.items() if len(rows) > 1}
+
+
+def test_a_damaged_store_costs_no_acknowledged_row_and_doubles_none(tmp_path: Path, chance: random.Random) -> None:
+    """Each turn kills or stops the LMN process and damages lmn.db; the WAN process or the EMP dies beside it."""
+    with Chain(tmp_path, METERS) as chain:
+        chain.start()
+        killer = Killer(chain, chance)
+        acknowledged: dict[Key, Any] = {}
+        stores: list[str] = []
+        for turn in range(6):
+            time.sleep(chance.uniform(1.0, 2.0))
+            stores.append(store_id(chain))
+            if turn % 3 == 1:
+                assert chain.lmn.stop()[0] == 0
+            else:
+                killer.kill(chain.lmn)
+            if turn % 2:
+                victim = chance.choice((chain.wan, chain.emp))
+                killer.kill(victim)
+                victim.start()
+                victim.wait_for("listening" if victim is chain.emp else "ready:")
+            acknowledged.update(chain.emp_rows())
+            damage(chain.state / "lmn.db", chance, cut_short=turn in (2, 4))
+            chain.lmn.start()
+            chain.lmn.wait_for("ready:")
+        time.sleep(1.5)
+        chain.drain()
+
+        last = store_id(chain)
+        recorded = chain.store_keys()
+        arrived = each_once_at_the_emp(chain)
+        aside = refused(chain)
+        salvaged = sum(store != last for store, _ in recorded)
+        print(killer.told())
+        print(
+            f"damaged 6 times, {len({*stores, last})} stores; in lmn.db {len(recorded)}, of them salvaged {salvaged}; "
+            f"at the EMP {len(arrived)}, set aside {len(aside)}"
+        )
+        assert len(set(recorded)) == len(recorded)
+        assert len({*stores, last}) == 7
+        left = set(recorded) - arrived - aside
+        assert not left, f"{len(left)} rows neither arrived nor were set aside\n{chain.wan.tail(60)}"
+        assert aside <= arrived, "a row was refused that the EMP does not have in another form"
+        now = dict(chain.emp_rows())
+        assert {key: now.get(key) for key in acknowledged} == acknowledged
+        no_capture_twice(chain)
+        assert {*stores, last} == {store for store, _ in arrived}, "rows of each store arrived, of the last one too"
+        assert salvaged > 0
+        assert "Traceback" not in chain.lmn.text(), chain.lmn.tail(60)
+        assert "Traceback" not in chain.wan.text(), chain.wan.tail(60)
+
+
+def damage(database: Path, chance: random.Random, *, cut_short: bool) -> None:
+    """Bring all rows from the -wal into the database, then spoil that: three pages of noise, or its end missing."""
+    with closing(sqlite3.connect(database)) as keeper:
+        keeper.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        keeper.execute("SELECT count(*) FROM capture").fetchone()
+        wal = database.with_name(database.name + "-wal")
+        present = wal.exists()
+    if present and not wal.exists():
+        wal.touch(0o640)  # the last connection took it away: empty as it was, it is no fault of its own
+    pages = database.stat().st_size // 4096
+    with database.open("r+b") as file:
+        if cut_short:
+            file.truncate(chance.randrange(pages * 7 // 10, pages * 9 // 10) * 4096 + chance.randrange(4096))
+            return
+        for _ in range(3):
+            file.seek(chance.randrange(pages // 4, pages) * 4096)
+            file.write(chance.randbytes(4096))
+
+
+def store_id(chain: Chain) -> str:
+    with closing(chain.database()) as database:
+        return bytes(database.execute("SELECT store_id FROM store").fetchone()[0]).hex()
+
+
+def refused(chain: Chain) -> set[Key]:
+    """Rows that the gateway set aside."""
+    with closing(chain.database("wan.db")) as database:
+        return set(database.execute("SELECT record_store_id, record_number FROM set_aside"))
+
+
+EMPTY = """
+import sys, time
+from pathlib import Path
+from smgw.store.lmn import LmnStore
+from smgw.store.lmn_view import LmnView
+from smgw.store.records import NOBODY_WAITS, Retention
+state = Path(sys.argv[1])
+store = LmnStore.open(state)
+with LmnView.open(state) as view:
+    delivered = {bytes(device): NOBODY_WAITS for _, device in view.devices()}
+gone = 0
+while True:
+    report = store.retain(time.time_ns() // 1000, Retention(0, 0, 0), delivered)
+    gone += report.live + report.grid
+    if not report.more:
+        break
+store.close()
+print(gone)
+"""
+
+
+def test_numbers_go_on_after_retention_emptied_the_store(tmp_path: Path, chance: random.Random) -> None:
+    with Chain(tmp_path, METERS, ntp=True) as chain:  # a row whose time is not known never gets old
+        chain.start()
+        killer = Killer(chain, chance)
+        emptied = 0
+        for _ in range(2):
+            killer.at_random(3)
+            chain.emp.wait_for("listening")
+            chain.lmn.wait_for("ready:")
+            time.sleep(1.5)  # the clock is synchronised, rows come
+            assert chain.lmn.stop()[0] == 0
+            if not chain.wan.running:
+                chain.wan.start()
+            chain.caught_up()
+            done = subprocess.run(
+                [sys.executable, "-c", EMPTY, str(chain.state)],
+                env=testbed.surroundings(),
+                capture_output=True,
+                text=True,
+                timeout=30,
+            )
+            assert done.returncode == 0, done.stderr
+            emptied += int(done.stdout)
+            assert chain.store_keys() == []
+            chain.lmn.start()
+            chain.lmn.wait_for("ready:")
+            time.sleep(1)
+        chain.drain()
+
+        recorded = chain.store_keys()
+        arrived = each_once_at_the_emp(chain)
+        print(killer.told())
+        print(f"emptied twice of {emptied} rows; in lmn.db {len(recorded)}, at the EMP {len(arrived)}")
+        assert len({store for store, _ in arrived}) == 1
+        assert sorted(number for _, number in arrived) == list(range(1, emptied + len(recorded) + 1))
+        assert set(recorded) <= arrived
+        assert recorded
+        no_capture_twice(chain)
+        no_process_failed(chain)
+
+
+@pytest.mark.skipif(fake_time.LIBRARY is None, reason=fake_time.MISSING)
+@pytest.mark.parametrize("ntp", [False, True], ids=["without-a-time-server", "with-a-time-server"])
+def test_a_clock_that_is_stepped_by_a_day_loses_and_doubles_nothing(
+    tmp_path: Path, chance: random.Random, ntp: bool
+) -> None:
+    """The system's clock of both gateway processes is put back and forth while they run, and while they are down."""
+    clock = tmp_path / "clock"
+    meters = [*METERS, push("grid", 4, 0.2, registration_period=5)]
+    pids = set()
+    with Chain(tmp_path, meters, ntp=ntp, environment=fake_time.environment(clock)) as chain:
+        chain.start()
+        killer = Killer(chain, chance)
+        steps = [-86_400, 3_600, -86_400, 86_400, -86_400, 90_000]
+        for turn, seconds in enumerate(steps):
+            victim = (chain.lmn, chain.wan)[turn % 2] if turn != 4 else chain.emp
+            time.sleep(chance.uniform(0.5, 2.0))
+            if turn % 3 != 2:
+                fake_time.step(clock, seconds)  # in the midst of its work
+                time.sleep(chance.uniform(0.1, 1.0))
+            pids.add(victim.pid)
+            killer.kill(victim)
+            if turn % 3 == 2:
+                fake_time.step(clock, seconds)  # while it is down
+            victim.start()
+            victim.wait_for("listening" if victim is chain.emp else "ready:")
+        time.sleep(2)
+        pids |= {chain.lmn.pid, chain.wan.pid}
+        chain.drain()
+        for pid in pids:
+            fake_time.forget(pid)
+
+        recorded = chain.store_keys()
+        arrived = each_once_at_the_emp(chain)
+        with closing(chain.database()) as database:
+            days = database.execute("SELECT (max(utc_us) - min(utc_us)) / 1e6 FROM capture").fetchone()[0]
+            counts = dict(database.execute("SELECT name, value FROM counts"))
+        print(killer.told())
+        print(
+            f"recorded {len(recorded)}, at the EMP {len(arrived)}; capture times over {days:.0f} s; counts {counts}; "
+            f"telegrams sent and not recorded: {telegrams_lost(chain)}"
+        )
+        assert sorted(number for _, number in recorded) == list(range(1, len(recorded) + 1))
+        assert set(recorded) == arrived
+        the_same_content(chain)
+        no_process_failed(chain)
+        assert (days > 80_000) is not ntp, "a synchronised clock is not moved by the system's"
+        assert not counts
+        lmn_ends = killer.kills["lmn"] + 1
+        assert telegrams_lost(chain) <= lmn_ends * sum(UNCOMMITTED / meter.interval + 2 for meter in METERS)
