@@ -6,7 +6,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from result import shown  # noqa: E402
+from result import shown
 
 
 def main() -> int:
