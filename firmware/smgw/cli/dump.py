@@ -37,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("protocol", choices=("sml",), help="the protocol the meter speaks")
     parser.add_argument("source", metavar="FILE|PORT", help="a file of raw octets, a port, or - for standard input")
     parser.add_argument("--json", action="store_true", help="one JSON object a delivered telegram, a line each")
-    parser.add_argument("--baudrate", type=_count, default=9600, help="of a serial port (default %(default)s)")
+    parser.add_argument("--baudrate", type=_speed, default=9600, help="of a serial port (default %(default)s)")
     parser.add_argument("--parity", choices="NEO", default="N", help="of a serial port (default %(default)s)")
     parser.add_argument("--count", type=_count, default=0, metavar="N", help="stop after N telegrams (default: never)")
     parser.add_argument(
@@ -53,6 +53,13 @@ def _count(text: str) -> int:
     return number
 
 
+def _speed(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise ValueError
+    return number
+
+
 def _seconds(text: str) -> float:
     number = float(text)
     if not (math.isfinite(number) and number >= 0):
@@ -61,6 +68,7 @@ def _seconds(text: str) -> float:
 
 
 _count.__name__ = "count"  # what argparse calls it in "invalid count value"
+_speed.__name__ = "speed"
 _seconds.__name__ = "number of seconds"
 
 

@@ -55,12 +55,12 @@ class Printer:
                 print(f"refused: {event.octets} octets: {event.reason}", file=sys.stderr)
                 continue
             lines = _json_lines(event) if self._as_json else _tree(event)
-            if lines:
-                print("\n".join(lines), flush=True)
             if lines and not all(isinstance(message.body, _FRAMING) for message in event.messages):
-                self.delivered += 1
+                self.delivered += 1  # before it is printed: who has seen it and interrupts is told so
             else:
                 self.empty += 1
+            if lines:
+                print("\n".join(lines), flush=True)
 
     def summary(self) -> None:
         """Frames seen, delivered, refused."""
