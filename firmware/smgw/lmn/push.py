@@ -11,6 +11,9 @@ from smgw.sml.telegram import Telegram, TelegramReader
 #: How long octets gather before they are looked at: fewer wake-ups, and still within 0.1 s of the last octet.
 GATHER = 0.05
 _TICK = 1.0
+#: On a line whose speed is known, the rest of a telegram as long as the last one is slept through: half the wake-ups.
+_MOST_SLEPT, _MOST_OCTETS = 0.5, 2048  # the kernel holds 4096 octets of a tty
+_MARGIN = 0.01
 
 
 class PushReader(Reader):
@@ -19,20 +22,24 @@ class PushReader(Reader):
     def _serve(self, port: Port) -> None:
         telegrams = TelegramReader()
         began = self._clock.stamp()  # the telegram's first octets: the meter's values are no younger
+        expected = received = 0
         while not self._stop.is_set():
             if not port.wait(_TICK):
                 self.watch.tick()
                 continue
             now = self._clock.stamp()
             if not telegrams.receiving:
-                began = now
-            port.gather(GATHER)
-            for event in telegrams.receive(port.read()):
+                began, received = now, 0
+            port.gather(_rest(port, expected - received) if received else GATHER)
+            octets = port.read()
+            received += len(octets)
+            for event in telegrams.receive(octets):
                 if isinstance(event, Telegram):
                     self._take(event, began)
+                    expected = received
                 else:
                     self.watch.refused(event.reason)
-                began = now  # what follows began in these octets, however long the one before hung
+                began, received = now, 0  # what follows began in these octets, however long the one before hung
             self.watch.tick()
 
     def _take(self, telegram: Telegram, stamp: Stamp) -> None:
@@ -52,3 +59,10 @@ class PushReader(Reader):
             values.sensor_time.meter_time() if values.sensor_time else None,
             readings(values.server_id, values.entries, wanted, correct=profile.correct_power_sign),
         )
+
+
+def _rest(port: Port, octets: int) -> float:
+    """How long so many octets still take, if the line has a speed; otherwise the shortest gathering."""
+    if not port.paced:
+        return GATHER
+    return min(max(min(octets, _MOST_OCTETS) * port.settings.octet_time + _MARGIN, GATHER), _MOST_SLEPT)

@@ -46,6 +46,11 @@ class Port:
         """The descriptor, for select."""
         return self._device.fileno()
 
+    @property
+    def paced(self) -> bool:
+        """True if octets come at the speed of `settings`: a serial line, not a network."""
+        return not _is_socket(self.url)
+
     def wake(self) -> None:
         """End the wait that is under way, and those to come until `rearm`. From any thread."""
         self._wake.set()
