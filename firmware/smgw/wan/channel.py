@@ -31,10 +31,13 @@ class Channel:
 
     def acknowledged(self) -> None:
         """The EMP has taken rows."""
-        if self._state in _FAILING:
-            log.info("EMP %s: takes rows again", self._emp)
         self._last_ack_us = self._now().utc_us
         self._status, self._detail, self.retry_after = 200, "", None
+        if self._state in _FAILING:
+            log.info("EMP %s: takes rows again", self._emp)
+            self._store.log("delivery-resumed", Level.INFO, self._emp, self._now())
+            self._enter(ChannelKind.DELIVERING)
+            self._write(None)
 
     def failed(self, answer: Answer, meaning: Verdict) -> None:
         """It has not, and `wait` will say for how long."""

@@ -8,6 +8,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
+from itertools import groupby
 from typing import NamedTuple
 
 from smgw.cosem import DeviceId, Stamp
@@ -15,8 +16,9 @@ from smgw.cosemxml import document as cosem_document
 from smgw.cosemxml.document import DocumentError
 from smgw.profiles.communication import CommunicationProfile
 from smgw.profiles.meter import MeterProfile
+from smgw.store.errors import StoreError
 from smgw.store.lmn_view import LmnView
-from smgw.store.records import StoredRecord
+from smgw.store.records import NOBODY_WAITS, StoredRecord
 from smgw.store.wan import WanStore
 from smgw.store.wan_records import OrderKind, SetAside
 from smgw.wan.back_off import HOLD_SECONDS, BackOff
@@ -39,6 +41,8 @@ _REQUEUED_AT_MOST = 1000
 
 
 class _Suspect(NamedTuple):
+    """A row that was disliked although it was sent alone."""
+
     record: StoredRecord
     answer: Answer
 
@@ -50,6 +54,7 @@ class _Round:
         self.taken = 0
         self.suspects: list[_Suspect] = []
         self.stopped_by: Verdict | None = None  # RETRY or HOLD: nothing more in this round
+        self.reached: dict[str, int] = {}  # meter -> position, which the cursor lags behind by the suspects
 
 
 class Dispatcher:
@@ -78,7 +83,8 @@ class Dispatcher:
         self._stop = threading.Event()
         self._drained = threading.Event()
         self._draining = False
-        self._ends = float("inf")
+        self._drain_ends: threading.Timer | None = None
+        self._said = ""
 
     def run(self) -> None:
         """Until `stop`, or after `drain` until nothing is left or its time is over."""
@@ -88,7 +94,7 @@ class Dispatcher:
             while self._wait(due, watching=watching):
                 pause = self.deliver_round()
                 now = time.monotonic()
-                if self._draining and (pause is None or now >= self._ends):
+                if self._draining and pause is None:
                     break
                 watching = pause is None and not self._profile.forward
                 if pause is None:
@@ -97,32 +103,40 @@ class Dispatcher:
                     due = now + (min(pause, _DRAIN_PAUSE) if self._draining else pause)
         finally:
             self._exchange.close()
-            if self._view is not None:
-                self._view.close()
-                self._view = None
+            self._close_view()
+            if self._drain_ends is not None:
+                self._drain_ends.cancel()
 
     def stop(self) -> None:
         """End `run` at once; an exchange under way is broken off, and repeated after the next start."""
         self._stop.set()
-        self._exchange.abort()
+        self._exchange.end()
 
     def drain(self, seconds: float) -> None:
         """Deliver what is there, now, then end `run`; at most for so long."""
-        self._ends = time.monotonic() + seconds
-        self._drained.set()
+        if not self._drained.is_set():
+            self._drain_ends = threading.Timer(seconds, self.stop)
+            self._drain_ends.daemon = True
+            self._drain_ends.start()
+            self._drained.set()
 
     def deliver_round(self) -> float | None:
         """Deliver all that waits. Returns seconds until the next try, None if all of it went."""
-        view = self._opened_view()
-        if view is None:
-            return None
         turn = _Round()
-        self._deliver_requeued(view, turn)
-        for meter in self._meters:
-            self._deliver_meter(view, meter, turn)
-            if turn.stopped_by is not None:
-                break
-        return self._conclude(turn)
+        try:
+            view = self._opened_view()
+            if view is None:
+                return None
+            view.changed()  # opens it anew where its owner replaced the file
+            self._deliver_requeued(view, turn)
+            self._deliver_meters(view, turn)
+            self._said = ""
+            return self._conclude(turn)
+        except StoreError as error:
+            log.log(logging.DEBUG if self._said else logging.WARNING, "EMP %s: %s", self._profile.name, error)
+            self._said = str(error)
+            self._close_view()
+            return self._back_off.failed()
 
     def _wait(self, due: float, *, watching: bool) -> bool:
         """Sleep until it is time to deliver; False if it is time to stop."""
@@ -144,13 +158,22 @@ class Dispatcher:
         return due + step * max(1, -(-(now - due) // step))
 
     def _changed(self) -> bool:
-        view = self._opened_view()
-        return view is not None and view.changed()
+        try:
+            new = self._view is None
+            view = self._opened_view()
+            return view is not None and (view.changed() or new)
+        except StoreError:
+            return True  # the round says what is wrong
 
     def _opened_view(self) -> LmnView | None:
         if self._view is None:
             self._view = self._open_view()
         return self._view
+
+    def _close_view(self) -> None:
+        if self._view is not None:
+            self._view.close()
+            self._view = None
 
     def _ordered(self) -> bool:
         """True if a person ordered something: then it is done now, whatever the back-off says."""
@@ -162,22 +185,30 @@ class Dispatcher:
             self._back_off.reset()
         return bool(orders)
 
-    def _deliver_meter(self, view: LmnView, meter: MeterProfile, turn: _Round) -> None:
-        """All rows of one meter behind the cursor, oldest first."""
-        name = self._profile.name
-        cursor = self._store.cursor(name, view.store_id, meter.name)
-        while turn.stopped_by is None and not self._stop.is_set():
-            if time.monotonic() >= self._ends:
-                turn.stopped_by = Verdict.RETRY
-                return
-            records = view.records(meter.name, cursor, self._size)
-            if not records:
-                return
-            for batch in batches(self._gateway, meter.device_id, records):
-                self._deliver(view, meter, batch, turn)
-                if turn.stopped_by is not None:
+    def _deliver_meters(self, view: LmnView, turn: _Round) -> None:
+        """All rows behind the cursors, oldest first; the meters take turns, so that none waits for another's backlog.
+
+        What is recorded meanwhile is of the next round.
+        """
+        waiting = {meter.name: (meter, view.last_position(meter.name)) for meter in self._meters}
+        while waiting:
+            for meter, last in list(waiting.values()):
+                if turn.stopped_by is not None or self._stop.is_set():
                     return
-            cursor = records[-1].position
+                if self._deliver_piece(view, meter, turn) >= last:
+                    del waiting[meter.name]
+
+    def _deliver_piece(self, view: LmnView, meter: MeterProfile, turn: _Round) -> int:
+        """One piece of a meter's rows; returns the position reached."""
+        reached = turn.reached.get(meter.name)
+        if reached is None:
+            reached = self._store.cursor(self._profile.name, view.store_id, meter.name)
+        records = view.records(meter.name, reached, self._size)
+        for batch in batches(self._gateway, meter.device_id, records):
+            if turn.stopped_by is None:
+                self._deliver(view, meter, batch, turn)
+        turn.reached[meter.name] = records[-1].position if records else NOBODY_WAITS
+        return turn.reached[meter.name]
 
     def _deliver(self, view: LmnView, meter: MeterProfile, batch: Batch, turn: _Round) -> None:
         answer = self._put(batch)
@@ -220,22 +251,17 @@ class Dispatcher:
 
     def _acknowledge(self, view: LmnView, meter: MeterProfile, batch: Batch, turn: _Round) -> None:
         """Cursor and what was set aside before it move in one transaction."""
-        aside = [
-            self._set_aside(view, meter, suspect) for suspect in turn.suspects if suspect.record.meter == meter.name
-        ]
+        own = [suspect for suspect in turn.suspects if suspect.record.meter == meter.name]
+        aside = [self._set_aside(view, suspect) for suspect in own]
         self._store.acknowledge(
-            self._profile.name,
-            view.store_id,
-            meter.name,
-            batch.records[-1].position,
-            len(batch.records),
-            aside,
+            self._profile.name, view.store_id, meter.name, batch.records[-1].position, len(batch.records), aside
         )
-        turn.suspects = [suspect for suspect in turn.suspects if suspect.record.meter != meter.name]
+        turn.suspects = [suspect for suspect in turn.suspects if suspect not in own]
         turn.taken += len(batch.records)
+        self._settle(view, turn)
         self._back_off.reset()
-        if self._size < self._profile.batch:
-            self._size = min(self._profile.batch, 2 * self._size)
+        if self._size < self._profile.batch:  # slowly: what was too large once is so again
+            self._size = min(self._profile.batch, self._size + max(1, self._size // 8))
         self._channel.acknowledged()
 
     def _suspect(self, view: LmnView, meter: MeterProfile, record: StoredRecord, answer: Answer, turn: _Round) -> None:
@@ -246,18 +272,28 @@ class Dispatcher:
             self._profile.name, answer.status, record.record_number, meter.name, answer.detail,
         )  # fmt: skip
         if turn.taken:
-            aside = [self._set_aside(view, meter, suspect) for suspect in turn.suspects]
-            self._store.acknowledge(self._profile.name, view.store_id, meter.name, record.position, 0, aside)
-            turn.suspects = []
+            self._settle(view, turn)
         elif len(turn.suspects) >= _MOST_SUSPECTS:
             self._stopped(turn, answer, Verdict.HOLD)
 
-    def _set_aside(self, view: LmnView, meter: MeterProfile, suspect: _Suspect) -> SetAside:
+    def _settle(self, view: LmnView, turn: _Round) -> None:
+        """Others were taken, so it is the rows: set the suspects aside, each meter's behind its own cursor."""
+        for name, group in groupby(
+            sorted(turn.suspects, key=lambda suspect: (suspect.record.meter, suspect.record.position)),
+            key=lambda suspect: suspect.record.meter,
+        ):
+            suspects = list(group)
+            aside = [self._set_aside(view, suspect) for suspect in suspects]
+            position = suspects[-1].record.position
+            self._store.acknowledge(self._profile.name, view.store_id, name, position, 0, aside)
+        turn.suspects = []
+
+    def _set_aside(self, view: LmnView, suspect: _Suspect) -> SetAside:
         record, answer = suspect
         return SetAside(
             self._profile.name,
             view.store_id,
-            meter.name,
+            record.meter,
             record.position,
             record.store_id,
             record.record_number,
@@ -292,10 +328,15 @@ class Dispatcher:
 
     def _stopped(self, turn: _Round, answer: Answer, meaning: Verdict) -> None:
         turn.stopped_by = meaning
-        self._channel.failed(answer, meaning)
+        if not self._stop.is_set():  # else it was we who broke it off
+            self._channel.failed(answer, meaning)
 
     def _conclude(self, turn: _Round) -> float | None:
         """What comes after this round."""
+        if self._stop.is_set():
+            return 0.0
+        if turn.suspects and turn.stopped_by is None:
+            self._channel.failed(turn.suspects[-1].answer, Verdict.RETRY)
         if turn.stopped_by is Verdict.HOLD:
             self._channel.wait(HOLD_SECONDS)
             return HOLD_SECONDS

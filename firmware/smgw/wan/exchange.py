@@ -2,9 +2,13 @@
 
 import contextlib
 import gzip
+import queue
+import re
 import socket
 import threading
+import time
 import uuid
+from collections.abc import Callable
 from typing import NamedTuple
 
 import urllib3
@@ -16,6 +20,9 @@ from smgw.cosem import DeviceId
 MEDIA_TYPE = "application/vnd.de-dke-k461-cosem+xml"
 _READ_OF_ANSWER = 2048  # an error page is read so far; what it says goes into status and log
 _MOST_RETRY_AFTER = 86_400
+_CONNECT_S = 10.0
+_UNSUPPORTED_MEDIA_TYPE = 415
+_NOT_ACCEPTED = re.compile(r"\s*q\s*=\s*0(\.0*)?\s*")
 
 
 class Answer(NamedTuple):
@@ -27,12 +34,14 @@ class Answer(NamedTuple):
 
 
 class Exchange:
-    """A client of one point of contact. One thread uses it; `abort` may come from another."""
+    """A client of one point of contact. One thread uses it; `abort` and `end` may come from another."""
 
     def __init__(self, url: str, timeout: float) -> None:
         self._base = (urllib3.util.parse_url(url).path or "").rstrip("/")
         self._timeout = timeout
         self._gzip = False  # until the EMP's answers announce it
+        self._gzip_refused = False
+        self._ended = threading.Event()
         self._open: list[HTTPConnection] = []
         self._url = url
         self._pool: urllib3.HTTPConnectionPool | None = None
@@ -46,31 +55,46 @@ class Exchange:
         pool = urllib3.connection_from_url(
             self._url,
             maxsize=1,
-            timeout=urllib3.Timeout(connect=min(self._timeout, 10.0), read=self._timeout),
+            timeout=urllib3.Timeout(connect=min(self._timeout, _CONNECT_S), read=self._timeout),
             retries=False,
         )
-        opened = self._open
+        opened, ended, seconds = self._open, self._ended, min(self._timeout, _CONNECT_S)
 
         class Connection(HTTPConnection):
-            """Known to `abort` from the moment it is open."""
+            """Known to `abort` from the moment it is open; `end` interrupts even the opening."""
+
+            def _new_conn(self) -> socket.socket:
+                return _connected(super()._new_conn, seconds, ended)
 
             def connect(self) -> None:
                 super().connect()
                 opened[:] = [self]
+                if ended.is_set():
+                    raise OSError("stopping")
 
         pool.ConnectionCls = Connection
         return pool
 
     def put(self, device: DeviceId, body: bytes) -> Answer:
         """PUT a document on the device's `ldev`. Never raises: what went wrong is the answer."""
+        if not self._gzip:
+            return self._put(device, body, {})
+        packed = gzip.compress(body, compresslevel=4, mtime=0)
+        answer = self._put(device, packed, {"Content-Encoding": "gzip"})
+        if answer.status != _UNSUPPORTED_MEDIA_TYPE:
+            return answer
+        self._gzip, self._gzip_refused = False, True  # it was the coding that the EMP dislikes, perhaps not the rows
+        return self._put(device, body, {})
+
+    def _put(self, device: DeviceId, body: bytes, more: dict[str, str]) -> Answer:
+        if self._ended.is_set():
+            return Answer(None, "stopping")
         headers = {
             "Content-Type": MEDIA_TYPE,
             "Accept": MEDIA_TYPE,
             "x-CID": f"uuid:{uuid.uuid4()}",
+            **more,
         }
-        if self._gzip:
-            headers["Content-Encoding"] = "gzip"
-            body = gzip.compress(body, compresslevel=4, mtime=0)
         # The pool's timeouts are for single reads: an EMP that drips its answer is cut off by this.
         guard = threading.Timer(2 * self._timeout, self.abort)
         guard.daemon = True
@@ -88,7 +112,7 @@ class Exchange:
             "PUT", path, body=body, headers=headers, redirect=False, preload_content=False, retries=False
         )
         text = response.read(_READ_OF_ANSWER, decode_content=False) or b""
-        self._gzip = "gzip" in response.headers.get("Accept-Encoding", "").lower()
+        self._gzip = not self._gzip_refused and _takes_gzip(response.headers.get("Accept-Encoding", ""))
         if len(text) < _READ_OF_ANSWER:
             response.release_conn()
         else:
@@ -103,11 +127,60 @@ class Exchange:
                 with contextlib.suppress(OSError):
                     sock.shutdown(socket.SHUT_RDWR)
 
+    def end(self) -> None:
+        """Break off the exchange under way and let no other begin."""
+        self._ended.set()
+        self.abort()
+
     def close(self) -> None:
         """Let the connection go; the next `put` opens another."""
         if self._pool is not None:
             self._pool.close()
             self._pool = None
+
+
+def _connected(connect: Callable[[], socket.socket], seconds: float, ended: threading.Event) -> socket.socket:
+    """What `connect` returns or raises, at most after `seconds`, which bounds the name server too.
+
+    It runs in a thread of its own, left behind where it takes longer or `ended` is set: neither can be interrupted.
+    """
+    results: queue.SimpleQueue[socket.socket | Exception] = queue.SimpleQueue()
+    given_up = threading.Event()
+
+    def run() -> None:
+        try:
+            results.put(connect())
+        except Exception as error:  # raised where it is waited for
+            results.put(error)
+        if given_up.is_set():
+            _discard(results)
+
+    threading.Thread(target=run, name="connect", daemon=True).start()
+    deadline = time.monotonic() + seconds
+    while not ended.is_set() and time.monotonic() < deadline:
+        try:
+            result = results.get(timeout=0.05)
+        except queue.Empty:
+            continue
+        if isinstance(result, Exception):
+            raise result
+        return result
+    given_up.set()
+    _discard(results)
+    raise TimeoutError("stopping" if ended.is_set() else f"no connection within {seconds:g} s")
+
+
+def _discard(results: "queue.SimpleQueue[socket.socket | Exception]") -> None:
+    with contextlib.suppress(queue.Empty):
+        left = results.get_nowait()
+        if isinstance(left, socket.socket):
+            left.close()
+
+
+def _takes_gzip(accept_encoding: str) -> bool:
+    """True if gzip is named, and not with quality 0 (RFC 9110, 12.5.3)."""
+    codings = (coding.partition(";") for coding in accept_encoding.lower().split(","))
+    return any(name.strip() == "gzip" and not _NOT_ACCEPTED.fullmatch(weight) for name, _, weight in codings)
 
 
 def _first_line(text: bytes) -> str:

@@ -1,0 +1,41 @@
+"""What the process that reads meters carries."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import smgw
+
+_FORBIDDEN = ("lxml", "urllib3", "ssl", "_ssl", "http.client", "asyncio", "urllib.request", "email", "ntplib")
+_PROGRAM = """
+import json, socket, sys
+import smgw.services.lmn
+from smgw.ports import LineSettings, open_port
+before = sorted(sys.modules)
+with socket.create_server(("127.0.0.1", 0)) as listener:
+    with open_port(f"socket://127.0.0.1:{listener.getsockname()[1]}", LineSettings()) as port:
+        peer, _ = listener.accept()
+        peer.sendall(b"hello")
+        assert port.wait(2) and port.read() == b"hello"
+        peer.close()
+print(json.dumps([before, sorted(sys.modules)]))
+"""
+
+
+def test_the_reading_process_carries_no_xml_no_http_no_tls_and_no_event_loop() -> None:
+    environment = {**os.environ, "PYTHONPATH": str(Path(smgw.__file__).parent.parent)}
+    environment.pop("COVERAGE_PROCESS_START", None)  # the tool of `make test` would count as ours
+    found = subprocess.run(
+        [sys.executable, "-W", "error", "-c", _PROGRAM],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=30,
+    )
+    assert found.returncode == 0, found.stderr
+    for modules in json.loads(found.stdout):
+        assert "smgw.services.lmn" in modules
+        assert [name for name in modules if name in _FORBIDDEN or name.startswith(("lxml.", "urllib3."))] == []

@@ -1,0 +1,260 @@
+"""One exchange with a real HTTP server."""
+
+import gzip
+import re
+import socket
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+from captures_made import DEVICE, ENERGY
+from small_emp import OK, Answer, SmallEmp
+from smgw.cosem import NULL, DeviceId, StatusWord
+from smgw.cosemxml.document import Document, Register, Row, encode
+from smgw.wan.exchange import Exchange
+
+GATEWAY = DeviceId.parse("EXYZ0012345678")
+ROW = Row(1, None, None, False, StatusWord(5), (NULL,))
+BODY = encode(Document(GATEWAY, "ab" * 16, DEVICE, (Register(ENERGY, -1, 30),), (ROW,)))
+
+
+@pytest.fixture
+def emp() -> Iterator[SmallEmp]:
+    with SmallEmp() as made:
+        yield made
+
+
+@pytest.fixture
+def exchange(emp: SmallEmp) -> Iterator[Exchange]:
+    made = Exchange(emp.url, 0.4)
+    yield made
+    made.close()
+
+
+def test_a_put_has_the_headers_of_the_annex(emp: SmallEmp, exchange: Exchange) -> None:
+    for _ in range(3):
+        assert exchange.put(DEVICE, BODY).status == 200
+    for put in emp.puts:
+        assert put.path == f"/smgw/cosem/ldevs/{DEVICE.uri}"
+        assert put.headers["Content-Type"] == put.headers["Accept"] == "application/vnd.de-dke-k461-cosem+xml"
+        assert put.headers["Content-Length"] == str(len(BODY))
+        assert "Transfer-Encoding" not in put.headers
+        assert put.headers["Host"] == f"127.0.0.1:{emp.port}"
+        assert re.fullmatch(
+            r"uuid:[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}", put.headers["x-CID"]
+        )
+    assert len({put.headers["x-CID"] for put in emp.puts}) == 3
+
+
+def test_a_foreign_device_id_is_percent_encoded(emp: SmallEmp, exchange: Exchange) -> None:
+    exchange.put(DeviceId(b"\x09\x01 /?"), BODY)
+    assert emp.puts[0].path == "/smgw/cosem/ldevs/%09%01%20%2F%3F"
+
+
+@pytest.mark.parametrize("status", [200, 204, 404, 422, 503])
+def test_one_connection_serves_many_puts(emp: SmallEmp, exchange: Exchange, status: int) -> None:
+    emp.answer = lambda _: Answer(status, b"" if status == 204 else b"as you like\n")
+    for _ in range(20):
+        assert exchange.put(DEVICE, BODY).status == status
+    assert emp.accepted == 1
+
+
+def test_a_connection_that_the_emp_closed_between_puts_is_opened_again(emp: SmallEmp, exchange: Exchange) -> None:
+    emp.answer = lambda _: Answer(200, close=True)
+    for _ in range(3):
+        assert exchange.put(DEVICE, BODY).status == 200
+        time.sleep(0.05)
+    assert emp.accepted == 3
+
+
+def test_the_body_is_packed_only_once_the_emp_says_that_it_unpacks(emp: SmallEmp, exchange: Exchange) -> None:
+    announced = [Answer(200, headers={"Accept-Encoding": value}) for value in ("deflate", "br, gzip;q=0.5", "gzip")]
+    following = iter([OK, *announced, OK])
+    emp.answer = lambda _: next(following)
+    for _ in range(5):
+        assert exchange.put(DEVICE, BODY).status == 200
+    assert [put.headers.get("Content-Encoding") for put in emp.puts] == [None, None, None, "gzip", "gzip"]
+    assert emp.puts[3].octets == len(gzip.compress(BODY, 4, mtime=0))
+    assert emp.puts[3].headers["Content-Length"] == str(emp.puts[3].octets)
+
+
+@pytest.mark.parametrize("value", ["identity", "gzip;q=0", "gzip; q=0.000, deflate", "gzipped", ""])
+def test_what_does_not_say_gzip_is_no_announcement(emp: SmallEmp, exchange: Exchange, value: str) -> None:
+    emp.answer = lambda _: Answer(200, headers={"Accept-Encoding": value})
+    for _ in range(2):
+        exchange.put(DEVICE, BODY)
+    assert "Content-Encoding" not in emp.puts[1].headers
+
+
+def test_an_emp_that_announces_gzip_and_then_refuses_it_gets_it_plain(emp: SmallEmp, exchange: Exchange) -> None:
+    def answer(put: object) -> Answer:
+        packed = "Content-Encoding" in emp.puts[-1].headers
+        return Answer(415 if packed else 200, headers={"Accept-Encoding": "gzip"})
+
+    emp.answer = answer
+    assert [exchange.put(DEVICE, BODY).status for _ in range(4)] == [200] * 4
+    assert [put.headers.get("Content-Encoding") for put in emp.puts] == [None, "gzip", None, None, None]
+    assert len({put.headers["x-CID"] for put in emp.puts}) == 5
+
+
+@pytest.mark.parametrize(
+    ("given", "understood"),
+    [
+        ("7", 7),
+        (" 120 ", 120),
+        ("99999999", 86_400),
+        ("Wed, 21 Oct 2026 07:28:00 GMT", None),
+        ("-5", None),
+        ("1.5", None),
+    ],
+)
+def test_retry_after_is_in_seconds_and_at_most_a_day(
+    emp: SmallEmp, exchange: Exchange, given: str, understood: int | None
+) -> None:
+    emp.answer = lambda _: Answer(503, headers={"Retry-After": given})
+    assert exchange.put(DEVICE, BODY).retry_after == understood
+
+
+def test_what_the_emp_says_is_kept_short_and_fit_for_a_log(emp: SmallEmp, exchange: Exchange) -> None:
+    emp.answer = lambda _: Answer(422, b"  record 7:\x1b[31m no\x00 such\tregister \xff" + b"x" * 500 + b"\nmore")
+    detail = exchange.put(DEVICE, BODY).detail
+    assert detail.startswith("record 7: [31m no  such register \N{REPLACEMENT CHARACTER}xxx")
+    assert len(detail) == 200
+    assert detail.isprintable()
+
+
+def test_a_long_error_page_is_not_read_to_its_end(emp: SmallEmp, exchange: Exchange) -> None:
+    emp.answer = lambda _: Answer(422, b"no\n" * 100_000)
+    assert exchange.put(DEVICE, BODY) == (422, "no", None)
+    emp.answer = lambda _: OK
+    assert exchange.put(DEVICE, BODY).status == 200
+
+
+def test_a_redirection_is_not_followed(emp: SmallEmp, exchange: Exchange) -> None:
+    emp.answer = lambda _: Answer(307, headers={"Location": f"{emp.url}/elsewhere"})
+    assert exchange.put(DEVICE, BODY).status == 307
+    assert len(emp.puts) == 1
+
+
+@pytest.mark.parametrize(
+    "octets",
+    [
+        b"SSH-2.0-OpenSSH_9.2\r\n",
+        b"\x00\xff" * 50,
+        b"HTTP/1.1 abc nonsense\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+        b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 200 + b"\r\n",
+        b"HTTP/1.1 200 OK\r\nX: " + b"y" * 70_000,
+        b"",
+    ],
+    ids=["ssh", "noise", "status", "chunk", "headers", "long line", "closed"],
+)
+def test_what_is_no_http_is_no_answer_and_the_next_exchange_is_a_new_one(
+    emp: SmallEmp, exchange: Exchange, octets: bytes
+) -> None:
+    emp.answer = lambda _: Answer(octets=octets)
+    answer = exchange.put(DEVICE, BODY)
+    assert answer.status is None
+    assert answer.detail
+    assert "object at 0x" not in answer.detail
+    emp.answer = lambda _: OK
+    assert exchange.put(DEVICE, BODY).status == 200
+
+
+def test_a_status_counts_although_its_page_is_cut_off(emp: SmallEmp, exchange: Exchange) -> None:
+    emp.answer = lambda _: Answer(octets=b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\ncut off")
+    assert exchange.put(DEVICE, BODY) == (200, "cut off", None)
+    emp.answer = lambda _: OK
+    assert exchange.put(DEVICE, BODY).status == 200
+
+
+def test_an_answer_in_chunks_is_read(emp: SmallEmp, exchange: Exchange) -> None:
+    octets = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n"
+    emp.answer = lambda _: Answer(octets=octets)
+    assert exchange.put(DEVICE, BODY) == (200, "abc", None)
+
+
+def test_an_emp_that_never_answers_is_given_up_after_the_time_out(emp: SmallEmp, exchange: Exchange) -> None:
+    emp.answer = lambda _: Answer(hang=True)
+    began = time.monotonic()
+    answer = exchange.put(DEVICE, BODY)
+    assert answer.status is None
+    assert 0.35 < time.monotonic() - began < 0.8
+    assert "timed out" in answer.detail.lower()
+
+
+def test_an_answer_that_drips_for_ever_is_cut_off_after_twice_the_time_out(emp: SmallEmp, exchange: Exchange) -> None:
+    emp.answer = lambda _: Answer(drip=0.1, body=b"x" * 1000)
+    began = time.monotonic()
+    assert exchange.put(DEVICE, BODY).status is None
+    assert 0.7 < time.monotonic() - began < 1.1
+
+
+def test_nobody_at_the_address_is_told_in_words(exchange: Exchange) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    dead = Exchange(f"http://127.0.0.1:{port}", 1)
+    answer = dead.put(DEVICE, BODY)
+    dead.close()
+    assert answer.status is None
+    assert "refused" in answer.detail
+    assert "object at 0x" not in answer.detail
+
+
+def test_an_end_breaks_an_exchange_off_at_once_and_lets_no_other_begin(emp: SmallEmp, exchange: Exchange) -> None:
+    emp.answer = lambda _: Answer(hang=True)
+    ended: list[float] = []
+
+    def end() -> None:
+        ended.append(time.monotonic())
+        exchange.end()
+
+    timer = threading.Timer(0.15, end)
+    timer.start()
+    assert exchange.put(DEVICE, BODY).status is None
+    assert time.monotonic() - ended[0] < 0.15
+    timer.join()
+    assert exchange.put(DEVICE, BODY) == (None, "stopping", None)
+    assert len(emp.puts) == 1
+
+
+def test_an_end_interrupts_even_a_connection_being_made() -> None:
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as listener:
+        address = listener.getsockname()
+        fillers = [socket.socket() for _ in range(4)]
+        for filler in fillers:  # a full backlog: the next connection hangs
+            filler.setblocking(False)
+            filler.connect_ex(address)
+        exchange = Exchange(f"http://127.0.0.1:{address[1]}", 3)
+        timer = threading.Timer(0.2, exchange.end)
+        timer.start()
+        began = time.monotonic()
+        assert exchange.put(DEVICE, BODY).status is None
+        assert time.monotonic() - began < 0.6
+        timer.join()
+        exchange.close()
+        for filler in fillers:
+            filler.close()
+    for thread in threading.enumerate():
+        if thread.name == "connect":
+            thread.join(5)
+
+
+def test_a_host_that_is_silent_is_given_up_after_the_time_out() -> None:
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as listener:
+        address = listener.getsockname()
+        fillers = [socket.socket() for _ in range(4)]
+        for filler in fillers:
+            filler.setblocking(False)
+            filler.connect_ex(address)
+        exchange = Exchange(f"http://127.0.0.1:{address[1]}", 0.3)
+        began = time.monotonic()
+        assert exchange.put(DEVICE, BODY).status is None
+        assert time.monotonic() - began < 0.8
+        exchange.close()
+        for filler in fillers:
+            filler.close()
+    for thread in threading.enumerate():
+        if thread.name == "connect":
+            thread.join(5)
