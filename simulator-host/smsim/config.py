@@ -173,7 +173,7 @@ def _register(section: "_Section") -> Register:
         obis,
         drive,
         _unit(section, drive),
-        section.integer("scaler", 0 if drive is Drive.FIXED else -1, -6, 6),
+        section.integer("scaler", 0, -6, 6),
         section.integer("value", 0, -(1 << 63), (1 << 63) - 1),
     )
     section.finish()

@@ -57,7 +57,7 @@ class Register(NamedTuple):
     obis: Obis
     drive: Drive
     unit: int
-    scaler: int = -1
+    scaler: int = 0
     fixed: int = 0  # the value, where drive is FIXED
 
 

@@ -50,7 +50,6 @@ device = "{household}"
 port = "tcp:127.0.0.1:{port}"
 consumption_kwh = 1000
 generation_kwh = 1000
-{registers}
 
 [[meter]]                         # an eHZ under an optical head
 name = "ehz"
@@ -157,9 +156,8 @@ def set_up(testbed: Testbed) -> None:
     testbed.emp_url = next(word for word in line.split() if word.startswith("http://"))
     testbed.meter_port = free_port(PAPER_PORT)
     link = HERE / "optical-head"
-    registers = "\n".join(f'[[meter.register]]\nobis = "{obis}"\nscaler = 0' for obis in OBJECTS)
     (HERE / "meters.toml").write_text(
-        SIMULATOR.format(household=HOUSEHOLD, head=HEAD, port=testbed.meter_port, link=link, registers=registers)
+        SIMULATOR.format(household=HOUSEHOLD, head=HEAD, port=testbed.meter_port, link=link)
     )
     objects = ", ".join(f'"{obis}"' for obis in OBJECTS)
     (HERE / "gateway.toml").write_text(

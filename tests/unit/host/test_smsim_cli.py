@@ -125,7 +125,7 @@ def test_the_menu_shows_settings_and_ends_on_0(tmp_path: Path) -> None:
     assert out.count("[1] View server settings\n[2] View simulator settings\n[0] Exit\n") == 4
     assert "  device id      1UTB0000000001 (0a015554420000000001)\n" in out
     assert "  consumption (H0)           1000 kWh a year\n" in out
-    assert "  1-0:16.7.0*255             108.6 W\n" in out
+    assert "  1-0:16.7.0*255             109 W\n" in out
     assert "'nonsense' is no choice" in out
 
 

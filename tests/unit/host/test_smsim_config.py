@@ -115,7 +115,7 @@ FAULTS = {
     "value without fixed": (METER + '[[meter.register]]\nobis = "1.8.0"\nvalue = 1\n', 6, 'drive = "fixed"'),
     "obis twice": (METER + '[[meter.register]]\nobis = "1.8.0"\n' * 2, 7, "is there twice"),
     "scalers differ": (
-        METER + '[[meter.register]]\nobis = "1.8.0"\n[[meter.register]]\nobis = "1.8.1"\nscaler = 0\n', 1, "same"
+        METER + '[[meter.register]]\nobis = "1.8.0"\n[[meter.register]]\nobis = "1.8.1"\nscaler = -1\n', 1, "same"
     ),
     "name twice": (METER + METER + 'port = "tcp:1"\n', 5, "name of its own"),
     "port twice": (METER + '[[meter]]\nname = "b"\ndevice = "1UTB0000000002"\nport = "tcp:33333"\n', 7, "port of its"),
