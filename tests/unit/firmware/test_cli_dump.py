@@ -4,6 +4,7 @@ import json
 import os
 import pty
 import random
+import signal
 import subprocess
 import sys
 import time
@@ -228,8 +229,15 @@ def test_a_reader_that_goes_away_leaves_it_quiet(file: Path, option: list[str], 
 
 
 def test_an_interrupt_ends_it_with_the_sum() -> None:
+    # A shell starts what it puts into the background with interrupts ignored, and these tests may be there.
+    heed = "signal.signal(signal.SIGINT, signal.default_int_handler)"
+    code = f"import runpy, signal; {heed}; runpy.run_module('smgw', run_name='__main__')"
     with subprocess.Popen(
-        [*COMMAND, "-"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=ENVIRONMENT
+        [sys.executable, "-c", code, "dump", "sml", "-"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=ENVIRONMENT,
     ) as process:
         assert process.stdin is not None
         assert process.stdout is not None
@@ -237,7 +245,7 @@ def test_an_interrupt_ends_it_with_the_sum() -> None:
         process.stdin.write(frame())
         process.stdin.flush()
         assert process.stdout.readline().startswith(b"telegram")  # shown before the input has ended
-        process.send_signal(2)
+        process.send_signal(signal.SIGINT)
         assert process.wait(10) == 0
         assert process.stderr.read() == b"1 frames seen, 1 delivered, 0 refused\n"
 
