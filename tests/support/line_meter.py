@@ -15,6 +15,7 @@ from smgw.lmn.reader import Reader
 from smgw.sml.crc import Crc
 from smgw.sml.file import encode_messages
 from smgw.sml.messages import (
+    Body,
     CloseResponse,
     GetListRequest,
     GetListResponse,
@@ -44,7 +45,7 @@ def telegram(
 ) -> bytes:
     """One pushed telegram."""
     values = GetListResponse(server_id, entries(value) if listed is None else listed, sensor_time=Time(1, 4711))
-    bodies = (OpenResponse(b"\1\2", server_id), values, CloseResponse())
+    bodies: tuple[Body, ...] = (OpenResponse(b"\1\2", server_id), values, CloseResponse())
     messages = [Message(bytes((1, place)), body, place) for place, body in enumerate(bodies)]
     return encode_frame(encode_messages(messages, Crc.X25))
 

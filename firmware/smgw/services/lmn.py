@@ -46,7 +46,9 @@ class LmnService:
         self._registrar = Registrar(self._store, self._clock, periods, last)
         self._retention = RetentionKeeper(configuration, self._store, state)
         self._wan: WanView | None = None
+        self._wan_id = ""
         self._last_sample = 0
+        self._in_trouble = False
         for meter in meters:
             self._store.profile_version("meter", meter.name, meter.content())
         self._readers: list[Reader] = [self._reader(meter) for meter in meters]
@@ -62,8 +64,7 @@ class LmnService:
         log.info("ready: %d meters, store %s", len(self._readers), self._store.store_id)
         saved = time.monotonic()
         while not self._stopping.wait(_TICK) and not process.orphaned():
-            self._discipline()
-            self._retention.tick(self._clock.stamp().utc_us)
+            self._keep_house()
             if time.monotonic() - saved > _CLOCK_SAVED_EVERY:
                 self._store.save_clock(*self._clock.saved())
                 saved = time.monotonic()
@@ -75,14 +76,29 @@ class LmnService:
         left += stop_all(workers[:1], 0.5)
         if left:
             log.warning("did not stop in time: %s", ", ".join(left))
-        taken = self._registrar.drain()
-        self._store.save_clock(*self._clock.saved())
-        self._store.flush(now=True)
+        taken = 0
+        try:
+            taken = self._registrar.drain()
+            self._store.save_clock(*self._clock.saved())
+            self._store.flush(now=True)
+        except StoreError as error:
+            log.error("the last moment could not be written: %s", error)  # noqa: TRY400 - all there is to say
         self._store.close()
         if self._wan is not None:
             self._wan.close()
         log.info("stopped; %d captures of the last moment registered", taken)
         return 0
+
+    def _keep_house(self) -> None:
+        """Clock and retention; a full or failing card is no reason to stop reading."""
+        try:
+            self._discipline()
+            self._retention.tick(self._clock.stamp().utc_us)
+        except StoreError as error:
+            log.log(logging.DEBUG if self._in_trouble else logging.ERROR, "%s", error)
+            self._in_trouble = True
+        else:
+            self._in_trouble = False
 
     def _register(self) -> None:
         while not self._stopping.is_set():
@@ -104,11 +120,15 @@ class LmnService:
                 self._wan = WanView.open(self._state)
             elif not self._wan.changed():
                 return
-            for number, sample in self._wan.time_samples(self._last_sample):
-                self._last_sample = number
-                self._tell(self._clock.feed(sample))
+            if self._wan.store_id != self._wan_id:  # a new file numbers its samples from 1 again
+                self._wan_id, self._last_sample = self._wan.store_id, 0
+            samples = self._wan.time_samples(self._last_sample)
         except StoreError as error:
             log.debug("no time samples: %s", error)
+            return
+        for number, sample in samples:
+            self._last_sample = number
+            self._tell(self._clock.feed(sample))
 
     def _tell(self, event: ClockEvent | None) -> None:
         if event is None:
