@@ -2,7 +2,6 @@
 
 import argparse
 import sys
-import threading
 import time
 from pathlib import Path
 
@@ -47,10 +46,7 @@ def run(arguments: argparse.Namespace) -> int:
         service = WanService(configuration, arguments.state)
     place_order(arguments.state, arguments.emp, OrderKind.AGAIN if arguments.again else OrderKind.DELIVER)
     if service is not None:
-        timer = threading.Timer(arguments.seconds, service.end)
-        timer.start()
-        service.deliver_and_end()
-        timer.cancel()
+        service.deliver_once(wanted, arguments.seconds)
         report = examine(configuration, arguments.state)
     else:
         report = _wait(configuration, arguments.state, wanted, arguments.seconds)

@@ -2,6 +2,7 @@
 
 import logging
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 
 from smgw.clock import GatewayClock, SystemSource, TimeSample
@@ -31,27 +32,26 @@ class WanService:
         self._clock = GatewayClock()
         source = SystemSource()
         gateway = configuration.gateway
-        self._dispatchers = [
-            Dispatcher(
+        self._dispatchers = {
+            emp.name: Dispatcher(
                 gateway.device_id, emp, configuration.meters_for(emp), self._store, self._open_view, self._clock.stamp
             )
             for emp in configuration.emps
-        ]
+        }
         self._workers = [
-            Worker(f"delivery {emp.name}", dispatcher.run, self._stopping)
-            for emp, dispatcher in zip(configuration.emps, self._dispatchers, strict=True)
+            Worker(f"delivery {name}", dispatcher.run, self._stopping) for name, dispatcher in self._dispatchers.items()
         ]
         self._sampler: list[Worker] = []
         if gateway.ntp:
             sampler = NtpSampler(gateway.ntp, source, self._sample)
             self._sampler.append(Worker("time", lambda: sampler.run(self._stopping), self._stopping))
-        else:
-            log.warning("no time server configured ([gateway] ntp): time not synchronised, values are flagged")
 
     def run(self) -> int:
         """Serve until told to stop; 0."""
         process.on_stop(self._stopping)
         process.on_drain(self._drain)
+        if not self._sampler:
+            log.warning("no time server configured ([gateway] ntp): time not synchronised, values are flagged")
         for worker in self._workers + self._sampler:
             worker.start()
         log.info("ready: %d EMPs, store %s", len(self._workers), self._store.store_id)
@@ -59,7 +59,7 @@ class WanService:
             if self._workers and not any(worker.alive for worker in self._workers):
                 break  # drained
         self._stopping.set()
-        for dispatcher in self._dispatchers:
+        for dispatcher in self._dispatchers.values():
             dispatcher.stop()
         left = stop_all(self._workers + self._sampler, 1.6)
         if left:
@@ -68,20 +68,20 @@ class WanService:
         log.info("stopped")
         return 0
 
-    def deliver_and_end(self) -> None:
-        """Deliver what there is, once, in this thread, without daemon and signals."""
-        for dispatcher in self._dispatchers:
-            dispatcher.drain(float("inf"))
-            dispatcher.run()
+    def deliver_once(self, emps: Sequence[str], seconds: float) -> None:
+        """Deliver what there is to these EMPs, in this thread and without the daemon, for `seconds` at most each."""
+        for name, dispatcher in self._dispatchers.items():
+            if name in emps:
+                timer = threading.Timer(seconds, dispatcher.stop)
+                timer.start()
+                try:
+                    dispatcher.deliver_once()
+                finally:
+                    timer.cancel()
         self._store.close()
 
-    def end(self) -> None:
-        """Break `deliver_and_end` off, from another thread."""
-        for dispatcher in self._dispatchers:
-            dispatcher.stop()
-
     def _drain(self) -> None:
-        for dispatcher in self._dispatchers:
+        for dispatcher in self._dispatchers.values():
             dispatcher.drain(DRAIN_SECONDS)
         if not self._dispatchers:
             self._stopping.set()

@@ -107,6 +107,15 @@ class Dispatcher:
             if self._drain_ends is not None:
                 self._drain_ends.cancel()
 
+    def deliver_once(self) -> None:
+        """One round without `run`, with what was ordered; `stop` breaks it off."""
+        try:
+            self._ordered()
+            self.deliver_round()
+        finally:
+            self._exchange.close()
+            self._close_view()
+
     def stop(self) -> None:
         """End `run` at once; an exchange under way is broken off, and repeated after the next start."""
         self._stop.set()
