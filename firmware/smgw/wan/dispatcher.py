@@ -36,6 +36,8 @@ _ATTENTION = 0.5
 _DRAIN_PAUSE = 0.5
 #: After so many disliked rows and none taken, it is not the rows.
 _MOST_SUSPECTS = 3
+#: The answer to a row whose key the EMP has with other content.
+_CONTRADICTS = 422
 #: Rows ordered again in one round.
 _REQUEUED_AT_MOST = 1000
 
@@ -213,11 +215,26 @@ class Dispatcher:
         if reached is None:
             reached = self._store.cursor(self._profile.name, view.store_id, meter.name)
         records = view.records(meter.name, reached, self._size)
-        for batch in batches(self._gateway, meter.device_id, records):
+        waiting = self._not_settled_before(view, meter, records)
+        for batch in batches(self._gateway, meter.device_id, waiting):
             if turn.stopped_by is None:
                 self._deliver(view, meter, batch, turn)
+        if len(waiting) < len(records) and turn.stopped_by is None and not turn.suspects:
+            self._store.acknowledge(self._profile.name, view.store_id, meter.name, records[-1].position, 0)
         turn.reached[meter.name] = records[-1].position if records else NOBODY_WAITS
         return turn.reached[meter.name]
+
+    def _not_settled_before(
+        self, view: LmnView, meter: MeterProfile, records: Sequence[StoredRecord]
+    ) -> list[StoredRecord]:
+        """Without the salvaged rows that were acknowledged, or set aside, when their own store was still whole.
+
+        Sent again they would only be repeats, or worse: a row that lost values by the damage contradicts what the EMP
+        has under its key.
+        """
+        older = {record.store_id for record in records} - {view.store_id}
+        cursors = {store_id: self._store.cursor(self._profile.name, store_id, meter.name) for store_id in older}
+        return [record for record in records if record.record_number > cursors.get(record.store_id, 0)]
 
     def _deliver(self, view: LmnView, meter: MeterProfile, batch: Batch, turn: _Round) -> None:
         answer = self._put(batch)
@@ -280,10 +297,20 @@ class Dispatcher:
             "EMP %s: answers %s to record %d of meter %s: %s",
             self._profile.name, answer.status, record.record_number, meter.name, answer.detail,
         )  # fmt: skip
-        if turn.taken:
+        if record.store_id != view.store_id and answer.status == _CONTRADICTS:
+            # Salvaged, perhaps without all its values, while the EMP has it whole: that tells nothing of the others.
+            self._set_aside_alone(view, turn)
+        elif turn.taken:
             self._settle(view, turn)
         elif len(turn.suspects) >= _MOST_SUSPECTS:
             self._stopped(turn, answer, Verdict.HOLD)
+
+    def _set_aside_alone(self, view: LmnView, turn: _Round) -> None:
+        """The newest suspect. No older one of its meter waits: salvaged rows come before all others."""
+        suspect = turn.suspects.pop()
+        record = suspect.record
+        aside = [self._set_aside(view, suspect)]
+        self._store.acknowledge(self._profile.name, view.store_id, record.meter, record.position, 0, aside)
 
     def _settle(self, view: LmnView, turn: _Round) -> None:
         """Others were taken, so it is the rows: set the suspects aside, each meter's behind its own cursor."""
