@@ -1,0 +1,117 @@
+"""A full disk under the running gateway, and one under the head-end: nobody dies, losses are counted, all recovers."""
+
+import contextlib
+import os
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from testbed import Chain, poll, push, wait_until
+
+if os.geteuid() != 0:
+    pytest.skip("NEEDS ROOT: small file systems are mounted to fill them up", allow_module_level=True)
+
+
+@contextlib.contextmanager
+def small_disk(mount: Path, megabytes: int) -> Iterator[Path]:
+    """A file system of that size."""
+    mount.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "smgw-test", str(mount)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode:
+        pytest.skip(f"NEEDS MOUNT: no tmpfs can be mounted here: {done.stderr.strip()}")
+    try:
+        yield mount
+    finally:
+        subprocess.run(["umount", "-l", str(mount)], check=True)
+
+
+def fill(disk: Path) -> None:
+    """Another program takes all the space there is."""
+    with contextlib.suppress(OSError), (disk / "filler").open("ab") as file:
+        while True:
+            file.write(bytes(4096))
+            file.flush()
+
+
+def room(disk: Path) -> None:
+    (disk / "filler").unlink()
+
+
+@pytest.mark.parametrize("greedy", [False, True], ids=["filled-once", "what-it-gives-up-is-taken-too"])
+def test_the_gateway_reads_on_on_a_full_disk_and_recovers(tmp_path: Path, greedy: bool) -> None:
+    """Where another program takes even the reserve that the gateway gives up, it cannot keep a row, but counts them."""
+    meters = [push("house", 1), push("roof", 2), poll("solar"), push("grid", 4, 0.2, registration_period=1)]
+    with small_disk(tmp_path / "disk", 8) as disk, Chain(tmp_path, meters, state=disk) as chain:
+        chain.start()
+        time.sleep(3)
+        acknowledged = set(chain.emp_keys())
+        before = set(chain.store_keys())
+        ends = time.monotonic() + 10
+        fill(disk)
+        while time.monotonic() < ends:
+            time.sleep(0.5)
+            if greedy:
+                fill(disk)
+        assert chain.lmn.running
+        assert chain.wan.running
+        full = chain.status()
+        assert full["processes"] == {"lmn": True, "wan": True}
+        assert {meter["name"]: meter["state"] for meter in full["meters"]} == {
+            meter.name: "reading" for meter in meters
+        }
+        assert full["health"] == "degraded"
+        newest = max(meter["last_capture_us"] for meter in full["meters"])
+        if not greedy:
+            assert time.time() - newest / 1e6 < 8, "reading went on"
+            assert set(chain.store_keys()) - before, "and new rows were kept"
+
+        room(disk)
+        chain.lmn.wait_for("has room again", 15)
+        time.sleep(1)
+        chain.caught_up(60)
+        recovered = chain.status()
+        grid = chain.captures("grid")
+        chain.drain()
+        lost = recovered["store"]["lost"]
+        recorded, arrived = chain.store_keys(), set(chain.emp_keys())
+        print(
+            f"full: {full['store']['lost']}; after it: {lost}; in lmn.db {len(recorded)}, at the EMP {len(arrived)}, "
+            f"of them acknowledged before {len(acknowledged)}; grid values {len(grid)}; "
+            f"gateway's reasons when full: {full['reasons']}"
+        )
+        assert acknowledged <= arrived, "what the EMP acknowledged stays"
+        assert len(chain.emp_keys()) == len(arrived)
+        assert set(recorded) <= arrived
+        assert lost.get("lost_live", 0) > 0, "`smgw status` counts what was thinned"
+        assert greedy or lost.get("lost_grid", 0) == 0, "live-rate rows go before grid values"
+        assert (disk / "lmn.ballast").stat().st_size == 2 * 1024 * 1024
+        for program in (chain.lmn, chain.wan):
+            assert "Traceback" not in program.text(), program.tail(60)
+
+
+def test_the_gateway_waits_for_an_emp_whose_disk_is_full(tmp_path: Path) -> None:
+    meters = [push("house", 1), push("roof", 2)]
+    with small_disk(tmp_path / "disk", 4) as disk, Chain(tmp_path, meters, emp_db=disk / "emp.db") as chain:
+        chain.start()
+        time.sleep(2)
+        fill(disk)
+        wait_until(
+            lambda: chain.status()["emps"][0]["state"] == "backing-off" or fill(disk), 20, "no backing-off in status"
+        )
+        status = chain.status()["emps"][0]
+        acknowledged = set(chain.emp_keys())
+        time.sleep(3)
+        assert chain.emp.running
+        assert acknowledged <= set(chain.emp_keys())
+        room(disk)
+        assert chain.smgw("deliver").returncode == 0, "a person's order ends the wait that the EMP asked for"
+        chain.caught_up(10)
+        chain.drain()
+        recorded = chain.store_keys()
+        print(f"the EMP's answer when full: {status['last_status']} {status['detail']}; rows {len(recorded)}")
+        assert status["last_status"] == 507
+        assert set(recorded) == set(chain.emp_keys())
+        assert len(chain.emp_keys()) == len(recorded)
