@@ -30,7 +30,7 @@ from smgw.wan.verdict import Verdict, verdict
 log = logging.getLogger(__name__)
 
 #: How soon new rows are noticed when they are to go immediately; asking costs a few microseconds.
-_NOTICE = 0.05
+_NOTICE = 0.02
 #: How soon an order of a person or a drain is noticed; how long a drain waits between two tries.
 _ATTENTION = 0.5
 _DRAIN_PAUSE = 0.5
