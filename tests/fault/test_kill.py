@@ -431,6 +431,7 @@ def test_a_clock_that_is_stepped_by_a_day_loses_and_doubles_nothing(
         the_same_content(chain)
         no_process_failed(chain)
         assert (days > 80_000) is not ntp, "a synchronised clock is not moved by the system's"
-        assert not counts
+        # A clock that is not synchronised may come by the same slot twice; the slot keeps its first value.
+        assert counts.keys() <= (set() if ntp else {"refused_grid"})
         lmn_ends = killer.kills["lmn"] + 1
         assert telegrams_lost(chain) <= lmn_ends * sum(UNCOMMITTED / meter.interval + 2 for meter in METERS)
