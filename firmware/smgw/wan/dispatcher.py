@@ -8,8 +8,6 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
-from itertools import groupby
-from typing import NamedTuple
 
 from smgw.cosem import DeviceId, Stamp
 from smgw.cosemxml import document as cosem_document
@@ -20,11 +18,12 @@ from smgw.store.errors import StoreError
 from smgw.store.lmn_view import LmnView
 from smgw.store.records import NOBODY_WAITS, StoredRecord
 from smgw.store.wan import WanStore
-from smgw.store.wan_records import OrderKind, SetAside
+from smgw.store.wan_records import OrderKind
 from smgw.wan.back_off import HOLD_SECONDS, BackOff
 from smgw.wan.batch import Batch, batches
 from smgw.wan.channel import Channel
 from smgw.wan.exchange import Answer, Exchange
+from smgw.wan.suspects import Suspects
 from smgw.wan.verdict import Verdict, verdict
 
 log = logging.getLogger(__name__)
@@ -42,19 +41,12 @@ _CONTRADICTS = 422
 _REQUEUED_AT_MOST = 1000
 
 
-class _Suspect(NamedTuple):
-    """A row that was disliked although it was sent alone."""
-
-    record: StoredRecord
-    answer: Answer
-
-
 class _Round:
     """What happened in one round of delivery."""
 
-    def __init__(self) -> None:
+    def __init__(self, suspects: Suspects) -> None:
         self.taken = 0
-        self.suspects: list[_Suspect] = []
+        self.suspects = suspects
         self.stopped_by: Verdict | None = None  # RETRY or HOLD: nothing more in this round
         self.reached: dict[str, int] = {}  # meter -> position, which the cursor lags behind by the suspects
 
@@ -133,12 +125,12 @@ class Dispatcher:
 
     def deliver_round(self) -> float | None:
         """Deliver all that waits. Returns seconds until the next try, None if all of it went."""
-        turn = _Round()
         try:
             view = self._opened_view()
             if view is None:
                 return None
             view.changed()  # opens it anew where its owner replaced the file
+            turn = _Round(Suspects(self._profile.name, view.store_id, self._store, self._now))
             self._deliver_requeued(view, turn)
             self._deliver_meters(view, turn)
             self._said = ""
@@ -277,66 +269,43 @@ class Dispatcher:
 
     def _acknowledge(self, view: LmnView, meter: MeterProfile, batch: Batch, turn: _Round) -> None:
         """Cursor and what was set aside before it move in one transaction."""
-        own = [suspect for suspect in turn.suspects if suspect.record.meter == meter.name]
-        aside = [self._set_aside(view, suspect) for suspect in own]
         self._store.acknowledge(
-            self._profile.name, view.store_id, meter.name, batch.records[-1].position, len(batch.records), aside
+            self._profile.name,
+            view.store_id,
+            meter.name,
+            batch.records[-1].position,
+            len(batch.records),
+            turn.suspects.take(meter.name),
         )
-        turn.suspects = [suspect for suspect in turn.suspects if suspect not in own]
         turn.taken += len(batch.records)
-        self._settle(view, turn)
+        turn.suspects.settle()
         self._back_off.reset()
         if self._size < self._profile.batch:  # slowly: what was too large once is so again
             self._size = min(self._profile.batch, self._size + max(1, self._size // 8))
         self._channel.acknowledged()
 
     def _suspect(self, view: LmnView, meter: MeterProfile, record: StoredRecord, answer: Answer, turn: _Round) -> None:
-        """One row alone was disliked: set aside if others were taken, else remembered until one is."""
-        turn.suspects.append(_Suspect(record, answer))
-        log.warning(
-            "EMP %s: answers %s to record %d of meter %s: %s",
-            self._profile.name, answer.status, record.record_number, meter.name, answer.detail,
-        )  # fmt: skip
+        """One row alone was disliked: set aside if others are taken, else remembered until one is."""
+        turn.suspects.add(record, answer)
         if record.store_id != view.store_id and answer.status == _CONTRADICTS:
             # Salvaged, perhaps without all its values, while the EMP has it whole: that tells nothing of the others.
-            self._set_aside_alone(view, turn)
-        elif turn.taken:
-            self._settle(view, turn)
+            # No older suspect of its meter waits: salvaged rows come before all others.
+            turn.suspects.settle_newest()
+        elif turn.taken or (len(turn.suspects) >= _MOST_SUSPECTS and self._newest_is_taken(view, meter, record)):
+            turn.suspects.settle()
         elif len(turn.suspects) >= _MOST_SUSPECTS:
             self._stopped(turn, answer, Verdict.HOLD)
 
-    def _set_aside_alone(self, view: LmnView, turn: _Round) -> None:
-        """The newest suspect. No older one of its meter waits: salvaged rows come before all others."""
-        suspect = turn.suspects.pop()
-        record = suspect.record
-        aside = [self._set_aside(view, suspect)]
-        self._store.acknowledge(self._profile.name, view.store_id, record.meter, record.position, 0, aside)
+    def _newest_is_taken(self, view: LmnView, meter: MeterProfile, suspect: StoredRecord) -> bool:
+        """Send the meter's newest row out of its turn: if it is taken, it is the rows and not the EMP.
 
-    def _settle(self, view: LmnView, turn: _Round) -> None:
-        """Others were taken, so it is the rows: set the suspects aside, each meter's behind its own cursor."""
-        for name, group in groupby(
-            sorted(turn.suspects, key=lambda suspect: (suspect.record.meter, suspect.record.position)),
-            key=lambda suspect: suspect.record.meter,
-        ):
-            suspects = list(group)
-            aside = [self._set_aside(view, suspect) for suspect in suspects]
-            position = suspects[-1].record.position
-            self._store.acknowledge(self._profile.name, view.store_id, name, position, 0, aside)
-        turn.suspects = []
-
-    def _set_aside(self, view: LmnView, suspect: _Suspect) -> SetAside:
-        record, answer = suspect
-        return SetAside(
-            self._profile.name,
-            view.store_id,
-            record.meter,
-            record.position,
-            record.store_id,
-            record.record_number,
-            answer.status or 0,
-            answer.detail,
-            self._now().utc_us,
-        )
+        It is sent once more in its turn, and counted then.
+        """
+        newest = view.records(meter.name, view.last_position(meter.name) - 1, 1)
+        if not newest or newest[0].position <= suspect.position:
+            return False
+        (batch,) = batches(self._gateway, meter.device_id, newest)
+        return verdict(self._put(batch).status) is Verdict.ACKNOWLEDGED
 
     def _deliver_requeued(self, view: LmnView, turn: _Round) -> None:
         """Rows that were set aside and are ordered again, one by one."""
@@ -372,7 +341,7 @@ class Dispatcher:
         if self._stop.is_set():
             return 0.0
         if turn.suspects and turn.stopped_by is None:
-            self._channel.failed(turn.suspects[-1].answer, Verdict.RETRY)
+            self._channel.failed(turn.suspects.last_answer, Verdict.RETRY)
         if turn.stopped_by is Verdict.HOLD:
             self._channel.wait(HOLD_SECONDS)
             return HOLD_SECONDS

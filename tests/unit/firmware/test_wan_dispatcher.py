@@ -313,6 +313,18 @@ def test_where_nothing_is_taken_nothing_is_set_aside_and_the_channel_is_held(
     assert gateway.channel() is ChannelKind.HELD
 
 
+def test_many_disliked_rows_in_front_are_set_aside_when_the_newest_is_taken(
+    make: Callable[..., Gateway], emp: SmallEmp
+) -> None:
+    gateway = make()
+    numbers = gateway.append(20)
+    emp.answer = refusing(set(numbers[:12]))
+    assert gateway.dispatcher.deliver_round() is None
+    assert set(gateway.aside()) == set(numbers[:12])
+    assert set(emp.numbers()) == set(numbers[12:])
+    assert gateway.cursor() == numbers[-1]
+
+
 def test_one_disliked_row_alone_waits_until_another_is_taken(make: Callable[..., Gateway], emp: SmallEmp) -> None:
     gateway = make()
     (bad,) = gateway.append(1)
