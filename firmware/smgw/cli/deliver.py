@@ -44,17 +44,25 @@ def run(arguments: argparse.Namespace) -> int:
         from smgw.services.wan import WanService
 
         service = WanService(configuration, arguments.state)
+    before = _retries(examine(configuration, arguments.state), wanted)
     place_order(arguments.state, arguments.emp, OrderKind.AGAIN if arguments.again else OrderKind.DELIVER)
     if service is not None:
         service.deliver_once(wanted, arguments.seconds)
         report = examine(configuration, arguments.state)
     else:
-        report = _wait(configuration, arguments.state, wanted, arguments.seconds)
+        report = _wait(configuration, arguments.state, wanted, arguments.seconds, before)
     return _tell(report, wanted)
 
 
-def _wait(configuration: Configuration, state: Path, wanted: list[str], seconds: float) -> Report:
-    """Until nothing is left, or a dispatcher gave up, or the time is over; progress on a terminal."""
+def _retries(report: Report, wanted: list[str]) -> set[tuple[str, int]]:
+    """EMPs that could not be delivered to, each with the time of the next try."""
+    return {(emp["name"], emp["retry_at_us"]) for emp in report.emps if emp["name"] in wanted and emp["retry_at_us"]}
+
+
+def _wait(
+    configuration: Configuration, state: Path, wanted: list[str], seconds: float, before: set[tuple[str, int]]
+) -> Report:
+    """Until nothing is left, or a try failed that is not one of `before`, or the time is over; progress on a terminal."""
     ends = time.monotonic() + seconds
     time.sleep(1.0)  # the order is noticed within half a second
     while True:
@@ -62,8 +70,8 @@ def _wait(configuration: Configuration, state: Path, wanted: list[str], seconds:
         left = sum(emp["backlog"] for emp in report.emps if emp["name"] in wanted)
         if sys.stderr.isatty():
             print(f"\r{left} records waiting ", end="", file=sys.stderr, flush=True)
-        failing = any(emp["retry_at_us"] for emp in report.emps if emp["name"] in wanted)
-        if not left or failing or time.monotonic() > ends:
+        failed = _retries(report, wanted) - before
+        if not left or failed or time.monotonic() > ends:
             if sys.stderr.isatty():
                 print(file=sys.stderr)
             return report
