@@ -1,10 +1,21 @@
-"""What lies in the state directory: one place for every file name."""
+"""What lies in the state directory and in the two below it: one place for every file name."""
 
 from pathlib import Path
 
 LMN = "lmn.db"
 WAN = "wan.db"
 LMN_BALLAST = "lmn.ballast"
+WAN_BALLAST = "wan.ballast"
+
+
+def lmn_directory(state: Path) -> Path:
+    """The directory of lmn.db, which only the LMN process's user writes."""
+    return state / "lmn"
+
+
+def wan_directory(state: Path) -> Path:
+    """The directory of wan.db, which only the WAN process's user writes."""
+    return state / "wan"
 
 
 def wal_of(database: Path) -> Path:
