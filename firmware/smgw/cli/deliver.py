@@ -62,7 +62,7 @@ def _retries(report: Report, wanted: list[str]) -> set[tuple[str, int]]:
 def _wait(
     configuration: Configuration, state: Path, wanted: list[str], seconds: float, before: set[tuple[str, int]]
 ) -> Report:
-    """Until nothing is left, or a try failed that is not one of `before`, or the time is over; progress on a terminal."""
+    """Until nothing is left, or a try not of `before` failed, or the time is over; progress on a terminal."""
     ends = time.monotonic() + seconds
     time.sleep(1.0)  # the order is noticed within half a second
     while True:
