@@ -145,7 +145,7 @@ def settled(view: type[LmnView] | type[WanView], directory: Path) -> LmnView | W
 
 def follow(directory: Path, meters: list[Meter], seconds: float) -> tuple[list[float], list[float]]:
     """Latencies in seconds: last octet to commit, last octet to acknowledged."""
-    lmn, wan = settled(LmnView, directory), settled(WanView, directory)
+    lmn, wan = settled(LmnView, directory / "lmn"), settled(WanView, directory / "wan")
     assert isinstance(lmn, LmnView)
     assert isinstance(wan, WanView)
     names = {f"m{meter.number}": meter for meter in meters}
@@ -211,7 +211,7 @@ def cost() -> list[Result]:
             time.sleep(0.5)
             peak = [max(old, rss_mb(pid)) for old, pid in zip(peak, pids, strict=True)]
         used = [(cpu_seconds(pid) - old) / SECONDS * 100 for pid, old in zip(pids, before, strict=True)]
-        view = settled(LmnView, directory)
+        view = settled(LmnView, directory / "lmn")
         assert isinstance(view, LmnView)
         with view:
             records = sum(view.backlog(f"m{meter.number}", 0) for meter in meters)

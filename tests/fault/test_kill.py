@@ -263,7 +263,7 @@ def test_a_damaged_store_costs_no_acknowledged_row_and_doubles_none(tmp_path: Pa
                 victim.start()
                 victim.wait_for("listening" if victim is chain.emp else "ready:")
             acknowledged.update(chain.emp_rows())
-            damage(chain.state / "lmn.db", chance, cut_short=turn in (2, 4))
+            damage(chain.store("lmn.db"), chance, cut_short=turn in (2, 4))
             chain.lmn.start()
             chain.lmn.wait_for("ready:")
         time.sleep(1.5)
@@ -359,7 +359,7 @@ def test_numbers_go_on_after_retention_emptied_the_store(tmp_path: Path, chance:
                 chain.wan.start()
             chain.caught_up()
             done = subprocess.run(
-                [sys.executable, "-c", EMPTY, str(chain.state)],
+                [sys.executable, "-c", EMPTY, str(chain.store("lmn.db").parent)],
                 env=testbed.surroundings(),
                 capture_output=True,
                 text=True,

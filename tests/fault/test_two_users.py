@@ -55,17 +55,18 @@ for part in ("", "-wal", "-shm", ".lock"):
         ("opened", lambda: open(path, "r+b").close()),
         ("cut", lambda: os.truncate(path, 0)),
         ("moved", lambda: os.rename(path, path + ".away")),
-        ("replaced", lambda: os.rename(os.path.join(directory, "mine"), path)),
         ("removed", lambda: os.unlink(path)),
     ):
-        with open(os.path.join(directory, "mine"), "wb"):
-            pass
         try:
             attempt()
             print(what, name + part)
         except PermissionError:
             pass
-os.unlink(os.path.join(directory, "mine"))
+try:
+    with open(os.path.join(directory, "mine"), "wb"):
+        print("made a file of his own beside it")
+except PermissionError:
+    pass
 """
 )
 
@@ -77,9 +78,11 @@ class TwoUsers(Chain):
         directory.chmod(0o755)
         state = directory / "state"
         state.mkdir()
-        # Group-writable, for each makes files of its own; sticky, so that neither can take the other's away.
-        os.chown(state, 0, GROUP)
-        state.chmod(0o3770)
+        for name, user in (("lmn", LMN), ("wan", WAN)):
+            own = state / name
+            own.mkdir()
+            os.chown(own, user, GROUP)
+            own.chmod(0o2750)
         super().__init__(directory, METERS, state=state)
         for program, user in ((self.lmn, LMN), (self.wan, WAN)):
             program.arguments = ["-c", AS_COMMAND, str(user), str(GROUP), *program.arguments[2:]]
@@ -94,7 +97,7 @@ class TwoUsers(Chain):
     def attack(self, user: int, name: str) -> str:
         """What a user can do to a store that is not his."""
         done = subprocess.run(
-            [sys.executable, "-c", ATTACK, str(user), str(GROUP), str(self.state), name],
+            [sys.executable, "-c", ATTACK, str(user), str(GROUP), str(self.store(name).parent), name],
             env=testbed.surroundings(),
             cwd="/",
             capture_output=True,
@@ -125,7 +128,7 @@ def uid_of(program: Program) -> int:
 
 def test_the_chain_delivers_under_two_users(chain: TwoUsers) -> None:
     assert (uid_of(chain.lmn), uid_of(chain.wan)) == (LMN, WAN)
-    owners = {name: (chain.state / name).stat() for name in ("lmn.db", "lmn.db-wal", "wan.db", "wan.db-wal")}
+    owners = {name: chain.store(name).stat() for name in ("lmn.db", "lmn.db-wal", "wan.db", "wan.db-wal")}
     assert {name: (owner.st_uid, owner.st_gid) for name, owner in owners.items()} == {
         "lmn.db": (LMN, GROUP),
         "lmn.db-wal": (LMN, GROUP),

@@ -382,7 +382,11 @@ class Chain:
 
     def database(self, name: str = "lmn.db") -> sqlite3.Connection:
         """A reading connection to one of the gateway's stores."""
-        return sqlite3.connect(f"file:{self.state / name}?mode=ro", uri=True)
+        return sqlite3.connect(f"file:{self.store(name)}?mode=ro", uri=True)
+
+    def store(self, name: str) -> Path:
+        """Where lmn.db or wan.db lies: each in a directory of its own."""
+        return self.state / name.removesuffix(".db").removesuffix(".db-wal") / name
 
     def caught_up(self, seconds: float = 20.0) -> None:
         """Wait until the head-end has every row that is in lmn.db."""

@@ -189,7 +189,7 @@ def test_read_prints_each_meter_once(tmp_path: Path) -> None:
         assert programs.returncode == 0
         found = json.loads(programs.stdout)
         assert (found["meter"], found["device"]) == ("solar", METERS[1].device)
-        assert not (chain.state / "lmn.db").exists(), "it stores nothing"
+        assert not chain.store("lmn.db").exists(), "it stores nothing"
 
 
 def test_read_says_which_meter_did_not_answer(tmp_path: Path) -> None:

@@ -40,12 +40,13 @@ def run(arguments: argparse.Namespace) -> int:
         raise SmgwError(f"{arguments.config} has no EMP {arguments.emp!r}; it has {', '.join(names) or 'none'}")
     wanted = names if arguments.emp is None else [arguments.emp]
     service = None
-    if not running(paths.lock_of(arguments.state / paths.WAN)):
+    directory = paths.wan_directory(arguments.state)
+    if not running(paths.lock_of(directory / paths.WAN)):
         from smgw.services.wan import WanService
 
         service = WanService(configuration, arguments.state)
     before = _retries(examine(configuration, arguments.state), wanted)
-    place_order(arguments.state, arguments.emp, OrderKind.AGAIN if arguments.again else OrderKind.DELIVER)
+    place_order(directory, arguments.emp, OrderKind.AGAIN if arguments.again else OrderKind.DELIVER)
     if service is not None:
         service.deliver_once(wanted, arguments.seconds)
         report = examine(configuration, arguments.state)

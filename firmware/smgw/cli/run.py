@@ -4,7 +4,7 @@ import argparse
 
 from smgw.profiles.toml_importer import load
 from smgw.services import run as service
-from smgw.services.process import set_up_logging
+from smgw.services.process import Signals, set_up_logging
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -14,7 +14,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Both daemons; the state directory is made if it is missing."""
+    signals = Signals()
     set_up_logging(arguments.log_level)
     load(arguments.config)
     arguments.state.mkdir(mode=0o750, parents=True, exist_ok=True)
-    return service.run(arguments.config, arguments.state, arguments.log_level)
+    return service.run(signals, arguments.config, arguments.state, arguments.log_level)

@@ -3,7 +3,7 @@
 import argparse
 
 from smgw.profiles.toml_importer import load
-from smgw.services.process import set_up_logging
+from smgw.services.process import Signals, set_up_logging
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -13,7 +13,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """The daemon."""
+    signals = Signals()
+    set_up_logging(arguments.log_level)
     from smgw.services.wan import WanService
 
-    set_up_logging(arguments.log_level)
-    return WanService(load(arguments.config), arguments.state).run()
+    return WanService(load(arguments.config), arguments.state).run(signals)

@@ -7,6 +7,7 @@ any thread) and never wait for the card.
 import logging
 import queue
 import time
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
@@ -77,6 +78,7 @@ class Registrar:
         last = last_targets or {}
         self._grids = {name: Grid(period, last.get(name)) for name, period in periods.items() if period}
         self._seen: dict[str, Capture] = {}
+        self._taken: deque[_Item] = deque()
         self._unwritten: list[Record] = []
         self._notes: list[_ObjectList | _LogEntry] = []
         self._refused = store.counts().get("refused_grid", 0)
@@ -116,15 +118,16 @@ class Registrar:
         return taken
 
     def _take(self, timeout: float) -> int:
-        items: list[_Item] = []
+        items = self._taken  # kept from one call to the next, should one item fail
         try:
-            items.append(self._inbox.get(timeout=timeout))
+            items.append(self._inbox.get(timeout=0 if items else timeout))
             while len(items) < _BATCH:
                 items.append(self._inbox.get_nowait())
         except queue.Empty:
             pass
-        captures = 0
-        for item in items:
+        captures, full = 0, len(items) >= _BATCH
+        while items:
+            item = items.popleft()
             if isinstance(item, Capture):
                 captures += 1
                 self._unwritten += self._register(item)
@@ -132,12 +135,12 @@ class Registrar:
                 self._store.note_meter(item)
             else:
                 self._notes.append(item)
-        if len(items) < _BATCH:  # else a capture that still waits may be the one for a slot
+        if not full:  # else a capture that still waits may be the one for a slot
             self._unwritten += self._overdue()
         wrote = bool(self._unwritten)
         self._write()
         self._write_notes()
-        if items and not wrote:
+        if not wrote:
             self._store.flush()
         return captures
 
@@ -172,11 +175,12 @@ class Registrar:
         return self._refused > before
 
     def _register(self, capture: Capture) -> list[Record]:
+        before = self._seen.get(capture.meter, capture)  # gaps belong to the device that was there then
         self._seen[capture.meter] = capture
         grid = self._grids.get(capture.meter)
         if grid is None:
             return [Record(capture, None, gateway_status(capture))]
-        return self._slot_records(grid.take(capture), capture)
+        return self._slot_records(grid.take(capture), before)
 
     def _overdue(self) -> list[Record]:
         if not self._grids:

@@ -57,20 +57,21 @@ class Report:
 def examine(configuration: Configuration, state: Path) -> Report:
     """Look at everything. A store that is not there is a reason, not an error."""
     report = Report(gateway=str(configuration.gateway.device_id))
-    for name, file in (("lmn", paths.LMN), ("wan", paths.WAN)):
-        report.processes[name] = running(paths.lock_of(state / file))
+    lmn_file, wan_file = paths.lmn_directory(state) / paths.LMN, paths.wan_directory(state) / paths.WAN
+    for name, file in (("lmn", lmn_file), ("wan", wan_file)):
+        report.processes[name] = running(paths.lock_of(file))
         if not report.processes[name]:
             report.worse(
                 Health.DOWN if name == "lmn" else Health.DEGRADED, f"the {name.upper()} process is not running"
             )
     try:
-        lmn = LmnView.open(state)
+        lmn = LmnView.open(lmn_file.parent)
     except StoreError as error:
         report.worse(Health.DOWN, str(error))
         return report
     with lmn:
         try:
-            wan: WanView | None = WanView.open(state)
+            wan: WanView | None = WanView.open(wan_file.parent)
         except StoreError as error:
             wan = None
             report.worse(Health.DEGRADED, str(error))
@@ -83,7 +84,7 @@ def examine(configuration: Configuration, state: Path) -> Report:
             receivers = [emp for emp in configuration.emps if meter in configuration.meters_for(emp)]
             reached = min((cursors.get((emp.name, meter.name), 0) for emp in receivers), default=None)
             report.meters.append(_meter(report, lmn, meter, states.get(meter.name), reached))
-        _store(report, lmn, state)
+        _store(report, lmn, lmn_file)
         channels = {channel.emp: channel for channel in wan.channels()} if wan else {}
         aside = wan.set_aside_counts() if wan else {}
         for emp in configuration.emps:
@@ -211,10 +212,10 @@ def capture_object(capture: Capture) -> dict[str, Any]:
     }
 
 
-def _store(report: Report, lmn: LmnView, state: Path) -> None:
+def _store(report: Report, lmn: LmnView, file: Path) -> None:
     counts = lmn.counts()
     lost = {name: amount for name, amount in counts.items() if name.startswith("lost") and amount}
-    octets = sum(path.stat().st_size for path in (state / paths.LMN, paths.wal_of(state / paths.LMN)) if path.exists())
+    octets = sum(path.stat().st_size for path in (file, paths.wal_of(file)) if path.exists())
     report.store = {"store_id": lmn.store_id, "octets": octets, "lost": lost, "counts": counts}
     for name, amount in lost.items():
         report.worse(Health.DEGRADED, f"store: {amount} rows {name.replace('_', ' ')}")

@@ -1,11 +1,11 @@
 """What every process of the gateway does the same: logging, signals, the parent's death."""
 
+import contextlib
 import logging
 import os
+import select
 import signal
 import sys
-import threading
-from collections.abc import Callable
 
 _PARENT = "SMGW_PARENT"
 
@@ -22,15 +22,37 @@ def set_up_logging(level: str) -> None:
     logging.getLogger("urllib3").setLevel(logging.INFO)  # its debug lines repeat what the dispatcher says
 
 
-def on_stop(stopping: threading.Event) -> None:
-    """SIGTERM and SIGINT set `stopping`."""
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda _number, _frame: stopping.set())
+class Signals:
+    """What a person or systemd asked for. Made first of all, so that nothing asked during the start is lost.
 
+    The handlers set plain flags, and the kernel's signal ends `wait` through a pipe: a handler that took a lock could
+    find it held by the very thread that it interrupts.
+    """
 
-def on_drain(handler: Callable[[], None]) -> None:
-    """SIGUSR1: finish what there is, then stop."""
-    signal.signal(signal.SIGUSR1, lambda _number, _frame: handler())
+    def __init__(self) -> None:
+        self.stop = False  #: SIGTERM, SIGINT: end soon
+        self.drain = False  #: SIGUSR1: finish what there is, then end
+        self._read_end, write_end = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        signal.set_wakeup_fd(write_end, warn_on_full_buffer=False)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._on_stop)
+        signal.signal(signal.SIGUSR1, self._on_drain)
+
+    def wait(self, seconds: float) -> None:
+        """Sleep, but not beyond a signal or the parent's end."""
+        if self.stop or orphaned():
+            self.stop = True
+            return
+        if select.select([self._read_end], [], [], seconds)[0]:
+            with contextlib.suppress(BlockingIOError):
+                while os.read(self._read_end, 64):
+                    pass
+
+    def _on_stop(self, *_: object) -> None:
+        self.stop = True
+
+    def _on_drain(self, *_: object) -> None:
+        self.drain = True
 
 
 def child_environment() -> dict[str, str]:

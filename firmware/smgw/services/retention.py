@@ -5,6 +5,7 @@ import time
 from pathlib import Path
 
 from smgw.profiles.gateway import Configuration, RetentionProfile
+from smgw.store import paths
 from smgw.store.errors import StoreError
 from smgw.store.lmn import LmnStore
 from smgw.store.lmn_view import LmnView
@@ -43,10 +44,10 @@ class RetentionKeeper:
 
     def _delivered(self) -> dict[bytes, int]:
         """Device -> the position up to which all EMPs that are to have its rows have them."""
-        with LmnView.open(self._state) as own:
+        with LmnView.open(paths.lmn_directory(self._state)) as own:
             devices = own.devices()
         try:
-            with WanView.open(self._state) as wan:
+            with WanView.open(paths.wan_directory(self._state)) as wan:
                 cursors = {(row.emp, row.meter): row.position for row in wan.cursors() if row.store_id == own.store_id}
         except StoreError as error:
             log.debug("nothing known of deliveries: %s", error)

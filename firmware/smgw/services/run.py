@@ -4,7 +4,6 @@ import logging
 import signal
 import subprocess
 import sys
-import threading
 import time
 from pathlib import Path
 
@@ -12,7 +11,8 @@ from smgw.services import process
 
 log = logging.getLogger(__name__)
 
-_STOP_SECONDS = 5.0
+_LOOK = 0.2
+_STOP_SECONDS = 12.0
 _DRAIN_SECONDS = 12.0  # the WAN process gives up after 10 s by itself
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 30.0
 
@@ -58,14 +58,15 @@ class _Child:
             return child.wait()
 
 
-def run(configuration: Path, state: Path, log_level: str) -> int:
+def run(signals: process.Signals, configuration: Path, state: Path, log_level: str) -> int:
     """Run both until SIGTERM or SIGINT: then the LMN process commits, the WAN process drains. 0 if both ended well."""
     arguments = ["--config", str(configuration), "--state", str(state), "--log-level", log_level]
     lmn = _Child("LMN", ["lmn", *arguments])
     wan = _Child("WAN", ["wan", *arguments])
-    stopping = threading.Event()
-    process.on_stop(stopping)
-    while not stopping.wait(0.2) and not process.orphaned():
+    while not signals.stop:
+        signals.wait(_LOOK)
+        if signals.stop:
+            break
         now = time.monotonic()
         lmn.keep_running(now)
         wan.keep_running(now)

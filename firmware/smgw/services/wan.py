@@ -9,6 +9,7 @@ from smgw.clock import GatewayClock, SystemSource, TimeSample
 from smgw.profiles.gateway import Configuration
 from smgw.services import process
 from smgw.services.workers import Worker, stop_all
+from smgw.store import paths
 from smgw.store.errors import StoreError
 from smgw.store.lmn_view import LmnView
 from smgw.store.wan import WanStore
@@ -19,7 +20,8 @@ log = logging.getLogger(__name__)
 
 #: How long a drain may take (SIGUSR1): what is left then is delivered after the next start.
 DRAIN_SECONDS = 10.0
-_TICK = 1.0
+_TICK = 0.1
+_IDLE = 5.0  # how soon the parent's end is noticed; signals are at once
 
 
 class WanService:
@@ -28,7 +30,7 @@ class WanService:
     def __init__(self, configuration: Configuration, state: Path) -> None:
         self._state = state
         self._stopping = threading.Event()
-        self._store = WanStore.open(state)
+        self._store = WanStore.open(paths.wan_directory(state))
         self._clock = GatewayClock()
         source = SystemSource()
         gateway = configuration.gateway
@@ -46,18 +48,22 @@ class WanService:
             sampler = NtpSampler(gateway.ntp, source, self._sample)
             self._sampler.append(Worker("time", lambda: sampler.run(self._stopping), self._stopping))
 
-    def run(self) -> int:
+    def run(self, signals: process.Signals) -> int:
         """Serve until told to stop; 0."""
-        process.on_stop(self._stopping)
-        process.on_drain(self._drain)
         if not self._sampler:
             log.warning("no time server configured ([gateway] ntp): time not synchronised, values are flagged")
         for worker in self._workers + self._sampler:
             worker.start()
         log.info("ready: %d EMPs, store %s", len(self._workers), self._store.store_id)
-        while not self._stopping.wait(_TICK) and not process.orphaned():
-            if self._workers and not any(worker.alive for worker in self._workers):
-                break  # drained
+        draining = False
+        while not signals.stop:
+            if signals.drain and not draining:
+                draining = True
+                for dispatcher in self._dispatchers.values():
+                    dispatcher.drain(DRAIN_SECONDS)
+            if draining and not any(worker.alive for worker in self._workers):
+                break
+            signals.wait(_TICK if draining else _IDLE)
         self._stopping.set()
         for dispatcher in self._dispatchers.values():
             dispatcher.stop()
@@ -80,21 +86,15 @@ class WanService:
                     timer.cancel()
         self._store.close()
 
-    def _drain(self) -> None:
-        for dispatcher in self._dispatchers.values():
-            dispatcher.drain(DRAIN_SECONDS)
-        if not self._dispatchers:
-            self._stopping.set()
-
     def _open_view(self) -> LmnView | None:
         try:
-            return LmnView.open(self._state)
+            return LmnView.open(paths.lmn_directory(self._state))
         except StoreError as error:
             log.debug("no readings yet: %s", error)
             return None
 
     def _sample(self, sample: TimeSample) -> None:
-        self._store.add_time_sample(sample)
         event = self._clock.feed(sample)
+        self._store.add_time_sample(sample)
         if event is not None:
             log.info("clock: %s", event.text)  # the LMN process's clock says it in the log book

@@ -25,16 +25,17 @@ def batches(gateway: DeviceId, delivered_as: DeviceId | None, records: Sequence[
     begins. `delivered_as` is the id under which a meter with a foreign id is delivered.
     """
     for (store_id, device), run in groupby(records, key=lambda record: (record.store_id, record.device)):
+        name = device if delivered_as is None or device.is_din else delivered_as
         pending: list[StoredRecord] = []
         columns: dict[_Column, Register] = {}
         for record in run:
             own = {_column(register): register for register in _registers(record)}
             if any(columns.get(column, register) != register for column, register in own.items()):
-                yield _batch(gateway, store_id, delivered_as or device, pending, columns)
+                yield _batch(gateway, store_id, name, pending, columns)
                 pending, columns = [], {}
             columns.update(own)
             pending.append(record)
-        yield _batch(gateway, store_id, delivered_as or device, pending, columns)
+        yield _batch(gateway, store_id, name, pending, columns)
 
 
 def _registers(record: StoredRecord) -> list[Register]:

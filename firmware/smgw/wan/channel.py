@@ -12,6 +12,8 @@ from smgw.wan.verdict import Verdict
 
 log = logging.getLogger(__name__)
 
+#: `smgw status` shows the last acknowledgement to within this; more often would only wear the card.
+_ACK_SHOWN_EVERY_US = 60_000_000
 _FAILING = (ChannelKind.BACKING_OFF, ChannelKind.HELD)
 
 
@@ -27,16 +29,20 @@ class Channel:
         self._detail = ""
         self._status: int | None = None
         self._last_ack_us: int | None = None
+        self._written_us = 0
         self.retry_after: int | None = None
 
     def acknowledged(self) -> None:
         """The EMP has taken rows."""
-        self._last_ack_us = self._now().utc_us
+        last_ack_us = self._last_ack_us = self._now().utc_us
         self._status, self._detail, self.retry_after = 200, "", None
         if self._state in _FAILING:
             log.info("EMP %s: takes rows again", self._emp)
             self._store.log("delivery-resumed", Level.INFO, self._emp, self._now())
             self._enter(ChannelKind.DELIVERING)
+            self._write(None)
+        elif last_ack_us - self._written_us >= _ACK_SHOWN_EVERY_US:
+            self._state = self._state or ChannelKind.DELIVERING
             self._write(None)
 
     def failed(self, answer: Answer, meaning: Verdict) -> None:
@@ -77,6 +83,7 @@ class Channel:
 
     def _write(self, retry_at_us: int | None) -> None:
         assert self._state is not None
+        self._written_us = self._now().utc_us
         self._store.note_channel(
             ChannelState(
                 self._emp, self._state, self._since_us, self._status, self._detail, retry_at_us, self._last_ack_us

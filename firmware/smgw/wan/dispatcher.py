@@ -23,7 +23,7 @@ from smgw.wan.back_off import HOLD_SECONDS, BackOff
 from smgw.wan.batch import Batch, batches
 from smgw.wan.channel import Channel
 from smgw.wan.exchange import Answer, Exchange
-from smgw.wan.suspects import Suspects
+from smgw.wan.suspects import NOT_SENT, Suspects
 from smgw.wan.verdict import Verdict, verdict
 
 log = logging.getLogger(__name__)
@@ -48,6 +48,7 @@ class _Round:
         self.taken = 0
         self.suspects = suspects
         self.stopped_by: Verdict | None = None  # RETRY or HOLD: nothing more in this round
+        self.doubted: set[str] = set()  # meters that wait until it is known whether it is their rows or the EMP
         self.reached: dict[str, int] = {}  # meter -> position, which the cursor lags behind by the suspects
 
 
@@ -98,8 +99,8 @@ class Dispatcher:
         finally:
             self._exchange.close()
             self._close_view()
-            if self._drain_ends is not None:
-                self._drain_ends.cancel()
+        if self._drain_ends is not None:  # not after a failure: then it ends the next `run` of a drain
+            self._drain_ends.cancel()
 
     def deliver_once(self) -> None:
         """One round without `run`, with what was ordered; `stop` breaks it off."""
@@ -133,6 +134,10 @@ class Dispatcher:
             turn = _Round(Suspects(self._profile.name, view.store_id, self._store, self._now))
             self._deliver_requeued(view, turn)
             self._deliver_meters(view, turn)
+            while turn.stopped_by is None and not self._stop.is_set() and (turn.doubted or turn.suspects):
+                if not self._judge(view, turn):
+                    break
+                self._deliver_meters(view, turn)
             self._said = ""
             return self._conclude(turn)
         except StoreError as error:
@@ -198,7 +203,7 @@ class Dispatcher:
             for meter, last in list(waiting.values()):
                 if turn.stopped_by is not None or self._stop.is_set():
                     return
-                if self._deliver_piece(view, meter, turn) >= last:
+                if self._deliver_piece(view, meter, turn) >= last or meter.name in turn.doubted:
                     del waiting[meter.name]
 
     def _deliver_piece(self, view: LmnView, meter: MeterProfile, turn: _Round) -> int:
@@ -209,8 +214,9 @@ class Dispatcher:
         records = view.records(meter.name, reached, self._size)
         waiting = self._not_settled_before(view, meter, records)
         for batch in batches(self._gateway, meter.device_id, waiting):
-            if turn.stopped_by is None:
-                self._deliver(view, meter, batch, turn)
+            self._deliver(view, meter, batch, turn)
+        if meter.name in turn.doubted:
+            return reached
         if len(waiting) < len(records) and turn.stopped_by is None and not turn.suspects:
             self._store.acknowledge(self._profile.name, view.store_id, meter.name, records[-1].position, 0)
         turn.reached[meter.name] = records[-1].position if records else NOBODY_WAITS
@@ -229,8 +235,10 @@ class Dispatcher:
         return [record for record in records if record.record_number > cursors.get(record.store_id, 0)]
 
     def _deliver(self, view: LmnView, meter: MeterProfile, batch: Batch, turn: _Round) -> None:
+        if turn.stopped_by is not None or meter.name in turn.doubted:
+            return
         answer = self._put(batch)
-        meaning = verdict(answer.status)
+        meaning = Verdict.DISLIKED if answer.status == NOT_SENT else verdict(answer.status)
         if meaning is Verdict.ACKNOWLEDGED:
             self._acknowledge(view, meter, batch, turn)
         elif meaning in (Verdict.DISLIKED, Verdict.TOO_LARGE) and len(batch.records) > 1:
@@ -239,8 +247,7 @@ class Dispatcher:
                 self._size = max(1, min(self._size, middle))
             for half in (batch.records[:middle], batch.records[middle:]):
                 for smaller in batches(self._gateway, meter.device_id, half):
-                    if turn.stopped_by is None:
-                        self._deliver(view, meter, smaller, turn)
+                    self._deliver(view, meter, smaller, turn)
         elif meaning in (Verdict.DISLIKED, Verdict.TOO_LARGE):
             self._suspect(view, meter, batch.records[0], answer, turn)
         else:
@@ -251,8 +258,8 @@ class Dispatcher:
         try:
             body = cosem_document.encode(batch.document)
         except DocumentError as error:
-            # Ours, not the EMP's: treated as a row it dislikes, so that it stops nothing and is not lost either.
-            return Answer(422, f"not sent: {error}")
+            # Ours, not the EMP's: bisected like a dislike, so that it stops nothing and is not lost either.
+            return Answer(NOT_SENT, f"not sent: {error}")
         began = time.monotonic()
         log.debug("PUT begins: EMP %s, records %d..%d", self._profile.name, records[0].position, records[-1].position)
         answer = self._exchange.put(batch.document.device, body)
@@ -291,18 +298,36 @@ class Dispatcher:
             # Salvaged, perhaps without all its values, while the EMP has it whole: that tells nothing of the others.
             # No older suspect of its meter waits: salvaged rows come before all others.
             turn.suspects.settle_newest()
-        elif turn.taken or (len(turn.suspects) >= _MOST_SUSPECTS and self._newest_is_taken(view, meter, record)):
+        elif turn.taken:
             turn.suspects.settle()
-        elif len(turn.suspects) >= _MOST_SUSPECTS:
-            self._stopped(turn, answer, Verdict.HOLD)
+        elif turn.suspects.blamed(meter.name) >= _MOST_SUSPECTS:
+            turn.doubted.add(meter.name)
 
-    def _newest_is_taken(self, view: LmnView, meter: MeterProfile, suspect: StoredRecord) -> bool:
+    def _judge(self, view: LmnView, turn: _Round) -> bool:
+        """Every meter has had its turn and rows are doubted: is it the rows, or the EMP? True to go on delivering."""
+        doubted = [meter for meter in self._meters if meter.name in turn.doubted]
+        if (
+            turn.taken
+            or not turn.suspects.blamed()
+            or any(self._newest_is_taken(view, meter, turn) for meter in doubted)
+        ):
+            turn.taken += 1
+            turn.suspects.settle()
+            for meter in doubted:
+                turn.reached.pop(meter.name, None)
+            turn.doubted.clear()
+            return bool(doubted)
+        if doubted:
+            self._stopped(turn, turn.suspects.last_answer, Verdict.HOLD)
+        return False
+
+    def _newest_is_taken(self, view: LmnView, meter: MeterProfile, turn: _Round) -> bool:
         """Send the meter's newest row out of its turn: if it is taken, it is the rows and not the EMP.
 
         It is sent once more in its turn, and counted then.
         """
         newest = view.records(meter.name, view.last_position(meter.name) - 1, 1)
-        if not newest or newest[0].position <= suspect.position:
+        if not newest or turn.suspects.has(newest[0]):
             return False
         (batch,) = batches(self._gateway, meter.device_id, newest)
         return verdict(self._put(batch).status) is Verdict.ACKNOWLEDGED
@@ -320,7 +345,7 @@ class Dispatcher:
                 continue
             (batch,) = batches(self._gateway, meters[aside.meter].device_id, records)
             answer = self._put(batch)
-            meaning = verdict(answer.status)
+            meaning = Verdict.DISLIKED if answer.status == NOT_SENT else verdict(answer.status)
             if meaning is Verdict.ACKNOWLEDGED:
                 self._store.settle_requeued([aside])
                 turn.taken += 1

@@ -14,6 +14,10 @@ from smgw.wan.exchange import Answer
 log = logging.getLogger(__name__)
 
 
+#: The "status" of a row that could not be written as a document: no fault of the EMP.
+NOT_SENT = 0
+
+
 class _Suspect(NamedTuple):
     record: StoredRecord
     answer: Answer
@@ -36,6 +40,16 @@ class Suspects:
     def last_answer(self) -> Answer:
         """What the EMP said to the newest; there must be one."""
         return self._suspects[-1].answer
+
+    def blamed(self, meter: str | None = None) -> int:
+        """How many the EMP disliked, of one meter or of all."""
+        return sum(
+            suspect.answer.status != NOT_SENT and meter in (None, suspect.record.meter) for suspect in self._suspects
+        )
+
+    def has(self, record: StoredRecord) -> bool:
+        """True if this row is one of them."""
+        return any(suspect.record.position == record.position for suspect in self._suspects)
 
     def add(self, record: StoredRecord, answer: Answer) -> None:
         """The EMP answered so to this row alone."""

@@ -361,6 +361,14 @@ def test_the_interval_is_kept_without_drift(meter: PolledMeter) -> None:
     assert statistics.median(b - a for a, b in itertools.pairwise(polls[1:15])) == pytest.approx(0.25, abs=0.02)
 
 
+def test_a_slow_interval_does_not_miss_the_target_times_of_the_grid(meter: PolledMeter) -> None:
+    inbox = Inbox()
+    with running(reader(meter.url, inbox, interval=60, registration_period=3)):
+        until(lambda: len(inbox.captures) >= 3, 12)
+    past = [capture.stamp.utc_us % 3_000_000 for capture in inbox.captures[1:]]
+    assert max(past) < 1_000_000
+
+
 def test_an_interval_of_a_second_is_kept_as_well_as_a_scheduler_can(meter: PolledMeter) -> None:
     inbox = Inbox()
     with running(reader(meter.url, inbox, interval=1)):

@@ -13,6 +13,7 @@ from captures_made import DEVICE, MIDNIGHT, SECOND, capture, energy
 from line_meter import Clock, until
 from small_emp import OK, Answer, Put, SmallEmp
 from smgw.cosem import Data, DataType, DeviceId
+from smgw.cosemxml.document import Document, DocumentError
 from smgw.profiles.communication import CommunicationProfile
 from smgw.profiles.meter import MeterProfile, Protocol
 from smgw.store.errors import StoreError
@@ -311,6 +312,36 @@ def test_where_nothing_is_taken_nothing_is_set_aside_and_the_channel_is_held(
     assert gateway.aside() == []
     assert gateway.cursor() == 0
     assert gateway.channel() is ChannelKind.HELD
+
+
+def test_a_meter_whose_rows_are_all_disliked_does_not_hold_the_others_up(
+    make: Callable[..., Gateway], emp: SmallEmp
+) -> None:
+    gateway = make()
+    bad = gateway.append(10)
+    good = gateway.append(10, meter="pv", device=OTHER)
+    emp.answer = refusing(set(bad))
+    assert gateway.dispatcher.deliver_round() is None
+    assert set(emp.numbers()) == set(good)
+    assert set(gateway.aside()) == set(bad)
+
+
+def test_a_row_that_cannot_be_written_as_a_document_is_no_fault_of_the_emp(
+    make: Callable[..., Gateway], emp: SmallEmp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gateway = make()
+    bad = gateway.append(5)
+    whole = dispatcher_module.cosem_document.encode
+
+    def encode(document: Document) -> bytes:
+        if any(row.record_number in bad for row in document.rows):
+            raise DocumentError("no place for it", "record")
+        return whole(document)
+
+    monkeypatch.setattr(dispatcher_module.cosem_document, "encode", encode)
+    assert gateway.dispatcher.deliver_round() is None
+    assert gateway.channel() is not ChannelKind.HELD
+    assert set(gateway.aside()) == set(bad)
 
 
 def test_many_disliked_rows_in_front_are_set_aside_when_the_newest_is_taken(
