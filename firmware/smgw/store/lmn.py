@@ -99,8 +99,8 @@ class LmnStore(StoreWriter):
         with self._file.lock:
             if self._pending.clock is not None:
                 return self._pending.clock
-            row = self._file.writer.execute(CLOCK_QUERY).fetchone()
-            return None if row is None else saved_clock(row)
+            rows = self._read(CLOCK_QUERY)
+            return saved_clock(rows[0]) if rows else None
 
     def flush(self, *, now: bool = False) -> None:
         """Write what waits if nothing was written for 5 s, or at once; call it whenever there is nothing to append."""
@@ -119,11 +119,8 @@ class LmnStore(StoreWriter):
 
     def object_list(self, device: DeviceId, firmware: bytes) -> bytes | None:
         """The cached object list, or None."""
-        with self._file.lock:
-            row = self._file.writer.execute(
-                "SELECT objects FROM object_list WHERE device = ? AND firmware = ?", (device, firmware)
-            ).fetchone()
-            return None if row is None else bytes(row[0])
+        rows = self._read("SELECT objects FROM object_list WHERE device = ? AND firmware = ?", device, firmware)
+        return bytes(rows[0][0]) if rows else None
 
     def profile_version(self, kind: str, name: str, content: str) -> int:
         """The number of this version of a profile; the same content has the same number.

@@ -77,6 +77,10 @@ class OwnedFile:
             finally:
                 self._broken = self._open()
 
+    def condemn(self, why: str) -> None:
+        """Damage was seen: the file is `broken` until it is replaced."""
+        self._broken = why
+
     @property
     def broken(self) -> str | None:
         """Why the file must be replaced: damage that was found since it was opened."""

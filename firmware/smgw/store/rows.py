@@ -48,9 +48,10 @@ class RowWriter:
 
     def forget(self) -> None:
         """Read the interned rows again: those made in a transaction that failed do not exist."""
+        # Emptied first: should reading fail, a number that was rolled back must not stay.
+        self._words, self._registers = {}, {}
         execute = self._connection.execute
         self._words = {(kind, octets): key for key, kind, octets in execute("SELECT id, kind, octets FROM word")}
-        self._registers = {}
         for key, meter, device, class_id, obis, attribute, scaler, unit in execute("SELECT * FROM register"):
             self._registers.setdefault((meter, device), {})[(obis, scaler, unit, class_id, attribute)] = key
         self._profiles = dict(

@@ -35,9 +35,8 @@ class WanStore(StoreWriter):
     def cursor(self, emp: str, store_id: str, meter: str) -> int:
         """The position up to which this EMP has all rows of this meter; 0 at first."""
         query = "SELECT position FROM cursor WHERE emp = ? AND store_id = ? AND meter = ?"
-        with self._file.lock:
-            row = self._file.writer.execute(query, (emp, store_id, meter)).fetchone()
-        return 0 if row is None else int(row[0])
+        rows = self._read(query, emp, store_id, meter)
+        return int(rows[0][0]) if rows else 0
 
     def acknowledge(
         self,
@@ -121,8 +120,7 @@ class WanStore(StoreWriter):
         """The newest samples, oldest first."""
         query = """SELECT boot_id, boottime_ns, offset_us, dispersion_us, source FROM time_sample
             ORDER BY id DESC LIMIT ?"""
-        with self._file.lock:
-            rows = self._file.writer.execute(query, (limit,)).fetchall()
+        rows = self._read(query, limit)
         return [TimeSample(*row) for row in reversed(rows)]
 
     def order(self, emp: str | None, kind: OrderKind) -> None:
@@ -134,7 +132,7 @@ class WanStore(StoreWriter):
         query = """SELECT id, kind FROM work_order WHERE (emp IS NULL OR emp = ?1)
             AND id > coalesce((SELECT last FROM order_taken WHERE emp = ?1), 0) ORDER BY id"""
         with self._file.lock:
-            orders = self._file.writer.execute(query, (emp,)).fetchall()
+            orders = self._read(query, emp)
             if orders:
                 taken = (emp, orders[-1][0])
                 self._write(
@@ -144,8 +142,7 @@ class WanStore(StoreWriter):
 
     def _set_aside(self, where: str, emp: str, limit: int, *more: str) -> list[SetAside]:
         query = f"SELECT {_SET_ASIDE} FROM set_aside WHERE {where} ORDER BY store_id, position LIMIT ?"  # noqa: S608
-        with self._file.lock:
-            return [SetAside(*row) for row in self._file.writer.execute(query, (emp, *more, limit))]
+        return [SetAside(*row) for row in self._read(query, emp, *more, limit)]
 
 
 _INSERT_SET_ASIDE = f"INSERT OR REPLACE INTO set_aside ({_SET_ASIDE}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608

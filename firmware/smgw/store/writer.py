@@ -6,7 +6,7 @@ import sqlite3
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Self, TypeVar
+from typing import Any, Self, TypeVar
 
 from smgw.clock.gateway_clock import GatewayClock
 from smgw.cosem.reading import Stamp
@@ -35,7 +35,14 @@ class StoreWriter:
         self._file = OwnedFile(path, schema, salvage, whole_wal=whole_wal)
         self._stamp: Callable[[], Stamp] = GatewayClock().stamp
         self._forced = 0.0
-        self._take_over()
+        try:
+            try:
+                self._take_over()
+            except sqlite3.Error as error:
+                self._repair(error)
+        except BaseException:
+            self._file.close()
+            raise
 
     @property
     def store_id(self) -> str:
@@ -81,10 +88,33 @@ class StoreWriter:
     def counts(self) -> dict[str, int]:
         """Losses, refusals and retired rows since the store was made."""
         with self._file.lock:
-            counted = dict(self._file.writer.execute("SELECT name, value FROM counts").fetchall())
+            counted: dict[str, int] = dict(self._read("SELECT name, value FROM counts"))
             for name, value in self._pending.counts.items():
                 counted[name] = counted.get(name, 0) + value
             return counted
+
+    def _read(self, query: str, *parameters: object) -> list[Any]:
+        """All rows of a query. A file found damaged is replaced, with room made for it, and asked again.
+
+        Raises StoreError.
+        """
+        with self._file.lock:
+            try:
+                if not self._file.broken:
+                    return self._file.writer.execute(query, parameters).fetchall()
+            except sqlite3.Error as error:
+                if not is_damaged(error):
+                    raise self._said(error) from error
+                self._file.condemn(str(error))
+            try:
+                self._write(lambda _: None)
+            except StoreFull:
+                if self._file.broken:
+                    raise
+            try:
+                return self._file.writer.execute(query, parameters).fetchall()
+            except sqlite3.Error as error:
+                raise self._said(error) from error
 
     def _write_pending(self) -> None:
         """Write what waits; on a full disk it waits on."""
@@ -109,20 +139,40 @@ class StoreWriter:
         """
         with self._file.lock:
             if self._file.broken:
-                self._file.replace(self._file.broken)
-                self._take_over()
+                self._replace(self._file.broken)
             try:
                 result = self._attempt(body)
             except sqlite3.Error as error:
                 if is_full(error):
                     raise
-                if not is_damaged(error):
-                    raise StoreError(self._file.path, f"cannot be written: {error}") from error
-                self._file.replace(str(error))
-                self._take_over()
-                result = self._attempt(body)
+                self._repair(error)
+                try:
+                    result = self._attempt(body)
+                except sqlite3.Error as second:
+                    if is_full(second):
+                        raise
+                    raise self._said(second) from second
             self._bound_wal()
             return result
+
+    def _repair(self, error: sqlite3.Error) -> None:
+        """Replace the file if it is damaged; StoreError for anything else."""
+        if not is_damaged(error):
+            raise self._said(error) from error
+        self._replace(str(error))
+
+    def _replace(self, why: str) -> None:
+        self._file.replace(why)
+        try:
+            self._take_over()
+        except sqlite3.Error as error:
+            self._file.condemn(str(error))
+            raise self._said(error) from error
+
+    def _said(self, error: sqlite3.Error) -> StoreError:
+        if is_full(error):
+            return StoreFull(self._file.path)
+        return StoreError(self._file.path, f"cannot be used: {error}")
 
     def _attempt(self, body: Callable[[sqlite3.Connection], _T]) -> _T:
         try:
