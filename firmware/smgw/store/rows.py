@@ -72,16 +72,22 @@ class RowWriter:
         self._profiles[meter] = version
 
     def insert(self, record: Record, columns: Sequence[_Columns]) -> int | None:
-        """Write one record, whose values `columns_of` made; its number, or None if all its slots were taken."""
+        """Write one record, whose values `columns_of` made, all or nothing; None if one of its slots was taken.
+
+        Half a record would lose its other values; the caller still has it whole. A register that stands twice in a
+        telegram has its first value in the slot; the others are kept in the record without one.
+        """
         capture, target, gateway_status, kind, origin = record
         meter = self.word(Word.METER, capture.meter.encode())
         device = self.word(Word.DEVICE, capture.device)
         registers = [self._register(meter, device, reading) for reading in capture.readings]
-        places: Sequence[int] = range(len(registers))
-        if target is not None and registers:
-            places = self._free(registers, int(kind), target)
-            if not places:
+        targets: Sequence[int | None] = [None] * len(registers)
+        if target is not None:
+            first = {register: place for place, register in reversed(list(enumerate(registers)))}
+            if any(self._taken(register, int(kind), target) for register in first):
+                self.refused += len(registers)
                 return None
+            targets = [target if first[register] == place else None for place, register in enumerate(registers)]
         stamp = capture.stamp
         time = capture.meter_time
         cursor = self._connection.execute(
@@ -106,21 +112,15 @@ class RowWriter:
         number = cursor.lastrowid or 0
         self._connection.executemany(
             _INSERT_READING,
-            [(number, place, registers[place], *columns[place], target, kind) for place in places],
+            [
+                (number, place, register, *columns[place], targets[place], kind)
+                for place, register in enumerate(registers)
+            ],
         )
         return number
 
-    def _free(self, registers: Sequence[int], kind: int, target: int) -> list[int]:
-        """The places whose slot (register, list, target time) holds no value yet; the others are counted as refused."""
-        seen: set[int] = set()
-        free = []
-        for place, register in enumerate(registers):
-            if register in seen or self._connection.execute(_SLOT, (register, kind, target)).fetchone():
-                self.refused += 1
-            else:
-                free.append(place)
-                seen.add(register)
-        return free
+    def _taken(self, register: int, kind: int, target: int) -> bool:
+        return self._connection.execute(_SLOT, (register, kind, target)).fetchone() is not None
 
     def _register(self, meter: int, device: int, reading: Reading) -> int:
         obis, _, scaler, unit, _, _, class_id, attribute = reading

@@ -157,12 +157,28 @@ def test_a_second_value_for_a_slot_is_kept_out_and_reported(store, view):
     assert store.append([grid(900, energy(1))]) == [1]
 
     assert store.append([grid(900, energy(2))]) == [None]
-    assert store.append([grid(900, energy(2), Reading(POWER, Data(DataType.LONG, 7)))]) == [2]
 
-    first, second = view.records("house", 0, 10)
+    (first,) = view.records("house", 0, 10)
     assert first.readings == (energy(1),)
-    assert [reading.obis for reading in second.readings] == [POWER]
+    assert view.counts() == {"refused_grid": 1}
+
+
+def test_a_record_with_one_taken_slot_is_refused_whole_so_that_no_value_of_it_is_lost(store, view):
+    store.append([grid(900, energy(1))])
+    both = grid(900, energy(2), Reading(POWER, Data(DataType.LONG, 7)))
+
+    assert store.append([both]) == [None]
+    assert store.append([both._replace(target_time_us=None)]) == [2]
+
+    assert view.records("house", 1, 10)[0].readings == both.capture.readings
     assert view.counts() == {"refused_grid": 2}
+
+
+def test_a_register_may_stand_twice_on_the_grid_and_keeps_both_values(store, view):
+    assert store.append([grid(900, energy(1), energy(2))]) == [1]
+
+    assert view.records("house", 0, 1)[0].readings == (energy(1), energy(2))
+    assert store.append([grid(900, energy(3))]) == [None]
 
 
 def test_the_same_slot_of_another_list_is_free(store):
