@@ -68,9 +68,9 @@ class LmnStore(StoreWriter):
     def append(self, records: Sequence[Record]) -> list[int | None]:
         """Write records in one durable transaction; their record numbers, which are never given twice.
 
-        None stands for a record that is not there: all its grid slots were taken (counted as `refused_grid`, as are
-        single readings kept out), or the disk was full (counted as `lost_live`, `lost_grid`). LocalProtocolError for a
-        value that does not suit its type: then nothing was written.
+        None stands for a record that is not there: one of its grid slots was taken (its values are counted as
+        `refused_grid`), or the disk was full (counted as `lost_live`, `lost_grid`). LocalProtocolError for a value that
+        does not suit its type: then nothing was written.
         """
         batch = [(record, columns_of(record.capture)) for record in records]
         with self._file.lock:
@@ -87,7 +87,12 @@ class LmnStore(StoreWriter):
     def note_meter(self, state: MeterState) -> None:
         """Keep the newest state of a meter; it is written with the next append or flush."""
         with self._file.lock:
-            self._pending.states[state.meter] = state
+            self._pending.note_meter(state)
+
+    def count(self, name: str, amount: int = 1) -> None:
+        """Add to a counter of the caller's; it is written with the next append or flush."""
+        with self._file.lock:
+            self._pending.counts[name] += amount
 
     def save_clock(self, boot_id: str, boottime_ns: int, offset_us: int, dispersion_us: int, state: ClockState) -> None:
         """Keep the clock's newest state; it is written with the next append or flush."""

@@ -39,12 +39,7 @@ class LogEntry(NamedTuple):
 
     def digest(self) -> bytes:
         """SHA-256 over the fields in their order, each as text or octets with its length before it."""
-        sealed = b""
-        for field in self:
-            text = field if isinstance(field, (str, bytes)) else str(int(field))
-            octets = text.encode() if isinstance(text, str) else text
-            sealed += len(octets).to_bytes(4, "big") + octets
-        return sha256(sealed)
+        return _digest(self)
 
 
 class Note(NamedTuple):
@@ -58,28 +53,26 @@ class Note(NamedTuple):
     stamp: Stamp
 
 
-def write(connection: sqlite3.Connection, notes: Sequence[Note]) -> None:
-    """Append entries inside the caller's transaction."""
-    for note in notes:
-        last = connection.execute(
-            f"SELECT {_COLUMNS} FROM log WHERE book = ? ORDER BY number DESC LIMIT 1",  # noqa: S608 - constant columns
-            (note.book,),
-        ).fetchone()
-        before = None if last is None else _entry(last)
-        entry = LogEntry(
-            note.book,
-            1 if before is None else before.number + 1,
-            note.event,
-            note.level,
-            note.outcome,
-            note.subject,
-            note.stamp.utc_us,
-            note.stamp.state,
-            note.stamp.boot_id,
-            note.stamp.boottime_ns,
-            _FIRST if before is None else before.digest(),
-        )
-        connection.execute("INSERT INTO log VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", entry)
+def write(connection: sqlite3.Connection, note: Note) -> None:
+    """Append an entry inside the caller's transaction."""
+    last = connection.execute(
+        f"SELECT {_COLUMNS} FROM log WHERE book = ? ORDER BY number DESC LIMIT 1",  # noqa: S608 - constant columns
+        (note.book,),
+    ).fetchone()
+    entry = LogEntry(
+        note.book,
+        1 if last is None else last[1] + 1,
+        note.event,
+        note.level,
+        note.outcome,
+        note.subject,
+        note.stamp.utc_us,
+        note.stamp.state,
+        note.stamp.boot_id,
+        note.stamp.boottime_ns,
+        _FIRST if last is None else _digest(last),
+    )
+    connection.execute("INSERT INTO log VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", entry)
 
 
 def newest(connection: sqlite3.Connection, limit: int, book: str | None = None) -> list[LogEntry]:
@@ -101,6 +94,15 @@ def first_broken(entries: Iterable[LogEntry]) -> LogEntry | None:
             return entry
         before = entry
     return None
+
+
+def _digest(fields: Sequence[Any]) -> bytes:
+    sealed = b""
+    for field in fields:
+        text = field if isinstance(field, (str, bytes)) else str(int(field))
+        octets = text.encode() if isinstance(text, str) else text
+        sealed += len(octets).to_bytes(4, "big") + octets
+    return sha256(sealed)
 
 
 def _entry(row: tuple[Any, ...]) -> LogEntry:

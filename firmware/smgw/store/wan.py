@@ -8,6 +8,7 @@ from typing import Self
 from smgw.clock.sample import TimeSample
 from smgw.store import paths
 from smgw.store.orders import place
+from smgw.store.pending import writable
 from smgw.store.salvage import salvage_wan
 from smgw.store.schema import wan_schema
 from smgw.store.wan_records import ChannelState, OrderKind, SetAside
@@ -51,6 +52,7 @@ class WanStore(StoreWriter):
 
         The cursor only grows.
         """
+        aside = [writable(row) for row in set_aside]
         self._write(
             lambda connection: (
                 connection.execute(
@@ -59,7 +61,7 @@ class WanStore(StoreWriter):
                     acknowledged = acknowledged + excluded.acknowledged""",
                     (emp, store_id, meter, position, acknowledged),
                 ),
-                connection.executemany(_INSERT_SET_ASIDE, set_aside),
+                connection.executemany(_INSERT_SET_ASIDE, aside),
             )
         )
 
@@ -94,14 +96,15 @@ class WanStore(StoreWriter):
                     "UPDATE cursor SET acknowledged = acknowledged + 1 WHERE emp = ? AND store_id = ? AND meter = ?",
                     [(row.emp, row.store_id, row.meter) for row in arrived],
                 ),
-                connection.executemany(_INSERT_SET_ASIDE, refused),
+                connection.executemany(_INSERT_SET_ASIDE, [writable(row) for row in refused]),
             )
         )
 
     def note_channel(self, state: ChannelState) -> None:
         """Keep how the delivery to one EMP fares."""
+        row = writable(state)
         self._write(
-            lambda connection: connection.execute("INSERT OR REPLACE INTO channel VALUES (?, ?, ?, ?, ?, ?, ?)", state)
+            lambda connection: connection.execute("INSERT OR REPLACE INTO channel VALUES (?, ?, ?, ?, ?, ?, ?)", row)
         )
 
     def add_time_sample(self, sample: TimeSample) -> int:

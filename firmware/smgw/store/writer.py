@@ -80,8 +80,6 @@ class StoreWriter:
     ) -> None:
         """Write a log entry with the next number of its book; while the disk is full it waits in memory."""
         with self._file.lock:
-            # A file name of the system may hold what is no text; that must not stop the log.
-            subject = subject.encode("utf-8", "replace").decode()
             self._pending.note(Note(book, event, level, outcome, subject, stamp))
             self._write_pending()
 
