@@ -22,6 +22,7 @@ _COMMANDS = {
     "check": "check a configuration and say what is wrong, where, and what would be right",
     "read": "read meters once and print their values",
     "status": "how the gateway fares: meters, store, delivery, clock; exit code 0 healthy, 1 degraded, 2 down",
+    "log": "the log books of both processes as one; --verify checks that nobody tampered with them",
     "deliver": "deliver now what waits; --again also what an EMP refused",
     "dump": "print the telegrams in a file, or those that a port receives, as a readable tree or as JSON",
 }

@@ -156,6 +156,7 @@ class Registrar:
                 fit = [record for record in batch if _can_be_stored(record)]
                 if len(fit) == len(batch):
                     raise
+                self._store.count("lost_unstorable", len(batch) - len(fit))
                 self._unwritten[: len(batch)] = fit
                 continue
             log.debug("commit done: %d records in %.1f ms", len(batch), (time.monotonic() - began) * 1e3)
@@ -233,6 +234,8 @@ class Registrar:
                 self._store.note_meter(item)
             else:
                 self._notes.append(item)
+        if self.dropped > before:
+            self._store.count("lost_inbox", self.dropped - before)
         if self.dropped > before and not self._dropping:
             self._dropping = True
             text = f"the store takes nothing and {INBOX_BOUND} captures wait; the oldest are dropped"

@@ -85,6 +85,7 @@ def examine(configuration: Configuration, state: Path) -> Report:
             reached = min((cursors.get((emp.name, meter.name), 0) for emp in receivers), default=None)
             report.meters.append(_meter(report, lmn, meter, states.get(meter.name), reached))
         _store(report, lmn, lmn_file)
+        _strangers(report, lmn, configuration, cursors)
         channels = {channel.emp: channel for channel in wan.channels()} if wan else {}
         aside = wan.set_aside_counts() if wan else {}
         for emp in configuration.emps:
@@ -210,6 +211,18 @@ def capture_object(capture: Capture) -> dict[str, Any]:
         "meter_time": [int(time.kind), time.seconds] if time else None,
         "readings": [_reading(reading) for reading in capture.readings],
     }
+
+
+def _strangers(report: Report, lmn: LmnView, configuration: Configuration, cursors: dict[tuple[str, str], int]) -> None:
+    """Rows of meters that were renamed or taken out of the configuration before all of them had arrived."""
+    known = {meter.name for meter in configuration.meters}
+    for (emp, meter), position in cursors.items():
+        if meter not in known and (rows := lmn.backlog(meter, position)):
+            report.worse(
+                Health.DEGRADED,
+                f"{rows} records of meter {meter}, which no profile names any more, wait for EMP {emp}; "
+                "name the meter again to deliver them",
+            )
 
 
 def _store(report: Report, lmn: LmnView, file: Path) -> None:

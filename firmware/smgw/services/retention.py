@@ -58,7 +58,10 @@ class RetentionKeeper:
         }
         delivered: dict[bytes, int] = {}
         for meter, device in devices:
-            reached = min((cursors.get((emp, meter), 0) for emp in receivers.get(meter, ())), default=NOBODY_WAITS)
+            waiting = receivers.get(meter)
+            if waiting is None:  # no profile names it any more, but what was on its way to somebody still waits
+                waiting = [emp for emp, name in cursors if name == meter]
+            reached = min((cursors.get((emp, meter), 0) for emp in waiting), default=NOBODY_WAITS)
             delivered[bytes(device)] = min(reached, delivered.get(bytes(device), NOBODY_WAITS))
         return delivered
 

@@ -41,21 +41,25 @@ class _Child:
             # A group of its own: Ctrl-C at the terminal reaches us alone, and we stop the children in order.
             self._process = subprocess.Popen(self._command, env=process.child_environment(), process_group=0)  # noqa: S603 - ourselves
 
-    def stop(self, number: signal.Signals, seconds: float) -> int | None:
-        """Ask it to end and wait; kill it if it does not. Its exit code."""
+    def stop(self, number: signal.Signals, seconds: float) -> bool:
+        """Ask it to end and wait; kill it if it does not. True if it ended well.
+
+        Ended by the signal itself, it was asked before it had begun anything.
+        """
         child = self._process
         if child is None:
-            return None
+            return True
         if child.poll() is None:
             child.send_signal(number)
         try:
-            return child.wait(seconds)
+            return child.wait(seconds) in (0, -number)
         except subprocess.TimeoutExpired:
             log.error(  # noqa: TRY400 - the time-out is all there is to say
                 "the %s process did not end within %.0f s: killed", self.name, seconds
             )
             child.kill()
-            return child.wait()
+            child.wait()
+            return False
 
 
 def run(signals: process.Signals, configuration: Path, state: Path, log_level: str) -> int:
@@ -71,5 +75,5 @@ def run(signals: process.Signals, configuration: Path, state: Path, log_level: s
         lmn.keep_running(now)
         wan.keep_running(now)
     log.info("stopping: the LMN process commits, then the WAN process delivers what is left")
-    codes = [lmn.stop(signal.SIGTERM, _STOP_SECONDS), wan.stop(signal.SIGUSR1, _DRAIN_SECONDS)]
-    return 0 if all(code == 0 for code in codes) else 1
+    ended_well = [lmn.stop(signal.SIGTERM, _STOP_SECONDS), wan.stop(signal.SIGUSR1, _DRAIN_SECONDS)]
+    return 0 if all(ended_well) else 1

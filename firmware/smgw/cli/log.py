@@ -1,0 +1,80 @@
+"""`smgw log`: the log books of both processes as one, and whether nobody tampered with them."""
+
+import argparse
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+from smgw.cosem import ClockState
+from smgw.errors import SmgwError
+from smgw.store import paths
+from smgw.store.errors import StoreAbsent
+from smgw.store.lmn_view import LmnView
+from smgw.store.log_book import LogEntry, first_broken
+from smgw.store.wan_view import WanView
+
+_EPILOG = """\
+Entries are numbered without a gap and each is sealed by the hash of the one before it. A time marked (?) was
+stamped while the gateway's clock was not synchronised. Exit code 1 if --verify finds a broken seal.
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """How many, in which form."""
+    parser.add_argument("-n", "--lines", type=int, default=50, metavar="N", help="the newest N entries (default 50)")
+    parser.add_argument("--json", action="store_true", help="one JSON object an entry, a line each")
+    parser.add_argument("--verify", action="store_true", help="check the numbers and the seals of all entries")
+    parser.epilog = _EPILOG
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print, or verify."""
+    if arguments.lines < 1:
+        raise SmgwError(f"--lines {arguments.lines}: write a number from 1 on")
+    entries: list[tuple[str, LogEntry]] = []
+    broken = 0
+    for process, view, directory in (
+        ("lmn", LmnView, paths.lmn_directory(arguments.state)),
+        ("wan", WanView, paths.wan_directory(arguments.state)),
+    ):
+        try:
+            with view.open(directory) as opened:
+                if arguments.verify:
+                    broken += _verify(process, opened.log_entries(-1, "system"))
+                else:
+                    entries += [(process, entry) for entry in opened.log_entries(arguments.lines)]
+        except StoreAbsent as error:
+            print(error)
+    entries.sort(key=lambda pair: pair[1].utc_us)
+    for process, entry in entries[-arguments.lines :]:
+        print(json.dumps(_object(process, entry)) if arguments.json else _line(process, entry))
+    return 1 if broken else 0
+
+
+def _verify(process: str, entries: list[LogEntry]) -> int:
+    bad = first_broken(entries)
+    if bad is None:
+        print(f"{process}: {len(entries)} entries, numbers and seals are whole")
+        return 0
+    print(f"{process}: the seal before entry {bad.number} of book {bad.book!r} is broken ({_line(process, bad)})")
+    return 1
+
+
+def _line(process: str, entry: LogEntry) -> str:
+    time = datetime.fromtimestamp(entry.utc_us / 1e6, UTC).isoformat(sep=" ", timespec="milliseconds")
+    doubt = "" if entry.clock_state is ClockState.SYNCHRONISED else " (?)"
+    return f"{time}{doubt}  {process}  {entry.level.name:<7}  {entry.event}  {entry.subject}"
+
+
+def _object(process: str, entry: LogEntry) -> dict[str, Any]:
+    return {
+        "process": process,
+        "book": entry.book,
+        "number": entry.number,
+        "event": entry.event,
+        "level": entry.level.name,
+        "outcome": entry.outcome,
+        "subject": entry.subject,
+        "time_us": entry.utc_us,
+        "time_valid": entry.clock_state is ClockState.SYNCHRONISED,
+    }

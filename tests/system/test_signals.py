@@ -1,0 +1,82 @@
+"""What a person's or systemd's signals do to the processes, at any moment."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from testbed import surroundings
+
+CONFIGURATION = """\
+[gateway]
+device_id = "ESMG0000000001"
+[[meter]]
+name = "house"
+protocol = "sml-push"
+port = "/nowhere/head"
+"""
+
+
+@pytest.fixture
+def arguments(tmp_path: Path) -> list[str]:
+    (tmp_path / "gateway.toml").write_text(CONFIGURATION)
+    (tmp_path / "state").mkdir()
+    return ["--config", str(tmp_path / "gateway.toml"), "--state", str(tmp_path / "state")]
+
+
+def start(command: str, arguments: list[str]) -> "subprocess.Popen[str]":
+    return subprocess.Popen(
+        [sys.executable, "-m", "smgw", command, *arguments], env=surroundings(), stderr=subprocess.PIPE, text=True
+    )
+
+
+@pytest.mark.parametrize("command", ["lmn", "wan", "run"])
+def test_sigterm_at_any_moment_of_the_start_is_obeyed(command: str, arguments: list[str]) -> None:
+    for delay in (0.12, 0.2, 0.3, 0.5, 1.0):
+        process = start(command, arguments)
+        time.sleep(delay)
+        process.send_signal(signal.SIGTERM)
+        began = time.monotonic()
+        _, said = process.communicate(timeout=20)
+        assert process.returncode in (0, -signal.SIGTERM), said  # before Python runs our code it is the kernel's
+        assert "Traceback" not in said
+        assert time.monotonic() - began < 3
+
+
+def test_a_drain_asked_for_during_the_start_is_done_after_it(arguments: list[str]) -> None:
+    for delay in (0.2, 0.3, 0.5):
+        process = start("wan", arguments)
+        time.sleep(delay)
+        process.send_signal(signal.SIGUSR1)
+        _, said = process.communicate(timeout=20)
+        assert process.returncode == 0, said
+
+
+@pytest.mark.parametrize("command", ["lmn", "wan"])
+def test_a_thousand_signals_do_not_hang_a_process(command: str, arguments: list[str]) -> None:
+    process = start(command, arguments)
+    time.sleep(1.0)
+    for _ in range(1000):
+        os.kill(process.pid, signal.SIGWINCH)
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=5)
+    assert process.returncode == 0
+
+
+def test_children_end_with_their_parent(arguments: list[str]) -> None:
+    process = start("run", arguments)
+    time.sleep(1.5)
+    mine = subprocess.run(["pgrep", "-P", str(process.pid)], capture_output=True, text=True, check=True)
+    children = mine.stdout.split()
+    assert len(children) == 2
+    process.kill()
+    process.wait()
+    ends = time.monotonic() + 12
+    while any(Path(f"/proc/{child}").exists() for child in children):
+        assert time.monotonic() < ends, "children outlive their parent"
+        time.sleep(0.2)
+    assert process.stderr is not None
+    process.stderr.close()

@@ -1,0 +1,126 @@
+"""The LMN process's main, without the process: real ptys, a real store."""
+
+import contextlib
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from line_meter import Head, telegram, until
+from smgw.clock import TimeSample
+from smgw.cosem import DeviceId
+from smgw.profiles.gateway import Configuration, GatewayProfile
+from smgw.profiles.meter import MeterProfile, Protocol
+from smgw.services.lmn import LmnService
+from smgw.store import paths
+from smgw.store.lmn_view import LmnView
+from smgw.store.wan import WanStore
+
+
+class Asked:
+    """Stands for `process.Signals`, which belongs to a main thread."""
+
+    def __init__(self) -> None:
+        self.stop = False
+        self.drain = False
+        self._told = threading.Event()
+
+    def wait(self, seconds: float) -> None:
+        self._told.wait(seconds)
+
+    def end(self) -> None:
+        self.stop = True
+        self._told.set()
+
+
+@contextlib.contextmanager
+def serving(state: Path, head: Head) -> Iterator[LmnService]:
+    meter = MeterProfile(name="house", protocol=Protocol.SML_PUSH, port=str(head.link), registration_period=0)
+    gateway = GatewayProfile(device_id=DeviceId.parse("ESMG0000000001"))
+    service = LmnService(Configuration(gateway=gateway, meters=(meter,)), state)
+    asked = Asked()
+    thread = threading.Thread(target=service.run, args=(asked,))
+    thread.start()
+    try:
+        yield service
+    finally:
+        asked.end()
+        thread.join(15)
+    assert not thread.is_alive()
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> Path:
+    made = tmp_path / "state"
+    made.mkdir()
+    return made
+
+
+def values(state: Path) -> list[object]:
+    with LmnView.open(paths.lmn_directory(state)) as view:
+        return [record.readings[0].value.value for record in view.records("house", 0, 1000)]
+
+
+def test_a_stop_during_a_slow_commit_writes_every_capture_once(
+    state: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    head = Head(tmp_path / "head")
+    with serving(state, head) as service:
+        append = service._store.append
+        begun = threading.Event()
+
+        def slowly(records: object) -> object:
+            begun.set()
+            time.sleep(2.5)  # a card that stalls
+            return append(records)
+
+        monkeypatch.setattr(service._store, "append", slowly)
+        time.sleep(0.3)
+        for number in range(1, 6):
+            head.send(telegram(number))
+            time.sleep(0.1)
+        assert begun.wait(3)
+    head.unplug()
+    assert sorted(values(state)) == [1, 2, 3, 4, 5]
+
+
+def test_what_was_read_before_a_stop_is_on_the_disk_after_it(state: Path, tmp_path: Path) -> None:
+    head = Head(tmp_path / "head")
+    with serving(state, head):
+        time.sleep(0.3)
+        for number in range(20):
+            head.send(telegram(number))
+            time.sleep(0.06)
+        time.sleep(0.1)
+    head.unplug()
+    assert values(state) == list(range(20))
+
+
+def test_nonsense_in_the_other_process_s_file_stops_no_reading(
+    state: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    head = Head(tmp_path / "head")
+    wan = WanStore.open(paths.wan_directory(state))
+    wan.add_time_sample(TimeSample("no boot", "soon", 0.5, "wide", b"\0"))  # type: ignore[arg-type]
+    with serving(state, head) as service:
+        time.sleep(2.5)
+        head.send(telegram(7))
+        until(lambda: values(state) == [7])
+        assert service._clock.stamp().utc_us > 0
+    wan.close()
+    head.unplug()
+
+
+def test_a_time_sample_of_the_wan_process_synchronises_the_clock(state: Path, tmp_path: Path) -> None:
+    head = Head(tmp_path / "head")
+    wan = WanStore.open(paths.wan_directory(state))
+    with serving(state, head) as service:
+        now = service._clock.stamp()
+        offset = now.utc_us - now.boottime_ns // 1000
+        wan.add_time_sample(TimeSample(now.boot_id, now.boottime_ns, offset, 1000, "test"))
+        until(lambda: service._clock.state.name == "SYNCHRONISED", 5)
+    wan.close()
+    head.unplug()
+    with LmnView.open(paths.lmn_directory(state)) as view:
+        assert "clock-synchronised" in [entry.event for entry in view.log_entries(10)]
