@@ -9,7 +9,7 @@ from smgw.cosem.data import Data, DataType
 from smgw.cosem.device_id import DeviceId
 from smgw.cosem.obis import Obis
 from smgw.cosem.reading import Capture, ClockState, Reading, Stamp
-from smgw.store.errors import StoreFull
+from smgw.store.errors import StoreError, StoreFull
 from smgw.store.lmn import LmnStore
 from smgw.store.lmn_view import LmnView
 from smgw.store.log_book import Level
@@ -209,3 +209,35 @@ def test_a_reader_keeps_its_place_all_the_while(disk):
             seen += [row.position for row in view.records("house", after, 100)]
     assert seen == sorted(set(seen))
     assert len(seen) == 30_000
+
+
+def test_the_reserve_gives_way_where_a_file_system_has_no_room_for_another_file(tmp_path):
+    """Out of inodes: it is not SQLite who meets that, but whoever makes a file."""
+    mount = tmp_path / "disk"
+    mount.mkdir()
+    done = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=8m,nr_inodes=7", "smgw-test", mount], capture_output=True
+    )
+    if done.returncode:
+        pytest.skip("NEEDS MOUNT: no tmpfs can be mounted here")
+    try:
+        with LmnStore.open(mount) as store:
+            store.append([record(1)])
+            store._file.writer.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            for number in range(9):
+                with contextlib.suppress(OSError):
+                    (mount / f"filler {number}").touch()
+            with (mount / "lmn.db").open("r+b") as file:
+                file.seek(4096)
+                file.write(b"\xa5" * ((mount / "lmn.db").stat().st_size - 4096))
+            store._file.writer.execute("PRAGMA shrink_memory")
+            with contextlib.suppress(StoreError):  # SQLite needs two files more
+                store.append([record(2, grid=True)])
+            assert not (mount / "lmn.ballast").exists()
+
+            for filler in mount.glob("filler *"):
+                filler.unlink()
+            assert store.append([record(3)]) != [None]
+            assert store.salvaged
+    finally:
+        subprocess.run(["umount", mount], check=True)

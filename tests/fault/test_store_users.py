@@ -7,6 +7,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from smgw.store.errors import StoreError
+from smgw.store.lmn import LmnStore
+from smgw.store.orders import place_order
+from smgw.store.wan_records import OrderKind
 
 if os.geteuid() != 0:
     pytest.skip("NEEDS ROOT: users are changed to see that one cannot write the other's store", allow_module_level=True)
@@ -136,9 +140,60 @@ except StoreError as error:
 """
     said = run(WAN, script, written)
 
-    assert said.startswith(f"{written}/lmn.db.lock: cannot be opened (Permission denied)")
+    assert said.startswith(f"{written}/lmn.db: belongs to user {LMN}, and this is user {WAN}; run it as user {LMN}")
     assert len(said.splitlines()) == 1
     assert run(WAN, READS, written) == "50 50 False"
+
+
+def test_the_other_user_can_tell_whether_the_owner_runs_without_a_right_to_the_lock(written, request):
+    script = """
+from smgw.store.lock import owner_running
+print(owner_running(directory / "lmn.db.lock"))
+"""
+    alive = "alive" in request.node.name
+
+    assert run(WAN, script, written) == str(alive)
+    assert (written / "lmn.db.lock").stat().st_mode & 0o777 == 0o600
+
+
+def test_root_is_told_whose_the_store_is_and_leaves_no_file_behind(written):
+    before = {file.name: file.stat().st_uid for file in written.iterdir()}
+
+    with pytest.raises(StoreError, match=rf"belongs to user {LMN}, and this is user root; run it as user {LMN}"):
+        LmnStore.open(written)
+
+    assert {file.name: file.stat().st_uid for file in written.iterdir()} == before
+
+
+def test_an_order_of_root_leaves_the_files_to_their_owner(directory):
+    run(LMN, "WanStore.open(directory).close()", directory)
+    (directory / "wan.db-wal").unlink()
+
+    place_order(directory, None, OrderKind.AGAIN)
+
+    script = "with WanStore.open(directory) as store:\n    print(*store.take_orders('north'))"
+    assert run(LMN, script, directory) == "again"
+
+
+def test_a_reserve_that_another_user_laid_down_is_refused(directory):
+    run(LMN, "LmnStore.open(directory).close()", directory)
+    os.chown(directory / "lmn.ballast", WAN, GROUP)
+
+    script = """
+try:
+    LmnStore.open(directory)
+except StoreError as error:
+    print(error)
+"""
+    assert run(LMN, script, directory).startswith(f"{directory}/lmn.ballast: belongs to user {WAN}")
+
+
+def test_the_directory_is_made_for_its_owner_and_the_group_of_the_one_above(directory):
+    run(LMN, "LmnStore.open(directory / 'lmn').close()", directory)
+
+    made = (directory / "lmn").stat()
+    assert (made.st_uid, made.st_gid, made.st_mode & 0o7777) == (LMN, GROUP, 0o2750)
+    assert (directory / "lmn" / "lmn.db").stat().st_gid == GROUP
 
 
 def test_a_stranger_cannot_even_read(written):

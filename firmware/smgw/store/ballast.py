@@ -3,6 +3,8 @@
 import os
 from pathlib import Path
 
+from smgw.store.access import new_file
+
 #: With less than this free, beyond the ballast, the disk counts as full.
 MARGIN_BYTES = 1024 * 1024
 
@@ -16,14 +18,17 @@ class Ballast:
 
     def make(self) -> bool:
         """Reserve the space; True if the reserve is there and the disk is not full."""
-        held = self._size == 0 or self._path.exists()
-        space = os.statvfs(self._path.parent)
+        try:
+            held = self._size == 0 or self._path.exists()
+            space = os.statvfs(self._path.parent)
+        except OSError:
+            return False
         if space.f_bavail * space.f_frsize < MARGIN_BYTES + (0 if held else self._size):
             return False
         if held:
             return True
         try:
-            file = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o640)
+            file = new_file(self._path, 0o600)
             try:
                 os.posix_fallocate(file, 0, self._size)
             finally:
@@ -37,6 +42,6 @@ class Ballast:
         """Give the space to whoever needs it now; False if there was none to give."""
         try:
             self._path.unlink()
-        except FileNotFoundError:
+        except OSError:
             return False
         return True

@@ -42,7 +42,7 @@ class LmnStore(StoreWriter):
     """The one writer of lmn.db."""
 
     def __init__(self, directory: Path, ballast_bytes: int = BALLAST_BYTES) -> None:
-        self._ballast = Ballast(directory / paths.LMN_BALLAST, ballast_bytes)
+        self._ballast = Ballast(paths.ballast_of(directory / paths.LMN), ballast_bytes)
         self._in_need = False
         self._asked = 0.0
         self._flushed = time.monotonic()
@@ -170,7 +170,6 @@ class LmnStore(StoreWriter):
             self._rows.forget()
 
     def _take_over(self) -> None:
-        super()._take_over()
         self._rows = RowWriter(self._file.writer)
         self._sweep = retention.Sweep()
 

@@ -4,9 +4,15 @@ import contextlib
 import fcntl
 import os
 import re
+import time
 from pathlib import Path
 
+from smgw.store.access import LOCK_MODE
 from smgw.store.errors import StoreError, StoreOwned
+
+#: So long an owner waits for the lock: somebody may only be asking whether it is held.
+_PATIENCE_S = 0.5
+_LOCKS = Path("/proc/locks")
 
 
 class OwnerLock:
@@ -14,20 +20,31 @@ class OwnerLock:
 
     def __init__(self, path: Path) -> None:
         try:
-            self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
+            self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, LOCK_MODE)
         except OSError as error:
             raise StoreError(
                 path,
                 f"cannot be opened ({error.strerror}); the state directory must exist and be writable by its owner",
             ) from error
         try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            owner = self._read()[0]
+            self._acquire(path)
+            os.fchmod(self._file, LOCK_MODE)  # whoever may open it could lock it too
+        except BaseException:
             os.close(self._file)
-            raise StoreOwned(path, owner) from None
+            raise
         self.store_id = ""
         self.note(self._read()[1])
+
+    def _acquire(self, path: Path) -> None:
+        until = time.monotonic() + _PATIENCE_S
+        while True:
+            try:
+                fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return
+            except BlockingIOError:
+                if time.monotonic() >= until:
+                    raise StoreOwned(path, self._read()[0]) from None
+            time.sleep(0.02)
 
     def note(self, store_id: str) -> None:
         """Write who owns the store, and its identity, which so outlives the pages of the database.
@@ -52,3 +69,39 @@ class OwnerLock:
         if self._file >= 0:
             os.close(self._file)
             self._file = -1
+
+
+def owner_running(lock: Path) -> bool:
+    """True if a process holds this lock. Needs no right to the file, and disturbs nobody who wants to hold it."""
+    try:
+        found = lock.stat()
+    except OSError:
+        return False
+    try:
+        held = _LOCKS.read_text(encoding="ascii", errors="replace")
+    except OSError:  # a container that hides it
+        return _blocked(lock)
+    # 1: FLOCK  ADVISORY  WRITE 31594 fe:00:9977965 0 EOF     with the device in hex; a second process waiting has "->"
+    files = re.findall(r"^\d+: FLOCK +\S+ +WRITE +-?\d+ +([0-9a-f]+):([0-9a-f]+):(\d+) ", held, re.MULTILINE)
+    major, minor = os.major(found.st_dev), os.minor(found.st_dev)
+    if any((int(a, 16), int(b, 16), int(inode)) == (major, minor, found.st_ino) for a, b, inode in files):
+        return True
+    # File systems of many devices (Btrfs) tell another number here than `stat` does; their own has no major number.
+    return major == 0 and any(int(inode) == found.st_ino for _, _, inode in files) and _blocked(lock)
+
+
+def _blocked(lock: Path) -> bool:
+    """Ask by trying; whoever wants the lock at this moment has the patience to try again."""
+    try:
+        descriptor = os.open(lock, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    finally:
+        os.close(descriptor)
+    return False

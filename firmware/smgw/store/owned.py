@@ -5,10 +5,10 @@ import logging
 import os
 import sqlite3
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from smgw.store import paths
+from smgw.store import access, paths
 from smgw.store.connection import connect_builder, connect_reader, connect_writer, transaction
 from smgw.store.errors import StoreError, StoreFull, is_damaged, is_full
 from smgw.store.lock import OwnerLock
@@ -39,21 +39,23 @@ class OwnedFile:
         self.salvaged: str | None = None
         self._broken: str | None = None
         self._check: PageCheck | None = None
+        self._keeper: sqlite3.Connection | None = None
         self.lock = threading.RLock()
         self._schema = schema
         self._salvage = salvage
+        self._whole_wal = whole_wal
+        access.make_directory(path.parent)
+        access.refuse_foreign(paths.files_of(path))
         self._owner = OwnerLock(paths.lock_of(path))
         try:
-            self._clear_away()
-            if not path.exists():
-                self._create(None)
-            self._whole_wal = whole_wal
-            if why := self._open():
-                self._replace(why)
-                self._open()
-        except sqlite3.Error as error:
-            self._owner.release()
-            raise self._said(error) from error
+            with self._errors():
+                self._clear_away()
+                if not path.exists():
+                    self._create(None)
+                if why := self._open():
+                    self._replace(why)
+                    if why := self._open():
+                        raise StoreError(path, f"is damaged as soon as it is made ({why}); look at its disk")
         except BaseException:
             self._owner.release()
             raise
@@ -69,13 +71,20 @@ class OwnedFile:
     def replace(self, why: str) -> None:
         """Move the file aside while it is open, salvage it into a new one and go on with that."""
         with self.lock:
+            self._broken = why  # stays, should this fail half-way: the next call goes on from there
             self._disconnect()
-            try:
-                self._replace(why)
-            except sqlite3.Error as error:
-                raise self._said(error) from error
-            finally:
-                self._broken = self._open()
+            with self._errors():
+                try:
+                    if self.path.exists():
+                        self._replace(why)
+                    else:
+                        self._clear_away()
+                        if not self.path.exists():
+                            self._create(None)
+                        self.salvaged = f"{why}; replaced at the second try; kept beside it"
+                        _log.warning("%s was damaged: %s", self.path, self.salvaged)
+                finally:
+                    self._broken = self._open()
 
     def condemn(self, why: str) -> None:
         """Damage was seen: the file is `broken` until it is replaced."""
@@ -112,6 +121,16 @@ class OwnedFile:
             raise self._said(error) from error
         return None
 
+    @contextlib.contextmanager
+    def _errors(self) -> Iterator[None]:
+        """What SQLite or the file system refuses becomes a StoreError."""
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise self._said(error) from error
+        except OSError as error:
+            raise access.said(self.path, error) from error
+
     def _said(self, error: sqlite3.Error) -> StoreError:
         if is_full(error):
             return StoreFull(self.path)
@@ -124,7 +143,9 @@ class OwnedFile:
             self._check.close()
             self._check = None
         self.writer.close()
-        self._keeper.close()
+        if self._keeper is not None:
+            self._keeper.close()
+            self._keeper = None
 
     def _clear_away(self) -> None:
         """Finish or undo what a crash interrupted while a new file was made."""
@@ -197,8 +218,7 @@ class OwnedFile:
     def _create(self, damaged: Path | None) -> str:
         build = paths.build_of(self.path)
         self._discard(build)
-        build.touch(0o640)
-        build.chmod(0o640)
+        os.close(access.new_file(build, access.DATABASE_MODE))
         saved = ""
         try:
             with contextlib.closing(connect_builder(build)) as connection, transaction(connection):

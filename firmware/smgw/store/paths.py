@@ -4,8 +4,6 @@ from pathlib import Path
 
 LMN = "lmn.db"
 WAN = "wan.db"
-LMN_BALLAST = "lmn.ballast"
-WAN_BALLAST = "wan.ballast"
 
 
 def lmn_directory(state: Path) -> Path:
@@ -33,9 +31,20 @@ def lock_of(database: Path) -> Path:
     return database.with_name(database.name + ".lock")
 
 
+def ballast_of(database: Path) -> Path:
+    """Disk space held in reserve: `lmn.ballast` beside `lmn.db`."""
+    return database.with_suffix(".ballast")
+
+
 def build_of(database: Path) -> Path:
     """A database in the making; it takes its final name when it is whole."""
     return database.with_name(database.name + ".new")
+
+
+def files_of(database: Path) -> tuple[Path, ...]:
+    """All that a writer makes for itself and finds again at its next start."""
+    reserve = ballast_of(database)
+    return (database, wal_of(database), shm_of(database), lock_of(database), reserve, build_of(database))
 
 
 def aside_of(database: Path, number: int) -> Path:

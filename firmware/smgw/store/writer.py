@@ -1,5 +1,6 @@
 """What the writers of lmn.db and wan.db have in common: one commit path, a log book, counters, repair on the run."""
 
+import contextlib
 import logging
 import os
 import sqlite3
@@ -38,6 +39,7 @@ class StoreWriter:
         try:
             try:
                 self._take_over()
+                self._note_salvage()
             except sqlite3.Error as error:
                 self._repair(error)
         except BaseException:
@@ -160,12 +162,19 @@ class StoreWriter:
         self._replace(str(error))
 
     def _replace(self, why: str) -> None:
-        self._file.replace(why)
+        try:
+            self._file.replace(why)
+        except StoreError:
+            # The damaged file is open again, over another connection, for what can still be done with it.
+            with contextlib.suppress(sqlite3.Error):
+                self._take_over()
+            raise
         try:
             self._take_over()
         except sqlite3.Error as error:
             self._file.condemn(str(error))
             raise self._said(error) from error
+        self._note_salvage()
 
     def _said(self, error: sqlite3.Error) -> StoreError:
         if is_full(error):
@@ -187,7 +196,9 @@ class StoreWriter:
         """Forget what only the failed transaction knew."""
 
     def _take_over(self) -> None:
-        """The file was opened, or replaced by a new one."""
+        """The file was opened, or opened again: there is another connection."""
+
+    def _note_salvage(self) -> None:
         if self._file.salvaged:
             self._pending.note(Note("system", "store-salvaged", Level.ERROR, True, self._file.salvaged, self._stamp()))
 

@@ -1,0 +1,78 @@
+"""Whose the files are: a writer takes only its own, and its directory is its own."""
+
+import contextlib
+import errno
+import os
+import pwd
+import stat
+from collections.abc import Iterable
+from pathlib import Path
+
+from smgw.store.errors import StoreError, StoreFull
+
+_NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
+#: The owner writes; the group (setgid: inherited by new files) searches and reads.
+_DIRECTORY_MODE = 0o2750
+#: The owner of the database reads who owns it; others ask `lock.owner_running`, which needs no right to it.
+LOCK_MODE = 0o600
+#: Other processes read databases.
+DATABASE_MODE = 0o640
+
+
+def make_directory(directory: Path) -> None:
+    """Make a writer's directory below the state directory, which must exist; one that is there is left alone."""
+    try:
+        directory.mkdir(0o750)
+    except FileExistsError:
+        if not directory.is_dir():
+            raise StoreError(directory, "is no directory; a store's files lie in one of their own") from None
+        return
+    except FileNotFoundError:
+        raise StoreError(directory, f"cannot be made: the state directory {directory.parent} must exist") from None
+    except OSError as error:
+        raise said(directory, error) from error
+    with contextlib.suppress(OSError):  # a file system without modes: the directory serves nevertheless
+        directory.chmod(_DIRECTORY_MODE)
+
+
+def refuse_foreign(files: Iterable[Path]) -> None:
+    """StoreError if one of these files is there and not this user's own: what another may change proves nothing.
+
+    Above all, root who runs a service by hand must not leave files behind that the service cannot write.
+    """
+    for path in files:
+        try:
+            found = path.lstat()
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            raise said(path, error) from error
+        if found.st_uid != os.geteuid():
+            owner, user = user_name(found.st_uid), user_name(os.geteuid())
+            raise StoreError(path, f"belongs to user {owner}, and this is user {user}; run it as user {owner}")
+        if not stat.S_ISREG(found.st_mode):
+            raise StoreError(path, "is no regular file; move it away")
+
+
+def new_file(path: Path, mode: int) -> int:
+    """Make a file that is not there yet and open it; its mode is `mode` whatever the umask."""
+    file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, mode)
+    os.fchmod(file, mode)
+    return file
+
+
+def said(path: Path, error: OSError) -> StoreError:
+    """What the system refused, as the store says it."""
+    if error.errno in _NO_ROOM:
+        return StoreFull(path)
+    named = Path(os.fsdecode(error.filename)) if isinstance(error.filename, str | bytes | os.PathLike) else path
+    user = user_name(os.geteuid())
+    return StoreError(named, f"cannot be used ({error.strerror}); user {user} must own this directory and its files")
+
+
+def user_name(user: int) -> str:
+    """The name of a user, or the number of one that has none."""
+    try:
+        return pwd.getpwuid(user).pw_name
+    except KeyError:
+        return str(user)
