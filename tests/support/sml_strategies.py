@@ -13,14 +13,23 @@ from smgw.sml.messages import (
     GetListResponse,
     GetProcParameterRequest,
     GetProcParameterResponse,
+    GetProfileListRequest,
+    GetProfileListResponse,
+    GetProfilePackRequest,
+    GetProfilePackResponse,
+    HeaderEntry,
     ListEntry,
     Message,
     OpenRequest,
     OpenResponse,
     OtherBody,
+    PackPeriod,
     ParameterValue,
+    PeriodEntry,
+    SetProcParameterRequest,
     Time,
     Tree,
+    ValueEntry,
 )
 
 
@@ -75,6 +84,14 @@ trees = st.recursive(
 )
 _MAYBE = st.none() | _OCTETS
 _PATH = st.lists(_OCTETS, max_size=4).map(tuple)
+_COLUMN = (st.binary(min_size=6, max_size=6), st.none() | st.integers(0, 255), st.none() | st.integers(-128, 127))
+_VALUE = (st.none() | values, _MAYBE)
+_U64 = st.integers(0, 2**64 - 1)
+_PROFILE_REQUEST = (
+    _PATH, st.none() | times, st.none() | times, _MAYBE, _MAYBE, _MAYBE, st.none() | st.booleans(), st.none() | _PATH,
+    st.none() | trees,
+)  # fmt: skip
+_PROFILE = (_SERVER, times, _U32, _PATH)
 _VERSION = st.none() | st.integers(0, 255)
 bodies = {
     OpenRequest: _record(OpenRequest, _OCTETS, _OCTETS, _MAYBE, _MAYBE, _MAYBE, _MAYBE, _VERSION),
@@ -88,10 +105,25 @@ bodies = {
     ),
     GetProcParameterRequest: _record(GetProcParameterRequest, _PATH, _MAYBE, _MAYBE, _MAYBE, _MAYBE),
     GetProcParameterResponse: _record(GetProcParameterResponse, _SERVER, _PATH, trees),
+    SetProcParameterRequest: _record(SetProcParameterRequest, _PATH, trees, _MAYBE, _MAYBE, _MAYBE),
+    GetProfilePackRequest: _record(GetProfilePackRequest, *_PROFILE_REQUEST),
+    GetProfilePackResponse: _record(
+        GetProfilePackResponse, *_PROFILE, st.lists(_record(HeaderEntry, *_COLUMN), max_size=3).map(tuple),
+        st.lists(
+            _record(PackPeriod, times, _U64, st.lists(_record(ValueEntry, *_VALUE), max_size=3).map(tuple), _MAYBE),
+            max_size=3,
+        ).map(tuple),
+        _MAYBE, _MAYBE,
+    ),
+    GetProfileListRequest: _record(GetProfileListRequest, *_PROFILE_REQUEST),
+    GetProfileListResponse: _record(
+        GetProfileListResponse, *_PROFILE, times, _U64,
+        st.lists(_record(PeriodEntry, *_COLUMN, *_VALUE), max_size=3).map(tuple), _MAYBE, _MAYBE,
+    ),
     AttentionResponse: _record(AttentionResponse, _SERVER, _OCTETS, _MAYBE, st.none() | trees),
     OtherBody: _record(
         lambda tag, content: OtherBody(tag, content, f"message type {tag:04X} has no layout here"),
-        st.sampled_from((0x0300, 0x0401, 0x0600, 0x0800, 0x0A01, 0x1234, 0x10701)),
+        st.sampled_from((0x0601, 0x0800, 0x0801, 0x0900, 0x0901, 0x0A00, 0x0A01, 0x1234, 0x10701)),
         st.none() | values,
     ),
 }  # fmt: skip

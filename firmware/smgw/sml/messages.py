@@ -14,6 +14,10 @@ from smgw.errors import RemoteProtocolError
 from smgw.sml.tlv import Kind, Value, octets, sequence, signed, unsigned
 
 
+# A member of an enum looked up at each field would cost as much as reading the field.
+_KIND_OCTETS, _KIND_SIGNED, _KIND_UNSIGNED, _KIND_LIST = Kind.OCTETS, Kind.SIGNED, Kind.UNSIGNED, Kind.LIST
+
+
 class LayoutError(RemoteProtocolError):
     """A value that is not what its place in a message asks for."""
 
@@ -130,6 +134,117 @@ class GetProcParameterResponse(NamedTuple):
     tree: Tree
 
 
+class SetProcParameterRequest(NamedTuple):
+    """There is no response of its own: an attention says whether it was done."""
+
+    path: tuple[bytes, ...]
+    tree: Tree
+    server_id: bytes | None = None
+    username: bytes | None = None
+    password: bytes | None = None
+
+    def __repr__(self) -> str:  # what is written may be a secret, too
+        return f"SetProcParameterRequest(path={[step.hex() for step in self.path]}, ...)"
+
+
+class GetProfilePackRequest(NamedTuple):
+    """Rows of a load profile, all in one message. An absent time leaves that side of the range open."""
+
+    path: tuple[bytes, ...]
+    begin_time: Time | None = None
+    end_time: Time | None = None
+    server_id: bytes | None = None
+    username: bytes | None = None
+    password: bytes | None = None
+    with_rawdata: bool | None = None
+    object_list: tuple[bytes, ...] | None = None  # only these columns
+    das_details: Tree | None = None
+
+    def __repr__(self) -> str:
+        return _profile_request(self)
+
+
+class GetProfileListRequest(NamedTuple):
+    """The same, a message for each row."""
+
+    path: tuple[bytes, ...]
+    begin_time: Time | None = None
+    end_time: Time | None = None
+    server_id: bytes | None = None
+    username: bytes | None = None
+    password: bytes | None = None
+    with_rawdata: bool | None = None
+    object_list: tuple[bytes, ...] | None = None
+    das_details: Tree | None = None
+
+    def __repr__(self) -> str:
+        return _profile_request(self)
+
+
+def _profile_request(request: GetProfilePackRequest | GetProfileListRequest) -> str:
+    path = [step.hex() for step in request.path]
+    return f"{type(request).__name__}(path={path}, {request.begin_time}, {request.end_time}, ...)"
+
+
+class HeaderEntry(NamedTuple):
+    """One column of a profile pack."""
+
+    obj_name: bytes
+    unit: int | None = None
+    scaler: int | None = None
+
+
+class ValueEntry(NamedTuple):
+    """One value of a row; absent where the row has none in that column."""
+
+    value: Value | None = None
+    value_signature: bytes | None = None
+
+
+class PackPeriod(NamedTuple):
+    """One row of a profile pack: `values` stand in the order of its header list."""
+
+    val_time: Time
+    status: int  # u64
+    value_list: tuple[ValueEntry, ...]
+    period_signature: bytes | None = None
+
+
+class GetProfilePackResponse(NamedTuple):
+    server_id: bytes
+    act_time: Time
+    reg_period: int  # seconds
+    path: tuple[bytes, ...]
+    header_list: tuple[HeaderEntry, ...]
+    period_list: tuple[PackPeriod, ...]
+    rawdata: bytes | None = None
+    profile_signature: bytes | None = None
+
+
+class PeriodEntry(NamedTuple):
+    """One value of a row that stands in a message of its own."""
+
+    obj_name: bytes
+    unit: int | None = None
+    scaler: int | None = None
+    value: Value | None = None
+    value_signature: bytes | None = None
+
+
+class GetProfileListResponse(NamedTuple):
+    """One row. A request is answered by as many of these as there are rows, all with its transaction id."""
+
+    server_id: bytes
+    act_time: Time
+    reg_period: int  # seconds
+    path: tuple[bytes, ...]
+    val_time: Time
+    status: int  # u64
+    period_list: tuple[PeriodEntry, ...]
+    rawdata: bytes | None = None
+    period_signature: bytes | None = None
+
+
 class AttentionResponse(NamedTuple):
     server_id: bytes
     number: bytes  # 8181C7C7 and two octets, see `attention`
@@ -157,6 +272,11 @@ Body = (
     | GetListResponse
     | GetProcParameterRequest
     | GetProcParameterResponse
+    | SetProcParameterRequest
+    | GetProfilePackRequest
+    | GetProfilePackResponse
+    | GetProfileListRequest
+    | GetProfileListResponse
     | AttentionResponse
     | OtherBody
 )
@@ -185,7 +305,7 @@ class _Codec(NamedTuple):
 
 
 def _read_octets(value: Value) -> bytes:
-    if value.kind is not Kind.OCTETS:
+    if value.kind is not _KIND_OCTETS:
         raise LayoutError(f"{value.kind.name.lower()} where an octet string belongs")
     return value.value  # type: ignore[return-value]
 
@@ -198,22 +318,29 @@ def _read_server_id(value: Value) -> bytes:
 
 
 def _read_number(value: Value) -> int:
-    if value.kind not in (Kind.UNSIGNED, Kind.SIGNED):
+    if value.kind not in (_KIND_UNSIGNED, _KIND_SIGNED):
         raise LayoutError(f"{value.kind.name.lower()} where a number belongs")
     return value.value  # type: ignore[return-value]
 
 
+def _read_boolean(value: Value) -> bool:
+    if value.kind is not Kind.BOOLEAN:
+        raise LayoutError(f"{value.kind.name.lower()} where a boolean belongs")
+    return value.value  # type: ignore[return-value]
+
+
 def _read_list(value: Value) -> tuple[Value | None, ...]:
-    if value.kind is not Kind.LIST:
+    if value.kind is not _KIND_LIST:
         raise LayoutError(f"{value.kind.name.lower()} where a list belongs")
     return value.value  # type: ignore[return-value]
 
 
-def _read_time(value: Value) -> Time:
-    if value.kind is Kind.UNSIGNED:  # Holley DTZ541: a bare number of seconds
+def read_time(value: Value) -> Time:
+    """A time in any of its forms. Raises LayoutError."""
+    if value.kind is _KIND_UNSIGNED:  # Holley DTZ541: a bare number of seconds
         return Time(1, _seconds(value))
     choice, content = _read_choice(value)
-    if content.kind is not Kind.LIST:
+    if content.kind is not _KIND_LIST:
         return Time(choice if choice in (1, 2) else 1, _seconds(content))
     parts = [_read_number(part) if part else 0 for part in _read_list(content)]
     if len(parts) != 3 or not 0 <= parts[0] < 1 << 32 or not all(-32768 <= part < 32768 for part in parts[1:]):
@@ -228,7 +355,8 @@ def _seconds(value: Value) -> int:
     return number
 
 
-def _write_time(time: Time) -> Value:
+def write_time(time: Time) -> Value:
+    """A time in its one strict form."""
     content = unsigned(time.seconds, 4)
     if time.choice == 3:
         content = sequence(content, signed(time.local_offset or 0, 2), signed(time.season_offset or 0, 2))
@@ -246,21 +374,24 @@ def _write_choice(value: ParameterValue) -> Value:
     return sequence(unsigned(value.choice, 1), value.content)
 
 
-def _octet(write: Callable[[int, int], Value], low: int, high: int) -> _Codec:
+def _integer(write: Callable[[int, int], Value], size: int, low: int, high: int) -> _Codec:
     def read(value: Value) -> int:
         number = _read_number(value)
         if not low <= number <= high:
             raise LayoutError(f"{number} where {low} to {high} belongs")
         return number
 
-    return _Codec(read, lambda number: write(number, 1))
+    return _Codec(read, lambda number: write(number, size))
 
 
 _OCTETS = _Codec(_read_octets, octets)
 _SERVER_ID = _Codec(_read_server_id, octets)
-_U8 = _octet(unsigned, 0, 255)
-_I8 = _octet(signed, -128, 127)
-_TIME = _Codec(_read_time, _write_time)
+_BOOLEAN = _Codec(_read_boolean, lambda flag: Value(Kind.BOOLEAN, 1, flag))
+_U8 = _integer(unsigned, 1, 0, 255)
+_I8 = _integer(signed, 1, -128, 127)
+_U32 = _integer(unsigned, 4, 0, (1 << 32) - 1)
+_U64 = _integer(unsigned, 8, 0, (1 << 64) - 1)
+_TIME = _Codec(read_time, write_time)
 _ANY = _Codec(lambda value: value, lambda value: value)
 _CHOICE = _Codec(lambda value: ParameterValue(*_read_choice(value)), _write_choice)
 
@@ -282,16 +413,23 @@ def _list_of(codec: _Codec) -> _Codec:
 def _record(kind: type[Any], **fields: _Codec) -> _Codec:
     """A list whose elements are the fields of `kind`, in the order given here."""
 
+    readers = [(name, codec.read, codec.optional) for name, codec in fields.items()]
+    nothing = (None,) * len(readers)
+    places = [list(fields).index(name) for name in kind._fields]
+    in_order = places == sorted(places)
+
     def read(value: Value) -> Any:
-        elements = iter(_read_list(value))
-        found = {}
-        for name, codec in fields.items():
-            element = next(elements, None)
+        elements = _read_list(value)
+        found = []
+        # A list may be shorter than its record, if what it leaves out is optional, and longer.
+        for (name, read_field, optional), element in zip(readers, (*elements, *nothing), strict=False):
             if element is not None:
-                found[name] = codec.read(element)
-            elif not codec.optional:
+                found.append(read_field(element))
+            elif optional:
+                found.append(None)
+            else:
                 raise LayoutError(f"{kind.__name__} without {name}")
-        return kind(**found)
+        return kind._make(found if in_order else [found[place] for place in places])
 
     def write(record: Any) -> Value:
         parts = []
@@ -335,6 +473,26 @@ _LIST_ENTRY = _record(
     value=_optional(_ANY),
     value_signature=_optional(_OCTETS),
 )
+_PROFILE_REQUEST = {
+    **_CREDENTIALS,
+    "with_rawdata": _optional(_BOOLEAN),
+    "begin_time": _optional(_TIME),
+    "end_time": _optional(_TIME),
+    "path": _list_of(_OCTETS),
+    "object_list": _optional(_list_of(_OCTETS)),
+    "das_details": _optional(_TREE),
+}
+_PROFILE = {"server_id": _SERVER_ID, "act_time": _TIME, "reg_period": _U32, "path": _list_of(_OCTETS)}
+# Unit, scaler and value may be absent as they may in a list: a meter that leaves one out still has rows.
+_COLUMN = {"obj_name": _OCTETS, "unit": _optional(_U8), "scaler": _optional(_I8)}
+_VALUE_ENTRY = {"value": _optional(_ANY), "value_signature": _optional(_OCTETS)}
+_PACK_PERIOD = _record(
+    PackPeriod,
+    val_time=_TIME,
+    status=_U64,
+    value_list=_list_of(_record(ValueEntry, **_VALUE_ENTRY)),
+    period_signature=_optional(_OCTETS),
+)
 
 #: Message tag and layout of each body.
 LAYOUTS: dict[type[Any], tuple[int, _Codec]] = {
@@ -346,10 +504,21 @@ LAYOUTS: dict[type[Any], tuple[int, _Codec]] = {
         server_id=_SERVER_ID, reference_time=_optional(_TIME), sml_version=_optional(_U8))),
     CloseRequest: (0x0200, _record(CloseRequest, signature=_optional(_OCTETS))),
     CloseResponse: (0x0201, _record(CloseResponse, signature=_optional(_OCTETS))),
+    GetProfilePackRequest: (0x0300, _record(GetProfilePackRequest, **_PROFILE_REQUEST)),
+    GetProfilePackResponse: (0x0301, _record(
+        GetProfilePackResponse, **_PROFILE, header_list=_list_of(_record(HeaderEntry, **_COLUMN)),
+        period_list=_list_of(_PACK_PERIOD), rawdata=_optional(_OCTETS), profile_signature=_optional(_OCTETS))),
+    GetProfileListRequest: (0x0400, _record(GetProfileListRequest, **_PROFILE_REQUEST)),
+    GetProfileListResponse: (0x0401, _record(
+        GetProfileListResponse, **_PROFILE, val_time=_TIME, status=_U64,
+        period_list=_list_of(_record(PeriodEntry, **_COLUMN, **_VALUE_ENTRY)), rawdata=_optional(_OCTETS),
+        period_signature=_optional(_OCTETS))),
     GetProcParameterRequest: (0x0500, _record(
         GetProcParameterRequest, **_CREDENTIALS, path=_list_of(_OCTETS), attribute=_optional(_OCTETS))),
     GetProcParameterResponse: (0x0501, _record(
         GetProcParameterResponse, server_id=_SERVER_ID, path=_list_of(_OCTETS), tree=_TREE)),
+    SetProcParameterRequest: (0x0600, _record(
+        SetProcParameterRequest, **_CREDENTIALS, path=_list_of(_OCTETS), tree=_TREE)),
     GetListRequest: (0x0700, _record(
         GetListRequest, client_id=_OCTETS, **_CREDENTIALS, list_name=_optional(_OCTETS))),
     GetListResponse: (0x0701, _record(

@@ -24,12 +24,11 @@ from typing import NamedTuple
 
 from smgw.cosem import Obis
 from smgw.errors import RemoteProtocolError
+from smgw.sml.list_values import ScalerUnit, write_list_value
 from smgw.sml.messages import ParameterValue, Tree
-from smgw.sml.tlv import Kind, Value, sequence, signed, unsigned
+from smgw.sml.tlv import Kind, Value
 
 VALUE, SCALER_UNIT, STATUS = b"\x00\x02", b"\x00\x03", b"\x00\x04"
-_COSEM_VALUE = 3  # ListType choice
-_SCALER_UNIT_CHOICE = 1  # CosemValue choice
 
 
 class ObjectName(NamedTuple):
@@ -82,9 +81,8 @@ def object_tree(found: ObjectValue) -> Tree:
     """The answer for one object."""
     children = [Tree(VALUE, ParameterValue(1, found.value))]
     if found.unit is not None:
-        pair = sequence(signed(found.scaler or 0, 1), unsigned(found.unit, 1))
-        wrapped = sequence(unsigned(_COSEM_VALUE, 1), sequence(unsigned(_SCALER_UNIT_CHOICE, 1), pair))
-        children.append(Tree(SCALER_UNIT, ParameterValue(1, wrapped)))
+        scaler_unit = write_list_value(ScalerUnit(found.scaler or 0, found.unit))
+        children.append(Tree(SCALER_UNIT, ParameterValue(1, scaler_unit)))
     if found.status is not None:
         children.append(Tree(STATUS, ParameterValue(1, found.status)))
     return Tree(found.name.octets, None, tuple(children))
