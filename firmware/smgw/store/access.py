@@ -61,6 +61,15 @@ def new_file(path: Path, mode: int) -> int:
     return file
 
 
+def no_room_for_a_file(directory: Path) -> bool:
+    """True if the file system has no inode left; one that does not count them (Btrfs) says that it has none at all."""
+    try:
+        space = os.statvfs(directory)
+    except OSError:
+        return False
+    return space.f_files > 0 and space.f_favail == 0
+
+
 def said(path: Path, error: OSError) -> StoreError:
     """What the system refused, as the store says it."""
     if error.errno in _NO_ROOM:

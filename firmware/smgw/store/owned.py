@@ -38,6 +38,7 @@ class OwnedFile:
         self.path = path
         self.salvaged: str | None = None
         self._broken: str | None = None
+        self._replaced = False
         self._check: PageCheck | None = None
         self._keeper: sqlite3.Connection | None = None
         self.lock = threading.RLock()
@@ -75,7 +76,9 @@ class OwnedFile:
             self._disconnect()
             with self._errors():
                 try:
-                    if self.path.exists():
+                    if self._replaced:
+                        pass  # last time only the opening of the new file failed
+                    elif self.path.exists():
                         self._replace(why)
                     else:
                         self._clear_away()
@@ -83,8 +86,10 @@ class OwnedFile:
                             self._create(None)
                         self.salvaged = f"{why}; replaced at the second try; kept beside it"
                         _log.warning("%s was damaged: %s", self.path, self.salvaged)
+                    self._replaced = True
                 finally:
                     self._broken = self._open()
+                    self._replaced = False
 
     def condemn(self, why: str) -> None:
         """Damage was seen: the file is `broken` until it is replaced."""
@@ -132,7 +137,7 @@ class OwnedFile:
             raise access.said(self.path, error) from error
 
     def _said(self, error: sqlite3.Error) -> StoreError:
-        if is_full(error):
+        if is_full(error) or access.no_room_for_a_file(self.path.parent):  # SQLite calls the latter "unable to open"
             return StoreFull(self.path)
         return StoreError(
             self.path, f"cannot be opened ({error}); look at the rights of the state directory and its disk"
