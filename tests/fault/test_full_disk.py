@@ -87,7 +87,7 @@ def test_the_gateway_reads_on_on_a_full_disk_and_recovers(tmp_path: Path, greedy
         assert set(recorded) <= arrived
         assert lost.get("lost_live", 0) > 0, "`smgw status` counts what was thinned"
         assert greedy or lost.get("lost_grid", 0) == 0, "live-rate rows go before grid values"
-        assert (disk / "lmn.ballast").stat().st_size == 2 * 1024 * 1024
+        assert chain.store("lmn.db").with_name("lmn.ballast").stat().st_size == 2 * 1024 * 1024
         for program in (chain.lmn, chain.wan):
             assert "Traceback" not in program.text(), program.tail(60)
 

@@ -14,6 +14,7 @@ log = logging.getLogger(__name__)
 
 #: `smgw status` shows the last acknowledgement to within this; more often would only wear the card.
 _ACK_SHOWN_EVERY_US = 60_000_000
+_TAKEN = 200  # whichever 2xx it was
 _FAILING = (ChannelKind.BACKING_OFF, ChannelKind.HELD)
 
 
@@ -35,13 +36,14 @@ class Channel:
     def acknowledged(self) -> None:
         """The EMP has taken rows."""
         last_ack_us = self._last_ack_us = self._now().utc_us
-        self._status, self._detail, self.retry_after = 200, "", None
+        news = self._status != _TAKEN or last_ack_us - self._written_us >= _ACK_SHOWN_EVERY_US
+        self._status, self._detail, self.retry_after = _TAKEN, "", None
         if self._state in _FAILING:
             log.info("EMP %s: takes rows again", self._emp)
             self._store.log("delivery-resumed", Level.INFO, self._emp, self._now())
             self._enter(ChannelKind.DELIVERING)
             self._write(None)
-        elif last_ack_us - self._written_us >= _ACK_SHOWN_EVERY_US:
+        elif news:
             self._state = self._state or ChannelKind.DELIVERING
             self._write(None)
 
