@@ -362,3 +362,16 @@ def test_a_wan_store_without_its_wal_goes_on(tmp_path):
 
     with WanStore.open(tmp_path) as store:
         assert (store.store_id, store.cursor("north", "ab" * 16, "house")) == (identity, 7)
+
+
+def test_a_salvaged_record_is_found_under_the_identity_it_was_recorded_under(directory, identity):
+    (directory / "lmn.db-wal").unlink()
+    with LmnStore.open(directory, ballast_bytes=0) as store, LmnView.open(directory) as view:
+        (number,) = store.append([record(ROWS + 1)])
+
+        assert view.find("house", identity, 5).readings == record(5).capture.readings
+        assert view.find("house", store.store_id, number).position == number
+        assert view.find("garage", identity, 5) is None
+        assert view.find("house", store.store_id, 5) is None
+        assert view.find("house", identity, 10**6) is None
+        assert view.find("house", "no store", 5) is None

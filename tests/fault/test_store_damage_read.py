@@ -9,6 +9,7 @@ from smgw.cosem.reading import ClockState
 from smgw.store.errors import StoreError
 from smgw.store.lmn import LmnStore
 from smgw.store.lmn_view import LmnView
+from smgw.store.orders import place_order
 from smgw.store.wan import WanStore
 from smgw.store.wan_records import OrderKind, SetAside
 
@@ -109,8 +110,8 @@ def test_an_error_that_is_no_damage_is_a_store_error(lmn):
         lmn.object_list(DEVICE, b"1.0")
 
 
-def test_an_order_survives_a_repair(wan):
-    wan.order("north", OrderKind.DELIVER)
+def test_an_order_survives_a_repair(wan, tmp_path):
+    place_order(tmp_path, "north", OrderKind.DELIVER)
     wan._file.writer.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     wan._file.condemn("a test says so")

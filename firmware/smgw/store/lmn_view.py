@@ -1,6 +1,7 @@
 """What other processes read of lmn.db."""
 
 import logging
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Self
@@ -33,6 +34,10 @@ _NEWEST_TARGET = f"""SELECT max((SELECT target_time_us FROM reading
         ORDER BY target_time_us DESC LIMIT 1))
     FROM register, (SELECT 1 AS value UNION SELECT 2 UNION SELECT 3 UNION SELECT 4) AS lists
     WHERE register.{_METER}"""  # noqa: S608 - constant
+
+
+_OLDER = f"""SELECT number FROM capture WHERE older_number = ?2
+    AND older_store = (SELECT id FROM word WHERE kind = {Word.OLDER_STORE:d} AND octets = ?1)"""  # noqa: S608 - constant
 
 
 class _Register(NamedTuple):
@@ -84,6 +89,20 @@ class LmnView(View):
             return [self._record(meter, capture, tuple(readings[capture[0]])) for capture in captures]
         except (KeyError, ValueError) as error:
             raise StoreDamaged(self._path, f"a record after {after} is unreadable: {error!r}") from error
+
+    def find(self, meter: str, store_id: str, record_number: int) -> StoredRecord | None:
+        """The record of this meter that was recorded under that identity, here or in a file it was salvaged from."""
+        if not re.fullmatch("[0-9a-f]{32}", store_id):
+            return None
+        if store_id == self.store_id:
+            positions = [(record_number,)]
+        else:
+            positions = self._rows(_OLDER, bytes.fromhex(store_id), record_number)
+        for (position,) in positions:
+            for record in self.records(meter, position - 1, 1):
+                if (record.store_id, record.record_number) == (store_id, record_number):
+                    return record
+        return None
 
     def backlog(self, meter: str, after: int) -> int:
         """How many records of this meter stand behind position `after`."""

@@ -14,14 +14,10 @@ from smgw.store.wan_records import OrderKind
 _ORDERS_KEPT = 100
 
 
-def place(connection: sqlite3.Connection, emp: str | None, kind: OrderKind) -> None:
-    """Write an order inside the caller's transaction; emp None is for every EMP."""
-    number = connection.execute("INSERT INTO work_order (emp, kind) VALUES (?, ?)", (emp, kind)).lastrowid or 0
-    connection.execute("DELETE FROM work_order WHERE id <= ?", (number - _ORDERS_KEPT,))
-
-
 def place_order(directory: Path, emp: str | None, kind: OrderKind) -> None:
-    """Leave an order for the WAN process, whether it runs or not. The user must be allowed to write wan.db.
+    """Leave an order for the WAN process, whether it runs or not; emp None is for every EMP.
+
+    The user must be allowed to write wan.db.
 
     Raises StoreAbsent, StoreTooNew, StoreFull, StoreError.
     """
@@ -33,7 +29,9 @@ def place_order(directory: Path, emp: str | None, kind: OrderKind) -> None:
         with contextlib.closing(connect_reader(path)) as keeper, contextlib.closing(connect_writer(path)) as connection:
             check_version(connection, wan_schema(), path)
             with transaction(connection):
-                place(connection, emp, kind)
+                query = "INSERT INTO work_order (emp, kind) VALUES (?, ?)"
+                number = connection.execute(query, (emp, kind)).lastrowid or 0
+                connection.execute("DELETE FROM work_order WHERE id <= ?", (number - _ORDERS_KEPT,))
             keeper.execute("SELECT 1 FROM store").fetchone()
     except sqlite3.Error as error:
         if is_full(error):

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Self
 
 from smgw.clock.sample import TimeSample
-from smgw.store import paths
-from smgw.store.orders import place
-from smgw.store.pending import writable
+from smgw.store import log_book, paths
+from smgw.store.log_book import Level, Note
+from smgw.store.pending import count, writable
 from smgw.store.salvage import salvage_wan
 from smgw.store.schema import wan_schema
 from smgw.store.wan_records import ChannelState, OrderKind, SetAside
@@ -17,6 +17,7 @@ from smgw.store.writer import StoreWriter
 #: Time samples kept: a day of one a minute, and then some.
 _SAMPLES_KEPT = 2000
 
+_ORDER_KINDS = frozenset(kind.value for kind in OrderKind)
 _SET_ASIDE = "emp, store_id, meter, position, record_store_id, record_number, status, reason, at_us"
 
 
@@ -67,21 +68,23 @@ class WanStore(StoreWriter):
 
     def set_aside(self, emp: str) -> list[SetAside]:
         """What this EMP refused and nobody has ordered again."""
-        return self._set_aside("emp = ? AND NOT requeued", emp, -1)
+        query = f"""SELECT {_SET_ASIDE} FROM set_aside WHERE emp = ? AND NOT requeued
+            ORDER BY store_id, position"""  # noqa: S608 - constant columns
+        return [SetAside(*row) for row in self._read(query, emp)]
 
     def requeue(self, emp: str | None = None) -> int:
         """Deliver again what was set aside, of one EMP or of all; how many rows."""
-        return self._write(
-            lambda connection: (
-                connection.execute(
-                    "UPDATE set_aside SET requeued = 1 WHERE NOT requeued AND (?1 IS NULL OR emp = ?1)", (emp,)
-                ).rowcount
-            )
-        )
+        return self._write(lambda connection: _requeue(connection, emp))
 
     def take_requeued(self, emp: str, store_id: str, limit: int) -> list[SetAside]:
-        """Rows of that store to deliver again; they stay until `settle_requeued` says what became of them."""
-        return self._set_aside("emp = ? AND requeued AND store_id = ?", emp, limit, store_id)
+        """Rows to deliver again: those of that store by position, then those of older store files.
+
+        The latter are found by `LmnView.find` under record_store_id and record_number. All stay until
+        `settle_requeued` or `forget_set_aside` says what became of them.
+        """
+        query = f"""SELECT {_SET_ASIDE} FROM set_aside WHERE emp = ? AND requeued
+            ORDER BY store_id != ?, store_id, position LIMIT ?"""  # noqa: S608 - constant columns
+        return [SetAside(*row) for row in self._read(query, emp, store_id, limit)]
 
     def settle_requeued(self, arrived: Sequence[SetAside], refused: Sequence[SetAside] = ()) -> None:
         """Rows delivered again: those that arrived are set aside no longer, the others are, with their new answer."""
@@ -99,6 +102,20 @@ class WanStore(StoreWriter):
                 connection.executemany(_INSERT_SET_ASIDE, [writable(row) for row in refused]),
             )
         )
+
+    def forget_set_aside(self, row: SetAside, reason: str) -> None:
+        """A row that can no longer be delivered is given up: counted as `lost_set_aside`, with a log entry."""
+        text = f"EMP {row.emp}: record {row.record_number} of store {row.record_store_id}: {reason}"
+
+        def body(connection: sqlite3.Connection) -> None:
+            key = (row.emp, row.store_id, row.position)
+            query = "DELETE FROM set_aside WHERE emp = ? AND store_id = ? AND position = ?"
+            if connection.execute(query, key).rowcount:
+                count(connection, {"lost_set_aside": 1})
+                note = Note("system", "set-aside-lost", Level.ERROR, False, text, self._stamp())
+                log_book.write(connection, writable(note))
+
+        self._write(body)
 
     def note_channel(self, state: ChannelState) -> None:
         """Keep how the delivery to one EMP fares."""
@@ -119,33 +136,31 @@ class WanStore(StoreWriter):
 
         return self._write(body)
 
-    def newest_time_samples(self, limit: int) -> list[TimeSample]:
-        """The newest samples, oldest first."""
-        query = """SELECT boot_id, boottime_ns, offset_us, dispersion_us, source FROM time_sample
-            ORDER BY id DESC LIMIT ?"""
-        rows = self._read(query, limit)
-        return [TimeSample(*row) for row in reversed(rows)]
-
-    def order(self, emp: str | None, kind: OrderKind) -> None:
-        """Ask the dispatcher of one EMP, or of each, for something."""
-        self._write(lambda connection: place(connection, emp, kind))
-
     def take_orders(self, emp: str) -> list[OrderKind]:
-        """Orders for this EMP that it has not taken yet, oldest first."""
+        """Orders for this EMP that it has not taken yet, oldest first.
+
+        For AGAIN, what was set aside is requeued in the same step: an order is taken and done, or neither.
+        """
         query = """SELECT id, kind FROM work_order WHERE (emp IS NULL OR emp = ?1)
             AND id > coalesce((SELECT last FROM order_taken WHERE emp = ?1), 0) ORDER BY id"""
         with self._file.lock:
             orders = self._read(query, emp)
-            if orders:
-                taken = (emp, orders[-1][0])
-                self._write(
-                    lambda connection: connection.execute("INSERT OR REPLACE INTO order_taken VALUES (?, ?)", taken)
-                )
-        return [OrderKind(kind) for _, kind in orders]
+            # A newer `smgw` may know other kinds; that one is not for us.
+            kinds = [OrderKind(kind) for _, kind in orders if kind in _ORDER_KINDS]
 
-    def _set_aside(self, where: str, emp: str, limit: int, *more: str) -> list[SetAside]:
-        query = f"SELECT {_SET_ASIDE} FROM set_aside WHERE {where} ORDER BY store_id, position LIMIT ?"  # noqa: S608
-        return [SetAside(*row) for row in self._read(query, emp, *more, limit)]
+            def body(connection: sqlite3.Connection) -> None:
+                connection.execute("INSERT OR REPLACE INTO order_taken VALUES (?, ?)", (emp, orders[-1][0]))
+                if OrderKind.AGAIN in kinds:
+                    _requeue(connection, emp)
+
+            if orders:
+                self._write(body)
+        return kinds
+
+
+def _requeue(connection: sqlite3.Connection, emp: str | None) -> int:
+    query = "UPDATE set_aside SET requeued = 1 WHERE NOT requeued AND (?1 IS NULL OR emp = ?1)"
+    return connection.execute(query, (emp,)).rowcount
 
 
 _INSERT_SET_ASIDE = f"INSERT OR REPLACE INTO set_aside ({_SET_ASIDE}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608

@@ -1,6 +1,6 @@
 import pytest
 from smgw.clock.sample import TimeSample
-from smgw.store.errors import StoreAbsent, StoreOwned
+from smgw.store.errors import StoreAbsent, StoreError, StoreOwned
 from smgw.store.orders import place_order
 from smgw.store.wan import WanStore
 from smgw.store.wan_records import ChannelKind, ChannelState, Cursor, OrderKind, SetAside
@@ -95,7 +95,6 @@ def test_time_samples_come_after_a_number(store, view):
 
     assert [sample for _, sample in view.time_samples(0)] == samples
     assert [number for number, _ in view.time_samples(2)] == [3, 4]
-    assert store.newest_time_samples(2) == samples[2:]
 
 
 def test_old_time_samples_go(store, view, monkeypatch):
@@ -106,13 +105,63 @@ def test_old_time_samples_go(store, view, monkeypatch):
     assert [number for number, _ in view.time_samples(0)] == [7, 8, 9]
 
 
-def test_an_order_is_taken_once_by_each_it_is_for(store):
-    store.order("north", OrderKind.DELIVER)
-    store.order(None, OrderKind.AGAIN)
+def test_an_order_is_taken_once_by_each_it_is_for(store, tmp_path):
+    place_order(tmp_path, "north", OrderKind.DELIVER)
+    place_order(tmp_path, None, OrderKind.AGAIN)
 
     assert store.take_orders("north") == [OrderKind.DELIVER, OrderKind.AGAIN]
     assert store.take_orders("south") == [OrderKind.AGAIN]
     assert store.take_orders("north") == store.take_orders("south") == []
+
+
+def test_an_order_of_a_kind_that_only_newer_programs_know_is_passed_over(store, tmp_path):
+    store._file.writer.execute("INSERT INTO work_order (kind) VALUES ('dance')")
+    place_order(tmp_path, "north", OrderKind.DELIVER)
+
+    assert store.take_orders("north") == [OrderKind.DELIVER]
+
+
+def test_the_order_to_send_again_requeues_in_the_step_that_takes_it(store, tmp_path):
+    store.acknowledge("north", STORE, "house", 7, 5, [refused(3)])
+    store.acknowledge("south", STORE, "house", 7, 5, [refused(3, "south")])
+    place_order(tmp_path, None, OrderKind.AGAIN)
+
+    assert store.take_orders("north") == [OrderKind.AGAIN]
+    assert store.take_requeued("north", STORE, 10) == [refused(3)]
+    assert store.take_requeued("south", STORE, 10) == []
+
+
+def test_an_order_that_cannot_be_done_is_not_taken(store, tmp_path):
+    place_order(tmp_path, None, OrderKind.AGAIN)
+    store._file.writer.execute("ALTER TABLE set_aside RENAME TO gone")
+    with pytest.raises(StoreError):
+        store.take_orders("north")
+
+    store._file.writer.execute("ALTER TABLE gone RENAME TO set_aside")
+    assert store.take_orders("north") == [OrderKind.AGAIN]
+
+
+def test_rows_of_an_older_store_file_are_ordered_again_too_after_those_of_this_one(store):
+    older = refused(9)._replace(store_id="01" * 16)
+    store.acknowledge("north", STORE, "house", 7, 5, [refused(3)])
+    store.acknowledge("north", "01" * 16, "house", 9, 5, [older])
+    store.requeue("north")
+
+    assert store.take_requeued("north", STORE, 10) == [refused(3), older]
+    assert store.take_requeued("north", "01" * 16, 1) == [older]
+
+
+def test_a_row_set_aside_that_can_no_longer_be_delivered_is_counted_and_forgotten(store, view):
+    store.acknowledge("north", STORE, "house", 7, 5, [refused(3)])
+
+    store.forget_set_aside(refused(3), "it is past its age")
+    store.forget_set_aside(refused(3), "it is past its age")
+
+    assert view.set_aside_counts() == {}
+    assert store.counts() == {"lost_set_aside": 1}
+    (entry,) = view.log_entries(9)
+    assert (entry.event, entry.outcome) == ("set-aside-lost", False)
+    assert entry.subject == f"EMP north: record 3 of store {STORE}: it is past its age"
 
 
 def test_an_order_from_the_command_line_reaches_the_running_owner(store, tmp_path):

@@ -19,6 +19,7 @@ from smgw.profiles.meter import MeterProfile, Protocol
 from smgw.store.errors import StoreError
 from smgw.store.lmn import LmnStore
 from smgw.store.lmn_view import LmnView
+from smgw.store.orders import place_order
 from smgw.store.records import NOBODY_WAITS, Record, Retention
 from smgw.store.wan import WanStore
 from smgw.store.wan_records import ChannelKind, OrderKind
@@ -392,11 +393,11 @@ def test_rows_set_aside_are_delivered_again_when_ordered(make: Callable[..., Gat
         until(lambda: gateway.cursor() == numbers[-1])
         assert gateway.aside() == [numbers[2], numbers[4]]
         emp.answer = refusing({numbers[4]})
-        gateway.wan.order("demo", OrderKind.AGAIN)
+        place_order(gateway.directory, "demo", OrderKind.AGAIN)
         until(lambda: gateway.aside() == [numbers[4]])
         assert numbers[2] in emp.numbers()
         emp.answer = lambda _: OK
-        gateway.wan.order(None, OrderKind.AGAIN)
+        place_order(gateway.directory, None, OrderKind.AGAIN)
         until(lambda: gateway.aside() == [] and len(emp.kept) == 6)
     assert emp.again == 0
     with WanView.open(gateway.directory) as view:
@@ -410,7 +411,7 @@ def test_an_order_to_deliver_ends_a_hold(make: Callable[..., Gateway], emp: Smal
     with running(gateway.dispatcher):
         until(lambda: gateway.channel() is ChannelKind.HELD)
         emp.answer = lambda _: OK
-        gateway.wan.order("demo", OrderKind.DELIVER)
+        place_order(gateway.directory, "demo", OrderKind.DELIVER)
         until(lambda: emp.numbers() == numbers)
 
 
