@@ -38,11 +38,23 @@ _EXPLAINED = {
     AttentionCode.UNKNOWN_DESIGNATOR: "the meter does not know this list or parameter",
     AttentionCode.USER_OR_PASSWORD: "the meter refuses the user name or the password",
     AttentionCode.SERVER_ID: "the request names another meter",
+    AttentionCode.NOT_WRITABLE: "the meter does not let this be written",
     AttentionCode.NOT_READABLE: "the meter does not let this be read",
     AttentionCode.UNEXPECTED_MESSAGE: "the meter does not expect this kind of message",
     AttentionCode.UNKNOWN_OBJECT: "the meter has no such object",
+    AttentionCode.NO_PROFILE_ENTRY: "the profile is empty",
+    AttentionCode.END_BEFORE_BEGIN: "the range ends before it begins",
+    AttentionCode.NO_ENTRY_IN_RANGE: "the profile has nothing in this range",
     AttentionCode.BUSY: "the meter is busy",
 }
+
+
+class Denied(Exception):  # noqa: N818 - a server's answer, not a fault
+    """Raised behind a server, it answers the request with this attention."""
+
+    def __init__(self, code: AttentionCode) -> None:
+        super().__init__(code.name)
+        self.code = code
 
 
 def attention_number(code: AttentionCode) -> bytes:
@@ -59,6 +71,11 @@ def attention_code(number: bytes) -> AttentionCode | int | None:
         return AttentionCode(code)
     except ValueError:
         return code
+
+
+def refuses(code: AttentionCode | int | None) -> bool:
+    """True unless the attention says that what was asked is or will be done."""
+    return code not in (AttentionCode.OK, AttentionCode.ORDER_ACCEPTED)
 
 
 def explain(number: bytes) -> str:

@@ -311,7 +311,7 @@ def test_what_is_not_understood_is_shown_raw_but_never_a_request() -> None:
     secret = tlv.sequence(tlv.octets(b"user"), tlv.octets(b"hunter2"))
     messages = [
         Message(b"1", OtherBody(0x0801, tlv.sequence(tlv.octets(b"visible"), None, tlv.unsigned(7, 1)), "")),
-        Message(b"2", OtherBody(0x0600, secret, "")),
+        Message(b"2", OtherBody(0x0800, secret, "")),
         Message(b"3", AttentionResponse(SERVER, bytes.fromhex("8181c7c7fe02"))),
     ]
     done = dump("-", octets=encode_frame(encode_messages(messages)))
