@@ -8,9 +8,10 @@ from pathlib import Path
 from smgw.errors import SmgwError
 from smgw.profiles.gateway import Configuration
 from smgw.profiles.toml_importer import load
-from smgw.services.health import Report, examine, running
+from smgw.services.health import Report, examine
 from smgw.services.process import set_up_logging
 from smgw.store import paths
+from smgw.store.lock import owner_running
 from smgw.store.orders import place_order
 from smgw.store.wan_records import OrderKind
 
@@ -41,7 +42,7 @@ def run(arguments: argparse.Namespace) -> int:
     wanted = names if arguments.emp is None else [arguments.emp]
     service = None
     directory = paths.wan_directory(arguments.state)
-    if not running(paths.lock_of(directory / paths.WAN)):
+    if not owner_running(paths.lock_of(directory / paths.WAN)):
         from smgw.services.wan import WanService
 
         service = WanService(configuration, arguments.state)

@@ -1,7 +1,5 @@
 """How the gateway fares, read from its stores without disturbing the processes that own them."""
 
-import fcntl
-import os
 from dataclasses import dataclass, field
 from enum import IntEnum
 from pathlib import Path
@@ -15,6 +13,7 @@ from smgw.profiles.meter import MeterProfile
 from smgw.store import paths
 from smgw.store.errors import StoreError
 from smgw.store.lmn_view import LmnView
+from smgw.store.lock import owner_running
 from smgw.store.records import MeterState, StoredRecord
 from smgw.store.wan_records import ChannelKind, ChannelState
 from smgw.store.wan_view import WanView
@@ -59,7 +58,7 @@ def examine(configuration: Configuration, state: Path) -> Report:
     report = Report(gateway=str(configuration.gateway.device_id))
     lmn_file, wan_file = paths.lmn_directory(state) / paths.LMN, paths.wan_directory(state) / paths.WAN
     for name, file in (("lmn", lmn_file), ("wan", wan_file)):
-        report.processes[name] = running(paths.lock_of(file))
+        report.processes[name] = owner_running(paths.lock_of(file))
         if not report.processes[name]:
             report.worse(
                 Health.DOWN if name == "lmn" else Health.DEGRADED, f"the {name.upper()} process is not running"
@@ -100,21 +99,6 @@ def examine(configuration: Configuration, state: Path) -> Report:
         if wan:
             wan.close()
     return report
-
-
-def running(lock: Path) -> bool:
-    """True if a process holds this lock."""
-    try:
-        descriptor = os.open(lock, os.O_RDONLY | os.O_CLOEXEC)
-    except OSError:
-        return False
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    finally:
-        os.close(descriptor)
-    return False
 
 
 def _clock(report: Report, lmn: LmnView) -> None:
