@@ -12,20 +12,29 @@ from smgw.sml.attention import explain
 from smgw.sml.crc import Crc
 from smgw.sml.file import encode_messages
 from smgw.sml.messages import (
+    AbortOnError,
     AttentionResponse,
     Body,
     CloseRequest,
     CloseResponse,
     GetListRequest,
     GetProcParameterRequest,
+    GetProfileListRequest,
+    GetProfilePackRequest,
     Message,
     OpenRequest,
     OpenResponse,
+    SetProcParameterRequest,
+    Time,
+    Tree,
 )
 from smgw.sml.telegram import TelegramReader
 from smgw.sml.transport import Refused, encode_frame
 
-Request = GetListRequest | GetProcParameterRequest
+Request = (
+    GetListRequest | GetProcParameterRequest | SetProcParameterRequest | GetProfilePackRequest | GetProfileListRequest
+)
+_LAST_GROUP = 255
 
 
 class Answers(NamedTuple):
@@ -34,6 +43,13 @@ class Answers(NamedTuple):
     opened: OpenResponse | None
     bodies: tuple[Body | None, ...]
     attention: AttentionResponse | None  # the meter refused the file as a whole
+    further: tuple[tuple[Body, ...], ...] = ()  # a request's messages after its first: rows of GetProfileList
+    damaged: bool = False  # a frame that came meanwhile was refused: it may have held more rows
+
+    def messages(self, place: int) -> tuple[Body, ...]:
+        """Everything that answers the request at `place`."""
+        body = self.bodies[place]
+        return () if body is None else (body, *(self.further[place] if self.further else ()))
 
     def refusal(self) -> str | None:
         """Why the meter refused all of it, in words; None if it did not."""
@@ -75,7 +91,9 @@ class Client:
         self._crc = crc
         self._file = int.from_bytes(seed[:4], "big")
         self._pending: dict[bytes, int] = {}  # transaction id -> place among the requests; -1 is open, -2 is close
-        self._bodies: list[Body | None] = []
+        self._bodies: list[list[Body]] = []  # of each request
+        self._many: list[bool] = []  # of each request: as many messages answer it as there are rows
+        self._damaged = False
         self._opened: OpenResponse | None = None
         self._due: float | None = None
         self._close = b""  # transaction id of the close of the file that was asked last
@@ -90,33 +108,76 @@ class Client:
         """A request for one parameter, with this session's credentials."""
         return GetProcParameterRequest(path, username=self._username, password=self._password)
 
-    def send(self, requests: Sequence[Request], now: float) -> bytes:
-        """The octets of a request file: open, the requests, close. One file at a time."""
+    def set_parameter(self, path: Sequence[bytes], tree: Tree) -> SetProcParameterRequest:
+        """A request to write parameters, with this session's credentials; an attention says how that went."""
+        return SetProcParameterRequest(tuple(path), tree, username=self._username, password=self._password)
+
+    def get_profile(
+        self, path: Sequence[bytes], begin: Time | None = None, end: Time | None = None, objects: Sequence[bytes] = ()
+    ) -> GetProfilePackRequest:
+        """A request for the rows from `begin` to `end` in one message, with this session's credentials.
+
+        `objects` names the columns that are wanted; empty means all.
+        """
+        names = tuple(map(bytes, objects)) or None
+        return GetProfilePackRequest(
+            tuple(map(bytes, path)), begin, end, None, self._username, self._password, object_list=names
+        )
+
+    def get_profile_list(
+        self, path: Sequence[bytes], begin: Time | None = None, end: Time | None = None, objects: Sequence[bytes] = ()
+    ) -> GetProfileListRequest:
+        """The same in a message a row: `Answers.messages` has them all."""
+        return GetProfileListRequest(*self.get_profile(path, begin, end, objects))
+
+    def send(
+        self,
+        requests: Sequence[Request],
+        now: float,
+        *,
+        groups: Sequence[int] | None = None,
+        abort_on_error: int = AbortOnError.CONTINUE,
+    ) -> bytes:
+        """The octets of a request file: open, the requests, close. One file at a time.
+
+        `groups` has a number from 1 to 254 for each request, never falling (a group stands together); without it each
+        request is a group of its own. `abort_on_error` says what the meter does with the rest if a request fails.
+        """
         if self._due is not None:
             raise LocalProtocolError("a request is under way; wait for its answer or for its time-out")
+        if groups is None:
+            groups = [min(1 + place, _LAST_GROUP) for place in range(len(requests))]
+        elif len(groups) != len(requests) or list(groups) != sorted(groups) or not _within(groups):
+            raise LocalProtocolError("a group from 1 to 254 for each request, and never a smaller one after a larger")
+        closing = min(max(groups, default=0) + 1, _LAST_GROUP)
         self._file = (self._file + 1) & 0xFFFFFFFF
         file_id = self._file.to_bytes(4, "big")
         opening = OpenRequest(self._client_id, file_id, username=self._username, password=self._password, sml_version=1)
         bodies: list[Body] = [opening, *requests, CloseRequest()]
         messages = [
-            Message(file_id + index.to_bytes(2, "big"), body, group=min(index, 255))
-            for index, body in enumerate(bodies)
+            Message(file_id + index.to_bytes(2, "big"), body, group, abort_on_error)
+            for index, (body, group) in enumerate(zip(bodies, [0, *groups, closing], strict=True))
         ]
         self._pending = {message.transaction_id: index - 1 for index, message in enumerate(messages)}
         self._close = messages[-1].transaction_id
         self._pending[self._close] = -2
-        self._bodies = [None] * len(requests)
+        self._bodies = [[] for _ in requests]
+        self._many = [isinstance(request, GetProfileListRequest) for request in requests]
+        self._damaged = False
         self._opened = None
         self._due = now + self._timeout
         return encode_frame(encode_messages(messages, self._crc), self._crc)
 
     def receive(self, data: bytes) -> list[Event]:
         """Take octets, return what they completed."""
-        events = (
-            telegram if isinstance(telegram, Refused) else self._take(telegram.messages)
-            for telegram in self._telegrams.receive(data)
-        )
-        return [event for event in events if event is not None]
+        events: list[Event] = []
+        for telegram in self._telegrams.receive(data):
+            if isinstance(telegram, Refused):
+                self._damaged = True
+                events.append(telegram)
+            elif (event := self._take(telegram.messages)) is not None:
+                events.append(event)
+        return events
 
     def deadline(self, now: float) -> float | None:
         """When `expire` is due, in the seconds that `send` was given; None while nothing is asked."""
@@ -133,12 +194,14 @@ class Client:
         attention = None
         matched = closed = False
         for message in messages:
-            place = self._pending.pop(message.transaction_id, None)
+            place = self._pending.get(message.transaction_id)
             if place is None:
                 continue
             matched = True
+            if place < 0 or not self._many[place]:
+                del self._pending[message.transaction_id]
             if place >= 0:
-                self._bodies[place] = message.body
+                self._bodies[place].append(message.body)
             elif isinstance(message.body, OpenResponse):
                 self._opened = message.body
             elif isinstance(message.body, CloseResponse) or place == -2:
@@ -149,9 +212,11 @@ class Client:
             if all(message.transaction_id == self._unclosed for message in messages):
                 return None  # the end of an answer that was complete without it
             return Stray("an answer to nothing that is being asked: late, or for another client")
-        if not closed and attention is None and None in self._bodies:
+        if not closed and attention is None and not all(map(_complete, self._bodies, self._many)):
             return None  # the meter answers in more than one frame
-        answers = Answers(self._opened, tuple(self._bodies), attention)
+        first = tuple(found[0] if found else None for found in self._bodies)
+        further = tuple(tuple(found[1:]) for found in self._bodies)
+        answers = Answers(self._opened, first, attention, further, self._damaged)
         self._unclosed = b"" if closed else self._close
         self._done()
         return answers
@@ -159,3 +224,12 @@ class Client:
     def _done(self) -> None:
         self._pending = {}
         self._due = None
+
+
+def _complete(found: list[Body], many: bool) -> bool:
+    """Nothing more can come for a request; after rows only the close says so."""
+    return bool(found) and (not many or isinstance(found[-1], AttentionResponse))
+
+
+def _within(groups: Sequence[int]) -> bool:
+    return all(1 <= group < _LAST_GROUP for group in groups)
