@@ -142,19 +142,14 @@ def from_pack(pack: GetProfilePackResponse) -> LoadProfile:
 
 def from_list(messages: Iterable[GetProfileListResponse]) -> list[LoadProfile]:
     """The profile in a message a row: one part as long as the columns stay the same (a scaler may change)."""
-    parts: list[LoadProfile] = []
-    rows: list[Row] = []
+    parts: list[tuple[LoadProfile, list[Row]]] = []
     for message in messages:
         columns = tuple(map(_column, message.period_list))
-        if not parts or (parts[-1].columns, parts[-1].period) != (columns, message.reg_period):
-            if parts:
-                parts[-1] = parts[-1]._replace(rows=tuple(rows))
-            parts.append(LoadProfile(message.act_time, message.reg_period, columns, ()))
-            rows = []
-        rows.append(_row(message.val_time, message.status, message.period_list, message.period_signature))
-    if parts:
-        parts[-1] = parts[-1]._replace(rows=tuple(rows))
-    return parts
+        if not parts or (parts[-1][0].columns, parts[-1][0].period) != (columns, message.reg_period):
+            parts.append((LoadProfile(message.act_time, message.reg_period, columns, ()), []))
+        row = _row(message.val_time, message.status, message.period_list, message.period_signature)
+        parts[-1][1].append(row)
+    return [part._replace(rows=tuple(rows)) for part, rows in parts]
 
 
 def _column(entry: HeaderEntry | PeriodEntry) -> Column:
