@@ -13,8 +13,11 @@ from smgw.store.errors import StoreError, StoreFull
 from smgw.store.lmn import LmnStore
 from smgw.store.lmn_view import LmnView
 from smgw.store.log_book import Level
+from smgw.store.orders import place_order
 from smgw.store.records import Record
 from smgw.store.wan import WanStore
+from smgw.store.wan_records import ChannelKind, ChannelState, OrderKind, SetAside
+from smgw.store.wan_view import WanView
 
 if os.geteuid() != 0:
     pytest.skip("NEEDS ROOT: a small tmpfs is mounted to fill it up", allow_module_level=True)
@@ -44,7 +47,7 @@ def disk(tmp_path):
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch):
     """Ask at every append whether there is room again."""
-    monkeypatch.setattr("smgw.store.lmn._ASK_EVERY_S", 0.0)
+    monkeypatch.setattr("smgw.store.writer._ASK_EVERY_S", 0.0)
 
 
 def fill(disk, name="filler"):
@@ -186,18 +189,74 @@ def test_there_is_a_clear_word_where_not_even_a_new_store_fits(disk):
         assert store.append([record(1)]) == [1]
 
 
-def test_the_wan_store_says_that_it_is_full_and_goes_on_when_there_is_room(disk):
+STORE = "ab" * 16
+
+
+def cursors(disk):
+    with WanView.open(disk) as view:
+        return {row.meter: (row.position, row.acknowledged) for row in view.cursors()}
+
+
+def test_what_emps_acknowledge_on_a_full_disk_goes_into_the_reserve(disk):
     with WanStore.open(disk) as store:
-        store.acknowledge("north", "ab" * 16, "house", 1, 1)
         fill(disk)
-        with contextlib.suppress(StoreFull):
-            for position in range(2, 3000):
-                store.acknowledge("north", "ab" * 16, f"meter {position}", position, 1)
-        reached = store.cursor("north", "ab" * 16, "house")
-        assert reached == 1
+        for position in range(1, 200):
+            store.acknowledge("north", STORE, "house", position, 1)
+
+        assert cursors(disk) == {"house": (199, 199)}
+
+
+def test_where_the_reserve_is_used_up_cursors_wait_in_memory_and_delivery_goes_on(disk, caplog, monkeypatch):
+    with WanStore.open(disk) as store:
+        store.acknowledge("north", STORE, "house", 1, 1)
+        fill(disk)
+        asides = []
+        for position in range(2, 3000):
+            asides.append(SetAside("north", STORE, "house", position, STORE, position, 422, "x" * 500, 5))
+            store.acknowledge("north", STORE, "house", position, 1, asides[-1:])
+            store.note_channel(ChannelState("north", ChannelKind.DELIVERING, position))
+        assert not (disk / "wan.ballast").exists()
+        assert store.cursor("north", STORE, "house") == 2999
+        assert cursors(disk)["house"][0] < 2999
+        assert sum("is full" in message for message in caplog.messages) == 1
+
         (disk / "filler").unlink()
-        store.acknowledge("north", "ab" * 16, "house", 3000, 1)
-        assert store.cursor("north", "ab" * 16, "house") == 3000
+        monkeypatch.setattr("smgw.store.wan._TRY_EVERY_S", 0.0)
+        store.note_channel(ChannelState("north", ChannelKind.IDLE, 3000))
+        assert cursors(disk) == {"house": (2999, 2999)}
+        assert store.set_aside("north") == asides
+        store.acknowledge("north", STORE, "house", 3000, 1)
+        assert (disk / "wan.ballast").stat().st_size == 256 * 1024
+        with WanView.open(disk) as view:
+            assert [entry.event for entry in view.log_entries(9)] == ["disk-full", "disk-room-again"]
+
+
+def test_cursors_that_wait_are_written_when_the_store_closes(disk):
+    with WanStore.open(disk) as store:
+        fill(disk)
+        for position in range(1, 1500):
+            aside = SetAside("north", STORE, "house", position, STORE, position, 422, "x" * 500, 5)
+            store.acknowledge("north", STORE, "house", position, 1, [aside])
+        (disk / "filler").unlink()
+    with WanStore.open(disk) as store:
+        assert store.cursor("north", STORE, "house") == 1499
+
+
+def test_an_order_stays_until_there_is_room_to_take_it(disk):
+    with WanStore.open(disk) as store:
+        aside = SetAside("north", STORE, "house", 3, STORE, 3, 422, "no", 5)
+        store.acknowledge("north", STORE, "house", 7, 6, [aside])
+        place_order(disk, "north", OrderKind.AGAIN)
+        fill(disk)
+        for position in range(8, 1500):
+            row = SetAside("south", STORE, "house", position, STORE, position, 422, "x" * 500, 5)
+            store.acknowledge("south", STORE, "house", position, 1, [row])
+
+        taken = store.take_orders("north")
+        (disk / "filler").unlink()
+        taken += store.take_orders("north")
+        assert taken == [OrderKind.AGAIN]
+        assert store.take_requeued("north", STORE, 9) == [aside]
 
 
 def test_a_reader_keeps_its_place_all_the_while(disk):

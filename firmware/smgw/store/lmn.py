@@ -13,11 +13,9 @@ from smgw.clock.gateway_clock import Saved
 from smgw.cosem.device_id import DeviceId
 from smgw.cosem.reading import ClockState
 from smgw.store import paths, retention
-from smgw.store.ballast import Ballast
 from smgw.store.digest import sha256
 from smgw.store.errors import StoreFull
 from smgw.store.lmn_view import CLOCK_QUERY, saved_clock
-from smgw.store.log_book import Level, Note
 from smgw.store.pending import count
 from smgw.store.records import MeterState, Record, Retention, RetentionReport
 from smgw.store.rows import Row, RowWriter, columns_of
@@ -31,8 +29,6 @@ T = TypeVar("T")
 BALLAST_BYTES = 2 * 1024 * 1024
 #: What waits is written this often when no capture carries it.
 _FLUSH_EVERY_S = 5.0
-#: While the disk is full, so often it is asked whether there is room again.
-_ASK_EVERY_S = 5.0
 #: Rows thinned at a time, at least, and the free pages below which live-rate rows must make their own room.
 _THINNED = 256
 _FREE_PAGES = 32
@@ -41,21 +37,12 @@ _FREE_PAGES = 32
 class LmnStore(StoreWriter):
     """The one writer of lmn.db."""
 
+    _REMEDY = "live-rate rows are thinned"
+
     def __init__(self, directory: Path, ballast_bytes: int = BALLAST_BYTES) -> None:
-        self._ballast = Ballast(paths.ballast_of(directory / paths.LMN), ballast_bytes)
-        self._in_need = False
-        self._asked = 0.0
         self._flushed = time.monotonic()
         self._sweep = retention.Sweep()
-        try:
-            super().__init__(directory / paths.LMN, lmn_schema(), salvage_lmn, whole_wal=True)
-        except StoreFull:
-            if not self._ballast.release():
-                raise
-            super().__init__(directory / paths.LMN, lmn_schema(), salvage_lmn, whole_wal=True)
-        if not self._ballast.make():
-            self._begin_need()
-        self._write_pending()
+        super().__init__(directory / paths.LMN, lmn_schema(), salvage_lmn, whole_wal=True, reserve=ballast_bytes)
 
     @classmethod
     def open(cls, directory: Path, *, ballast_bytes: int = BALLAST_BYTES) -> Self:
@@ -75,8 +62,7 @@ class LmnStore(StoreWriter):
         batch = [(record, columns_of(record.capture)) for record in records]
         with self._file.lock:
             self._flushed = time.monotonic()
-            if self._in_need:
-                self._end_need()
+            self._end_need()
             if not self._in_need:
                 try:
                     return self._commit(partial(self._insert, batch))
@@ -173,7 +159,7 @@ class LmnStore(StoreWriter):
         self._rows = RowWriter(self._file.writer)
         self._sweep = retention.Sweep()
 
-    # The full disk. An episode begins with the first commit that found no room and ends when the reserve is back.
+    # The full disk.
 
     def _append_in_need(self, batch: Sequence[Row]) -> list[int | None]:
         """Grid values first; live-rate rows only in pages that other live-rate rows gave up."""
@@ -198,20 +184,8 @@ class LmnStore(StoreWriter):
         return self._insert(batch, connection)
 
     def _write(self, body: Callable[[sqlite3.Connection], T]) -> T:
-        """Commit; where there is no room, make some step by step. StoreFull when all steps are used up."""
-        with self._file.lock:
-            for make_room in (None, self._checkpoint, self._thin_oldest, self._ballast.release, self._thin_oldest):
-                try:
-                    if make_room is not None and make_room() is False:
-                        continue
-                    return self._commit(body)
-                except (sqlite3.OperationalError, StoreFull):  # the latter: there is no room to replace a damaged file
-                    self._begin_need()
-            raise StoreFull(self._file.path)
-
-    def _checkpoint(self) -> None:
-        with contextlib.suppress(sqlite3.Error):
-            self._file.writer.execute("PRAGMA wal_checkpoint(PASSIVE)")
+        """Commit; where there is no room, live-rate rows give way first, then the reserve."""
+        return self._write_with(body, (self._checkpoint, self._thin_oldest, self._ballast.release, self._thin_oldest))
 
     def _thin_oldest(self) -> None:
         self._checkpoint()
@@ -220,22 +194,3 @@ class LmnStore(StoreWriter):
 
     def _thin(self, connection: sqlite3.Connection, amount: int) -> None:
         count(connection, {"lost_live": retention.thin(connection, amount)})
-
-    def _begin_need(self) -> None:
-        if not self._in_need:
-            self._in_need = True
-            self._asked = time.monotonic()
-            text = f"the file system of {self._file.path.parent} is full; live-rate rows are thinned"
-            _log.error("%s", text)
-            self._pending.note(Note("system", "disk-full", Level.ERROR, False, text, self._stamp()))
-
-    def _end_need(self) -> None:
-        now = time.monotonic()
-        if now - self._asked < _ASK_EVERY_S:
-            return
-        self._asked = now
-        if self._ballast.make():
-            self._in_need = False
-            text = f"the file system of {self._file.path.parent} has room again"
-            _log.warning("%s", text)
-            self._pending.note(Note("system", "disk-room-again", Level.INFO, True, text, self._stamp()))

@@ -1,19 +1,27 @@
 """wan.db, written by the WAN process: what each EMP has acknowledged, what it refused, time samples, orders."""
 
 import sqlite3
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Self
+from typing import Self, TypeVar
 
 from smgw.clock.sample import TimeSample
 from smgw.store import log_book, paths
+from smgw.store.errors import StoreFull
 from smgw.store.log_book import Level, Note
 from smgw.store.pending import count, writable
 from smgw.store.salvage import salvage_wan
 from smgw.store.schema import wan_schema
 from smgw.store.wan_records import ChannelState, OrderKind, SetAside
+from smgw.store.wan_waiting import INSERT_SET_ASIDE, Waiting
 from smgw.store.writer import StoreWriter
 
+T = TypeVar("T")
+
+BALLAST_BYTES = 256 * 1024
+#: What waits in memory for room is tried this often: it may be long, and delivery shall not wait for it.
+_TRY_EVERY_S = 1.0
 #: Time samples kept: a day of one a minute, and then some.
 _SAMPLES_KEPT = 2000
 
@@ -24,10 +32,13 @@ _SET_ASIDE = "emp, store_id, meter, position, record_store_id, record_number, st
 class WanStore(StoreWriter):
     """The one writer of wan.db; its dispatchers' threads take turns. StoreFull where the disk has no room."""
 
+    _REMEDY = "what EMPs acknowledge is written into the reserve, then kept in memory"
+
     def __init__(self, directory: Path) -> None:
         # A lost -wal sets cursors back: rows are delivered again, which an EMP does not mind.
-        super().__init__(directory / paths.WAN, wan_schema(), salvage_wan, whole_wal=False)
-        self._write_pending()
+        self._waiting = Waiting()
+        self._failed = 0.0
+        super().__init__(directory / paths.WAN, wan_schema(), salvage_wan, whole_wal=False, reserve=BALLAST_BYTES)
 
     @classmethod
     def open(cls, directory: Path) -> Self:
@@ -37,8 +48,9 @@ class WanStore(StoreWriter):
     def cursor(self, emp: str, store_id: str, meter: str) -> int:
         """The position up to which this EMP has all rows of this meter; 0 at first."""
         query = "SELECT position FROM cursor WHERE emp = ? AND store_id = ? AND meter = ?"
-        rows = self._read(query, emp, store_id, meter)
-        return int(rows[0][0]) if rows else 0
+        with self._file.lock:
+            rows = self._read(query, emp, store_id, meter)
+            return max(int(rows[0][0]) if rows else 0, self._waiting.position((emp, store_id, meter)))
 
     def acknowledge(
         self,
@@ -51,20 +63,12 @@ class WanStore(StoreWriter):
     ) -> None:
         """Rows up to `position` are settled, in one durable step: `acknowledged` arrived, the others are set aside.
 
-        The cursor only grows.
+        The cursor only grows. Where the disk has no room, not even that of the reserve, all of it waits in memory for
+        room, so that delivery goes on; `cursor` knows of it. Should the process end before, rows are delivered again.
         """
-        aside = [writable(row) for row in set_aside]
-        self._write(
-            lambda connection: (
-                connection.execute(
-                    """INSERT INTO cursor VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE
-                    SET position = max(position, excluded.position),
-                    acknowledged = acknowledged + excluded.acknowledged""",
-                    (emp, store_id, meter, position, acknowledged),
-                ),
-                connection.executemany(_INSERT_SET_ASIDE, aside),
-            )
-        )
+        with self._file.lock:
+            self._waiting.acknowledge((emp, store_id, meter), position, acknowledged, set_aside)
+            self._settle((self._checkpoint, self._ballast.release))
 
     def set_aside(self, emp: str) -> list[SetAside]:
         """What this EMP refused and nobody has ordered again."""
@@ -89,7 +93,7 @@ class WanStore(StoreWriter):
     def settle_requeued(self, arrived: Sequence[SetAside], refused: Sequence[SetAside] = ()) -> None:
         """Rows delivered again: those that arrived are set aside no longer, the others are, with their new answer."""
 
-        self._write(
+        self._write_vital(
             lambda connection: (
                 connection.executemany(
                     "DELETE FROM set_aside WHERE emp = ? AND store_id = ? AND position = ?",
@@ -99,7 +103,7 @@ class WanStore(StoreWriter):
                     "UPDATE cursor SET acknowledged = acknowledged + 1 WHERE emp = ? AND store_id = ? AND meter = ?",
                     [(row.emp, row.store_id, row.meter) for row in arrived],
                 ),
-                connection.executemany(_INSERT_SET_ASIDE, [writable(row) for row in refused]),
+                connection.executemany(INSERT_SET_ASIDE, [writable(row) for row in refused]),
             )
         )
 
@@ -115,14 +119,13 @@ class WanStore(StoreWriter):
                 note = Note("system", "set-aside-lost", Level.ERROR, False, text, self._stamp())
                 log_book.write(connection, writable(note))
 
-        self._write(body)
+        self._write_vital(body)
 
     def note_channel(self, state: ChannelState) -> None:
-        """Keep how the delivery to one EMP fares."""
-        row = writable(state)
-        self._write(
-            lambda connection: connection.execute("INSERT OR REPLACE INTO channel VALUES (?, ?, ?, ?, ?, ?, ?)", row)
-        )
+        """Keep how the delivery to one EMP fares; where the disk has no room, in memory."""
+        with self._file.lock:
+            self._waiting.channel(state)
+            self._settle((self._checkpoint,))
 
     def add_time_sample(self, sample: TimeSample) -> int:
         """Publish a sample for the process that owns the clock; its number. The oldest samples go."""
@@ -153,14 +156,51 @@ class WanStore(StoreWriter):
                 if OrderKind.AGAIN in kinds:
                     _requeue(connection, emp)
 
-            if orders:
-                self._write(body)
+            try:
+                if orders:
+                    self._write_vital(body)
+            except StoreFull:  # said once an episode; the order stays until there is room
+                return []
         return kinds
+
+    def close(self) -> None:
+        """Write what waits, checkpoint, let go of the file; readers can go on reading."""
+        with self._file.lock:
+            try:
+                if self._waiting:
+                    self._failed = 0.0
+                    self._settle((self._checkpoint, self._ballast.release))
+            finally:
+                super().close()
+
+    def _write(self, body: Callable[[sqlite3.Connection], T]) -> T:
+        with self._file.lock:
+            self._end_need()
+            result = super()._write(body)
+            if self._waiting:
+                self._settle(())
+            return result
+
+    def _write_vital(self, body: Callable[[sqlite3.Connection], T]) -> T:
+        """Commit; the reserve is for this."""
+        with self._file.lock:
+            self._end_need()
+            return self._write_with(body, (self._checkpoint, self._ballast.release), alone=True)
+
+    def _settle(self, make_room: Sequence[Callable[[], bool | None]]) -> None:
+        """Write what waits; without room it waits on."""
+        if self._failed and time.monotonic() - self._failed < _TRY_EVERY_S:
+            return
+        self._end_need()
+        try:
+            self._write_with(self._waiting.write, make_room, alone=True)
+        except StoreFull:
+            self._failed = time.monotonic()
+            return
+        self._failed = 0.0
+        self._waiting.clear()
 
 
 def _requeue(connection: sqlite3.Connection, emp: str | None) -> int:
     query = "UPDATE set_aside SET requeued = 1 WHERE NOT requeued AND (?1 IS NULL OR emp = ?1)"
     return connection.execute(query, (emp,)).rowcount
-
-
-_INSERT_SET_ASIDE = f"INSERT OR REPLACE INTO set_aside ({_SET_ASIDE}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608

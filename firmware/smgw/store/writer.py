@@ -5,13 +5,14 @@ import logging
 import os
 import sqlite3
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
 from smgw.clock.gateway_clock import GatewayClock
 from smgw.cosem.reading import Stamp
 from smgw.store import paths
+from smgw.store.ballast import Ballast
 from smgw.store.connection import BUSY_MS, WAL_KEPT_BYTES, transaction
 from smgw.store.errors import StoreError, StoreFull, is_damaged, is_full
 from smgw.store.log_book import Level, Note
@@ -26,14 +27,30 @@ _T = TypeVar("_T")
 _WAL_BOUND_BYTES = 2 * WAL_KEPT_BYTES
 _CHECKPOINT_WAIT_MS = 50
 _CHECKPOINT_EVERY_S = 10.0
+#: While the disk is full, so often it is asked whether there is room again.
+_ASK_EVERY_S = 5.0
 
 
 class StoreWriter:
-    """The owner of one store. Calls from several threads take turns."""
+    """The owner of one store. Calls from several threads take turns.
 
-    def __init__(self, path: Path, schema: Schema, salvage: Salvage, *, whole_wal: bool) -> None:
+    An episode of need begins with the first commit that found no room, and ends when the reserve is back.
+    """
+
+    #: What is done about a full disk, for the log.
+    _REMEDY: str
+
+    def __init__(self, path: Path, schema: Schema, salvage: Salvage, *, whole_wal: bool, reserve: int) -> None:
         self._pending = Pending()
-        self._file = OwnedFile(path, schema, salvage, whole_wal=whole_wal)
+        self._ballast = Ballast(paths.ballast_of(path), reserve)
+        self._in_need = False
+        self._asked = 0.0
+        try:
+            self._file = OwnedFile(path, schema, salvage, whole_wal=whole_wal)
+        except StoreFull:
+            if not self._ballast.release():
+                raise
+            self._file = OwnedFile(path, schema, salvage, whole_wal=whole_wal)
         self._stamp: Callable[[], Stamp] = GatewayClock().stamp
         self._forced = 0.0
         try:
@@ -45,6 +62,9 @@ class StoreWriter:
         except BaseException:
             self._file.close()
             raise
+        if not self._ballast.make():
+            self._begin_need()
+        self._write_pending()
 
     @property
     def store_id(self) -> str:
@@ -125,14 +145,59 @@ class StoreWriter:
                 _log.warning("%s: log entries and states wait in memory", error)
 
     def _write(self, body: Callable[[sqlite3.Connection], _T]) -> _T:
-        """Commit, or raise StoreFull. The LMN store makes room first."""
-        try:
-            return self._commit(body)
-        except sqlite3.OperationalError:
-            raise StoreFull(self._file.path) from None
+        """Commit, or raise StoreFull after what this store does to make room."""
+        return self._write_with(body, (self._checkpoint,))
 
-    def _commit(self, body: Callable[[sqlite3.Connection], _T]) -> _T:
-        """Run `body` and write what waits, in one durable transaction.
+    def _write_with(
+        self,
+        body: Callable[[sqlite3.Connection], _T],
+        make_room: Sequence[Callable[[], bool | None]],
+        *,
+        alone: bool = False,
+    ) -> _T:
+        """Commit; where there is no room, make some step by step. StoreFull when all steps are used up.
+
+        `alone`: at the very last without what waits for the next commit.
+        """
+        with self._file.lock:
+            for step in (None, *make_room):
+                try:
+                    if step is not None and step() is False:
+                        continue
+                    return self._commit(body)
+                except (sqlite3.OperationalError, StoreFull):  # the latter: there is no room to replace a damaged file
+                    self._begin_need()
+            if alone:
+                with contextlib.suppress(sqlite3.OperationalError, StoreFull):
+                    return self._commit(body, alone=True)
+            raise StoreFull(self._file.path)
+
+    def _checkpoint(self) -> None:
+        with contextlib.suppress(sqlite3.Error):
+            self._file.writer.execute("PRAGMA wal_checkpoint(PASSIVE)")
+
+    def _begin_need(self) -> None:
+        if not self._in_need:
+            self._in_need = True
+            self._asked = time.monotonic()
+            text = f"the file system of {self._file.path.parent} is full; {self._REMEDY}"
+            _log.error("%s", text)
+            self._pending.note(Note("system", "disk-full", Level.ERROR, False, text, self._stamp()))
+
+    def _end_need(self) -> None:
+        """Ask now and then whether there is room again."""
+        now = time.monotonic()
+        if not self._in_need or now - self._asked < _ASK_EVERY_S:
+            return
+        self._asked = now
+        if self._ballast.make():
+            self._in_need = False
+            text = f"the file system of {self._file.path.parent} has room again"
+            _log.warning("%s", text)
+            self._pending.note(Note("system", "disk-room-again", Level.INFO, True, text, self._stamp()))
+
+    def _commit(self, body: Callable[[sqlite3.Connection], _T], *, alone: bool = False) -> _T:
+        """Run `body` and write what waits (unless `alone`), in one durable transaction.
 
         A file found damaged is replaced and `body` runs again. Raises StoreError, and sqlite3.OperationalError
         unchanged where the disk is full.
@@ -141,13 +206,13 @@ class StoreWriter:
             if self._file.broken:
                 self._replace(self._file.broken)
             try:
-                result = self._attempt(body)
+                result = self._attempt(body, alone)
             except sqlite3.Error as error:
                 if is_full(error):
                     raise
                 self._repair(error)
                 try:
-                    result = self._attempt(body)
+                    result = self._attempt(body, alone)
                 except sqlite3.Error as second:
                     if is_full(second):
                         raise
@@ -181,15 +246,18 @@ class StoreWriter:
             return StoreFull(self._file.path)
         return StoreError(self._file.path, f"cannot be used: {error}")
 
-    def _attempt(self, body: Callable[[sqlite3.Connection], _T]) -> _T:
+    def _attempt(self, body: Callable[[sqlite3.Connection], _T], alone: bool) -> _T:
+        written: Callable[[], None] | None = None
         try:
             with transaction(self._file.writer):
                 result = body(self._file.writer)
-                written = self._pending.write(self._file.writer)
+                if not alone:
+                    written = self._pending.write(self._file.writer)
         except BaseException:
             self._rolled_back()
             raise
-        written()
+        if written is not None:
+            written()
         return result
 
     def _rolled_back(self) -> None:

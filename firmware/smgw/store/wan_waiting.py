@@ -1,0 +1,54 @@
+"""What the dispatchers settled while the disk had no room for it: kept in memory, and written when there is."""
+
+import sqlite3
+from collections.abc import Sequence
+
+from smgw.store.pending import writable
+from smgw.store.wan_records import ChannelState, SetAside
+
+_Key = tuple[str, str, str]
+
+_SET_ASIDE = "emp, store_id, meter, position, record_store_id, record_number, status, reason, at_us"
+INSERT_SET_ASIDE = f"INSERT OR REPLACE INTO set_aside ({_SET_ASIDE}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608
+_ADVANCE = """INSERT INTO cursor VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE
+    SET position = max(position, excluded.position), acknowledged = acknowledged + excluded.acknowledged"""
+_CHANNEL = "INSERT OR REPLACE INTO channel VALUES (?, ?, ?, ?, ?, ?, ?)"
+
+
+class Waiting:
+    """Cursors, rows set aside, states of channels. A crash loses all of it together: the rows are delivered again."""
+
+    def __init__(self) -> None:
+        self._cursors: dict[_Key, tuple[int, int]] = {}
+        self._aside: dict[tuple[str, str, int], SetAside] = {}
+        self._channels: dict[str, ChannelState] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self._cursors or self._aside or self._channels)
+
+    def acknowledge(self, key: _Key, position: int, acknowledged: int, set_aside: Sequence[SetAside]) -> None:
+        """Rows up to `position` are settled; see WanStore.acknowledge."""
+        reached, taken = self._cursors.get(key, (0, 0))
+        self._cursors[key] = max(reached, position), taken + acknowledged
+        for row in set_aside:
+            self._aside[(row.emp, row.store_id, row.position)] = writable(row)
+
+    def channel(self, state: ChannelState) -> None:
+        """The newest state of the way to an EMP."""
+        self._channels[state.emp] = writable(state)
+
+    def position(self, key: _Key) -> int:
+        """How far a cursor is here; 0 if nothing of it waits."""
+        return self._cursors.get(key, (0, 0))[0]
+
+    def write(self, connection: sqlite3.Connection) -> None:
+        """Write all inside the caller's transaction; `clear` comes after its commit."""
+        connection.executemany(_ADVANCE, [(*key, *reached) for key, reached in self._cursors.items()])
+        connection.executemany(INSERT_SET_ASIDE, self._aside.values())
+        connection.executemany(_CHANNEL, self._channels.values())
+
+    def clear(self) -> None:
+        """All is written."""
+        self._cursors.clear()
+        self._aside.clear()
+        self._channels.clear()
