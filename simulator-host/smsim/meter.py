@@ -5,11 +5,16 @@ from typing import NamedTuple
 
 from smgw.cosem import DeviceId, Obis
 from smgw.sml import tlv
+from smgw.sml.attention import AttentionCode, Denied
 from smgw.sml.crc import Crc
 from smgw.sml.file import encode_messages
 from smgw.sml.messages import Body, CloseResponse, GetListResponse, ListEntry, Message, OpenResponse, Time
+from smgw.sml.parameters import ObjectName
+from smgw.sml.profiles import LOAD_PROFILE, Column, LoadProfile, Row
 from smgw.sml.transport import encode_frame
 
+from smsim.days import QUARTER_HOUR_S
+from smsim.history import History
 from smsim.load import Load, ProfileName
 from smsim.registers import USUAL_REGISTERS, Drive, Register, RegisterBank
 from smsim.timelapse import TimeLapse
@@ -24,6 +29,9 @@ EDL_EXPORT = 0x20
 FIRMWARE = b"smsim-1"
 _TRANSACTION_PREFIX = b"\x00\x1c"
 _U32 = 0xFFFF_FFFF
+_TIMESTAMP, _LOCAL_TIMESTAMP = 2, 3  # SML's choices for Unix seconds
+#: A profile is named by its OBIS code alone, or as an object of class 7 (profile generic).
+_PROFILE_PATHS = ((LOAD_PROFILE,), (ObjectName(LOAD_PROFILE, 7, 0).octets,), (ObjectName(LOAD_PROFILE, 7, 1).octets,))
 
 
 class MeterSpec(NamedTuple):
@@ -48,11 +56,16 @@ class Meter:
         self._telegrams = 0
         self.server_id = bytes(spec.device)
         self.firmware = FIRMWARE
-        self.bank = RegisterBank(
+        self.bank = self._new_bank()
+        self._history = History(self._new_bank, time)
+
+    def _new_bank(self) -> RegisterBank:
+        spec = self.spec
+        return RegisterBank(
             spec.registers,
             Load(ProfileName.H0, spec.consumption_kwh, spec.seed, spec.device),
             Load(ProfileName.PV0, spec.generation_kwh, spec.seed, spec.device),
-            time,
+            self.time,
         )
 
     def sec_index(self) -> int:
@@ -86,6 +99,21 @@ class Meter:
                 )
             )
         return entries
+
+    def profile(self, path: tuple[bytes, ...], begin: Time | None, end: Time | None) -> LoadProfile | None:
+        """Load profile 1: the energy registers at the end of each quarter hour of the simulated past, in UTC."""
+        if path not in _PROFILE_PATHS:
+            return None
+        if any(time is not None and time.choice not in (_TIMESTAMP, _LOCAL_TIMESTAMP) for time in (begin, end)):
+            raise Denied(AttentionCode.RANGE)  # its rows tell no seconds of operation
+        now = self.time.utc_s(self.time.ticks(self._elapsed_ms()))
+        moments = self._history.moments(begin.seconds if begin else 0, min(now, end.seconds if end else now))
+        columns = tuple(Column(register.obis, register.unit, register.scaler) for register in self._history.columns())
+        rows = (
+            Row(Time(_TIMESTAMP, utc_s), EDL_STATUS, tuple(tlv.unsigned(value, 8) for value in values))
+            for utc_s, values in moments
+        )
+        return LoadProfile(Time(_TIMESTAMP, now), QUARTER_HOUR_S, columns, tuple(rows))
 
     def messages(self) -> list[Message]:
         """The three messages of the next telegram, all in group 0, ids counting on, as real meters do."""
