@@ -8,25 +8,39 @@ from typing import Any
 
 from smgw.cosem import DeviceId, Obis, plain
 from smgw.cosem.units import symbol
+from smgw.errors import RemoteProtocolError
 from smgw.sml.attention import explain
 from smgw.sml.habits import PIN_ADVICE, corrected_power, pin_locked
+from smgw.sml.list_values import ScalerUnit, TimestampedValue, read_list_value
 from smgw.sml.messages import (
     AttentionResponse,
+    Body,
     CloseRequest,
     CloseResponse,
     GetListResponse,
+    GetProcParameterRequest,
+    GetProcParameterResponse,
+    GetProfileListRequest,
+    GetProfileListResponse,
+    GetProfilePackRequest,
+    GetProfilePackResponse,
     ListEntry,
     Message,
     OpenRequest,
     OpenResponse,
     OtherBody,
+    SetProcParameterRequest,
     Time,
+    Tree,
 )
+from smgw.sml.parameters import ObjectName
+from smgw.sml.profiles import LoadProfile, from_list, from_pack
 from smgw.sml.telegram import Telegram
 from smgw.sml.tlv import Kind, Value
 from smgw.sml.transport import Refused
 
 _FRAMING = (OpenRequest, OpenResponse, CloseRequest, CloseResponse)
+_BARE = ListEntry(b"")  # neither unit nor scaler
 _TIME_NAMES = {1: "s of operation", 2: "s since 1970 UTC", 3: "s since 1970, local"}
 
 
@@ -128,18 +142,43 @@ def _message(message: Message) -> Iterator[str]:
             yield f"  {_entry(entry, corrections.get(place))}"
         if pin_locked(body.entries):
             yield f"  note: {PIN_ADVICE}"
+        yield from _signature("  list signature", body.list_signature)
     elif isinstance(body, OpenResponse):
         yield f"{head}  {_device(body.server_id)}{_time(', time', body.reference_time)}"
     elif isinstance(body, OpenRequest):
         yield f"{head}  client {_octets(body.client_id)}"
     elif isinstance(body, AttentionResponse):
         yield f"{head}  {explain(body.number)}"
+        if body.details is not None:
+            yield from (f"  {line}" for line in _parameters(body.details))
+    elif isinstance(body, CloseRequest | CloseResponse):
+        yield head
+        yield from _signature("  global signature", body.signature)
     elif isinstance(body, OtherBody):
         yield f"message {body.tag:04X}  transaction {message.transaction_id.hex()}  not read: {body.reason}"
         if body.tag & 0xFF:
             yield from (f"  {line}" for line in _raw(body.content))
         else:
             yield "  a request: not shown, since it may hold a password"
+    else:
+        yield from _profile_or_tree(head, body)
+
+
+def _profile_or_tree(head: str, body: Body) -> Iterator[str]:
+    if isinstance(body, GetProfilePackRequest | GetProfileListRequest):
+        yield f"{head}  {_path(body.path)}{_time(', from', body.begin_time)}{_time(', to', body.end_time)}"
+        yield from (f"  column {_obis(name)}" for name in body.object_list or ())
+    elif isinstance(body, GetProfilePackResponse | GetProfileListResponse):
+        yield f"{head}  {_device(body.server_id)}  {_path(body.path)}, every {body.reg_period} s"
+        yield from (f"  {line}" for line in _profile(body))
+    elif isinstance(body, GetProcParameterRequest):
+        yield f"{head}  {_path(body.path)}"
+    elif isinstance(body, SetProcParameterRequest):
+        yield f"{head}  {_path(body.path)}"
+        yield from (f"  {line}" for line in _parameters(body.tree, secret=True))
+    elif isinstance(body, GetProcParameterResponse):
+        yield f"{head}  {_device(body.server_id)}  {_path(body.path)}"
+        yield from (f"  {line}" for line in _parameters(body.tree))
     else:
         yield head
 
@@ -150,7 +189,8 @@ def _entry(entry: ListEntry, correction: Value | None) -> str:
         line += f"  (corrected: {_shown(correction, entry)})"
     if entry.status is not None and isinstance(entry.status.value, int):
         line += f"  status {entry.status.value:#x}"
-    return line + _time("  at", entry.val_time)
+    line += _time("  at", entry.val_time)
+    return line + "".join(_signature("  signature", entry.value_signature))
 
 
 def _shown(value: Value | None, entry: ListEntry) -> str:
@@ -160,7 +200,55 @@ def _shown(value: Value | None, entry: ListEntry) -> str:
         return f"{plain(value.value, entry.scaler)} {symbol(entry.unit)}".rstrip()
     if isinstance(value.value, bytes):
         return _octets(value.value)
+    meant = read_list_value(value)
+    if isinstance(meant, Time):
+        return _time("time", meant)
+    if isinstance(meant, ScalerUnit):
+        return f"scaler {meant.scaler}, unit {symbol(meant.unit) or meant.unit}"
+    if isinstance(meant, TimestampedValue):
+        return f"{_shown(meant.value, entry)}{_time('  at', meant.time)}"
     return json.dumps(_json_value(value))
+
+
+def _profile(body: GetProfilePackResponse | GetProfileListResponse) -> Iterator[str]:
+    try:
+        profile: LoadProfile = from_pack(body) if isinstance(body, GetProfilePackResponse) else from_list([body])[0]
+    except RemoteProtocolError as error:
+        yield f"not read: {error}"
+        return
+    for row in profile.rows:
+        yield f"row{_time('', row.time)}  status {row.status:#x}"
+        signatures = row.value_signatures or (None,) * len(row.values)
+        for column, value, signature in zip(profile.columns, row.values, signatures, strict=True):
+            entry = ListEntry(column.obis, None, None, column.unit, column.scaler, value, signature)
+            yield f"  {_entry(entry, None)}"
+        yield from _signature("  period signature", row.signature)
+    yield from _signature("profile signature", profile.signature)
+
+
+def _path(path: Iterable[bytes]) -> str:
+    return "/".join(map(_parameter, path)) or "no path"
+
+
+def _parameter(name: bytes) -> str:
+    """A name by its OBIS code, with its class where it has one."""
+    found = ObjectName.from_octets(name)
+    return f"{found.obis} class {found.class_id} version {found.version}" if found else _obis(name)
+
+
+def _parameters(tree: Tree, *, secret: bool = False) -> Iterator[str]:
+    """With `secret` the names only: what is written may be a password."""
+    value = ""
+    if tree.value is not None:
+        value = "  not shown, it may be a password" if secret else f"  {_shown(tree.value.content, _BARE)}"
+    yield f"{_parameter(tree.name)}{value}"
+    for child in tree.children:
+        yield from (f"  {line}" for line in _parameters(child, secret=secret))
+
+
+def _signature(label: str, octets: bytes | None) -> Iterator[str]:
+    if octets is not None:
+        yield f"{label} {octets.hex()}"
 
 
 def _octets(octets: bytes) -> str:

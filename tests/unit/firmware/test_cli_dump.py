@@ -18,7 +18,26 @@ from captures import OWN, SmlCapture, sml_capture, sml_captures
 from smgw.cosem import Obis
 from smgw.sml import tlv
 from smgw.sml.file import encode_messages
-from smgw.sml.messages import AttentionResponse, GetListResponse, Message, OtherBody
+from smgw.sml.list_values import write_list_value
+from smgw.sml.messages import (
+    AttentionResponse,
+    Body,
+    CloseResponse,
+    GetListResponse,
+    GetProcParameterResponse,
+    GetProfilePackRequest,
+    ListEntry,
+    Message,
+    OtherBody,
+    PackPeriod,
+    ParameterValue,
+    SetProcParameterRequest,
+    Time,
+    Tree,
+    ValueEntry,
+)
+from smgw.sml.parameters import ObjectName, ObjectValue, object_tree
+from smgw.sml.profiles import Column, LoadProfile, Row, to_list, to_pack
 from smgw.sml.transport import START_V2, encode_frame
 from telegrams import SERVER, frame
 
@@ -321,6 +340,70 @@ def test_what_is_not_understood_is_shown_raw_but_never_a_request() -> None:
     assert "hunter2" not in text
     assert "password" in text
     assert done.returncode == 0
+
+
+def shown(*bodies: Body) -> list[str]:
+    messages = [Message(bytes((65 + place,)), body) for place, body in enumerate(bodies)]
+    done = dump("-", octets=encode_frame(encode_messages(messages)))
+    assert done.returncode == 0
+    return [line.strip() for line in done.stdout.decode().splitlines()]
+
+
+def test_a_profile_is_a_tree_of_rows_with_units_and_signatures() -> None:
+    code = bytes.fromhex("0100630100ff")
+    columns = (Column(Obis.parse("1.8.0"), 30, -1), Column(Obis.parse("2.8.0"), 30, -1))
+    rows = (
+        Row(Time(2, 900), 0x182, (tlv.unsigned(12345, 8), None)),
+        Row(Time(2, 1800), 4, (tlv.unsigned(12346, 8), tlv.unsigned(7, 8)), b"\x01\x02", (b"\x0a", None)),
+    )
+    profile = LoadProfile(Time(2, 2000), 900, columns, rows, b"\xab\xcd")
+    pack = shown(GetProfilePackRequest((code,), Time(2, 1), password=b"hunter2"), to_pack(SERVER, (code,), profile))
+    assert any("1-0:99.1.0*255, from 1 s since 1970 UTC" in line for line in pack)
+    assert any("every 900 s" in line for line in pack)
+    assert "row 900 s since 1970 UTC  status 0x182" in pack
+    assert "1-0:1.8.0*255        1234.5 Wh" in pack
+    assert "1-0:2.8.0*255        no value" in pack
+    assert "1-0:1.8.0*255        1234.6 Wh  signature 0a" in pack
+    assert {"period signature 0102", "profile signature abcd"} <= set(pack)
+    assert "hunter2" not in str(pack)
+    listed = shown(*to_list(SERVER, (code,), profile))
+    assert [line for line in listed if line.startswith("row")] == [line for line in pack if line.startswith("row")]
+
+
+def test_a_profile_whose_rows_do_not_fit_its_columns_says_so() -> None:
+    pack = to_pack(SERVER, (), LoadProfile(Time(1, 1), 900, (), ()))._replace(
+        period_list=(PackPeriod(Time(1, 1), 0, (ValueEntry(),)),)
+    )
+    assert any("not read: a profile row of 1 values in 0 columns" in line for line in shown(pack))
+
+
+def test_a_tree_shows_names_values_and_scaler_unit() -> None:
+    value = ObjectValue(ObjectName(Obis.parse("1.8.0")), tlv.unsigned(7, 4), -1, 30)
+    lines = shown(GetProcParameterResponse(SERVER, (value.name.octets,), object_tree(value)))
+    assert "1-0:1.8.0*255 class 3 version 0" in lines
+    assert "0002  7" in lines
+    assert "0003  scaler -1, unit Wh" in lines
+
+
+def test_a_tree_that_is_written_shows_its_names_only() -> None:
+    secret = Tree(b"\x01\x02", ParameterValue(1, tlv.octets(b"hunter2")))
+    lines = shown(SetProcParameterRequest((b"\x01\x02",), secret, username=b"user", password=b"hunter2"))
+    assert "0102  not shown, it may be a password" in lines
+    assert "hunter2" not in str(lines)
+    assert b"hunter2".hex() not in str(lines)
+
+
+def test_signatures_of_lists_values_and_files_are_shown() -> None:
+    entry = ListEntry(Obis.parse("1.8.0"), value=tlv.unsigned(1, 1), value_signature=b"\x01")
+    lines = shown(GetListResponse(SERVER, (entry,), list_signature=b"\x02"), CloseResponse(b"\x03"))
+    assert {"list signature 02", "global signature 03"} <= set(lines)
+    assert any(line.endswith("signature 01") for line in lines)
+
+
+def test_an_attention_shows_its_details() -> None:
+    number = bytes.fromhex("8181c7c7fe09")
+    details = Tree(b"\x01\x02", ParameterValue(1, write_list_value(Time(2, 42))))
+    assert "0102  time 42 s since 1970 UTC" in shown(AttentionResponse(SERVER, number, details=details))
 
 
 def test_octets_that_would_steer_a_terminal_are_shown_in_hex() -> None:
