@@ -91,7 +91,11 @@ class LmnStore(StoreWriter):
             if self._pending.clock is not None:
                 return self._pending.clock
             rows = self._read(CLOCK_QUERY)
-            return saved_clock(rows[0]) if rows else None
+            try:
+                return saved_clock(rows[0]) if rows else None
+            except ValueError as error:  # a flipped bit: the clock starts anew
+                _log.warning("%s: the clock's state makes no sense: %s", self._file.path, error)
+                return None
 
     def flush(self, *, now: bool = False) -> None:
         """Write what waits if nothing was written for 5 s, or at once; call it whenever there is nothing to append."""

@@ -11,12 +11,13 @@ from smgw.cosem.device_id import DeviceId
 from smgw.cosem.obis import Obis
 from smgw.cosem.reading import ClockState, MeterTime, MeterTimeKind, Reading, Stamp
 from smgw.store import paths
+from smgw.store.checked import checked, within
 from smgw.store.errors import StoreDamaged
 from smgw.store.records import ListKind, MeterState, Origin, StoredRecord
 from smgw.store.rows import Word
 from smgw.store.schema import lmn_schema
 from smgw.store.values import from_column
-from smgw.store.view import View
+from smgw.store.view import NONSENSE, View
 
 _log = logging.getLogger(__name__)
 
@@ -63,11 +64,13 @@ class LmnView(View):
 
     def devices(self) -> list[tuple[str, DeviceId]]:
         """(meter name, device) of all that were ever recorded here."""
-        rows = self._rows(
+        rows = self._typed(
+            "oo",
             """SELECT DISTINCT m.octets, d.octets FROM register
-            JOIN word m ON m.id = register.meter JOIN word d ON d.id = register.device ORDER BY 1, 2"""
+            JOIN word m ON m.id = register.meter JOIN word d ON d.id = register.device ORDER BY 1, 2""",
         )
-        return [(meter.decode(), DeviceId(device)) for meter, device in rows]
+        with self._trusting_nothing():
+            return [(meter.decode(), DeviceId(device)) for meter, device in rows]
 
     def records(self, meter: str, after: int, limit: int) -> list[StoredRecord]:
         """At most `limit` records of one meter whose position is greater than `after`, in the order of positions."""
@@ -83,11 +86,11 @@ class LmnView(View):
         for row in rows:
             try:
                 readings[row[0]].append(_reading(registers[row[1]], row))
-            except (KeyError, ValueError) as error:  # a flipped bit that no check of SQLite sees: one value, not all
-                _log.warning("%s: a reading of record %d is unreadable: %r", self._path, row[0], error)
+            except NONSENSE as error:  # a flipped bit that no check of SQLite sees: one value, not all
+                _log.warning("%s: a reading of record %s is unreadable: %r", self._path, row[0], error)
         try:
             return [self._record(meter, capture, tuple(readings[capture[0]])) for capture in captures]
-        except (KeyError, ValueError) as error:
+        except NONSENSE as error:
             raise StoreDamaged(self._path, f"a record after {after} is unreadable: {error!r}") from error
 
     def find(self, meter: str, store_id: str, record_number: int) -> StoredRecord | None:
@@ -97,7 +100,7 @@ class LmnView(View):
         if store_id == self.store_id:
             positions = [(record_number,)]
         else:
-            positions = self._rows(_OLDER, bytes.fromhex(store_id), record_number)
+            positions = self._typed("i", _OLDER, bytes.fromhex(store_id), record_number)
         for (position,) in positions:
             for record in self.records(meter, position - 1, 1):
                 if (record.store_id, record.record_number) == (store_id, record_number):
@@ -107,28 +110,32 @@ class LmnView(View):
     def backlog(self, meter: str, after: int) -> int:
         """How many records of this meter stand behind position `after`."""
         query = f"SELECT count(*) FROM capture WHERE {_METER} AND number > ?"  # noqa: S608 - constant
-        return int(self._rows(query, meter.encode(), after)[0][0])
+        return int(self._typed("i", query, meter.encode(), after)[0][0])
 
     def last_target_us(self, meter: str) -> int | None:
         """The newest target time registered for this meter; None if nothing of it is on a grid."""
-        (newest,) = self._rows(_NEWEST_TARGET, meter.encode())[0]
+        (newest,) = self._typed("I", _NEWEST_TARGET, meter.encode())[0]
         return None if newest is None else int(newest)
 
     def last_position(self, meter: str) -> int:
         """The position of the newest record of this meter; 0 if there is none."""
         query = f"SELECT coalesce(max(number), 0) FROM capture WHERE {_METER}"  # noqa: S608 - constant
-        return int(self._rows(query, meter.encode())[0][0])
+        return int(self._typed("i", query, meter.encode())[0][0])
 
     def meter_states(self) -> list[MeterState]:
         """How every meter fares."""
-        return [meter_state(row) for row in self._rows("SELECT * FROM meter_state ORDER BY meter")]
+        rows = self._typed("tOtiIiiit", "SELECT * FROM meter_state ORDER BY meter")
+        with self._trusting_nothing():
+            return [meter_state(row) for row in rows]
 
     def clock(self) -> Saved | None:
         """The gateway clock as the LMN process last saved it."""
         rows = self._rows(CLOCK_QUERY)
-        return saved_clock(rows[0]) if rows else None
+        with self._trusting_nothing():
+            return saved_clock(rows[0]) if rows else None
 
     def _record(self, meter: str, row: Sequence[Any], readings: tuple[Reading, ...]) -> StoredRecord:
+        checked(row, "iiiiiiiIOIiiiII")
         (number, device, boot, boottime_ns, utc_us, dispersion_us, state, time_kind, time, target, status, kind, origin,
          older_store, older_number) = row  # fmt: skip
         return StoredRecord(
@@ -150,14 +157,26 @@ class LmnView(View):
         """Look up interned rows that are new to us; they never change."""
         used = {key for row in captures for key in (row[1], row[2], row[13]) if key is not None}
         if not used <= self._words.keys():
-            self._words = dict(self._connection.execute("SELECT id, octets FROM word").fetchall())
+            rows = self._connection.execute("SELECT id, octets FROM word")
+            self._words = {key: octets for key, octets in rows if isinstance(octets, bytes)}
         if not {row[1] for row in readings} <= self._registers.keys():
             rows = self._connection.execute("SELECT id, obis, scaler, unit, class_id, attribute FROM register")
-            self._registers = {key: _Register(Obis(obis), *rest) for key, obis, *rest in rows}
+            self._registers = {row[0]: _register(row) for row in rows}
 
     def _forget(self) -> None:
         self._words.clear()
         self._registers.clear()
+
+
+def _register(row: Sequence[Any]) -> _Register:
+    _, obis, scaler, unit, class_id, attribute = checked(row, "ioiiii")
+    return _Register(
+        Obis(obis),
+        within(scaler, -128, 127),
+        within(unit, 0, 255),
+        within(class_id, 0, 0xFFFF),
+        within(attribute, -128, 127),
+    )
 
 
 def _reading(register: _Register, row: Sequence[Any]) -> Reading:
@@ -175,7 +194,8 @@ CLOCK_QUERY = "SELECT boot_id, boottime_ns, offset_us, dispersion_us, state FROM
 
 def saved_clock(row: Sequence[Any]) -> Saved:
     """A row of clock_state."""
-    boot_id, boottime_ns, offset_us, dispersion_us, state = row
+    boot_id, boottime_ns, offset_us, dispersion_us, state = checked(row, "tiiii")
+    within(dispersion_us, 0, 2**63 - 1)
     return Saved(boot_id, boottime_ns, offset_us, dispersion_us, ClockState(state))
 
 

@@ -6,7 +6,12 @@ from enum import IntEnum
 from typing import Any, NamedTuple
 
 from smgw.cosem.reading import ClockState, Stamp
+from smgw.store.checked import checked
 from smgw.store.digest import sha256
+
+#: Entries kept of each book, and those removed at a time where an older program kept more.
+ENTRIES_KEPT = 10_000
+_REMOVED_AT_MOST = 100
 
 _FIRST = bytes(32)
 _COLUMNS = "book, number, event, level, outcome, subject, utc_us, clock_state, boot_id, boottime_ns, hash"
@@ -54,7 +59,10 @@ class Note(NamedTuple):
 
 
 def write(connection: sqlite3.Connection, note: Note) -> None:
-    """Append an entry inside the caller's transaction."""
+    """Append an entry inside the caller's transaction; the oldest go, so that a book is bounded.
+
+    The hash of the oldest that is kept is the anchor: the chain can be verified from there on.
+    """
     last = connection.execute(
         f"SELECT {_COLUMNS} FROM log WHERE book = ? ORDER BY number DESC LIMIT 1",  # noqa: S608 - constant columns
         (note.book,),
@@ -73,6 +81,9 @@ def write(connection: sqlite3.Connection, note: Note) -> None:
         _FIRST if last is None else _digest(last),
     )
     connection.execute("INSERT INTO log VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", entry)
+    oldest = connection.execute("SELECT min(number) FROM log WHERE book = ?", (note.book,)).fetchone()[0]
+    last_to_go = min(entry.number - ENTRIES_KEPT, oldest + _REMOVED_AT_MOST - 1)
+    connection.execute("DELETE FROM log WHERE book = ? AND number <= ?", (note.book, last_to_go))
 
 
 def newest(connection: sqlite3.Connection, limit: int, book: str | None = None) -> list[LogEntry]:
@@ -106,7 +117,9 @@ def _digest(fields: Sequence[Any]) -> bytes:
 
 
 def _entry(row: tuple[Any, ...]) -> LogEntry:
-    book, number, event, level, outcome, subject, utc_us, state, boot_id, boottime_ns, seal = row
+    book, number, event, level, outcome, subject, utc_us, state, boot_id, boottime_ns, seal = checked(
+        row, "titiitiitio"
+    )
     return LogEntry(
         book, number, event, Level(level), bool(outcome), subject, utc_us, ClockState(state), boot_id, boottime_ns, seal
     )

@@ -2,7 +2,7 @@
 
 import struct
 
-from smgw.cosem.data import Data, DataType
+from smgw.cosem.data import RANGE, Data, DataType
 from smgw.errors import LocalProtocolError
 
 Column = int | bytes | None
@@ -50,13 +50,22 @@ def from_column(kind: int, column: Column) -> Data:
     if isinstance(column, int):
         if column < 0 and data_type is _U64:
             column += 1 << 64
+        if data_type in RANGE:
+            low, high = RANGE[data_type]
+            if not low <= column <= high:
+                raise ValueError(f"{column} is no {data_type.name}")
         return _new(Data, (data_type, column))
     if column is None:
         return Data(data_type, None)
+    if not isinstance(column, bytes):
+        raise ValueError(f"a column of type {type(column).__name__}")  # noqa: TRY004 - the file is wrong, not the caller
     if data_type in _TEXT:
         return Data(data_type, column.decode("utf-8", "surrogatepass"))
     if data_type in _NESTED:
-        return Data(data_type, _unpack(column))
+        try:
+            return Data(data_type, _unpack(column))
+        except RecursionError:
+            raise ValueError("structures nested too deeply") from None
     return Data(data_type, column)
 
 
@@ -78,6 +87,8 @@ def _unpack(octets: bytes) -> tuple[Data, ...]:
             kind, form, size = _HEAD.unpack_from(octets, at)
             at += _HEAD.size
             body = octets[at : at + size]
+            if len(body) != size:
+                raise ValueError("a structure that is cut short")
             at += size
             items.append(from_column(kind, None if form == 0 else _INT64.unpack(body)[0] if form == 1 else body))
     except struct.error as error:

@@ -8,10 +8,15 @@ from pathlib import Path
 from typing import Any, Self
 
 from smgw.store import log_book
+from smgw.store.checked import checked
 from smgw.store.connection import connect_reader, transaction
 from smgw.store.errors import StoreAbsent, StoreDamaged, StoreError, is_damaged
 from smgw.store.log_book import LogEntry
 from smgw.store.schema import Schema, check_version
+
+#: What a conversion raises that meets another type, another range, or a name that is not there.
+NONSENSE = (ValueError, TypeError, LookupError, ArithmeticError, AttributeError)
+_ID_OCTETS = 16
 
 
 class View:
@@ -62,7 +67,7 @@ class View:
 
     def counts(self) -> dict[str, int]:
         """What the owner counted: losses, refusals, retired rows. A name that is not there is 0."""
-        return dict(self._rows("SELECT name, value FROM counts"))
+        return dict(self._typed("ti", "SELECT name, value FROM counts"))
 
     def log_entries(self, limit: int, book: str | None = None) -> list[LogEntry]:
         """The newest entries of one book, or of all, oldest first."""
@@ -76,9 +81,22 @@ class View:
         with self._snapshot() as connection:
             return connection.execute(query, parameters).fetchall()
 
+    def _typed(self, shape: str, query: str, *parameters: object) -> list[Any]:
+        """Rows whose columns are of these kinds (see `checked`), else StoreDamaged."""
+        with self._snapshot() as connection:
+            return [checked(row, shape) for row in connection.execute(query, parameters)]
+
+    @contextlib.contextmanager
+    def _trusting_nothing(self) -> Iterator[None]:
+        """What cannot be made of the rows of another process is damage of its file, never a fault of the reader."""
+        try:
+            yield
+        except NONSENSE as error:
+            raise StoreDamaged(self._path, f"a row makes no sense: {error}") from error
+
     @contextlib.contextmanager
     def _snapshot(self) -> Iterator[sqlite3.Connection]:
-        with self._lock:
+        with self._lock, self._trusting_nothing():
             try:
                 with transaction(self._connection, "DEFERRED"):
                     yield self._connection
@@ -115,18 +133,27 @@ class View:
             raise self._said(error) from error
         try:
             check_version(connection, self._schema, self._path)
-            self.store_id = bytes(connection.execute("SELECT store_id FROM store").fetchone()[0]).hex()
+            found = connection.execute("SELECT store_id FROM store").fetchone()
+            if found is None or not isinstance(found[0], bytes) or len(found[0]) != _ID_OCTETS:
+                raise StoreDamaged(self._path, "it has no identity")
+            self.store_id = found[0].hex()
             self._connection = connection
             self._version = self._data_version()
         except sqlite3.Error as error:
             connection.close()
-            if self._path.stat().st_size == 0 or "no such table" in str(error):
+            if self._is_empty() or "no such table" in str(error):
                 raise StoreAbsent(self._path) from error
             raise self._said(error) from error
         except BaseException:
             connection.close()
             raise
         self._opened = identity
+
+    def _is_empty(self) -> bool:
+        try:
+            return self._path.stat().st_size == 0
+        except OSError:  # just now replaced
+            return True
 
     def _data_version(self) -> int:
         return int(self._connection.execute("PRAGMA data_version").fetchone()[0])

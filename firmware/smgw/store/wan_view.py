@@ -5,9 +5,14 @@ from typing import Self
 
 from smgw.clock.sample import TimeSample
 from smgw.store import paths
+from smgw.store.checked import within
 from smgw.store.schema import wan_schema
 from smgw.store.view import View
 from smgw.store.wan_records import ChannelKind, ChannelState, Cursor
+
+_MOST = 2**63 - 1
+#: The end of the year 9999.
+_END_OF_TIME_US = 253_402_300_800_000_000
 
 
 class WanView(View):
@@ -23,26 +28,42 @@ class WanView(View):
 
     def cursors(self) -> list[Cursor]:
         """How far every EMP is, by store and meter."""
-        return [Cursor(*row) for row in self._rows("SELECT emp, store_id, meter, position, acknowledged FROM cursor")]
+        rows = self._typed("tttii", "SELECT emp, store_id, meter, position, acknowledged FROM cursor")
+        with self._trusting_nothing():
+            for row in rows:
+                within(min(row[3:]), 0, max(row[3:]))
+        return [Cursor(*row) for row in rows]
 
     def acknowledged(self, emp: str) -> int:
         """Rows this EMP acknowledged, in total."""
-        return int(self._rows("SELECT coalesce(sum(acknowledged), 0) FROM cursor WHERE emp = ?", emp)[0][0])
+        query = "SELECT coalesce(sum(acknowledged), 0) FROM cursor WHERE emp = ?"
+        return int(self._typed("i", query, emp)[0][0])
 
     def channels(self) -> list[ChannelState]:
         """How the delivery to every EMP fares."""
-        rows = self._rows("SELECT * FROM channel ORDER BY emp")
-        return [ChannelState(emp, ChannelKind(state), *rest) for emp, state, *rest in rows]
+        query = "SELECT emp, state, since_us, last_status, detail, retry_at_us, last_ack_us FROM channel ORDER BY emp"
+        rows = self._typed("ttiItII", query)
+        with self._trusting_nothing():
+            return [ChannelState(emp, ChannelKind(state), *rest) for emp, state, *rest in rows]
 
     def set_aside_counts(self) -> dict[str, int]:
         """EMP -> rows it refused for good; those ordered again count until they have arrived."""
-        return dict(self._rows("SELECT emp, count(*) FROM set_aside GROUP BY emp"))
+        return dict(self._typed("ti", "SELECT emp, count(*) FROM set_aside GROUP BY emp"))
 
     def time_samples(self, after: int) -> list[tuple[int, TimeSample]]:
         """Samples numbered above `after`, oldest first. A new `store_id` starts the numbers again."""
-        rows = self._rows(
+        rows = self._typed(
+            "itiiit",
             """SELECT id, boot_id, boottime_ns, offset_us, dispersion_us, source FROM time_sample
             WHERE id > ? ORDER BY id""",
             after,
         )
-        return [(number, TimeSample(*rest)) for number, *rest in rows]
+        with self._trusting_nothing():
+            return [(within(number, 1, _MOST), _sample(TimeSample(*rest))) for number, *rest in rows]
+
+
+def _sample(sample: TimeSample) -> TimeSample:
+    within(sample.boottime_ns, 0, _MOST)
+    within(sample.dispersion_us, 0, _MOST)
+    within(sample.offset_us + sample.boottime_ns // 1000, 0, _END_OF_TIME_US)
+    return sample

@@ -66,3 +66,28 @@ def test_the_chain_goes_on_after_the_store_was_opened_again(tmp_path):
 
     assert [entry.number for entry in entries] == [1, 2, 3, 4]
     assert first_broken(entries) is None
+
+
+def test_a_book_is_bounded_and_its_chain_holds_from_the_oldest_that_is_kept(store, monkeypatch):
+    monkeypatch.setattr("smgw.store.log_book.ENTRIES_KEPT", 10)
+    fill(store, 25)
+    store.log("value-sent", Level.INFO, "x", STAMP, book="consumer")
+
+    entries = book(store)
+    assert [entry.number for entry in entries] == list(range(16, 26))
+    assert first_broken(entries) is None
+    assert [entry.number for entry in book(store, "consumer")] == [1]
+
+
+def test_a_book_that_was_longer_is_cut_in_small_pieces(store, monkeypatch):
+    fill(store, 30)
+    monkeypatch.setattr("smgw.store.log_book.ENTRIES_KEPT", 5)
+    monkeypatch.setattr("smgw.store.log_book._REMOVED_AT_MOST", 10)
+
+    lengths = []
+    for _ in range(4):
+        fill(store, 1)
+        lengths.append(len(book(store)))
+
+    assert lengths == [21, 12, 5, 5]
+    assert first_broken(book(store)) is None
