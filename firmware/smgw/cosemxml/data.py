@@ -12,7 +12,7 @@ from lxml import etree
 from smgw.cosem.data import RANGE, Data, DataType
 from smgw.cosemxml.error import CosemXmlError
 from smgw.cosemxml.names import TYPE_NAME, local_name, type_of
-from smgw.cosemxml.source import DEFAULT_LIMITS, refusal
+from smgw.cosemxml.source import refusal
 
 #: Octets of the types that have a fixed number of them.
 OCTETS: dict[DataType, int] = {
@@ -23,6 +23,9 @@ OCTETS: dict[DataType, int] = {
     DataType.DATE: 5,
     DataType.TIME: 4,
 }
+#: Data inside data, at most.
+DEPTH = 32
+
 _NESTED = frozenset({DataType.ARRAY, DataType.STRUCTURE, DataType.COMPACT_ARRAY})
 _TEXT = frozenset({DataType.VISIBLE_STRING, DataType.UTF8_STRING})
 _EMPTY = frozenset({DataType.NULL_DATA, DataType.DONT_CARE})
@@ -44,7 +47,7 @@ def xml_text(value: str) -> str:
     return value.translate(_ESCAPES)
 
 
-def data_text(data: Data, depth: int = DEFAULT_LIMITS.depth) -> str:
+def data_text(data: Data, depth: int = DEPTH) -> str:
     """The element of one value, without white space; CosemXmlError if the value does not fit its type."""
     kind, value = data
     limits = RANGE.get(kind)
@@ -76,7 +79,7 @@ def _unfit(data: Data) -> CosemXmlError:
     return CosemXmlError(f"{data.value!r:.60} is no value of the type {TYPE_NAME[data.type]}")
 
 
-def read_data(element: etree._Element, depth: int = DEFAULT_LIMITS.depth) -> Data:
+def read_data(element: etree._Element, depth: int = DEPTH) -> Data:
     """The value that a data element holds; CosemXmlError with path and line if it holds none."""
     tag = str(element.tag)
     kind = type_of(tag)

@@ -13,7 +13,6 @@ class Limits(NamedTuple):
     """How much a text may cost us."""
 
     octets: int = 4 * 1024 * 1024
-    depth: int = 32  # elements inside each other, data included
     elements: int = 250_000
     attributes: int = 256  # a tag; old XML parsers compare each attribute with each other
 
@@ -50,8 +49,9 @@ def _check_bounds(octets: bytes, limits: Limits) -> None:
         raise CosemXmlError("the text is empty; an XML element was expected")
     if len(octets) > limits.octets:
         raise CosemXmlError(f"{len(octets)} octets; at most {limits.octets} are taken")
-    # Every element costs at least one '<', a usual one two: bounding them bounds the memory before any is spent.
-    if octets.count(b"<") > 2 * limits.elements:
+    # Start tags, counted before any memory is spent on them; those in a comment or a CDATA section count too.
+    tags = octets.count(b"<") - octets.count(b"</") - octets.count(b"<!") - octets.count(b"<?")
+    if tags > limits.elements:
         raise CosemXmlError(f"more than {limits.elements} elements")
     most = limits.attributes
     if octets.count(b"=") > most and re.search(rb"<(?:[^<=]*+=){%d}" % (most + 1), octets):

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 
 from smgw.cosem.data import Data, DataType
-from smgw.cosemxml.data import data_text, xml_text
+from smgw.cosemxml.data import DEPTH, data_text, xml_text
 from smgw.cosemxml.error import CosemXmlError
 from smgw.cosemxml.names import COD, COR
 from smgw.cosemxml.resources import (
@@ -24,7 +24,6 @@ from smgw.cosemxml.resources import (
     ResourceList,
     length,
 )
-from smgw.cosemxml.source import DEFAULT_LIMITS
 
 DECLARATION = '<?xml version="1.0" encoding="UTF-8"?>\n'
 NAMESPACES = f' xmlns="{COR}" xmlns:cod="{COD}"'
@@ -74,7 +73,7 @@ def attribute_text(identity: int, value: Data | None, indent: str = "") -> str:
         return f'{indent}<attribute id="{identity}"/>\n'
     rows = value.value if value.type is DataType.ARRAY and isinstance(value.value, tuple) else ()
     if rows and all(row.type is DataType.STRUCTURE for row in rows):
-        return table_text(identity, [data_text(row, DEFAULT_LIMITS.depth - 1) for row in rows], indent)
+        return table_text(identity, [data_text(row, DEPTH - 1) for row in rows], indent)
     return f'{indent}<attribute id="{identity}">{data_text(value)}</attribute>\n'
 
 

@@ -291,6 +291,15 @@ def test_limits_are_the_callers():
         decode(octets, Limits(octets=10))
 
 
+def test_as_many_elements_are_taken_as_the_limit_says_and_not_one_more():
+    octets = attribute("<structure><long>1</long><long>2</long><null-data/></structure>")
+    elements = 5
+
+    decode(octets, Limits(elements=elements))
+    with pytest.raises(CosemXmlError, match=f"more than {elements - 1} elements"):
+        decode(octets, Limits(elements=elements - 1))
+
+
 @given(st.binary(max_size=200))
 def test_noise_is_refused_and_nothing_else_happens(octets):
     with pytest.raises(CosemXmlError):
