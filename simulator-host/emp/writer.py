@@ -96,6 +96,8 @@ class Writer:
         except Exception as error:
             outcomes = [self._failure(error)] * len(group)
         for job, outcome in zip(group, outcomes, strict=True):
+            if not job.future.set_running_or_notify_cancel():
+                continue  # whoever waited has gone; the document is kept, and its repeat is recognised
             if isinstance(outcome, Receipt):
                 job.future.set_result(outcome)
             else:

@@ -72,6 +72,16 @@ def test_documents_that_wait_share_a_commit_and_a_bad_one_spoils_no_other(storag
     assert sum(source.records for source in storage.keys(None)) == 12
 
 
+def test_a_document_that_nobody_waits_for_any_more_does_not_stop_the_writer(storage, held):
+    first = storage.deposit(other(1), 0)
+    gone = storage.deposit(other(2), 0)
+    assert gone.cancel()
+    held.go.set()
+
+    assert first.result(5).stored == 1
+    assert storage.deposit(other(3), 0).result(5).stored == 1
+
+
 @pytest.mark.parametrize(
     ("code", "kind"), [(sqlite3.SQLITE_FULL, StorageFullError), (sqlite3.SQLITE_IOERR, StorageError)]
 )
