@@ -185,10 +185,13 @@ class Dispatcher:
 
     def _ordered(self) -> bool:
         """True if a person ordered something: then it is done now, whatever the back-off says."""
-        orders = self._store.take_orders(self._profile.name)
+        try:
+            orders = self._store.take_orders(self._profile.name)
+        except StoreError as error:
+            log.debug("EMP %s: orders cannot be read: %s", self._profile.name, error)
+            return False
         if OrderKind.AGAIN in orders:
-            rows = self._store.requeue(self._profile.name)
-            log.info("EMP %s: %d rows that were set aside are delivered again", self._profile.name, rows)
+            log.info("EMP %s: what was set aside is delivered again", self._profile.name)
         if orders:
             self._back_off.reset()
         return bool(orders)
@@ -338,12 +341,13 @@ class Dispatcher:
         for aside in self._store.take_requeued(self._profile.name, view.store_id, _REQUEUED_AT_MOST):
             if turn.stopped_by is not None or self._stop.is_set():
                 return
-            records = view.records(aside.meter, aside.position - 1, 1)
-            if aside.meter not in meters or not records or records[0].position != aside.position:
-                log.warning("EMP %s: record %d is no longer there", self._profile.name, aside.record_number)
-                self._store.settle_requeued([], [aside])
+            record = view.find(aside.meter, aside.record_store_id, aside.record_number)
+            if record is None or aside.meter not in meters:
+                reason = "it is no longer in the store" if record is None else "no profile names its meter any more"
+                log.error("EMP %s: record %d is given up: %s", self._profile.name, aside.record_number, reason)
+                self._store.forget_set_aside(aside, reason)
                 continue
-            (batch,) = batches(self._gateway, meters[aside.meter].device_id, records)
+            (batch,) = batches(self._gateway, meters[aside.meter].device_id, [record])
             answer = self._put(batch)
             meaning = Verdict.DISLIKED if answer.status == NOT_SENT else verdict(answer.status)
             if meaning is Verdict.ACKNOWLEDGED:

@@ -691,3 +691,40 @@ def test_the_cursor_moves_only_after_the_answer(make: Callable[..., Gateway], em
     emp.answer = answer
     gateway.dispatcher.deliver_round()
     assert seen == [0, numbers[9]]
+
+
+def test_a_row_set_aside_that_retention_took_is_given_up_and_counted(
+    make: Callable[..., Gateway], emp: SmallEmp
+) -> None:
+    gateway = make()
+    numbers = gateway.append(4)
+    emp.answer = refusing({numbers[1]})
+    gateway.dispatcher.deliver_round()
+    assert gateway.aside() == [numbers[1]]
+    later = MIDNIGHT + 90 * 86_400 * SECOND
+    while gateway.lmn.retain(later, Retention(live_s=1), {bytes(DEVICE): NOBODY_WAITS}).more:
+        pass
+    place_order(gateway.directory, "demo", OrderKind.AGAIN)
+    gateway.dispatcher.deliver_once()
+    assert gateway.aside() == []
+    assert gateway.wan.counts()["lost_set_aside"] == 1
+
+
+def test_a_row_set_aside_in_a_store_that_was_damaged_since_is_delivered_again(
+    make: Callable[..., Gateway], emp: SmallEmp
+) -> None:
+    gateway = make()
+    numbers = gateway.append(4)
+    emp.answer = refusing({numbers[1]})
+    gateway.dispatcher.deliver_round()
+    first = gateway.lmn.store_id
+    gateway.lmn._file.replace("a test")
+    assert gateway.lmn.store_id != first
+    gateway.lmn.append([])
+    emp.answer = lambda _: OK
+    place_order(gateway.directory, "demo", OrderKind.AGAIN)
+    gateway.dispatcher.deliver_once()
+    assert gateway.aside() == []
+    assert (first, numbers[1]) in {
+        (put.document.store_id, row.record_number) for put in emp.puts for row in put.document.rows
+    }
