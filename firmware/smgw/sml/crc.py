@@ -10,11 +10,6 @@ from enum import Enum
 _REVERSED = bytes(int(f"{octet:08b}"[::-1], 2) for octet in range(256))
 
 
-def _reflected_crc(octets: bytes, start: int) -> int:
-    crc = binascii.crc_hqx(octets.translate(_REVERSED), start)
-    return _REVERSED[crc & 0xFF] << 8 | _REVERSED[crc >> 8]
-
-
 class Crc(Enum):
     """A CRC family. One frame uses one family, for its transport and for every message in it."""
 
@@ -23,15 +18,21 @@ class Crc(Enum):
 
     def wire(self, octets: bytes) -> int:
         """The check sum of these octets as the big-endian number that its two octets on the wire make."""
-        if self is Crc.KERMIT:
-            return _reflected_crc(octets, 0)
-        crc = _reflected_crc(octets, 0xFFFF) ^ 0xFFFF
-        return (crc & 0xFF) << 8 | crc >> 8
+        if self is _KERMIT:
+            crc = binascii.crc_hqx(octets.translate(_REVERSED), 0)
+            return _REVERSED[crc & 0xFF] << 8 | _REVERSED[crc >> 8]
+        crc = binascii.crc_hqx(octets.translate(_REVERSED), 0xFFFF) ^ 0xFFFF
+        return _REVERSED[crc >> 8] << 8 | _REVERSED[crc & 0xFF]
 
     @staticmethod
     def matching(octets: bytes, wire: int) -> "Crc | None":
         """The family whose check sum of these octets is `wire`, or None."""
-        for family in Crc:
+        for family in _FAMILIES:
             if family.wire(octets) == wire:
                 return family
         return None
+
+
+# Looked up once: on the hot path a member of an enum costs as much as its check sum.
+_KERMIT = Crc.KERMIT
+_FAMILIES = tuple(Crc)

@@ -15,6 +15,7 @@ from smgw.sml.crc import Crc
 from smgw.sml.messages import Message, read_body, write_body
 
 _MESSAGE = 0x76
+_UNSIGNED = tlv.Kind.UNSIGNED
 _BEGINNING = re.compile(rb"\x76[\x01-\x0f\x80-\x8f]")  # what stands first in a message is an octet string
 
 
@@ -41,10 +42,12 @@ def decode_message(octets: bytes, position: int, crcs: Sequence[Crc]) -> tuple[M
         check, end = tlv.decode(octets, covered, depth=0)
     except tlv.TlvError as error:
         raise FileError(position, f"message not readable: {error}") from error
-    if check is None or check.kind is not tlv.Kind.UNSIGNED or not isinstance(check.value, int) or check.size > 2:
+    if check is None or check.kind is not _UNSIGNED or not isinstance(check.value, int) or check.size > 2:
         raise FileError(covered, "no check sum where a message ends")
-    crc = next((family for family in crcs if family.wire(octets[position:covered]) == check.value), None)
-    if crc is None:
+    for crc in crcs:
+        if crc.wire(octets[position:covered]) == check.value:
+            break
+    else:
         families = " nor ".join(family.value for family in crcs)
         raise FileError(position, f"wrong check sum of a message ({check.value:04x} is not {families})")
     if octets[end : end + 1] not in (b"\x00", b""):
@@ -52,7 +55,7 @@ def decode_message(octets: bytes, position: int, crcs: Sequence[Crc]) -> tuple[M
     if not isinstance(choice, tlv.Value) or not isinstance(choice.value, tuple) or len(choice.value) != 2:
         raise FileError(position, "a message body is a tag and its content")
     tag, content = choice.value
-    if tag is None or tag.kind is not tlv.Kind.UNSIGNED or not isinstance(tag.value, int):
+    if tag is None or tag.kind is not _UNSIGNED or not isinstance(tag.value, int):
         raise FileError(position, "a message without its tag")
     message = Message(_bytes(transaction_id), read_body(tag.value, content), _number(group), _number(abort_on_error))
     return message, crc, end + 1

@@ -13,7 +13,6 @@ from smgw.cosem import MeterTime, MeterTimeKind
 from smgw.errors import RemoteProtocolError
 from smgw.sml.tlv import Kind, Value, octets, sequence, signed, unsigned
 
-
 # A member of an enum looked up at each field would cost as much as reading the field.
 _KIND_OCTETS, _KIND_SIGNED, _KIND_UNSIGNED, _KIND_LIST = Kind.OCTETS, Kind.SIGNED, Kind.UNSIGNED, Kind.LIST
 
@@ -318,7 +317,7 @@ def _read_server_id(value: Value) -> bytes:
 
 
 def _read_number(value: Value) -> int:
-    if value.kind not in (_KIND_UNSIGNED, _KIND_SIGNED):
+    if value.kind is not _KIND_UNSIGNED and value.kind is not _KIND_SIGNED:
         raise LayoutError(f"{value.kind.name.lower()} where a number belongs")
     return value.value  # type: ignore[return-value]
 
@@ -403,9 +402,10 @@ def _optional(codec: _Codec) -> _Codec:
 def _list_of(codec: _Codec) -> _Codec:
     def read(value: Value) -> tuple[Any, ...]:
         elements = _read_list(value)
-        if any(element is None for element in elements):
+        present = [element for element in elements if element is not None]
+        if len(present) < len(elements):
             raise LayoutError("an absent element in a list")
-        return tuple(codec.read(element) for element in elements if element is not None)
+        return tuple(map(codec.read, present))
 
     return _Codec(read, lambda elements: sequence(*map(codec.write, elements)))
 
@@ -413,23 +413,23 @@ def _list_of(codec: _Codec) -> _Codec:
 def _record(kind: type[Any], **fields: _Codec) -> _Codec:
     """A list whose elements are the fields of `kind`, in the order given here."""
 
-    readers = [(name, codec.read, codec.optional) for name, codec in fields.items()]
-    nothing = (None,) * len(readers)
-    places = [list(fields).index(name) for name in kind._fields]
+    names = list(fields)
+    reads = [codec.read for codec in fields.values()]
+    required = [place for place, codec in enumerate(fields.values()) if not codec.optional]
+    places = [names.index(name) for name in kind._fields]
     in_order = places == sorted(places)
 
     def read(value: Value) -> Any:
-        elements = _read_list(value)
-        found = []
         # A list may be shorter than its record, if what it leaves out is optional, and longer.
-        for (name, read_field, optional), element in zip(readers, (*elements, *nothing), strict=False):
-            if element is not None:
-                found.append(read_field(element))
-            elif optional:
-                found.append(None)
-            else:
-                raise LayoutError(f"{kind.__name__} without {name}")
-        return kind._make(found if in_order else [found[place] for place in places])
+        found = [
+            None if element is None else read_field(element)
+            for read_field, element in zip(reads, _read_list(value), strict=False)
+        ]
+        found += [None] * (len(reads) - len(found))
+        for place in required:
+            if found[place] is None:
+                raise LayoutError(f"{kind.__name__} without {names[place]}")
+        return tuple.__new__(kind, found if in_order else [found[place] for place in places])
 
     def write(record: Any) -> Value:
         parts = []

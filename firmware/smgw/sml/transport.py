@@ -70,7 +70,8 @@ class FrameDecoder:
         events: list[Frame | Refused] = []
         while self._step(events):
             pass
-        self._expire(events, len(self._buffer))
+        if self._starts:
+            self._expire(events, len(self._buffer))
         self._forget()
         return events
 
@@ -88,14 +89,16 @@ class FrameDecoder:
         if first < 0:
             self._searched = max(self._searched, len(self._buffer) - 3)
             return False
-        followed = max(first, self._run_end)
-        match = _RUN.match(self._buffer, followed)
-        run_end = match.end() if match else followed
+        run_end = max(first + 4, self._run_end)
+        match = _RUN.match(self._buffer, run_end)
+        if match:
+            run_end = match.end()
         self._searched, self._run_end = first, run_end
         if len(self._buffer) < run_end + 4:
             return False
         self._searched = run_end
-        self._expire(events, run_end + 4)
+        if self._starts:
+            self._expire(events, run_end + 4)
         escaped = (run_end - first) % 8 >= 4
         follow = bytes(self._buffer[run_end : run_end + 4])
         if follow == START[4:]:
