@@ -3,8 +3,8 @@
 All good frames of the shared captures, in file order, one reader a file as the gateway has one a meter. Each round has
 other contents in every value, status, time, id and signature, and new check sums, so that nothing can be remembered by
 its content. SmlLib and we take turns, a round each; what counts is the median of the rounds' ratios of CPU time.
-Run alone: `python tests/bench/sml_shape.py`; exits 1 under a bar. `make bench` does not run it yet: the first sight of a
-shape misses its bar (about 1.3 times SmlLib where 2 is asked), and the known shape stands on its edge.
+Run alone: `python tests/bench/sml_shape.py`; exits 1 under a bar. `make bench` does not run it yet: the first sight of
+a shape misses its bar (about 1.3 times SmlLib where 2 is asked), and the known shape stands on its edge.
 """
 
 import gc
