@@ -173,6 +173,7 @@ def test_an_emp_that_stands_still_for_ten_seconds_stalls_nothing_and_gets_all(tm
     with Chain(tmp_path, meters, timeout=timeout) as chain:
         chain.start()
         time.sleep(1)
+        wait_until(chain.emp_keys, 10, "the EMP has not begun to take rows")
         begins = len(chain.wan.lines)
         with frozen(chain.emp):
             before = len(chain.captures("house"))

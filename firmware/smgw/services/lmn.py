@@ -107,7 +107,7 @@ class LmnService:
     def _keep_house(self) -> None:
         """Clock and retention, every second; a full or failing card is no reason to stop either."""
         saved = time.monotonic()
-        while not self._stopping.wait(_TICK):
+        while True:
             try:
                 self._discipline()
                 self._retention.tick(self._clock.stamp().utc_us)
@@ -119,6 +119,8 @@ class LmnService:
                 self._in_trouble = True
             else:
                 self._in_trouble = False
+            if self._stopping.wait(_TICK):
+                return
 
     def _reader(self, meter: MeterProfile) -> Reader:
         if not meter.polled:
@@ -151,5 +153,5 @@ class LmnService:
             return
         healthy = event.stamp.state is ClockState.SYNCHRONISED
         log.log(logging.INFO if healthy else logging.WARNING, "clock: %s", event.text)
+        self._store.save_clock(*self._clock.saved())  # written together with the entry
         self._store.log(str(event.kind), Level.INFO if healthy else Level.WARNING, event.text, event.stamp)
-        self._store.save_clock(*self._clock.saved())
