@@ -397,7 +397,9 @@ def test_a_clock_that_is_stepped_by_a_day_loses_and_doubles_nothing(
     with Chain(tmp_path, meters, ntp=ntp, environment=fake_time.environment(clock)) as chain:
         chain.start()
         if ntp:  # before that, captures carry the system's time, flagged as invalid
-            testbed.wait_until(lambda: chain.status()["clock"]["state"] == "synchronised", 10, "no time from the server")
+            testbed.wait_until(
+                lambda: chain.status()["clock"]["state"] == "synchronised", 10, "no time from the server"
+            )
         killer = Killer(chain, chance)
         steps = [-86_400, 3_600, -86_400, 86_400, -86_400, 90_000]
         for turn, seconds in enumerate(steps):

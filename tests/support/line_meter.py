@@ -50,7 +50,7 @@ def telegram(
     return encode_frame(encode_messages(messages, Crc.X25))
 
 
-def until(condition: Callable[[], object], seconds: float = 3.0) -> float:
+def until(condition: Callable[[], object], seconds: float = 10.0) -> float:
     """Wait until it holds; how long it took. Fails after `seconds`."""
     began = time.monotonic()
     while not condition():
