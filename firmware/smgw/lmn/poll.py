@@ -12,10 +12,10 @@ from collections.abc import Callable, Sequence
 from smgw.cosem import Capture, DeviceId, Stamp
 from smgw.errors import RemoteProtocolError, SmgwError
 from smgw.lmn import objects
-from smgw.lmn.push import GATHER
 from smgw.lmn.reader import Reader
 from smgw.lmn.sink import Clock, Sink
 from smgw.ports import Port
+from smgw.ports.port import GATHER_S
 from smgw.profiles.meter import MeterProfile
 from smgw.sml.attention import AttentionCode, attention_code, explain
 from smgw.sml.client import Answers, Client, Request
@@ -224,7 +224,7 @@ class PollReader(Reader):
         reason = ""
         if port.wait(max(seconds, 0)):
             self._answered = self._answered or self._clock.stamp()  # of the first octets
-            port.gather(GATHER / 10)
+            port.gather(GATHER_S / 10)
             for event in self._client.receive(port.read()):
                 if isinstance(event, Answers):
                     return event, ""

@@ -3,13 +3,12 @@
 from smgw.cosem import Capture, DeviceId, Stamp
 from smgw.lmn.reader import Reader
 from smgw.ports import Port
+from smgw.ports.port import GATHER_S
 from smgw.sml.habits import PIN_ADVICE, pin_locked
 from smgw.sml.messages import GetListResponse
 from smgw.sml.readings import readings
 from smgw.sml.telegram import Telegram, TelegramReader
 
-#: How long octets gather before they are looked at: fewer wake-ups, and still within 0.1 s of the last octet.
-GATHER = 0.05
 _TICK = 1.0
 #: On a line whose speed is known, the rest of a telegram as long as the last one is slept through: half the wake-ups.
 _MOST_SLEPT, _MOST_OCTETS = 0.5, 2048  # the kernel holds 4096 octets of a tty
@@ -30,7 +29,7 @@ class PushReader(Reader):
             now = self._clock.stamp()
             if not telegrams.receiving:
                 began, received = now, 0
-            port.gather(_rest(port, expected - received) if received else GATHER)
+            port.gather(_rest(port, expected - received) if received else GATHER_S)
             octets = port.read()
             received += len(octets)
             for event in telegrams.receive(octets):
@@ -64,5 +63,5 @@ class PushReader(Reader):
 def _rest(port: Port, octets: int) -> float:
     """How long so many octets still take, if the line has a speed; otherwise the shortest gathering."""
     if not port.paced:
-        return GATHER
-    return min(max(min(octets, _MOST_OCTETS) * port.settings.octet_time + _MARGIN, GATHER), _MOST_SLEPT)
+        return GATHER_S
+    return min(max(min(octets, _MOST_OCTETS) * port.settings.octet_time + _MARGIN, GATHER_S), _MOST_SLEPT)

@@ -15,11 +15,10 @@ from smgw.store.errors import StoreError
 from smgw.store.lmn_view import LmnView
 from smgw.store.lock import owner_running
 from smgw.store.records import MeterState, StoredRecord
-from smgw.store.wan_records import ChannelKind, ChannelState
+from smgw.store.wan_records import FAILING, ChannelKind, ChannelState
 from smgw.store.wan_view import WanView
 
 _READING = "reading"  # the one healthy state of a meter
-_FAILING = (ChannelKind.BACKING_OFF, ChannelKind.HELD)
 
 
 class Health(IntEnum):
@@ -229,7 +228,7 @@ def _emp(
     backlog = sum(
         lmn.backlog(meter.name, cursors.get((emp.name, meter.name), 0)) for meter in configuration.meters_for(emp)
     )
-    if channel is not None and channel.state in _FAILING:
+    if channel is not None and channel.state in FAILING:
         report.worse(Health.DEGRADED, f"EMP {emp.name}: {channel.state}: {channel.detail}")
     return {
         "name": emp.name,

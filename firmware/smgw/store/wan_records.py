@@ -14,6 +14,10 @@ class ChannelKind(StrEnum):
     WAITING_FOR_TIME = "waiting-for-time"
 
 
+#: Rows wait although there are some.
+FAILING = (ChannelKind.BACKING_OFF, ChannelKind.HELD)
+
+
 class OrderKind(StrEnum):
     """What a person at the command line asks for."""
 

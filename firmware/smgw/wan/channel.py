@@ -6,7 +6,7 @@ from collections.abc import Callable
 from smgw.cosem import Stamp
 from smgw.store.log_book import Level
 from smgw.store.wan import WanStore
-from smgw.store.wan_records import ChannelKind, ChannelState
+from smgw.store.wan_records import FAILING, ChannelKind, ChannelState
 from smgw.wan.exchange import Answer
 from smgw.wan.verdict import Verdict
 
@@ -15,7 +15,6 @@ log = logging.getLogger(__name__)
 #: `smgw status` shows the last acknowledgement to within this; more often would only wear the card.
 _ACK_SHOWN_EVERY_US = 60_000_000
 _TAKEN = 200  # whichever 2xx it was
-_FAILING = (ChannelKind.BACKING_OFF, ChannelKind.HELD)
 
 
 class Channel:
@@ -38,7 +37,7 @@ class Channel:
         last_ack_us = self._last_ack_us = self._now().utc_us
         news = self._status != _TAKEN or last_ack_us - self._written_us >= _ACK_SHOWN_EVERY_US
         self._status, self._detail, self.retry_after = _TAKEN, "", None
-        if self._state in _FAILING:
+        if self._state in FAILING:
             log.info("EMP %s: takes rows again", self._emp)
             self._store.log("delivery-resumed", Level.INFO, self._emp, self._now())
             self._enter(ChannelKind.DELIVERING)
@@ -68,14 +67,14 @@ class Channel:
 
     def wait(self, seconds: float) -> None:
         """The next try is in so many seconds."""
-        if self._state not in _FAILING:
+        if self._state not in FAILING:
             self._enter(ChannelKind.BACKING_OFF)
         self._write(self._now().utc_us + int(seconds * 1e6))
 
     def idle(self) -> None:
         """All that waited is delivered."""
         if self._state is not ChannelKind.IDLE:
-            if self._state in _FAILING:
+            if self._state in FAILING:
                 self._store.log("delivery-resumed", Level.INFO, self._emp, self._now())
             self._enter(ChannelKind.IDLE)
             self._write(None)

@@ -7,7 +7,6 @@ import re
 import socket
 import threading
 import time
-import uuid
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -16,6 +15,7 @@ from urllib3.connection import HTTPConnection
 from urllib3.exceptions import HTTPError
 
 from smgw.cosem import DeviceId
+from smgw.webservice.headers import new_cid
 
 MEDIA_TYPE = "application/vnd.de-dke-k461-cosem+xml"
 _READ_OF_ANSWER = 2048  # an error page is read so far; what it says goes into status and log
@@ -92,7 +92,7 @@ class Exchange:
         headers = {
             "Content-Type": MEDIA_TYPE,
             "Accept": MEDIA_TYPE,
-            "x-CID": f"uuid:{uuid.uuid4()}",
+            "x-CID": new_cid(),
             **more,
         }
         # The pool's timeouts are for single reads: an EMP that drips its answer is cut off by this.
