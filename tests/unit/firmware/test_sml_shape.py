@@ -59,18 +59,18 @@ def flip(octets: bytes, generator: random.Random) -> bytes:
 
 def overwrite(octets: bytes, generator: random.Random) -> bytes:
     """Octets that mean something to somebody, in place of as many."""
-    place = generator.randrange(1, len(octets))
+    place = generator.randint(1, len(octets))
     other = generator.choice((ESCAPE, ESCAPE + b"\x1a\x00", b"\x01", b"\x00", b"\x76", b"\xff" * 4, b"\x80" * 8))
     return (octets[:place] + other + octets[place + len(other) :])[: len(octets)]
 
 
 def insert(octets: bytes, generator: random.Random) -> bytes:
-    place = generator.randrange(1, len(octets))
+    place = generator.randint(1, len(octets))
     return octets[:place] + generator.choice((b"\x01", b"\x00", b"\x62\x01", ESCAPE)) + octets[place:]
 
 
 def remove(octets: bytes, generator: random.Random) -> bytes:
-    place = generator.randrange(1, len(octets))
+    place = generator.randint(1, len(octets))
     return octets[:place] + octets[place + generator.randint(1, 4) :]
 
 
