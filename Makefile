@@ -10,9 +10,9 @@ PEERS := .venv-peers
 BIN := $(VENV)/bin
 PIP_INSTALL := -m pip install --quiet --disable-pip-version-check -c constraints.txt
 TOOLS := pytest pytest-cov hypothesis ruff mypy import-linter types-pyserial types-lxml
-PEER_PACKAGES := smllib pysml
+PEER_PACKAGES := smllib pysml gurux-dlms pydlms-client dlms-cosem
 DEVICE_PYTHON := /usr/bin/python3
-DEVICE_MODULES := serial, lxml, urllib3, ntplib, pytest, hypothesis
+DEVICE_MODULES := serial, lxml, urllib3, ntplib, cryptography, pytest, hypothesis
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s  %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))

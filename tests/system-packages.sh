@@ -5,7 +5,7 @@ set -u
 
 packages="chrony libfaketime"
 # What the device has: the unit tests of the firmware run against these versions too.
-packages="$packages python3-serial python3-lxml python3-urllib3 python3-ntplib python3-pytest python3-hypothesis"
+packages="$packages python3-serial python3-lxml python3-urllib3 python3-ntplib python3-cryptography python3-pytest python3-hypothesis"
 
 missing() {
     for package in $packages; do
