@@ -1,1 +1,26 @@
-"""HDLC after IEC 62056-46: frames of format type 3 and the link over them. Octets in, events out."""
+"""HDLC after IEC 62056-46: frames of format type 3 and the link over them. Octets in, events out.
+
+The face that everything below DLMS shows (`hdlc.Link`, `dlms.wrapper.Wrapper`), so that a session does not know what
+carries it. Whole APDUs go down and come up; the LLC header, segments, windows, retransmission stay below.
+
+verb                            what it does
+connect(now)                    primary: SNRM; `Connected` follows. The wrapper says `Connected` at once.
+send(apdu, now)                 one APDU, cut into segments as needed. Primary: an answer is waited for.
+send_unnumbered(apdu, now)      one APDU that waits for no answer and may come at any time (HDLC: UI frame)
+disconnect(now)                 primary: DISC; `Disconnected` follows, whatever the peer says. Also allowed before connect.
+receive(data, now)              octets that came, in pieces of any size
+deadline(now)                   when `expire` is due, None while nothing is waited for
+expire(now)                     a lost answer is polled for (RR), SNRM is repeated; at last `Disconnected`
+
+Every verb returns list[Event], to be handled in order; `now` is monotonic seconds. The events (`hdlc.events`):
+
+Transmit(octets)                            write these to the port, now and in order
+Connected(peer, parameters)                 peer: the other side's SAP; parameters: None over the wrapper
+ApduReceived(apdu, unnumbered, source)      without LLC header; unnumbered: pushed in a UI frame, no answer to anything
+Disconnected(reason)                        the link is down (reason in words; "" if we asked); `connect` may follow
+FrameRefused(reason, octets)                octets on the line that made no frame; nothing needs to be done
+
+`connected` and `busy` (an answer is waited for) tell the state. `Link.client(...)`, `Wrapper.client(...)` make the
+primary, `.server(...)` the secondary, which sends when it is asked (or `send_unnumbered`); its `send` before the
+primary's turn is kept until then. `hdlc.Listener` takes pushes alone: any address, no link.
+"""
