@@ -5,11 +5,11 @@ import os
 import re
 import select
 import socket
-import threading
 import time
 
 from serial.urlhandler import protocol_socket
 
+from smgw.patience import patiently
 from smgw.ports.errors import PortError, PortWoken
 from smgw.ports.wake import Wake
 
@@ -74,25 +74,16 @@ def _resolve(url: str, host: str, port: int, wake: Wake, deadline: float) -> lis
     try:
         return _addresses(host, port, socket.AI_NUMERICHOST)
     except (OSError, UnicodeError):
-        pass  # a name needs the resolver, which cannot be interrupted: it gets a thread that may be left behind
-    found: list[list[_Address]] = []
-    fault: list[OSError | UnicodeError] = []
-
-    def look_up() -> None:
-        try:
-            found.append(_addresses(host, port, 0))
-        except (OSError, UnicodeError) as error:
-            fault.append(error)
-
-    thread = threading.Thread(target=look_up, name=f"resolve {host}", daemon=True)
-    thread.start()
-    while thread.is_alive() and time.monotonic() < deadline:
+        pass  # a name needs the resolver, which cannot be interrupted
+    left = deadline - time.monotonic()
+    try:
+        return patiently(f"resolve {host}", lambda: _addresses(host, port, 0), left, wake.is_set)
+    except TimeoutError:
         if wake.is_set():
-            raise PortWoken(url, "stopped while looking up the host")
-        thread.join(0.05)
-    if found:
-        return found[0]
-    why = str(fault[0]) if fault else f"no answer within {CONNECT_S:.0f} s"
+            raise PortWoken(url, "stopped while looking up the host") from None
+        why = f"no answer within {CONNECT_S:g} s"
+    except (OSError, UnicodeError) as error:
+        why = str(error)
     raise PortError(url, f"cannot find the host {host}: {why}; give its address, or mend its name")
 
 

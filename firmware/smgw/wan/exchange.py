@@ -2,12 +2,9 @@
 
 import contextlib
 import gzip
-import queue
 import re
 import socket
 import threading
-import time
-from collections.abc import Callable
 from typing import NamedTuple
 
 import urllib3
@@ -15,6 +12,7 @@ from urllib3.connection import HTTPConnection
 from urllib3.exceptions import HTTPError
 
 from smgw.cosem import DeviceId
+from smgw.patience import patiently
 from smgw.webservice.headers import new_cid
 
 MEDIA_TYPE = "application/vnd.de-dke-k461-cosem+xml"
@@ -64,7 +62,7 @@ class Exchange:
             """Known to `abort` from the moment it is open; `end` interrupts even the opening."""
 
             def _new_conn(self) -> socket.socket:
-                return _connected(super()._new_conn, seconds, ended)
+                return patiently("connect", super()._new_conn, seconds, ended.is_set, socket.socket.close)
 
             def connect(self) -> None:
                 super().connect()
@@ -137,44 +135,6 @@ class Exchange:
         if self._pool is not None:
             self._pool.close()
             self._pool = None
-
-
-def _connected(connect: Callable[[], socket.socket], seconds: float, ended: threading.Event) -> socket.socket:
-    """What `connect` returns or raises, at most after `seconds`, which bounds the name server too.
-
-    It runs in a thread of its own, left behind where it takes longer or `ended` is set: neither can be interrupted.
-    """
-    results: queue.SimpleQueue[socket.socket | Exception] = queue.SimpleQueue()
-    given_up = threading.Event()
-
-    def run() -> None:
-        try:
-            results.put(connect())
-        except Exception as error:  # raised where it is waited for
-            results.put(error)
-        if given_up.is_set():
-            _discard(results)
-
-    threading.Thread(target=run, name="connect", daemon=True).start()
-    deadline = time.monotonic() + seconds
-    while not ended.is_set() and time.monotonic() < deadline:
-        try:
-            result = results.get(timeout=0.05)
-        except queue.Empty:
-            continue
-        if isinstance(result, Exception):
-            raise result
-        return result
-    given_up.set()
-    _discard(results)
-    raise TimeoutError("stopping" if ended.is_set() else f"no connection within {seconds:g} s")
-
-
-def _discard(results: "queue.SimpleQueue[socket.socket | Exception]") -> None:
-    with contextlib.suppress(queue.Empty):
-        left = results.get_nowait()
-        if isinstance(left, socket.socket):
-            left.close()
 
 
 def _takes_gzip(accept_encoding: str) -> bool:

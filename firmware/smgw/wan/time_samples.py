@@ -11,10 +11,9 @@ import re
 import secrets
 import select
 import socket
-import time
 from collections.abc import Callable, Sequence
 from enum import StrEnum
-from threading import Event, Thread
+from threading import Event
 from typing import Any, NamedTuple
 
 import ntplib
@@ -22,6 +21,7 @@ import ntplib
 from smgw.clock.sample import TimeSample
 from smgw.clock.source import Source
 from smgw.errors import SmgwError
+from smgw.patience import patiently
 
 NTP_PORT = 123
 PACKET_OCTETS = 48
@@ -254,22 +254,14 @@ class NtpSampler:
         return Refusal.STOPPED
 
     def _resolve(self, server: NtpServer) -> list[_Address] | Refusal:
-        """The server's addresses. The resolver blocks as long as it likes, so it does that in a thread of its own."""
-        found: list[_Address] = []
-        done = Event()
+        """The server's addresses."""
 
-        def look_up() -> None:
-            try:
-                for family, _, _, _, address in socket.getaddrinfo(server.host, server.port, type=socket.SOCK_DGRAM):
-                    found.append((family, address))
-            except (OSError, UnicodeError):
-                _log.debug("time server %s", server, exc_info=True)
-            finally:
-                done.set()
+        def look_up() -> list[_Address]:
+            found = socket.getaddrinfo(server.host, server.port, type=socket.SOCK_DGRAM)
+            return [(family, address) for family, _, _, _, address in found]
 
-        Thread(target=look_up, name=f"resolve {server.host}", daemon=True).start()
-        give_up = time.monotonic() + _RESOLVE_TIMEOUT_S
-        while not done.wait(_SLICE_S) and time.monotonic() < give_up:
-            if self._stop.is_set():
-                return Refusal.STOPPED
-        return list(found) or Refusal.UNRESOLVED
+        try:
+            return patiently(f"resolve {server.host}", look_up, _RESOLVE_TIMEOUT_S, self._stop.is_set)
+        except (OSError, UnicodeError):
+            _log.debug("time server %s", server, exc_info=True)
+            return Refusal.STOPPED if self._stop.is_set() else Refusal.UNRESOLVED

@@ -1,0 +1,64 @@
+"""Waiting for a call that cannot be interrupted (a resolver, a TLS handshake) no longer than one wants to."""
+
+import contextlib
+import queue
+import threading
+import time
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+_SLICE = 0.05  # s; how soon the end of patience is noticed
+
+
+def patiently(
+    name: str, call: Callable[[], T], seconds: float, ended: Callable[[], bool], late: Callable[[T], None] | None = None
+) -> T:
+    """What `call` returns or raises; TimeoutError after so many seconds, or as soon as `ended()` is true.
+
+    The call runs in a thread `name` of its own, which is left behind where it takes longer. What it returns then goes
+    to `late`, so that it can be closed.
+    """
+    left = _Left(late)
+    threading.Thread(target=left.run, args=(call,), name=name, daemon=True).start()
+    deadline = time.monotonic() + seconds
+    while not ended() and time.monotonic() < deadline:
+        with contextlib.suppress(queue.Empty):
+            return left.result(_SLICE)
+    left.give_up()
+    raise TimeoutError("stopping" if ended() else f"no answer within {seconds:g} s")
+
+
+class _Left(Generic[T]):
+    """A call in a thread, and whether somebody still waits for it."""
+
+    def __init__(self, late: Callable[[T], None] | None) -> None:
+        self._late = late
+        self._results: queue.SimpleQueue[tuple[T] | Exception] = queue.SimpleQueue()
+        self._given_up = threading.Event()
+
+    def run(self, call: Callable[[], T]) -> None:
+        try:
+            self._results.put((call(),))
+        except Exception as error:  # raised where it is waited for
+            self._results.put(error)
+        if self._given_up.is_set():
+            self._discard()
+
+    def result(self, seconds: float) -> T:
+        """Raises queue.Empty if there is none yet."""
+        result = self._results.get(timeout=seconds)
+        if isinstance(result, Exception):
+            raise result
+        return result[0]
+
+    def give_up(self) -> None:
+        self._given_up.set()
+        self._discard()  # both sides do, so that none comes between
+
+    def _discard(self) -> None:
+        with contextlib.suppress(queue.Empty):
+            left = self._results.get_nowait()
+            if self._late is not None and not isinstance(left, Exception):
+                self._late(left[0])
