@@ -1,0 +1,410 @@
+"""A-XDR: COSEM data as octets (IEC 62056-6-2, 4.1.5; IEC 61334-6).
+
+tag (1) | length, where the type has none of its own | content
+
+    null-data, dont-care   nothing                   array, structure   number of elements, then these
+    integers, enum         1, 2, 4 or 8 octets       bit-string         number of bits, then whole octets
+    floats                 4 or 8 octets             strings            number of octets, then these
+    boolean, bcd           1 octet                   date-time 12 octets, date 5, time 4
+    compact-array          one description of all elements, number of octets, then the elements without their tags
+
+A length below 128 is one octet; else 80 plus the number of octets that it takes. Floats, dates and times stay octets.
+"""
+
+import struct
+from collections.abc import Callable
+from itertools import repeat
+from typing import Any
+
+from smgw.cosem.data import NULL, RANGE, Data, DataType
+from smgw.errors import LocalProtocolError, RemoteProtocolError
+
+
+class AxdrError(RemoteProtocolError):
+    """Octets that are no A-XDR data."""
+
+    def __init__(self, position: int, what: str) -> None:
+        super().__init__(f"octet {position}: {what}")
+        self.position = position
+        self.what = what
+
+
+#: Data inside data, at most. The deepest of the standard is the object list, with six.
+MAX_DEPTH = 24
+
+_ARRAY, _STRUCTURE, _COMPACT = DataType.ARRAY, DataType.STRUCTURE, DataType.COMPACT_ARRAY
+_BIT_STRING = DataType.BIT_STRING
+_TYPES: list[DataType | None] = [None] * 256
+for _type in DataType:
+    _TYPES[_type] = _type
+_EMPTY = frozenset({DataType.NULL_DATA, DataType.DONT_CARE})
+_STRINGS = frozenset({DataType.OCTET_STRING, DataType.VISIBLE_STRING, DataType.UTF8_STRING})
+#: Content octets of the types that always have the same number of them.
+SIZE: dict[DataType, int] = {
+    **dict.fromkeys(_EMPTY, 0),
+    **{kind: (high - low).bit_length() // 8 for kind, (low, high) in RANGE.items()},
+    DataType.BOOLEAN: 1,
+    DataType.BCD: 1,
+    DataType.FLOATING_POINT: 4,
+    DataType.FLOAT32: 4,
+    DataType.FLOAT64: 8,
+    DataType.DATE_TIME: 12,
+    DataType.DATE: 5,
+    DataType.TIME: 4,
+}
+#: How `struct` reads the whole numbers.
+NUMBER_CODE: dict[DataType, str] = {
+    DataType.BOOLEAN: "B",
+    DataType.ENUM: "B",
+    DataType.UNSIGNED: "B",
+    DataType.INTEGER: "b",
+    DataType.LONG_UNSIGNED: "H",
+    DataType.LONG: "h",
+    DataType.DOUBLE_LONG_UNSIGNED: "I",
+    DataType.DOUBLE_LONG: "i",
+    DataType.LONG64_UNSIGNED: "Q",
+    DataType.LONG64: "q",
+}
+_new = tuple.__new__  # makes a Data in half the time that its constructor takes
+
+
+def _one_octet(kind: DataType, octet: int) -> Data:
+    number = octet - 256 if kind is DataType.INTEGER and octet > 127 else octet
+    return Data(kind, int(octet != 0) if kind is DataType.BOOLEAN else number)
+
+
+# By tag: a value that has no content; all values there are of one octet; how to read what has a fixed size.
+_WHOLE: list[Data | None] = [Data(kind, None) if kind in _EMPTY else None for kind in _TYPES]
+_NUMBERS: list[tuple[Data, ...] | None] = [
+    tuple(_one_octet(kind, octet) for octet in range(256)) if kind in NUMBER_CODE and SIZE[kind] == 1 else None
+    for kind in _TYPES
+]
+_FIXED: list[tuple[DataType, int, Callable[[bytes, int], tuple[Any, ...]]] | None] = [
+    (kind, SIZE[kind], struct.Struct(f">{NUMBER_CODE.get(kind) or f'{SIZE[kind]}s'}").unpack_from)
+    if kind is not None and SIZE.get(kind)
+    else None
+    for kind in _TYPES
+]
+
+
+def decode(octets: bytes, position: int = 0, depth: int = MAX_DEPTH) -> tuple[Data, int]:
+    """The value at `position` and the position behind it; AxdrError if there is none, or nested deeper than `depth`.
+
+    A text that is no UTF-8 comes as the octet-string it is; a visible-string is read as Latin-1.
+    """
+    try:
+        tag = octets[position]
+        fixed = _FIXED[tag]
+        if fixed is not None:
+            return _decode_fixed(octets, position, fixed)
+        if tag in (_ARRAY, _STRUCTURE):
+            return _decode_list(octets, position, depth)
+        if tag == _COMPACT:
+            return _decode_compact(octets, position, depth)
+        kind = _TYPES[tag]
+        if kind is None:
+            raise AxdrError(position, f"no data type has the tag {tag:02x}")
+        return _decode_content(octets, position + 1, kind)
+    except IndexError:
+        raise AxdrError(position, f"data cut off at the end of {len(octets)} octets") from None
+
+
+def decode_all(octets: bytes) -> Data:
+    """The one value that these octets are; AxdrError if octets are left behind it."""
+    value, end = decode(octets)
+    if end != len(octets):
+        raise AxdrError(end, f"{len(octets) - end} octets behind the data")
+    return value
+
+
+def _decode_fixed(octets: bytes, position: int, fixed: tuple[DataType, int, Any]) -> tuple[Data, int]:
+    kind, size, unpack = fixed
+    end = position + 1 + size
+    if end > len(octets):
+        raise AxdrError(position, f"{kind.name} of {size} octets is cut off after {len(octets) - position - 1}")
+    numbers = _NUMBERS[kind]
+    if numbers is not None:
+        return numbers[octets[position + 1]], end
+    return _new(Data, (kind, unpack(octets, position + 1)[0])), end
+
+
+def _decode_list(octets: bytes, position: int, depth: int) -> tuple[Data, int]:
+    if depth == 0:
+        raise AxdrError(position, "data nested too deep")
+    count = octets[position + 1]
+    content = position + 2
+    if count > 127:
+        count, content = read_length(octets, position + 1)
+    if count > len(octets) - content:  # every element has an octet at least: refuse before building anything
+        raise AxdrError(position, f"{count} elements in {len(octets) - content} octets")
+    elements: list[Data] = []
+    append = elements.append
+    fixed_by_tag, numbers_by_tag, whole_by_tag = _FIXED, _NUMBERS, _WHOLE
+    for _ in range(count):
+        tag = octets[content]
+        fixed = fixed_by_tag[tag]
+        if fixed is not None:  # nearly all there is, so read without a call
+            numbers = numbers_by_tag[tag]
+            if numbers is not None:
+                append(numbers[octets[content + 1]])
+                content += 2
+                continue
+            kind, size, unpack = fixed
+            try:
+                append(_new(Data, (kind, unpack(octets, content + 1)[0])))
+            except struct.error:
+                raise AxdrError(content, f"{kind.name} of {size} octets is cut off") from None
+            content += size + 1
+            continue
+        whole = whole_by_tag[tag]
+        if whole is not None:
+            append(whole)
+            content += 1
+        else:
+            element, content = decode(octets, content, depth - 1)
+            append(element)
+    return _new(Data, (_TYPES[octets[position]], tuple(elements))), content
+
+
+def _decode_content(octets: bytes, position: int, kind: DataType) -> tuple[Data, int]:
+    """A value without its tag: a string, or what has a fixed size."""
+    size = SIZE.get(kind)
+    if size is not None:
+        if not size:
+            return Data(kind, None), position
+        value, end = _decode_fixed(octets, position - 1, _FIXED[kind] or (kind, size, None))
+        return value, end
+    length, content = read_length(octets, position)
+    end = content + ((length + 7) // 8 if kind is _BIT_STRING else length)
+    if end > len(octets):
+        raise AxdrError(position, f"{kind.name} of {end - content} octets is cut off after {len(octets) - content}")
+    return _string(kind, octets[content:end], length), end
+
+
+def _string(kind: DataType, raw: bytes, bits: int) -> Data:
+    if kind is DataType.OCTET_STRING:
+        return _new(Data, (kind, raw))
+    if kind is DataType.VISIBLE_STRING:
+        return Data(kind, raw.decode("latin-1"))
+    if kind is DataType.UTF8_STRING:
+        try:
+            return Data(kind, raw.decode())
+        except UnicodeDecodeError:
+            return Data(DataType.OCTET_STRING, raw)
+    return Data(_BIT_STRING, f"{int.from_bytes(raw, 'big'):0{8 * len(raw)}b}"[:bits] if bits else "")
+
+
+def read_length(octets: bytes, position: int) -> tuple[int, int]:
+    """The length at `position` and the position behind it; AxdrError if it is cut off or beyond 32 bits."""
+    try:
+        first = octets[position]
+    except IndexError:
+        raise AxdrError(position, "cut off before a length") from None
+    if first < 128:
+        return first, position + 1
+    size = first & 127
+    if not 1 <= size <= 4:
+        raise AxdrError(position, f"no length begins with {first:02x}")
+    end = position + 1 + size
+    if end > len(octets):
+        raise AxdrError(position, "cut off in a length")
+    return int.from_bytes(octets[position + 1 : end], "big"), end
+
+
+def length(number: int) -> bytes:
+    """A length as octets."""
+    if number < 128:
+        return bytes((number,))
+    size = (number.bit_length() + 7) // 8
+    return bytes((0x80 | size,)) + number.to_bytes(size, "big")
+
+
+def end(octets: bytes, position: int = 0, depth: int = MAX_DEPTH) -> int:
+    """The position behind the value at `position`, which is only measured; AxdrError if there is none."""
+    waiting = [1]  # elements that each open list still lacks
+    try:
+        while waiting:
+            if not waiting[-1]:
+                waiting.pop()
+                continue
+            waiting[-1] -= 1
+            tag = octets[position]
+            kind = _TYPES[tag]
+            if kind is None:
+                raise AxdrError(position, f"no data type has the tag {tag:02x}")
+            size = SIZE.get(kind)
+            if size is not None:
+                position += 1 + size
+            elif kind is _ARRAY or kind is _STRUCTURE:
+                if len(waiting) > depth:
+                    raise AxdrError(position, "data nested too deep")
+                count, content = read_length(octets, position + 1)
+                if count > len(octets) - content:
+                    raise AxdrError(position, f"{count} elements in {len(octets) - content} octets")
+                waiting.append(count)
+                position = content
+            elif kind is _COMPACT:
+                if len(waiting) > depth:
+                    raise AxdrError(position, "data nested too deep")
+                _, content = _read_description(octets, position + 1, depth - len(waiting))
+                size, content = read_length(octets, content)
+                position = content + size
+            else:
+                size, content = read_length(octets, position + 1)
+                position = content + ((size + 7) // 8 if kind is _BIT_STRING else size)
+    except IndexError:
+        raise AxdrError(position, f"data cut off at the end of {len(octets)} octets") from None
+    if position > len(octets):
+        raise AxdrError(position, f"data cut off at the end of {len(octets)} octets")
+    return position
+
+
+# A compact-array describes its elements once: a type's tag; for an array the number of elements (2 octets) and their
+# one description; for a structure the number of elements (a length) and the description of each.
+_Description = tuple[DataType, int, tuple["_Description", ...]]
+
+
+def _decode_compact(octets: bytes, position: int, depth: int) -> tuple[Data, int]:
+    if depth == 0:
+        raise AxdrError(position, "data nested too deep")
+    description, content = _read_description(octets, position + 1, depth - 1)
+    size, content = read_length(octets, content)
+    end = content + size
+    if end > len(octets):
+        raise AxdrError(position, f"compact-array of {size} octets is cut off after {len(octets) - content}")
+    try:
+        return Data(_COMPACT, _decode_elements(octets[content:end], description)), end
+    except AxdrError as error:
+        raise AxdrError(content + error.position, f"{error.what}, in a compact-array") from None
+
+
+def _decode_elements(octets: bytes, description: _Description) -> tuple[Data, ...]:
+    elements: list[Data] = []
+    room, position = _Room(4 * len(octets)), 0
+    while position < len(octets):
+        element, position = _decode_described(octets, position, description, room)
+        elements.append(element)
+    return tuple(elements)
+
+
+class _Room:
+    """How many values a compact-array may still hold: an element of nulls takes no octet, but it takes memory."""
+
+    def __init__(self, values: int) -> None:
+        self._left = values
+
+    def take(self, position: int) -> None:
+        self._left -= 1
+        if self._left < 0:
+            raise AxdrError(position, "more values than its octets can hold")
+
+
+def _read_description(octets: bytes, position: int, depth: int) -> tuple[_Description, int]:
+    """A type, the number of its elements, and what these are (of an array, one description for all)."""
+    tag = octets[position]
+    kind = _TYPES[tag]
+    if kind is None or kind is _COMPACT:
+        raise AxdrError(position, f"no compact-array has elements of the tag {tag:02x}")
+    position += 1
+    if kind is not _ARRAY and kind is not _STRUCTURE:
+        return (kind, 0, ()), position
+    if depth == 0:
+        raise AxdrError(position, "data nested too deep")
+    if kind is _ARRAY:
+        if position + 2 > len(octets):
+            raise AxdrError(position, "cut off in a description")
+        element, content = _read_description(octets, position + 2, depth - 1)
+        return (kind, int.from_bytes(octets[position : position + 2], "big"), (element,)), content
+    count, content = read_length(octets, position)
+    if count > len(octets) - content:
+        raise AxdrError(position, f"structures of {count} elements in {len(octets)} octets")
+    members = []
+    for _ in range(count):
+        member, content = _read_description(octets, content, depth - 1)
+        members.append(member)
+    return (kind, count, tuple(members)), content
+
+
+def _decode_described(octets: bytes, position: int, description: _Description, room: _Room) -> tuple[Data, int]:
+    kind, count, members = description
+    room.take(position)
+    if kind is not _ARRAY and kind is not _STRUCTURE:
+        return _decode_content(octets, position, kind)
+    elements = []
+    for member in members if kind is _STRUCTURE else repeat(members[0], count):
+        element, position = _decode_described(octets, position, member, room)
+        elements.append(element)
+    return Data(kind, tuple(elements)), position
+
+
+def encode(data: Data) -> bytes:
+    """The octets of a value; LocalProtocolError if the value is none of its type.
+
+    The elements of a compact-array must be of one make: same types, and arrays in them of one length.
+    """
+    kind, value = data
+    if kind is not _COMPACT:
+        if kind in (_ARRAY, _STRUCTURE) and isinstance(value, tuple):
+            return bytes((kind,)) + length(len(value)) + b"".join(map(encode, value))
+        return bytes((kind,)) + _content(data)
+    if not isinstance(value, tuple):
+        raise _unfit(data)
+    description = _describe(value[0] if value else NULL)
+    if any(_describe(element) != description for element in value):
+        raise LocalProtocolError("a compact-array of elements of several makes; send an array")
+    content = b"".join(map(_content, value))
+    if value and not content:
+        raise LocalProtocolError("a compact-array of empty elements; send an array")
+    return bytes((kind,)) + description + length(len(content)) + content
+
+
+def _describe(data: Data) -> bytes:
+    kind, value = data
+    if kind is _COMPACT:
+        raise LocalProtocolError("a compact-array inside a compact-array")
+    if kind not in (_ARRAY, _STRUCTURE) or not isinstance(value, tuple):
+        return bytes((kind,))
+    if kind is _STRUCTURE:
+        return bytes((kind,)) + length(len(value)) + b"".join(map(_describe, value))
+    descriptions = {_describe(element) for element in value} or {bytes((DataType.NULL_DATA,))}
+    if len(descriptions) > 1 or len(value) > 0xFFFF:
+        raise LocalProtocolError("an array of elements of several makes in a compact-array")
+    return bytes((kind,)) + len(value).to_bytes(2, "big") + descriptions.pop()
+
+
+def _content(data: Data) -> bytes:
+    """The octets of a value without its tag, and of the elements without theirs."""
+    kind, value = data
+    if isinstance(value, tuple):
+        if kind in (_ARRAY, _STRUCTURE):
+            return b"".join(map(_content, value))
+    elif isinstance(value, bytes):
+        if kind is DataType.OCTET_STRING:
+            return length(len(value)) + value
+        if kind not in NUMBER_CODE and SIZE.get(kind) == len(value) > 0:
+            return value
+    elif isinstance(value, str):
+        if kind is _BIT_STRING and not value.strip("01"):
+            return length(len(value)) + int(value.ljust((len(value) + 7) // 8 * 8, "0") or "0", 2).to_bytes(
+                (len(value) + 7) // 8, "big"
+            )
+        if kind in _STRINGS and kind is not DataType.OCTET_STRING:
+            return _text(data, value)
+    elif value is None:
+        if kind in _EMPTY:
+            return b""
+    elif kind in RANGE and RANGE[kind][0] <= value <= RANGE[kind][1]:
+        return value.to_bytes(SIZE[kind], "big", signed=RANGE[kind][0] < 0)
+    raise _unfit(data)
+
+
+def _text(data: Data, value: str) -> bytes:
+    try:
+        raw = value.encode("latin-1" if data.type is DataType.VISIBLE_STRING else "utf-8")
+    except UnicodeEncodeError:
+        raise _unfit(data) from None
+    return length(len(raw)) + raw
+
+
+def _unfit(data: Data) -> LocalProtocolError:
+    return LocalProtocolError(f"{data.value!r:.60} is no value of the type {data.type.name}")
