@@ -7,7 +7,7 @@ verb                            what it does
 connect(now)                    primary: SNRM; `Connected` follows. The wrapper says `Connected` at once.
 send(apdu, now)                 one APDU, cut into segments as needed. Primary: an answer is waited for.
 send_unnumbered(apdu, now)      one APDU that waits for no answer and may come at any time (HDLC: UI frame)
-disconnect(now)                 primary: DISC; `Disconnected` follows, whatever the peer says. Also allowed before connect.
+disconnect(now)                 primary: DISC; `Disconnected` follows, whatever the peer says. Allowed before connect.
 receive(data, now)              octets that came, in pieces of any size
 deadline(now)                   when `expire` is due, None while nothing is waited for
 expire(now)                     a lost answer is polled for (RR), SNRM is repeated; at last `Disconnected`

@@ -8,6 +8,7 @@ import binascii
 from enum import Enum
 
 _REVERSED = bytes(int(f"{octet:08b}"[::-1], 2) for octet in range(256))
+_X25_REST = 0x1D0F  # what is left of octets and their check sum together, bits reversed
 
 
 class Crc(Enum):
@@ -36,3 +37,8 @@ class Crc(Enum):
 # Looked up once: on the hot path a member of an enum costs as much as its check sum.
 _KERMIT = Crc.KERMIT
 _FAMILIES = tuple(Crc)
+
+
+def x25_intact(octets: bytes) -> bool:
+    """True if the last two octets are the X.25 check sum, low octet first, of those before them."""
+    return binascii.crc_hqx(octets.translate(_REVERSED), 0xFFFF) == _X25_REST

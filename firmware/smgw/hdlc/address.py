@@ -1,0 +1,77 @@
+"""HDLC addresses (IEC 62056-46, 6.4.2): 1, 2 or 4 octets, seven bits each, the last marked by its lowest bit.
+
+octets  1   upper
+        2   upper, lower                  7 bits each
+        4   upper (14 bits), lower (14 bits), high seven bits first
+
+A client's address is its service access point (16 is 21, 1 is 03). Of a server, upper is the logical device (1 is the
+management device) and lower the physical one, by which meters on one bus are told apart. How many octets a meter
+wants, and how its physical address is made of its serial number, is a maker's habit.
+"""
+
+from dataclasses import dataclass
+from typing import Self
+
+from smgw.errors import LocalProtocolError, RemoteProtocolError
+
+NO_STATION = 0
+#: Lower addresses that mean any device; the answer then comes from its own address.
+_CALLING = {2: 0x7E, 4: 0x3FFE}
+_ALL = {2: 0x7F, 4: 0x3FFF}
+LENGTHS = (1, 2, 4)
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """One station. `lower` is None exactly when it is of one octet; `length` follows from the values unless given."""
+
+    upper: int
+    lower: int | None = None
+    length: int = 0
+
+    def __post_init__(self) -> None:
+        if not self.length:
+            object.__setattr__(self, "length", _shortest(self.upper, self.lower))
+        limit = 0x3FFF if self.length == 4 else 0x7F
+        if (
+            self.length not in LENGTHS
+            or (self.lower is None) != (self.length == 1)
+            or not 0 <= self.upper <= limit
+            or not 0 <= (self.lower or 0) <= limit
+        ):
+            raise LocalProtocolError(
+                f"no HDLC address of {self.length} octets has upper {self.upper} and lower {self.lower}; right are "
+                "1 octet (upper alone, to 127), 2 octets (each to 127) or 4 octets (each to 16383)"
+            )
+
+    @classmethod
+    def decode(cls, octets: bytes) -> Self:
+        """The address that these octets are, all of them; RemoteProtocolError."""
+        if len(octets) not in LENGTHS or not octets[-1] & 1 or any(octet & 1 for octet in octets[:-1]):
+            raise RemoteProtocolError(f"{octets.hex()} is no HDLC address of 1, 2 or 4 octets")
+        parts = [octet >> 1 for octet in octets]
+        if len(parts) == 4:
+            return cls(parts[0] << 7 | parts[1], parts[2] << 7 | parts[3], 4)
+        return cls(parts[0], parts[1] if len(parts) == 2 else None, len(parts))
+
+    def encode(self) -> bytes:
+        """The octets on the wire."""
+        parts = [self.upper] if self.lower is None else [self.upper, self.lower]
+        if self.length == 4:
+            parts = [half for part in parts for half in (part >> 7, part & 0x7F)]
+        return bytes([part << 1 for part in parts[:-1]] + [parts[-1] << 1 | 1])
+
+    def answers(self, asked: "Address") -> bool:
+        """True if a frame from here may answer one that was sent to `asked`."""
+        return self == asked or (
+            asked.lower is not None and asked.lower in (_CALLING[asked.length], _ALL[asked.length])
+        )
+
+    def __str__(self) -> str:
+        return str(self.upper) if self.lower is None else f"{self.upper}/{self.lower}"
+
+
+def _shortest(upper: int, lower: int | None) -> int:
+    if lower is None:
+        return 1
+    return 2 if max(upper, lower) <= 0x7F else 4

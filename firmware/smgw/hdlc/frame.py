@@ -1,0 +1,262 @@
+"""Frames of format type 3 in a stream of octets (IEC 62056-46, 6.4.2), both ways.
+
+octets  1    2        1/2/4         1/2/4    1         2      n             2      1
+        7E   format   destination   source   control   HCS    information   FCS    7E
+             1010 S LLLLLLLLLLL
+
+S: more segments of this APDU follow. L: octets between the flags. HCS, over all before it from the format on, stands
+only where there is information; FCS is over all from the format on. Both are CRC-16/X.25, low octet first. One 7E may
+end a frame and begin the next.
+
+Nothing is stuffed, so 7E stands anywhere, even as the last octet before the closing flag: a frame ends where its
+length says. A candidate begins at any 7E and must pass, in this order, type, addresses, HCS, flag, FCS; if it fails,
+the search goes on at the very next octet.
+"""
+
+from typing import NamedTuple
+
+from smgw.errors import RemoteProtocolError
+from smgw.hdlc.address import Address
+from smgw.sml.crc import Crc, x25_intact
+
+FLAG = 0x7E
+_FLAG = b"\x7e"
+_TYPE = 0xA0
+_SEGMENTED = 0x08
+_ENOUGH = 4096  # octets that made no frame are told of when there are so many, or when one follows
+_HEADERS = 1024  # numbers, poll bits and lengths of one link with one meter are some hundred
+_STUFFED = (b"\x7d\x5e", b"\x7d\x5d")
+_crc = Crc.X25.wire
+
+
+class Frame(NamedTuple):
+    """One intact frame. `control` is the octet; see `hdlc.control`."""
+
+    destination: Address
+    source: Address
+    control: int
+    segmented: bool = False
+    information: bytes = b""
+
+
+class Refused(NamedTuple):
+    """Octets that made no frame, and why."""
+
+    reason: str
+    octets: int
+
+
+class _Header(NamedTuple):
+    fields: tuple[Address, Address, int, bool]  # of the frame, but for the information
+    first: int  # where, from the opening flag on, the information begins, or the FCS where there is none
+    last: int  # where the FCS begins
+    echo: bool  # we sent it
+
+
+class _Failed(NamedTuple):
+    rank: int  # how far it came: the candidate that came farthest says what was wrong
+    reason: str
+
+
+_NO_FLAG = _Failed(0, "no frame of type 3 begins here")
+_ADDRESS = _Failed(1, "an address of other than 1, 2 or 4 octets")
+_LENGTH = _Failed(1, "its length does not fit its header")
+_HCS = _Failed(2, "wrong check sum of the header")
+_END_FLAG = _Failed(3, "no flag where its length ends it")
+_FCS = _Failed(4, "wrong check sum")
+_STUFFING = _Failed(
+    5, "octets are stuffed (7D 5E, 7D 5D), which frame type 3 does not do: not IEC 62056-46, or not a meter"
+)
+_CUT = "cut off before its end"
+
+
+def encode_frame(
+    destination: Address, source: Address, control: int, information: bytes = b"", *, segmented: bool = False
+) -> bytes:
+    """One frame with its own flags; `information` up to 2030 octets."""
+    addresses = destination.encode() + source.encode()
+    length = 5 + len(addresses) + (2 + len(information) if information else 0)
+    body = bytes((_TYPE | segmented << 3 | length >> 8, length & 0xFF)) + addresses + bytes((control,))
+    if information:
+        body += _crc(body).to_bytes(2, "big") + information
+    return _FLAG + body + _crc(body).to_bytes(2, "big") + _FLAG
+
+
+class FrameDecoder:
+    """Finds frames in octets that arrive in pieces of any size. Linear in the octets, whatever they are.
+
+    With `own`, our address, what we ourselves sent and the line echoed is dropped without a word (`echoes` counts it):
+    frames from us to someone else, whole or cut anywhere after their header.
+    """
+
+    def __init__(self, own: Address | None = None) -> None:
+        self._own = own
+        self.echoes = 0
+        self._buffer = b""  # begins with the flag of the candidate that is awaited
+        self._need = 0  # octets that the buffer must have before there is anything to do
+        self._closing = False  # the flag it begins with has ended a frame, so it is not itself lost
+        self._lost = 0  # octets since the last frame that belong to none
+        self._why = _NO_FLAG
+        self._echo = 0  # octets to come that are the rest of an echo
+        self._known: dict[bytes, _Header] = {}  # intact headers by their octets: a link repeats few
+        self._usual = 0  # how long the last one was
+
+    @property
+    def receiving(self) -> bool:
+        """True while a frame has begun and not ended."""
+        return len(self._buffer) > 1
+
+    def receive(self, data: bytes) -> list[Frame | Refused]:
+        """Take octets, return the frames that they completed or spoiled, in order."""
+        buffer = self._buffer + data
+        if len(buffer) < self._need:
+            self._buffer = buffer
+            return []
+        events: list[Frame | Refused] = []
+        self._buffer = buffer[self._search(buffer, events) :]
+        if self._lost >= _ENOUGH:
+            self._tell(events)
+        return events
+
+    def finish(self) -> list[Frame | Refused]:
+        """No more octets come, or none for long: give up the frame that has begun, deliver what is hidden in it."""
+        events: list[Frame | Refused] = []
+        while self._buffer:
+            if len(self._buffer) > 1 and self._why is _NO_FLAG:
+                self._why = _Failed(0, _CUT)
+            self._lose(0 if self._closing else 1)
+            self._closing = False
+            rest = self._buffer[1:]
+            self._buffer = rest[self._search(rest, events) :]
+        self._need = 0
+        self._tell(events)
+        self._echo = 0
+        return events
+
+    def _search(self, buffer: bytes, events: list[Frame | Refused]) -> int:
+        """Find frames; return where the candidate that still lacks octets begins, or the end of the buffer."""
+        place, end = 0, len(buffer)
+        while True:
+            begin = buffer.find(_FLAG, place)
+            if begin != place:
+                self._closing = False
+                self._lose((begin if begin >= 0 else end) - place)
+                if begin < 0:
+                    self._need = 0
+                    return end
+            if begin + 3 > end:
+                self._need = begin + 3
+                break
+            high = buffer[begin + 1]
+            if high & 0xF0 == _TYPE:
+                header = self._known.get(buffer[begin + 1 : begin + 1 + self._usual]) or self._header(buffer, begin)
+                if header is None:
+                    break
+                if isinstance(header, _Header):
+                    place = self._candidate(buffer, begin, header, events)
+                    if place < 0:
+                        break
+                    continue
+                self._fail(header)
+            elif high != FLAG:  # flags fill the time between frames
+                self._fail(_NO_FLAG)
+            place = begin + 1
+        self._need -= begin
+        return begin
+
+    def _header(self, buffer: bytes, begin: int) -> _Header | _Failed | None:
+        """The header of the candidate, if it is possible and, with information, intact; None: octets are lacking."""
+        addresses = []
+        place = begin + 3
+        for _ in range(2):
+            last = place
+            while last < len(buffer) and not buffer[last] & 1 and last < place + 4:
+                last += 1
+            if last >= len(buffer):
+                self._need = last + 1
+                return None
+            if last - place not in (0, 1, 3):
+                return _ADDRESS
+            addresses.append(buffer[place : last + 1])
+            place = last + 1
+        length = (buffer[begin + 1] & 0x07) << 8 | buffer[begin + 2]
+        information = length - (place + 1 - (begin + 1)) - 4
+        if information < 0 and information != -2:
+            return _LENGTH
+        stop = place + 1 if information < 0 else place + 3
+        if stop > len(buffer):
+            self._need = stop
+            return None
+        octets = buffer[begin + 1 : stop]
+        if information >= 0 and not x25_intact(octets):
+            return _HCS
+        destination, source = map(Address.decode, addresses)
+        fields = destination, source, buffer[place], bool(octets[0] & _SEGMENTED)
+        first = 1 + len(octets)
+        header = _Header(fields, first, first + max(information, 0), source == self._own != destination)
+        if information >= 0:
+            if len(self._known) >= _HEADERS:
+                self._known.clear()
+            self._known[octets] = header
+            self._usual = len(octets)
+        return header
+
+    def _candidate(self, buffer: bytes, begin: int, header: _Header, events: list[Frame | Refused]) -> int:
+        """Take the frame behind an intact header; return where to search on, or -1: octets are lacking."""
+        fields, first, last, echo = header
+        first += begin
+        last += begin
+        if echo and first < last:
+            self.echoes += 1
+            self._echo = last + 3 - first
+            self._closing = False
+            return first  # what follows may be cut, and the answer be in its place
+        stop = last + 2
+        if stop >= len(buffer):
+            self._need = stop + 1
+            return -1
+        if buffer[stop] == FLAG and x25_intact(buffer[begin + 1 : stop]):
+            if self._lost:
+                self._tell(events)
+            self._echo = 0
+            self._closing = True
+            if echo:
+                self.echoes += 1
+            else:
+                events.append(Frame(*fields, buffer[first:last]))
+            return stop
+        if any(pair in buffer[first:stop] for pair in _STUFFED):
+            self._fail(_STUFFING)
+        else:
+            self._fail(_END_FLAG if buffer[stop] != FLAG else _FCS)
+        return begin + 1
+
+    def _fail(self, failed: _Failed) -> None:
+        """The flag searched last begins no frame."""
+        if failed.rank > self._why.rank:
+            self._why = failed
+        self._lose(0 if self._closing else 1)
+        self._closing = False
+
+    def _lose(self, octets: int) -> None:
+        """Count octets that belong to no frame, but for those of an echo."""
+        if self._echo:
+            octets, self._echo = max(0, octets - self._echo), max(0, self._echo - octets)
+        self._lost += octets
+
+    def _tell(self, events: list[Frame | Refused]) -> None:
+        if self._lost:
+            events.append(Refused(self._why.reason, self._lost))
+        self._lost = 0
+        self._why = _NO_FLAG
+
+
+def decode_frame(octets: bytes) -> Frame:
+    """The one frame that these octets are; RemoteProtocolError."""
+    decoder = FrameDecoder()
+    match decoder.receive(octets) + decoder.finish():
+        case [Frame() as frame]:
+            return frame
+        case [*_, Refused(reason, _)]:
+            raise RemoteProtocolError(f"{octets.hex()} is no HDLC frame: {reason}")
+    raise RemoteProtocolError(f"{octets.hex()} is not one HDLC frame")
