@@ -8,14 +8,16 @@ from smgw.errors import SmgwError
 
 
 class Status(IntEnum):
-    """The codes in use. 422, 429, 503, 505 and 507 are not in the annex of 2013; its successor and HTTP have them."""
+    """The codes in use. 304, 401, 422, 429, 503, 505 and 507 are not in the annex of 2013 but in its successor or HTTP."""
 
     OK = 200
     CREATED = 201
     ACCEPTED = 202
     NO_CONTENT = 204
     PARTIAL_CONTENT = 206
+    NOT_MODIFIED = 304
     BAD_REQUEST = 400
+    UNAUTHORIZED = 401  # a person without a password; gateways never
     FORBIDDEN = 403  # wrong host name
     NOT_FOUND = 404  # missing, or not shown to this peer
     METHOD_NOT_ALLOWED = 405
@@ -48,6 +50,21 @@ class BadRequest(ServiceError):
     """A missing or malformed header, path or filter."""
 
     status = Status.BAD_REQUEST
+
+
+class Unauthorized(ServiceError):
+    """A person's request without the right password (HTTP Basic, RFC 7617)."""
+
+    status = Status.UNAUTHORIZED
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason, {"WWW-Authenticate": 'Basic realm="EMP", charset="UTF-8"'})
+
+
+class Forbidden(ServiceError):
+    """A host name that is not ours, or an address that does not show this."""
+
+    status = Status.FORBIDDEN
 
 
 class NotFound(ServiceError):
@@ -100,6 +117,15 @@ class UnsupportedMediaType(ServiceError):
     """A media type or content encoding we do not read."""
 
     status = Status.UNSUPPORTED_MEDIA_TYPE
+
+
+class RangeNotSatisfiable(ServiceError):
+    """A range beyond the end; the answer says how long the whole is."""
+
+    status = Status.RANGE_NOT_SATISFIABLE
+
+    def __init__(self, reason: str, total: int) -> None:
+        super().__init__(reason, {"Content-Range": f"bytes */{total}"})
 
 
 class Unprocessable(ServiceError):

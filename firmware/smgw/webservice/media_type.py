@@ -1,12 +1,14 @@
 """Media types with their parameters, and the ones that COSEM-XML travels under (TR-03109-1 Annex II, 7.3)."""
 
 import re
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from smgw.webservice.error import BadRequest
 
 _TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"  # noqa: S105 - the grammar's word for it (RFC 9110, 5.6.2)
 _TYPE = re.compile(rf"\s*({_TOKEN})/({_TOKEN})\s*")
+_WEIGHT = re.compile(r"(?:^|;)\s*q\s*=\s*([01])(?:\.([0-9]{0,3}))?\s*(?:;|$)", re.IGNORECASE)
 _PARAMETER = re.compile(rf';\s*(?:({_TOKEN})=(?:({_TOKEN})|"((?:[^"\\]|\\.)*)")\s*)?')
 
 
@@ -58,6 +60,7 @@ def _quoted(value: str) -> str:
 #: What we send. With `encap=cms-tr03109` the body is a CMS message around the XML.
 COSEM_XML = MediaType("application", "vnd.de-dke-k461-cosem+xml")
 JSON = MediaType("application", "json")
+CSV = MediaType("text", "csv", (("charset", "utf-8"),))
 HTML = MediaType("text", "html", (("charset", "utf-8"),))
 
 #: What we read as bare COSEM-XML: the annex's name, the one seen in the field, the successor's plain one.
@@ -77,14 +80,25 @@ def is_bare_cosem_xml(media_type: MediaType) -> bool:
 
 def accepts(header: str | None, offered: MediaType) -> bool:
     """Whether an Accept header (None: everything) takes a media type; its most specific entry decides."""
+    return preference(header, offered) > 0
+
+
+def preference(header: str | None, offered: MediaType) -> int:
+    """How much an Accept header likes a media type, 0 (not at all) to 1000; an entry that is none counts as absent."""
     if header is None or not header.strip():
-        return True
-    best, verdict = -1, False
+        return 1000
+    best, verdict = -1, 0
     for entry in header.split(","):
         essence, _, parameters = entry.partition(";")
-        essence = essence.strip().lower()
-        rank = {offered.essence: 2, f"{offered.type}/*": 1, "*/*": 0}.get(essence, -1)
+        rank = {offered.essence: 2, f"{offered.type}/*": 1, "*/*": 0}.get(essence.strip().lower(), -1)
         if rank > best:
             best = rank
-            verdict = re.search(r"(?:^|;)\s*q\s*=\s*0(?:\.0*)?\s*(?:;|$)", parameters) is None
-    return verdict
+            weight = _WEIGHT.search(parameters)
+            verdict = 1000 if weight is None else int(weight[1]) * 1000 + int((weight[2] or "").ljust(3, "0"))
+    return min(verdict, 1000)
+
+
+def choose(header: str | None, offered: Sequence[MediaType]) -> MediaType | None:
+    """The offered media type that an Accept header likes best, the first of several; None if it takes none."""
+    best = max(offered, key=lambda media_type: preference(header, media_type))
+    return best if preference(header, best) else None

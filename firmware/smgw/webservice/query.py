@@ -1,19 +1,19 @@
-"""The general filters `q.*` of a GET (TR-03109-1 Annex II, 7.7).
+"""The filters of a GET (TR-03109-1 Annex II, 7.7): the general ones, `q.*`, and selective access, `sa.*`.
 
-Filters add up; of one that is given twice, the first counts. The selective access of single attributes (`sa.*`) gets a
-module of its own beside this one; `parse` here refuses it, so that nobody takes unfiltered data for filtered.
+Filters add up; of one that is given twice, the first counts.
 """
 
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 from urllib.parse import parse_qsl
 
+from smgw.webservice import selection
 from smgw.webservice.error import BadRequest
+from smgw.webservice.selection import Selection
 
 MAX_FILTERS = 32
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _GENERAL = "q."
-_SELECTIVE = "sa."
 
 
 class Query(NamedTuple):
@@ -24,26 +24,29 @@ class Query(NamedTuple):
     fromtime_us: int | None = None  # from this time on, microseconds UTC
     totime_us: int | None = None  # before this time
     depth: int | None = None  # levels below the resource; 0: itself alone, None: all
+    selection: Selection | None = None  # of a load profile's buffer
 
 
 def parse(query: str, *, listing: bool = False) -> Query:
     """Read the query of a request target. A trailing slash (`listing`) means depth 1 unless `q.depth` says otherwise.
 
-    Names without `q.` are not ours and pass; BadRequest for a value that is none, for an unknown `q.*` and for `sa.*`.
+    Other names are not ours and pass; BadRequest for a value that is none and for an unknown `q.*` or `sa.*`.
     """
     try:
         pairs = parse_qsl(query, keep_blank_values=True, errors="strict", max_num_fields=MAX_FILTERS)
     except ValueError:
         raise BadRequest(f"the query is not readable, or has more than {MAX_FILTERS} filters") from None
     given: dict[str, str] = {}
+    selective: dict[str, str] = {}
     for name, value in pairs:
-        if name.startswith(_SELECTIVE):
-            raise BadRequest(f"{name:.40}: selective access to an attribute is not offered; q.fromidx and q.count are")
+        if name.startswith(selection.PREFIX):
+            selective.setdefault(name, value)
         if name.startswith(_GENERAL):
             if name not in _FILTERS:
                 raise BadRequest(f"{name:.40} is no filter; {', '.join(_FILTERS)} are")
             given.setdefault(name, value)
-    narrowed = Query(**{_FILTERS[name]: _read(name, value) for name, value in given.items()})
+    numbers = {_FILTERS[name]: _read(name, value) for name, value in given.items()}
+    narrowed = Query()._replace(selection=selection.parse(selective), **numbers)
     return narrowed._replace(depth=1) if listing and narrowed.depth is None else narrowed
 
 

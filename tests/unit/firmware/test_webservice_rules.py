@@ -228,7 +228,6 @@ def test_a_trailing_slash_is_depth_1_unless_said_otherwise():
         "q.fromtime=yesterday",
         "q.fromtime=2025-13-01",
         "q.since=1",
-        "sa.fromidx=1",
         "q.count=%ff",
         "&".join(["a=b"] * 40),
     ],
