@@ -12,12 +12,13 @@ from typing import Self, TypeVar
 from smgw.clock.gateway_clock import Saved
 from smgw.cosem.device_id import DeviceId
 from smgw.cosem.reading import ClockState
-from smgw.store import paths, retention
+from smgw.store import history, paths, retention
 from smgw.store.digest import sha256
 from smgw.store.errors import StoreFull
 from smgw.store.lmn_view import CLOCK_QUERY, saved_clock
 from smgw.store.pending import count
-from smgw.store.records import MeterState, Record, Retention, RetentionReport
+from smgw.store.ranges import Range
+from smgw.store.records import MeterState, ProfileName, Record, Retention, RetentionReport
 from smgw.store.rows import Row, RowWriter, columns_of
 from smgw.store.salvage import salvage_lmn
 from smgw.store.schema import lmn_schema
@@ -116,6 +117,36 @@ class LmnStore(StoreWriter):
         """The cached object list, or None."""
         rows = self._read("SELECT objects FROM object_list WHERE device = ? AND firmware = ?", device, firmware)
         return bytes(rows[0][0]) if rows else None
+
+    def keep_profile(self, name: ProfileName, records: Sequence[Record], covered: Range) -> list[int | None]:
+        """Write rows of a meter's load profile, and that this range of it is kept now, in one durable transaction.
+
+        None stands for a row that is there already. Raises StoreFull with nothing written: ask the meter again later.
+        """
+        batch = [(record, columns_of(record.capture)) for record in records]
+        return self._write(lambda connection: history.keep(connection, self._rows, name, batch, covered))
+
+    def profile_ranges(self, name: ProfileName) -> list[Range]:
+        """What is kept of a load profile, in order."""
+        return [Range(*row) for row in self._read(history.RANGES, *name)]
+
+    def reserve_counters(self, meter: str, client: int, key_id: str, least: int, amount: int) -> int:
+        """The first of `amount` invocation counters that are the caller's alone, durably; `least` at least.
+
+        `key_id` names the key without telling it. What was given out is never given again, whatever became of it.
+        """
+
+        def body(connection: sqlite3.Connection) -> int:
+            query = "SELECT reserved FROM invocation_counter WHERE meter = ? AND client = ? AND key_id = ?"
+            found = connection.execute(query, (meter, client, key_id)).fetchone()
+            first = max(least, 0 if found is None else int(found[0]) + 1)
+            connection.execute(
+                "INSERT OR REPLACE INTO invocation_counter VALUES (?, ?, ?, ?)",
+                (meter, client, key_id, first + amount - 1),
+            )
+            return first
+
+        return self._write(body)
 
     def profile_version(self, kind: str, name: str, content: str) -> int:
         """The number of this version of a profile; the same content has the same number.

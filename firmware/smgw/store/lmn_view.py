@@ -10,10 +10,11 @@ from smgw.clock.gateway_clock import Saved
 from smgw.cosem.device_id import DeviceId
 from smgw.cosem.obis import Obis
 from smgw.cosem.reading import ClockState, MeterTime, MeterTimeKind, Reading, Stamp
-from smgw.store import paths
+from smgw.store import history, paths
 from smgw.store.checked import checked, within
 from smgw.store.errors import StoreDamaged
-from smgw.store.records import ListKind, MeterState, Origin, StoredRecord
+from smgw.store.ranges import Range
+from smgw.store.records import ListKind, MeterState, Origin, ProfileName, StoredRecord
 from smgw.store.rows import Word
 from smgw.store.schema import lmn_schema
 from smgw.store.values import from_column
@@ -22,12 +23,18 @@ from smgw.store.view import NONSENSE, View
 _log = logging.getLogger(__name__)
 
 _METER = f"meter = (SELECT id FROM word WHERE kind = {Word.METER:d} AND octets = ?)"  # noqa: S608 - constant
-_CAPTURES = f"""SELECT number, device, boot, boottime_ns, utc_us, dispersion_us, clock_state,
-    meter_time_kind, meter_time, target_time_us, gateway_status, list, origin, older_store, older_number
-    FROM capture WHERE {_METER} AND number > ? ORDER BY number LIMIT ?"""  # noqa: S608
+_COLUMNS = """number, device, boot, boottime_ns, utc_us, dispersion_us, clock_state,
+    meter_time_kind, meter_time, target_time_us, gateway_status, list, origin, older_store, older_number"""
+_CAPTURES = f"SELECT {_COLUMNS} FROM capture WHERE {_METER} AND number > ? ORDER BY number LIMIT ?"  # noqa: S608
 _READINGS = f"""SELECT reading.capture, register, type, value, raw_type, raw, status_type, status
     FROM capture CROSS JOIN reading ON reading.capture = capture.number
     WHERE capture.{_METER} AND number > ? AND number <= ? ORDER BY number, place"""  # noqa: S608
+
+_HISTORY = f"profile_version = ({history.VERSION}) AND origin = 2 AND target_time_us BETWEEN ? AND ?"
+_HISTORY_CAPTURES = f"SELECT {_COLUMNS} FROM capture WHERE {_HISTORY} ORDER BY target_time_us LIMIT ?"  # noqa: S608
+_HISTORY_READINGS = f"""SELECT reading.capture, register, type, value, raw_type, raw, status_type, status
+    FROM capture CROSS JOIN reading ON reading.capture = capture.number
+    WHERE {_HISTORY.replace("target_time_us", "capture.target_time_us")} ORDER BY number, place"""  # noqa: S608
 
 # One step down the index of slots for every register and list of the meter, however many rows there are.
 _NEWEST_TARGET = f"""SELECT max((SELECT target_time_us FROM reading
@@ -81,6 +88,27 @@ class LmnView(View):
                 return []
             rows = connection.execute(_READINGS, (name, after, captures[-1][0])).fetchall()
             self._learn(captures, rows)
+        return self._records(meter, captures, rows)
+
+    def profile_rows(self, name: ProfileName, covered: Range, limit: int) -> list[StoredRecord]:
+        """At most `limit` rows of a load profile whose target times lie in a range (microseconds UTC), oldest first."""
+        label = (name.meter, history.content(name))
+        with self._snapshot() as connection:
+            captures = connection.execute(_HISTORY_CAPTURES, (*label, *covered, limit)).fetchall()
+            if not captures:
+                return []
+            until = captures[-1][9]
+            rows = connection.execute(_HISTORY_READINGS, (*label, covered.since, until)).fetchall()
+            self._learn(captures, rows)
+        return self._records(name.meter, captures, rows)
+
+    def profile_ranges(self, name: ProfileName) -> list[Range]:
+        """What is kept of a load profile, in order."""
+        return [Range(*row) for row in self._typed("ii", history.RANGES, *name)]
+
+    def _records(
+        self, meter: str, captures: Sequence[Sequence[Any]], rows: Sequence[Sequence[Any]]
+    ) -> list[StoredRecord]:
         readings: dict[int, list[Reading]] = {capture[0]: [] for capture in captures}
         registers = self._registers
         for row in rows:
@@ -91,7 +119,7 @@ class LmnView(View):
         try:
             return [self._record(meter, capture, tuple(readings[capture[0]])) for capture in captures]
         except NONSENSE as error:
-            raise StoreDamaged(self._path, f"a record after {after} is unreadable: {error!r}") from error
+            raise StoreDamaged(self._path, f"a record from {captures[0][0]} on is unreadable: {error!r}") from error
 
     def find(self, meter: str, store_id: str, record_number: int) -> StoredRecord | None:
         """The record of this meter that was recorded under that identity, here or in a file it was salvaged from."""

@@ -4,6 +4,7 @@ from enum import IntEnum
 from typing import NamedTuple
 
 from smgw.cosem.device_id import DeviceId
+from smgw.cosem.obis import Obis
 from smgw.cosem.reading import Capture, ClockState, MeterTime, Reading, Stamp
 from smgw.cosem.status_word import GatewayStatus
 
@@ -53,6 +54,30 @@ class StoredRecord(NamedTuple):
     list: ListKind
     origin: Origin
     readings: tuple[Reading, ...]
+
+
+class ProfileName(NamedTuple):
+    """One load profile of one device that stands behind a meter profile."""
+
+    meter: str
+    device: DeviceId
+    profile: Obis
+
+
+class ProfileRow(NamedTuple):
+    """One row of a load profile: when its period ended (microseconds UTC), as the meter told that, and its values."""
+
+    target_time_us: int
+    meter_time: MeterTime | None
+    readings: tuple[Reading, ...]
+
+
+class ProfilePiece(NamedTuple):
+    """All rows of a load profile from `since_us` to `until_us`, both included, oldest first."""
+
+    rows: tuple[ProfileRow, ...]
+    since_us: int
+    until_us: int
 
 
 class MeterState(NamedTuple):

@@ -15,6 +15,7 @@ _INSERT_CAPTURE = """INSERT INTO capture (meter, device, boot, boottime_ns, utc_
     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
 _INSERT_READING = "INSERT INTO reading VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _SLOT = "SELECT 1 FROM reading WHERE register = ? AND list = ? AND target_time_us = ?"
+_HISTORY = "SELECT 1 FROM capture WHERE origin = 2 AND profile_version = ? AND target_time_us = ?"
 _INSERT_REGISTER = """INSERT INTO register (meter, device, class_id, obis, attribute, scaler, unit)
     VALUES (?, ?, ?, ?, ?, ?, ?)"""
 
@@ -77,7 +78,7 @@ class RowWriter:
         Half a record would lose its other values; the caller still has it whole. A register that stands twice in a
         telegram has its first value in the slot; the others are kept in the record without one.
         """
-        capture, target, gateway_status, kind, origin = record
+        capture, target, _, kind, _ = record
         meter = self.word(Word.METER, capture.meter.encode())
         device = self.word(Word.DEVICE, capture.device)
         registers = [self._register(meter, device, reading) for reading in capture.readings]
@@ -88,6 +89,32 @@ class RowWriter:
                 self.refused += len(registers)
                 return None
             targets = [target if first[register] == place else None for place, register in enumerate(registers)]
+        return self._insert(record, columns, registers, targets, self._profiles.get(capture.meter))
+
+    def insert_history(self, record: Record, columns: Sequence[_Columns], version: int) -> int | None:
+        """Write one row of a meter's own load profile; None if it is there already.
+
+        Its values take no slot: a slot is for what the gateway measured, and both may tell of the same quarter hour.
+        """
+        if self._connection.execute(_HISTORY, (version, record.target_time_us)).fetchone() is not None:
+            return None
+        capture = record.capture
+        meter = self.word(Word.METER, capture.meter.encode())
+        device = self.word(Word.DEVICE, capture.device)
+        registers = [self._register(meter, device, reading) for reading in capture.readings]
+        return self._insert(record, columns, registers, [None] * len(registers), version)
+
+    def _insert(
+        self,
+        record: Record,
+        columns: Sequence[_Columns],
+        registers: Sequence[int],
+        targets: Sequence[int | None],
+        version: int | None,
+    ) -> int:
+        capture, target, gateway_status, kind, origin = record
+        meter = self.word(Word.METER, capture.meter.encode())
+        device = self.word(Word.DEVICE, capture.device)
         stamp = capture.stamp
         time = capture.meter_time
         cursor = self._connection.execute(
@@ -102,7 +129,7 @@ class RowWriter:
                 stamp.state,
                 None if time is None else time.kind,
                 None if time is None else time.octets,
-                self._profiles.get(capture.meter),
+                version,
                 target,
                 int(gateway_status),
                 kind,

@@ -24,6 +24,8 @@ _TWICE = {"word": "sqlite_autoindex_word_1", "register": "sqlite_autoindex_regis
 _SMALL = (
     "word", "register", "profile_version", "meter_state", "clock_state", "object_list", "counts", "log",
 )  # fmt: skip
+#: Tables that a file of schema version 1 has not.
+_SINCE_2 = ("profile_range", "invocation_counter")
 _WAN = ("cursor", "set_aside", "channel", "time_sample", "work_order", "order_taken", "counts", "log")
 
 _Row = Sequence[Any]
@@ -38,12 +40,15 @@ def salvage_lmn(damaged: Path, target: sqlite3.Connection, store_id: str | None)
             for table in _SMALL:
                 lost += _copy_ends(source, target, table)
             lost += _copy_ranges(source, target)
+            for table in _SINCE_2:
+                _copy_ends(source, target, table)
     except sqlite3.DatabaseError as error:
         if is_full(error):
             raise
         found, lost = None, 1
     if lost:
         found = _carve(damaged, target) or found
+        target.execute("DELETE FROM profile_range")  # rows of load profiles may be among what was lost: asked again
     identity = found or (None if store_id is None else bytes.fromhex(store_id))
     captures = _settle(target, identity)
     readings = int(target.execute("SELECT count(*) FROM reading").fetchone()[0])
@@ -210,6 +215,9 @@ def _settle(target: sqlite3.Connection, identity: bytes | None) -> int:
         f" OR boot NOT IN (SELECT id FROM word WHERE kind = {Word.BOOT:d})",
         "DELETE FROM reading WHERE capture NOT IN (SELECT number FROM capture)"
         " OR register NOT IN (SELECT id FROM register)",
+        # Of a load profile the meter is asked again, and a row that is there is not kept a second time.
+        "DELETE FROM capture WHERE origin = 2 AND number NOT IN (SELECT capture FROM reading)",
+        "UPDATE capture SET profile_version = NULL WHERE profile_version NOT IN (SELECT id FROM profile_version)",
         "UPDATE capture SET older_store = NULL, older_number = NULL"
         f" WHERE older_store NOT IN (SELECT id FROM word WHERE kind = {Word.OLDER_STORE:d})",
     ):

@@ -26,17 +26,22 @@ class Schema(NamedTuple):
         connection.execute("INSERT INTO store VALUES (?)", (store_id,))
 
 
-MIGRATIONS: dict[int, Migration] = {}
-WAN_MIGRATIONS: dict[int, Migration] = {}
-
-
 def _script(name: str) -> str:
     return Path(__file__).with_name(name).read_text(encoding="utf-8")
 
 
+def _with_history(connection: sqlite3.Connection) -> None:
+    for statement in _statements(_script("history.sql")):
+        connection.execute(statement)
+
+
+MIGRATIONS: dict[int, Migration] = {1: _with_history}
+WAN_MIGRATIONS: dict[int, Migration] = {}
+
+
 def lmn_schema() -> Schema:
     """The schema of lmn.db."""
-    return Schema((_script("log.sql"), _script("lmn.sql")), 1, MIGRATIONS)
+    return Schema((_script("log.sql"), _script("lmn.sql"), _script("history.sql")), 2, MIGRATIONS)
 
 
 def wan_schema() -> Schema:

@@ -9,7 +9,7 @@ from smgw.store import lmn, lmn_view, schema
 from smgw.store.errors import StoreTooNew
 from smgw.store.lmn import LmnStore
 from smgw.store.lmn_view import LmnView
-from smgw.store.records import Record
+from smgw.store.records import ProfileName, Record
 
 RECORD = Record(
     Capture(
@@ -24,15 +24,15 @@ RECORD = Record(
 
 @pytest.fixture
 def directory(tmp_path):
-    """A store of version 1 with one record."""
+    """A store of the newest version with one record."""
     with LmnStore.open(tmp_path, ballast_bytes=0) as store:
         store.append([RECORD])
     return tmp_path
 
 
-def version_2(monkeypatch, migration):
-    """Let this program know a schema version 2."""
-    newer = schema.lmn_schema()._replace(version=2, migrations={1: migration})
+def version_3(monkeypatch, migration):
+    """Let this program know a schema version 3."""
+    newer = schema.lmn_schema()._replace(version=3, migrations={**schema.MIGRATIONS, 2: migration})
     monkeypatch.setattr(lmn, "lmn_schema", lambda: newer)
     monkeypatch.setattr(lmn_view, "lmn_schema", lambda: newer)
 
@@ -46,12 +46,12 @@ def columns(directory):
         connection.close()
 
 
-def test_a_new_store_has_version_1(directory):
-    assert columns(directory)[1] == 1
+def test_a_new_store_has_version_3(directory):
+    assert columns(directory)[1] == 2
 
 
 def test_a_migration_takes_the_rows_along(directory, monkeypatch):
-    version_2(monkeypatch, lambda connection: connection.execute("ALTER TABLE capture ADD COLUMN signature BLOB"))
+    version_3(monkeypatch, lambda connection: connection.execute("ALTER TABLE capture ADD COLUMN signature BLOB"))
 
     with LmnStore.open(directory, ballast_bytes=0) as store:
         assert store.salvaged is None
@@ -59,10 +59,10 @@ def test_a_migration_takes_the_rows_along(directory, monkeypatch):
         with LmnView.open(directory) as view:
             assert [row.position for row in view.records("house", 0, 9)] == [1, 2]
     names, version = columns(directory)
-    assert (names[-1], version) == ("signature", 2)
+    assert (names[-1], version) == ("signature", 3)
 
 
-def test_a_migration_that_fails_half_way_leaves_version_1_as_it_was(directory, monkeypatch):
+def test_a_migration_that_fails_half_way_leaves_the_version_before_as_it_was(directory, monkeypatch):
     before = columns(directory)
 
     def fails(connection):
@@ -71,7 +71,7 @@ def test_a_migration_that_fails_half_way_leaves_version_1_as_it_was(directory, m
         raise RuntimeError("power cut")
 
     with monkeypatch.context() as patch:
-        version_2(patch, fails)
+        version_3(patch, fails)
         with pytest.raises(RuntimeError):
             LmnStore.open(directory, ballast_bytes=0)
 
@@ -90,7 +90,23 @@ def test_a_newer_store_is_refused_and_left_alone(directory):
     keeper.close()
 
     for opens in (LmnStore.open, LmnView.open):
-        with pytest.raises(StoreTooNew, match=r"lmn\.db: has schema version 7, this program knows 1 at most"):
+        with pytest.raises(StoreTooNew, match=r"lmn\.db: has schema version 7, this program knows 2 at most"):
             opens(directory)
     assert columns(directory)[1] == 7
     assert not list(directory.glob("*corrupt*"))
+
+
+def test_a_store_of_version_1_gets_what_version_2_added_and_keeps_its_rows(tmp_path, monkeypatch):
+    old = schema.Schema((schema._script("log.sql"), schema._script("lmn.sql")), 1, {})
+    with monkeypatch.context() as patch:
+        patch.setattr(lmn, "lmn_schema", lambda: old)
+        with LmnStore.open(tmp_path, ballast_bytes=0) as store:
+            store.append([RECORD])
+    assert columns(tmp_path)[1] == 1
+
+    name = ProfileName("house", RECORD.capture.device, Obis.parse("1-0:99.1.0"))
+    with LmnStore.open(tmp_path, ballast_bytes=0) as store:
+        assert store.salvaged is None
+        assert store.profile_ranges(name) == []
+        assert store.append([RECORD]) == [2]
+    assert columns(tmp_path)[1] == 2
