@@ -8,7 +8,6 @@ SC is the security control octet, IC the invocation counter; the content is text
 
 from typing import NamedTuple, Self
 
-from smgw.dlms.axdr import length
 from smgw.dlms.cursor import ApduError, Cursor, string
 
 GENERAL_GLO, GENERAL_DED = 0xDB, 0xDC
@@ -23,26 +22,33 @@ _HEADER = 5  # SC and IC
 
 
 class Ciphered(NamedTuple):
-    """An APDU ciphered as a whole. `system_title` is None but for general-glo and general-ded."""
+    """An APDU ciphered as a whole; `octets` are header and content. `system_title` only for general-glo and -ded."""
 
     tag: int
-    security_control: int
-    invocation_counter: int
-    content: bytes
+    octets: bytes
     system_title: bytes | None = None
 
+    @property
+    def security_control(self) -> int:
+        """The security control octet."""
+        return self.octets[0]
+
+    @property
+    def invocation_counter(self) -> int:
+        """The number of this use of the sender's key."""
+        return int.from_bytes(self.octets[1:_HEADER], "big")
+
     def encode(self) -> bytes:
-        """The octets."""
+        """The octets, with tag and lengths."""
         title = b"" if self.system_title is None else string(self.system_title)
-        header = bytes((self.security_control,)) + self.invocation_counter.to_bytes(4, "big")
-        return bytes((self.tag,)) + title + length(_HEADER + len(self.content)) + header + self.content
+        return bytes((self.tag,)) + title + string(self.octets)
 
     @classmethod
     def read(cls, cursor: Cursor, tag: int) -> Self:
         """What stands behind the tag."""
         title = cursor.string() if tag in (GENERAL_GLO, GENERAL_DED) else None
         begin = cursor.position
-        size = cursor.length()
-        if size < _HEADER:
-            raise ApduError(begin, f"{size} octets are no ciphered APDU; security header and counter have {_HEADER}")
-        return cls(tag, cursor.octet(), cursor.number(4), cursor.take(size - _HEADER), title)
+        octets = cursor.string()
+        if len(octets) < _HEADER:
+            raise ApduError(begin, f"{len(octets)} octets are no ciphered APDU; header and counter have {_HEADER}")
+        return cls(tag, octets, title)

@@ -6,42 +6,15 @@
 conformance: 5F 1F 04 00 and 24 bits, bit 0 first; some meters leave the 1F away.
 """
 
-from enum import IntFlag
 from typing import NamedTuple, Self
 
+from smgw.dlms.conformance import Conformance
 from smgw.dlms.cursor import Cursor, string
 
 REQUEST, RESPONSE = 0x01, 0x08
 VERSION = 6
 LN_VAA_NAME, SN_VAA_NAME = 0x0007, 0xFA00
 _CONFORMANCE_TAG = 0x5F
-
-
-class Conformance(IntFlag):
-    """The services of an association; the standard's bit 0 is the highest of 24."""
-
-    GENERAL_PROTECTION = 1 << 22
-    GENERAL_BLOCK_TRANSFER = 1 << 21
-    READ = 1 << 20
-    WRITE = 1 << 19
-    UNCONFIRMED_WRITE = 1 << 18
-    DELTA_VALUE_ENCODING = 1 << 17
-    ATTRIBUTE0_SET = 1 << 15
-    PRIORITY_MANAGEMENT = 1 << 14
-    ATTRIBUTE0_GET = 1 << 13
-    BLOCK_TRANSFER_GET = 1 << 12
-    BLOCK_TRANSFER_SET = 1 << 11
-    BLOCK_TRANSFER_ACTION = 1 << 10
-    MULTIPLE_REFERENCES = 1 << 9
-    INFORMATION_REPORT = 1 << 8
-    DATA_NOTIFICATION = 1 << 7
-    ACCESS = 1 << 6
-    PARAMETERIZED_ACCESS = 1 << 5
-    GET = 1 << 4
-    SET = 1 << 3
-    SELECTIVE_ACCESS = 1 << 2
-    EVENT_NOTIFICATION = 1 << 1
-    ACTION = 1 << 0
 
 
 def _encode_conformance(conformance: Conformance) -> bytes:
