@@ -10,8 +10,6 @@ import time
 from collections.abc import Callable, Sequence
 
 from smgw.cosem import DeviceId, Stamp
-from smgw.cosemxml import document as cosem_document
-from smgw.cosemxml.document import DocumentError
 from smgw.profiles.communication import CommunicationProfile
 from smgw.profiles.meter import MeterProfile
 from smgw.store.errors import StoreError
@@ -20,11 +18,13 @@ from smgw.store.records import NOBODY_WAITS, StoredRecord
 from smgw.store.wan import WanStore
 from smgw.store.wan_records import OrderKind
 from smgw.wan.back_off import HOLD_SECONDS, BackOff
-from smgw.wan.batch import Batch, batches
+from smgw.wan.batch import Batch
 from smgw.wan.channel import Channel
-from smgw.wan.exchange import Answer, Exchange
-from smgw.wan.suspects import NOT_SENT, Suspects
-from smgw.wan.verdict import Verdict, verdict
+from smgw.wan.exchange import Answer
+from smgw.wan.requeued import deliver_requeued
+from smgw.wan.sender import Outcome, Sender
+from smgw.wan.suspects import Suspects
+from smgw.wan.verdict import Verdict
 
 log = logging.getLogger(__name__)
 
@@ -37,8 +37,6 @@ _DRAIN_PAUSE = 0.5
 _MOST_SUSPECTS = 3
 #: The answer to a row whose key the EMP has with other content.
 _CONTRADICTS = 422
-#: Rows ordered again in one round.
-_REQUEUED_AT_MOST = 1000
 
 
 class _Round:
@@ -64,13 +62,12 @@ class Dispatcher:
         open_view: Callable[[], LmnView | None],
         now: Callable[[], Stamp],
     ) -> None:
-        self._gateway = gateway
         self._profile = profile
         self._meters = tuple(meters)
         self._store = store
         self._open_view = open_view
         self._view: LmnView | None = None
-        self._exchange = Exchange(profile.url, profile.timeout)
+        self._sender = Sender(gateway, profile)
         self._now = now
         self._channel = Channel(profile.name, store, now)
         self._back_off = BackOff()
@@ -97,7 +94,7 @@ class Dispatcher:
                 else:
                     due = now + (min(pause, _DRAIN_PAUSE) if self._draining else pause)
         finally:
-            self._exchange.close()
+            self._sender.close()
             self._close_view()
         if self._drain_ends is not None:  # not after a failure: then it ends the next `run` of a drain
             self._drain_ends.cancel()
@@ -108,13 +105,13 @@ class Dispatcher:
             self._ordered()
             self.deliver_round()
         finally:
-            self._exchange.close()
+            self._sender.close()
             self._close_view()
 
     def stop(self) -> None:
         """End `run` at once; an exchange under way is broken off, and repeated after the next start."""
         self._stop.set()
-        self._exchange.end()
+        self._sender.end()
 
     def drain(self, seconds: float) -> None:
         """Deliver what is there, now, then end `run`; at most for so long."""
@@ -216,7 +213,7 @@ class Dispatcher:
             reached = self._store.cursor(self._profile.name, view.store_id, meter.name)
         records = view.records(meter.name, reached, self._size)
         waiting = self._not_settled_before(view, meter, records)
-        for batch in batches(self._gateway, meter.device_id, waiting):
+        for batch in self._sender.batches(meter, waiting):
             self._deliver(view, meter, batch, turn)
         if meter.name in turn.doubted:
             return reached
@@ -240,8 +237,8 @@ class Dispatcher:
     def _deliver(self, view: LmnView, meter: MeterProfile, batch: Batch, turn: _Round) -> None:
         if turn.stopped_by is not None or meter.name in turn.doubted:
             return
-        answer = self._put(batch)
-        meaning = Verdict.DISLIKED if answer.status == NOT_SENT else verdict(answer.status)
+        outcome = self._sender.send(batch)
+        meaning = outcome.meaning
         if meaning is Verdict.ACKNOWLEDGED:
             self._acknowledge(view, meter, batch, turn)
         elif meaning in (Verdict.DISLIKED, Verdict.TOO_LARGE) and len(batch.records) > 1:
@@ -249,33 +246,12 @@ class Dispatcher:
             if meaning is Verdict.TOO_LARGE:
                 self._size = max(1, min(self._size, middle))
             for half in (batch.records[:middle], batch.records[middle:]):
-                for smaller in batches(self._gateway, meter.device_id, half):
+                for smaller in self._sender.batches(meter, half):
                     self._deliver(view, meter, smaller, turn)
         elif meaning in (Verdict.DISLIKED, Verdict.TOO_LARGE):
-            self._suspect(view, meter, batch.records[0], answer, turn)
+            self._suspect(view, meter, batch.records[0], outcome.answer, turn)
         else:
-            self._stopped(turn, answer, meaning)
-
-    def _put(self, batch: Batch) -> Answer:
-        records = batch.records
-        try:
-            body = cosem_document.encode(batch.document)
-        except DocumentError as error:
-            # Ours, not the EMP's: bisected like a dislike, so that it stops nothing and is not lost either.
-            return Answer(NOT_SENT, f"not sent: {error}")
-        began = time.monotonic()
-        log.debug("PUT begins: EMP %s, records %d..%d", self._profile.name, records[0].position, records[-1].position)
-        answer = self._exchange.put(batch.document.device, body)
-        log.debug(
-            "PUT done: EMP %s, records %d..%d, %d octets, answer %s in %.0f ms",
-            self._profile.name,
-            records[0].position,
-            records[-1].position,
-            len(body),
-            answer.status or answer.detail,
-            (time.monotonic() - began) * 1e3,
-        )
-        return answer
+            self._stopped(turn, outcome)
 
     def _acknowledge(self, view: LmnView, meter: MeterProfile, batch: Batch, turn: _Round) -> None:
         """Cursor and what was set aside before it move in one transaction."""
@@ -321,7 +297,7 @@ class Dispatcher:
             turn.doubted.clear()
             return bool(doubted)
         if doubted:
-            self._stopped(turn, turn.suspects.last_answer, Verdict.HOLD)
+            self._stopped(turn, Outcome(turn.suspects.last_answer, Verdict.HOLD))
         return False
 
     def _newest_is_taken(self, view: LmnView, meter: MeterProfile, turn: _Round) -> bool:
@@ -332,38 +308,24 @@ class Dispatcher:
         newest = view.records(meter.name, view.last_position(meter.name) - 1, 1)
         if not newest or turn.suspects.has(newest[0]):
             return False
-        (batch,) = batches(self._gateway, meter.device_id, newest)
-        return verdict(self._put(batch).status) is Verdict.ACKNOWLEDGED
+        (batch,) = self._sender.batches(meter, newest)
+        return self._sender.send(batch).meaning is Verdict.ACKNOWLEDGED
 
     def _deliver_requeued(self, view: LmnView, turn: _Round) -> None:
-        """Rows that were set aside and are ordered again, one by one."""
         meters = {meter.name: meter for meter in self._meters}
-        for aside in self._store.take_requeued(self._profile.name, view.store_id, _REQUEUED_AT_MOST):
-            if turn.stopped_by is not None or self._stop.is_set():
-                return
-            record = view.find(aside.meter, aside.record_store_id, aside.record_number)
-            if record is None or aside.meter not in meters:
-                reason = "it is no longer in the store" if record is None else "no profile names its meter any more"
-                log.error("EMP %s: record %d is given up: %s", self._profile.name, aside.record_number, reason)
-                self._store.forget_set_aside(aside, reason)
-                continue
-            (batch,) = batches(self._gateway, meters[aside.meter].device_id, [record])
-            answer = self._put(batch)
-            meaning = Verdict.DISLIKED if answer.status == NOT_SENT else verdict(answer.status)
-            if meaning is Verdict.ACKNOWLEDGED:
-                self._store.settle_requeued([aside])
-                turn.taken += 1
-                self._channel.acknowledged()
-            elif meaning in (Verdict.DISLIKED, Verdict.TOO_LARGE):
-                refused = aside._replace(status=answer.status or 0, reason=answer.detail, at_us=self._now().utc_us)
-                self._store.settle_requeued([], [refused])
-            else:
-                self._stopped(turn, answer, meaning)
+        taken, stopped_by = deliver_requeued(
+            self._profile.name, self._sender, self._store, view, meters, self._now, self._stop.is_set
+        )
+        if taken:
+            turn.taken += taken
+            self._channel.acknowledged()
+        if stopped_by is not None:
+            self._stopped(turn, stopped_by)
 
-    def _stopped(self, turn: _Round, answer: Answer, meaning: Verdict) -> None:
-        turn.stopped_by = meaning
+    def _stopped(self, turn: _Round, outcome: Outcome) -> None:
+        turn.stopped_by = outcome.meaning
         if not self._stop.is_set():  # else it was we who broke it off
-            self._channel.failed(answer, meaning)
+            self._channel.failed(outcome.answer, outcome.meaning)
 
     def _conclude(self, turn: _Round) -> float | None:
         """What comes after this round."""

@@ -25,7 +25,7 @@ from smgw.store.wan import WanStore
 from smgw.store.wan_records import ChannelKind, OrderKind
 from smgw.store.wan_view import WanView
 from smgw.wan import back_off
-from smgw.wan import dispatcher as dispatcher_module
+from smgw.wan import sender as sender_module
 from smgw.wan.dispatcher import Dispatcher
 
 GATEWAY = DeviceId.parse("EXYZ0012345678")
@@ -35,8 +35,8 @@ OTHER = DeviceId.parse("1ISK0071234567")
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
     monkeypatch.setattr(back_off, "_FIRST", 0.05)
-    monkeypatch.setattr(dispatcher_module, "_ATTENTION", 0.05)
-    monkeypatch.setattr(dispatcher_module, "_DRAIN_PAUSE", 0.05)
+    monkeypatch.setattr(sender_module, "_ATTENTION", 0.05)
+    monkeypatch.setattr(sender_module, "_DRAIN_PAUSE", 0.05)
     caplog.set_level(logging.INFO)
 
 
@@ -332,14 +332,14 @@ def test_a_row_that_cannot_be_written_as_a_document_is_no_fault_of_the_emp(
 ) -> None:
     gateway = make()
     bad = gateway.append(5)
-    whole = dispatcher_module.cosem_document.encode
+    whole = sender_module.cosem_document.encode
 
     def encode(document: Document) -> bytes:
         if any(row.record_number in bad for row in document.rows):
             raise DocumentError("no place for it", "record")
         return whole(document)
 
-    monkeypatch.setattr(dispatcher_module.cosem_document, "encode", encode)
+    monkeypatch.setattr(sender_module.cosem_document, "encode", encode)
     assert gateway.dispatcher.deliver_round() is None
     assert gateway.channel() is not ChannelKind.HELD
     assert set(gateway.aside()) == set(bad)
