@@ -25,6 +25,7 @@ from smgw.store.wan import WanStore
 from smgw.store.wan_records import ChannelKind, OrderKind
 from smgw.store.wan_view import WanView
 from smgw.wan import back_off
+from smgw.wan import dispatcher as dispatcher_module
 from smgw.wan import sender as sender_module
 from smgw.wan.dispatcher import Dispatcher
 
@@ -35,8 +36,8 @@ OTHER = DeviceId.parse("1ISK0071234567")
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
     monkeypatch.setattr(back_off, "_FIRST", 0.05)
-    monkeypatch.setattr(sender_module, "_ATTENTION", 0.05)
-    monkeypatch.setattr(sender_module, "_DRAIN_PAUSE", 0.05)
+    monkeypatch.setattr(dispatcher_module, "_ATTENTION", 0.05)
+    monkeypatch.setattr(dispatcher_module, "_DRAIN_PAUSE", 0.05)
     caplog.set_level(logging.INFO)
 
 
