@@ -19,9 +19,10 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.ciphers.algorithms import AES
 from cryptography.hazmat.primitives.ciphers.modes import GCM
 
+from smgw.dlms.errors import SecurityError
 from smgw.dlms.hls import Mechanism, Proof
 from smgw.dlms.secret import Secret
-from smgw.errors import LocalProtocolError, RemoteProtocolError
+from smgw.errors import LocalProtocolError
 
 TITLE_LENGTH = 8
 TAG_LENGTH = 12
@@ -33,10 +34,6 @@ _COMPRESSED = 0x80
 
 #: Gives an invocation counter that was never used with this key, kept in a lasting place *before* it is given away.
 Reserve = Callable[[], int]
-
-
-class SecurityError(RemoteProtocolError):
-    """Octets that are not what the peer with the right keys would have sent. Never holds any of a key."""
 
 
 class Suite(IntEnum):

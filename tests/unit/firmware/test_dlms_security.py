@@ -3,12 +3,12 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from smgw.dlms.errors import SecurityError
 from smgw.dlms.secret import Secret
 from smgw.dlms.security import (
     MAX_COUNTER,
     Keys,
     Protection,
-    SecurityError,
     Suite,
     gmac,
     reserved,

@@ -1,0 +1,103 @@
+"""What a meter answers where it does not do what was asked, as errors with fields. Sessions hand them on as values."""
+
+from smgw.dlms.acse import AssociationResult, Diagnostic, ProviderDiagnostic, named
+from smgw.dlms.descriptors import Attribute
+from smgw.dlms.exception import ConfirmedServiceError
+from smgw.dlms.results import ActionResult, DataAccessResult, ServiceError, StateError
+from smgw.errors import RemoteProtocolError, SmgwError
+
+_ADVICE = {
+    Diagnostic.AUTHENTICATION_MECHANISM_NAME_NOT_RECOGNISED: "; this client address wants another mechanism",
+    Diagnostic.AUTHENTICATION_MECHANISM_NAME_REQUIRED: "; this client address wants a password or keys",
+    Diagnostic.AUTHENTICATION_FAILURE: "; the password or the keys are not the meter's",
+    Diagnostic.APPLICATION_CONTEXT_NAME_NOT_SUPPORTED: "; with ciphering where none is wanted, or without",
+}
+
+
+class AssociationRejectedError(SmgwError):
+    """The meter opens no association. `diagnostic` is a ProviderDiagnostic if `by_provider`, else a Diagnostic."""
+
+    def __init__(self, result: int, diagnostic: int, *, by_provider: bool = False) -> None:
+        kind = ProviderDiagnostic if by_provider else Diagnostic
+        advice = "" if by_provider else _ADVICE.get(Diagnostic(diagnostic), "") if diagnostic in _ADVICE else ""
+        super().__init__(
+            f"the meter rejects the association: {named(AssociationResult, result)}, {named(kind, diagnostic)}{advice}"
+        )
+        self.result = result
+        self.diagnostic = diagnostic
+        self.by_provider = by_provider
+
+
+class AuthenticationError(SmgwError):
+    """High level security: one side did not accept the other's proof."""
+
+
+class AccessError(SmgwError):
+    """The meter has no value for an attribute, or does not take one."""
+
+    def __init__(self, attribute: Attribute, result: DataAccessResult) -> None:
+        super().__init__(
+            f"{attribute.obis} attribute {attribute.number} of class {attribute.class_id}: {result.words} ({result:d})"
+        )
+        self.attribute = attribute
+        self.result = result
+
+
+class MethodError(SmgwError):
+    """The meter does not carry a method out."""
+
+    def __init__(self, method: Attribute, result: ActionResult) -> None:
+        super().__init__(
+            f"{method.obis} method {method.number} of class {method.class_id}: {result.words} ({result:d})"
+        )
+        self.method = method
+        self.result = result
+
+
+class ServiceExceptionError(SmgwError):
+    """An exception-response: the meter did not take the request at all. `counter`: the one it expects, if it says."""
+
+    def __init__(self, state: StateError, service: ServiceError, counter: int | None = None) -> None:
+        expects = "" if counter is None else f"; it expects an invocation counter of {counter} or more"
+        super().__init__(
+            f"the meter refuses the request: {state.words} ({state:d}), {service.words} ({service:d}){expects}"
+        )
+        self.state = state
+        self.service = service
+        self.counter = counter
+
+
+class ServiceRefusedError(SmgwError):
+    """A confirmed-service-error: the meter refuses a service, such as the initiation of the association."""
+
+    def __init__(self, answer: ConfirmedServiceError) -> None:
+        super().__init__(f"the meter refuses the request: {answer.words}")
+        self.answer = answer
+
+
+class TransferError(RemoteProtocolError):
+    """Blocks that do not make one value: a number out of turn, or more octets than are taken."""
+
+
+class UnexpectedApduError(RemoteProtocolError):
+    """An APDU that has no place where it came."""
+
+    def __init__(self, apdu: object, state: str) -> None:
+        super().__init__(f"{type(apdu).__name__} while {state}")
+        self.apdu = apdu
+        self.state = state
+
+
+class SecurityError(RemoteProtocolError):
+    """Octets that are not what the peer with the right keys would have sent. Never holds any of a key."""
+
+
+class ReplayError(SecurityError):
+    """An invocation counter that was used before; `expected` is the smallest that is not."""
+
+    def __init__(self, counter: int, expected: int) -> None:
+        super().__init__(
+            f"invocation counter {counter} was used before; {expected} or more is right: an old APDU again"
+        )
+        self.counter = counter
+        self.expected = expected
