@@ -73,6 +73,7 @@ def test_the_gateway_reads_on_on_a_full_disk_and_recovers(tmp_path: Path, greedy
         time.sleep(1)
         chain.caught_up(60)
         recovered = chain.status()
+        acknowledgement = chain.smgw("status", "--acknowledge")
         grid = chain.captures("grid")
         chain.drain()
         lost = recovered["store"]["lost"]
@@ -86,6 +87,9 @@ def test_the_gateway_reads_on_on_a_full_disk_and_recovers(tmp_path: Path, greedy
         assert len(chain.emp_keys()) == len(arrived)
         assert set(recorded) <= arrived
         assert lost.get("lost_live", 0) > 0, "`smgw status` counts what was thinned"
+        assert any("rows lost live" in reason for reason in recovered["reasons"])
+        assert "rows lost live" not in acknowledgement.stdout, "a person knows of it: no reason any more"
+        assert "lost_live" in acknowledgement.stdout, "but still counted"
         assert greedy or lost.get("lost_grid", 0) == 0, "live-rate rows go before grid values"
         assert chain.store("lmn.db").with_name("lmn.ballast").stat().st_size == 2 * 1024 * 1024
         for program in (chain.lmn, chain.wan):

@@ -7,6 +7,7 @@ from typing import Any
 
 from smgw.profiles.toml_importer import load
 from smgw.services.health import Report, examine
+from smgw.services.known_losses import KnownLosses
 
 _EPILOG = """\
 exit code:
@@ -19,12 +20,19 @@ exit code:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """For people or for programs."""
     parser.add_argument("--json", action="store_true", help="everything as one JSON object")
+    parser.add_argument(
+        "--acknowledge", action="store_true", help="what was lost until now is known: it is no longer called degraded"
+    )
     parser.epilog = _EPILOG
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Look and tell."""
-    report = examine(load(arguments.config), arguments.state)
+    configuration = load(arguments.config)
+    report = examine(configuration, arguments.state)
+    if arguments.acknowledge and report.store:
+        KnownLosses(arguments.state).acknowledge(report.store["store_id"], report.store["lost"])
+        report = examine(configuration, arguments.state)
     print(json.dumps(report.as_json()) if arguments.json else "\n".join(_lines(report)))
     return int(report.health)
 

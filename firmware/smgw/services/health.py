@@ -10,6 +10,7 @@ from smgw.cosem.units import symbol
 from smgw.profiles.communication import CommunicationProfile
 from smgw.profiles.gateway import Configuration
 from smgw.profiles.meter import MeterProfile
+from smgw.services.known_losses import KnownLosses
 from smgw.store import paths
 from smgw.store.errors import StoreError
 from smgw.store.lmn_view import LmnView
@@ -82,7 +83,7 @@ def examine(configuration: Configuration, state: Path) -> Report:
             receivers = [emp for emp in configuration.emps if meter in configuration.meters_for(emp)]
             reached = min((cursors.get((emp.name, meter.name), 0) for emp in receivers), default=None)
             report.meters.append(_meter(report, lmn, meter, states.get(meter.name), reached))
-        _store(report, lmn, lmn_file)
+        _store(report, lmn, lmn_file, KnownLosses(state))
         _strangers(report, lmn, configuration, cursors)
         channels = {channel.emp: channel for channel in wan.channels()} if wan else {}
         aside = wan.set_aside_counts() if wan else {}
@@ -208,13 +209,16 @@ def _strangers(report: Report, lmn: LmnView, configuration: Configuration, curso
             )
 
 
-def _store(report: Report, lmn: LmnView, file: Path) -> None:
+def _store(report: Report, lmn: LmnView, file: Path, known: KnownLosses) -> None:
     counts = lmn.counts()
     lost = {name: amount for name, amount in counts.items() if name.startswith("lost") and amount}
     octets = sum(path.stat().st_size for path in (file, paths.wal_of(file)) if path.exists())
     report.store = {"store_id": lmn.store_id, "octets": octets, "lost": lost, "counts": counts}
-    for name, amount in lost.items():
-        report.worse(Health.DEGRADED, f"store: {amount} rows {name.replace('_', ' ')}")
+    for name, amount in known.since(lmn.store_id, lost).items():
+        report.worse(
+            Health.DEGRADED,
+            f"store: {amount} rows {name.replace('_', ' ')} (smgw status --acknowledge, once you know why)",
+        )
 
 
 def _emp(
