@@ -33,7 +33,8 @@ class AxdrError(RemoteProtocolError):
 MAX_DEPTH = 24
 
 _ARRAY, _STRUCTURE, _COMPACT = DataType.ARRAY, DataType.STRUCTURE, DataType.COMPACT_ARRAY
-_BIT_STRING = DataType.BIT_STRING
+_BIT_STRING, _OCTET_STRING = DataType.BIT_STRING, DataType.OCTET_STRING
+_LISTS = (1, 2)  # plain numbers: comparing an octet with a member of an enum takes three times as long
 _TYPES: list[DataType | None] = [None] * 256
 for _type in DataType:
     _TYPES[_type] = _type
@@ -97,7 +98,7 @@ def decode(octets: bytes, position: int = 0, depth: int = MAX_DEPTH) -> tuple[Da
         fixed = _FIXED[tag]
         if fixed is not None:
             return _decode_fixed(octets, position, fixed)
-        if tag in (_ARRAY, _STRUCTURE):
+        if tag in _LISTS:
             return _decode_list(octets, position, depth)
         if tag == _COMPACT:
             return _decode_compact(octets, position, depth)
@@ -138,32 +139,33 @@ def _decode_list(octets: bytes, position: int, depth: int) -> tuple[Data, int]:
     if count > len(octets) - content:  # every element has an octet at least: refuse before building anything
         raise AxdrError(position, f"{count} elements in {len(octets) - content} octets")
     elements: list[Data] = []
-    append = elements.append
+    append, new = elements.append, _new
     fixed_by_tag, numbers_by_tag, whole_by_tag = _FIXED, _NUMBERS, _WHOLE
     for _ in range(count):
         tag = octets[content]
-        fixed = fixed_by_tag[tag]
-        if fixed is not None:  # nearly all there is, so read without a call
-            numbers = numbers_by_tag[tag]
-            if numbers is not None:
-                append(numbers[octets[content + 1]])
-                content += 2
-                continue
+        numbers = numbers_by_tag[tag]  # numbers, nulls and short strings are nearly all there is: read without a call
+        if numbers is not None:
+            append(numbers[octets[content + 1]])
+            content += 2
+        elif fixed := fixed_by_tag[tag]:
             kind, size, unpack = fixed
             try:
-                append(_new(Data, (kind, unpack(octets, content + 1)[0])))
+                append(new(Data, (kind, unpack(octets, content + 1)[0])))
             except struct.error:
                 raise AxdrError(content, f"{kind.name} of {size} octets is cut off") from None
             content += size + 1
-            continue
-        whole = whole_by_tag[tag]
-        if whole is not None:
+        elif tag == 9 and octets[content + 1] < 128:
+            begin, content = content + 2, content + 2 + octets[content + 1]
+            append(new(Data, (_OCTET_STRING, octets[begin:content])))
+            if content > len(octets):
+                raise AxdrError(begin - 2, "OCTET_STRING is cut off")
+        elif whole := whole_by_tag[tag]:
             append(whole)
             content += 1
         else:
-            element, content = decode(octets, content, depth - 1)
+            element, content = (_decode_list if tag in _LISTS else decode)(octets, content, depth - 1)
             append(element)
-    return _new(Data, (_TYPES[octets[position]], tuple(elements))), content
+    return new(Data, (_TYPES[octets[position]], tuple(elements))), content
 
 
 def _decode_content(octets: bytes, position: int, kind: DataType) -> tuple[Data, int]:
