@@ -1,12 +1,8 @@
 """The configuration: meters from a TOML file. A fault is told with its line and what would be right."""
 
-import difflib
-import re
-import tomllib
-from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from smgw.cosem import DeviceId, Obis
 from smgw.cosem.units import SYMBOLS
@@ -19,14 +15,10 @@ from smsim.meter import MeterSpec
 from smsim.ports import RIGHT, Port, TcpPort, parse_port
 from smsim.registers import USUAL_DRIVES, USUAL_REGISTERS, Drive, Register
 from smsim.timelapse import TimeLapse
+from smsim.toml_section import Section, document
 
 DEFAULT_START = "2026-01-01T00:00:00"
 _FIRST_YEAR, _LAST_YEAR = 1996, 2090  # legal time as `days` computes it; seconds since 1970 in 32 bits
-_TABLE = re.compile(r"\s*(\[\[?)\s*([A-Za-z0-9_.\-\s]+?)\s*\]\]?\s*(?:#.*)?")
-_KEY = re.compile(r"\s*([A-Za-z0-9_-]+)\s*=")
-_TOML_PLACE = re.compile(r"(.*) \(at line (\d+), column (\d+)\)")
-
-Place = tuple[str, ...]
 
 
 class MeterConfig(NamedTuple):
@@ -70,23 +62,17 @@ def load(path: Path) -> Config:
 
 def parse(text: str, file: str = "configuration") -> Config:
     """Read the text of a configuration; `file` is the name that its faults are told with."""
-    try:
-        content = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        match = _TOML_PLACE.fullmatch(str(error))
-        line = int(match[2]) if match else text.count("\n") + 1
-        raise ConfigError(file, line, "", f"not TOML: {match[1] if match else error}") from None
-    document = _Section(file, _lines(text), (), content)
-    time = _time(document.table("simulator"))
-    meters = tuple(_meter(section) for section in document.tables("meter"))
-    document.finish()
+    whole = document(text, file)
+    time = _time(whole.table("simulator"))
+    meters = tuple(_meter(section) for section in whole.tables("meter"))
+    whole.finish()
     if not meters:
         raise ConfigError(file, None, "meter", "there is none", "give each meter a section [[meter]]")
-    _distinct(document, meters)
+    _distinct(whole, meters)
     return Config(time, meters)
 
 
-def _time(section: "_Section") -> TimeLapse:
+def _time(section: Section) -> TimeLapse:
     time = TimeLapse(
         _start(section),
         section.integer("seconds_per_quarter_hour", 4, 1, 86_400),
@@ -96,7 +82,7 @@ def _time(section: "_Section") -> TimeLapse:
     return time
 
 
-def _start(section: "_Section") -> int:
+def _start(section: Section) -> int:
     right = f'write a legal time such as {DEFAULT_START}, years {_FIRST_YEAR} to {_LAST_YEAR}, or "now"'
     value = section.take("start", datetime.fromisoformat(DEFAULT_START))
     if value == "now":
@@ -113,7 +99,7 @@ def _start(section: "_Section") -> int:
         raise section.fault("start", str(error), right) from None
 
 
-def _meter(section: "_Section") -> MeterConfig:
+def _meter(section: Section) -> MeterConfig:
     name = section.text("name", None, 'name the meter, e.g. "household"')
     device = _device(section)
     port = _port(section)
@@ -141,7 +127,7 @@ def _meter(section: "_Section") -> MeterConfig:
     return meter
 
 
-def _device(section: "_Section") -> DeviceId:
+def _device(section: Section) -> DeviceId:
     text = section.text("device", None, "write a DIN 43863-5 id such as 1UTB0000000001")
     try:
         return DeviceId.parse(text)
@@ -149,14 +135,14 @@ def _device(section: "_Section") -> DeviceId:
         raise section.fault("device", str(error)) from None
 
 
-def _port(section: "_Section") -> Port:
+def _port(section: Section) -> Port:
     try:
         return parse_port(section.text("port", f"tcp:{TcpPort().port}", RIGHT))
     except ValueError as error:
         raise section.fault("port", str(error), RIGHT) from None
 
 
-def _register(section: "_Section") -> Register:
+def _register(section: Section) -> Register:
     text = section.text("obis", None, "write a code such as 1.8.0 or 1-0:1.8.0*255")
     try:
         obis = Obis.parse(text)
@@ -180,7 +166,7 @@ def _register(section: "_Section") -> Register:
     return register
 
 
-def _unit(section: "_Section", drive: Drive) -> int:
+def _unit(section: Section, drive: Drive) -> int:
     value = section.take("unit", drive.unit)
     if isinstance(value, str):
         value = next((number for number, symbol in SYMBOLS.items() if symbol == value), value)
@@ -191,7 +177,7 @@ def _unit(section: "_Section", drive: Drive) -> int:
     return value
 
 
-def _registers_fit(section: "_Section", registers: tuple[Register, ...]) -> None:
+def _registers_fit(section: Section, registers: tuple[Register, ...]) -> None:
     seen: set[Obis] = set()
     for index, register in enumerate(registers):
         if register.obis in seen:
@@ -204,129 +190,16 @@ def _registers_fit(section: "_Section", registers: tuple[Register, ...]) -> None
         )
 
 
-def _distinct(document: "_Section", meters: tuple[MeterConfig, ...]) -> None:
+def _distinct(whole: Section, meters: tuple[MeterConfig, ...]) -> None:
     names: set[str] = set()
     ports: set[Port] = set()
     for index, meter in enumerate(meters):
         if meter.spec.name in names:
             place = ("meter", str(index), "name")
-            raise document.fault_below(place, f"{meter.spec.name!r} is there twice", "give each a name of its own")
+            raise whole.fault_below(place, f"{meter.spec.name!r} is there twice", "give each a name of its own")
         names.add(meter.spec.name)
         if meter.port in ports:
             place = ("meter", str(index), "port")
-            raise document.fault_below(place, f"{meter.port} is there twice", "give each a port of its own")
+            raise whole.fault_below(place, f"{meter.port} is there twice", "give each a port of its own")
         if meter.port != TcpPort(0):
             ports.add(meter.port)
-
-
-class _Section:
-    """One table of the file. Keys are taken out; what is left at the end is unknown."""
-
-    def __init__(self, file: str, lines: Mapping[Place, int], path: Place, content: dict[str, Any]) -> None:
-        self._file = file
-        self._lines = lines
-        self._path = path
-        self._content = dict(content)
-        self._known: list[str] = []
-
-    def has(self, key: str) -> bool:
-        return key in self._content
-
-    def take(self, key: str, default: Any) -> Any:
-        self._known.append(key)
-        return self._content.pop(key, default)
-
-    def fault(self, key: str, wrong: str, right: str = "") -> ConfigError:
-        return self.fault_below((key,), wrong, right)
-
-    def fault_below(self, below: Place, wrong: str, right: str = "") -> ConfigError:
-        place = self._path + below
-        line = next((self._lines[place[:end]] for end in range(len(place), 0, -1) if place[:end] in self._lines), None)
-        return ConfigError(self._file, line, _named(place), wrong, right)
-
-    def integer(self, key: str, default: int, low: int, high: int) -> int:
-        value = self.take(key, default)
-        if type(value) is not int or not low <= value <= high:
-            raise self.fault(key, f"{value!r} is not right", f"write a whole number from {low} to {high}")
-        return value
-
-    def seconds(self, key: str, default: float, low: float, high: float) -> float:
-        value = self.take(key, default)
-        if type(value) not in (int, float) or not low <= value <= high:
-            raise self.fault(key, f"{value!r} is not right", f"write seconds from {low} to {high}")
-        return float(value)
-
-    def text(self, key: str, default: str | None, right: str) -> str:
-        value = self.take(key, default)
-        if value is None:
-            raise self.fault(key, "is missing", right)
-        if not isinstance(value, str) or (default is None and not value.strip()):
-            raise self.fault(key, f"{value!r} is no text", right or "write it in quotes")
-        return value
-
-    def choice(self, key: str, default: str, allowed: Iterable[str]) -> str:
-        names = list(allowed)
-        value = self.take(key, default)
-        if value not in names:
-            raise self.fault(key, f"{value!r} is not known", f"write one of {', '.join(names)}{_nearest(value, names)}")
-        return str(value)
-
-    def table(self, key: str) -> "_Section":
-        value = self.take(key, {})
-        if not isinstance(value, dict):
-            raise self.fault(key, "is no section", f"begin it with [{key}]")
-        return _Section(self._file, self._lines, (*self._path, key), value)
-
-    def tables(self, key: str) -> list["_Section"]:
-        value = self.take(key, [])
-        if not isinstance(value, list) or not all(isinstance(table, dict) for table in value):
-            raise self.fault(key, "is no list of sections", f"begin each with [[{'.'.join((*self._names(), key))}]]")
-        return [
-            _Section(self._file, self._lines, (*self._path, key, str(index)), table)
-            for index, table in enumerate(value)
-        ]
-
-    def _names(self) -> list[str]:
-        return [step for step in self._path if not step.isdigit()]
-
-    def finish(self) -> None:
-        """Nothing may be left."""
-        for key in self._content:
-            known = f"known here: {', '.join(sorted(self._known))}"
-            raise self.fault(key, "unknown key", f"{known}{_nearest(key, self._known)}")
-
-
-def _nearest(given: object, names: Iterable[str]) -> str:
-    near = difflib.get_close_matches(str(given), list(names), 1)
-    return f" (did you mean {near[0]}?)" if near else ""
-
-
-def _named(path: Place) -> str:
-    """`meter[2].register[1].obis`: counted from 1, as people do."""
-    text = ""
-    for step in path:
-        text += f"[{int(step) + 1}]" if step.isdigit() else f"{'.' if text else ''}{step}"
-    return text
-
-
-def _lines(text: str) -> dict[Place, int]:
-    """The line of each key and each section header; what this misses is told with the line of its section."""
-    lines: dict[Place, int] = {}
-    counts: dict[Place, int] = {}
-    section: Place = ()
-    for number, line in enumerate(text.splitlines(), start=1):
-        if match := _TABLE.fullmatch(line):
-            section = ()
-            *above, last = (step.strip() for step in match[2].split("."))
-            for step in above:
-                section = (*section, step)
-                if section in counts:
-                    section = (*section, str(counts[section]))
-            section = (*section, last)
-            if match[1] == "[[":
-                counts[section] = counts.get(section, -1) + 1
-                section = (*section, str(counts[section]))
-            lines[section] = number
-        elif match := _KEY.match(line):
-            lines.setdefault((*section, match[1]), number)
-    return lines

@@ -5,14 +5,13 @@ last unit what the registers showed then. A meter's past begins when the simulat
 """
 
 import copy
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from smsim.days import QUARTER_HOUR_S
-from smsim.registers import Drive, Register, RegisterBank
+from smsim.registers import ENERGY, Register, RegisterBank
 from smsim.timelapse import TimeLapse
 
-_ENERGY = (Drive.IMPORT, Drive.IMPORT_T1, Drive.IMPORT_T2, Drive.EXPORT)
 _STEP = 96  # quarter hours between two states that are kept: what is computed anew for an answer, at most
 
 
@@ -24,17 +23,19 @@ class Moment(NamedTuple):
 
 
 class History:
-    """The past of one meter. `new_bank` makes its registers as they were at the start."""
+    """The past of one meter: of its registers, those that count energy.
 
-    def __init__(self, new_bank: Callable[[], RegisterBank], time: TimeLapse) -> None:
+    `new_bank` makes the registers as they were at the start, which is in seconds since 1970.
+    """
+
+    def __init__(
+        self, registers: Sequence[Register], new_bank: Callable[[], RegisterBank], time: TimeLapse, start_utc_s: int
+    ) -> None:
+        self.columns = tuple(register for register in registers if register.drive in ENERGY)
         self._new_bank = new_bank
         self._time = time
-        self._first = -(-time.start_utc_s // QUARTER_HOUR_S)  # the first end of a quarter hour
+        self._first = -(-start_utc_s // QUARTER_HOUR_S)  # the first end of a quarter hour
         self._kept: list[RegisterBank] = []  # as at quarters _first, _first + _STEP, ...
-
-    def columns(self) -> tuple[Register, ...]:
-        """The registers in it."""
-        return tuple(register for register in self._new_bank().registers if register.drive in _ENERGY)
 
     def moments(self, begin_utc_s: int, end_utc_s: int) -> Iterator[Moment]:
         """The ends of quarter hours from begin to end, both inclusive; the caller keeps `end` out of the future."""
@@ -42,11 +43,10 @@ class History:
         last = end_utc_s // QUARTER_HOUR_S
         if quarter > last:
             return
-        columns = self.columns()
         bank = self._bank_at(quarter)
         for place in range(quarter, last + 1):
             bank.advance(place * self._time.ticks_per_quarter)
-            yield Moment(place * QUARTER_HOUR_S, tuple(map(bank.value, columns)))
+            yield Moment(place * QUARTER_HOUR_S, tuple(map(bank.value, self.columns)))
 
     def _bank_at(self, quarter: int) -> RegisterBank:
         """A state to go on from, a copy, at most _STEP before that quarter hour."""

@@ -11,8 +11,10 @@ import pytest
 from smgw.cosem import DeviceId, Obis, decimal
 from smgw.cosem.units import SYMBOLS
 from smgw.sml.crc import Crc
-from smsim.meter import EDL_EXPORT, EDL_STATUS, Meter, MeterSpec
+from smsim.meter import Meter, MeterSpec
 from smsim.registers import Drive, Register
+from smsim.style import EDL_STATUS
+from smsim.template import EDL_EXPORT
 from smsim.timelapse import TimeLapse
 
 REPOSITORY = Path(__file__).parents[2]

@@ -6,7 +6,8 @@ from smgw.sml.file import decode_messages
 from smgw.sml.messages import CloseResponse, GetListResponse, Message, OpenResponse
 from smgw.sml.tlv import Kind
 from smgw.sml.transport import Frame, FrameDecoder
-from smsim.meter import DEVICE_ID, EDL_STATUS, MANUFACTURER, Meter, MeterSpec
+from smsim.meter import Meter, MeterSpec
+from smsim.style import DEVICE_ID, EDL_STATUS, MANUFACTURER
 from smsim.timelapse import TimeLapse
 
 NEW_YEAR = 1_767_222_000
