@@ -4,7 +4,8 @@ from smgw.cosem import Obis
 from smgw.sml import tlv
 from smgw.sml.crc import Crc
 from smgw.sml.file import encode_messages
-from smgw.sml.messages import CloseResponse, GetListResponse, ListEntry, Message, OpenResponse, Time
+from smgw.sml.layouts import read_body, write_body
+from smgw.sml.messages import Body, CloseResponse, GetListResponse, ListEntry, Message, OpenResponse, Time
 from smgw.sml.transport import Frame, FrameDecoder, encode_frame
 
 SERVER = bytes.fromhex("0a01454d480000519725")
@@ -33,6 +34,19 @@ def file_messages(values: tuple[ListEntry, ...] | None = None, sensor_time: Time
 def frame(values: tuple[ListEntry, ...] | None = None, crc: Crc = Crc.X25) -> bytes:
     """The same as a frame."""
     return encode_frame(encode_messages(file_messages(values), crc), crc)
+
+
+def read_content(tag: int, content: tlv.Value | None) -> Body:
+    """The body that this content makes on the wire."""
+    octets = tlv.encode(content)
+    body, end = read_body(tag, b"before" + octets + b"behind", 6)
+    assert end == 6 + len(octets)
+    return body
+
+
+def resent(body: Body) -> Body:
+    """A body written and read."""
+    return read_content(*write_body(body))
 
 
 def payload_of(octets: bytes) -> bytes:

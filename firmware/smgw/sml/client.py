@@ -100,6 +100,11 @@ class Client:
         self._unclosed = b""  # the same of one that was answered in full before its close was
         self._telegrams = TelegramReader()
 
+    @property
+    def receiving(self) -> bool:
+        """True while a telegram has begun and not ended."""
+        return self._telegrams.receiving
+
     def get_list(self) -> GetListRequest:
         """A request for all values, with this session's credentials."""
         return GetListRequest(self._client_id, username=self._username, password=self._password)

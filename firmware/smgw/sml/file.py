@@ -12,9 +12,11 @@ from collections.abc import Iterator, Sequence
 from smgw.errors import RemoteProtocolError
 from smgw.sml import tlv
 from smgw.sml.crc import Crc
-from smgw.sml.messages import Message, read_body, write_body
+from smgw.sml.layouts import read_body, write_body
+from smgw.sml.messages import Message
 
 _MESSAGE = 0x76
+_CHOICE = b"\x72"
 _UNSIGNED = tlv.Kind.UNSIGNED
 _BEGINNING = re.compile(rb"\x76[\x01-\x0f\x80-\x8f]")  # what stands first in a message is an octet string
 
@@ -38,7 +40,12 @@ def decode_message(octets: bytes, position: int, crcs: Sequence[Crc]) -> tuple[M
         transaction_id, end = tlv.decode(octets, position + 1, depth=0)
         group, end = tlv.decode(octets, end, depth=0)
         abort_on_error, end = tlv.decode(octets, end, depth=0)
-        choice, covered = tlv.decode(octets, end)
+        if octets[end : end + 1] != _CHOICE:
+            raise FileError(position, "a message body is a tag and its content")
+        tag, end = tlv.decode(octets, end + 1, depth=0)
+        if tag is None or tag.kind is not _UNSIGNED or not isinstance(tag.value, int):
+            raise FileError(position, "a message without its tag")
+        body, covered = read_body(tag.value, octets, end)
         check, end = tlv.decode(octets, covered, depth=0)
     except tlv.TlvError as error:
         raise FileError(position, f"message not readable: {error}") from error
@@ -52,12 +59,7 @@ def decode_message(octets: bytes, position: int, crcs: Sequence[Crc]) -> tuple[M
         raise FileError(position, f"wrong check sum of a message ({check.value:04x} is not {families})")
     if octets[end : end + 1] not in (b"\x00", b""):
         raise FileError(end, f"a message ends with 00, here stands {octets[end]:02x}")
-    if not isinstance(choice, tlv.Value) or not isinstance(choice.value, tuple) or len(choice.value) != 2:
-        raise FileError(position, "a message body is a tag and its content")
-    tag, content = choice.value
-    if tag is None or tag.kind is not _UNSIGNED or not isinstance(tag.value, int):
-        raise FileError(position, "a message without its tag")
-    message = Message(_bytes(transaction_id), read_body(tag.value, content), _number(group), _number(abort_on_error))
+    message = Message(_bytes(transaction_id), body, _number(group), _number(abort_on_error))
     return message, crc, end + 1
 
 

@@ -9,7 +9,8 @@ Not seen on a wire but for choice 1 (EMH charging meters). A list of another kin
 
 from typing import NamedTuple
 
-from smgw.sml.messages import LayoutError, Time, read_time, write_time
+from smgw.sml.layouts import LayoutError, read_time, write_time
+from smgw.sml.messages import Time
 from smgw.sml.tlv import Kind, Value, sequence, signed, unsigned
 
 _TIME, _TIMESTAMPED_VALUE, _COSEM_VALUE = 1, 2, 3

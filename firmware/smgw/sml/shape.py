@@ -1,6 +1,7 @@
 """The fast path: a meter sends the same telegram every second, with other numbers in it.
 
-The first telegram of a shape goes through the full decoder. Then it is cut into slots and what stands between them:
+The first telegram of a shape goes through the full decoder and is kept. When a second one has its length, the first is
+cut into slots and what stands between them:
 
     76 05 .. .. .. .. 62 00 62 00 72 .. 77 07 01 00 01 08 00 ff 65 .. .. .. .. 01 62 1e 52 ff 59 .. .. ..  63 .. ..
           slot        between                                      slot                          slot         slot
@@ -29,7 +30,7 @@ from typing import Any
 from smgw.sml.crc import Crc
 from smgw.sml.file import decode_messages
 from smgw.sml.messages import GetListResponse, ListEntry, Message, OpenResponse, Time
-from smgw.sml.tlv import Kind, Places, Value, content_of, places
+from smgw.sml.tlv import Kind, Places, Value, head, places
 
 #: Shapes kept for one reader. A meter has one or two; more are meters on one line, or one that cuts leading zeros.
 MOST_SHAPES = 8
@@ -75,10 +76,16 @@ class Shapes:
 
 
 class Shape:
-    """What telegrams of one shape have in common, learnt from the first and from what the full decoder made of it."""
+    """What telegrams of one shape have in common, learnt from the first and from what the full decoder made of it.
+
+    It is learnt when it is first needed: a telegram that comes once costs no more than its full decoding.
+    """
 
     def __init__(self, payload: bytes, messages: Sequence[Message]) -> None:
         self._payload = payload
+        self._length = len(payload)
+        self._unpack = struct.Struct("").unpack
+        self._between: tuple[Any, ...] = ()  # empty until it is learnt
         self._codes = [">"]
         self._behind = 0  # the last slot
         self._flat: list[Any] = list(messages)
@@ -89,20 +96,13 @@ class Shape:
         self._odd: list[tuple[int, int, bool]] = []  # the same for one of 3, 5, 6 or 7 octets, and whether it is signed
         self._values: list[tuple[int, Kind, int, int]] = []  # write there the value of this kind, size and slot
         self._checks: list[tuple[int, int, int]] = []  # from octet, to octet, slot of the check sum over them
-        position = 0
-        for hole, message in enumerate(messages):
-            position = self._message(position, hole, message)
-        self._rows.reverse()  # the innermost first
-        self._codes.append(f"{len(payload) - self._behind}s")
-        cut = struct.Struct("".join(self._codes))
-        self._length = cut.size
-        self._unpack = cut.unpack
-        self._between = self._unpack(payload)[::2]
 
     def read(self, payload: bytes, crc: Crc) -> list[Message] | None:
         """The messages of a payload; None if it has another shape, or if a check sum in it is wrong."""
         if len(payload) != self._length:
             return None
+        if not self._between:
+            self._learn()
         cut = self._unpack(payload)
         if cut[::2] != self._between:
             return None
@@ -119,6 +119,15 @@ class Shape:
         for row, begin, end, hole in self._rows:
             flat[hole] = _new(row, flat[begin:end])
         return flat[: self._count]
+
+    def _learn(self) -> None:
+        position = 0
+        for hole, message in enumerate(self._flat[: self._count]):
+            position = self._message(position, hole, message)
+        self._rows.reverse()  # the innermost first
+        self._codes.append(f"{self._length - self._behind}s")
+        self._unpack = struct.Struct("".join(self._codes)).unpack
+        self._between = self._unpack(self._payload)[::2]
 
     def _message(self, position: int, hole: int, message: Message) -> int:
         """Learn the message at `position`; the position behind it."""
@@ -197,7 +206,7 @@ class Shape:
     def _slot(self, place: Places) -> int:
         """Let the content of the value at a place vary; the slot. Called in the order of the wire."""
         assert isinstance(place, int)  # the full decoder has read it as no list
-        kind, begin, size = content_of(self._payload, place)
+        kind, begin, size = head(self._payload, place)
         code = None if kind is _OCTETS else _CODES.get(size)
         if code is None:
             code = f"{size}s"

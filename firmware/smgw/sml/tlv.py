@@ -49,7 +49,6 @@ _OCTETS, _BOOLEAN, _SIGNED, _UNSIGNED, _LIST = Kind  # a member looked up at eac
 _KINDS = {int(kind): kind for kind in Kind}
 MAX_DEPTH = 24  # a tree of parameters uses two levels a step; nothing real comes near
 _ABSENT = 0x01
-_SHORT_LIST = 0x70  # of up to 15 elements
 
 
 class _Short(NamedTuple):
@@ -72,7 +71,9 @@ def _short(first: int) -> _Short | None:
 
 
 _SHORT = tuple(map(_short, range(256)))
+_LONGEST = {_BOOLEAN: 1, _SIGNED: 8, _UNSIGNED: 8}  # octets
 _new = tuple.__new__  # makes a Value in half the time that its constructor takes
+_from_bytes = int.from_bytes
 
 
 def decode(octets: bytes, position: int, depth: int = MAX_DEPTH) -> tuple[Value | None, int]:
@@ -81,73 +82,71 @@ def decode(octets: bytes, position: int, depth: int = MAX_DEPTH) -> tuple[Value 
     Raises TlvError for a truncated value, an unknown type or a nesting deeper than `depth`.
     """
     try:
-        first = octets[position]
-        if first & 0xF0 == _SHORT_LIST:
-            return _decode_list(octets, position, position + 1, first & 15, depth)
-        if first == _ABSENT:
-            return None, position + 1
-        short = _SHORT[first]
-        if short is not None and short.numbers:
-            return short.numbers[octets[position + 1]], position + 2
-        kind, length, content = first >> 4 & 7, first & 15, position + 1
-        more = first & 0x80
-        while more:
-            following = octets[content]
-            if following & 0x70:
-                raise TlvError(content, f"type-length field goes on with {following:02x}")
-            length, more, content = length << 4 | following & 15, following & 0x80, content + 1
-            if length > len(octets):
-                raise TlvError(position, f"a length of {length} in {len(octets)} octets")
+        short = _SHORT[octets[position]]
+        if short is not None:
+            size, kind, numbers = short
+            begin = position + 1
+            if numbers:
+                return numbers[octets[begin]], begin + 1
+            end = begin + size
+            raw = octets[begin:end]
+        else:
+            if octets[position] == _ABSENT:
+                return None, position + 1
+            kind, begin, size = head(octets, position)
+            if kind is _LIST:
+                return _decode_list(octets, position, begin, size, depth)
+            end = begin + size
+            raw = octets[begin:end]
     except IndexError:
         raise TlvError(position, "cut off in a type-length field") from None
-    if kind == _LIST:
-        return _decode_list(octets, position, content, length, depth)
-    end = position + length
-    if end < content:
-        raise TlvError(position, f"type-length field {octets[position]:02x} with an impossible length")
     if end > len(octets):
-        raise TlvError(position, f"a value of {length} octets is cut off after {len(octets) - position}")
-    size = end - content
-    if kind == _OCTETS:
-        return Value(_OCTETS, size, octets[content:end]), end
-    if kind in (_SIGNED, _UNSIGNED) and 1 <= size <= 8:
-        number = int.from_bytes(octets[content:end], "big", signed=kind == _SIGNED)
-        return Value(_KINDS[kind], size, number), end
-    if kind == _BOOLEAN and size == 1:
-        return Value(_BOOLEAN, 1, octets[content] != 0), end
-    raise TlvError(position, f"no SML type has the type-length field {octets[position]:02x}")
+        raise TlvError(position, f"a value of {end - position} octets is cut off after {len(octets) - position}")
+    if kind is _OCTETS:
+        return _new(Value, (kind, size, raw)), end
+    if kind is _BOOLEAN:
+        return Value(kind, size, raw != b"\0"), end
+    return _new(Value, (kind, size, _from_bytes(raw, "big", signed=kind is _SIGNED))), end
+
+
+def head(octets: bytes, position: int) -> tuple[Kind, int, int]:
+    """What the type-length field at `position` says: the kind, where the content begins, its octets or elements.
+
+    Raises TlvError for a field that means nothing, for more than there are octets left, IndexError if it is cut off.
+    """
+    first = octets[position]
+    short = _SHORT[first]
+    if short is not None:
+        return short.kind, position + 1, short.size
+    length, begin = first & 15, position + 1
+    more = first & 0x80
+    while more:
+        following = octets[begin]
+        if following & 0x70:
+            raise TlvError(begin, f"type-length field goes on with {following:02x}")
+        length, more, begin = length << 4 | following & 15, following & 0x80, begin + 1
+        if length > len(octets):
+            raise TlvError(position, f"a length of {length} in {len(octets)} octets")
+    kind = _KINDS.get(first >> 4 & 7)
+    if kind is _LIST:
+        if length > len(octets) - begin:  # every element has an octet at least: refuse before building anything
+            raise TlvError(position, f"a list of {length} elements in {len(octets) - begin} octets")
+        return kind, begin, length
+    size = position + length - begin
+    if size < 0:
+        raise TlvError(position, f"type-length field {first:02x} with an impossible length")
+    if kind is None or (kind is not _OCTETS and not 1 <= size <= _LONGEST[kind]):
+        raise TlvError(position, f"no SML type has the type-length field {first:02x}")
+    return kind, begin, size
 
 
 def _decode_list(octets: bytes, position: int, content: int, length: int, depth: int) -> tuple[Value, int]:
     if depth == 0:
         raise TlvError(position, "a list where none may stand, or lists nested too deep")
-    if length > len(octets) - content:  # every element has an octet at least: refuse before building anything
-        raise TlvError(position, f"a list of {length} elements in {len(octets) - content} octets")
     elements: list[Value | None] = []
-    try:
-        for _ in range(length):
-            first = octets[content]
-            short = _SHORT[first]
-            if first == _ABSENT:
-                elements.append(None)
-                content += 1
-            elif short is not None:  # nearly all there is, so read without a call
-                size, kind, numbers = short
-                begin, content = content + 1, content + 1 + size
-                raw = octets[begin:content]
-                if len(raw) < size:
-                    raise TlvError(begin - 1, f"a value of {size + 1} octets is cut off after {len(raw) + 1}")
-                if kind is _OCTETS:
-                    elements.append(_new(Value, (_OCTETS, size, raw)))
-                elif numbers:
-                    elements.append(numbers[raw[0]])
-                else:
-                    elements.append(_new(Value, (kind, size, int.from_bytes(raw, "big", signed=kind is _SIGNED))))
-            else:
-                element, content = decode(octets, content, depth - 1)
-                elements.append(element)
-    except IndexError:
-        raise TlvError(content, "cut off in a list") from None
+    for _ in range(length):
+        element, content = decode(octets, content, depth - 1)
+        elements.append(element)
     return _new(Value, (_LIST, length, tuple(elements))), content
 
 
@@ -160,7 +159,7 @@ _OCTETS_BY_FIRST = bytes(
 
 def places(octets: bytes, position: int) -> tuple[Places, int]:
     """The places in the value at `position`, which `decode` has read without error; and the position behind it."""
-    kind, content, size = content_of(octets, position)
+    kind, content, size = head(octets, position)
     if kind is not _LIST:
         return position, content + size
     found: list[Places] = []
@@ -174,19 +173,6 @@ def places(octets: bytes, position: int) -> tuple[Places, int]:
             place, content = places(octets, content)
             append(place)
     return found, content
-
-
-def content_of(octets: bytes, position: int) -> tuple[Kind, int, int]:
-    """Kind, beginning and size (of a list: its elements) of the content of a value that `decode` has read."""
-    first = octets[position]
-    short = _SHORT[first]
-    if short is not None:
-        return short.kind, position + 1, short.size
-    length, content = first & 15, position + 1
-    while octets[content - 1] & 0x80:
-        length, content = length << 4 | octets[content] & 15, content + 1
-    kind = _KINDS[first >> 4 & 7]
-    return kind, content, length if kind is _LIST else position + length - content
 
 
 def _type_length(kind: Kind, size: int) -> bytes:

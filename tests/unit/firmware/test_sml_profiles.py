@@ -20,8 +20,6 @@ from smgw.sml.messages import (
     ListEntry,
     Time,
     Tree,
-    read_body,
-    write_body,
 )
 from smgw.sml.profiles import (
     LOAD_PROFILE,
@@ -36,7 +34,7 @@ from smgw.sml.profiles import (
 from smgw.sml.server import Reply, Server
 from smgw.sml.transport import FrameDecoder
 from sml_strategies import times, unsigned
-from telegrams import SERVER, entries
+from telegrams import SERVER, entries, resent
 
 ROWS = [row(seconds) for seconds in DST_NIGHT]
 PATH = (bytes(LOAD_PROFILE),)
@@ -65,14 +63,14 @@ def profiles(draw: st.DrawFn) -> LoadProfile:
 @given(profiles(), _signature)
 def test_a_profile_is_the_same_after_one_message(profile: LoadProfile, signature: bytes | None) -> None:
     profile = profile._replace(signature=signature)
-    body = read_body(*write_body(to_pack(SERVER, PATH, profile)))
+    body = resent(to_pack(SERVER, PATH, profile))
     assert isinstance(body, GetProfilePackResponse)
     assert from_pack(body) == profile
 
 
 @given(profiles())
 def test_a_profile_is_the_same_after_a_message_a_row(profile: LoadProfile) -> None:
-    messages = [read_body(*write_body(body)) for body in to_list(SERVER, PATH, profile)]
+    messages = [resent(body) for body in to_list(SERVER, PATH, profile)]
     assert from_list(body for body in messages if isinstance(body, GetProfileListResponse)) == [profile]
 
 
