@@ -7,6 +7,7 @@ verb                            what it does
 connect(now)                    primary: SNRM; `Connected` follows. The wrapper says `Connected` at once.
 send(apdu, now)                 one APDU, cut into segments as needed. Primary: an answer is waited for.
 send_unnumbered(apdu, now)      one APDU that waits for no answer and may come at any time (HDLC: UI frame)
+poll(now)                       primary: what came was a push, not the answer; go on asking
 disconnect(now)                 primary: DISC; `Disconnected` follows, whatever the peer says. Allowed before connect.
 receive(data, now)              octets that came, in pieces of any size
 deadline(now)                   when `expire` is due, None while nothing is waited for
@@ -24,3 +25,23 @@ FrameRefused(reason, octets)                octets on the line that made no fram
 primary, `.server(...)` the secondary, which sends when it is asked (or `send_unnumbered`); its `send` before the
 primary's turn is kept until then. `hdlc.Listener` takes pushes alone: any address, no link.
 """
+
+from smgw.hdlc.address import Address
+from smgw.hdlc.events import ApduReceived, Connected, Disconnected, Event, FrameRefused, Transmit
+from smgw.hdlc.link import Link
+from smgw.hdlc.listener import Listener, Pushed
+from smgw.hdlc.parameters import LinkParameters
+
+__all__ = [
+    "Address",
+    "ApduReceived",
+    "Connected",
+    "Disconnected",
+    "Event",
+    "FrameRefused",
+    "Link",
+    "LinkParameters",
+    "Listener",
+    "Pushed",
+    "Transmit",
+]

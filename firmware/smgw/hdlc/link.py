@@ -1,0 +1,373 @@
+"""The link between a client and a meter (IEC 62056-46, 6): set up, whole APDUs both ways, taken down.
+
+`smgw.hdlc` says what the verbs and events mean. Primary (client) and secondary (meter) run the same code: the right
+to transmit goes to and fro with P/F, and who has it sends what he has, a window at most, the last frame with P/F set.
+What differs: the secondary waits for its turn for ever, the primary takes it back when an answer does not come, and
+polls with RR; it never sends an I-frame again before the meter has said that it lacks it.
+"""
+
+import logging
+from enum import Enum
+from typing import Self
+
+from smgw.errors import LocalProtocolError, RemoteProtocolError
+from smgw.hdlc.address import NO_STATION, Address
+from smgw.hdlc.control import CONTROLS, Control, Kind
+from smgw.hdlc.events import ApduReceived, Connected, Disconnected, Event, FrameRefused, Transmit
+from smgw.hdlc.frame import Frame, FrameDecoder, Refused, encode_frame
+from smgw.hdlc.llc import COMMAND, RESPONSE, split
+from smgw.hdlc.parameters import LinkParameters, decode_parameters
+from smgw.hdlc.segments import Assembly, Outbox, cut
+from smgw.hdlc.states import State, after
+
+log = logging.getLogger(__name__)
+
+_BUSY_S = 0.5  # a meter that has nothing to say yet is polled again after this
+INTER_OCTET_S = 1.0  # within a frame; 25 ms on the wire, but USB and TCP bridges pause
+_NOWHERE = Address(NO_STATION)
+
+
+class Role(Enum):
+    """Who polls and who answers."""
+
+    PRIMARY = "client"
+    SECONDARY = "meter"
+
+
+class Link:
+    """One link. It belongs to one thread. `timeout` is how long an answer may take until the meter is polled.
+
+    After 1 + `retries` times of that without any progress the primary gives the link up. The secondary does so after
+    `inactivity` seconds in which it was asked nothing.
+    """
+
+    def __init__(
+        self,
+        role: Role,
+        own: Address,
+        peer: Address | None,
+        parameters: LinkParameters,
+        *,
+        timeout: float = 5.0,
+        retries: int = 2,
+        inactivity: float | None = None,
+    ) -> None:
+        self.parameters = parameters  # ours; once connected, those that hold
+        self.state = State.DISCONNECTED
+        self._offered = parameters
+        self._primary = role is Role.PRIMARY
+        self._own = own
+        self._peer = peer or _NOWHERE
+        self._timeout = timeout
+        self._patience = timeout * (1 + retries)
+        self._inactivity = inactivity
+        self._decoder = FrameDecoder(own)
+        self._unnumbered = Assembly()
+        self._due: float | None = None  # when `expire` is to be called
+        self._give_up = 0.0  # when there was no progress for too long
+        self._echo_told = False
+        self._outbox = Outbox(parameters.information_transmit, parameters.window_transmit)
+        self._assembly = Assembly()
+        self._received = 0  # V(R)
+        self._turn = self._primary  # we may transmit
+        self._answered = False  # something came since the last `send`
+
+    @classmethod
+    def client(
+        cls,
+        client: Address,
+        server: Address,
+        parameters: LinkParameters = LinkParameters(),  # noqa: B008  (immutable)
+        *,
+        timeout: float = 5.0,
+        retries: int = 2,
+    ) -> Self:
+        """The primary: `client` asks `server`. Times in seconds."""
+        return cls(Role.PRIMARY, client, server, parameters, timeout=timeout, retries=retries)
+
+    @classmethod
+    def server(
+        cls,
+        server: Address,
+        parameters: LinkParameters = LinkParameters(),  # noqa: B008  (immutable)
+        *,
+        client: Address | None = None,
+        inactivity: float | None = 120.0,
+    ) -> Self:
+        """The secondary: any client that asks for `server`, one at a time. `inactivity` in seconds; None: for ever.
+
+        `client` is whom pushes go to before anyone has asked.
+        """
+        return cls(Role.SECONDARY, server, client, parameters, inactivity=inactivity)
+
+    @property
+    def connected(self) -> bool:
+        """APDUs can be sent."""
+        return self.state is State.CONNECTED
+
+    @property
+    def busy(self) -> bool:
+        """Primary: something was sent and is not answered yet."""
+        return self._primary and self._due is not None
+
+    @property
+    def echo(self) -> bool:
+        """The line has sent back to us what we sent."""
+        return self._decoder.echoes > 0
+
+    def connect(self, now: float) -> list[Event]:
+        """Primary: ask for a link with our parameters."""
+        self._only_primary("connect")
+        self._give_up = now + self._patience
+        return [self._set_up(now)]
+
+    def disconnect(self, now: float) -> list[Event]:
+        """Primary: ask for the end of the link, once: whatever comes of it, `Disconnected` follows."""
+        self._only_primary("disconnect")
+        self._give_up = self._due = now + self._timeout
+        return [self._frame(Kind.DISC)]
+
+    def send(self, apdu: bytes, now: float) -> list[Event]:
+        """One APDU; kept until it is our turn."""
+        if not self.connected:
+            raise LocalProtocolError(f"the link with {self._peer} is not connected; connect first")
+        self._outbox.put((COMMAND if self._primary else RESPONSE) + apdu)
+        self._answered = False
+        self._give_up = now + self._patience
+        events: list[Event] = []
+        if self._turn:
+            self._pump(now, events)
+        return events
+
+    def send_unnumbered(self, apdu: bytes, now: float) -> list[Event]:  # noqa: ARG002  (the face of all links)
+        """One APDU in UI frames: no turn, no acknowledgement, no link needed once the peer is known."""
+        segments = cut((COMMAND if self._primary else RESPONSE) + apdu, self.parameters.information_transmit)
+        frames = []
+        for segment in segments:
+            control = Control(Kind.UI, final=not self._primary and not segment.more).encode()
+            frames.append(encode_frame(self._peer, self._own, control, segment.information, segmented=segment.more))
+        return [Transmit(b"".join(frames))]
+
+    def poll(self, now: float) -> list[Event]:
+        """Primary: what came was not the answer (a push): go on asking for it."""
+        self._only_primary("poll")
+        self._answered = False
+        if not self.connected or not self._turn:
+            return []
+        self._give_up = now + self._patience
+        return [self._ask(now)]
+
+    def receive(self, data: bytes, now: float) -> list[Event]:
+        """Take octets, in pieces of any size."""
+        events: list[Event] = []
+        for found in self._decoder.receive(data):
+            self._take(found, now, events)
+        if self._due is not None and self._primary and self._decoder.receiving:
+            self._due = max(self._due, min(now + INTER_OCTET_S, self._give_up))
+        if self.echo and not self._echo_told:
+            self._echo_told = True
+            log.info("the line of %s sends back what is sent; that is removed", self._peer)
+        return events
+
+    def deadline(self, now: float) -> float | None:
+        """When `expire` is due, in the seconds that the verbs were given; None while nothing is waited for."""
+        return None if self._due is None else max(self._due, now)
+
+    def expire(self, now: float) -> list[Event]:
+        """Do what is due: poll for a lost answer, ask again for the link, or give it up."""
+        events: list[Event] = []
+        if self._due is None or now < self._due:
+            return events
+        for found in self._decoder.finish():  # an answer may stand behind octets that look like the start of a frame
+            self._take(found, now, events)
+        if self._due is None or now < self._due:
+            return events
+        if self.state is State.DISCONNECTING:
+            self._down(events, "")
+        elif not self._primary:
+            self._down(events, f"nothing came for {self._inactivity:g} s")
+        elif self.state is State.CONNECTED and self._answered:
+            self._turn, self._due = True, None  # an APDU came, and no frame with F after it
+            if self._outbox.waiting:
+                self._pump(now, events)
+        elif now >= self._give_up:
+            self._down(events, self._silent())
+        elif self.state is State.CONNECTING:
+            events.append(self._set_up(now))
+        else:
+            events.append(self._ask(now))
+        return events
+
+    def _take(self, found: Frame | Refused, now: float, events: list[Event]) -> None:
+        if isinstance(found, Refused):
+            events.append(FrameRefused(found.reason, found.octets))
+            return
+        control = CONTROLS[found.control]
+        if control is None:
+            events.append(FrameRefused(f"control {found.control:02x} is none of this class of procedures", 1))
+        elif control.kind is Kind.UI:
+            if self._is_for_us(found):
+                self._unnumbered_frame(found, events)
+        elif self._primary:
+            lost = control.kind is Kind.FRMR and found.destination == found.source == _NOWHERE
+            if lost or (found.destination == self._own and found.source.answers(self._peer)):
+                self._answer(found, control, now, events)
+        elif found.destination == self._own:
+            self._command(found, control, now, events)
+
+    def _is_for_us(self, frame: Frame) -> bool:
+        """A push goes to a client of the meter's choice, not always to the one that asks."""
+        return frame.source.answers(self._peer) if self._primary else frame.destination == self._own
+
+    def _answer(self, frame: Frame, control: Control, now: float, events: list[Event]) -> None:
+        """Primary: a frame of the meter."""
+        before, self.state = self.state, after(self.state, control.kind)
+        kind = control.kind
+        if kind is Kind.I or kind is Kind.RR or kind is Kind.RNR:
+            if before is State.CONNECTED:
+                self._numbered(frame, control, now, events)
+        elif before is State.CONNECTING and self.state is State.CONNECTED:
+            self.parameters = self._offered.agreed(decode_parameters(frame.information))
+            self._reset()
+            self._due = None
+            events.append(Connected(self._peer.upper, self.parameters))
+        elif before is not State.DISCONNECTED and self.state is State.DISCONNECTED:
+            self._down(events, "" if before is State.DISCONNECTING else _refusal(kind, frame, before))
+
+    def _command(self, frame: Frame, control: Control, now: float, events: list[Event]) -> None:
+        """Secondary: a frame of a client."""
+        kind = control.kind
+        if self.connected and frame.source != self._peer:
+            if kind is Kind.SNRM:  # one client at a time
+                events.append(Transmit(encode_frame(frame.source, self._own, Control(Kind.DM, final=True).encode())))
+            return
+        before, self.state = self.state, after(self.state, kind)
+        self._peer = frame.source
+        if self._inactivity is not None and before is State.CONNECTED:
+            self._due = now + self._inactivity
+        if kind is Kind.SNRM:
+            self.parameters = self._offered.agreed(decode_parameters(frame.information))
+            self._reset()
+            self._due = None if self._inactivity is None else now + self._inactivity
+            events.append(self._frame(Kind.UA, self.parameters.encode()))
+            events.append(Connected(self._peer.upper, self.parameters))
+        elif kind is Kind.DISC and before is State.CONNECTED:
+            events.append(self._frame(Kind.UA))
+            self._down(events, "")
+        elif before is State.CONNECTED:
+            if kind in (Kind.I, Kind.RR, Kind.RNR):
+                self._numbered(frame, control, now, events)
+        elif control.final:
+            events.append(self._frame(Kind.DM))
+
+    def _numbered(self, frame: Frame, control: Control, now: float, events: list[Event]) -> None:
+        """I, RR or RNR while connected, in either role."""
+        progress = self._outbox.acknowledge(control.received)
+        fresh, in_order = False, True
+        if control.kind is Kind.I:
+            in_order = control.sent == self._received
+            if in_order:
+                self._received = (control.sent + 1) & 7
+                progress = True
+                try:
+                    whole = self._assembly.add(frame.information, more=frame.segmented)
+                except RemoteProtocolError as error:
+                    self._down(events, str(error))
+                    return
+                if whole is not None:
+                    fresh = self._answered = True
+                    events.extend(ApduReceived(apdu, False, self._peer.upper) for apdu in split(whole))
+        if self._primary and progress:
+            self._give_up = now + self._patience
+        elif self._primary and now >= self._give_up:
+            self._down(events, self._silent())
+            return
+        if control.final:
+            self._turn = True
+            self._respond(now, events, fresh=fresh, in_order=in_order, ready=control.kind is not Kind.RNR)
+        elif self._primary and progress and self._due is not None:
+            self._due = now + self._timeout
+
+    def _respond(self, now: float, events: list[Event], *, fresh: bool, in_order: bool, ready: bool) -> None:
+        """It is our turn."""
+        if self._outbox.unacknowledged:
+            self._outbox.rewind()
+        if self._outbox.waiting and ready:
+            self._pump(now, events)
+        elif not self._primary:
+            if not fresh:  # else the answer is to come from above
+                events.append(self._frame(Kind.RR))
+        elif self._assembly.partial or not in_order:
+            events.append(self._ask(now))
+        elif self._answered and ready:
+            self._due = None
+        else:
+            self._due = min(now + _BUSY_S, self._give_up)
+
+    def _pump(self, now: float, events: list[Event]) -> None:
+        """Send a window, and with its last frame the turn."""
+        window = self._outbox.window()
+        last = len(window) - 1
+        frames = []
+        for place, (number, segment) in enumerate(window):
+            control = Control(Kind.I, place == last, number, self._received).encode()
+            frames.append(encode_frame(self._peer, self._own, control, segment.information, segmented=segment.more))
+        self._turn = False
+        if self._primary:
+            self._due = now + self._timeout
+        events.append(Transmit(b"".join(frames)))
+
+    def _ask(self, now: float) -> Transmit:
+        """RR with P: say what has come, give the turn."""
+        self._due = now + self._timeout
+        return self._frame(Kind.RR)
+
+    def _set_up(self, now: float) -> Transmit:
+        self._due = now + self._timeout
+        return self._frame(Kind.SNRM, self._offered.encode())
+
+    def _frame(self, kind: Kind, information: bytes = b"") -> Transmit:
+        """A frame other than I and UI. All of them have P/F set, so the turn is the peer's."""
+        self.state = after(self.state, kind)
+        self._turn = False
+        control = Control(kind, True, 0, self._received if kind is Kind.RR else 0).encode()
+        return Transmit(encode_frame(self._peer, self._own, control, information))
+
+    def _unnumbered_frame(self, frame: Frame, events: list[Event]) -> None:
+        try:
+            whole = self._unnumbered.add(frame.information, more=frame.segmented)
+        except RemoteProtocolError as error:
+            events.append(FrameRefused(str(error), len(frame.information)))
+            return
+        events.extend(ApduReceived(apdu, True, frame.source.upper) for apdu in split(whole or b""))
+
+    def _reset(self) -> None:
+        """Counters of a new link. The primary begins."""
+        self._outbox = Outbox(self.parameters.information_transmit, self.parameters.window_transmit)
+        self._assembly = Assembly()
+        self._received = 0
+        self._turn = self._primary
+        self._answered = False
+
+    def _down(self, events: list[Event], reason: str) -> None:
+        self.state = State.DISCONNECTED
+        self.parameters = self._offered
+        self._due = None
+        self._reset()
+        events.append(Disconnected(reason))
+
+    def _silent(self) -> str:
+        return f"no answer from {self._peer} within {self._patience:g} s"
+
+    def _only_primary(self, verb: str) -> None:
+        if not self._primary:
+            raise LocalProtocolError(f"a meter does not {verb}: it is asked")
+
+
+def _refusal(kind: Kind, frame: Frame, before: State) -> str:
+    if kind is Kind.FRMR:
+        why = f" ({frame.information.hex()})" if frame.information else ""
+        return f"{frame.source} rejects a frame (FRMR{why}): wrong client, wrong address, or the numbers are lost"
+    if before is State.CONNECTING:
+        return f"{frame.source} refuses the link (DM): unknown client, or another client holds it"
+    return f"{frame.source} has dropped the link (DM)"
