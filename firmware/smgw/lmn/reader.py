@@ -19,7 +19,8 @@ class Reader:
 
     def __init__(self, profile: MeterProfile, clock: Clock, sink: Sink) -> None:
         self.profile = profile
-        self.watch = Watch(profile.name, profile.silence, clock, sink)
+        self.watch = Watch(profile.name, profile.silence, clock, sink, profile.port)
+        self.tried = False  #: the port was opened once, or it was said why not
         self._clock = clock
         self._sink = sink
         self._stop = threading.Event()
@@ -28,15 +29,17 @@ class Reader:
 
     def run(self) -> None:
         """Until `stop`: open the port, serve it, and when it goes away open it again."""
-        line = LineSettings(self.profile.baudrate, self.profile.bytesize, self.profile.parity, self.profile.stopbits)
+        line = line_settings(self.profile)
         while not self._stop.is_set():
             try:
                 with open_port(self.profile.port, line, self._wake) as port:
-                    self.watch.opened(self.profile.port)
+                    self.watch.opened()
+                    self.tried = True
                     self._serve(port)
             except PortError as error:
                 if not self._stop.is_set():
                     self.watch.absent(str(error))
+                self.tried = True
             if self._stop.wait(self._pause):
                 break
             self._pause = min(self._pause * 2, _LONGEST_PAUSE)
@@ -52,3 +55,8 @@ class Reader:
 
     def _serve(self, port: Port) -> None:
         raise NotImplementedError
+
+
+def line_settings(profile: MeterProfile) -> LineSettings:
+    """How the port of a meter profile is set."""
+    return LineSettings(profile.baudrate, profile.bytesize, profile.parity, profile.stopbits)

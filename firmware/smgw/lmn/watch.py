@@ -16,8 +16,9 @@ READING, WAITING, SILENT, ABSENT, LOCKED = "reading", "waiting", "silent", "abse
 class Watch:
     """One meter's state. Says each change once, however long it lasts; counts all of it."""
 
-    def __init__(self, meter: str, silence: float, clock: Clock, sink: Sink) -> None:
+    def __init__(self, meter: str, silence: float, clock: Clock, sink: Sink, port: str = "") -> None:
         self._meter = meter
+        self._port = port
         self._silence = silence
         self._clock = clock
         self._sink = sink
@@ -37,7 +38,10 @@ class Watch:
     def good(self, capture: Capture, locked: str | None = None) -> None:
         """A capture is on its way; `locked` is advice if the meter hides its values."""
         if self._device is not None and capture.device != self._device:
-            log.warning("meter %s: was %s, is now %s (meter exchanged?)", self._meter, self._device, capture.device)
+            log.warning(
+                "meter %s: was %s, is now %s (meter exchanged?)",
+                self._meter, self._device, capture.device, extra=self._about("meter-exchanged"),
+            )  # fmt: skip
         self._good += 1
         self._heard = time.monotonic()
         self._device, self._last_us = capture.device, capture.stamp.utc_us
@@ -51,21 +55,19 @@ class Watch:
         self._refused += 1
         self.last_refusal = reason
         self._said_refused += 1
-        if self._said_refused == 1:
-            log.warning("meter %s: telegram refused: %s", self._meter, reason)
-        else:
-            log.debug("meter %s: telegram refused: %s", self._meter, reason)
+        level = logging.WARNING if self._said_refused == 1 else logging.DEBUG
+        log.log(level, "meter %s: telegram refused: %s", self._meter, reason, extra=self._about("telegram-refused"))
         self._report()
 
     def absent(self, reason: str) -> None:
         """The port cannot be opened, or went away."""
         self._change(ABSENT, reason)
 
-    def opened(self, port: str) -> None:
+    def opened(self) -> None:
         """The port is open; now a telegram has to come."""
         self._heard = time.monotonic()
         if self._state == ABSENT:
-            self._change(WAITING, f"{port} is open again" if self._good else f"{port} is open")
+            self._change(WAITING, f"{self._port} is open again" if self._good else f"{self._port} is open")
 
     def tick(self) -> None:
         """Time passed: telegrams may have stopped."""
@@ -77,11 +79,28 @@ class Watch:
         """The meter does not speak."""
         self._change(SILENT, reason)
 
+    @property
+    def state(self) -> str:
+        """One of the states above."""
+        return self._state
+
+    @property
+    def count(self) -> tuple[int, int]:
+        """Good and refused telegrams since the start."""
+        return self._good, self._refused
+
+    def _about(self, event: str) -> dict[str, str]:
+        """What the journal gets beside the text."""
+        return {"event": event, "METER": self._meter, "PORT": self._port}
+
     def _change(self, state: str, note: str) -> None:
         if state != self._state:
             healthy = state == READING or (state == WAITING and not note.startswith("no"))
             level = logging.INFO if healthy else logging.WARNING
-            log.log(logging.DEBUG if state in self._said else level, "meter %s: %s: %s", self._meter, state, note)
+            log.log(
+                logging.DEBUG if state in self._said else level,
+                "meter %s: %s: %s", self._meter, state, note, extra=self._about(f"meter-{state}"),
+            )  # fmt: skip
             self._said = set() if state in (READING, LOCKED) else self._said | {state}
             self._state, self._since_us = state, self._clock.stamp().utc_us
         self._note = note

@@ -75,8 +75,9 @@ class Registrar:
         self._inbox: queue.SimpleQueue[_Item] = queue.SimpleQueue()
         self._store = store
         self._clock = clock
-        last = last_targets or {}
-        self._grids = {name: Grid(period, last.get(name)) for name, period in periods.items() if period}
+        self._periods: Mapping[str, int] = {}
+        self._grids: dict[str, Grid] = {}
+        self.configure(periods, last_targets or {})
         self._seen: dict[str, Capture] = {}
         self._taken: deque[_Item] = deque()
         self._unwritten: list[Record] = []
@@ -85,6 +86,15 @@ class Registrar:
         self._on_commit = on_commit
         self._dropping = False
         self.dropped = 0
+
+    def configure(self, periods: Mapping[str, int], last_targets: Mapping[str, int | None]) -> None:
+        """From now on these periods; a meter whose period stays the same keeps its grid. From any thread."""
+        self._grids = {
+            name: self._grids[name] if self._periods.get(name) == period else Grid(period, last_targets.get(name))
+            for name, period in periods.items()
+            if period
+        }
+        self._periods = dict(periods)
 
     def capture(self, capture: Capture) -> None:
         """A telegram or poll was read."""

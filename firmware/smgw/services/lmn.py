@@ -3,19 +3,25 @@
 import logging
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
+from smgw.board.notify import Notifier
 from smgw.clock import ClockEvent, GatewayClock
 from smgw.cosem import ClockState
+from smgw.errors import SmgwError
 from smgw.lmn.poll import PollReader
 from smgw.lmn.push import PushReader
 from smgw.lmn.reader import Reader
+from smgw.metering.history import HistoryKeeper
 from smgw.metering.registrar import Registrar
 from smgw.profiles.gateway import Configuration
 from smgw.profiles.meter import MeterProfile
 from smgw.profiles.password import read_password
 from smgw.services import process
+from smgw.services.readers import Readers
 from smgw.services.retention import RetentionKeeper
+from smgw.services.supervision import Supervision
 from smgw.services.workers import Worker, stop_all
 from smgw.store import paths
 from smgw.store.errors import StoreError
@@ -27,8 +33,12 @@ from smgw.store.wan_view import WanView
 log = logging.getLogger(__name__)
 
 _TICK = 1.0
-_IDLE = 5.0  # how soon the parent's end is noticed; signals are at once
+_STARTING = 0.05
+#: Ready when every reader has tried its port, and at the latest after so long: a meter on TCP may not answer.
+_READY_SECONDS = 3.0
 _STOP_SECONDS = 1.2
+#: The registrar and the housekeeper turn once a second; a card may stall them, but not for ever.
+_PATIENCE = 120.0
 #: A card that stalls may hold the last commit up; systemd kills after 90 s.
 _COMMIT_SECONDS = 10.0
 _CLOCK_SAVED_EVERY = 300.0
@@ -38,45 +48,53 @@ _SHORTEST_PERIOD = 900  # the legally smallest registration period, which the cl
 class LmnService:
     """All of the LMN process; `run` returns after SIGTERM."""
 
-    def __init__(self, configuration: Configuration, state: Path) -> None:
+    def __init__(
+        self, configuration: Configuration, state: Path, load: Callable[[], Configuration] | None = None
+    ) -> None:
+        """`load` reads the configuration again, when somebody asks for it."""
+        self._notifier = Notifier()
         self._configuration = configuration
+        self._load = load
         self._state = state
         self._stopping = threading.Event()
         self._read_out = threading.Event()  # the readers have stopped: nothing more comes
         self._store = LmnStore.open(paths.lmn_directory(state))
         self._clock = GatewayClock(saved=self._store.load_clock(), registration_period_s=_SHORTEST_PERIOD)
-        meters = configuration.meters
-        periods = {meter.name: meter.registration_period for meter in meters}
-        with LmnView.open(paths.lmn_directory(state)) as view:
-            last = {meter.name: view.last_target_us(meter.name) for meter in meters if meter.registration_period}
-        self._registrar = Registrar(self._store, self._clock, periods, last)
+        self._registrar = Registrar(self._store, self._clock, *self._periods(configuration))
         self._retention = RetentionKeeper(configuration, self._store, state)
         self._wan: WanView | None = None
         self._wan_id = ""
         self._last_sample = 0
         self._in_trouble = False
-        self._store.profile_version("gateway", "gateway", configuration.gateway.content())
-        for meter in meters:
-            self._store.profile_version("meter", meter.name, meter.content())
-        for emp in configuration.emps:
-            self._store.profile_version("communication", emp.name, emp.content())
-        self._readers: list[Reader] = [self._reader(meter) for meter in meters]
+        self._passwords = _passwords(configuration)
+        self._readers = Readers(self._reader)
+        self._keep_profiles(configuration)
 
     def run(self, signals: process.Signals) -> int:
         """Serve until told to stop; 0."""
-        registrar = Worker("registrar", self._register, self._read_out)
-        readers = [Worker(f"reader {reader.profile.name}", reader.run, self._stopping) for reader in self._readers]
-        house = Worker("housekeeping", self._keep_house, self._stopping)
-        for worker in (registrar, *readers, house):
-            worker.start()
-        self._registrar.event("lmn-started", Level.INFO, f"{len(self._readers)} meters")
-        log.info("ready: %d meters, store %s", len(self._readers), self._store.store_id)
+        registrar = Worker("registrar", lambda: self._register(registrar), self._read_out, _PATIENCE)
+        house = Worker("housekeeping", lambda: self._keep_house(house), self._stopping, _PATIENCE)
+        supervision = Supervision(self._notifier, lambda: (registrar, house, *self._readers.workers), self._status)
+        registrar.start()
+        self._readers.apply(self._configuration.meters)
+        house.start()
+        started = time.monotonic()
+        self._registrar.event("lmn-started", Level.INFO, f"{len(self._configuration.meters)} meters")
         while not signals.stop:
-            signals.wait(_IDLE)
+            if not supervision.ready and (self._readers.tried or time.monotonic() - started > _READY_SECONDS):
+                log.info(
+                    "ready: %d meters, store %s",
+                    len(self._configuration.meters), self._store.store_id, extra={"event": "ready"},
+                )  # fmt: skip
+                supervision.become_ready()
+            if signals.reload:
+                signals.reload = False
+                supervision.reload(self._reload)
+            supervision.tick()
+            signals.wait(supervision.interval if supervision.ready else _STARTING)
+        self._notifier.stopping()
         self._stopping.set()
-        for reader in self._readers:
-            reader.stop()
-        left = stop_all([*readers, house], _STOP_SECONDS)
+        left = self._readers.stop() + stop_all([house], _STOP_SECONDS)
         self._read_out.set()
         self._registrar.event("lmn-stopping", Level.INFO, "asked to stop")  # also ends the registrar's wait
         left += stop_all([registrar], _COMMIT_SECONDS)
@@ -86,11 +104,13 @@ class LmnService:
             self._close()
         return 0
 
-    def _register(self) -> None:
+    def _register(self, worker: Worker) -> None:
         """Until the readers have stopped, and then what they left."""
         while not self._read_out.is_set():
+            worker.beat()
             self._registrar.run_once(_TICK)
-        log.info("stopping; %d captures of the last moment registered", self._registrar.drain())
+        taken = self._registrar.drain()
+        log.info("stopping; %d captures of the last moment registered", taken, extra={"event": "stopping"})
 
     def _close(self) -> None:
         try:
@@ -104,10 +124,11 @@ class LmnService:
             self._wan.close()
         log.info("stopped")
 
-    def _keep_house(self) -> None:
+    def _keep_house(self, worker: Worker) -> None:
         """Clock and retention, every second; a full or failing card is no reason to stop either."""
         saved = time.monotonic()
         while True:
+            worker.beat()
             try:
                 self._discipline()
                 self._retention.tick(self._clock.stamp().utc_us)
@@ -115,7 +136,8 @@ class LmnService:
                     self._store.save_clock(*self._clock.saved())
                     saved = time.monotonic()
             except StoreError as error:
-                log.log(logging.DEBUG if self._in_trouble else logging.ERROR, "%s", error)
+                level = logging.DEBUG if self._in_trouble else logging.ERROR
+                log.log(level, "%s", error, extra={"event": "store-trouble"})
                 self._in_trouble = True
             else:
                 self._in_trouble = False
@@ -125,9 +147,50 @@ class LmnService:
     def _reader(self, meter: MeterProfile) -> Reader:
         if not meter.polled:
             return PushReader(meter, self._clock, self._registrar)
-        file = meter.password_file
-        password = read_password(file, self._configuration.directory) if file else None
-        return PollReader(meter, self._clock, self._registrar, password, self._store.object_list)
+        password = self._passwords.get(meter.name)
+        keeper = HistoryKeeper(self._store, self._clock)
+        return PollReader(meter, self._clock, self._registrar, password, self._store.object_list, keeper)
+
+    def _reload(self) -> None:
+        """Take the configuration as it is now; one that is wrong changes nothing."""
+        if self._load is None:
+            return
+        try:
+            configuration = self._load()
+            self._passwords = _passwords(configuration)
+            periods, last = self._periods(configuration)
+            self._keep_profiles(configuration)
+        except SmgwError as error:
+            log.error(  # noqa: TRY400 - the text says all there is
+                "the configuration is not taken, the one before stays: %s", error,
+                extra={"event": "configuration-refused"},
+            )  # fmt: skip
+            return
+        self._configuration = configuration
+        self._registrar.configure(periods, last)
+        self._retention.configure(configuration)
+        changes = "; ".join(self._readers.apply(configuration.meters)) or "no meter changed"
+        self._registrar.event("configuration-taken", Level.INFO, changes)
+        log.info("the configuration is taken: %s", changes, extra={"event": "configuration-taken"})
+
+    def _periods(self, configuration: Configuration) -> tuple[dict[str, int], dict[str, int | None]]:
+        """Meter -> registration period, and the target time registered last."""
+        periods = {meter.name: meter.registration_period for meter in configuration.meters}
+        with LmnView.open(paths.lmn_directory(self._state)) as view:
+            return periods, {name: view.last_target_us(name) for name, period in periods.items() if period}
+
+    def _keep_profiles(self, configuration: Configuration) -> None:
+        self._store.profile_version("gateway", "gateway", configuration.gateway.content())
+        for meter in configuration.meters:
+            self._store.profile_version("meter", meter.name, meter.content())
+        for emp in configuration.emps:
+            self._store.profile_version("communication", emp.name, emp.content())
+
+    def _status(self) -> str:
+        stamp = self._clock.stamp()
+        known = stamp.state is ClockState.SYNCHRONISED
+        clock = f"clock within {stamp.dispersion_us / 1e6:.3f} s" if known else "time not synchronised"
+        return f"{self._readers.status()}; {clock}"
 
     def _discipline(self) -> None:
         """Take the WAN process's time samples; there may be none, and no WAN process."""
@@ -152,6 +215,16 @@ class LmnService:
         if event is None:
             return
         healthy = event.stamp.state is ClockState.SYNCHRONISED
-        log.log(logging.INFO if healthy else logging.WARNING, "clock: %s", event.text)
+        level = logging.INFO if healthy else logging.WARNING
+        log.log(level, "clock: %s", event.text, extra={"event": str(event.kind)})
         self._store.save_clock(*self._clock.saved())  # written together with the entry
         self._store.log(str(event.kind), Level.INFO if healthy else Level.WARNING, event.text, event.stamp)
+
+
+def _passwords(configuration: Configuration) -> dict[str, bytes]:
+    """Meter -> password; PasswordFileError."""
+    return {
+        meter.name: read_password(meter.password_file, configuration.directory)
+        for meter in configuration.meters
+        if meter.password_file
+    }

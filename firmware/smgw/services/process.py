@@ -7,19 +7,30 @@ import select
 import signal
 import sys
 
+from smgw.board.collapse import Collapse
+from smgw.board.journal import journal_handler
+
 _PARENT = "SMGW_PARENT"
 
 
 def set_up_logging(level: str) -> None:
-    """To stderr, one line an event; systemd adds the time itself."""
-    stamp = "" if "JOURNAL_STREAM" in os.environ else "%(asctime)s.%(msecs)03d "
-    logging.basicConfig(
-        stream=sys.stderr,
-        level=level.upper(),
-        format=f"{stamp}%(levelname)s %(name)s: %(message)s",
-        datefmt="%Y-%m-%dT%H:%M:%S",
-    )
+    """To stderr, one line an event; under systemd as entries of the journal, repetitions kept back."""
+    form = logging.Formatter("%(asctime)s.%(msecs)03d %(levelname)s %(name)s: %(message)s", "%Y-%m-%dT%H:%M:%S")
+    handler: logging.Handler | None = journal_handler()
+    if handler is not None:
+        handler = Collapse(handler)
+    else:
+        handler = logging.StreamHandler(sys.stderr)
+        handler.setFormatter(form)
+    logging.basicConfig(level=level.upper(), handlers=[handler])
     logging.getLogger("urllib3").setLevel(logging.INFO)  # its debug lines repeat what the dispatcher says
+
+
+def log_repetitions() -> None:
+    """Say what was kept back; called now and then."""
+    for handler in logging.getLogger().handlers:
+        if isinstance(handler, Collapse):
+            handler.tick()
 
 
 class Signals:
@@ -32,11 +43,14 @@ class Signals:
     def __init__(self) -> None:
         self.stop = False  #: SIGTERM, SIGINT: end soon
         self.drain = False  #: SIGUSR1: finish what there is, then end
+        self.reload = False  #: SIGHUP: read the configuration again; whoever does so takes it back
         self._read_end, write_end = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         signal.set_wakeup_fd(write_end, warn_on_full_buffer=False)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._on_stop)
         signal.signal(signal.SIGUSR1, self._on_drain)
+        if not sys.stdin.isatty():  # there it means that the terminal is gone, and so shall we be
+            signal.signal(signal.SIGHUP, self._on_reload)
 
     def wait(self, seconds: float) -> None:
         """Sleep, but not beyond a signal or the parent's end."""
@@ -53,6 +67,9 @@ class Signals:
 
     def _on_drain(self, *_: object) -> None:
         self.drain = True
+
+    def _on_reload(self, *_: object) -> None:
+        self.reload = True
 
 
 def child_environment() -> dict[str, str]:

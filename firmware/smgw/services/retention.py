@@ -30,6 +30,11 @@ class RetentionKeeper:
         self._limits = limits(configuration.gateway.retention)
         self._due = time.monotonic() + _GO_ON
 
+    def configure(self, configuration: Configuration) -> None:
+        """From now on this one."""
+        self._configuration = configuration
+        self._limits = limits(configuration.gateway.retention)
+
     def tick(self, now_us: int) -> None:
         """Do a piece of work if it is time."""
         if time.monotonic() < self._due:
@@ -38,7 +43,7 @@ class RetentionKeeper:
         if report.undelivered:
             log.error(
                 "retention: %d rows went that no EMP had: the store reached its bound of %d octets",
-                report.undelivered, self._limits.undelivered_bytes,
+                report.undelivered, self._limits.undelivered_bytes, extra={"event": "undelivered-lost"},
             )  # fmt: skip
         self._due = time.monotonic() + (_GO_ON if report.more else _EVERY)
 

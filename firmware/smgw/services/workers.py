@@ -13,22 +13,41 @@ _SOUND = 300.0
 
 
 class Worker:
-    """A thread whose body runs until it returns. An exception is logged with its cause; then it runs again."""
+    """A thread whose body runs until it returns. An exception is logged with its cause; then it runs again.
 
-    def __init__(self, name: str, body: Callable[[], None], stopping: threading.Event) -> None:
+    A body that calls `beat` in its loop may also hang: silent for longer than `patience` seconds, it counts as dead.
+    """
+
+    def __init__(
+        self, name: str, body: Callable[[], None], stopping: threading.Event, patience: float | None = None
+    ) -> None:
         self.name = name
         self._body = body
         self._stopping = stopping
+        self._patience = patience
+        self._beaten = time.monotonic()
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
     def start(self) -> None:
         """Begin."""
+        self.beat()
         self._thread.start()
+
+    def beat(self) -> None:
+        """Called by the body: it does not hang."""
+        self._beaten = time.monotonic()
 
     @property
     def alive(self) -> bool:
         """False once the body has returned."""
         return self._thread.is_alive()
+
+    @property
+    def sound(self) -> bool:
+        """True while it lives and does not hang, and after it was asked to stop."""
+        if self._stopping.is_set():
+            return True
+        return self.alive and (self._patience is None or time.monotonic() - self._beaten < self._patience)
 
     def join(self, deadline: float) -> bool:
         """Wait for the end until `deadline` (monotonic seconds); False if it is still running."""
@@ -44,8 +63,12 @@ class Worker:
             except Exception:
                 if time.monotonic() - began > _SOUND:
                     pause = _FIRST_PAUSE
-                log.exception("%s failed; it starts again in %.0f s", self.name, pause)
+                log.exception(
+                    "%s failed; it starts again in %.0f s",
+                    self.name, pause, extra={"event": "worker-failed", "WORKER": self.name},
+                )  # fmt: skip
                 self._stopping.wait(pause)
+                self.beat()
                 pause = min(2 * pause, _LONGEST_PAUSE)
             else:
                 return

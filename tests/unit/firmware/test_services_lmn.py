@@ -24,6 +24,7 @@ class Asked:
     def __init__(self) -> None:
         self.stop = False
         self.drain = False
+        self.reload = False
         self._told = threading.Event()
 
     def wait(self, seconds: float) -> None:
