@@ -62,15 +62,16 @@ class Incoming:
         self.number = 0  # of the block taken last
         self.octets = 0  # taken so far
 
-    def add(self, number: int, raw: bytes) -> None:
-        """TransferError if it is not the next block, or if all would become too long."""
+    def add(self, number: int, raw: bytes, *, keep: bool = True) -> None:
+        """TransferError if it is not the next block, or if all would become too long. `keep` False: only counted."""
         if number != self.number + 1:
             raise TransferError(f"block {number} came where block {self.number + 1} was due")
         self.number = number
         self.octets += len(raw)
         if self.octets > self._limit:
             raise TransferError(f"more than {self._limit} octets in one value")
-        self._pieces.append(raw)
+        if keep:
+            self._pieces.append(raw)
 
     def value(self) -> bytes:
         """All that came."""
