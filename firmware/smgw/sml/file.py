@@ -111,4 +111,6 @@ def _bytes(value: tlv.Value | None) -> bytes:
 
 
 def _number(value: tlv.Value | None) -> int:
-    return int(value.value) if value is not None and isinstance(value.value, int) else 0
+    """Of one octet, so that an answer can carry the same; 0 for anything else."""
+    number = value.value if value is not None else 0
+    return int(number) if isinstance(number, int) and 0 <= number < 256 else 0
