@@ -23,7 +23,7 @@ MESSAGE_IDS = {
     "delivery-held": "2b44a46bc51b40d3907ce1e066037111",
     "delivery-backing-off": "967b9ff04e7646b5a471e09fcc1921cb",
     "delivery-resumed": "5a21cb39b9bf4752a60c61b163754652",
-    "record-set-aside": "f4d55785b4fb4d1abc6dffff03277afe",
+    "record-refused": "f4d55785b4fb4d1abc6dffff03277afe",
     "time-server-refused": "cc374e89998945ae939010ae314a5ee9",
     "time-server-answers": "74bb872f89fc4f40aadf548686780444",
     "clock-synchronised": "bc039c7553e144e182a61da46c2e1367",

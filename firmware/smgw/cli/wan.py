@@ -8,7 +8,10 @@ from smgw.services.process import Signals, set_up_logging
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """None of its own."""
-    parser.epilog = "Stops on SIGTERM within 2 s; on SIGUSR1 it delivers what waits (at most 10 s), then stops."
+    parser.epilog = (
+        "Stops on SIGTERM within 2 s; on SIGUSR1 it delivers what waits (at most 10 s), then stops.\n"
+        "Reads its configuration again on SIGHUP; EMPs that are unchanged notice nothing."
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -17,4 +20,4 @@ def run(arguments: argparse.Namespace) -> int:
     set_up_logging(arguments.log_level)
     from smgw.services.wan import WanService
 
-    return WanService(load(arguments.config), arguments.state).run(signals)
+    return WanService(load(arguments.config), arguments.state, lambda: load(arguments.config)).run(signals)

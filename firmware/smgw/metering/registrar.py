@@ -249,7 +249,7 @@ class Registrar:
         if self.dropped > before and not self._dropping:
             self._dropping = True
             text = f"the store takes nothing and {INBOX_BOUND} captures wait; the oldest are dropped"
-            log.error("%s", text)
+            log.error("%s", text, extra={"event": "captures-dropped"})
             self.event("captures-dropped", Level.ERROR, text)
 
 

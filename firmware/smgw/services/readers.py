@@ -1,4 +1,4 @@
-"""The readers of a configuration, each in its thread; after a change of the configuration only those concerned anew."""
+"""The readers of a configuration, each in its thread; after a change of it only those that it concerns anew."""
 
 import logging
 import threading

@@ -85,7 +85,7 @@ class OwnedFile:
                         if not self.path.exists():
                             self._create(None)
                         self.salvaged = f"{why}; replaced at the second try; kept beside it"
-                        _log.warning("%s was damaged: %s", self.path, self.salvaged)
+                        _log.warning("%s was damaged: %s", self.path, self.salvaged, extra={"event": "store-salvaged"})
                     self._replaced = True
                 finally:
                     self._broken = self._open()
@@ -218,7 +218,7 @@ class OwnedFile:
             for gone in (paths.aside_of(self.path, old), paths.wal_of(paths.aside_of(self.path, old))):
                 gone.unlink(missing_ok=True)
         self.salvaged = f"{why}; kept as {aside.name}; {saved}"
-        _log.warning("%s was damaged: %s", self.path, self.salvaged)
+        _log.warning("%s was damaged: %s", self.path, self.salvaged, extra={"event": "store-salvaged"})
 
     def _create(self, damaged: Path | None) -> str:
         build = paths.build_of(self.path)

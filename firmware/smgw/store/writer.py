@@ -181,7 +181,7 @@ class StoreWriter:
             self._in_need = True
             self._asked = time.monotonic()
             text = f"the file system of {self._file.path.parent} is full; {self._REMEDY}"
-            _log.error("%s", text)
+            _log.error("%s", text, extra={"event": "disk-full"})
             self._pending.note(Note("system", "disk-full", Level.ERROR, False, text, self._stamp()))
 
     def _end_need(self) -> None:
@@ -193,7 +193,7 @@ class StoreWriter:
         if self._ballast.make():
             self._in_need = False
             text = f"the file system of {self._file.path.parent} has room again"
-            _log.warning("%s", text)
+            _log.warning("%s", text, extra={"event": "disk-room-again"})
             self._pending.note(Note("system", "disk-room-again", Level.INFO, True, text, self._stamp()))
 
     def _commit(self, body: Callable[[sqlite3.Connection], _T], *, alone: bool = False) -> _T:

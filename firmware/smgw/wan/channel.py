@@ -32,13 +32,18 @@ class Channel:
         self._written_us = 0
         self.retry_after: int | None = None
 
+    @property
+    def state(self) -> ChannelKind | None:
+        """None before the first round."""
+        return self._state
+
     def acknowledged(self) -> None:
         """The EMP has taken rows."""
         last_ack_us = self._last_ack_us = self._now().utc_us
         news = self._status != _TAKEN or last_ack_us - self._written_us >= _ACK_SHOWN_EVERY_US
         self._status, self._detail, self.retry_after = _TAKEN, "", None
         if self._state in FAILING:
-            log.info("EMP %s: takes rows again", self._emp)
+            log.info("EMP %s: takes rows again", self._emp, extra=self._about("delivery-resumed"))
             self._store.log("delivery-resumed", Level.INFO, self._emp, self._now())
             self._enter(ChannelKind.DELIVERING)
             self._write(None)
@@ -57,10 +62,13 @@ class Channel:
                 log.error(
                     "EMP %s: %s; delivery is held and nothing is skipped. Check its url and its set-up for this "
                     "gateway, then: smgw deliver %s",
-                    self._emp, self._detail, self._emp,
+                    self._emp, self._detail, self._emp, extra=self._about("delivery-held"),
                 )  # fmt: skip
             else:
-                log.warning("EMP %s: %s; rows are kept and sent later", self._emp, self._detail)
+                log.warning(
+                    "EMP %s: %s; rows are kept and sent later",
+                    self._emp, self._detail, extra=self._about("delivery-backing-off"),
+                )  # fmt: skip
             level = Level.ERROR if state is ChannelKind.HELD else Level.WARNING
             self._store.log(f"delivery-{state}", level, f"{self._emp}: {self._detail}", self._now(), outcome=False)
             self._enter(state)
@@ -78,6 +86,10 @@ class Channel:
                 self._store.log("delivery-resumed", Level.INFO, self._emp, self._now())
             self._enter(ChannelKind.IDLE)
             self._write(None)
+
+    def _about(self, event: str) -> dict[str, str]:
+        """What the journal gets beside the text."""
+        return {"event": event, "EMP": self._emp}
 
     def _enter(self, state: ChannelKind) -> None:
         self._state, self._since_us = state, self._now().utc_us

@@ -78,6 +78,11 @@ class Dispatcher:
         self._drain_ends: threading.Timer | None = None
         self._said = ""
 
+    @property
+    def state(self) -> str:
+        """What it is doing, in a word."""
+        return str(self._channel.state or "starting")
+
     def run(self) -> None:
         """Until `stop`, or after `drain` until nothing is left or its time is over."""
         due = time.monotonic()

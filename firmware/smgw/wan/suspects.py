@@ -57,6 +57,7 @@ class Suspects:
         log.warning(
             "EMP %s: answers %s to record %d of meter %s: %s",
             self._emp, answer.status, record.record_number, record.meter, answer.detail,
+            extra={"event": "record-refused", "EMP": self._emp, "METER": record.meter},
         )  # fmt: skip
 
     def take(self, meter: str) -> list[SetAside]:

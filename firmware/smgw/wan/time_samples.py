@@ -172,10 +172,14 @@ class _Poll:
             return
         self._told = refusal
         if refusal is None:
-            _log.info("time server %s: gives the time", self.server)
+            about = {"event": "time-server-answers", "SERVER": str(self.server)}
+            _log.info("time server %s: gives the time", self.server, extra=about)
         else:
             because = f" ({detail})" if detail else ""
-            _log.warning("time server %s: %s%s; asked again in %d s", self.server, refusal, because, wait_s)
+            about = {"event": "time-server-refused", "SERVER": str(self.server)}
+            _log.warning(
+                "time server %s: %s%s; asked again in %d s", self.server, refusal, because, wait_s, extra=about
+            )
 
 
 class NtpSampler:
