@@ -9,7 +9,7 @@ management device) and lower the physical one, by which meters on one bus are to
 wants, and how its physical address is made of its serial number, is a maker's habit.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Self
 
 from smgw.errors import LocalProtocolError, RemoteProtocolError
@@ -28,6 +28,7 @@ class Address:
     upper: int
     lower: int | None = None
     length: int = 0
+    octets: bytes = field(init=False, repr=False, compare=False, default=b"")  #: on the wire
 
     def __post_init__(self) -> None:
         if not self.length:
@@ -43,6 +44,10 @@ class Address:
                 f"no HDLC address of {self.length} octets has upper {self.upper} and lower {self.lower}; right are "
                 "1 octet (upper alone, to 127), 2 octets (each to 127) or 4 octets (each to 16383)"
             )
+        parts = [self.upper] if self.lower is None else [self.upper, self.lower]
+        if self.length == 4:
+            parts = [half for part in parts for half in (part >> 7, part & 0x7F)]
+        object.__setattr__(self, "octets", bytes([part << 1 for part in parts[:-1]] + [parts[-1] << 1 | 1]))
 
     @classmethod
     def decode(cls, octets: bytes) -> Self:
@@ -53,13 +58,6 @@ class Address:
         if len(parts) == 4:
             return cls(parts[0] << 7 | parts[1], parts[2] << 7 | parts[3], 4)
         return cls(parts[0], parts[1] if len(parts) == 2 else None, len(parts))
-
-    def encode(self) -> bytes:
-        """The octets on the wire."""
-        parts = [self.upper] if self.lower is None else [self.upper, self.lower]
-        if self.length == 4:
-            parts = [half for part in parts for half in (part >> 7, part & 0x7F)]
-        return bytes([part << 1 for part in parts[:-1]] + [parts[-1] << 1 | 1])
 
     def answers(self, asked: "Address") -> bool:
         """True if a frame from here may answer one that was sent to `asked`."""

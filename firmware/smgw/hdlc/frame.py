@@ -74,7 +74,7 @@ def encode_frame(
     destination: Address, source: Address, control: int, information: bytes = b"", *, segmented: bool = False
 ) -> bytes:
     """One frame with its own flags; `information` up to 2030 octets."""
-    addresses = destination.encode() + source.encode()
+    addresses = destination.octets + source.octets
     length = 5 + len(addresses) + (2 + len(information) if information else 0)
     body = bytes((_TYPE | segmented << 3 | length >> 8, length & 0xFF)) + addresses + bytes((control,))
     if information:
@@ -100,6 +100,7 @@ class FrameDecoder:
         self._echo = 0  # octets to come that are the rest of an echo
         self._known: dict[bytes, _Header] = {}  # intact headers by their octets: a link repeats few
         self._usual = 0  # how long the last one was
+        self._addresses: dict[bytes, Address] = {}
 
     @property
     def receiving(self) -> bool:
@@ -190,7 +191,7 @@ class FrameDecoder:
         octets = buffer[begin + 1 : stop]
         if information >= 0 and not x25_intact(octets):
             return _HCS
-        destination, source = map(Address.decode, addresses)
+        destination, source = map(self._address, addresses)
         fields = destination, source, buffer[place], bool(octets[0] & _SEGMENTED)
         first = 1 + len(octets)
         header = _Header(fields, first, first + max(information, 0), source == self._own != destination)
@@ -200,6 +201,14 @@ class FrameDecoder:
             self._known[octets] = header
             self._usual = len(octets)
         return header
+
+    def _address(self, octets: bytes) -> Address:
+        """The same object for the same octets, so that a link knows its peer at a glance."""
+        if octets not in self._addresses:
+            if len(self._addresses) >= _HEADERS:
+                self._addresses.clear()
+            self._addresses[octets] = Address.decode(octets)
+        return self._addresses[octets]
 
     def _candidate(self, buffer: bytes, begin: int, header: _Header, events: list[Frame | Refused]) -> int:
         """Take the frame behind an intact header; return where to search on, or -1: octets are lacking."""

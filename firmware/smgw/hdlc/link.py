@@ -25,6 +25,8 @@ log = logging.getLogger(__name__)
 _BUSY_S = 0.5  # a meter that has nothing to say yet is polled again after this
 INTER_OCTET_S = 1.0  # within a frame; 25 ms on the wire, but USB and TCP bridges pause
 _NOWHERE = Address(NO_STATION)
+# Looked up once: a member of an enum costs more than the test it stands in, and these stand on every frame's way.
+_I, _RR, _RNR, _UI, _CONNECTED = Kind.I, Kind.RR, Kind.RNR, Kind.UI, State.CONNECTED
 
 
 class Role(Enum):
@@ -66,6 +68,8 @@ class Link:
         self._due: float | None = None  # when `expire` is to be called
         self._give_up = 0.0  # when there was no progress for too long
         self._echo_told = False
+        self._heard: tuple[Address, Address] | None = None  # destination and source of frames that were for us
+        self._ready: dict[int, Transmit] = {}  # the RR of each N(R): every segment is answered by one
         self._outbox = Outbox(parameters.information_transmit, parameters.window_transmit)
         self._assembly = Assembly()
         self._received = 0  # V(R)
@@ -164,7 +168,7 @@ class Link:
             self._take(found, now, events)
         if self._due is not None and self._primary and self._decoder.receiving:
             self._due = max(self._due, min(now + INTER_OCTET_S, self._give_up))
-        if self.echo and not self._echo_told:
+        if self._decoder.echoes and not self._echo_told:
             self._echo_told = True
             log.info("the line of %s sends back what is sent; that is removed", self._peer)
         return events
@@ -205,15 +209,22 @@ class Link:
         control = CONTROLS[found.control]
         if control is None:
             events.append(FrameRefused(f"control {found.control:02x} is none of this class of procedures", 1))
-        elif control.kind is Kind.UI:
+        elif control.kind is _UI:
             if self._is_for_us(found):
                 self._unnumbered_frame(found, events)
         elif self._primary:
-            lost = control.kind is Kind.FRMR and found.destination == found.source == _NOWHERE
-            if lost or (found.destination == self._own and found.source.answers(self._peer)):
+            if found[:2] == self._heard or self._is_answer(found, control):
                 self._answer(found, control, now, events)
         elif found.destination == self._own:
             self._command(found, control, now, events)
+
+    def _is_answer(self, frame: Frame, control: Control) -> bool:
+        if control.kind is Kind.FRMR and frame.destination == frame.source == _NOWHERE:
+            return True
+        if frame.destination != self._own or not frame.source.answers(self._peer):
+            return False
+        self._heard = frame[:2]
+        return True
 
     def _is_for_us(self, frame: Frame) -> bool:
         """A push goes to a client of the meter's choice, not always to the one that asks."""
@@ -221,12 +232,13 @@ class Link:
 
     def _answer(self, frame: Frame, control: Control, now: float, events: list[Event]) -> None:
         """Primary: a frame of the meter."""
-        before, self.state = self.state, after(self.state, control.kind)
         kind = control.kind
-        if kind is Kind.I or kind is Kind.RR or kind is Kind.RNR:
-            if before is State.CONNECTED:
+        if kind is _I or kind is _RR or kind is _RNR:  # no transition begins with these
+            if self.state is _CONNECTED:
                 self._numbered(frame, control, now, events)
-        elif before is State.CONNECTING and self.state is State.CONNECTED:
+            return
+        before, self.state = self.state, after(self.state, kind)
+        if before is State.CONNECTING and self.state is State.CONNECTED:
             self.parameters = self._offered.agreed(decode_parameters(frame.information))
             self._reset()
             self._due = None
@@ -255,7 +267,7 @@ class Link:
             events.append(self._frame(Kind.UA))
             self._down(events, "")
         elif before is State.CONNECTED:
-            if kind in (Kind.I, Kind.RR, Kind.RNR):
+            if kind is _I or kind is _RR or kind is _RNR:
                 self._numbered(frame, control, now, events)
         elif control.final:
             events.append(self._frame(Kind.DM))
@@ -264,7 +276,7 @@ class Link:
         """I, RR or RNR while connected, in either role."""
         progress = self._outbox.acknowledge(control.received)
         fresh, in_order = False, True
-        if control.kind is Kind.I:
+        if control.kind is _I:
             in_order = control.sent == self._received
             if in_order:
                 self._received = (control.sent + 1) & 7
@@ -284,7 +296,7 @@ class Link:
             return
         if control.final:
             self._turn = True
-            self._respond(now, events, fresh=fresh, in_order=in_order, ready=control.kind is not Kind.RNR)
+            self._respond(now, events, fresh=fresh, in_order=in_order, ready=control.kind is not _RNR)
         elif self._primary and progress and self._due is not None:
             self._due = now + self._timeout
 
@@ -320,7 +332,11 @@ class Link:
     def _ask(self, now: float) -> Transmit:
         """RR with P: say what has come, give the turn."""
         self._due = now + self._timeout
-        return self._frame(Kind.RR)
+        self._turn = False
+        ready = self._ready.get(self._received)
+        if ready is None:
+            ready = self._ready[self._received] = self._frame(Kind.RR)
+        return ready
 
     def _set_up(self, now: float) -> Transmit:
         self._due = now + self._timeout
