@@ -1,0 +1,97 @@
+"""Pushes: from the APDUs of a line to notifications. Blocks are put together, ciphered APDUs opened by a given key.
+
+APDU -> general block transfer, where used -> general-glo, where ciphered -> notification
+"""
+
+from collections.abc import Callable, Hashable
+from typing import NamedTuple
+
+from smgw.dlms.apdu import decode_apdu
+from smgw.dlms.block import GeneralBlock
+from smgw.dlms.envelope import Ciphered
+from smgw.dlms.notify import DataNotification, EventNotification
+from smgw.errors import RemoteProtocolError
+
+#: The octets of a ciphered APDU's plain text; RemoteProtocolError if no key opens it.
+Open = Callable[[Ciphered], bytes]
+
+_MOST = 65_535  # octets in one push
+_MOST_SOURCES = 64  # meters that push on one line
+
+
+class Push(NamedTuple):
+    """One notification. `ciphered` is what it came in, for its system title and counter; None if it came plain."""
+
+    notification: DataNotification | EventNotification
+    ciphered: Ciphered | None = None
+
+
+class PushRefused(NamedTuple):
+    """An APDU that gives no notification, and why. The next one may."""
+
+    reason: str
+    octets: int
+
+
+class PushReader:
+    """Takes the APDUs of a line on which meters push.
+
+    Blocks are taken in their order and no other: their numbers do not say which push they belong to, so a block from
+    another one would give a list of two moments.
+    """
+
+    def __init__(self, open_ciphered: Open | None = None) -> None:
+        self._open = open_ciphered
+        self._blocks: dict[Hashable, list[bytes]] = {}
+
+    @property
+    def receiving(self) -> bool:
+        """True while blocks of a push have come, and not the last."""
+        return bool(self._blocks)
+
+    def receive(self, apdu: bytes, source: Hashable = None) -> list[Push | PushRefused]:
+        """What this APDU completes. `source` tells the meters of one line apart."""
+        try:
+            decoded = decode_apdu(apdu)
+            if isinstance(decoded, GeneralBlock):
+                whole = self._add(decoded, source)
+                if whole is None:
+                    return []
+                decoded = decode_apdu(whole)
+            ciphered = None
+            if isinstance(decoded, Ciphered):
+                ciphered = decoded
+                decoded = decode_apdu(self._opened(ciphered))
+        except RemoteProtocolError as error:
+            return [PushRefused(str(error), len(apdu))]
+        if isinstance(decoded, DataNotification | EventNotification):
+            return [Push(decoded, ciphered)]
+        return [PushRefused(f"{type(decoded).__name__} is no notification", len(apdu))]
+
+    def finish(self) -> list[Push | PushRefused]:
+        """The line has been silent for long: blocks that wait for more are given up, the next push begins anew."""
+        lost = [sum(map(len, pieces)) for pieces in self._blocks.values()]
+        self._blocks.clear()
+        return [PushRefused("the last blocks of a push did not come", octets) for octets in lost]
+
+    def _add(self, block: GeneralBlock, source: Hashable) -> bytes | None:
+        pieces = self._blocks.pop(source, [])
+        if block.number == 1:
+            pieces = []
+        if block.number != len(pieces) + 1:
+            raise RemoteProtocolError(f"block {block.number} of a push where block {len(pieces) + 1} was to come")
+        pieces.append(block.piece)
+        if sum(map(len, pieces)) > _MOST:
+            raise RemoteProtocolError(f"a push of more than {_MOST} octets")
+        if block.last:
+            return b"".join(pieces)
+        if len(self._blocks) >= _MOST_SOURCES:
+            self._blocks.clear()
+        self._blocks[source] = pieces
+        return None
+
+    def _opened(self, ciphered: Ciphered) -> bytes:
+        if self._open is None:
+            title = "" if ciphered.system_title is None else f" by the meter {ciphered.system_title.hex()}"
+            raise RemoteProtocolError(f"a push ciphered{title}, and no key is given to open it")
+        return self._open(ciphered)
