@@ -20,6 +20,8 @@ from smgw.sml.messages import (
     GetListRequest,
     GetListResponse,
     GetProcParameterRequest,
+    GetProfileListRequest,
+    GetProfilePackRequest,
     ListEntry,
     Message,
     OpenResponse,
@@ -246,5 +248,7 @@ class PolledMeter:
 def _asked(message: Message) -> str:
     if isinstance(message.body, GetListRequest):
         return "list"
+    if isinstance(message.body, GetProfilePackRequest | GetProfileListRequest):
+        return "profile"
     assert isinstance(message.body, GetProcParameterRequest)
     return "objects" if message.body.path == OBJECT_LIST_PATH else message.body.path[0].hex()

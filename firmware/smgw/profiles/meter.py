@@ -43,6 +43,8 @@ class MeterProfile:
     retries: int = 2  # sml-poll: how often a request is repeated before the meter counts as silent
     username: str | None = None  # sml-poll
     password_file: Path | None = None  # sml-poll; read by `password.read_password` when it is needed
+    load_profile: tuple[Obis, ...] = ()  # sml-poll: the meter's own load profiles that are fetched and kept
+    load_profile_days: int = 31  # how far back they are fetched at first
     registration_period: int = 900  # 0: every telegram; otherwise it divides a day
     silence: int = _DEFAULT_SILENCE  # after so long without a telegram, telegrams have stopped
     correct_power_sign: bool = True
@@ -72,12 +74,14 @@ KEYS: Mapping[str, Key] = {
     "retries": Key(checks.integer(0, 10)),
     "username": Key(checks.text("a name of 1 to 64 characters", re.compile(r"[^\x00-\x1f\x7f]{1,64}"))),
     "password_file": Key(checks.path),
+    "load_profile": Key(checks.array('an array of OBIS codes, such as ["1-0:99.1.0"]', checks.obis)),
+    "load_profile_days": Key(checks.integer(1, 3650, "days")),
     "registration_period": Key(checks.integer(0, DAY_S, "s")),
     "silence": Key(checks.integer(1, DAY_S, "s")),
     "correct_power_sign": Key(checks.boolean),
 }
 
-_POLL_ONLY = ("interval", "timeout", "retries", "username", "password_file")
+_POLL_ONLY = ("interval", "timeout", "retries", "username", "password_file", "load_profile", "load_profile_days")
 
 
 def contradictions(values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

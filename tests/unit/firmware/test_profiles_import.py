@@ -100,7 +100,10 @@ def test_the_example_loads_and_so_does_each_line_that_it_comments_out(tmp_path: 
 
 def test_defaults_that_the_example_shows_are_the_defaults() -> None:
     uncommented = re.sub(
-        r"^# ((?!ntp|objects|device_id|username|password_file)\w+ = )", r"\1", EXAMPLE.read_text(), flags=re.MULTILINE
+        r"^# ((?!ntp|objects|device_id|username|password_file|load_profile =)\w+ = )",
+        r"\1",
+        EXAMPLE.read_text(),
+        flags=re.MULTILINE,
     )
     assert parse(uncommented, "g.toml") == parse(EXAMPLE.read_text(), "g.toml")
 

@@ -1,0 +1,140 @@
+"""A meter's load profiles, fetched by the running gateway as far as not kept, a piece at a time between two polls."""
+
+import logging
+import threading
+import time
+from datetime import UTC, datetime
+
+from smgw.cosem import ClockState, DeviceId, Obis
+from smgw.errors import SmgwError
+from smgw.lmn.load_profile import ProfileKeeper, ProfileMeter, ProfileSource
+from smgw.lmn.sink import Clock
+from smgw.ports import Port, PortError
+from smgw.profiles.meter import DAY_S, MeterProfile
+from smgw.store.ranges import Range
+from smgw.store.records import ProfileName, ProfilePiece
+
+log = logging.getLogger(__name__)
+
+_SECOND = 1_000_000
+_DAY = DAY_S * _SECOND
+_USUAL_PERIOD_S = 900
+_SHORTEST_PAUSE, _LONGEST_PAUSE = 60.0, 3600.0
+#: A meter's clock is not later than ours by more: it will write no row that ends further back than this.
+_SETTLED = _DAY
+
+
+class Fetch:
+    """One range of one load profile on its way from a source to a keeper. Nothing is kept of it but by `step`."""
+
+    def __init__(self, name: ProfileName, source: ProfileSource, wanted: Range, settled_us: int) -> None:
+        self.name = name
+        self.source = source
+        self.reached_us = wanted.since - 1
+        self.rows = self.new = 0
+        self._settled = settled_us
+        self._open = wanted.since  # from here on nothing is said to be kept
+
+    def step(self, port: Port, keeper: ProfileKeeper | None) -> ProfilePiece:
+        """Ask for a piece and keep it.
+
+        That there is no row is believed of times before `settled_us`, and where a row comes behind: else the meter may
+        still write one.
+        """
+        piece = self.source.step(port)
+        newest = piece.rows[-1].target_time_us if piece.rows else self._open - 1
+        until = min(piece.until_us, max(newest, self._settled))
+        if keeper is not None and until >= self._open:
+            self.new += keeper.keep(self.name, ProfilePiece(piece.rows, self._open, until))
+            self._open = until + 1
+        self.rows += len(piece.rows)
+        self.reached_us = piece.until_us
+        return piece
+
+
+class Backfill:
+    """All load profiles of one meter profile. It belongs to the reader's thread."""
+
+    def __init__(self, profile: MeterProfile, clock: Clock, keeper: ProfileKeeper) -> None:
+        self._profile = profile
+        self._clock = clock
+        self._keeper = keeper
+        self._waiting: list[tuple[ProfileName, Range]] | None = None  # None: to be looked up when due
+        self._fetch: Fetch | None = None
+        self._due = 0.0
+        self._pause = _SHORTEST_PAUSE
+        self._cost = 0.0  # seconds that the last piece took
+        self._told = ""
+
+    def between_polls(self, port: Port, meter: ProfileMeter, until: float, stop: threading.Event) -> None:
+        """One piece, and more as long as they fit into the time `until` (monotonic) the next poll. PortError."""
+        first = True
+        while not stop.is_set() and time.monotonic() >= self._due:
+            if not first and time.monotonic() + self._cost > until:
+                return
+            first = False
+            began = time.monotonic()
+            try:
+                self._step(port, meter)
+            except PortError:
+                raise
+            except SmgwError as error:
+                if not stop.is_set():
+                    self._failed(error)
+                return
+            self._cost = time.monotonic() - began
+            self._pause, self._told = _SHORTEST_PAUSE, ""
+
+    def forget(self) -> None:
+        """Another meter may be behind the port now: what was under way is looked up again."""
+        self._waiting = self._fetch = None
+
+    def _step(self, port: Port, meter: ProfileMeter) -> None:
+        device = meter.identify(port)
+        if self._fetch is not None and self._fetch.name.device != device:
+            self.forget()
+        if self._waiting is None:
+            self._waiting = self._missing(device)
+        if self._fetch is None:
+            if not self._waiting:
+                self._waiting, self._due = None, time.monotonic() + _USUAL_PERIOD_S
+                return
+            name, wanted = self._waiting.pop(0)
+            self._fetch = Fetch(name, meter.load_profile(name.profile, wanted), wanted, self._settled())
+        self._fetch.step(port, self._keeper)
+        if self._fetch.source.done:
+            self._done(self._fetch)
+            self._fetch = None
+
+    def _missing(self, device: DeviceId) -> list[tuple[ProfileName, Range]]:
+        now = self._clock.stamp().utc_us
+        wanted = Range(now - self._profile.load_profile_days * _DAY, now)
+        names = [ProfileName(self._profile.name, device, obis) for obis in self._profile.load_profile]
+        return [(name, gap) for name in names for gap in self._keeper.missing(name, wanted)]
+
+    def _settled(self) -> int:
+        """Up to here an empty answer means that there is nothing; a clock that is not sure proves nothing."""
+        stamp = self._clock.stamp()
+        return stamp.utc_us - _SETTLED if stamp.state is ClockState.SYNCHRONISED else 0
+
+    def _done(self, fetch: Fetch) -> None:
+        log.log(
+            logging.INFO if fetch.new else logging.DEBUG,
+            "meter %s: load profile %s: %d rows, %d of them new, up to %s",
+            *(self._profile.name, fetch.name.profile, fetch.rows, fetch.new, utc_text(fetch.reached_us)),
+        )
+
+    def _failed(self, error: SmgwError) -> None:
+        """Later again, from where it stands; what was kept stays kept."""
+        fetch, self._fetch, self._waiting = self._fetch, None, None
+        which: Obis | str = fetch.name.profile if fetch else ""
+        text = f"load profile {which}: {error}; tried again later"
+        log.log(logging.DEBUG if text == self._told else logging.WARNING, "meter %s: %s", self._profile.name, text)
+        self._told = text
+        self._due = time.monotonic() + self._pause
+        self._pause = min(2 * self._pause, _LONGEST_PAUSE)
+
+
+def utc_text(utc_us: int) -> str:
+    """A moment as people read it: `2026-01-01T00:15:00Z`."""
+    return datetime.fromtimestamp(utc_us // _SECOND, UTC).isoformat().replace("+00:00", "Z")

@@ -1,0 +1,47 @@
+"""What the readers of all protocols share about load profiles: who can be asked, in pieces, and who keeps the rows."""
+
+from typing import Protocol
+
+from smgw.cosem import DeviceId, Obis
+from smgw.ports import Port
+from smgw.store.ranges import Range
+from smgw.store.records import ProfileName, ProfilePiece
+
+
+class ProfileSource(Protocol):
+    """One range of one load profile being fetched."""
+
+    @property
+    def done(self) -> bool:
+        """True once the range has been asked to its end."""
+
+    @property
+    def period_s(self) -> int:
+        """Seconds from one row to the next; 0 while that is not known, or if rows come by event."""
+
+    def step(self, port: Port) -> ProfilePiece:
+        """Ask for the next piece: some rows or none, and the part of the range that has been answered with them.
+
+        Raises PollError (no answer), RemoteProtocolError (a refusal, or an answer that makes no sense), PortError.
+        After any of them the same piece may be asked again.
+        """
+
+
+class ProfileMeter(Protocol):
+    """A meter, behind an open port, that may have load profiles."""
+
+    def identify(self, port: Port) -> DeviceId:
+        """Who answers. Raises as `ProfileSource.step`."""
+
+    def load_profile(self, profile: Obis, wanted: Range) -> ProfileSource:
+        """Begin to fetch a range (microseconds UTC) of a load profile of the meter that was identified."""
+
+
+class ProfileKeeper(Protocol):
+    """Where rows go. It may be called from any thread, and returns when they are durable."""
+
+    def missing(self, name: ProfileName, wanted: Range) -> list[Range]:
+        """What of a range (microseconds UTC) is not kept yet, oldest first."""
+
+    def keep(self, name: ProfileName, piece: ProfilePiece) -> int:
+        """Keep rows, and that this part is there now; how many of them are new. Raises StoreError, nothing kept."""

@@ -1,0 +1,129 @@
+"""Asking a meter by SML over an open port: a request file at a time, repeated as often as the meter's profile says."""
+
+import logging
+import math
+import os
+import threading
+import time
+from collections.abc import Sequence
+
+from smgw.cosem import Stamp
+from smgw.errors import SmgwError
+from smgw.lmn.sink import Clock
+from smgw.ports import Port
+from smgw.ports.port import GATHER_S
+from smgw.profiles.meter import MeterProfile
+from smgw.sml.attention import AttentionCode, attention_code, explain
+from smgw.sml.client import Answers, Client, Request
+from smgw.sml.messages import AttentionResponse, Body
+
+log = logging.getLogger(__name__)
+
+_CLIENT_ID = b"SMGW"
+#: An answer that keeps coming is waited for, but not beyond the time that so many octets take on the line.
+_LONGEST_ANSWER = 16_384
+
+
+class PollError(SmgwError):
+    """The meter gave no answer, or a refusal."""
+
+
+class AccessRefused(PollError):  # noqa: N818 - the meter's answer, as the meter means it
+    """The meter does not know the user or the password."""
+
+    def __init__(self, refusal: str) -> None:
+        super().__init__(f"{refusal}; put username and password_file of this meter's profile right")
+
+
+class SmlSession:
+    """The client of one meter. `stop` ends every wait soon (with the port's Wake set beside it)."""
+
+    def __init__(self, profile: MeterProfile, clock: Clock, password: bytes | None, stop: threading.Event) -> None:
+        self._profile = profile
+        self._clock = clock
+        self._password = password
+        self._stop = stop
+        self.answered: Stamp | None = None  # when the answer that is being received, or was last, began
+        self.renew()
+
+    def renew(self) -> None:
+        """Another port: what was asked before is not answered on this one."""
+        profile = self._profile
+        self.client = Client(
+            _CLIENT_ID, os.urandom(4), username=profile.username, password=self._password, timeout=profile.timeout
+        )
+
+    def ask(self, port: Port, requests: Sequence[Request]) -> Answers:
+        """Send a request file and wait for its answer. Raises PollError if none comes, or a refusal of the whole."""
+        reason = ""
+        for _ in range(self._profile.retries + 1):
+            if self._stop.is_set():
+                raise PollError("stopping")
+            answers, refused = self._ask_once(port, requests)
+            if answers is None:
+                reason = refused or reason
+                continue
+            if answers.attention is not None:
+                raise _refused(answers.attention)
+            for body in answers.bodies:
+                if code(body) is AttentionCode.USER_OR_PASSWORD:
+                    raise AccessRefused(refusal(body))
+            return answers
+        tried = f"no answer within {self._profile.timeout} s, asked {self._profile.retries + 1} times"
+        raise PollError(f"{tried}; {reason}" if reason else tried)
+
+    def _ask_once(self, port: Port, requests: Sequence[Request]) -> tuple[Answers | None, str]:
+        """The time-out begins when the request is on the wire, and again with octets of an answer under way."""
+        self.answered = None
+        reason = ""
+        octet_time = port.settings.octet_time if port.paced else 0.0
+        octets = self.client.send(requests, time.monotonic())
+        port.write(octets)
+        due = time.monotonic() + len(octets) * octet_time + self._profile.timeout
+        latest = due + _LONGEST_ANSWER * octet_time
+        while not self._stop.is_set() and (left := due - time.monotonic()) > 0:
+            answers, refused = self._receive(port, left)
+            if answers is not None:
+                return answers, ""
+            reason = refused or reason
+            if self.client.receiving:
+                due = min(time.monotonic() + self._profile.timeout, latest)
+        self.client.expire(math.inf)
+        return None, reason
+
+    def _receive(self, port: Port, seconds: float) -> tuple[Answers | None, str]:
+        """Whatever comes within `seconds`: an answer, or why something that came was none."""
+        reason = ""
+        if port.wait(max(seconds, 0)):
+            self.answered = self.answered or self._clock.stamp()  # of the first octets
+            port.gather(GATHER_S / 10)
+            for event in self.client.receive(port.read()):
+                if isinstance(event, Answers):
+                    return event, ""
+                self.answered = None
+                reason = event.reason
+                log.debug("meter %s: %s", self._profile.name, reason)
+        return None, reason
+
+    def listen(self, port: Port, until: float) -> None:
+        """Until the next poll: late answers are read, recognised and let go."""
+        while not self._stop.is_set() and (left := until - time.monotonic()) > 0:
+            self._receive(port, left)
+
+
+def code(body: Body | None) -> AttentionCode | int | None:
+    """The attention in an answer, if it is one."""
+    return attention_code(body.number) if isinstance(body, AttentionResponse) else None
+
+
+def refusal(body: Body | None) -> str:
+    """Why an answer is not the one that was hoped for, in words."""
+    if isinstance(body, AttentionResponse):
+        return explain(body.number)
+    return "no answer" if body is None else f"an answer of another kind ({type(body).__name__})"
+
+
+def _refused(body: AttentionResponse) -> PollError:
+    if attention_code(body.number) is AttentionCode.USER_OR_PASSWORD:
+        return AccessRefused(explain(body.number))
+    return PollError(f"the meter refuses: {explain(body.number)}")
