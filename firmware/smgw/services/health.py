@@ -130,8 +130,8 @@ def _meter(
         }
     if state.state != _READING:
         report.worse(Health.DEGRADED, f"meter {meter.name}: {state.state}: {state.note}")
-    last = lmn.last_position(meter.name)
-    latest = lmn.records(meter.name, last - 1, 1) if last else []
+    newest = lmn.newest(meter.name)
+    latest = [newest] if newest else []
     return {
         "name": meter.name,
         "state": state.state,

@@ -150,6 +150,14 @@ class LmnView(View):
         query = f"SELECT coalesce(max(number), 0) FROM capture WHERE {_METER}"  # noqa: S608 - constant
         return int(self._typed("i", query, meter.encode())[0][0])
 
+    def newest(self, meter: str) -> StoredRecord | None:
+        """The newest record of what the gateway itself read of this meter."""
+        query = f"SELECT number FROM capture WHERE {_METER} AND origin <> 2 ORDER BY number DESC LIMIT 1"  # noqa: S608
+        for (number,) in self._typed("i", query, meter.encode()):
+            for record in self.records(meter, number - 1, 1):
+                return record
+        return None
+
     def meter_states(self) -> list[MeterState]:
         """How every meter fares."""
         rows = self._typed("tOtiIiiit", "SELECT * FROM meter_state ORDER BY meter")

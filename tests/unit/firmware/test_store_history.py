@@ -82,6 +82,16 @@ def test_a_row_beside_a_value_that_the_gateway_measured_is_kept_and_so_is_that_v
         assert view.last_target_us("house") == 2 * QUARTER  # the grid knows of what was measured only
 
 
+def test_the_newest_reading_of_a_meter_is_none_of_its_profile(store, tmp_path):
+    with LmnView.open(tmp_path) as view:
+        assert view.newest("house") is None
+    store.append([row(7)._replace(origin=Origin.MEASURED)])
+    store.keep_profile(NAME, rows(1, 3), covered(1, 3))
+    with LmnView.open(tmp_path) as view:
+        assert view.newest("house").readings[0].value.value == 7
+        assert view.last_position("house") == 4
+
+
 def test_rows_come_by_range_and_in_the_order_of_their_times(store, tmp_path):
     store.keep_profile(NAME, rows(10, 20), covered(10, 20))
     store.keep_profile(NAME, rows(1, 5), covered(1, 5))
