@@ -103,6 +103,10 @@ class Ciphering:
         """That key."""
         return self._dedicated.encryption if self._dedicated else None
 
+    def answer_like(self, request: Ciphered) -> None:
+        """Wrap what goes out from now on as this request was."""
+        self._form = Form.GENERAL if request.system_title is not None else Form.SERVICE
+
     @property
     def overhead(self) -> int:
         """Octets that protection adds to an APDU, at most."""

@@ -38,6 +38,12 @@ class Outgoing:
         self._number += 1
         return Piece(self._exhausted and not self._kept, self._number, raw)
 
+    def rest(self) -> bytes:
+        """All that was not given yet."""
+        self._kept += b"".join(self._pieces)
+        self._exhausted = True
+        return bytes(self._kept)
+
     @property
     def number(self) -> int:
         """Of the block given last; 0 before the first."""
