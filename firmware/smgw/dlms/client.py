@@ -267,6 +267,7 @@ class Client:
         """Let the exchange take an answer, or an error; send what it asks next, or say what came of it."""
         self._exchange = None  # an error ends it
         self._invoke = None
+        self._blocks = None
         try:
             request = go(exchange)
         except StopIteration as done:

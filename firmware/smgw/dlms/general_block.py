@@ -43,11 +43,14 @@ class GeneralBlocks:
     def receive(self, block: GeneralBlock) -> tuple[list[GeneralBlock], bytes | None]:
         """What must be sent now, and the peer's APDU if this block completed it. TransferError beyond the limit."""
         self._peer_window = max(1, block.window)
+        # Acknowledgements count as blocks too, but not every peer counts them: its first content may be block 1 again.
+        following = block.number == self._received + 1 or (block.number == 1 and not self._parts)
+        if following:
+            self._received = block.number
         if self._pieces and not block.piece:
             return self._acknowledged(block.acknowledged), None
         self._pieces = []  # a block with content is the answer: all of ours came
-        if block.number == self._received + 1:
-            self._received = block.number
+        if following:
             self._parts.append(block.piece)
             self._octets += len(block.piece)
             if self._octets > self._limit:

@@ -29,7 +29,7 @@ from smgw.dlms.answers import Answers
 from smgw.dlms.apdu import Apdu, decode_apdu
 from smgw.dlms.association import REPLY_TO_HLS, Agreement, Association, State, Step
 from smgw.dlms.axdr import decode_all, encode
-from smgw.dlms.block import GeneralBlock
+from smgw.dlms.block import GENERAL_BLOCK_TRANSFER, GeneralBlock
 from smgw.dlms.conformance import Conformance
 from smgw.dlms.envelope import Ciphered
 from smgw.dlms.errors import AssociationRejectedError, AuthenticationError, ReplayError, SecurityError
@@ -86,6 +86,8 @@ class Server:
     def receive(self, octets: bytes) -> list[Event]:
         """Take one APDU."""
         self._events = []
+        if octets[:1] != bytes((GENERAL_BLOCK_TRANSFER,)):
+            self._blocks = None  # the answer before, if it went out in blocks, is done with
         try:
             if octets[:1] == bytes((AARQ_TAG,)):
                 self._requested(octets)
