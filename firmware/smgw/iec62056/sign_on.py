@@ -1,0 +1,194 @@
+"""Sign-on in mode E (IEC 62056-21, 6.3 and annex E): from 300 Bd 7E1 to HDLC at the meter's own rate, 8N1.
+
+client  /?!                                  300 Bd 7E1
+meter   /EMH5\\@01LZQJ00..
+client  ACK 2 5 2                            mode E at 9600 Bd
+meter   ACK 2 5 2                            at 9600 Bd, but still 7E1; or before the change; or nothing; or garbage
+client  SNRM ..                              9600 Bd 8N1
+
+The rate is changed when the acknowledgement is on the wire and `switch_delay` has passed: some meters are not listening
+before 400 ms. Whatever then comes for a confirmation within 1.5 s, HDLC itself will show whether the meter is there.
+Only a read-out that begins instead is taken for a refusal.
+"""
+
+from enum import Enum, auto
+
+from smgw.errors import LocalProtocolError
+from smgw.hdlc.events import Transmit
+from smgw.iec62056.events import ChangeBaud, SignedOn, SignOnFailed
+from smgw.iec62056.identification import (
+    BAUD_RATES,
+    BREAK,
+    INITIAL_BAUD_RATE,
+    MAX_LENGTH,
+    Identification,
+    OptionSelect,
+    find_identification,
+    sign_on,
+)
+from smgw.iec62056.seven_bit import with_parity, without_parity
+
+Event = Transmit | ChangeBaud | SignedOn | SignOnFailed
+
+REACTION_S = 1.5  # the longest a meter may take to answer, and between two characters (6.5)
+_QUIET_S = 0.3  # after a confirmation that was not understood
+_OCTET_BITS = 10
+_PAUSE_AFTER_BREAK_S = 0.5
+_WAKE_UP_NULS = 66  # 2.2 s at 300 Bd
+_PAUSE_AFTER_WAKE_UP_S = 1.6
+_STX = b"\x02"
+_MOST = 1024  # more octets without an identification among them are noise
+
+
+class Step(Enum):
+    """Where the sign-on stands."""
+
+    IDLE = auto()
+    PAUSING = auto()  #: a break or a wake-up is out; the request comes next
+    IDENTIFYING = auto()  #: the request is out
+    SWITCHING = auto()  #: the acknowledgement is on its way out
+    CONFIRMING = auto()  #: the rate is changed
+    DONE = auto()
+
+
+class SignOn:
+    """One sign-on. It begins with `start`; the port stands at `initial_baud`, 8N1.
+
+    `device_address`: for meters that answer to theirs alone, and where several share a line. `wake_up`: the meter runs
+    on a battery. `fixed_baud`: it announces another rate and stays where it is. `max_baud`: the head can do no more.
+    `attempts`: each further one sends a break first, since the meter may be in a session from before. Seconds.
+    """
+
+    def __init__(
+        self,
+        *,
+        device_address: str = "",
+        wake_up: bool = False,
+        fixed_baud: bool = False,
+        max_baud: int = 19200,
+        initial_baud: int = INITIAL_BAUD_RATE,
+        switch_delay: float = 0.05,
+        attempts: int = 3,
+    ) -> None:
+        if not device_address.isascii() or not (device_address.replace(" ", "") or "0").isalnum():
+            raise LocalProtocolError("a device address has up to 32 letters, digits and spaces")
+        self._request = sign_on(device_address)
+        self._wake_up = wake_up
+        self._fixed_baud = fixed_baud
+        self._max_baud = max_baud
+        self._initial_baud = initial_baud
+        self._switch_delay = switch_delay
+        self._attempts = attempts
+        self._step = Step.IDLE
+        self._tried = 0
+        self._due: float | None = None
+        self._last = 0.0  # when waiting ends whatever comes
+        self._buffer = b""
+        self._identification = Identification("", "", "", "")
+        self._option = OptionSelect("2", "0", "2")
+
+    def start(self, now: float) -> list[Event]:
+        """Begin."""
+        self._tried = 0
+        return self._attempt(now)
+
+    def receive(self, data: bytes, now: float) -> list[Event]:
+        """Take octets as they came from the 8N1 port."""
+        if self._step is Step.IDENTIFYING:
+            self._buffer = (self._buffer + without_parity(data))[-_MOST:]
+            found = find_identification(self._buffer)
+            if found is not None:
+                return self._acknowledge(found, now)
+            self._due = min(max(self._due or now, now + REACTION_S), self._last)
+        elif self._step is Step.CONFIRMING:
+            self._buffer = (self._buffer + without_parity(data))[:_MOST]
+            if self._option.encode() in self._buffer:
+                return self._done(confirmed=True)
+            self._due = min(now + _QUIET_S, self._last)
+        return []
+
+    def deadline(self, now: float) -> float | None:
+        """When `expire` is due; None before the start and after the end."""
+        return None if self._due is None else max(self._due, now)
+
+    def expire(self, now: float) -> list[Event]:
+        """Do what is due."""
+        if self._due is None or now < self._due:
+            return []
+        match self._step:
+            case Step.PAUSING:
+                return self._ask(now)
+            case Step.SWITCHING:
+                return self._switch(now)
+            case Step.CONFIRMING:
+                if self._buffer[:1] == _STX:
+                    return self._fail("the meter began a read-out instead of HDLC: it has no mode E, whatever it says")
+                return self._done(confirmed=False)
+        if self._tried < self._attempts:
+            return self._attempt(now)
+        return self._fail(self._why_not())
+
+    def _attempt(self, now: float) -> list[Event]:
+        self._tried += 1
+        self._buffer = b""
+        first = b"" if self._tried == 1 else with_parity(BREAK)
+        pause = _PAUSE_AFTER_BREAK_S
+        if self._wake_up:
+            first = bytes(_WAKE_UP_NULS * self._initial_baud // INITIAL_BAUD_RATE)
+            pause = _PAUSE_AFTER_WAKE_UP_S
+        if not first:
+            return self._ask(now)
+        self._step = Step.PAUSING
+        self._due = now + self._wire_time(first) + pause
+        return [Transmit(first)]
+
+    def _ask(self, now: float) -> list[Event]:
+        self._step = Step.IDENTIFYING
+        self._buffer = b""
+        self._due = now + self._wire_time(self._request) + REACTION_S
+        # A line that never falls silent must not keep it waiting: the longest answer, and as long for an echo.
+        self._last = self._due + self._wire_time(bytes(2 * MAX_LENGTH)) + REACTION_S
+        return [Transmit(with_parity(self._request))]
+
+    def _acknowledge(self, found: Identification, now: float) -> list[Event]:
+        self._identification = found
+        if found.mode != "C":
+            return self._fail(f"{found.encode().strip()!r}: the meter speaks mode {found.mode}, so it has no mode E")
+        rate = min(BAUD_RATES[found.baud_code], self._max_baud)
+        code = max((code for code, known in BAUD_RATES.items() if known <= rate), default="0")
+        self._option = OptionSelect("2", code, "2")
+        octets = with_parity(self._option.encode())
+        self._step = Step.SWITCHING
+        self._buffer = b""
+        self._due = now + self._wire_time(octets) + self._switch_delay
+        return [Transmit(octets)]
+
+    def _switch(self, now: float) -> list[Event]:
+        self._step = Step.CONFIRMING
+        self._due = self._last = now + REACTION_S
+        return [] if self._baudrate == self._initial_baud else [ChangeBaud(self._baudrate)]
+
+    def _done(self, *, confirmed: bool) -> list[Event]:
+        self._step, self._due = Step.DONE, None
+        return [SignedOn(self._identification, self._baudrate, confirmed)]
+
+    def _fail(self, reason: str) -> list[Event]:
+        self._step, self._due = Step.DONE, None
+        return [SignOnFailed(reason)]
+
+    def _why_not(self) -> str:
+        if self._buffer:
+            return (
+                f"{len(self._buffer)} octets came, but no identification: {self._buffer[:24].hex()}; "
+                "is it 300 Bd, and is the head on its place?"
+            )
+        return (
+            f"no answer to the sign-on in {self._attempts} attempts; is the head on its place, and the right address?"
+        )
+
+    @property
+    def _baudrate(self) -> int:
+        return self._initial_baud if self._fixed_baud else BAUD_RATES[self._option.baud_code]
+
+    def _wire_time(self, octets: bytes) -> float:
+        return len(octets) * _OCTET_BITS / self._initial_baud
