@@ -2,7 +2,7 @@
 # tests/system-packages.sh. Needs Python 3.11 or newer; `make PYTHON=/path/to/python3` chooses one.
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test check bench clean
+.PHONY: help setup demo test check bench deb clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -40,9 +40,12 @@ bench: setup ## measure, print each number beside its bar
 	@$(if $(wildcard tests/bench/run.py),$(BIN)/python tests/bench/run.py,\
 	  set -e; for bench in $(sort $(wildcard tests/bench/bench_*.py)); do $(BIN)/python $$bench; done)
 
+deb: ## build smgw_<version>_all.deb into build/, from Debian packages alone
+	@firmware/deb.sh build
+
 clean: ## remove all that make made
 	rm -rf $(VENV) $(PEERS) .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
-	rm -rf demo-state bench-results firmware/*.egg-info simulator-host/*.egg-info
+	rm -rf demo-state bench-results build firmware/*.egg-info simulator-host/*.egg-info
 	find firmware simulator-host tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/.made: constraints.txt firmware/pyproject.toml simulator-host/pyproject.toml

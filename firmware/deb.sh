@@ -1,0 +1,46 @@
+#!/bin/sh
+# Builds smgw_<version>_all.deb, and looks at it with lintian: `make deb`. Needs debhelper, dh-python and lintian.
+#   firmware/deb.sh OUTPUT-DIRECTORY [VERSION]
+# The version is the one of pyproject.toml unless another is given. The same tree gives the same package, octet for octet.
+set -eu
+
+cd "$(dirname "$0")/.."
+output=$1
+version=${2:-$(sed -n 's/^version = "\(.*\)"$/\1/p' firmware/pyproject.toml)}
+
+missing=
+for package in debhelper dh-python lintian dpkg-dev; do
+    [ "$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null)" = installed ] || missing="$missing $package"
+done
+if [ -n "$missing" ]; then
+    echo "make deb: these Debian packages are needed: sudo apt-get install$missing" >&2
+    exit 1
+fi
+
+SOURCE_DATE_EPOCH=$(git log -1 --format=%ct 2>/dev/null || stat -c %Y CHANGELOG.md)
+export SOURCE_DATE_EPOCH
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+tree=$work/smgw-$version
+mkdir "$tree"
+cp -r firmware/smgw firmware/debian systemd config README.md ARCHITECTURE.md CHANGELOG.md "$tree"
+# What the version says is in the program too.
+sed -i "s/^__version__ = .*/__version__ = \"$version\"/" "$tree/smgw/__init__.py"
+cat >"$tree/debian/changelog" <<END
+smgw ($version) unstable; urgency=medium
+
+  * What changed is in CHANGELOG.md.
+
+ -- The smgw authors <smgw@home.arpa>  $(date -u -R -d "@$SOURCE_DATE_EPOCH")
+END
+chmod -R u=rwX,go=rX "$tree"
+(cd "$tree" && dpkg-buildpackage --build=binary --no-sign >"$work/log" 2>&1) || {
+    cat "$work/log" >&2
+    exit 1
+}
+mkdir -p "$output"
+for package in "$work"/*.deb; do
+    lintian --allow-root --fail-on error "$package"
+    cp "$package" "$output"
+    echo "$output/$(basename "$package")"
+done
