@@ -21,6 +21,7 @@ _COMMANDS = {
     "run": "both of these as children of one command, for demo and lab",
     "check": "check a configuration and say what is wrong, where, and what would be right",
     "read": "read meters once and print their values",
+    "profile": "read a meter's own load profile, as far as it is not kept yet, and print it",
     "status": "how the gateway fares: meters, store, delivery, clock; exit code 0 healthy, 1 degraded, 2 down",
     "log": "the log books of both processes as one; --verify checks that nobody tampered with them",
     "deliver": "deliver now what waits; --again also what an EMP refused",

@@ -11,13 +11,11 @@ from typing import Any
 from smgw.clock import GatewayClock
 from smgw.cosem import Capture, DeviceId
 from smgw.errors import SmgwError
-from smgw.lmn.poll import PollReader
-from smgw.lmn.push import PushReader
-from smgw.lmn.reader import Reader
+from smgw.lmn.make import make_reader
 from smgw.lmn.watch import ABSENT, LOCKED, SILENT
 from smgw.profiles.gateway import Configuration
 from smgw.profiles.meter import MeterProfile
-from smgw.profiles.password import read_password
+from smgw.profiles.secrets import Secrets
 from smgw.profiles.toml_importer import load
 from smgw.services.health import capture_object, text_of
 from smgw.services.process import set_up_logging
@@ -89,13 +87,7 @@ def _read(configuration: Configuration, meter: MeterProfile, seconds: float) -> 
     """One capture and advice about it, or why there is none."""
     inbox = _Inbox()
     clock = GatewayClock()
-    reader: Reader
-    if meter.polled:
-        file = meter.password_file
-        password = read_password(file, configuration.directory) if file else None
-        reader = PollReader(meter, clock, inbox, password)
-    else:
-        reader = PushReader(meter, clock, inbox)
+    reader = make_reader(meter, clock, inbox, Secrets.read(meter, configuration.directory))
     thread = threading.Thread(target=reader.run, daemon=True)
     thread.start()
     ends = time.monotonic() + seconds

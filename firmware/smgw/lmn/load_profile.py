@@ -1,6 +1,6 @@
 """What the readers of all protocols share about load profiles: who can be asked, in pieces, and who keeps the rows."""
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from smgw.cosem import DeviceId, Obis
 from smgw.ports import Port
@@ -27,6 +27,7 @@ class ProfileSource(Protocol):
         """
 
 
+@runtime_checkable
 class ProfileMeter(Protocol):
     """A meter, behind an open port, that may have load profiles."""
 

@@ -10,14 +10,13 @@ from smgw.board.notify import Notifier
 from smgw.clock import ClockEvent, GatewayClock
 from smgw.cosem import ClockState
 from smgw.errors import SmgwError
-from smgw.lmn.poll import PollReader
-from smgw.lmn.push import PushReader
+from smgw.lmn.make import make_reader
 from smgw.lmn.reader import Reader
 from smgw.metering.history import HistoryKeeper
 from smgw.metering.registrar import Registrar
 from smgw.profiles.gateway import Configuration
 from smgw.profiles.meter import MeterProfile
-from smgw.profiles.password import read_password
+from smgw.profiles.secrets import Secrets
 from smgw.services import process
 from smgw.services.readers import Readers
 from smgw.services.retention import RetentionKeeper
@@ -66,7 +65,7 @@ class LmnService:
         self._wan_id = ""
         self._last_sample = 0
         self._in_trouble = False
-        self._passwords = _passwords(configuration)
+        self._secrets = _secrets(configuration)
         self._readers = Readers(self._reader)
         self._keep_profiles(configuration)
 
@@ -145,11 +144,14 @@ class LmnService:
                 return
 
     def _reader(self, meter: MeterProfile) -> Reader:
-        if not meter.polled:
-            return PushReader(meter, self._clock, self._registrar)
-        password = self._passwords.get(meter.name)
-        keeper = HistoryKeeper(self._store, self._clock)
-        return PollReader(meter, self._clock, self._registrar, password, self._store.object_list, keeper)
+        return make_reader(
+            meter,
+            self._clock,
+            self._registrar,
+            self._secrets[meter.name],
+            cached=self._store.object_list,
+            keeper=HistoryKeeper(self._store, self._clock),
+        )
 
     def _reload(self) -> None:
         """Take the configuration as it is now; one that is wrong changes nothing."""
@@ -157,7 +159,7 @@ class LmnService:
             return
         try:
             configuration = self._load()
-            self._passwords = _passwords(configuration)
+            self._secrets = _secrets(configuration)
             periods, last = self._periods(configuration)
             self._keep_profiles(configuration)
         except SmgwError as error:
@@ -221,10 +223,6 @@ class LmnService:
         self._store.log(str(event.kind), Level.INFO if healthy else Level.WARNING, event.text, event.stamp)
 
 
-def _passwords(configuration: Configuration) -> dict[str, bytes]:
-    """Meter -> password; PasswordFileError."""
-    return {
-        meter.name: read_password(meter.password_file, configuration.directory)
-        for meter in configuration.meters
-        if meter.password_file
-    }
+def _secrets(configuration: Configuration) -> dict[str, Secrets]:
+    """By meter; PasswordFileError."""
+    return {meter.name: Secrets.read(meter, configuration.directory) for meter in configuration.meters}

@@ -1,0 +1,85 @@
+"""Rows of a load profile as text for people, as CSV or as JSON. Numbers are exact: integers and their scalers."""
+
+import csv
+import json
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from smgw.cosem import Obis, Reading, plain
+from smgw.cosem.units import symbol
+from smgw.lmn.backfill import utc_text
+from smgw.store.records import ProfileRow
+
+_Printer = Callable[[list[str], list[str]], None]
+#: A register of a profile: a column of its own for each scaler that the meter ever gave it.
+_Column = tuple[Obis, int, int]
+
+
+def _text(names: list[str], cells: list[str]) -> None:
+    widths = [max(20, len(names[0])), 10, *(max(14, len(name)) for name in names[2:])]
+    print("  ".join(cell.rjust(width) for cell, width in zip(cells, widths, strict=False)))
+
+
+def _csv(_names: list[str], cells: list[str]) -> None:
+    csv.writer(sys.stdout, lineterminator="\n").writerow(cells)
+
+
+FORMATS: dict[str, _Printer | None] = {"text": _text, "csv": _csv, "json": None}
+
+
+class Table:
+    """Prints rows as they come. Columns are those of the first row; where others come, a new head is printed."""
+
+    def __init__(self, printer: _Printer | None) -> None:
+        self._printer = printer  # None: JSON
+        self._columns: list[_Column] = []
+        self._names: list[str] = []
+        self._rows = 0
+
+    def take(self, row: ProfileRow) -> None:
+        """Print one row."""
+        self._rows += 1
+        if self._printer is None:
+            print(json.dumps(_object(row)))
+            return
+        found: dict[_Column, Reading] = {(one.obis, one.scaler, one.unit): one for one in row.readings}
+        if not set(found) <= set(self._columns):
+            self._columns = list(found)
+            self._names = ["time", "status", *map(_name, self._columns)]
+            self._printer(self._names, self._names)
+        cells = [value_of(found[column]) if column in found else "" for column in self._columns]
+        self._printer(self._names, [utc_text(row.target_time_us), _status(row), *cells])
+
+    def finish(self) -> None:
+        """Nothing came: say so where people read."""
+        if not self._rows and self._printer is _text:
+            print("no rows")
+
+
+def value_of(reading: Reading) -> str:
+    """A value in its unit, exactly; octets as hex."""
+    value = reading.value.value
+    if isinstance(value, int):
+        return plain(value, reading.scaler)
+    return value.hex() if isinstance(value, bytes) else str(value)
+
+
+def _name(column: _Column) -> str:
+    obis, _, unit = column
+    return f"{obis} [{symbol(unit)}]" if symbol(unit) else str(obis)
+
+
+def _status(row: ProfileRow) -> str:
+    found = next((one.status.value for one in row.readings if one.status is not None), None)
+    return f"{found:#x}" if isinstance(found, int) else ""
+
+
+def _object(row: ProfileRow) -> dict[str, Any]:
+    return {
+        "time": utc_text(row.target_time_us),
+        "status": _status(row) or None,
+        "values": [
+            {"obis": str(one.obis), "value": value_of(one), "unit": symbol(one.unit) or None} for one in row.readings
+        ],
+    }
