@@ -12,7 +12,7 @@ from pathlib import Path
 
 from smgw.errors import SmgwError
 
-from smsim import menu
+from smsim import control, menu, orders, style
 from smsim.config import Config, default_config, load
 from smsim.errors import ConfigError
 from smsim.ports import PushPort, parse_push_port
@@ -26,6 +26,8 @@ photovoltaic plant's (PV0), by default 225 times as fast as real time; they spea
   smsim run                     one meter, 1UTB0000000001, answering on TCP port 33333 of this PC
   smsim example > meters.toml   a commented configuration to start from
   smsim run meters.toml         the meters of that file
+  smsim styles                  the makes of meters whose telegrams it can send
+  smsim say CONTROL ORDER ...   switch faults on and off while `smsim run --control CONTROL` runs
   smsim replay capture.bin --port pty:/tmp/meter
                                 a real meter's capture, as if the meter were there
 """
@@ -39,6 +41,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if chosen.command == "example":
             print(resources.files("smsim").joinpath("example.toml").read_text(encoding="utf-8"), end="")
             return 0
+        if chosen.command == "styles":
+            print("\n".join(map(_described, style.names())))
+            return 0
+        if chosen.command == "say":
+            return _say(chosen)
         if chosen.command == "replay":
             return asyncio.run(_replay(chosen))
         return asyncio.run(_run(chosen, _config(chosen.config)))
@@ -71,6 +78,9 @@ def _parser() -> argparse.ArgumentParser:
             "--json-report", type=Path, metavar="FILE",
             help="write what was sent and the last register values to FILE at the end",
         )  # fmt: skip
+        command.add_argument(
+            "--control", type=Path, metavar="PATH", help="make a socket at PATH that takes the orders of `smsim say`"
+        )
     replay = commands.add_parser(
         "replay",
         help="play a capture of raw octets to a port",
@@ -84,6 +94,15 @@ def _parser() -> argparse.ArgumentParser:
     )
     replay.add_argument("--baud", type=_baud, default=9600, metavar="BD", help="speed of the line (default 9600)")
     replay.add_argument("--loop", action="store_true", help="begin again at the end, until stopped")
+    say = commands.add_parser(
+        "say",
+        help="switch faults of a running simulator on and off",
+        description="Give one order to the simulator that `smsim run --control CONTROL` started.\n\n" + orders.HELP,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    say.add_argument("control", type=Path, metavar="CONTROL", help="the path that the simulator was given")
+    say.add_argument("order", nargs="*", metavar="WORD", help="the order, e.g. roof loss one_in=50 for=10")
+    commands.add_parser("styles", help="list the makers' styles", description="List the makers' styles.")
     commands.add_parser("example", help="print a commented configuration", description="Print an example.")
     return parser
 
@@ -115,6 +134,19 @@ def _config(path: Path | None) -> Config:
     return default_config() if path is None else load(path)
 
 
+def _described(name: str) -> str:
+    made = style.load(name)
+    locked = f", PIN-locked as {made.locked}" if made.locked else ""
+    objects = " ".join(".".join(map(str, register.obis[2:5])) for register in made.registers)
+    return f"{name:<28} {objects}{locked}"
+
+
+def _say(chosen: argparse.Namespace) -> int:
+    well, answer = control.say(chosen.control, " ".join(chosen.order))
+    print(answer if well else f"smsim: {answer}", file=sys.stdout if well else sys.stderr)
+    return 0 if well else 1
+
+
 def _stop_on_signals() -> asyncio.Event:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -127,10 +159,15 @@ async def _run(chosen: argparse.Namespace, config: Config) -> int:
     simulator = Simulator(config, listen=chosen.listen)
     for line in await simulator.start():
         print(f"smsim: {line}", flush=True)
+    listener = control.Control(simulator, chosen.control) if chosen.control else None
     chooser = asyncio.ensure_future(menu.run(simulator, stop)) if chosen.command == "menu" else None
     try:
+        if listener is not None:
+            await listener.start()
         await simulator.wait(stop)
     finally:
+        if listener is not None:
+            listener.close()
         if chooser is not None:
             chooser.cancel()
         report = simulator.report()

@@ -1,5 +1,6 @@
 """The configuration: meters from a TOML file. A fault is told with its line and what would be right."""
 
+from collections import Counter
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import NamedTuple
@@ -9,15 +10,22 @@ from smgw.cosem.units import SYMBOLS
 from smgw.errors import SmgwError
 from smgw.sml.crc import Crc
 
+from smsim import style
 from smsim.days import utc_of_local
 from smsim.errors import ConfigError
+from smsim.faults import FIELDS, MOST_ONE_IN, MOST_SECONDS, Fault, Kind, counted
 from smsim.meter import MeterSpec
-from smsim.ports import RIGHT, Port, TcpPort, parse_port
+from smsim.ports import RIGHT, Port, PtyPort, SerialPort, TcpPort, TcpPushPort, parse_port
 from smsim.registers import USUAL_DRIVES, USUAL_REGISTERS, Drive, Register
 from smsim.timelapse import TimeLapse
 from smsim.toml_section import Section, document
 
 DEFAULT_START = "2026-01-01T00:00:00"
+MOST_METERS = 10_000
+MOST_PORT = 0xFFFF
+#: Stands in a name or a port of equal meters for the number of each, from 1.
+NUMBER = "{n}"
+_FREE_PORTS = (TcpPort(0), TcpPushPort(0))
 _FIRST_YEAR, _LAST_YEAR = 1996, 2090  # legal time as `days` computes it; seconds since 1970 in 32 bits
 
 
@@ -30,6 +38,7 @@ class MeterConfig(NamedTuple):
     baud: int = 9600
     username: str | None = None
     password: str | None = None
+    faults: tuple[Fault, ...] = ()
 
     def __repr__(self) -> str:  # a password never reaches a log
         return f"MeterConfig({self.spec.name!r}, {self.port})"
@@ -64,11 +73,10 @@ def parse(text: str, file: str = "configuration") -> Config:
     """Read the text of a configuration; `file` is the name that its faults are told with."""
     whole = document(text, file)
     time = _time(whole.table("simulator"))
-    meters = tuple(_meter(section) for section in whole.tables("meter"))
+    meters = _meters(whole)
     whole.finish()
     if not meters:
         raise ConfigError(file, None, "meter", "there is none", "give each meter a section [[meter]]")
-    _distinct(whole, meters)
     return Config(time, meters)
 
 
@@ -99,20 +107,46 @@ def _start(section: Section) -> int:
         raise section.fault("start", str(error), right) from None
 
 
-def _meter(section: Section) -> MeterConfig:
+def _meters(whole: Section) -> tuple[MeterConfig, ...]:
+    """All meters; those that come by a count, one after the other."""
+    meters: list[MeterConfig] = []
+    of_style: Counter[str] = Counter()  # meters that were given no device get their style's ids, counted up
+    names: set[str] = set()
+    ports: set[Port] = set()
+    for section in whole.tables("meter"):
+        counted = _meter(section, of_style)
+        for meter in counted:
+            if meter.spec.name in names:
+                raise section.fault("name", f"{meter.spec.name!r} is there twice", "give each a name of its own")
+            if meter.port in ports:
+                raise section.fault("port", f"{meter.port} is there twice", "give each a port of its own")
+            names.add(meter.spec.name)
+            if meter.port not in _FREE_PORTS:
+                ports.add(meter.port)
+        meters += counted
+    return tuple(meters)
+
+
+def _meter(section: Section, of_style: "Counter[str]") -> list[MeterConfig]:
     name = section.text("name", None, 'name the meter, e.g. "household"')
-    device = _device(section)
-    port = _port(section)
+    count = section.integer("count", 1, 1, MOST_METERS)
+    chosen = style.load(section.choice("style", "", style.names())) if section.has("style") else None
+    device = _device(section, chosen, of_style, count)
+    port = _port(section, count)
     interval = section.seconds("push_interval", 1.0, 0.05, 86_400)
+    if chosen and section.has("register"):
+        wrong = f"the registers are those of the style {chosen.name}"
+        raise section.fault_below(("register", "0"), wrong, "leave out one of them")
     registers = tuple(_register(register) for register in section.tables("register")) or USUAL_REGISTERS
     spec = MeterSpec(
         name,
         device,
-        registers,
+        chosen.registers if chosen else registers,
         section.integer("consumption_kwh", 1000, 0, 10_000_000),
         section.integer("generation_kwh", 1000, 0, 10_000_000),
         section.integer("seed", 0, 0, (1 << 63) - 1),
         Crc(section.choice("crc", Crc.X25.value, [family.value for family in Crc])),
+        chosen,
     )
     meter = MeterConfig(
         spec,
@@ -121,13 +155,33 @@ def _meter(section: Section) -> MeterConfig:
         section.integer("baud", 9600, 300, 4_000_000),
         section.text("username", "", "") or None,
         section.text("password", "", "") or None,
+        _faults(section, chosen, count),
     )
     section.finish()
-    _registers_fit(section, registers)
-    return meter
+    if chosen is None:
+        _registers_fit(section, registers)
+    return [_numbered(meter, number) for number in range(1, count + 1)] if count > 1 else [meter]
 
 
-def _device(section: Section) -> DeviceId:
+def _numbered(meter: MeterConfig, number: int) -> MeterConfig:
+    """The `number`-th of equal meters: its name, its id and its port go on."""
+    spec, port = meter.spec, meter.port
+    name = spec.name.replace(NUMBER, str(number)) if NUMBER in spec.name else f"{spec.name}-{number}"
+    if isinstance(port, PtyPort):
+        port = PtyPort(port.link.replace(NUMBER, str(number)))
+    elif isinstance(port, SerialPort):
+        port = SerialPort(port.device.replace(NUMBER, str(number)))
+    elif port.port:
+        port = port._replace(port=port.port + number - 1)
+    return meter._replace(spec=spec._replace(name=name, device=counted(spec.device, number - 1)), port=port)
+
+
+def _device(section: Section, chosen: style.Style | None, of_style: "Counter[str]", count: int) -> DeviceId:
+    if chosen is not None and chosen.device is not None and not section.has("device"):
+        before = of_style[chosen.name]
+        of_style[chosen.name] += count
+        section.take("device", "")
+        return counted(chosen.device, before)
     text = section.text("device", None, "write a DIN 43863-5 id such as 1UTB0000000001")
     try:
         return DeviceId.parse(text)
@@ -135,11 +189,56 @@ def _device(section: Section) -> DeviceId:
         raise section.fault("device", str(error)) from None
 
 
-def _port(section: Section) -> Port:
+def _faults(section: Section, chosen: style.Style | None, count: int) -> tuple[Fault, ...]:
+    lockable = chosen is not None and chosen.locked is not None
+    faults = tuple(_fault(fault, lockable, count) for fault in section.tables("fault"))
+    if not section.flag("pin_locked", default=False):
+        return faults
+    if not lockable:
+        raise section.fault("pin_locked", "nothing is known of this meter before its PIN", _lockable())
+    return (Fault(Kind.PIN_LOCK), *faults)
+
+
+def _lockable() -> str:
+    return f"choose a style that knows: {', '.join(name for name in style.names() if style.load(name).locked)}"
+
+
+def _fault(section: Section, lockable: bool, count: int) -> Fault:
+    usual = Fault(Kind.LOSS)
+    kind = Kind(section.choice("kind", "", [kind.value for kind in Kind]))
+    fault = Fault(kind, section.seconds("at", 0.0, 0, MOST_SECONDS))
+    fields = FIELDS[kind]
+    if "for" in fields and section.has("for"):
+        fault = fault._replace(for_s=section.seconds("for", 0.0, 0, MOST_SECONDS))
+    if "one_in" in fields:
+        fault = fault._replace(one_in=section.integer("one_in", usual.one_in, 2, MOST_ONE_IN))
+    if "by" in fields:
+        fault = fault._replace(by_s=section.integer("by", usual.by_s, -MOST_SECONDS, MOST_SECONDS))
+    if "device" in fields and section.has("device"):
+        if count > 1:
+            raise section.fault("device", f"one id for {count} meters", "leave it out: their numbers then go on")
+        fault = fault._replace(device=_device(section, None, Counter(), 1))
+    if kind is Kind.PIN_LOCK and not lockable:
+        raise section.fault("kind", "nothing is known of this meter before its PIN", _lockable())
+    section.finish()
+    return fault
+
+
+def _port(section: Section, count: int) -> Port:
     try:
-        return parse_port(section.text("port", f"tcp:{TcpPort().port}", RIGHT))
+        port = parse_port(section.text("port", f"tcp:{TcpPort().port}", RIGHT))
     except ValueError as error:
         raise section.fault("port", str(error), RIGHT) from None
+    if count == 1:
+        return port
+    if isinstance(port, PtyPort | SerialPort):
+        if NUMBER not in str(port):
+            raise section.fault(
+                "port", f"{port} for {count} meters", f'write {NUMBER} in it, e.g. "pty:/tmp/m{NUMBER}"'
+            )
+    elif port.port and port.port + count - 1 > MOST_PORT:
+        raise section.fault("port", f"{count} ports from {port.port} on end beyond {MOST_PORT}", "begin lower")
+    return port
 
 
 def _register(section: Section) -> Register:
@@ -188,18 +287,3 @@ def _registers_fit(section: Section, registers: tuple[Register, ...]) -> None:
         raise section.fault(
             "register", "the import registers have different scalers", "their sum is exact only if all have the same"
         )
-
-
-def _distinct(whole: Section, meters: tuple[MeterConfig, ...]) -> None:
-    names: set[str] = set()
-    ports: set[Port] = set()
-    for index, meter in enumerate(meters):
-        if meter.spec.name in names:
-            place = ("meter", str(index), "name")
-            raise whole.fault_below(place, f"{meter.spec.name!r} is there twice", "give each a name of its own")
-        names.add(meter.spec.name)
-        if meter.port in ports:
-            place = ("meter", str(index), "port")
-            raise whole.fault_below(place, f"{meter.port} is there twice", "give each a port of its own")
-        if meter.port != TcpPort(0):
-            ports.add(meter.port)

@@ -1,26 +1,37 @@
-"""Lines that octets are pushed to: a pseudo terminal or a serial device.
+"""Lines that octets are pushed to: a pseudo terminal, a serial device, or whoever connects over TCP.
 
 Writing never blocks; what finds no room is lost, as on a real line that nobody listens to.
 """
 
 import contextlib
 import errno
+import fcntl
 import os
 import select
+import socket
 import stat
+import struct
 import termios
 import tty
 from pathlib import Path
 from typing import Protocol
 
-import serial
+from smgw import ports
 
 from smsim.errors import PortError
-from smsim.ports import PtyPort, PushPort, SerialPort
+from smsim.ports import LOOPBACK, PtyPort, PushPort, SerialPort, TcpPushPort
+
+MOST_CLIENTS = 32
+#: Errors of `openpty` that mean that this computer has no more of them.
+_NO_MORE = (errno.ENOSPC, errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.EIO)
 
 
 class Line(Protocol):
     """An open line."""
+
+    @property
+    def port(self) -> PushPort:
+        """Where it is; a free TCP port with its number."""
 
     def write(self, octets: bytes) -> bool:
         """Send; False if some or all of it was lost. OSError if the line itself is gone."""
@@ -39,8 +50,13 @@ class PtyLine:
     """The master end of a pseudo terminal, and a symbolic link to the end that a reader opens like a serial device."""
 
     def __init__(self, link: Path) -> None:
+        self.port = PtyPort(str(link))
         self._link = link
-        self._master, slave = os.openpty()
+        try:
+            self._master, slave = os.openpty()
+        except OSError as error:
+            right = "run fewer meters, or raise /proc/sys/kernel/pty/max" if error.errno in _NO_MORE else ""
+            raise PortError(str(self.port), f"no pseudo terminal to be had: {error.strerror}", right) from None
         try:
             tty.setraw(slave, termios.TCSANOW)
             os.set_blocking(self._master, False)
@@ -52,10 +68,10 @@ class PtyLine:
         finally:
             os.close(slave)  # only a reader holds it, so that the master sees whether there is one
         self._poll = select.poll()
-        self._poll.register(self._master, select.POLLHUP)
+        self._poll.register(self._master, select.POLLHUP | select.POLLIN)
 
     def _make_link(self) -> None:
-        port = f"pty:{self._link}"
+        port = str(self.port)
         try:
             mode = self._link.lstat().st_mode
         except FileNotFoundError:
@@ -73,15 +89,19 @@ class PtyLine:
             raise PortError(port, f"the link cannot be made: {error.strerror}", "name a folder you may write") from None
 
     def has_reader(self) -> bool:
-        """True while somebody has the other end open."""
-        return not any(event & select.POLLHUP for _, event in self._poll.poll(0))
+        """True while somebody has the other end open. Whatever a reader sends is taken and dropped."""
+        events = self._poll.poll(0)
+        if not events:
+            return True
+        if events[0][1] & select.POLLIN:
+            with contextlib.suppress(OSError):
+                os.read(self._master, 4096)
+        return not events[0][1] & select.POLLHUP
 
     def write(self, octets: bytes) -> bool:
         """Send; False without a reader, or if the reader does not take it."""
         if not self.has_reader():
             return False
-        with contextlib.suppress(OSError):  # whatever a reader sends is taken and dropped
-            os.read(self._master, 4096)
         try:
             return os.write(self._master, octets) == len(octets)
         except OSError as error:
@@ -106,23 +126,24 @@ def _unread(device: str) -> bool:
     with contextlib.suppress(OSError):
         descriptor = os.open(device, os.O_RDONLY | os.O_NOCTTY | os.O_NONBLOCK)
         try:
-            return bool(select.select([descriptor], [], [], 0)[0])
+            poll = select.poll()
+            poll.register(descriptor, select.POLLIN)
+            return bool(poll.poll(0))
         finally:
             os.close(descriptor)
     return False
 
 
 class SerialLine:
-    """A serial device at 8N1."""
+    """A serial device at 8N1, opened as the gateway opens one."""
 
     def __init__(self, device: str, baud: int) -> None:
+        self.port = SerialPort(device)
         try:
-            self._serial = serial.Serial(device, baud, timeout=0, write_timeout=0, exclusive=True)
-        except (serial.SerialException, ValueError, OSError) as error:
-            reason = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else str(error)
-            right = "plug the adapter in, or join the group dialout" if isinstance(error, OSError) else ""
-            raise PortError(device, f"cannot be opened: {reason}", right) from None
-        self._descriptor: int = self._serial.fileno()
+            self._opened = ports.open_port(device, ports.LineSettings(baud))
+        except ports.PortError as error:
+            raise PortError(device, error.what) from None
+        self._descriptor = self._opened.fileno()
         os.set_blocking(self._descriptor, False)
 
     def has_reader(self) -> bool:
@@ -140,17 +161,88 @@ class SerialLine:
 
     def drained(self) -> bool:
         """True if the driver has sent everything."""
-        return not self._serial.out_waiting
+        return not any(fcntl.ioctl(self._descriptor, termios.TIOCOUTQ, struct.pack("i", 0)))
 
     def close(self) -> None:
         """Close the device."""
-        with contextlib.suppress(OSError):
-            self._serial.close()
+        self._opened.close()
+
+
+class TcpLine:
+    """A listening socket; every client gets the same octets from when it came."""
+
+    def __init__(self, port: TcpPushPort) -> None:
+        host = (port.host or LOOPBACK).strip("[]")
+        try:
+            family = socket.AF_INET6 if ":" in host else socket.AF_INET
+            self._listener = socket.create_server((host, port.port), family=family)
+        except OSError as error:
+            reason = os.strerror(error.errno) if error.errno and error.errno > 0 else str(error)
+            raise PortError(str(port), f"cannot listen: {reason}", "name another port") from None
+        self._listener.setblocking(False)
+        number = self._listener.getsockname()[1]
+        self.port = TcpPushPort(number, f"[{host}]" if ":" in host else host)
+        self._clients: list[socket.socket] = []
+
+    def has_reader(self) -> bool:
+        """True while a client is connected. Whatever clients send is taken and dropped."""
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                client, _ = self._listener.accept()
+                if len(self._clients) < MOST_CLIENTS:
+                    client.setblocking(False)
+                    client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                    self._clients.append(client)
+                else:
+                    client.close()
+        for client in self._clients.copy():
+            with contextlib.suppress(BlockingIOError):
+                self._drop_if(client, gone=not _receive(client))
+        return bool(self._clients)
+
+    def _drop_if(self, client: socket.socket, *, gone: bool) -> None:
+        if gone:
+            self._clients.remove(client)
+            client.close()
+
+    def write(self, octets: bytes) -> bool:
+        """Send to all; False without a client, or if one does not take it."""
+        taken = bool(self._clients)
+        for client in self._clients.copy():
+            try:
+                taken = client.send(octets) == len(octets) and taken
+            except BlockingIOError:
+                taken = False
+            except OSError:
+                self._drop_if(client, gone=True)
+                taken = bool(self._clients) and taken
+        return taken
+
+    def drained(self) -> bool:
+        """True if the clients' computers have everything."""
+        left = (fcntl.ioctl(client, termios.TIOCOUTQ, struct.pack("i", 0)) for client in self._clients)
+        return not any(map(any, left))
+
+    def close(self) -> None:
+        """Stop listening and cut the clients off."""
+        self._listener.close()
+        for client in self._clients:
+            client.close()
+        self._clients.clear()
+
+
+def _receive(client: socket.socket) -> bytes:
+    """What a client sent; nothing if it is gone. BlockingIOError if it sent nothing."""
+    try:
+        return client.recv(4096)
+    except BlockingIOError:
+        raise
+    except OSError:
+        return b""
 
 
 def open_line(port: PushPort, baud: int) -> Line:
     """Open a line. PortError if that cannot be done."""
     if isinstance(port, PtyPort):
         return PtyLine(Path(port.link))
-    assert isinstance(port, SerialPort)
-    return SerialLine(port.device, baud)
+    return TcpLine(port) if isinstance(port, TcpPushPort) else SerialLine(port.device, baud)

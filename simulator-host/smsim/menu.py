@@ -1,4 +1,4 @@
-"""The menu of the jOSEF paper's simulator: look at the settings while the meters run."""
+"""The menu of the jOSEF paper's simulator: look at the settings while the meters run; and switch faults on and off."""
 
 import asyncio
 import os
@@ -7,11 +7,13 @@ import threading
 
 from smgw.cosem import plain
 from smgw.cosem.units import symbol
+from smgw.errors import SmgwError
 
+from smsim import orders
 from smsim.service import Service
 from smsim.simulator import RunningMeter, Simulator
 
-CHOICES = "[1] View server settings\n[2] View simulator settings\n[0] Exit"
+CHOICES = "[1] View server settings\n[2] View simulator settings\n[3] Faults: how to switch them on\n[0] Exit"
 _STDIN = 0
 
 
@@ -29,10 +31,21 @@ async def run(simulator: Simulator, stop: asyncio.Event) -> None:
             print("\n".join(line for meter in simulator.meters for line in server_settings(meter)))
         elif choice == "2":
             print("\n".join(simulator_settings(simulator)))
+        elif choice == "3":
+            print(orders.HELP)
+        elif choice.isdigit():
+            print(f"{choice!r} is no choice; type 1, 2, 3, 0 or an order and Enter")
         elif choice:
-            print(f"{choice!r} is no choice; type 1, 2 or 0 and Enter")
+            print(_carried_out(simulator, choice))
         if not stop.is_set():
             print(CHOICES, flush=True)
+
+
+def _carried_out(simulator: Simulator, order: str) -> str:
+    try:
+        return orders.carry_out(simulator, order)
+    except SmgwError as error:
+        return str(error)
 
 
 def _read_lines(loop: asyncio.AbstractEventLoop, answers: "asyncio.Queue[str | None]") -> None:
@@ -56,9 +69,11 @@ def server_settings(meter: RunningMeter) -> list[str]:
     spec = meter.config.spec
     lines = [
         f"Meter {spec.name}",
-        f"  device id      {spec.device} ({spec.device.hex()})",
+        f"  device id      {meter.meter.device} ({meter.meter.device.hex()})",
         f"  port           {meter.port}",
+        f"  faults         {', '.join(meter.faults.names()) or 'none'}",
         f"  protocol       {meter.how}, CRC {spec.crc.value}",
+        f"  style          {spec.style.name if spec.style else 'generic'}",
     ]
     if isinstance(meter.driver, Service):
         lines.append(f"  clients now    {meter.driver.clients}")

@@ -133,9 +133,9 @@ class Meter:
         if self._locked is not None:
             self._change_style(self._locked if locked else self._free)
 
-    def reboot(self) -> None:
-        """Begin the seconds of operation and the ids of telegrams anew; registers stay."""
-        self._booted_ms = self._elapsed_ms()
+    def reboot(self, dark_ms: int = 0) -> None:
+        """Begin the seconds of operation, after so much darkness, and the ids of telegrams anew; registers stay."""
+        self._booted_ms = self._elapsed_ms() + dark_ms
         self._clock_s = 0
         self._boots += 1
         self._start_ids()

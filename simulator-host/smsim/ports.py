@@ -1,12 +1,13 @@
-"""Where a meter is reached: the texts `tcp:...`, `pty:LINK` and `/dev/tty...`, and what they mean."""
+"""Where a meter is reached: the texts `tcp:...`, `tcp-push:...`, `pty:LINK` and `/dev/tty...`, and what they mean."""
 
 import re
 from typing import NamedTuple
 
 DEFAULT_TCP_PORT = 33333
 LOOPBACK = "127.0.0.1"
-RIGHT = "write tcp:33333, tcp:ADDRESS:33333, pty:/path/of/a/link or a serial device such as /dev/ttyUSB0"
-_TCP = re.compile(r"tcp:(?:(?P<host>\[[0-9a-fA-F:.]+\]|[^:\[\]]+):)?(?P<port>\d{1,5})")
+RIGHT = "write tcp:33333, tcp-push:33334, pty:/path/of/a/link or a serial device such as /dev/ttyUSB0"
+_TCP = re.compile(r"tcp(?:-push)?:(?:(?P<host>\[[0-9a-fA-F:.]+\]|[^:\[\]]+):)?(?P<port>\d{1,5})")
+_PUSH = "tcp-push:"
 
 
 class TcpPort(NamedTuple):
@@ -17,6 +18,16 @@ class TcpPort(NamedTuple):
 
     def __str__(self) -> str:
         return f"tcp:{self.host}:{self.port}" if self.host else f"tcp:{self.port}"
+
+
+class TcpPushPort(NamedTuple):
+    """Push to whoever connects, as a serial server in a meter cabinet does. Address and port 0 as with `TcpPort`."""
+
+    port: int
+    host: str | None = None
+
+    def __str__(self) -> str:
+        return f"tcp-push:{self.host}:{self.port}" if self.host else f"tcp-push:{self.port}"
 
 
 class PtyPort(NamedTuple):
@@ -37,17 +48,18 @@ class SerialPort(NamedTuple):
         return self.device
 
 
-Port = TcpPort | PtyPort | SerialPort
-PushPort = PtyPort | SerialPort
+PushPort = TcpPushPort | PtyPort | SerialPort
+Port = TcpPort | PushPort
 
 
 def parse_port(text: str) -> Port:
     """Read a port; ValueError that says what is wrong."""
-    if text.startswith("tcp:"):
+    if text.startswith(("tcp:", _PUSH)):
         match = _TCP.fullmatch(text)
         if not match or int(match["port"]) > 0xFFFF:
             raise ValueError(f"{text!r} is no TCP port")
-        return TcpPort(int(match["port"]), match["host"])
+        kind = TcpPushPort if text.startswith(_PUSH) else TcpPort
+        return kind(int(match["port"]), match["host"])
     if text.startswith("pty:"):
         if not text.removeprefix("pty:"):
             raise ValueError("pty: without the path of the link")

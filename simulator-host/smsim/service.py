@@ -10,6 +10,7 @@ from smgw.sml.server import Reply, Server
 from smsim.errors import PortError
 from smsim.meter import Meter
 from smsim.ports import LOOPBACK, TcpPort
+from smsim.push import Disturber, Undisturbed
 
 IDLE_S = 3600.0  # a client that says nothing for so long has gone
 SLOW_S = 10.0  # a client that does not take an answer for so long is cut off
@@ -29,6 +30,7 @@ class Service:
         meter: Meter,
         port: TcpPort,
         credentials: tuple[str | None, str | None] = (None, None),
+        disturber: Disturber | None = None,
         *,
         idle_s: float = IDLE_S,
         slow_s: float = SLOW_S,
@@ -41,6 +43,7 @@ class Service:
         self.refused = 0  # frames that were no request file
         self.clients_seen = 0
         self._meter = meter
+        self._disturber = disturber or Undisturbed()
         self._credentials = tuple(text.encode() if text else None for text in credentials)
         self._idle_s = idle_s
         self._slow_s = slow_s
@@ -103,19 +106,26 @@ class Service:
                 if not isinstance(event, Reply):
                     self.refused += 1
                     continue
-                writer.write(event.octets)
+                if self._disturber.silent:
+                    continue
+                wire, _ = self._disturber.on_the_line(event.octets)
+                writer.write(wire)
                 await asyncio.wait_for(writer.drain(), self._slow_s)
                 self.answers += 1
                 self.requests += event.requests
                 self.octets += len(event.octets)
         await asyncio.wait_for(_sent(writer), self._slow_s)
 
+    def cut_off(self) -> None:
+        """Cut the clients off."""
+        for session in self._sessions:
+            session.cancel()
+
     def close(self) -> None:
         """Stop listening and cut the clients off."""
         if self._server is not None:
             self._server.close()
-        for session in self._sessions:
-            session.cancel()
+        self.cut_off()
 
     def counts(self) -> dict[str, int]:
         """What was answered."""

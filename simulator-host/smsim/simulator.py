@@ -1,6 +1,7 @@
 """The simulator: all meters of a configuration in one process, and what they did."""
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone
@@ -10,25 +11,45 @@ from smgw.cosem.units import symbol
 
 from smsim.config import Config, MeterConfig
 from smsim.days import utc_offset_s
+from smsim.faults import Fault, Faults, Kind
+from smsim.limits import allow_files
 from smsim.meter import Meter
-from smsim.ports import TcpPort
-from smsim.push import Pusher
+from smsim.ports import SerialPort, TcpPort, TcpPushPort
+from smsim.push import Pacer, Pusher
 from smsim.service import Service
+
+log = logging.getLogger(__name__)
 
 
 class RunningMeter:
     """A meter with its port."""
 
-    def __init__(self, config: MeterConfig, meter: Meter, listen: str | None) -> None:
+    def __init__(self, config: MeterConfig, meter: Meter, faults: Faults, listen: str | None) -> None:
         self.config = config
         self.meter = meter
+        self.faults = faults
         self.port = str(config.port)  # what people are told; a free TCP port gets its number when it is open
         self.driver: Pusher | Service
-        if isinstance(config.port, TcpPort):
-            port = config.port if config.port.host else config.port._replace(host=listen)
-            self.driver = Service(meter, port, (config.username, config.password))
+        port = config.port
+        if isinstance(port, TcpPort | TcpPushPort) and not port.host:
+            port = port._replace(host=listen)
+        if isinstance(port, TcpPort):
+            self.driver = Service(meter, port, (config.username, config.password), faults)
         else:
-            self.driver = Pusher(meter, config.port, config.baud, config.push_interval_s)
+            self.driver = Pusher(meter, port, config.baud, config.push_interval_s, faults)
+
+    def begin(self, fault: Fault) -> None:
+        """Let something go wrong. FaultError if it cannot."""
+        self.faults.begin(fault)
+        if fault.kind is Kind.REBOOT and isinstance(self.driver, Service):
+            self.driver.cut_off()
+        log.info("meter %s: %s", self.config.spec.name, fault.kind.value)
+
+    @property
+    def open_files(self) -> int:
+        """How many files its port keeps open, with one client."""
+        port = self.config.port
+        return 3 if isinstance(port, SerialPort) else 2 if isinstance(port, TcpPort | TcpPushPort) else 1
 
     @property
     def how(self) -> str:
@@ -46,13 +67,17 @@ class Simulator:
     ) -> None:
         self.config = config
         self._elapsed_ms = elapsed_ms or _stopwatch()
-        self.meters = [
-            RunningMeter(meter, Meter(meter.spec, config.time, self._elapsed_ms), listen) for meter in config.meters
-        ]
+        self.meters = [self._meter(meter, listen) for meter in config.meters]
         self._tasks: list[asyncio.Task[None]] = []
+        self._timers: list[asyncio.TimerHandle] = []
+
+    def _meter(self, config: MeterConfig, listen: str | None) -> RunningMeter:
+        meter = Meter(config.spec, self.config.time, self._elapsed_ms)
+        return RunningMeter(config, meter, Faults(meter, self._elapsed_ms), listen)
 
     async def start(self) -> list[str]:
-        """Open every port and begin; one line for people per meter. PortError if a port cannot be opened."""
+        """Open every port and begin; one line for people per meter. PortError or LimitError if one cannot be opened."""
+        allow_files(sum(meter.open_files for meter in self.meters))
         lines = []
         try:
             for meter in self.meters:
@@ -63,7 +88,17 @@ class Simulator:
             await self.stop()
             raise
         loop = asyncio.get_running_loop()
-        self._tasks = [loop.create_task(meter.driver.run(), name=meter.config.spec.name) for meter in self.meters]
+        pushers = [meter.driver for meter in self.meters if isinstance(meter.driver, Pusher)]
+        runs = [meter.driver.run() for meter in self.meters if isinstance(meter.driver, Service)]
+        if pushers:
+            runs.append(Pacer(pushers).run())
+        self._tasks = [loop.create_task(run) for run in runs]
+        for meter in self.meters:
+            for fault in meter.config.faults:
+                if fault.at_s:
+                    self._timers.append(loop.call_later(fault.at_s, meter.begin, fault))
+                else:
+                    meter.begin(fault)
         return lines
 
     async def wait(self, stop: asyncio.Event) -> None:
@@ -76,6 +111,8 @@ class Simulator:
 
     async def stop(self) -> None:
         """Close every port."""
+        for timer in self._timers:
+            timer.cancel()
         for task in self._tasks:
             task.cancel()
         for meter in self.meters:
@@ -112,8 +149,9 @@ class Simulator:
 def _meter_report(meter: RunningMeter) -> dict[str, Any]:
     return {
         "name": meter.config.spec.name,
-        "device": str(meter.config.spec.device),
+        "device": str(meter.meter.device),
         "port": meter.port,
+        "faults": meter.faults.names(),
         **meter.driver.counts(),
         "registers": [
             {

@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -122,11 +122,116 @@ def test_the_menu_shows_settings_and_ends_on_0(tmp_path: Path) -> None:
         out, error = process.communicate("1\n2\nnonsense\n0\n", timeout=10)
     assert process.returncode == 0
     assert error == ""
-    assert out.count("[1] View server settings\n[2] View simulator settings\n[0] Exit\n") == 4
+    choices = "[1] View server settings\n[2] View simulator settings\n[3] Faults: how to switch them on\n[0] Exit\n"
+    assert out.count(choices) == 4
     assert "  device id      1UTB0000000001 (0a015554420000000001)\n" in out
     assert "  consumption (H0)           1000 kWh a year\n" in out
     assert "  1-0:16.7.0*255             109 W\n" in out
-    assert "'nonsense' is no choice" in out
+    assert "'nonsense' is no order; write METER KIND, or help" in out
+
+
+def test_the_menu_switches_faults(tmp_path: Path) -> None:
+    (tmp_path / "meters.toml").write_text('[[meter]]\nname = "m"\ndevice = "1UTB0000000001"\nport = "tcp:0"\n')
+    with running("menu", str(tmp_path / "meters.toml"), stdin=subprocess.PIPE) as process:
+        out, error = process.communicate("3\nm silence\n1\n9\nm silence off\nm pin-lock\n0\n", timeout=10)
+    assert (process.returncode, error) == (0, "")
+    assert "  clock-jump by=N" in out.replace("       ", "  ")
+    assert "silence is on: m\n" in out
+    assert "  faults         silence\n" in out
+    assert "'9' is no choice" in out
+    assert "silence is off: m\n" in out
+    assert "meter m: its style knows no state before the PIN\n" in out
+
+
+def test_a_running_simulator_takes_orders_on_its_control_socket(tmp_path: Path) -> None:
+    (tmp_path / "meters.toml").write_text(TWO_METERS.format(link=tmp_path / "pushing"))
+    socket_path = tmp_path / "control"
+    with running("run", str(tmp_path / "meters.toml"), "--control", str(socket_path)) as process:
+        line_of(process), line_of(process)
+        while not socket_path.exists():
+            time.sleep(0.01)
+        assert socket_path.stat().st_mode & 0o777 == 0o600
+        assert say(socket_path, "pushing", "noise", "one_in=50") == (0, "noise is on: pushing\n", "")
+        assert say(socket_path, "*", "silence", "for=3600") == (0, "silence is on: 2 meters\n", "")
+        assert say(socket_path, "meters") == (0, "answering: silence\npushing: noise, silence\n", "")
+        assert say(socket_path, "*", "silence", "off") == (0, "silence is off: 2 meters\n", "")
+        assert say(socket_path, "roof", "loss") == (1, "", "smsim: there is no meter roof; `meters` lists them\n")
+        stop(process)
+    assert not socket_path.exists()
+    status, _, error = say(socket_path, "meters")
+    assert (status, error) == (
+        1,
+        f"smsim: port {socket_path}: no simulator there: No such file or directory; "
+        "is `smsim run --control` with this path running?\n",
+    )
+
+
+def test_a_control_socket_left_behind_is_replaced_and_a_file_is_not(tmp_path: Path) -> None:
+    (tmp_path / "meters.toml").write_text(TWO_METERS.format(link=tmp_path / "pushing"))
+    socket_path = tmp_path / "control"
+    with socket.socket(socket.AF_UNIX) as left:
+        left.bind(str(socket_path))
+    with running("run", str(tmp_path / "meters.toml"), "--control", str(socket_path)) as process:
+        line_of(process), line_of(process)
+        wait_until(lambda: say(socket_path, "meters")[0] == 0)
+        stop(process)
+    socket_path.write_text("mine")
+    with running("run", str(tmp_path / "meters.toml"), "--control", str(socket_path)) as process:
+        _, error = process.communicate(timeout=10)
+    assert process.returncode == 1
+    assert "the control socket cannot be made: Address already in use; name a free path" in error
+    assert socket_path.read_text() == "mine"
+
+
+def say(path: Path, *words: str) -> tuple[int, str, str]:
+    """What `smsim say` answers."""
+    with running("say", str(path), *words) as process:
+        out, error = process.communicate(timeout=10)
+    return process.returncode, out, error
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def test_the_styles_are_listed() -> None:
+    with running("styles") as process:
+        out, _ = process.communicate(timeout=10)
+    assert "itron-3hz                    1.8.0 16.7.0, PIN-locked as itron-3hz-locked\n" in out
+
+
+def test_too_few_open_files_are_told_before_a_port_is_opened(tmp_path: Path) -> None:
+    (tmp_path / "meters.toml").write_text(
+        f'[[meter]]\nname = "m"\ndevice = "1UTB0000000001"\ncount = 100\nport = "pty:{tmp_path}/m{{n}}"\n'
+    )
+    limited = "import resource, sys; resource.setrlimit(resource.RLIMIT_NOFILE, (100, 100)); "
+    done = subprocess.run(
+        [sys.executable, "-c", limited + "from smsim.cli import main; sys.exit(main())", "run", "meters.toml"],
+        cwd=tmp_path, env=os.environ | {"PYTHONPATH": PACKAGES}, capture_output=True, text=True, timeout=20,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert done.stderr == (
+        "smsim: the meters need 164 open files, this process may have 100; run fewer meters, or raise the limit: "
+        "ulimit -Hn 164 as root, or LimitNOFILE=164 in a systemd unit\n"
+    )
+    assert not list(tmp_path.glob("m[0-9]*"))
+
+
+def test_a_low_soft_limit_is_raised(tmp_path: Path) -> None:
+    (tmp_path / "meters.toml").write_text(
+        f'[[meter]]\nname = "m"\ndevice = "1UTB0000000001"\ncount = 100\nport = "pty:{tmp_path}/m{{n}}"\n'
+    )
+    limited = "import resource, sys; resource.setrlimit(resource.RLIMIT_NOFILE, (100, 1000)); "
+    command = [sys.executable, "-c", limited + "from smsim.cli import main; sys.exit(main())", "run", "meters.toml"]
+    with subprocess.Popen(
+        command, cwd=tmp_path, env=os.environ | {"PYTHONPATH": PACKAGES}, stdout=subprocess.PIPE, text=True
+    ) as process:
+        lines = [line_of(process) for _ in range(100)]
+        stop(process)
+    assert lines[99].startswith("smsim: meter m-100 (1UTB0000000100, SML push")
 
 
 def test_the_menu_ends_with_its_input_and_on_a_signal(tmp_path: Path) -> None:

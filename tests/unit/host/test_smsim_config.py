@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 from smgw.cosem import Obis
 from smgw.sml.crc import Crc
+from smsim import style
 from smsim.config import default_config, load, parse
 from smsim.errors import ConfigError
-from smsim.ports import PtyPort, SerialPort, TcpPort, parse_port, parse_push_port
+from smsim.faults import Fault, Kind
+from smsim.ports import PtyPort, SerialPort, TcpPort, TcpPushPort, parse_port, parse_push_port
 from smsim.registers import USUAL_REGISTERS, Drive
 
 METER = '[[meter]]\nname = "a"\ndevice = "1UTB0000000001"\n'
@@ -36,7 +38,7 @@ def test_the_shortest_file_gives_the_same_as_no_file() -> None:
 def test_the_example_is_a_right_configuration_and_says_what_its_comments_say() -> None:
     text = resources.files("smsim").joinpath("example.toml").read_text(encoding="utf-8")
     config = parse(text)
-    household, roof = config.meters
+    household, roof, cellar, *flats = config.meters
     assert config.time == default_config().time
     assert household.port == TcpPort(33333)
     assert household.spec.registers == USUAL_REGISTERS
@@ -48,6 +50,61 @@ def test_the_example_is_a_right_configuration_and_says_what_its_comments_say() -
     )
     assert roof.spec.registers[-1].drive is Drive.FIXED
     assert roof.spec.registers[-1].unit == 35
+    assert cellar.spec.style == style.load("iskra-mt631")
+    assert cellar.spec.device == cellar.spec.style.device
+    assert cellar.faults == (
+        Fault(Kind.PIN_LOCK),
+        Fault(Kind.NOISE, 60, 30, 500),
+        Fault(Kind.CLOCK_JUMP, 120, by_s=-3600),
+    )
+    assert len(flats) == 12
+    assert [flats[0].spec.name, flats[11].spec.name] == ["flat 1", "flat 12"]
+
+
+def test_equal_meters_count_up_names_ids_and_ports() -> None:
+    text = '[[meter]]\nname = "m"\ndevice = "1EMH0099999999"\ncount = 3\nport = "{port}"\n'
+    meters = parse(text.format(port="tcp:33400")).meters
+    assert [meter.spec.name for meter in meters] == ["m-1", "m-2", "m-3"]
+    assert [str(meter.spec.device) for meter in meters] == ["1EMH0099999999", "1EMH0000000000", "1EMH0000000001"]
+    assert [meter.port for meter in meters] == [TcpPort(33400), TcpPort(33401), TcpPort(33402)]
+    assert [meter.port for meter in parse(text.format(port="pty:/tmp/{n}")).meters] == [
+        PtyPort("/tmp/1"),
+        PtyPort("/tmp/2"),
+        PtyPort("/tmp/3"),
+    ]
+    assert {meter.port for meter in parse(text.format(port="tcp-push:0")).meters} == {TcpPushPort(0)}
+
+
+def test_meters_of_one_style_that_were_given_no_id_have_different_ones() -> None:
+    text = '[[meter]]\nname = "a"\nstyle = "emh-ehz-gw8"\nport = "tcp:0"\ncount = 2\n'
+    text += '[[meter]]\nname = "b"\nstyle = "emh-ehz-gw8"\nport = "tcp:0"\n'
+    assert [bytes(meter.spec.device) for meter in parse(text).meters] == [b"02290001", b"02290002", b"02290003"]
+
+
+STYLED = '[[meter]]\nname = "m"\nstyle = "{style}"\nport = "tcp:0"\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (STYLED.format(style="emh-mmme"), r"c:3: meter\[1\].style: 'emh-mmme' is not known; .*did you mean emh-mme"),
+        (STYLED.format(style="emh-mme") + '[[meter.register]]\nobis = "1.8.0"\n', r"c:5: .*those of the style emh-mme"),
+        (STYLED.format(style="dzg-dvs74") + "pin_locked = true\n", r"c:5: .*pin_locked: nothing is known.*iskra-mt631"),
+        (STYLED.format(style="dzg-dvs74") + '[[meter.fault]]\nkind = "pin-lock"\n', r"c:6: .*fault\[1\].kind: nothing"),
+        (STYLED.format(style="dzg-dvs74") + '[[meter.fault]]\nkind = "los"\n', r"c:6: .*'los' is not known.*mean loss"),
+        (STYLED.format(style="dzg-dvs74") + '[[meter.fault]]\nkind = "reboot"\none_in = 3\n', r"c:7: .*unknown key"),
+        (
+            STYLED.format(style="dzg-dvs74") + 'count = 2\n[[meter.fault]]\nkind = "exchange"\ndevice = "0102"\n',
+            r"c:8: .*one id for 2 meters; leave it out",
+        ),
+        ('[[meter]]\nname = "m"\ndevice = "01"\ncount = 2\nport = "pty:/tmp/m"\n', r"c:5: .*2 meters; write {n} in it"),
+        ('[[meter]]\nname = "m"\ndevice = "01"\ncount = 2\nport = "tcp:65535"\n', r"c:5: .*end beyond 65535"),
+        ('[[meter]]\nname = "m"\ncount = 0\n', r"c:3: .*write a whole number from 1 to 10000"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_is_told_with_its_line(text: str, told: str) -> None:
+    with pytest.raises(ConfigError, match=told):
+        parse(text, "c")
 
 
 def test_a_file_is_read(tmp_path: Path) -> None:

@@ -218,7 +218,7 @@ def test_a_link_in_no_folder_is_told(tmp_path: Path) -> None:
 
 
 def test_a_missing_serial_device_is_told() -> None:
-    with pytest.raises(PortError, match="port /dev/ttyNONE: cannot be opened: No such file"):
+    with pytest.raises(PortError, match="port /dev/ttyNONE: there is no such device"):
         open_line(SerialPort("/dev/ttyNONE"), 9600)
 
 
@@ -238,6 +238,11 @@ def test_an_unplugged_device_is_opened_again(tmp_path: Path, monkeypatch: pytest
     opened = 0
 
     class Unplugged:
+        port = SerialPort("/dev/x")
+
+        def has_reader(self) -> bool:
+            return True
+
         def write(self, octets: bytes) -> bool:
             raise OSError(5, "Input/output error")
 
