@@ -1,0 +1,141 @@
+"""hypothesis strategies for COSEM data and DLMS APDUs."""
+
+from collections.abc import Callable
+from typing import Any
+
+from hypothesis import strategies as st
+from smgw.cosem import Data, DataType, Obis
+from smgw.cosem.data import RANGE
+from smgw.dlms import action, axdr
+from smgw.dlms import set as set_service
+from smgw.dlms.block import GeneralBlock
+from smgw.dlms.conformance import Conformance
+from smgw.dlms.descriptors import Attribute, Block, Selection
+from smgw.dlms.envelope import GENERAL_DED, GENERAL_GLO, PLAIN_TAG, Ciphered
+from smgw.dlms.exception import ConfirmedServiceError, ExceptionResponse
+from smgw.dlms.get import (
+    GetRequest,
+    GetRequestNext,
+    GetRequestWithList,
+    GetResponse,
+    GetResponseBlock,
+    GetResponseWithList,
+)
+from smgw.dlms.initiate import InitiateRequest, InitiateResponse
+from smgw.dlms.notify import DataNotification, EventNotification
+from smgw.dlms.results import ActionResult, DataAccessResult, ServiceError, StateError
+
+
+def _record(kind: Callable[..., Any], *fields: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    """`st.builds` would invent the fields that are not given."""
+    return st.tuples(*fields).map(lambda parts: kind(*parts))
+
+
+def _data(kind: DataType, values: st.SearchStrategy[Any]) -> st.SearchStrategy[Data]:
+    return values.map(lambda value: Data(kind, value))
+
+
+def _octets(size: int) -> st.SearchStrategy[bytes]:
+    return st.binary(min_size=size, max_size=size)
+
+
+_NUMBERS = [_data(kind, st.integers(low, high)) for kind, (low, high) in RANGE.items()]
+_SIZED = [
+    _data(kind, _octets(size))
+    for kind, size in axdr.SIZE.items()
+    if kind not in RANGE and kind not in (DataType.NULL_DATA, DataType.DONT_CARE)
+]
+_EMPTY = [st.just(Data(kind, None)) for kind in (DataType.NULL_DATA, DataType.DONT_CARE)]
+_STRINGS = [
+    _data(DataType.OCTET_STRING, st.binary(max_size=150)),
+    _data(DataType.VISIBLE_STRING, st.binary(max_size=20).map(lambda octets: octets.decode("latin-1"))),
+    _data(DataType.UTF8_STRING, st.text(max_size=20)),
+    _data(DataType.BIT_STRING, st.text("01", max_size=40)),
+]
+
+#: One value that holds no others.
+simple_data = st.one_of(*_NUMBERS, *_SIZED, *_EMPTY, *_STRINGS)
+
+
+def _compact(elements: st.SearchStrategy[Data]) -> st.SearchStrategy[Data]:
+    """Elements of one make: one of them, several times."""
+    return st.tuples(elements, st.integers(1, 5)).map(lambda pair: Data(DataType.COMPACT_ARRAY, (pair[0],) * pair[1]))
+
+
+_made_alike = st.one_of(*_NUMBERS, *_SIZED, *_STRINGS)
+_structures = st.lists(_made_alike, min_size=1, max_size=4).map(lambda some: Data(DataType.STRUCTURE, tuple(some)))
+_same = st.tuples(_made_alike, st.integers(1, 4)).map(lambda pair: Data(DataType.ARRAY, (pair[0],) * pair[1]))
+compact_arrays = _compact(st.one_of(_made_alike, _structures, _same))
+
+
+def _lists(elements: st.SearchStrategy[Data]) -> st.SearchStrategy[Data]:
+    members = st.lists(elements, max_size=6).map(tuple)
+    return st.one_of(_data(DataType.ARRAY, members), _data(DataType.STRUCTURE, members))
+
+
+#: Any value; trees are small.
+data = st.recursive(st.one_of(simple_data, compact_arrays), _lists, max_leaves=12)
+encoded = data.map(axdr.encode)
+
+#: Columns of a profile's rows.
+row_values = st.one_of(*_NUMBERS, *_SIZED, *_EMPTY, *_STRINGS)
+
+_octet, _word, _long = st.integers(0, 255), st.integers(0, 0xFFFF), st.integers(0, 0xFFFFFFFF)
+_attribute = _record(Attribute, _word, _octets(6).map(Obis), st.integers(-128, 127))
+_selection = st.none() | _record(Selection, _octet, encoded)
+_selected = st.lists(st.tuples(_attribute, _selection), max_size=4).map(tuple)
+_methods = st.lists(_attribute, max_size=4).map(tuple)
+_values = st.lists(encoded, max_size=4).map(tuple)
+_raw = st.binary(max_size=200)
+_block = _record(Block, st.booleans(), _long, _raw)
+_refusal = _octet.map(DataAccessResult)
+_refusals = st.lists(_refusal, max_size=9).map(tuple)
+_outcome = _record(action.Outcome, _octet.map(ActionResult), st.none() | encoded | _refusal)
+_date_time = _octets(12)
+_conformance = st.integers(0, 0xFFFFFF).map(Conformance)
+_quality = st.none() | st.integers(-128, 127)
+
+apdus = st.one_of(
+    _record(GetRequest, _octet, _attribute, _selection),
+    _record(GetRequestNext, _octet, _long),
+    _record(GetRequestWithList, _octet, _selected),
+    _record(GetResponse, _octet, encoded | _refusal),
+    _record(GetResponseBlock, _octet, st.booleans(), _long, _raw | _refusal),
+    _record(GetResponseWithList, _octet, st.lists(encoded | _refusal, max_size=4).map(tuple)),
+    _record(set_service.SetRequest, _octet, _attribute, encoded, _selection),
+    _record(set_service.SetRequestFirstBlock, _octet, _attribute, _block, _selection),
+    _record(set_service.SetRequestBlock, _octet, _block),
+    _record(set_service.SetRequestWithList, _octet, _selected, _values),
+    _record(set_service.SetRequestWithListFirstBlock, _octet, _selected, _block),
+    _record(set_service.SetResponse, _octet, _refusal),
+    _record(set_service.SetResponseBlock, _octet, _long),
+    _record(set_service.SetResponseLastBlock, _octet, _refusal, _long),
+    _record(set_service.SetResponseLastBlockWithList, _octet, _refusals, _long),
+    _record(set_service.SetResponseWithList, _octet, _refusals),
+    _record(action.ActionRequest, _octet, _attribute, st.none() | encoded),
+    _record(action.ActionRequestNextBlock, _octet, _long),
+    _record(action.ActionRequestWithList, _octet, _methods, _values),
+    _record(action.ActionRequestFirstBlock, _octet, _attribute, _block),
+    _record(action.ActionRequestWithListFirstBlock, _octet, _methods, _block),
+    _record(action.ActionRequestBlock, _octet, _block),
+    _record(action.ActionResponse, _octet, _outcome),
+    _record(action.ActionResponseBlock, _octet, _block),
+    _record(action.ActionResponseWithList, _octet, st.lists(_outcome, max_size=4).map(tuple)),
+    _record(action.ActionResponseNextBlock, _octet, _long),
+    _record(GeneralBlock, st.booleans(), st.booleans(), st.integers(0, 63), _word, _word, _raw),
+    _record(DataNotification, _long, st.just(b"") | _date_time, encoded),
+    _record(DataNotification, _long, _date_time, encoded, st.just(True)),
+    _record(EventNotification, st.none() | _date_time, _attribute, encoded),
+    _record(ExceptionResponse, _octet.map(StateError), _octet.map(ServiceError).filter(lambda error: error != 6)),
+    _record(ExceptionResponse, _octet.map(StateError), st.just(ServiceError(6)), st.none() | _long),
+    _record(ConfirmedServiceError, _octet, _octet, _octet),
+    _record(InitiateRequest, _conformance, _word, st.none() | _octets(16), st.booleans(), _quality, _octet),
+    _record(InitiateResponse, _conformance, _word, _word, _quality, _octet),
+    _record(Ciphered, st.sampled_from(sorted(PLAIN_TAG)), st.binary(min_size=5, max_size=200)),
+    _record(
+        Ciphered,
+        st.sampled_from((GENERAL_GLO, GENERAL_DED)),
+        st.binary(min_size=5, max_size=200),
+        st.binary(max_size=9),
+    ),
+)
