@@ -112,6 +112,8 @@ class Layout:
         fixed = {0: octets[0], 1: octets[1]}
         codes, makers, offset = [">2x"], [], begin
         for kind, value in row:
+            if octets[offset] != kind:  # a text that is none was read as octets
+                return None
             fixed[offset] = octets[offset]
             size = SIZE.get(kind)
             if size is None:
