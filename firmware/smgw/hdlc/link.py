@@ -7,6 +7,7 @@ polls with RR; it never sends an I-frame again before the meter has said that it
 """
 
 import logging
+from collections.abc import Container
 from enum import Enum
 from typing import Self
 
@@ -63,6 +64,7 @@ class Link:
         self._timeout = timeout
         self._patience = timeout * (1 + retries)
         self._inactivity = inactivity
+        self._clients: Container[int] | None = None
         self._decoder = FrameDecoder(own)
         self._unnumbered = Assembly()
         self._due: float | None = None  # when `expire` is to be called
@@ -96,13 +98,17 @@ class Link:
         parameters: LinkParameters = LinkParameters(),  # noqa: B008  (immutable)
         *,
         client: Address | None = None,
+        clients: Container[int] | None = None,
         inactivity: float | None = 120.0,
     ) -> Self:
-        """The secondary: any client that asks for `server`, one at a time. `inactivity` in seconds; None: for ever.
+        """The secondary: a client that asks for `server`, one at a time. `inactivity` in seconds; None: for ever.
 
-        `client` is whom pushes go to before anyone has asked.
+        `client` is whom pushes go to before anyone has asked; `clients` are the access points that are known here, None:
+        any. The link to others is refused.
         """
-        return cls(Role.SECONDARY, server, client, parameters, inactivity=inactivity)
+        link = cls(Role.SECONDARY, server, client, parameters, inactivity=inactivity)
+        link._clients = clients
+        return link
 
     @property
     def connected(self) -> bool:
@@ -249,8 +255,9 @@ class Link:
     def _command(self, frame: Frame, control: Control, now: float, events: list[Event]) -> None:
         """Secondary: a frame of a client."""
         kind = control.kind
-        if self.connected and frame.source != self._peer:
-            if kind is Kind.SNRM:  # one client at a time
+        unknown = self._clients is not None and frame.source.upper not in self._clients
+        if unknown or (self.connected and frame.source != self._peer):  # one client at a time
+            if kind is Kind.SNRM:
                 events.append(Transmit(encode_frame(frame.source, self._own, Control(Kind.DM, final=True).encode())))
             return
         before, self.state = self.state, after(self.state, kind)

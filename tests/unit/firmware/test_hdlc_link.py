@@ -311,6 +311,14 @@ def test_another_client_has_to_wait_until_the_link_is_down_and_then_begins_with_
     assert refused.ask(b"values") == b"values"
 
 
+def test_a_client_that_the_meter_does_not_know_gets_no_link() -> None:
+    wire = Wire(Link.client(Address(99), METER), Link.server(METER, clients={16, 1}))
+    wire.connect()
+    (down,) = wire.seen
+    assert isinstance(down, Disconnected)
+    assert "unknown client" in down.reason
+
+
 @pytest.mark.parametrize("kind", [Kind.DM, Kind.FRMR])
 def test_a_meter_that_has_dropped_the_link_says_so_and_a_new_one_can_be_made(kind: Kind) -> None:
     """R7."""
