@@ -3,13 +3,13 @@
 import logging
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from captures_made import BOOT, DEVICE
-from line_meter import Head, Inbox, Model, PolledMeter, running, until
-from profile_meter import QUARTER, ProfileMeter, row
+from line_meter import Head, Inbox, PolledMeter, running, until
+from profiled_model import QUARTER, ProfiledModel
 from smgw.cosem import ClockState, DeviceId, MeterTimeKind, Obis, Stamp
 from smgw.lmn import sml_profile
 from smgw.lmn.poll import PollReader
@@ -17,7 +17,7 @@ from smgw.lmn.sml_session import SmlSession
 from smgw.metering.history import HistoryKeeper
 from smgw.ports import LineSettings, open_port
 from smgw.profiles.meter import MeterProfile, Protocol
-from smgw.sml.messages import ListEntry, Time
+from smgw.sml.messages import Time
 from smgw.sml.profiles import LOAD_PROFILE, LoadProfile
 from smgw.store.errors import StoreError
 from smgw.store.lmn import LmnStore
@@ -39,18 +39,6 @@ class At:
 
     def stamp(self) -> Stamp:
         return Stamp(BOOT, time.monotonic_ns(), NOW * SECOND, 5000, self.state)
-
-
-class ProfiledModel(Model, ProfileMeter):
-    """Values to poll, and a load profile of some hours."""
-
-    def __init__(self, seconds: Sequence[int], **options: object) -> None:
-        Model.__init__(self)
-        ProfileMeter.__init__(self, [row(one) for one in seconds], **options)  # type: ignore[arg-type]
-        self.server_id = DEVICE
-
-    def entries(self) -> tuple[ListEntry, ...]:
-        return Model.entries(self)
 
 
 def quarters(hours: float, last: int = LAST) -> list[int]:
