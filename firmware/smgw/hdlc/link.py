@@ -103,8 +103,8 @@ class Link:
     ) -> Self:
         """The secondary: a client that asks for `server`, one at a time. `inactivity` in seconds; None: for ever.
 
-        `client` is whom pushes go to before anyone has asked; `clients` are the access points that are known here, None:
-        any. The link to others is refused.
+        `client` is whom pushes go to before anyone has asked; `clients` are the access points that are known here
+        (None: any), the link to others is refused.
         """
         link = cls(Role.SECONDARY, server, client, parameters, inactivity=inactivity)
         link._clients = clients
