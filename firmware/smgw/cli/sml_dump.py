@@ -84,7 +84,13 @@ class Printer:
 
 
 def _json_lines(telegram: Telegram) -> list[str]:
-    return [json.dumps(_object(values, telegram)) for values in telegram.lists]
+    lines = []
+    for message in telegram.messages:
+        if isinstance(message.body, GetListResponse):
+            lines.append(json.dumps(_object(message.body, telegram)))
+        elif isinstance(message.body, GetProfilePackResponse | GetProfileListResponse):
+            lines.append(json.dumps(_profile_object(message.body, telegram)))
+    return lines
 
 
 def _object(values: GetListResponse, telegram: Telegram) -> dict[str, Any]:
@@ -100,14 +106,57 @@ def _object(values: GetListResponse, telegram: Telegram) -> dict[str, Any]:
         }
         if place in corrections:
             found["value_corrected"] = _json_value(corrections[place])
-        entries.append(found)
-    time = values.sensor_time
+        entries.append(found | _signed(entry.value_signature))
     return {
         "server_id": values.server_id.hex(),
-        "time": [time.choice, time.seconds] if time else None,
+        "time": _json_time(values.sensor_time),
         "crc": telegram.crc.value,
         "entries": entries,
+    } | _signed(values.list_signature)
+
+
+def _profile_object(body: GetProfilePackResponse | GetProfileListResponse, telegram: Telegram) -> dict[str, Any]:
+    """A pack, or the one row of a message of its own; a signature stands where the meter gave one, as octets in hex."""
+    found: dict[str, Any] = {
+        "server_id": body.server_id.hex(),
+        "time": _json_time(body.act_time),
+        "crc": telegram.crc.value,
+        "profile": [_obis(name) for name in body.path],
+        "period": body.reg_period,
     }
+    try:
+        profile: LoadProfile = from_pack(body) if isinstance(body, GetProfilePackResponse) else from_list([body])[0]
+    except RemoteProtocolError as error:
+        return found | {"rows": None, "reason": str(error)}
+    found["rows"] = [
+        {
+            "time": _json_time(row.time),
+            "status": row.status,
+            "entries": [
+                {
+                    "obis": str(column.obis),
+                    "unit": column.unit,
+                    "scaler": column.scaler,
+                    "value": _json_value(value),
+                }
+                | _signed(signature)
+                for column, value, signature in zip(
+                    profile.columns, row.values, row.value_signatures or (None,) * len(row.values), strict=True
+                )
+            ],
+        }
+        | _signed(row.signature)
+        for row in profile.rows
+    ]
+    return found | _signed(profile.signature)
+
+
+def _signed(signature: bytes | None) -> dict[str, str]:
+    return {} if signature is None else {"signature": signature.hex()}
+
+
+def _json_time(time: Time | None) -> list[int] | None:
+    return [time.choice, time.seconds] if time else None
 
 
 def _json_value(value: Value | None) -> Any:

@@ -370,6 +370,38 @@ def test_a_profile_is_a_tree_of_rows_with_units_and_signatures() -> None:
     assert [line for line in listed if line.startswith("row")] == [line for line in pack if line.startswith("row")]
 
 
+def as_json(*bodies: Body) -> list[dict[str, Any]]:
+    messages = [Message(bytes((65 + place,)), body) for place, body in enumerate(bodies)]
+    return objects(dump("-", "--json", octets=encode_frame(encode_messages(messages))))
+
+
+def test_json_has_the_rows_of_a_profile_in_both_forms_with_their_signatures() -> None:
+    code = bytes.fromhex("0100630100FF")
+    columns = (Column(Obis.parse("1.8.0"), 30, -1), Column(Obis.parse("96.1.0")))
+    values = (tlv.unsigned(12346, 4), None)
+    rows = (Row(Time(2, 900), 4, values, b"\x01\x02", (b"\x0a", None)), Row(Time(2, 1800), 0, values))
+    profile = LoadProfile(Time(2, 2000), 900, columns, rows, b"\xab\xcd")
+    (pack,) = as_json(to_pack(SERVER, (code,), profile))
+    assert (pack["profile"], pack["period"], pack["time"]) == (["1-0:99.1.0*255"], 900, [2, 2000])
+    assert pack["signature"] == "abcd"
+    first, second = pack["rows"]
+    assert (first["time"], first["status"], first["signature"]) == ([2, 900], 4, "0102")
+    energy = {"obis": "1-0:1.8.0*255", "unit": 30, "scaler": -1, "value": 12346, "signature": "0a"}
+    assert first["entries"] == [energy, {"obis": "1-0:96.1.0*255", "unit": 255, "scaler": 0, "value": None}]
+    assert "signature" not in second
+
+    listed = as_json(*to_list(SERVER, (code,), profile))
+    assert [one["rows"][0]["time"] for one in listed] == [[2, 900], [2, 1800]]
+    assert listed[0]["rows"][0]["entries"] == first["entries"]
+
+
+def test_json_of_a_list_has_its_signatures_where_there_are_any() -> None:
+    signed = ListEntry(Obis.parse("1.8.0"), value=tlv.unsigned(1, 1), value_signature=b"\x01")
+    (found,) = as_json(GetListResponse(SERVER, (signed, ListEntry(Obis.parse("2.8.0"))), list_signature=b"\x02"))
+    assert found["signature"] == "02"
+    assert [one.get("signature") for one in found["entries"]] == ["01", None]
+
+
 def test_a_profile_whose_rows_do_not_fit_its_columns_says_so() -> None:
     pack = to_pack(SERVER, (), LoadProfile(Time(1, 1), 900, (), ()))._replace(
         period_list=(PackPeriod(Time(1, 1), 0, (ValueEntry(),)),)
