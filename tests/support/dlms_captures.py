@@ -1,0 +1,69 @@
+"""The DLMS captures of real meters: the copy in the repository before the shared one, and the way to their pushes."""
+
+import pytest
+from captures import ABSENT, OWN, SHARED
+from smgw.cosem import plain
+from smgw.cosem.units import symbol
+from smgw.dlms.envelope import Ciphered
+from smgw.dlms.mbus import MBusListener
+from smgw.dlms.push import Push, PushReader, PushRefused
+from smgw.dlms.push_list import PushedList, read_push
+from smgw.hdlc import FrameRefused, Listener
+
+#: The sample key that stands beside the ciphered samples of Landis+Gyr and TINETZ.
+SAMPLE_KEY = bytes(range(0x10, 0x20))
+_LLC = 3
+
+
+def dlms_capture(name: str) -> bytes:
+    """The octets of one capture; the test that asks for it is skipped where it is absent."""
+    for root in (OWN, SHARED):
+        path = root / "dlms" / name
+        if path.exists():
+            return path.read_bytes()
+    pytest.skip(f"capture {name}: {ABSENT}")
+
+
+def open_with_sample_key(ciphered: Ciphered) -> bytes:
+    """The plain text of an APDU ciphered with the sample key."""
+    from smgw.dlms import security  # `cryptography` only where it is used, as on the device
+
+    suite = security.Suite(ciphered.security_control & 0x0F)
+    keys = security.Keys.of(suite, SAMPLE_KEY, SAMPLE_KEY)
+    return security.unseal(keys, ciphered.system_title or b"", ciphered.octets).text
+
+
+def apdus_of(name: str) -> tuple[list[bytes], list[str]]:
+    """The APDUs that a capture carries, and why what carries none was refused."""
+    octets = dlms_capture(name)
+    if name.endswith("_llc.bin"):
+        return [octets[_LLC:]], []
+    listener = MBusListener() if "mbus" in name else Listener()
+    events = [*listener.receive(octets), *listener.finish()]
+    refused = [event.reason for event in events if isinstance(event, FrameRefused)]
+    return [event.apdu for event in events if not isinstance(event, FrameRefused)], refused
+
+
+def pushes_of(name: str) -> tuple[list[Push], list[str]]:
+    """The notifications in a capture, and the reasons of what was refused."""
+    apdus, reasons = apdus_of(name)
+    reader = PushReader(open_with_sample_key)
+    events = [event for apdu in apdus for event in reader.receive(apdu)] + reader.finish()
+    refused = [event.reason for event in events if isinstance(event, PushRefused)]
+    return [event for event in events if isinstance(event, Push)], reasons + refused
+
+
+def one_list(name: str) -> PushedList:
+    """The one list of values that a capture holds."""
+    (push,), refused = pushes_of(name)
+    assert refused == []
+    return read_push(push.notification)
+
+
+def as_read(pushed: PushedList) -> list[str]:
+    """The readings as a person reads them: `1-0:1.7.0*255 280 W`."""
+    return [
+        f"{reading.obis} {plain(reading.value.value, reading.scaler)} {symbol(reading.unit)}".rstrip()
+        for reading in pushed.readings()
+        if isinstance(reading.value.value, int)
+    ]

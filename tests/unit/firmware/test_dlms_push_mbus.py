@@ -1,0 +1,92 @@
+"""M-Bus as the carrier of pushes: frames in any pieces, segments in their order, everything else refused."""
+
+import time
+
+from dlms_captures import dlms_capture
+from hypothesis import given
+from hypothesis import strategies as st
+from smgw.dlms.mbus import MBusListener, MBusPush
+from smgw.hdlc import FrameRefused
+
+
+def frame(piece: bytes, segment: int) -> bytes:
+    inside = bytes((0x53, 0xFF, segment, 0x01, 0x67)) + piece
+    return bytes((0x68, len(inside), len(inside), 0x68)) + inside + bytes((sum(inside) & 0xFF, 0x16))
+
+
+def frames(apdu: bytes, size: int) -> list[bytes]:
+    pieces = [apdu[begin : begin + size] for begin in range(0, len(apdu), size)]
+    return [frame(piece, number & 15 | (16 if number == len(pieces) - 1 else 0)) for number, piece in enumerate(pieces)]
+
+
+def all_of(listener: MBusListener, octets: bytes) -> list[MBusPush | FrameRefused]:
+    return [*listener.receive(octets), *listener.finish()]
+
+
+@given(st.binary(min_size=1, max_size=2000), st.integers(40, 250))
+def test_an_apdu_in_segments_is_put_together(apdu: bytes, size: int) -> None:
+    assert all_of(MBusListener(), b"".join(frames(apdu, size))) == [MBusPush(apdu, 0x01, 0x67)]
+
+
+@given(st.lists(st.binary(min_size=1, max_size=300), max_size=3), st.integers(1, 40))
+def test_pieces_of_any_size_give_the_same(apdus: list[bytes], size: int) -> None:
+    octets = b"".join(b"".join(frames(apdu, 100)) for apdu in apdus)
+    listener = MBusListener()
+    events = [one for begin in range(0, len(octets), size) for one in listener.receive(octets[begin : begin + size])]
+    assert events + listener.finish() == [MBusPush(apdu, 0x01, 0x67) for apdu in apdus]
+
+
+@given(st.binary(max_size=300), st.binary(min_size=1, max_size=200))
+def test_noise_before_a_frame_does_not_hide_it(noise: bytes, apdu: bytes) -> None:
+    events = all_of(MBusListener(), noise + b"".join(frames(apdu, 250)))
+    assert MBusPush(apdu, 0x01, 0x67) in events or b"\x68" in noise
+
+
+@given(st.binary(max_size=600))
+def test_random_octets_are_pushes_or_refused(octets: bytes) -> None:
+    listener = MBusListener()
+    all_of(listener, octets)
+    assert not listener.receiving
+
+
+def test_the_capture_with_any_bit_of_its_header_or_end_changed_is_refused() -> None:
+    octets = dlms_capture("operator-docs/tinetz_kaifa_mbus_dlms.bin")
+    for place in (*range(40), *range(len(octets) - 20, len(octets))):
+        for bit in range(8):
+            changed = bytearray(octets)
+            changed[place] ^= 1 << bit
+            events = all_of(MBusListener(), bytes(changed))
+            assert not [one for one in events if isinstance(one, MBusPush)], (place, bit)
+
+
+def test_a_segment_lost_loses_its_apdu_and_no_other() -> None:
+    first, second, third = frames(bytes(300), 100)
+    events = all_of(MBusListener(), first + third + first + second + third)
+    assert [type(one) for one in events] == [FrameRefused, MBusPush]
+    assert events[0] == FrameRefused("segment 2 of an APDU where 1 was to come", 100)
+
+
+def test_the_last_segment_lost_is_said_when_the_next_begins_or_the_line_is_silent() -> None:
+    first, _ = frames(bytes(200), 100)
+    listener = MBusListener()
+    assert listener.receive(first) == []
+    assert listener.receiving
+    assert listener.receive(first) == [FrameRefused("an APDU lacks its last segments", 100)]
+    assert listener.finish() == [FrameRefused("an APDU lacks its last segments", 100)]
+
+
+def test_m_bus_of_another_kind_is_refused_and_the_reason_says_so() -> None:
+    (refused,) = all_of(MBusListener(), frame(b"\x01\x02", 0x72))
+    assert refused == FrameRefused("M-Bus, but no DLMS: control information 72", 7)
+
+
+def test_hostile_octets_take_little_time() -> None:
+    began = time.process_time()
+    listener = MBusListener()
+    for _ in range(100):
+        listener.receive(b"\x68\xff\xff\x68" * 250)
+    listener.finish()
+    listener = MBusListener()
+    for octet in b"\x68\xff\xff\x68" * 5000:
+        listener.receive(bytes((octet,)))
+    assert time.process_time() - began < 3
