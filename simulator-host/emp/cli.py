@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import getpass
 import logging
 import sys
 from collections.abc import Sequence
@@ -10,13 +11,15 @@ from pathlib import Path
 from smgw.errors import SmgwError
 
 from emp import __version__
-from emp.times import ago, local
+from emp.times import DEFAULT_ZONE, Zone, ago
 
 _EPILOG = """\
 examples:
-  emp serve                                   listen on 127.0.0.1:8080, keep everything in ./emp.db
+  emp serve                                   gateways at 127.0.0.1:8080, people at 127.0.0.1:8081, all in ./emp.db
   emp serve --listen 0.0.0.0:8080 --db /var/lib/emp/emp.db
-  emp serve --listen 127.0.0.1:0              any free port; the first line on standard output names it
+  emp serve --listen 127.0.0.1:0              any free ports; the first line on standard output names both
+  emp password emp.password                   asks for a password and keeps its hash, for
+  emp serve --people 0.0.0.0:8081 --password emp.password
   emp status --db emp.db                      what is in the file; works while a server writes it
 
 A gateway delivers to it with, in its gateway.toml:
@@ -24,8 +27,9 @@ A gateway delivers to it with, in its gateway.toml:
   name = "lab"
   url = "http://127.0.0.1:8080"
 
-Pages are at /, rows as XML at /cosem/ldevs/<device>/objects/7-0100630100ff,
-rows as JSON at /devices/<device>.json, keys of all rows at /api/keys.
+For people: pages at /, rows at /devices/<device>.csv, .json and .xml, keys of all rows at /api/keys, /metrics.
+For both: the COSEM tree, rows as XML, JSON or CSV at /cosem/ldevs/<device>/objects/7-0100630100ff[?format=json].
+There is no TLS yet: on any network, who listens on the wire reads the readings and the password.
 """
 
 
@@ -34,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     _set_up_log(options.verbose)
     try:
-        return _status(options.db) if options.command == "status" else _serve(options)
+        return {"serve": _serve, "password": _password, "status": _status}[options.command](options)
     except SmgwError as error:
         print(f"emp: {error}", file=sys.stderr)
         return 1
@@ -65,8 +69,19 @@ def _parser() -> argparse.ArgumentParser:
         type=_address,
         default=("127.0.0.1", 8080),
         metavar="HOST:PORT",
-        help="where to listen (127.0.0.1:8080); port 0: any free one. There is no TLS and no log-in yet: "
-        "keep it on this computer or on a network of your own",
+        help="where gateways deliver (127.0.0.1:8080); port 0: any free one. Whoever reaches it may deliver; "
+        "reading and deleting from another computer need the password",
+    )
+    serve.add_argument(
+        "--people",
+        type=_address,
+        metavar="HOST:PORT",
+        help="where pages, data and metrics are (127.0.0.1:8081, or any free port if --listen has port 0); "
+        "an address that other computers reach needs --password",
+    )
+    serve.add_argument("--password", type=Path, metavar="FILE", help="the password of people, made by emp password")
+    serve.add_argument(
+        "--zone", default=DEFAULT_ZONE, metavar="NAME", help=f"time zone of days and times on pages ({DEFAULT_ZONE})"
     )
     serve.add_argument("--db", type=Path, default=Path("emp.db"), metavar="FILE", help="the SQLite file (emp.db)")
     serve.add_argument(
@@ -79,12 +94,19 @@ def _parser() -> argparse.ArgumentParser:
         "--header-timeout", type=_positive, default=10, metavar="S", help="seconds for a request's headers (10)"
     )
     serve.add_argument("--body-timeout", type=_positive, default=30, metavar="S", help="seconds for a body (30)")
+    password = commands.add_parser(
+        "password",
+        help="set the password of people",
+        description="Ask for a password (or read a line from a pipe) and keep its hash in a file that only you read.",
+    )
+    password.add_argument("file", type=Path, metavar="FILE", help="the file, for emp serve --password FILE")
     status = commands.add_parser(
         "status",
         help="say what is stored",
         description="Gateways, devices and rows in a store; does not disturb a server.",
     )
     status.add_argument("--db", type=Path, default=Path("emp.db"), metavar="FILE", help="the SQLite file (emp.db)")
+    status.add_argument("--zone", default=DEFAULT_ZONE, metavar="NAME", help=f"time zone ({DEFAULT_ZONE})")
     return parser
 
 
@@ -128,8 +150,10 @@ def _set_up_log(verbosity: int) -> None:
 
 
 def _serve(options: argparse.Namespace) -> int:
+    from emp import password
     from emp.cosem_api import Bounds
-    from emp.server import Address, serve
+    from emp.listener import Address
+    from emp.server import Settings, serve
     from emp.sqlite_storage import SqliteStorage
 
     bounds = Bounds(
@@ -137,31 +161,50 @@ def _serve(options: argparse.Namespace) -> int:
         header_timeout=float(options.header_timeout),
         body_timeout=float(options.body_timeout),
     )
+    gateways = Address(*options.listen)
+    people = Address(*options.people) if options.people else Address("127.0.0.1", 8081 if gateways.port else 0)
+    known = None if options.password is None else password.read(options.password)
+    settings = Settings(options.poc, bounds, known, Zone(options.zone))
     storage = SqliteStorage(options.db)
     try:
-        asyncio.run(serve(storage, Address(*options.listen), options.poc, bounds))
+        asyncio.run(serve(storage, gateways, people, settings))
     finally:
         storage.close()
     return 0
 
 
-def _status(path: Path) -> int:
+def _password(options: argparse.Namespace) -> int:
+    from emp import password
+
+    if sys.stdin.isatty():
+        chosen = getpass.getpass("Password: ")
+        if getpass.getpass("Once more: ") != chosen:
+            raise password.PasswordError("the two are not the same; nothing was changed")
+    else:
+        chosen = sys.stdin.readline().rstrip("\r\n")
+    password.write(options.file, chosen)
+    print(f"emp: {options.file} written; emp serve --password {options.file}")
+    return 0
+
+
+def _status(options: argparse.Namespace) -> int:
     import time
 
     from emp.sqlite_storage import SqliteView
 
-    view = SqliteView(path)
+    zone = Zone(options.zone)
+    view = SqliteView(options.db)
     try:
         gateways = view.gateways()
     finally:
         view.close()
     now_us = time.time_ns() // 1000
-    print(f"{path}: {len(gateways)} gateways, {sum(gateway.records for gateway in gateways)} rows")
+    print(f"{options.db}: {len(gateways)} gateways, {sum(gateway.records for gateway in gateways)} rows")
     for gateway in gateways:
-        seen = f"{local(gateway.last_seen_us)} ({ago(gateway.last_seen_us, now_us)})"
+        seen = f"{zone.local(gateway.last_seen_us)} ({ago(gateway.last_seen_us, now_us)})"
         print(f"gateway {gateway.gateway}  {gateway.records} rows  last seen {seen}")
         for sighting in gateway.devices:
-            seen = f"{local(sighting.last_seen_us)} ({ago(sighting.last_seen_us, now_us)})"
+            seen = f"{zone.local(sighting.last_seen_us)} ({ago(sighting.last_seen_us, now_us)})"
             print(f"  device {sighting.device}  {sighting.records} rows  last seen {seen}")
     return 0
 

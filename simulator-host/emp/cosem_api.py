@@ -1,4 +1,8 @@
-"""The COSEM tree over HTTP: PUT of documents, GET of what they brought (TR-03109-1 Annex II, 7)."""
+"""The COSEM tree over HTTP (TR-03109-1 Annex II, 7): PUT of documents, GET of what they brought, DELETE of a device,
+POST of a notice, or on the load profile's method reset.
+
+Gateways may PUT and notify. Reading, deleting and emptying are for whom the guard admits.
+"""
 
 import asyncio
 import logging
@@ -7,39 +11,47 @@ from concurrent.futures import Executor
 from typing import NamedTuple
 
 from aiohttp import web
-from multidict import CIMultiDict
-from smgw.cosemxml import document, writer
+from smgw.cosem.data import Data, DataType
+from smgw.cosemxml import document, reader, writer
 from smgw.cosemxml.depth import cut
 from smgw.cosemxml.error import CosemXmlError
+from smgw.cosemxml.resources import MethodRequest, MethodResponse
 from smgw.cosemxml.source import Limits
 from smgw.webservice import headers as rules
 from smgw.webservice import query as filters
 from smgw.webservice import uri
 from smgw.webservice.error import (
+    BadRequest,
     ContentTooLarge,
-    NotAcceptable,
+    NotFound,
     Status,
     Unprocessable,
     UnsupportedMediaType,
 )
-from smgw.webservice.media_type import COSEM_XML, HTML, MediaType, accepts, is_bare_cosem_xml
+from smgw.webservice.media_type import COSEM_XML, MediaType, is_bare_cosem_xml
 from smgw.webservice.uri import Node, Target
 from smgw.webservice.verbs import ALLOWED, check_verb
 
 from emp.body import Budget, read, unpack
-from emp.resources import Answer, answer
-from emp.storage import Receipt, Storage
+from emp.counters import Counters
+from emp.forms import as_text, wanted
+from emp.guard import Guard
+from emp.resources import IDENTITY_ID, PROFILE_ID, RESET, answer
+from emp.sending import Sender, Text
+from emp.storage import Notice, Receipt, Storage
 
 _LOG = logging.getLogger(__name__)
 
-#: What this head-end offers of the annex: rows come in whole documents, because their key needs gateway and store.
+#: What this head-end offers of the annex: rows come in whole documents, because their key needs gateway and store,
+#: and go with their whole device, because a row is kept whole or not at all.
 OFFERED: dict[Node, tuple[str, ...]] = {
     **dict.fromkeys(Node, ("GET",)),
-    Node.LDEV: ("GET", "PUT"),
+    Node.LDEV: ALLOWED[Node.LDEV],
     Node.METHOD: ALLOWED[Node.METHOD],
 }
-_PLAIN_XML = MediaType("application", "xml")
-_COMPRESS_FROM = 2048
+#: The same for people, who deliver nothing.
+OFFERED_TO_PEOPLE: dict[Node, tuple[str, ...]] = {**OFFERED, Node.LDEV: ("GET", "DELETE")}
+MAX_NOTICE = 4096  # octets
 
 
 class Bounds(NamedTuple):
@@ -55,32 +67,46 @@ class Bounds(NamedTuple):
 class CosemApi:
     """Serves every path below `<PoC>/cosem`."""
 
-    def __init__(self, storage: Storage, workers: Executor, poc: str, bounds: Bounds) -> None:
+    def __init__(
+        self,
+        storage: Storage,
+        workers: Executor,
+        sender: Sender,
+        guard: Guard,
+        counters: Counters,
+        poc: str,
+        bounds: Bounds,
+        offered: dict[Node, tuple[str, ...]],
+    ) -> None:
         self._storage = storage
         self._workers = workers
+        self._sender = sender
+        self._guard = guard
+        self._counters = counters
         self._poc = poc
         self._bounds = bounds
+        self._offered = offered
         self._budget = Budget(bounds.held_octets)
 
     async def serve(self, request: web.Request) -> web.StreamResponse:
         """Answer one request; raises ServiceError, StorageError or RecordConflictError for the middleware to tell."""
         path, query = uri.split(_origin_form(request.raw_path))
         target = uri.parse(path, self._poc)
-        check_verb(target.node, request.method, OFFERED)
+        check_verb(target.node, request.method, self._offered)
         length = rules.check_request(request.method, request.headers)
         if request.method == "PUT":
             return await self._put(request, target, length)
+        if request.method == "POST":
+            return await self._post(request, target, length)
+        await self._guard.admit(request)
+        if request.method == "DELETE":
+            return await self._delete(target)
         return await self._get(request, target, query)
 
     async def _put(self, request: web.Request, target: Target, length: int) -> web.Response:
-        media_type = MediaType.parse(request.headers.get("Content-Type", ""))
-        if not is_bare_cosem_xml(media_type):
-            raise UnsupportedMediaType(f"{media_type} is not read; {COSEM_XML} in UTF-8 is", {"Accept": str(COSEM_XML)})
-        encoding = rules.content_encoding(request.headers)
-        if length > self._bounds.body_octets:
-            raise ContentTooLarge(
-                f"the body has {length} octets; at most {self._bounds.body_octets} are taken", {"Connection": "close"}
-            )
+        if "Content-Range" in request.headers:
+            raise BadRequest("a document is put as a whole, not in ranges")  # RFC 9110, 14.5
+        encoding = await self._body_is_xml(request, length, self._bounds.body_octets)
         loop = asyncio.get_running_loop()
         with self._budget.account() as take:
             octets = await read(request.content, length, self._bounds.body_timeout, take)
@@ -89,10 +115,21 @@ class CosemApi:
             raise Unprocessable(f"the ldev is {found.device}, the URI names {target.device}")
         received_us = time.time_ns() // 1000
         receipt: Receipt = await asyncio.wrap_future(self._storage.deposit(found, received_us))
+        self._counters.rows["stored"] += receipt.stored
+        self._counters.rows["known"] += receipt.known
         _LOG.info(
             "gateway %s device %s: %d rows stored, %d known", found.gateway, found.device, receipt.stored, receipt.known
         )
         return web.Response(status=Status.CREATED if receipt.device_is_new else Status.OK)
+
+    async def _body_is_xml(self, request: web.Request, length: int, most: int) -> str | None:
+        """Check type and length of a body; returns its encoding."""
+        media_type = MediaType.parse(request.headers.get("Content-Type", ""))
+        if not is_bare_cosem_xml(media_type):
+            raise UnsupportedMediaType(f"{media_type} is not read; {COSEM_XML} in UTF-8 is", {"Accept": str(COSEM_XML)})
+        if length > most:
+            raise ContentTooLarge(f"the body has {length} octets; at most {most} are taken", {"Connection": "close"})
+        return rules.content_encoding(request.headers)
 
     def _decode(self, octets: bytes, encoding: str | None) -> document.Document:
         limit = self._bounds.body_octets
@@ -101,32 +138,88 @@ class CosemApi:
         except CosemXmlError as error:
             raise Unprocessable(str(error)) from None
 
-    async def _get(self, request: web.Request, target: Target, query: str) -> web.Response:
-        media_type = negotiated(request.headers.get("Accept"))
-        narrowed = filters.parse(query, listing=target.listing)
+    async def _post(self, request: web.Request, target: Target, length: int) -> web.Response:
+        assert target.device is not None
+        assert target.object is not None
+        assert target.number is not None
+        parameter = await self._parameter(request, length)
+        if target.object == PROFILE_ID:
+            await self._guard.admit(request)
+            return await self._reset(target, parameter)
+        await asyncio.get_running_loop().run_in_executor(self._workers, self._check_notice, target)
+        text = None if parameter is None else writer.encode(MethodRequest(parameter))
+        cid = request.headers.get(rules.CID)
+        notice = Notice(
+            target.device,
+            target.object.class_id,
+            target.object.logical_name,
+            target.number,
+            text,
+            None if cid is None else rules.parse_cid(cid),
+            time.time_ns() // 1000,
+        )
+        self._counters.events += await asyncio.wrap_future(self._storage.notify(notice))
+        return web.Response(status=Status.OK)
+
+    def _check_notice(self, target: Target) -> None:
+        """A notice comes from a device that is known, and is of an object that is not one of those served here."""
+        assert target.device is not None
+        assert target.object is not None
+        if not (self._storage.has(target.device) or self._storage.has_gateway(target.device)):
+            raise NotFound(f"neither a gateway nor a device {target.device} is known here")
+        served = {(register.class_id, register.obis) for register in self._storage.registers(target.device)}
+        if target.object in {IDENTITY_ID, *served}:
+            raise NotFound(f"object {target.object} has no methods")
+
+    async def _parameter(self, request: web.Request, length: int) -> Data | None:
+        if length == 0:
+            return None
+        encoding = await self._body_is_xml(request, length, MAX_NOTICE)
+        with self._budget.account() as take:
+            octets = await read(request.content, length, self._bounds.body_timeout, take)
+        try:
+            found = reader.decode(unpack(octets, encoding, MAX_NOTICE))
+        except CosemXmlError as error:
+            raise Unprocessable(str(error)) from None
+        if not isinstance(found, MethodRequest):
+            raise Unprocessable("a methodRequestParameter belongs here")
+        return found.parameter
+
+    async def _reset(self, target: Target, parameter: Data | None) -> web.Response:
+        assert target.device is not None
         loop = asyncio.get_running_loop()
-        octets, next_index = await loop.run_in_executor(self._workers, self._answer, target, narrowed)
-        headers: CIMultiDict[str] = CIMultiDict({"Content-Type": str(media_type)})
-        if next_index is not None:
-            headers["Link"] = f'<{_next(self._poc, target, query, next_index)}>; rel="next"'
-        response = web.Response(body=octets, headers=headers)
-        if len(octets) >= _COMPRESS_FROM:
-            response.enable_compression()
-        return response
+        if target.number != RESET or not await loop.run_in_executor(self._workers, self._storage.has, target.device):
+            raise NotFound(f"device {target.device} has no such method; its load profile has {RESET}, reset")
+        if parameter not in (None, Data(DataType.INTEGER, 0)):
+            raise Unprocessable("reset takes the parameter integer 0, or none")
+        removed = await asyncio.wrap_future(self._storage.remove(target.device, whole=False))
+        _LOG.warning("device %s: load profile reset, %d rows deleted", target.device, removed)
+        return web.Response(body=writer.encode(MethodResponse(0)), headers={"Content-Type": str(COSEM_XML)})
 
-    def _answer(self, target: Target, query: filters.Query) -> tuple[bytes, int | None]:
-        found: Answer = answer(self._storage, target, query)
-        resource = found.resource if query.depth is None else cut(found.resource, query.depth)
-        return writer.encode(resource), found.next_index
+    async def _delete(self, target: Target) -> web.Response:
+        assert target.device is not None
+        loop = asyncio.get_running_loop()
+        if not await loop.run_in_executor(self._workers, self._storage.has, target.device):
+            raise NotFound(f"no device {target.device} is known here")
+        removed = await asyncio.wrap_future(self._storage.remove(target.device, whole=True))
+        _LOG.warning("device %s: deleted with %d rows", target.device, removed)
+        return web.Response(status=Status.NO_CONTENT)
 
+    async def _get(self, request: web.Request, target: Target, query: str) -> web.StreamResponse:
+        form, media_type = wanted(request.headers.get("Accept"), query)
+        narrowed = filters.parse(query, listing=target.listing)
 
-def negotiated(accept: str | None) -> MediaType:
-    """The media type of an answer: the annex's; plain XML for a browser, which would save the annex's to a file."""
-    browser = accept is not None and HTML.essence in accept.lower()
-    for media_type in (_PLAIN_XML, COSEM_XML) if browser else (COSEM_XML, _PLAIN_XML):
-        if accepts(accept, media_type):
-            return media_type
-    raise NotAcceptable(f"{COSEM_XML} and {_PLAIN_XML} can be had")
+        def make() -> Text:
+            found = answer(self._storage, target, narrowed)
+            if narrowed.depth is not None:
+                found = found._replace(resource=cut(found.resource, narrowed.depth))
+            headers = {}
+            if found.next_index is not None:
+                headers["Link"] = f'<{_next(self._poc, target, query, found.next_index)}>; rel="next"'
+            return as_text(self._storage, target.device, found, form, media_type, headers)
+
+        text = await asyncio.get_running_loop().run_in_executor(self._workers, make)
+        return await self._sender.send(request, text)
 
 
 def _origin_form(target: str) -> str:

@@ -73,9 +73,9 @@ class Ledger:
         self._next_record += len(new)
         self._update_latest(document, device, source, registers, [(first + at, row) for at, row in enumerate(new)])
         self._connection.execute(
-            "INSERT INTO sighting VALUES (?1,?2,?3,?4) ON CONFLICT (gateway, device)"
-            " DO UPDATE SET last_seen_us=max(last_seen_us, ?3), records=records+?4",
-            (gateway, device, received_us, len(new)),
+            "INSERT INTO sighting VALUES (?1,?2,?3,?4,?5) ON CONFLICT (gateway, device) DO UPDATE"
+            " SET last_seen_us=max(last_seen_us, ?3), records=records+?4, last_record=coalesce(?5, last_record)",
+            (gateway, device, received_us, len(new), self._next_record - 1 if new else None),
         )
         return Receipt(len(new), len(document.rows) - len(new), device_is_new)
 

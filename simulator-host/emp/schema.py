@@ -45,6 +45,17 @@ MIGRATIONS = (
         attribute INTEGER NOT NULL, record INTEGER NOT NULL REFERENCES record, register INTEGER NOT NULL,
         PRIMARY KEY (device, class_id, obis, attribute)) WITHOUT ROWID;
     """,
+    """
+    -- The row that came last, for the quality of its time and how long it was on its way.
+    ALTER TABLE sighting ADD COLUMN last_record INTEGER;
+    UPDATE sighting SET last_record=(
+        SELECT max(id) FROM record WHERE record.device=sighting.device AND record.gateway=sighting.gateway);
+    CREATE INDEX record_target ON record (device, target_time_us) WHERE target_time_us IS NOT NULL;
+    -- What gateways notify (POST on a method); only the newest are kept. The x-CID tells a repetition.
+    CREATE TABLE event (
+        id INTEGER PRIMARY KEY AUTOINCREMENT, device BLOB NOT NULL, class_id INTEGER NOT NULL, obis BLOB NOT NULL,
+        method INTEGER NOT NULL, parameter BLOB, cid TEXT UNIQUE, received_us INTEGER NOT NULL);
+    """,
 )
 VERSION = len(MIGRATIONS)
 

@@ -1,4 +1,4 @@
-"""The head-end's HTTP server: routes, errors told in one place, connections that stall closed, a clean stop."""
+"""The head-end: one store, one listener for gateways and one for people, a clean stop."""
 
 import asyncio
 import logging
@@ -10,199 +10,99 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 from aiohttp import web
-from aiohttp.web_protocol import RequestHandler
-from smgw.webservice import headers as rules
-from smgw.webservice.error import MethodNotAllowed, ServiceError, Status
+from smgw.webservice.error import NotFound
 
-from emp.cosem_api import Bounds, CosemApi
+from emp.assets import Assets
+from emp.cosem_api import OFFERED, OFFERED_TO_PEOPLE, Bounds, CosemApi
+from emp.counters import Counters
+from emp.guard import Guard, is_loopback
 from emp.json_api import JsonApi
+from emp.listener import Address, Listener, ListenError
+from emp.metrics import Metrics
 from emp.pages import Pages
-from emp.storage import RecordConflictError, Storage, StorageError, StorageFullError
+from emp.password import Password
+from emp.sending import Sender
+from emp.storage import Storage
+from emp.times import Zone
 
 _LOG = logging.getLogger(__name__)
 
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
-_SECURITY = {
-    "Content-Security-Policy": "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'",
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "Server": "emp",
-}
-_STOP_SECONDS = 1.0
-_MAX_LINE = 16 * 1024  # octets of a request line; a URI of more than 4000 characters then gets its 414
 
+class Settings(NamedTuple):
+    """How a head-end is to behave."""
 
-class Address(NamedTuple):
-    """Where to listen."""
-
-    host: str = "127.0.0.1"
-    port: int = 8080
-
-    def __str__(self) -> str:
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
-
-
-class ListenError(ServiceError):
-    """The address cannot be listened on."""
-
-
-class _Connections:
-    """Closes a connection whose first request, or whose reading of an answer, takes too long."""
-
-    def __init__(self, bounds: Bounds) -> None:
-        self._bounds = bounds
-        self._waiting_since: dict[RequestHandler, float] = {}
-        self._busy: set[RequestHandler] = set()
-
-    def begin(self, request: web.Request) -> None:
-        self._busy.add(request.protocol)
-
-    def end(self, request: web.Request) -> None:
-        self._busy.discard(request.protocol)
-        # Idle connections the server closes itself; what is open longer than that is not reading its answer.
-        patience = self._bounds.idle_timeout + self._bounds.body_timeout - self._bounds.header_timeout
-        self._waiting_since[request.protocol] = asyncio.get_running_loop().time() + patience
-
-    def sweep(self, handlers: list[RequestHandler]) -> None:
-        now = asyncio.get_running_loop().time()
-        since = {handler: self._waiting_since.get(handler, now) for handler in handlers}
-        for handler, moment in since.items():
-            if handler not in self._busy and now - moment > self._bounds.header_timeout and handler.transport:
-                handler.transport.abort()
-        self._waiting_since = since
-
-    async def watch(self, server: web.Server) -> None:
-        while True:
-            await asyncio.sleep(min(1.0, self._bounds.header_timeout / 4))
-            self.sweep(server.connections)
+    poc: str = ""
+    bounds: Bounds = Bounds()
+    password: Password | None = None
+    zone: Zone = Zone()
 
 
 class HeadEnd:
     """The application around one store."""
 
-    def __init__(self, storage: Storage, poc: str = "", bounds: Bounds | None = None) -> None:
-        self.bounds = bounds or Bounds()
+    def __init__(self, storage: Storage, settings: Settings | None = None) -> None:
+        self._settings = settings or Settings()
+        poc, bounds = self._settings.poc, self._settings.bounds
         self._workers = ThreadPoolExecutor(2, "emp-worker")
-        self._connections = _Connections(self.bounds)
-        self._cosem = CosemApi(storage, self._workers, poc, self.bounds)
-        self._json = JsonApi(storage, self._workers)
-        self._pages = Pages(storage, self._workers, poc)
-        self._runner: web.AppRunner | None = None
-        self._watch: asyncio.Task[None] | None = None
-
-    def application(self) -> web.Application:
-        """The routes."""
-        application = web.Application(middlewares=[self._middleware])
-        router = application.router
+        self._guard = Guard(self._settings.password)
+        counters = Counters()
+        sender = Sender(self._workers, bounds.body_timeout)
+        self._gateways = Listener("gateways", bounds, counters)
+        self._people = Listener("people", bounds, counters)
+        common = (storage, self._workers, sender, self._guard, counters, poc, bounds)
+        self._gateways.add_get("/", _no_pages_here)
+        self._gateways.add_rest(CosemApi(*common, OFFERED).serve)
+        pages = Pages(storage, self._workers, poc, self._settings.zone)
+        data = JsonApi(storage, self._workers, sender, self._settings.zone)
+        metrics = Metrics(storage, self._workers, counters)
         for path, handler in (
-            ("/", self._pages.overview),
-            ("/static/{name}", self._pages.static),
-            ("/devices/{device}.json", self._json.rows),
-            ("/devices/{device}", self._pages.device),
-            ("/api/keys", self._json.keys),
-            ("/healthz", self._json.health),
+            ("/", pages.overview),
+            ("/devices/{name}.{form:xml|json|csv}", data.export),
+            ("/devices/{name}", pages.device),
+            ("/devices/{name}/rows", pages.rows),
+            ("/devices/{name}/registers/{register}.{form:json|csv}", data.curve),
+            ("/devices/{name}/registers/{register}", pages.register),
+            ("/api/keys", data.keys),
+            ("/api/gateways", data.gateways),
+            ("/api/events", data.events),
+            ("/metrics", metrics.serve),
         ):
-            router.add_get(path, handler)
-            router.add_route("*", path, _only_get)
-        router.add_route("*", "/{rest:.*}", self._cosem.serve)
-        return application
+            self._people.add_get(path, self._guarded(handler))
+        self._people.add_get("/healthz", data.health)
+        self._people.add_get("/static/{name:.+}", Assets().serve)
+        self._people.add_rest(CosemApi(*common, OFFERED_TO_PEOPLE).serve)
 
-    async def start(self, address: Address) -> Address:
-        """Listen; returns the address with the port that was chosen. ListenError if it cannot be had."""
+    async def start(self, gateways: Address, people: Address) -> tuple[Address, Address]:
+        """Listen for gateways and for people; returns both addresses with the ports that were chosen.
+
+        Raises ListenError if one cannot be had, or if people from elsewhere would need no password.
+        """
+        if self._settings.password is None and not is_loopback(people.host):
+            raise ListenError(
+                f"people could read at {people} without a password: emp password FILE, then --password FILE; "
+                "or listen on 127.0.0.1"
+            )
         asyncio.get_running_loop().set_exception_handler(_log_quietly)
-        self._runner = web.AppRunner(
-            self.application(),
-            access_log=None,
-            handle_signals=False,
-            shutdown_timeout=_STOP_SECONDS,
-            keepalive_timeout=self.bounds.idle_timeout,
-            auto_decompress=False,
-            lingering_time=2.0,
-            max_line_size=_MAX_LINE,
-        )
-        await self._runner.setup()
-        site = web.TCPSite(self._runner, address.host, address.port, backlog=512)
-        try:
-            await site.start()
-        except OSError as error:
-            reason = error.strerror or str(error)
-            raise ListenError(f"cannot listen on {address}: {reason}; choose another --listen HOST:PORT") from None
-        server = self._runner.server
-        assert server is not None
-        self._watch = asyncio.create_task(self._connections.watch(server))
-        return Address(address.host, int(self._runner.addresses[0][1]))
+        return await self._gateways.start(gateways), await self._people.start(people)
 
     async def stop(self) -> None:
         """Finish the requests that are being answered, at most about a second, and close everything but the store."""
-        if self._watch is not None:
-            self._watch.cancel()
-        if self._runner is not None:
-            await self._runner.cleanup()
+        await asyncio.gather(self._gateways.stop(), self._people.stop())
+        self._guard.close()
         self._workers.shutdown(wait=True, cancel_futures=True)
 
-    @web.middleware
-    async def _middleware(self, request: web.Request, handler: _Handler) -> web.StreamResponse:
-        self._connections.begin(request)
-        try:
-            response = await self._answer(request, handler)
-        finally:
-            self._connections.end(request)
-        for name, value in _SECURITY.items():
-            response.headers.setdefault(name, value)
-        response.headers["Accept-Encoding"] = ", ".join(rules.ENCODINGS)
-        return response
+    def _guarded(self, handler: _Handler) -> _Handler:
+        async def admit(request: web.Request) -> web.StreamResponse:
+            await self._guard.admit(request)
+            return await handler(request)
 
-    async def _answer(self, request: web.Request, handler: _Handler) -> web.StreamResponse:
-        cid = request.headers.get(rules.CID)
-        try:
-            echoed = None if cid is None else rules.parse_cid(cid)
-            response = await handler(request)
-        except ServiceError as error:
-            echoed, response = _safe_cid(cid), problem(error.status, str(error), error.headers)
-        except RecordConflictError as error:
-            echoed, response = _safe_cid(cid), problem(Status.UNPROCESSABLE_CONTENT, str(error))
-        except StorageError as error:
-            full = isinstance(error, StorageFullError)
-            status = Status.INSUFFICIENT_STORAGE if full else Status.SERVICE_UNAVAILABLE
-            echoed, response = _safe_cid(cid), problem(status, str(error), {"Retry-After": str(error.retry_after)})
-        except web.HTTPException as error:
-            echoed, response = _safe_cid(cid), problem(Status(error.status), error.reason, _allow(error))
-        except (ConnectionError, asyncio.CancelledError):
-            raise
-        except Exception as error:
-            _LOG.error("%s %.200s: %s: %s", request.method, request.raw_path, type(error).__name__, error)
-            _LOG.debug("the error above came from here", exc_info=True)
-            echoed, response = (
-                _safe_cid(cid),
-                problem(Status.APPLICATION_ERROR, "the head-end failed; its log says why"),
-            )
-        if echoed is not None:
-            response.headers[rules.CID] = echoed
-        return response
+        return admit
 
 
-def problem(status: Status, reason: str, headers: dict[str, str] | None = None) -> web.Response:
-    """An answer that says what was wrong and what would be right, as plain text."""
-    response = web.Response(status=status, text=f"{reason}\n", headers=headers)
-    if (headers or {}).get("Connection") == "close":
-        response.force_close()
-    return response
-
-
-async def _only_get(request: web.Request) -> web.StreamResponse:
-    raise MethodNotAllowed(request.method, ("GET", "HEAD"))
-
-
-def _safe_cid(cid: str | None) -> str | None:
-    try:
-        return None if cid is None else rules.parse_cid(cid)
-    except ServiceError:
-        return None
-
-
-def _allow(error: web.HTTPException) -> dict[str, str]:
-    return {"Allow": error.headers["Allow"]} if "Allow" in error.headers else {}
+async def _no_pages_here(_: web.Request) -> web.StreamResponse:
+    raise NotFound("gateways deliver here; the pages for people are where --people says, http://127.0.0.1:8081 if not")
 
 
 def _log_quietly(_: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:
@@ -217,17 +117,21 @@ def _allow_many_connections() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
-async def serve(storage: Storage, address: Address, poc: str = "", bounds: Bounds | None = None) -> None:
+async def serve(storage: Storage, gateways: Address, people: Address, settings: Settings) -> None:
     """Listen until SIGTERM or SIGINT; says on standard output when it is ready."""
     _allow_many_connections()
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    head_end = HeadEnd(storage, poc, bounds)
+    head_end = HeadEnd(storage, settings)
     try:
-        bound = await head_end.start(address)
-        sys.stdout.write(f"emp: listening on http://{bound}{poc}/ (pages /, documents {poc}/cosem, keys /api/keys)\n")
+        bound, for_people = await head_end.start(gateways, people)
+        sys.stdout.write(
+            f"emp: listening on http://{bound}{settings.poc}/ for gateways, http://{for_people}/ for people\n"
+        )
+        if settings.password is not None and not is_loopback(people.host):
+            sys.stdout.write("emp: there is no TLS yet: who listens on the wire can read the password\n")
         sys.stdout.flush()
         await stop.wait()
     finally:

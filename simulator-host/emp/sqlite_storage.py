@@ -2,61 +2,44 @@
 
 import fcntl
 import os
-import sqlite3
-import threading
-from collections.abc import Iterable
 from concurrent.futures import Future
 from pathlib import Path
-from typing import Any
 
-from smgw.cosem.data import Data
 from smgw.cosem.device_id import DeviceId
 from smgw.cosem.obis import Obis
 from smgw.cosem.status_word import StatusWord
 from smgw.cosemxml.document import Document, Register
 
-from emp.schema import open_reader
+from emp.sqlite_rows import REGISTER_COLUMNS, SqliteRows, register_of
 from emp.storage import (
+    EventView,
     GatewayView,
     LatestView,
+    Notice,
     Receipt,
-    RowFilter,
-    RowView,
     SightingView,
     SourceKeys,
     StorageError,
+    Version,
 )
 from emp.values import from_sql
 from emp.writer import Writer
 
-_REGISTER = "g.obis, g.scaler, g.unit, g.class_id, g.attribute"
 
-
-class SqliteView:
+class SqliteView(SqliteRows):
     """Reads a store, with one connection a thread; also while a server writes it."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._local = threading.local()
-        self._lock = threading.Lock()
-        self._readers: list[sqlite3.Connection] = []
-
-    def close(self) -> None:
-        """Close the connections of all threads; none may be reading."""
-        with self._lock:
-            for reader in self._readers:
-                reader.close()
-            self._readers.clear()
-            self._local = threading.local()
 
     def gateways(self) -> list[GatewayView]:
         """See Storage."""
         sightings: dict[int, list[SightingView]] = {}
-        for gateway, device, seen_us, records in self._all(
-            "SELECT s.gateway, d.octets, s.last_seen_us, s.records FROM sighting s JOIN device d ON d.id=s.device"
+        for gateway, device, seen_us, records, capture_us, received_us, status, valid in self._all(
+            "SELECT s.gateway, d.octets, s.last_seen_us, s.records, r.capture_time_us, r.received_us, r.gateway_status,"
+            " r.time_valid FROM sighting s JOIN device d ON d.id=s.device LEFT JOIN record r ON r.id=s.last_record"
             " ORDER BY s.last_seen_us DESC, d.id"
         ):
-            sightings.setdefault(gateway, []).append(SightingView(DeviceId(device), seen_us, records))
+            time_valid = None if valid is None else bool(valid)
+            sighting = SightingView(DeviceId(device), seen_us, records, capture_us, received_us, status, time_valid)
+            sightings.setdefault(gateway, []).append(sighting)
         return [
             GatewayView(
                 DeviceId(octets),
@@ -78,11 +61,15 @@ class SqliteView:
         """See Storage."""
         return bool(self._all("SELECT 1 FROM device WHERE octets=?", bytes(device)))
 
+    def has_gateway(self, gateway: DeviceId) -> bool:
+        """See Storage."""
+        return bool(self._all("SELECT 1 FROM gateway WHERE octets=?", bytes(gateway)))
+
     def latest(self, device: DeviceId) -> list[LatestView]:
         """See Storage."""
         return [
             LatestView(
-                _register(register),
+                register_of(register),
                 from_sql(kind, value),
                 capture_us,
                 bool(valid),
@@ -90,7 +77,7 @@ class SqliteView:
                 DeviceId(gateway),
             )
             for (*register, kind, value, capture_us, valid, gateway_status, meter_status, gateway) in self._all(
-                f"SELECT {_REGISTER}, v.type, v.value, r.capture_time_us, r.time_valid, r.gateway_status,"  # noqa: S608
+                f"SELECT {REGISTER_COLUMNS}, v.type, v.value, r.capture_time_us, r.time_valid, r.gateway_status,"  # noqa: S608
                 " r.meter_status, w.octets FROM latest l JOIN device d ON d.id=l.device"
                 " JOIN register g ON g.id=l.register"
                 " JOIN reading v ON v.record=l.record AND v.register=l.register JOIN record r ON r.id=l.record"
@@ -102,9 +89,9 @@ class SqliteView:
     def registers(self, device: DeviceId) -> list[Register]:
         """See Storage."""
         return [
-            _register(row)
+            register_of(row)
             for row in self._all(
-                f"SELECT {_REGISTER} FROM register g JOIN device d ON d.id=g.device WHERE d.octets=?"  # noqa: S608
+                f"SELECT {REGISTER_COLUMNS} FROM register g JOIN device d ON d.id=g.device WHERE d.octets=?"  # noqa: S608
                 " ORDER BY g.class_id DESC, g.obis, g.attribute, g.id",
                 bytes(device),
             )
@@ -122,53 +109,30 @@ class SqliteView:
             )
         ]
 
-    def rows(self, device: DeviceId, narrowed: RowFilter) -> list[RowView]:
+    def count(self, device: DeviceId) -> int:
         """See Storage."""
-        where, values = _narrow(device, narrowed.from_us, narrowed.to_us)
-        order = "r.capture_time_us DESC, r.id DESC" if narrowed.newest_first else "r.id"
-        records = self._all(
-            "SELECT r.id, w.octets, s.store_id, r.record_number, r.capture_time_us, r.target_time_us, r.time_valid,"  # noqa: S608
-            " r.gateway_status, r.meter_status, r.received_us FROM record r JOIN source s ON s.id=r.source"
-            f" JOIN gateway w ON w.id=r.gateway WHERE {where} ORDER BY {order} LIMIT ? OFFSET ?",
-            *values,
-            narrowed.limit,
-            narrowed.offset,
-        )
-        cells = self._cells([record[0] for record in records])
-        return [
-            RowView(
-                position,
-                DeviceId(gateway),
-                store_id,
-                number,
-                capture_us,
-                target_us,
-                bool(valid),
-                StatusWord(gateway_status, meter_status),
-                received_us,
-                tuple(cells.get(position, ())),
-            )
-            for (
-                position,
-                gateway,
-                store_id,
-                number,
-                capture_us,
-                target_us,
-                valid,
-                gateway_status,
-                meter_status,
-                received_us,
-            ) in records
-        ]
+        sql = "SELECT coalesce(sum(s.records), 0) FROM sighting s JOIN device d ON d.id=s.device WHERE d.octets=?"
+        return int(self._all(sql, bytes(device))[0][0])
 
-    def count(self, device: DeviceId, from_us: int | None = None, to_us: int | None = None) -> int:
+    def version(self, device: DeviceId) -> Version:
         """See Storage."""
-        if from_us is None and to_us is None:
-            sql = "SELECT coalesce(sum(s.records), 0) FROM sighting s JOIN device d ON d.id=s.device WHERE d.octets=?"
-            return int(self._all(sql, bytes(device))[0][0])
-        where, values = _narrow(device, from_us, to_us)
-        return int(self._all(f"SELECT count(*) FROM record r WHERE {where}", *values)[0][0])  # noqa: S608
+        return Version(
+            *self._all(
+                "SELECT coalesce(max(s.last_record), 0), coalesce(sum(s.records), 0), coalesce(max(s.last_seen_us), 0)"
+                " FROM sighting s JOIN device d ON d.id=s.device WHERE d.octets=?",
+                bytes(device),
+            )[0]
+        )
+
+    def events(self, limit: int) -> list[EventView]:
+        """See Storage."""
+        return [
+            EventView(DeviceId(device), class_id, Obis(obis), method, parameter, received_us)
+            for device, class_id, obis, method, parameter, received_us in self._all(
+                "SELECT device, class_id, obis, method, parameter, received_us FROM event ORDER BY id DESC LIMIT ?",
+                limit,
+            )
+        ]
 
     def keys(self, gateway: DeviceId | None = None) -> list[SourceKeys]:
         """See Storage."""
@@ -189,34 +153,6 @@ class SqliteView:
             result.append(SourceKeys(DeviceId(octets), store_id, count, tuple((run[0], run[1]) for run in runs)))
         return result
 
-    def _cells(self, records: list[int]) -> dict[int, list[tuple[Register, Data]]]:
-        cells: dict[int, list[tuple[Register, Data]]] = {}
-        registers: dict[int, Register] = {}
-        for start in range(0, len(records), 500):
-            part = records[start : start + 500]
-            marks = ",".join("?" * len(part))
-            for record, register, kind, value in self._all(
-                f"SELECT record, register, type, value FROM reading WHERE record IN ({marks})",  # noqa: S608
-                *part,
-            ):
-                if register not in registers:
-                    row = self._all(f"SELECT {_REGISTER} FROM register g WHERE g.id=?", register)[0]  # noqa: S608
-                    registers[register] = _register(row)
-                cells.setdefault(record, []).append((registers[register], from_sql(kind, value)))
-        return cells
-
-    def _all(self, sql: str, *values: object) -> list[Any]:
-        reader: sqlite3.Connection | None = getattr(self._local, "reader", None)
-        if reader is None:
-            reader = open_reader(self._path)
-            self._local.reader = reader
-            with self._lock:
-                self._readers.append(reader)
-        try:
-            return reader.execute(sql, values).fetchall()
-        except sqlite3.Error as error:
-            raise StorageError(f"{self._path}: cannot be read now ({error})") from None
-
 
 class SqliteStorage(SqliteView):
     """The store of the running server: a view that also writes. One server a file."""
@@ -233,6 +169,14 @@ class SqliteStorage(SqliteView):
     def deposit(self, document: Document, received_us: int) -> "Future[Receipt]":
         """See Storage."""
         return self._writer.deposit(document, received_us)
+
+    def remove(self, device: DeviceId, *, whole: bool) -> "Future[int]":
+        """See Storage."""
+        return self._writer.remove(device, whole=whole)
+
+    def notify(self, notice: Notice) -> "Future[bool]":
+        """See Storage."""
+        return self._writer.notify(notice)
 
     def close(self) -> None:
         """See Storage."""
@@ -253,20 +197,3 @@ def _lock(path: Path) -> int:
         os.close(lock)
         raise StorageError(f"{path}: another emp serve uses it; stop that one or name another file") from None
     return lock
-
-
-def _register(row: Iterable[Any]) -> Register:
-    obis, scaler, unit, class_id, attribute = row
-    return Register(Obis(obis), scaler, unit, class_id, attribute)
-
-
-def _narrow(device: DeviceId, from_us: int | None, to_us: int | None) -> tuple[str, list[object]]:
-    where, values = "r.device=(SELECT id FROM device WHERE octets=?)", [bytes(device)]
-    clauses, more = [where], list[object](values)
-    if from_us is not None:
-        clauses.append("r.capture_time_us>=?")
-        more.append(from_us)
-    if to_us is not None:
-        clauses.append("r.capture_time_us<?")
-        more.append(to_us)
-    return " AND ".join(clauses), more

@@ -1,33 +1,71 @@
-"""Times for people: local with UTC beside it, and how long ago."""
+"""Times for people: in one time zone with UTC beside it, the bounds of its days, and how long ago."""
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, time, timedelta
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from smgw.errors import SmgwError
+
+DEFAULT_ZONE = "Europe/Berlin"
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+
+class ZoneError(SmgwError):
+    """A name that is no time zone here."""
+
+
+class Zone:
+    """The time zone in which days begin and times are shown; legal time where the meters are, not where the browser is.
+
+    A quarter hour belongs to the same day for everybody who looks at it.
+    """
+
+    def __init__(self, name: str = DEFAULT_ZONE) -> None:
+        try:
+            self._zone = ZoneInfo(name)
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            raise ZoneError(
+                f"{name!r:.60} is no time zone on this computer; {DEFAULT_ZONE} and UTC are (Debian package tzdata)"
+            ) from None
+        self.name = name
+
+    def at(self, utc_us: int) -> datetime:
+        """A moment in this zone."""
+        return (_EPOCH + timedelta(microseconds=utc_us)).astimezone(self._zone)
+
+    def local(self, utc_us: int | None) -> str:
+        """`2025-03-30 03:15:00.50 CEST`; without hundredths where they are 0."""
+        if utc_us is None:
+            return "–"
+        moment = self.at(utc_us)
+        hundredths = f".{moment.microsecond // 10_000:02d}" if moment.microsecond >= 10_000 else ""
+        return f"{moment:%Y-%m-%d %H:%M:%S}{hundredths} {moment:%Z}"
+
+    def midnight(self, day: date) -> int:
+        """When a day begins, in microseconds UTC."""
+        return (datetime.combine(day, time(), self._zone) - _EPOCH) // _MICROSECOND
 
 
 def iso(utc_us: int | None) -> str | None:
     """ISO 8601 in UTC with hundredths, or None."""
     if utc_us is None:
         return None
-    seconds, microseconds = divmod(utc_us, 1_000_000)
-    moment = datetime.fromtimestamp(seconds, UTC)
-    return f"{moment:%Y-%m-%dT%H:%M:%S}.{microseconds // 10_000:02d}Z"
-
-
-def local(utc_us: int | None) -> str:
-    """`2025-03-30 03:15:00.50 CEST`, in the time zone of this computer; without hundredths where they are 0."""
-    if utc_us is None:
-        return "–"
-    seconds, microseconds = divmod(utc_us, 1_000_000)
-    moment = datetime.fromtimestamp(seconds, UTC).astimezone()
-    hundredths = f".{microseconds // 10_000:02d}" if microseconds >= 10_000 else ""
-    return f"{moment:%Y-%m-%d %H:%M:%S}{hundredths} {moment:%Z}"
+    moment = _EPOCH + timedelta(microseconds=utc_us)
+    return f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 10_000:02d}Z"
 
 
 def ago(utc_us: int, now_us: int) -> str:
     """How long ago: `just now`, `42 s ago`, `5 min ago`, `3 h ago`, `12 d ago`."""
     seconds = (now_us - utc_us) // 1_000_000
-    if seconds < 2:
-        return "just now"
+    return "just now" if seconds < 2 else f"{duration(seconds * 1_000_000)} ago"
+
+
+def duration(microseconds: int) -> str:
+    """`0.4 s`, `42 s`, `5 min`, `3 h`, `12 d`."""
+    if abs(microseconds) < 2_000_000:
+        return f"{microseconds // 100_000 / 10:.1f} s"
+    seconds = microseconds // 1_000_000
     for size, name, until in ((1, "s", 120), (60, "min", 7200), (3600, "h", 172_800)):
         if seconds < until:
-            return f"{seconds // size} {name} ago"
-    return f"{seconds // 86_400} d ago"
+            return f"{seconds // size} {name}"
+    return f"{seconds // 86_400} d"

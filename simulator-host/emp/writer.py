@@ -8,13 +8,15 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import NamedTuple
 
+from smgw.cosem.device_id import DeviceId
 from smgw.cosemxml.document import Document
 from smgw.errors import SmgwError
 from smgw.webservice.error import ServiceError
 
 from emp.ledger import Ledger
+from emp.orders import Entry, Order, Removal
 from emp.schema import open_writer
-from emp.storage import Receipt, StorageBusyError, StorageError, StorageFullError
+from emp.storage import Notice, Receipt, StorageBusyError, StorageError, StorageFullError
 
 _LOG = logging.getLogger(__name__)
 
@@ -49,46 +51,89 @@ class Writer:
         self._path = path
         self._connection = open_writer(path)
         self._ledger = Ledger(self._connection)
-        self._jobs: queue.Queue[_Job | None] = queue.Queue()
+        self._jobs: queue.Queue[_Job | Order | None] = queue.Queue()
         self._closed = False
         self._thread = threading.Thread(target=self._run, name="emp-writer", daemon=True)
         self._thread.start()
 
     def deposit(self, document: Document, received_us: int) -> "Future[Receipt]":
         """Queue a document; StorageBusyError if too many wait."""
-        if self._closed:
-            raise StorageError("the store is closing")
-        if self._jobs.qsize() >= MAX_WAITING:
-            raise StorageBusyError(f"{MAX_WAITING} documents wait already")
         future: Future[Receipt] = Future()
-        self._jobs.put(_Job(document, received_us, future))
+        self._put(_Job(document, received_us, future))
         return future
 
+    def remove(self, device: DeviceId, *, whole: bool) -> "Future[int]":
+        """Queue the removal of a device's rows; other documents are entered between its steps."""
+        order = Removal(device, whole=whole)
+        self._put(order)
+        return order.future
+
+    def notify(self, notice: Notice) -> "Future[bool]":
+        """Queue a notice."""
+        order = Entry(notice)
+        self._put(order)
+        return order.future
+
     def close(self) -> None:
-        """Write what waits, then close the file."""
+        """Write what waits, then close the file; a removal that is under way stops where it is."""
         if self._closed:
             return
         self._closed = True
         self._jobs.put(None)
         self._thread.join()
+        while not self._jobs.empty():
+            left = self._jobs.get_nowait()
+            if left is not None and not isinstance(left, _Job):
+                left.fail(StorageError("the store is closing; order it again"))
         self._connection.close()
 
+    def _put(self, job: _Job | Order) -> None:
+        if self._closed:
+            raise StorageError("the store is closing")
+        if self._jobs.qsize() >= MAX_WAITING:
+            raise StorageBusyError(f"{MAX_WAITING} documents wait already")
+        self._jobs.put(job)
+
     def _run(self) -> None:
-        while (job := self._jobs.get()) is not None:
-            group = [job]
-            last = False
-            while len(group) < MAX_GROUP:
-                try:
-                    more = self._jobs.get_nowait()
-                except queue.Empty:
-                    break
-                if more is None:
-                    last = True
-                    break
-                group.append(more)
-            self._write_group(group)
-            if last:
-                return
+        job = self._jobs.get()
+        while job is not None:
+            if isinstance(job, _Job):
+                job = self._take_group(job)
+            else:
+                self._obey(job)
+                job = self._jobs.get()
+
+    def _take_group(self, first: _Job) -> _Job | Order | None:
+        """Write a document and those that wait behind it; returns what comes next."""
+        group = [first]
+        following: _Job | Order | None = None
+        waits = True
+        while len(group) < MAX_GROUP:
+            try:
+                following = self._jobs.get_nowait()
+            except queue.Empty:
+                break
+            if not isinstance(following, _Job):
+                waits = False
+                break
+            group.append(following)
+        self._write_group(group)
+        return self._jobs.get() if waits else following
+
+    def _obey(self, order: Order) -> None:
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+            is_last = order.step(self._connection)
+            self._connection.execute("COMMIT")
+            if is_last:
+                self._ledger.forget()  # ids may be gone
+        except Exception as error:
+            order.fail(self._failure(error))
+            return
+        if is_last:
+            order.finish()
+        else:
+            self._jobs.put(order)
 
     def _write_group(self, group: list[_Job]) -> None:
         try:

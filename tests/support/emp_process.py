@@ -24,6 +24,7 @@ DEVICE = DeviceId.parse("1EMH0005347109")
 STORE = "ab" * 16
 ENERGY = Register(Obis.parse("1.8.0"), -1, 30)
 POWER = Register(Obis.parse("16.7.0"), 0, 27)
+PEOPLES = ("/devices", "/api", "/healthz", "/metrics", "/static", "/?")
 START_US = 1_700_000_000_000_000
 
 
@@ -39,10 +40,14 @@ class Answer(NamedTuple):
 
 class Emp(NamedTuple):
     process: "subprocess.Popen[str]"
-    port: int
+    port: int  # of the gateways
+    people: int
 
-    def ask(self, verb: str, path: str, body: bytes | None = None, **headers: str) -> Answer:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+    def ask(self, verb: str, path: str, body: bytes | None = None, port: int | None = None, **headers: str) -> Answer:
+        """One request: to the port given, else the COSEM tree where gateways deliver, the rest where people look."""
+        if port is None:
+            port = self.people if path == "/" or path.startswith(PEOPLES) else self.port
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
         try:
             named = {name.replace("_", "-"): value for name, value in headers.items()}
             connection.request(verb, path, body, named)
@@ -79,7 +84,8 @@ def start(database: Path, *options: str) -> Emp:
     if not line.startswith("emp: listening on http://127.0.0.1:"):
         process.kill()
         raise AssertionError(line + process.stderr.read())
-    return Emp(process, int(line.split("127.0.0.1:")[1].split("/")[0]))
+    gateways, people = (int(part.split("/")[0]) for part in line.split("127.0.0.1:")[1:3])
+    return Emp(process, gateways, people)
 
 
 def stop(emp: Emp, number: int = signal.SIGTERM) -> str:

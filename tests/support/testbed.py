@@ -243,7 +243,7 @@ class Chain:
         self.state = state or directory / "state"
         self.state.mkdir(exist_ok=True)
         self.emp_db = emp_db or directory / "emp.db"
-        self.emp_port = free_port()
+        self.emp_port, self.people_port = free_port(), free_port()
         self.time_server = TimeServer() if ntp else None
         self._tcp = {meter.name: free_port() for meter in meters if meter.polled}
         self.meters_file, self.gateway_file = directory / "meters.toml", directory / "gateway.toml"
@@ -259,9 +259,8 @@ class Chain:
         self.lmn = Program("lmn", ["-m", "smgw", "lmn", *common], environment)
         self.wan = Program("wan", ["-m", "smgw", "wan", *common], environment)
         self.both = Program("run", ["-m", "smgw", "run", *common], environment)
-        self.emp = Program(
-            "emp", ["-m", "emp", "serve", "--listen", f"127.0.0.1:{self.emp_port}", "--db", str(self.emp_db)]
-        )
+        listen = ["--listen", f"127.0.0.1:{self.emp_port}", "--people", f"127.0.0.1:{self.people_port}"]
+        self.emp = Program("emp", ["-m", "emp", "serve", *listen, "--db", str(self.emp_db)])
         self.programs = [self.smsim, self.lmn, self.wan, self.both, self.emp]
 
     def __enter__(self) -> Self:
@@ -321,7 +320,7 @@ class Chain:
 
     def get(self, path: str) -> bytes | None:
         """GET from the head-end; None if it knows nothing of the kind, AssertionError for another answer than 200."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.emp_port, timeout=10)
+        connection = http.client.HTTPConnection("127.0.0.1", self.people_port, timeout=10)
         try:
             connection.request("GET", path)
             answer = connection.getresponse()
@@ -343,14 +342,11 @@ class Chain:
         """All rows at the head-end, device by device, as its row table tells them."""
         rows: list[tuple[Key, dict[str, Any]]] = []
         for meter in self.meters:
-            page: int | None = 1
-            while page is not None:
-                octets = self.get(f"/devices/{meter.device}.sm.json?page={page}")
-                found: dict[str, Any] = json.loads(octets) if octets else {"rows": [], "next_page": None}
-                rows += [
-                    ((row["store_id"], row["record_number"]), {"device": meter.device, **row}) for row in found["rows"]
-                ]
-                page = found["next_page"]
+            octets = self.get(f"/devices/{meter.device}.sm.json")
+            found: dict[str, Any] = json.loads(octets) if octets else {"rows": []}
+            rows += [
+                ((row["store_id"], row["record_number"]), {"device": meter.device, **row}) for row in found["rows"]
+            ]
         return rows
 
     def emp_row_count(self) -> int:

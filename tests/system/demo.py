@@ -95,6 +95,7 @@ class Testbed:
     """The programs, each from its command line."""
 
     emp_url: str = ""
+    pages_url: str = ""
     meter_port: int = PAPER_PORT
     running: dict[str, subprocess.Popen[str]] = field(default_factory=dict)
 
@@ -147,13 +148,14 @@ def set_up(testbed: Testbed) -> None:
     """Write the configurations and start meters, EMP and gateway."""
     shutil.rmtree(HERE, ignore_errors=True)
     HERE.mkdir()
-    emp = testbed.start("emp", "serve", "--listen", f"127.0.0.1:{free_port(8080)}", "--db", HERE / "emp.db")
+    listen = ("--listen", f"127.0.0.1:{free_port(8080)}", "--people", f"127.0.0.1:{free_port(8081)}")
+    emp = testbed.start("emp", "serve", *listen, "--db", HERE / "emp.db")
     assert emp.stdout is not None
     line = emp.stdout.readline()
     if "http://" not in line:
         testbed.check()
         raise DemoError(f"the EMP did not start: {(HERE / 'emp.log').read_text()}")
-    testbed.emp_url = next(word for word in line.split() if word.startswith("http://"))
+    testbed.emp_url, testbed.pages_url = [word for word in line.split() if word.startswith("http://")]
     testbed.meter_port = free_port(PAPER_PORT)
     link = HERE / "optical-head"
     (HERE / "meters.toml").write_text(
@@ -242,7 +244,7 @@ def facts(testbed: Testbed, report: dict[str, Any], value: str | None) -> Iterat
     for emp in report.get("emps", ()):
         yield f"EMP {emp['name']}: {emp['acknowledged']} records acknowledged, {emp['backlog']} waiting; {emp['state']}"
     yield f"GET of 1.0.1.8.0.255 of {HOUSEHOLD} at the EMP: {value or 'nothing yet'}"
-    yield f"in the browser: {testbed.emp_url}"
+    yield f"in the browser: {testbed.pages_url}"
 
 
 def watch(testbed: Testbed, console: Console, seconds: float | None) -> None:

@@ -6,14 +6,16 @@ import logging
 import pytest
 from emp.body import Budget
 from emp.cosem_api import Bounds
-from emp.server import Address, HeadEnd, ListenError
+from emp.listener import Address, ListenError
+from emp.server import HeadEnd, Settings
 from emp.sqlite_storage import SqliteStorage
 from emp_process import DEVICE, XML, content, row
 from smgw.cosemxml import document
 from smgw.webservice.error import ServiceUnavailable
 
 PATH = f"/cosem/ldevs/{DEVICE.uri}"
-PUT = f"PUT {PATH} HTTP/1.1\r\nHost: emp\r\nContent-Type: {XML}\r\nContent-Length: "
+ANY = Address("127.0.0.1", 0)
+PUT = f"PUT {PATH} HTTP/1.1\r\nHost: localhost\r\nContent-Type: {XML}\r\nContent-Length: "
 
 
 @pytest.fixture
@@ -23,12 +25,12 @@ def storage(tmp_path):
     opened.close()
 
 
-def with_server(storage, talk, bounds=None):
+def with_server(storage, talk, bounds=None, *, for_people=False):
     async def run():
-        head_end = HeadEnd(storage, bounds=bounds)
+        head_end = HeadEnd(storage, Settings(bounds=bounds or Bounds()))
         try:
-            address = await head_end.start(Address("127.0.0.1", 0))
-            reader, writer = await asyncio.open_connection(*address)
+            gateways, people = await head_end.start(ANY, ANY)
+            reader, writer = await asyncio.open_connection(*(people if for_people else gateways))
             try:
                 return await asyncio.wait_for(talk(reader, writer), 15)
             finally:
@@ -44,7 +46,9 @@ def test_a_client_that_does_not_read_its_answer_is_closed(storage):
 
     async def talk(reader, writer):
         for _ in range(8):
-            writer.write(f"GET {PATH}/objects/7-0100630100ff?q.count=10000 HTTP/1.1\r\nHost: emp\r\n\r\n".encode())
+            writer.write(
+                f"GET {PATH}/objects/7-0100630100ff?q.count=10000 HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()
+            )
         await asyncio.sleep(6)
         with pytest.raises((ConnectionError, asyncio.IncompleteReadError)):
             await reader.readexactly(60_000_000)
@@ -54,10 +58,10 @@ def test_a_client_that_does_not_read_its_answer_is_closed(storage):
 
 def test_an_idle_connection_is_closed(storage):
     async def talk(reader, writer):
-        writer.write(b"GET /healthz HTTP/1.1\r\nHost: emp\r\n\r\n")
+        writer.write(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
         return await reader.read()
 
-    assert with_server(storage, talk, Bounds(idle_timeout=1)).startswith(b"HTTP/1.1 200 OK")
+    assert with_server(storage, talk, Bounds(idle_timeout=1), for_people=True).startswith(b"HTTP/1.1 200 OK")
 
 
 def test_an_error_nobody_foresaw_is_a_500_without_its_inside(storage, monkeypatch, caplog):
@@ -65,7 +69,7 @@ def test_an_error_nobody_foresaw_is_a_500_without_its_inside(storage, monkeypatc
         raise RuntimeError("inside")
 
     async def talk(reader, writer):
-        writer.write(b"GET /cosem HTTP/1.1\r\nHost: emp\r\nConnection: close\r\n\r\n")
+        writer.write(b"GET /cosem HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
         return await reader.read()
 
     monkeypatch.setattr(storage, "devices", broken)
@@ -126,9 +130,9 @@ def test_a_taken_port_is_told(storage):
     async def run():
         one, two = HeadEnd(storage), HeadEnd(storage)
         try:
-            address = await one.start(Address("127.0.0.1", 0))
+            address, _ = await one.start(ANY, ANY)
             with pytest.raises(ListenError, match=f"cannot listen on {address}"):
-                await two.start(address)
+                await two.start(address, ANY)
         finally:
             await two.stop()
             await one.stop()

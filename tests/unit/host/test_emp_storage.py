@@ -150,7 +150,6 @@ def test_rows_come_by_arrival_or_newest_first(storage):
     assert [found.record_number for found in newest] == [5, 3]
     assert newest[1].received_us == 8
     assert storage.count(DEVICE) == 3
-    assert storage.count(DEVICE, newest[1].capture_time_us, newest[0].capture_time_us) == 1
     assert storage.registers(DEVICE) == [ENERGY]
 
 
