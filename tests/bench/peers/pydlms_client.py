@@ -1,4 +1,4 @@
-"""In the peers' own environment: pydlms-client reads a meter over HDLC or the wrapper; CPU seconds of its steps as JSON.
+"""In the peers' environment: pydlms-client reads a meter over HDLC or the wrapper; CPU seconds of its steps as JSON.
 
 Arguments: port, "hdlc" or "wrapper", "clear" or "gmac", GETs, rows of the profiles to read, e.g. 96,1000.
 """
