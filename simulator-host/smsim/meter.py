@@ -120,8 +120,8 @@ class Meter:
         """The ids of telegrams begin anywhere, but at the same place in every run."""
         self._telegrams = 0
         text = b"%s %d" % (self.server_id.hex().encode(), self._boots)
-        draw = hashlib.blake2b(text, digest_size=8).digest()
-        self._first_ids = int.from_bytes(draw[:4], "big"), int.from_bytes(draw[4:], "big")
+        draw = hashlib.blake2b(text, digest_size=16).digest()
+        self._first_ids = int.from_bytes(draw[:8], "big"), int.from_bytes(draw[8:], "big")
 
     @property
     def lockable(self) -> bool:

@@ -23,7 +23,8 @@ _SECONDS_OF_OPERATION = b"\x72\x62\x01"  # a time's list and its choice
 _BARE = NUMBERS["u32"]
 _FNN = 1 << 2  # set in every FNN status word, in no EDL one
 _FNN_ACTIVE = 1 << 8
-_FNN_EXPORT = 0b1111 << 11  # of the sum and of each phase
+_FNN_EXPORT = 1 << 11  # of the sum; the next three bits are the phases'
+_FNN_PHASES = 18  # the first of three bits: which phases have voltage
 #: Bit 5 of an EDL meter's status: energy flows out.
 EDL_EXPORT = 1 << 5
 
@@ -44,7 +45,8 @@ def status_word(style: Style, power: int) -> int:
     """What the meter's status says while so much flows in, or out (negative)."""
     base = style.status.base
     if base & _FNN:
-        return base | (_FNN_ACTIVE if power else 0) | (_FNN_EXPORT if power < 0 else 0)
+        phases = (base >> _FNN_PHASES & 0b111) * _FNN_EXPORT << 1
+        return base | (_FNN_ACTIVE if power else 0) | (_FNN_EXPORT | phases if power < 0 else 0)
     return base | (EDL_EXPORT if power < 0 else 0)
 
 

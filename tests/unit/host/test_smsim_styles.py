@@ -235,6 +235,12 @@ def test_a_dzg_meters_power_that_flows_out_is_truly_negative() -> None:
     assert corrected_power(listed.server_id, listed.entries) == {}
 
 
+def test_a_status_names_the_phases_that_power_flows_out_of() -> None:
+    three, one = style.load("dzg-dvs74"), style.load("iskra-mt631")
+    assert [hex(status_word(three, power)) for power in (0, 1, -1)] == ["0x1c0004", "0x1c0104", "0x1c7904"]
+    assert [hex(status_word(one, power)) for power in (0, 1, -1)] == ["0x100004", "0x100104", "0x104904"]
+
+
 def test_an_ed300l_says_by_its_status_that_power_flows_out() -> None:
     listed = list_of(meter_of("emh-ed300l", NOON_IN_JUNE, 0).telegram())
     status, power = listed.entries[2].status, listed.entries[5].value
