@@ -1,0 +1,72 @@
+"""A line with meters on it: sign-on where they want one, then HDLC or the wrapper; echo and damage of the line."""
+
+from collections.abc import Callable, Sequence
+
+from smgw.hdlc import Transmit
+from smgw.iec62056 import ChangeBaud, Responder, SignedOn
+
+from smsim.dlms.faults import DlmsFaults
+from smsim.dlms.station import Station
+
+_SESSION_S = 60.0  # without a link for so long, the meter waits for its sign-on again
+_AFTER_DISC_S = 5.0  # and after this, where a link was ended: time to make another
+
+Out = Transmit | ChangeBaud
+
+
+class Bus:
+    """The meters of one line, or of one TCP connection. The driver does in order what the verbs return."""
+
+    def __init__(
+        self, stations: Sequence[Station], faults: DlmsFaults, sign_on: Callable[[], Responder] | None = None
+    ) -> None:
+        self.stations = tuple(stations)
+        self.faults = faults
+        self._sign_on = sign_on() if sign_on else None
+        self._idle_since = 0.0
+
+    def receive(self, data: bytes, now: float) -> list[Out]:
+        """Take octets of the line."""
+        out: list[Out] = [Transmit(data)] if self.faults.echo else []
+        if self._sign_on is not None and not self._sign_on.signed_on:
+            answers = self._sign_on.receive(data)
+            self._idle_since = now
+            return out + [answer for answer in answers if not isinstance(answer, SignedOn)]
+        before = self._linked
+        for station in self.stations:
+            out += self._harmed(station.receive(data, now))
+        return out + self._after(before, now)
+
+    def deadline(self, now: float) -> float | None:
+        """When `expire` is due."""
+        dues = [due for station in self.stations if (due := station.deadline(now)) is not None]
+        if self._sign_on is not None and self._sign_on.signed_on and not self._linked:
+            dues.append(self._idle_since + _SESSION_S)
+        return min(dues, default=None)
+
+    def expire(self, now: float) -> list[Out]:
+        """Do what is due."""
+        before = self._linked
+        out: list[Out] = []
+        for station in self.stations:
+            out += self._harmed(station.expire(now))
+        return out + self._after(before, now)
+
+    @property
+    def _linked(self) -> bool:
+        return any(station.connected for station in self.stations)
+
+    def _harmed(self, pieces: list[bytes]) -> list[Out]:
+        arrived = (self.faults.on_the_line(piece) for piece in pieces)
+        return [Transmit(octets) for octets in arrived if octets]
+
+    def _after(self, before: bool, now: float) -> list[Out]:
+        """The session of a sign-on ends with its link."""
+        if self._linked or self._sign_on is None or not self._sign_on.signed_on:
+            self._idle_since = now
+            return []
+        if before:
+            self._idle_since = now - _SESSION_S + _AFTER_DISC_S
+        if now < self._idle_since + _SESSION_S:
+            return []
+        return [event for event in self._sign_on.reset() if not isinstance(event, SignedOn)]
