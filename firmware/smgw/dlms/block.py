@@ -5,12 +5,20 @@ octets  1    1                    2              2                length  ...
              window (6 bits)      from 1         acknowledged block
 """
 
+from collections.abc import Hashable
 from typing import NamedTuple, Self
 
 from smgw.dlms.cursor import Cursor, string
+from smgw.errors import RemoteProtocolError
 
 GENERAL_BLOCK_TRANSFER = 0xE0
 _LAST, _STREAMING, _WINDOW = 0x80, 0x40, 0x3F
+_MOST = 65_535  # octets in one APDU
+_MOST_SOURCES = 64  # meters that push on one line
+
+
+class BlockError(RemoteProtocolError):
+    """A block that does not go on where the one before it ended. What had come of the APDU is dropped."""
 
 
 class GeneralBlock(NamedTuple):
@@ -35,3 +43,41 @@ class GeneralBlock(NamedTuple):
         control = cursor.octet()
         last, streaming = bool(control & _LAST), bool(control & _STREAMING)
         return cls(last, streaming, control & _WINDOW, cursor.number(2), cursor.number(2), cursor.string())
+
+
+class PushedBlocks:
+    """Blocks that nobody asks for again, put together to APDUs.
+
+    They are taken in their order and no other: their numbers do not say which APDU they belong to, so a block from
+    another one would give a list of two moments.
+    """
+
+    def __init__(self) -> None:
+        self._pieces: dict[Hashable, list[bytes]] = {}
+
+    def __bool__(self) -> bool:
+        """True while blocks have come, and not the last."""
+        return bool(self._pieces)
+
+    def add(self, block: GeneralBlock, source: Hashable) -> bytes | None:
+        """The APDU once its last block is there; BlockError. `source` tells the senders of one line apart."""
+        pieces = self._pieces.pop(source, [])
+        if block.number == 1:
+            pieces = []
+        if block.number != len(pieces) + 1:
+            raise BlockError(f"block {block.number} of an APDU where block {len(pieces) + 1} was to come")
+        pieces.append(block.piece)
+        if sum(map(len, pieces)) > _MOST:
+            raise BlockError(f"an APDU of more than {_MOST} octets in blocks")
+        if block.last:
+            return b"".join(pieces)
+        if len(self._pieces) >= _MOST_SOURCES:
+            self._pieces.clear()
+        self._pieces[source] = pieces
+        return None
+
+    def clear(self) -> list[int]:
+        """Begin anew; how many octets of each unfinished APDU are dropped."""
+        lost = [sum(map(len, pieces)) for pieces in self._pieces.values()]
+        self._pieces.clear()
+        return lost

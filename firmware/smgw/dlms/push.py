@@ -7,16 +7,13 @@ from collections.abc import Callable, Hashable
 from typing import NamedTuple
 
 from smgw.dlms.apdu import decode_apdu
-from smgw.dlms.block import GeneralBlock
+from smgw.dlms.block import GeneralBlock, PushedBlocks
 from smgw.dlms.envelope import Ciphered
 from smgw.dlms.notify import DataNotification, EventNotification
 from smgw.errors import RemoteProtocolError
 
 #: The octets of a ciphered APDU's plain text; RemoteProtocolError if no key opens it.
 Open = Callable[[Ciphered], bytes]
-
-_MOST = 65_535  # octets in one push
-_MOST_SOURCES = 64  # meters that push on one line
 
 
 class Push(NamedTuple):
@@ -34,15 +31,11 @@ class PushRefused(NamedTuple):
 
 
 class PushReader:
-    """Takes the APDUs of a line on which meters push.
-
-    Blocks are taken in their order and no other: their numbers do not say which push they belong to, so a block from
-    another one would give a list of two moments.
-    """
+    """Takes the APDUs of a line on which meters push."""
 
     def __init__(self, open_ciphered: Open | None = None) -> None:
         self._open = open_ciphered
-        self._blocks: dict[Hashable, list[bytes]] = {}
+        self._blocks = PushedBlocks()
 
     @property
     def receiving(self) -> bool:
@@ -54,7 +47,7 @@ class PushReader:
         try:
             decoded = decode_apdu(apdu)
             if isinstance(decoded, GeneralBlock):
-                whole = self._add(decoded, source)
+                whole = self._blocks.add(decoded, source)
                 if whole is None:
                     return []
                 decoded = decode_apdu(whole)
@@ -70,25 +63,7 @@ class PushReader:
 
     def finish(self) -> list[Push | PushRefused]:
         """The line has been silent for long: blocks that wait for more are given up, the next push begins anew."""
-        lost = [sum(map(len, pieces)) for pieces in self._blocks.values()]
-        self._blocks.clear()
-        return [PushRefused("the last blocks of a push did not come", octets) for octets in lost]
-
-    def _add(self, block: GeneralBlock, source: Hashable) -> bytes | None:
-        pieces = self._blocks.pop(source, [])
-        if block.number == 1:
-            pieces = []
-        if block.number != len(pieces) + 1:
-            raise RemoteProtocolError(f"block {block.number} of a push where block {len(pieces) + 1} was to come")
-        pieces.append(block.piece)
-        if sum(map(len, pieces)) > _MOST:
-            raise RemoteProtocolError(f"a push of more than {_MOST} octets")
-        if block.last:
-            return b"".join(pieces)
-        if len(self._blocks) >= _MOST_SOURCES:
-            self._blocks.clear()
-        self._blocks[source] = pieces
-        return None
+        return [PushRefused("the last blocks of a push did not come", octets) for octets in self._blocks.clear()]
 
     def _opened(self, ciphered: Ciphered) -> bytes:
         if self._open is None:

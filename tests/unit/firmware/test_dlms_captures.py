@@ -123,7 +123,7 @@ def test_blocks_out_of_their_order_give_no_push() -> None:
     """The second block twice, the last before the third: values of one moment and names of another."""
     pushes, refused = pushes_of("smartmeter-datacollector/lg_e450_unencrypted_invalid_data.bin")
     assert pushes == []
-    assert refused[0] == "block 2 of a push where block 3 was to come"
+    assert refused[0] == "block 2 of an APDU where block 3 was to come"
 
 
 def test_the_stuffed_capture_is_refused_and_the_reason_says_so() -> None:

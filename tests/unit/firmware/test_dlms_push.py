@@ -92,7 +92,7 @@ def test_a_block_sent_twice_loses_its_push() -> None:
     reader = PushReader()
     first, second, *_ = blocks(PLAIN.encode())
     assert reader.receive(first) + reader.receive(second) == []
-    assert reader.receive(second) == [PushRefused("block 2 of a push where block 3 was to come", len(second))]
+    assert reader.receive(second) == [PushRefused("block 2 of an APDU where block 3 was to come", len(second))]
     assert not reader.receiving
 
 
@@ -105,7 +105,7 @@ def test_blocks_without_an_end_are_given_up() -> None:
         for event in reader.receive(GeneralBlock(False, True, 0, number, 0, piece).encode())
         if isinstance(event, PushRefused)
     ]
-    assert reasons[0] == "a push of more than 65535 octets"
+    assert reasons[0] == "an APDU of more than 65535 octets in blocks"
     assert not reader.receiving
 
 
