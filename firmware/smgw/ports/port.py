@@ -1,9 +1,11 @@
 """One opened port: waits that another thread can end at once, reads and writes that never block for long."""
 
+import dataclasses
 import logging
 import select
 import termios
 import time
+from dataclasses import replace
 from types import TracebackType
 from typing import Protocol, Self
 
@@ -21,6 +23,8 @@ _WRITE_SLACK_S = 1.0  # on top of twice the wire time: USB bridges and TCP are n
 
 class _Serial(Protocol):
     """What a port needs of a pyserial object. Opened with both time-outs 0, its calls do not block."""
+
+    baudrate: int
 
     def fileno(self) -> int: ...
     def read(self, size: int = 1, /) -> bytes: ...
@@ -100,6 +104,33 @@ class Port:
                     raise PortGone(self.url, f"is gone: {error}") from error
             elif remaining <= 0:
                 raise PortError(self.url, f"takes no octets: {len(left)} of {len(data)} unwritten; is anybody reading?")
+
+    def change_baudrate(self, baudrate: int) -> None:
+        """Another speed on the open port (IEC 62056-21 signs on at 300 Bd). PortError if the line does not take it."""
+        if not _is_socket(self.url):
+            try:
+                self._device.baudrate = baudrate
+            except (OSError, ValueError, termios.error) as error:
+                raise PortError(self.url, f"does not take {baudrate} Bd: {error}") from error
+        self.settings = replace(self.settings, baudrate=baudrate)
+
+    def change_baud(self, baudrate: int) -> None:
+        """Set another speed on the open port; everything else stays. PortError if the device cannot do it.
+
+        What was written must be on the wire by then: IEC 62056-21 changes the speed in mid-session. On TCP the far end
+        has the line, so nothing happens.
+        """
+        if self.paced:
+            try:
+                speed = getattr(termios, f"B{baudrate}")
+                attributes = termios.tcgetattr(self.fileno())
+                attributes[4] = attributes[5] = speed
+                termios.tcsetattr(self.fileno(), termios.TCSANOW, attributes)
+            except AttributeError:
+                raise PortError(self.url, f"{baudrate} Bd is no speed of a serial line") from None
+            except (OSError, termios.error) as error:
+                raise PortError(self.url, f"cannot change to {baudrate} Bd: {error}") from error
+        self.settings = dataclasses.replace(self.settings, baudrate=baudrate)
 
     def close(self) -> None:
         """Give the port back. Never raises for a port that is gone; a second call does nothing."""

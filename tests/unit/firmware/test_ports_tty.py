@@ -327,3 +327,19 @@ def test_a_wake_set_before_opening_opens_nothing(meter: Pty) -> None:
 def test_line_settings_say_what_they_are() -> None:
     assert str(LineSettings(300, 7, "E")) == "300 7E1"
     assert LineSettings(9600).octet_time == pytest.approx(10 / 9600)
+
+
+def test_the_speed_of_an_open_port_changes_and_nothing_else(meter: Pty) -> None:
+    """R22: the port stays open, so nothing that comes meanwhile is lost."""
+    with open_port(meter.name, LineSettings(300)) as port:
+        before = termios.tcgetattr(port.fileno())
+        os.write(meter.master, b"kept")
+        port.change_baud(9600)
+        after_it = termios.tcgetattr(port.fileno())
+        assert after_it[4:6] == [termios.B9600, termios.B9600]
+        assert after_it[:2] + after_it[3:4] == before[:2] + before[3:4]
+        assert port.settings == LineSettings(9600)
+        assert port.wait(5.0)
+        assert port.read() == b"kept"
+        with pytest.raises(PortError, match="12345 Bd is no speed"):
+            port.change_baud(12345)
