@@ -12,11 +12,12 @@ from smgw.cosem import Capture, DeviceId, Obis
 from smgw.errors import RemoteProtocolError
 from smgw.lmn import objects
 from smgw.lmn.backfill import Backfill
+from smgw.lmn.errors import PollError
 from smgw.lmn.load_profile import ProfileKeeper, ProfileSource
 from smgw.lmn.reader import Reader
 from smgw.lmn.sink import Clock, Sink
 from smgw.lmn.sml_profile import SmlProfile
-from smgw.lmn.sml_session import PollError, SmlSession, code, refusal
+from smgw.lmn.sml_session import SmlSession, code, refusal
 from smgw.ports import Port
 from smgw.profiles.meter import MeterProfile
 from smgw.sml.attention import AttentionCode

@@ -8,7 +8,7 @@ import time
 from collections.abc import Sequence
 
 from smgw.cosem import Stamp
-from smgw.errors import SmgwError
+from smgw.lmn.errors import AccessRefused, PollError
 from smgw.lmn.sink import Clock
 from smgw.ports import Port
 from smgw.ports.port import GATHER_S
@@ -22,17 +22,6 @@ log = logging.getLogger(__name__)
 _CLIENT_ID = b"SMGW"
 #: An answer that keeps coming is waited for, but not beyond the time that so many octets take on the line.
 _LONGEST_ANSWER = 16_384
-
-
-class PollError(SmgwError):
-    """The meter gave no answer, or a refusal."""
-
-
-class AccessRefused(PollError):  # noqa: N818 - the meter's answer, as the meter means it
-    """The meter does not know the user or the password."""
-
-    def __init__(self, refusal: str) -> None:
-        super().__init__(f"{refusal}; put username and password_file of this meter's profile right")
 
 
 class SmlSession:

@@ -9,9 +9,10 @@ from typing import Any
 
 from smgw.cosem.device_id import DeviceId
 from smgw.cosem.obis import Obis
-from smgw.profiles import checks
+from smgw.profiles import checks, dlms
 from smgw.profiles.content import canonical
-from smgw.profiles.section import Key
+from smgw.profiles.dlms import DlmsProfile
+from smgw.profiles.section import Key, section
 
 DAY_S = 86_400
 _DEFAULT_INTERVAL = 2
@@ -23,6 +24,12 @@ class Protocol(StrEnum):
 
     SML_PUSH = "sml-push"  # sends a telegram on its own, every second or so
     SML_POLL = "sml-poll"  # answers SML requests
+    DLMS = "dlms"  # answers DLMS requests
+    DLMS_PUSH = "dlms-push"  # sends DLMS notifications on its own
+
+
+_POLLED = (Protocol.SML_POLL, Protocol.DLMS)
+_DLMS = (Protocol.DLMS, Protocol.DLMS_PUSH)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,21 +45,27 @@ class MeterProfile:
     stopbits: int = 1  # 1, 2
     objects: tuple[Obis, ...] = ()  # empty: everything the meter has
     device_id: DeviceId | None = None  # DIN id under which a meter with a foreign id is delivered
-    interval: int = _DEFAULT_INTERVAL  # sml-poll: from one request to the next
-    timeout: int = 5  # sml-poll: how long an answer may take
-    retries: int = 2  # sml-poll: how often a request is repeated before the meter counts as silent
+    interval: int = _DEFAULT_INTERVAL  # polled: from one request to the next
+    timeout: int = 5  # polled: how long an answer may stay away
+    retries: int = 2  # polled: how often a request is repeated before the meter counts as silent
     username: str | None = None  # sml-poll
-    password_file: Path | None = None  # sml-poll; read by `password.read_password` when it is needed
-    load_profile: tuple[Obis, ...] = ()  # sml-poll: the meter's own load profiles that are fetched and kept
+    password_file: Path | None = None  # polled; read by `password.read_password` when it is needed
+    load_profile: tuple[Obis, ...] = ()  # polled: the meter's own load profiles that are fetched and kept
     load_profile_days: int = 31  # how far back they are fetched at first
     registration_period: int = 900  # 0: every telegram; otherwise it divides a day
     silence: int = _DEFAULT_SILENCE  # after so long without a telegram, telegrams have stopped
     correct_power_sign: bool = True
+    dlms: DlmsProfile = DlmsProfile()  # noqa: RUF009 - immutable
 
     @property
     def polled(self) -> bool:
         """True if the gateway asks and the meter answers."""
-        return self.protocol is Protocol.SML_POLL
+        return self.protocol in _POLLED
+
+    @property
+    def speaks_dlms(self) -> bool:
+        """True if `dlms` matters."""
+        return self.protocol in _DLMS
 
     def content(self) -> str:
         """Canonical JSON: the version of this profile."""
@@ -79,6 +92,7 @@ KEYS: Mapping[str, Key] = {
     "registration_period": Key(checks.integer(0, DAY_S, "s")),
     "silence": Key(checks.integer(1, DAY_S, "s")),
     "correct_power_sign": Key(checks.boolean),
+    "dlms": Key(section(dlms.KEYS, dlms.build, dlms.contradictions)),
 }
 
 _POLL_ONLY = ("interval", "timeout", "retries", "username", "password_file", "load_profile", "load_profile_days")
@@ -86,10 +100,13 @@ _POLL_ONLY = ("interval", "timeout", "retries", "username", "password_file", "lo
 
 def contradictions(values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """(key, text) of each key that is right by itself but not beside the others; `values` holds only checked ones."""
-    if values.get("protocol") == Protocol.SML_PUSH:
+    protocol = values.get("protocol")
+    if protocol is not None and protocol not in _POLLED:
+        polled = Protocol.DLMS if protocol in _DLMS else Protocol.SML_POLL
         for key in _POLL_ONLY:
             if key in values:
-                yield key, 'a meter that pushes is never asked; leave it out, or write protocol = "sml-poll"'
+                yield key, f'a meter that pushes is never asked; leave it out, or write protocol = "{polled}"'
+    yield from _dlms_contradictions(protocol, values)
     period = values.get("registration_period")
     if period and DAY_S % period:
         shorter = next(one for one in range(period, 0, -1) if DAY_S % one == 0)
@@ -99,16 +116,34 @@ def contradictions(values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             f"{period} s does not divide a day; write {shorter}, {longer}, or 0 for every telegram",
         )
     silence, interval = values.get("silence"), values.get("interval", _DEFAULT_INTERVAL)
-    if silence and values.get("protocol") == Protocol.SML_POLL and silence <= interval:
+    if silence and protocol in _POLLED and silence <= interval:
         yield (
             "silence",
             f"{silence} s is no longer than the interval of {interval} s; write {3 * interval} or leave it out",
         )
 
 
+def _dlms_contradictions(protocol: object, values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    told = values.get("dlms")
+    if told is None:
+        return
+    if protocol not in _DLMS:
+        yield "dlms", f'this meter speaks SML; leave the section out, or write protocol = "{Protocol.DLMS}"'
+        return
+    mbus = told.carrier is dlms.Carrier.MBUS
+    if protocol == Protocol.DLMS and mbus:
+        yield "dlms", f'over M-Bus a meter pushes; write protocol = "{Protocol.DLMS_PUSH}"'
+    secret = told.authentication in (
+        dlms.Authentication.LOW, dlms.Authentication.HIGH_MD5, dlms.Authentication.HIGH_SHA1,
+        dlms.Authentication.HIGH_SHA256,
+    )  # fmt: skip
+    if protocol == Protocol.DLMS and secret and "password_file" not in values:
+        yield "dlms", f'authentication "{told.authentication}" takes a secret; write password_file for the meter too'
+
+
 def build(values: Mapping[str, Any]) -> MeterProfile:
     """The profile of checked values. A slow poll gets a silence of three intervals unless it is given one."""
     filled = dict(values, protocol=Protocol(values["protocol"]))
-    if filled["protocol"] is Protocol.SML_POLL and "interval" in filled:
+    if filled["protocol"] in _POLLED and "interval" in filled:
         filled.setdefault("silence", max(_DEFAULT_SILENCE, 3 * filled["interval"]))
     return MeterProfile(**filled)

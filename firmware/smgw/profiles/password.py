@@ -25,6 +25,19 @@ def read_password(password_file: Path, directory: Path) -> bytes:
     configuration stands. Outside $CREDENTIALS_DIRECTORY, which systemd itself guards, the mode must be 0600 or 0400.
     PasswordFileError says what is wrong and what would be right.
     """
+    path, octets = _content(password_file, directory)
+    password = octets.partition(b"\n")[0].removesuffix(b"\r")
+    if not password:
+        raise PasswordFileError(path, "its first line is empty; it must hold the password")
+    return password
+
+
+def read_whole(file: Path, directory: Path) -> bytes:
+    """All octets of a file that is as private as `read_password` wants it: a key in PEM."""
+    return _content(file, directory)[1]
+
+
+def _content(password_file: Path, directory: Path) -> tuple[Path, bytes]:
     credentials = os.environ.get("CREDENTIALS_DIRECTORY")
     path = directory / password_file  # an absolute path stays itself
     if credentials and (Path(credentials) / password_file).exists():
@@ -42,10 +55,7 @@ def read_password(password_file: Path, directory: Path) -> bytes:
         raise PasswordFileError(path, f"{error.strerror}; it must be there and readable for this user") from error
     if len(octets) > _MOST:
         raise PasswordFileError(path, f"is longer than {_MOST} octets; it must hold the password in its first line")
-    password = octets.partition(b"\n")[0].removesuffix(b"\r")
-    if not password:
-        raise PasswordFileError(path, "its first line is empty; it must hold the password")
-    return password
+    return path, octets
 
 
 def _private(path: Path, mode: int, guarded: bool) -> None:

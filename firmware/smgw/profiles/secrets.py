@@ -4,7 +4,9 @@ from pathlib import Path
 from typing import Self
 
 from smgw.profiles.meter import MeterProfile
-from smgw.profiles.password import read_password
+from smgw.profiles.password import PasswordFileError, read_password, read_whole
+
+_LENGTHS = {0: 16, 1: 16, 2: 32}  # octets of a key, by security suite
 
 
 class Secrets:
@@ -18,7 +20,25 @@ class Secrets:
     @classmethod
     def read(cls, profile: MeterProfile, directory: Path) -> Self:
         """Of this profile, whose relative paths start at `directory`. Raises PasswordFileError."""
-        return cls({"password": read_password(profile.password_file, directory)} if profile.password_file else None)
+        held = {}
+        if profile.password_file:
+            held["password"] = read_password(profile.password_file, directory)
+        if profile.speaks_dlms:
+            dlms = profile.dlms
+            for name, file in (
+                ("encryption", dlms.encryption_key_file),
+                ("authentication", dlms.authentication_key_file),
+            ):
+                if file is not None:
+                    held[name] = _hex(file, read_password(file, directory), _LENGTHS[dlms.security_suite])
+            for name, file in (("signing", dlms.signing_key_file), ("meter", dlms.meter_key_file)):
+                if file is not None:
+                    held[name] = read_whole(file, directory)
+        return cls(held)
+
+    def get(self, name: str) -> bytes | None:
+        """A key: encryption, authentication, signing, meter."""
+        return self._held.get(name)
 
     @property
     def password(self) -> bytes | None:
@@ -27,3 +47,13 @@ class Secrets:
 
     def __repr__(self) -> str:
         return f"Secrets({', '.join(self._held)})"
+
+
+def _hex(file: Path, text: bytes, length: int) -> bytes:
+    try:
+        key = bytes.fromhex(text.decode("ascii"))
+    except ValueError:
+        key = b""
+    if len(key) != length:
+        raise PasswordFileError(file, f"holds no key; write {2 * length} hex digits into its first line")
+    return key

@@ -153,18 +153,33 @@ def _twice(kind: str, key: str, tables: list[tuple[int, dict[str, Any]]]) -> Ite
 
 
 def _ports_twice(tables: list[tuple[int, dict[str, Any]]]) -> Iterator[_Fault]:
-    owners: dict[str, object] = {}
+    """Only DLMS meters that are asked may share a port, as on a bus, and each needs an address of its own."""
+    users: dict[str, list[tuple[object, str | None]]] = {}
     for index, table in tables:
         port = table.get("port")
         claim = checks.claimed_by(port) if isinstance(port, str) else None
-        if claim is not None:
-            if claim in owners:
-                owner = f"meter {checks.shown(owners[claim])}" if owners[claim] else "a meter above"
-                yield (
-                    ("meter", index, "port"),
-                    f"{checks.shown(port)} is the port of {owner} already; give each meter a port of its own",
-                )
-            owners.setdefault(claim, table.get("name"))
+        if claim is None:
+            continue
+        address = _address(table)
+        others = users.setdefault(claim, [])
+        for name, other in others:
+            if address is None or address == other or other is None:
+                owner = f"meter {checks.shown(name)}" if name else "a meter above"
+                right = "give each meter a port of its own"
+                if address is not None and address == other:
+                    right = "give each an address of its own: server or physical in its section dlms"
+                yield (("meter", index, "port"), f"{checks.shown(port)} is the port of {owner} already; {right}")
+                break
+        others.append((table.get("name"), address))
+
+
+def _address(table: dict[str, Any]) -> str | None:
+    """What tells a meter from others on its bus; None for a meter that shares no port."""
+    if table.get("protocol") != meter.Protocol.DLMS:
+        return None
+    told = table.get("dlms")
+    found = told if isinstance(told, dict) else {}
+    return repr([found.get("server", 1), found.get("physical"), found.get("device_address", "")])
 
 
 def _devices_twice(meters: list[tuple[int, object]], own: object) -> Iterator[_Fault]:

@@ -88,7 +88,7 @@ def test_a_name_that_is_not_there_is_a_key_error() -> None:
 
 def test_the_example_loads_and_so_does_each_line_that_it_comments_out(tmp_path: Path) -> None:
     configuration = load(EXAMPLE)
-    assert [meter.name for meter in configuration.meters] == ["house", "solar"]
+    assert [meter.name for meter in configuration.meters] == ["house", "solar", "flat"]
     assert [emp.name for emp in configuration.emps] == ["demo"]
     whole = tmp_path / "whole.toml"
     whole.write_text(re.sub(r"^# (\w+ = )", r"\1", EXAMPLE.read_text(), flags=re.MULTILINE))
@@ -112,7 +112,7 @@ def test_defaults_that_the_example_shows_are_the_defaults() -> None:
     ("added", "said"),
     [
         ("name = 'House'", "write a name of small letters, digits and -"),
-        ("protocol = 'sml-pol'", 'write "sml-push" or "sml-poll" (did you mean "sml-poll"?)'),
+        ("protocol = 'sml-pol'", 'write "sml-push" or "sml-poll" or "dlms" or "dlms-push" (did you mean "sml-poll"?)'),
         ("port = 'ttyUSB0'", 'write a device such as "/dev/ttyUSB0"'),
         ("port = 'socket://host'", 'write "socket://host:port"'),
         ("port = 'socket://host:99999'", "port 1 to 65535"),

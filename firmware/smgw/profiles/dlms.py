@@ -1,0 +1,160 @@
+"""What a meter profile says about DLMS: the way to the meter, who we are to it, and where the keys are."""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from smgw.cosem.obis import Obis
+from smgw.profiles import checks
+from smgw.profiles.section import Key
+
+
+class Carrier(StrEnum):
+    """What carries APDUs."""
+
+    HDLC = "hdlc"
+    WRAPPER = "wrapper"  # over TCP, mostly port 4059
+    MBUS = "mbus"  # pushes only: the customer interface of Kaifa in Austria
+
+
+class Start(StrEnum):
+    """How a session begins on the line."""
+
+    DIRECT = "direct"
+    MODE_E = "mode-e"  # IEC 62056-21: sign-on at 300 Bd, then HDLC at `baudrate` at most
+
+
+class Authentication(StrEnum):
+    """How we and the meter prove who we are."""
+
+    NONE = "none"
+    LOW = "low"
+    HIGH_MD5 = "high-md5"
+    HIGH_SHA1 = "high-sha1"
+    HIGH_GMAC = "high-gmac"
+    HIGH_SHA256 = "high-sha256"
+    HIGH_ECDSA = "high-ecdsa"
+
+
+class Quirk(StrEnum):
+    """What some meters do differently."""
+
+    OPPOSITE_DEVIATION = "opposite-deviation"  # UTC = local time - deviation
+    DATE_TIME_BOUNDS = "date-time-bounds"  # bounds of a range of the type date-time, not octet-string
+    NO_RELEASE = "no-release"  # stumbles over the release of an association
+    NO_LIST = "no-list"  # agrees to requests with a list and answers them badly
+    GENERAL_CIPHERING = "general-ciphering"  # wants general-glo instead of one tag a service
+    FIXED_BAUD = "fixed-baud"  # mode E: announces another rate and stays where it is
+    WAKE_UP = "wake-up"  # mode E: runs on a battery
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DlmsProfile:
+    """Field and key of the file have the same name."""
+
+    carrier: Carrier = Carrier.HDLC
+    start: Start = Start.DIRECT
+    device_address: str = ""  # mode E, for meters that answer to theirs alone
+    client: int = 16  # our service access point; 16 is the public client
+    server: int = 1  # the logical device; 1 is the management device
+    physical: int | None = None  # HDLC: which of the meters on a bus
+    address_length: int = 0  # HDLC: 1, 2, 4 octets of the server's address; 0: as many as it needs
+    information_length: int = 2030  # HDLC: the longest information field that we offer
+    window: int = 7  # HDLC: the most frames in a row that we offer
+    authentication: Authentication = Authentication.NONE
+    security_suite: int = 0
+    system_title: str = "534d475700000001"  # ours, 16 hex digits
+    encryption_key_file: Path | None = None  # global unicast key, in hex; with it all APDUs are ciphered
+    authentication_key_file: Path | None = None
+    signing_key_file: Path | None = None  # high-ecdsa: ours, PEM
+    meter_key_file: Path | None = None  # high-ecdsa: the meter's public key, PEM
+    counter_object: Obis = Obis(b"\x00\x00\x2b\x01\x00\xff")  # noqa: RUF009 - immutable
+    public_client: int = 16  # who may read that object without keys; 0: nobody
+    association: Obis = Obis(b"\x00\x00\x28\x00\x00\xff")  # noqa: RUF009 - object list, high level security
+    time_zone: str | None = None  # of a meter that does not say its deviation from UTC
+    quirks: tuple[Quirk, ...] = ()
+
+    @property
+    def ciphered(self) -> bool:
+        """True if APDUs are ciphered, which takes `cryptography` and counters."""
+        return self.encryption_key_file is not None
+
+
+_KEY_FILES = ("encryption_key_file", "authentication_key_file", "signing_key_file", "meter_key_file")
+
+
+def _zone(value: object, report: checks.Report) -> str | None:
+    from zoneinfo import ZoneInfo  # only for a meter that needs it
+
+    try:
+        ZoneInfo(value if isinstance(value, str) else "")
+    except (ValueError, OSError, LookupError):
+        report(f'{checks.shown(value)} is no time zone of this system; write "Europe/Berlin"')
+        return None
+    return str(value)
+
+
+KEYS: Mapping[str, Key] = {
+    "carrier": Key(checks.choice(*(one.value for one in Carrier))),
+    "start": Key(checks.choice(*(one.value for one in Start))),
+    "device_address": Key(checks.text("up to 32 letters, digits and blanks", re.compile(r"[A-Za-z0-9 ]{0,32}"))),
+    "client": Key(checks.integer(1, 127)),
+    "server": Key(checks.integer(1, 16_383)),
+    "physical": Key(checks.integer(0, 16_383)),
+    "address_length": Key(checks.choice(1, 2, 4)),
+    "information_length": Key(checks.integer(32, 2030, "octets")),
+    "window": Key(checks.integer(1, 7, "frames")),
+    "authentication": Key(checks.choice(*(one.value for one in Authentication))),
+    "security_suite": Key(checks.choice(0, 1, 2)),
+    "system_title": Key(checks.text("a system title of 16 hex digits", re.compile(r"[0-9A-Fa-f]{16}"))),
+    "encryption_key_file": Key(checks.path),
+    "authentication_key_file": Key(checks.path),
+    "signing_key_file": Key(checks.path),
+    "meter_key_file": Key(checks.path),
+    "counter_object": Key(checks.obis),
+    "public_client": Key(checks.integer(0, 127)),
+    "association": Key(checks.obis),
+    "time_zone": Key(_zone),
+    "quirks": Key(
+        checks.array('an array of quirks, such as ["no-list"]', checks.choice(*(one.value for one in Quirk)))
+    ),
+}
+
+
+def contradictions(values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """(key, text) of each key that is right by itself but not beside the others."""
+    authentication = values.get("authentication", Authentication.NONE)
+    for one, other in (("encryption", "authentication"), ("authentication", "encryption")):
+        if f"{one}_key_file" in values and f"{other}_key_file" not in values:
+            yield f"{one}_key_file", f"ciphering takes two keys; write {other}_key_file too"
+    if authentication == Authentication.HIGH_GMAC and "encryption_key_file" not in values:
+        yield "authentication", "high-gmac takes the keys; write encryption_key_file and authentication_key_file too"
+    if authentication == Authentication.HIGH_ECDSA and not {"signing_key_file", "meter_key_file"} <= set(values):
+        yield "authentication", "high-ecdsa takes two keys; write signing_key_file and meter_key_file too"
+    if values.get("start") == Start.MODE_E and values.get("carrier", Carrier.HDLC) != Carrier.HDLC:
+        yield "start", "mode E leads to HDLC on a serial line; leave it out"
+    if values.get("carrier") == Carrier.WRAPPER:
+        for key in ("physical", "address_length"):
+            if key in values:
+                yield key, "the wrapper has no physical addresses; leave it out"
+    length, physical, server = values.get("address_length"), values.get("physical"), values.get("server", 1)
+    if length in (2, 4) and physical is None:
+        yield "address_length", f"an address of {length} octets has a physical part; write physical too"
+    if length == 1 and physical is not None:
+        yield "address_length", "an address of 1 octet has no physical part; write 2 or 4, or leave it out"
+    if length in (None, 1) and physical is None and server > 127:
+        yield "server", f"{server} does not fit an address of 1 octet; write 127 at most, or physical too"
+    if length == 2 and max(server, physical or 0) > 127:
+        yield "address_length", "2 octets take numbers up to 127; write 4"
+
+
+def build(values: Mapping[str, Any]) -> DlmsProfile:
+    """The profile of checked values."""
+    kinds: dict[str, Callable[[Any], Any]] = {"carrier": Carrier, "start": Start, "authentication": Authentication}
+    filled: dict[str, Any] = {key: kinds[key](value) if key in kinds else value for key, value in values.items()}
+    if "quirks" in filled:
+        filled["quirks"] = tuple(map(Quirk, filled["quirks"]))
+    return DlmsProfile(**filled)
