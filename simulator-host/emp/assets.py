@@ -7,6 +7,7 @@ from smgw.webservice.error import NotFound
 
 _TYPES = {
     "emp.css": "text/css",
+    "emp.svg": "image/svg+xml",
     "curve.js": "text/javascript",
     "uplot/uPlot.iife.min.js": "text/javascript",
     "uplot/uPlot.min.css": "text/css",

@@ -5,6 +5,12 @@
   const box = document.getElementById("plot");
   const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
   const HEIGHT = 340;
+  const width = () => {
+    const style = getComputedStyle(box);
+    return box.clientWidth - parseFloat(style.paddingLeft) - parseFloat(style.paddingRight);
+  };
+  // What was used is compared with nothing used.
+  const fromZero = (plot, low, high) => uPlot.rangeNum(Math.min(low ?? 0, 0), Math.max(high ?? 1, 0), 0.1, true);
 
   // Tick texts for an axis whose days and hours are the zone's: least distance, text, text where year or day changes.
   const day = "\n{YYYY}-{MM}-{DD}";
@@ -27,10 +33,11 @@
     const told = (plot, value, series, index) =>
       index === null || index === undefined ? "–" : curve.value[index] === null ? "missing" : curve.value[index] + unit;
     return {
-      width: box.clientWidth,
+      width: width(),
       height: HEIGHT,
+      padding: [12, 36, 0, 0],
       tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), curve.zone),
-      scales: { x: { min: curve.from, max: curve.to } },
+      scales: { x: { min: curve.from, max: curve.to }, y: curve.as === "interval" ? { range: fromZero } : {} },
       cursor: { drag: { x: true, y: false } },
       axes: [
         { ...axis(), values: TICKS, space: 70 },
@@ -131,7 +138,7 @@
     const curve = await answer.json();
     let plot = draw(curve);
     new ResizeObserver(() => {
-      if (box.clientWidth !== plot.width) plot.setSize({ width: box.clientWidth, height: HEIGHT });
+      if (width() !== plot.width) plot.setSize({ width: width(), height: HEIGHT });
     }).observe(box);
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
       plot.destroy();
