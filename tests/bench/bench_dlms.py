@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "firmware"), str(ROOT / "tests" / "support"), str(Path(__file__).parent)]
@@ -133,7 +133,7 @@ class Replay:
         self._talk(meter, link, client, client.associate(), keep=False)
         self._talk(meter, link, client, client.stream(profile(YEAR)), keep=True)
 
-    def _talk(self, meter: Meter, link: Link | Wrapper, client: Client, events: list, *, keep: bool) -> None:
+    def _talk(self, meter: Meter, link: Link | Wrapper, client: Client, events: list[Any], *, keep: bool) -> None:
         waiting = self._sent(link, client, events)
         while waiting:
             answer = meter.carry(waiting)
@@ -142,7 +142,7 @@ class Replay:
             waiting = self._sent(link, client, link.receive(answer, 0.0)) if answer else b""
 
     @staticmethod
-    def _sent(link: Link | Wrapper, client: Client, events: list) -> bytes:
+    def _sent(link: Link | Wrapper, client: Client, events: list[Any]) -> bytes:
         octets = b""
         for event in events:
             if isinstance(event, Transmit):
