@@ -1,4 +1,4 @@
-"""The same message again and again: said at once, then ever more seldom, with the number of those kept back.
+"""The same message again and again: said at once, a few times, then ever more seldom, with the number kept back.
 
 A head that hangs by a thread must not fill a card (seen in the field: a log file of 2 GB, one line).
 """
@@ -10,7 +10,9 @@ from collections.abc import Callable
 
 from smgw.board.events import FIELDS
 
-#: A message that repeats is kept back for the first of these, then for twice as long, up to the last. Seconds.
+#: So many in the first hush pass: a head that is unplugged and plugged in again while somebody watches.
+PASSED_AT_FIRST = 3
+#: Then a message that repeats is kept back, for the first of these, then for twice as long, up to the last. Seconds.
 FIRST_HUSH, LONGEST_HUSH = 10.0, 3600.0
 #: Messages remembered; a device with more than these in an hour has other worries.
 _REMEMBERED = 512
@@ -21,11 +23,12 @@ _Key = tuple[str, ...]
 class _Repeated:
     """One message's history."""
 
-    __slots__ = ("hush", "kept_back", "last", "until")
+    __slots__ = ("hush", "kept_back", "last", "passes", "until")
 
     def __init__(self, now: float) -> None:
         self.hush = FIRST_HUSH
         self.until = now + FIRST_HUSH
+        self.passes = PASSED_AT_FIRST - 1
         self.kept_back = 0
         self.last: logging.LogRecord | None = None
 
@@ -58,6 +61,10 @@ class Collapse(logging.Handler):
         key = _key(record)
         seen = self._seen.get(key)
         if seen is not None and now < seen.until:
+            if seen.passes:
+                seen.passes -= 1
+                self._target.handle(record)
+                return
             seen.kept_back += 1
             seen.last = record
             record.exc_info = None  # the first one told it, and it holds whole frames

@@ -27,6 +27,7 @@ _COMMANDS = {
     "deliver": "deliver now what waits; --again also what an EMP refused",
     "dump": "print the telegrams in a file, or those that a port receives, as a readable tree or as JSON",
 }
+_DAEMONS = ("lmn", "wan")
 _DESCRIPTION = """\
 Smart meter gateway. Reads meters, keeps every reading with its time and quality, delivers it to market participants.
 
@@ -57,13 +58,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return int(parsed.run(parsed))
     except SmgwError as error:
-        print(f"smgw {parsed.command}: {error}", file=sys.stderr)
+        _tell(parsed.command, error)
         return USAGE_ERROR
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
         sys.stderr.close()  # nobody reads what we print, such as after `| head`
         return 1
+
+
+def _tell(command: str, error: SmgwError) -> None:
+    """One line on stderr; of a daemon under systemd an entry of the journal, which can be looked for."""
+    from smgw.board.journal import goes_to_journal
+
+    if goes_to_journal() and command in _DAEMONS:
+        import logging
+
+        logging.getLogger(__name__).error("smgw %s: %s", command, error, extra={"event": "start-refused"})
+    else:
+        print(f"smgw {command}: {error}", file=sys.stderr)
 
 
 def common_arguments(parser: argparse.ArgumentParser) -> None:
