@@ -12,6 +12,7 @@ from smgw.sml.crc import Crc
 
 from smsim import style
 from smsim.days import utc_of_local
+from smsim.dlms.config import LineConfig, lines
 from smsim.errors import ConfigError
 from smsim.faults import FIELDS, MOST_ONE_IN, MOST_SECONDS, Fault, Kind, counted
 from smsim.meter import MeterSpec
@@ -49,6 +50,7 @@ class Config(NamedTuple):
 
     time: TimeLapse
     meters: tuple[MeterConfig, ...]
+    dlms: tuple[LineConfig, ...] = ()
 
 
 def default_config() -> Config:
@@ -74,10 +76,14 @@ def parse(text: str, file: str = "configuration") -> Config:
     whole = document(text, file)
     time = _time(whole.table("simulator"))
     meters = _meters(whole)
+    dlms = lines(whole)
     whole.finish()
-    if not meters:
+    if not meters and not dlms:
         raise ConfigError(file, None, "meter", "there is none", "give each meter a section [[meter]]")
-    return Config(time, meters)
+    names = Counter([meter.spec.name for meter in meters] + [meter.spec.name for line in dlms for meter in line.meters])
+    if twice := next((name for name, count in names.items() if count > 1), None):
+        raise ConfigError(file, None, "name", f"{twice!r} is there twice", "give each meter a name of its own")
+    return Config(time, meters, dlms)
 
 
 def _time(section: Section) -> TimeLapse:

@@ -88,6 +88,10 @@ class PtyLine:
         except OSError as error:
             raise PortError(port, f"the link cannot be made: {error.strerror}", "name a folder you may write") from None
 
+    def fileno(self) -> int:
+        """The descriptor of the master end, for a line that is read as well."""
+        return self._master
+
     def has_reader(self) -> bool:
         """True while somebody has the other end open. Whatever a reader sends is taken and dropped."""
         events = self._poll.poll(0)

@@ -11,6 +11,7 @@ from smgw.cosem.units import symbol
 
 from smsim.config import Config, MeterConfig
 from smsim.days import utc_offset_s
+from smsim.dlms.line import DlmsLine
 from smsim.faults import Fault, Faults, Kind
 from smsim.limits import allow_files
 from smsim.meter import Meter
@@ -68,6 +69,7 @@ class Simulator:
         self.config = config
         self._elapsed_ms = elapsed_ms or _stopwatch()
         self.meters = [self._meter(meter, listen) for meter in config.meters]
+        self.lines = [DlmsLine(line, config.time, self._elapsed_ms, listen) for line in config.dlms]
         self._tasks: list[asyncio.Task[None]] = []
         self._timers: list[asyncio.TimerHandle] = []
 
@@ -77,19 +79,22 @@ class Simulator:
 
     async def start(self) -> list[str]:
         """Open every port and begin; one line for people per meter. PortError or LimitError if one cannot be opened."""
-        allow_files(sum(meter.open_files for meter in self.meters))
+        allow_files(sum(meter.open_files for meter in self.meters) + sum(line.open_files for line in self.lines))
         lines = []
         try:
             for meter in self.meters:
                 meter.port = await meter.driver.start()
                 spec = meter.config.spec
                 lines.append(f"meter {spec.name} ({spec.device}, {meter.how}) on {meter.port}")
+            for line in self.lines:
+                lines += await line.start()
         except BaseException:
             await self.stop()
             raise
         loop = asyncio.get_running_loop()
         pushers = [meter.driver for meter in self.meters if isinstance(meter.driver, Pusher)]
         runs = [meter.driver.run() for meter in self.meters if isinstance(meter.driver, Service)]
+        runs += [line.run() for line in self.lines]
         if pushers:
             runs.append(Pacer(pushers).run())
         self._tasks = [loop.create_task(run) for run in runs]
@@ -117,6 +122,8 @@ class Simulator:
             task.cancel()
         for meter in self.meters:
             meter.driver.close()
+        for line in self.lines:
+            line.close()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await asyncio.sleep(0)  # the sessions that were cut off end here
         self._tasks = []
@@ -134,7 +141,8 @@ class Simulator:
             "simulated_start": legal_time(self.config.time.start_utc_s),
             "simulated_time": self.simulated_time,
             "seconds_per_quarter_hour": self.config.time.seconds_per_quarter_hour,
-            "meters": [_meter_report(meter) for meter in self.meters],
+            "meters": [_meter_report(meter) for meter in self.meters]
+            + [report for line in self.lines for report in line.report()],
         }
 
     def summary(self) -> list[str]:
@@ -143,6 +151,9 @@ class Simulator:
         for meter in self.meters:
             counts = ", ".join(f"{value} {name.replace('_', ' ')}" for name, value in meter.driver.counts().items())
             lines.append(f"meter {meter.config.spec.name}: {counts}")
+        for line in self.lines:
+            counts = ", ".join(f"{value} {name}" for name, value in line.counts().items())
+            lines.append(f"line {line.port}: {counts}")
         return lines
 
 

@@ -8,6 +8,7 @@ from smgw.iec62056 import ChangeBaud, Responder, SignedOn
 from smsim.dlms.faults import DlmsFaults
 from smsim.dlms.station import Station
 
+_REACTION_S = 0.2  # before a meter answers to its sign-on: the least that most have
 _SESSION_S = 60.0  # without a link for so long, the meter waits for its sign-on again
 _AFTER_DISC_S = 5.0  # and after this, where a link was ended: time to make another
 
@@ -24,14 +25,18 @@ class Bus:
         self.faults = faults
         self._sign_on = sign_on() if sign_on else None
         self._idle_since = 0.0
+        self._answers: list[Out] = []  # to the sign-on, once the reaction time is over
+        self._answers_at = 0.0
 
     def receive(self, data: bytes, now: float) -> list[Out]:
         """Take octets of the line."""
         out: list[Out] = [Transmit(data)] if self.faults.echo else []
         if self._sign_on is not None and not self._sign_on.signed_on:
             answers = self._sign_on.receive(data)
+            self._answers += [answer for answer in answers if not isinstance(answer, SignedOn)]
+            self._answers_at = now + _REACTION_S
             self._idle_since = now
-            return out + [answer for answer in answers if not isinstance(answer, SignedOn)]
+            return out
         before = self._linked
         for station in self.stations:
             out += self._harmed(station.receive(data, now))
@@ -40,6 +45,8 @@ class Bus:
     def deadline(self, now: float) -> float | None:
         """When `expire` is due."""
         dues = [due for station in self.stations if (due := station.deadline(now)) is not None]
+        if self._answers:
+            dues.append(self._answers_at)
         if self._sign_on is not None and self._sign_on.signed_on and not self._linked:
             dues.append(self._idle_since + _SESSION_S)
         return min(dues, default=None)
@@ -48,6 +55,8 @@ class Bus:
         """Do what is due."""
         before = self._linked
         out: list[Out] = []
+        if self._answers and now >= self._answers_at:
+            out, self._answers = self._answers, []
         for station in self.stations:
             out += self._harmed(station.expire(now))
         return out + self._after(before, now)

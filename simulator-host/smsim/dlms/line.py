@@ -1,0 +1,194 @@
+"""A running line of DLMS meters: opens its port, serves whoever connects, and counts."""
+
+import asyncio
+import logging
+import os
+import socket
+from collections.abc import Callable
+from typing import Any
+
+from smgw.cosem.units import symbol
+from smgw.hdlc import Transmit
+from smgw.iec62056 import Responder
+
+from smsim.dlms.association import Associations
+from smsim.dlms.bus import Bus, Out
+from smsim.dlms.channel import Channel, Gone, TcpChannel, TtyChannel
+from smsim.dlms.config import LineConfig
+from smsim.dlms.device import Device
+from smsim.dlms.station import Station
+from smsim.errors import PortError
+from smsim.ports import LOOPBACK, TcpPort
+from smsim.timelapse import TimeLapse
+
+MOST_CLIENTS = 32
+
+log = logging.getLogger(__name__)
+
+
+class DlmsLine:
+    """One line with its meters. `listen` is where TCP ports without an address of their own are."""
+
+    def __init__(
+        self, config: LineConfig, lapse: TimeLapse, elapsed_ms: Callable[[], int], listen: str | None = None
+    ) -> None:
+        self.config = config
+        self.faults = config.faults
+        self.port = str(config.port)
+        self.devices = [Device(meter.spec, lapse, elapsed_ms) for meter in config.meters]
+        self._associations = [
+            Associations(device, meter.clients, logical_device=meter.framing.address.upper, max_pdu=meter.max_pdu)
+            for device, meter in zip(self.devices, config.meters, strict=True)
+        ]
+        self.faults.begin(" ".join(f"{device.spec.device} {device.spec.seed}" for device in self.devices))
+        self._listen = listen
+        self._server: asyncio.Server | None = None
+        self._channel: Channel | None = None
+        self._sessions: set[asyncio.Task[None]] = set()
+        self._buses: list[Bus] = []
+        self._done = {"requests": 0, "associations": 0}
+
+    @property
+    def open_files(self) -> int:
+        """How many files its port keeps open, with one client."""
+        return 2
+
+    @property
+    def how(self) -> str:
+        """How its meters are read, for people."""
+        if self.config.wrapper:
+            return "DLMS, wrapper"
+        return "DLMS, HDLC after sign-on (mode E)" if self.config.sign_on else "DLMS, HDLC"
+
+    async def start(self) -> list[str]:
+        """Open the port; a line for people per meter. PortError."""
+        port = self.config.port
+        if isinstance(port, TcpPort):
+            self.port = await self._listen_at(port)
+        else:
+            baud = self.config.baud
+            self._channel = TtyChannel(port, baud, heeds_speed=self.config.sign_on is not None)
+            if self.config.sign_on is not None:
+                self._channel.change_baud(300)
+        return [
+            f"meter {meter.spec.name} ({meter.spec.device}, {self.how}, address {meter.framing.address}) on {self.port}"
+            for meter in self.config.meters
+        ]
+
+    async def run(self) -> None:
+        """Serve until cancelled."""
+        if self._channel is not None:
+            await self._converse(self._channel)
+        else:
+            await asyncio.Event().wait()
+
+    async def _listen_at(self, port: TcpPort) -> str:
+        host = (port.host or self._listen or LOOPBACK).strip("[]")
+        try:
+            self._server = await asyncio.start_server(self._accept, host, port.port)
+        except OSError as error:
+            reason = os.strerror(error.errno) if error.errno and error.errno > 0 else str(error)
+            raise PortError(f"tcp:{host}:{port.port}", f"cannot listen: {reason}", "name another port") from None
+        number = self._server.sockets[0].getsockname()[1]
+        return str(TcpPort(number, f"[{host}]" if ":" in host else host))
+
+    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        if len(self._sessions) >= MOST_CLIENTS or task is None:
+            log.warning("%s: more than %d clients; one turned away", self.port, MOST_CLIENTS)
+            writer.transport.abort()
+            return
+        writer.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._sessions.add(task)
+        channel = TcpChannel(reader, writer)
+        try:
+            await self._converse(channel)
+        finally:
+            self._sessions.discard(task)
+            channel.close()
+
+    async def _converse(self, channel: Channel) -> None:
+        """One connection, or the line itself, until it is gone."""
+        bus = self._new_bus()
+        self._buses.append(bus)
+        loop = asyncio.get_running_loop()
+        try:
+            while True:
+                now = loop.time()
+                due = bus.deadline(now)
+                data = await channel.read(None if due is None else max(0.0, due - now))
+                now = loop.time()
+                await self._do(channel, bus.receive(data, now) if data else bus.expire(now))
+        except Gone:
+            log.debug("%s: closed by the other side", self.port)
+        finally:
+            self._buses.remove(bus)
+            self._count(bus)
+
+    @staticmethod
+    async def _do(channel: Channel, out: list[Out]) -> None:
+        for event in out:
+            if isinstance(event, Transmit):
+                await channel.write(event.octets)
+            else:
+                channel.change_baud(event.baudrate)
+
+    def _new_bus(self) -> Bus:
+        stations = [
+            Station(device, associations, meter.framing, self.faults)
+            for device, associations, meter in zip(self.devices, self._associations, self.config.meters, strict=True)
+        ]
+        return Bus(stations, self.faults, self._responder if self.config.sign_on else None)
+
+    def _responder(self) -> Responder:
+        sign_on = self.config.sign_on
+        assert sign_on is not None
+        return Responder(
+            sign_on.identification, device_address=sign_on.device_address, confirmation=sign_on.confirmation
+        )
+
+    def _count(self, bus: Bus) -> None:
+        for station in bus.stations:
+            self._done["requests"] += station.requests
+            self._done["associations"] += station.associated
+
+    def counts(self) -> dict[str, int]:
+        """What was answered."""
+        counts = dict(self._done)
+        for station in (station for bus in self._buses for station in bus.stations):
+            counts["requests"] += station.requests
+            counts["associations"] += station.associated
+        return counts
+
+    def report(self) -> list[dict[str, Any]]:
+        """Each meter with what its registers show; whole numbers, as on the wire."""
+        return [
+            {
+                "name": device.spec.name,
+                "device": str(device.spec.device),
+                "port": self.port,
+                "faults": self.faults.names(),
+                **self.counts(),
+                "registers": [
+                    {
+                        "obis": str(row.register.obis),
+                        "value": value,
+                        "scaler": row.register.scaler,
+                        "unit": row.register.unit,
+                        "symbol": symbol(row.register.unit),
+                    }
+                    for row, value in device.values()
+                ],
+            }
+            for device in self.devices
+        ]
+
+    def close(self) -> None:
+        """Close the port, cut clients off."""
+        if self._server is not None:
+            self._server.close()
+        for session in self._sessions:
+            session.cancel()
+        if self._channel is not None:
+            self._channel.close()
+            self._channel = None
