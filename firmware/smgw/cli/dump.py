@@ -8,9 +8,8 @@ import sys
 import time
 from collections.abc import Iterable, Iterator
 from io import FileIO
-from itertools import chain
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Protocol
 
 from smgw.cli.sml_dump import Printer
 from smgw.ports import LineSettings, PortError, open_port
@@ -18,7 +17,7 @@ from smgw.sml.crc import Crc
 from smgw.sml.file import find_messages
 from smgw.sml.messages import Message, OpenResponse
 from smgw.sml.telegram import Telegram, TelegramReader
-from smgw.sml.transport import START, START_V2, Refused
+from smgw.sml.transport import START, START_V2
 
 _PIECE = 65_536
 _EPILOG = """\
@@ -26,15 +25,19 @@ examples:
   smgw dump sml /dev/ttyUSB0            live, until Ctrl-C
   smgw dump sml capture.bin --json      one JSON object a delivered telegram
   smgw dump sml - < capture.bin         from standard input
+  smgw dump dlms /dev/ttyUSB0 --baudrate 2400 --parity E
+  smgw dump dlms push.hex --key meter.key --authentication-key meter.auth
 
 A port is anything pyserial opens: a device, socket://host:port, spy://...
+DLMS is found in HDLC frames, M-Bus, the wrapper of TCP, or alone; in raw octets or in a text of hex digits.
+A key is 32 or 64 hex digits in a file that only you can read (chmod 600).
 Exit code 0 if any telegram was delivered, 1 if none, 2 for a wrong command or an unreadable file.
 """
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Protocol and source."""
-    parser.add_argument("protocol", choices=("sml",), help="the protocol the meter speaks")
+    parser.add_argument("protocol", choices=("sml", "dlms"), help="the protocol the meter speaks")
     parser.add_argument("source", metavar="FILE|PORT", help="a file of raw octets, a port, or - for standard input")
     parser.add_argument("--json", action="store_true", help="one JSON object a delivered telegram, a line each")
     parser.add_argument("--baudrate", type=_speed, default=9600, help="of a serial port (default %(default)s)")
@@ -43,6 +46,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--seconds", type=_seconds, default=0, metavar="S", help="listen for S seconds (default: no end)"
     )
+    for option, what in (("--key", "an encryption key"), ("--authentication-key", "an authentication key")):
+        parser.add_argument(
+            option,
+            type=Path,
+            action="append",
+            default=[],
+            metavar="FILE",
+            help=f"dlms: a file of mode 0600 with {what} in hex; may be given several times",
+        )
     parser.epilog = _EPILOG
 
 
@@ -74,7 +86,7 @@ _seconds.__name__ = "number of seconds"
 
 def run(arguments: argparse.Namespace) -> int:
     """Print telegrams as they come, the sum at the end on stderr."""
-    printer = Printer(as_json=arguments.json, most=arguments.count)
+    printer = _dlms(arguments) if arguments.protocol == "dlms" else _Sml(arguments)
     try:
         _print(arguments, printer)
     except KeyboardInterrupt:
@@ -91,15 +103,72 @@ def run(arguments: argparse.Namespace) -> int:
     return 0 if printer.delivered else 1
 
 
-def _print(arguments: argparse.Namespace, printer: Printer) -> None:
+class _Dump(Protocol):
+    """What prints one protocol."""
+
+    delivered: int
+
+    @property
+    def enough(self) -> bool: ...
+
+    def receive(self, data: bytes) -> bool: ...
+
+    def finish(self) -> None: ...
+
+    def summary(self) -> None: ...
+
+
+def _dlms(arguments: argparse.Namespace) -> _Dump:
+    from smgw.cli import dlms_dump  # only where it is asked for
+
+    keys = dlms_dump.Keys.of(arguments.key, arguments.authentication_key)
+    return dlms_dump.Printer(keys, as_json=arguments.json, most=arguments.count, live=_is_port(arguments.source))
+
+
+class _Sml(Printer):
+    """SML: telegrams, or bare messages where no octets begin a telegram."""
+
+    def __init__(self, arguments: argparse.Namespace) -> None:
+        super().__init__(as_json=arguments.json, most=arguments.count)
+        self._reader = TelegramReader()
+        self._held = bytearray()  # of a file, from the first octet until a start is seen
+        self._started = _is_port(arguments.source)
+
+    def receive(self, data: bytes) -> bool:
+        """Print what these octets complete; True if there was anything."""
+        if not self._started:
+            searched = max(0, len(self._held) - len(START))
+            self._held += data
+            if self._held.find(START, searched) < 0 and self._held.find(START_V2, searched) < 0:
+                return False
+            self._started, data = True, bytes(self._held)
+            self._held.clear()
+        events = self._reader.receive(data)
+        self.take(events)
+        return bool(events)
+
+    def finish(self) -> None:
+        """No more octets come."""
+        if self._started:
+            self.take(self._reader.finish())
+        else:
+            for telegram in _without_transport(find_messages(bytes(self._held))):
+                self.take([telegram])
+
+
+def _print(arguments: argparse.Namespace, printer: _Dump) -> None:
     source = arguments.source
     if source == "-":
         _from_octets(_pieces(sys.stdin.buffer), printer)
-    elif "://" in source or (Path(source).exists() and stat.S_ISCHR(Path(source).stat().st_mode)):
+    elif _is_port(source):
         _from_port(arguments, printer)
     else:
         with Path(source).open("rb", buffering=0) as file:
             _from_octets(_pieces(file), printer)
+
+
+def _is_port(source: str) -> bool:
+    return "://" in source or (Path(source).exists() and stat.S_ISCHR(Path(source).stat().st_mode))
 
 
 def _pieces(file: BinaryIO | FileIO) -> Iterator[bytes]:
@@ -108,23 +177,12 @@ def _pieces(file: BinaryIO | FileIO) -> Iterator[bytes]:
         yield piece
 
 
-def _from_octets(pieces: Iterator[bytes], printer: Printer) -> None:
-    held = bytearray()  # from the first octet until a start is seen
+def _from_octets(pieces: Iterator[bytes], printer: _Dump) -> None:
     for piece in pieces:
-        searched = max(0, len(held) - len(START))
-        held += piece
-        if held.find(START, searched) >= 0 or held.find(START_V2, searched) >= 0:
-            break
-    else:
-        for telegram in _without_transport(find_messages(bytes(held))):
-            printer.take([telegram])
-        return
-    reader = TelegramReader()
-    for piece in chain((bytes(held),), pieces):
-        printer.take(reader.receive(piece))
+        printer.receive(piece)
         if printer.enough:
             return
-    printer.take(reader.finish())
+    printer.finish()
 
 
 def _without_transport(found: Iterable[tuple[Message, Crc]]) -> Iterator[Telegram]:
@@ -141,17 +199,14 @@ def _without_transport(found: Iterable[tuple[Message, Crc]]) -> Iterator[Telegra
         yield Telegram(messages, family)
 
 
-def _from_port(arguments: argparse.Namespace, printer: Printer) -> None:
-    reader = TelegramReader()
+def _from_port(arguments: argparse.Namespace, printer: _Dump) -> None:
     ends = time.monotonic() + arguments.seconds if arguments.seconds else None
     silent_since = time.monotonic()
     with open_port(arguments.source, LineSettings(arguments.baudrate, 8, arguments.parity, 1)) as port:
         while not printer.enough and (ends is None or time.monotonic() < ends):
             if port.wait(1.0 if ends is None else max(0.0, min(1.0, ends - time.monotonic()))):
                 port.gather(0.05)
-                events: list[Telegram | Refused] = reader.receive(port.read())
-                printer.take(events)
-                if events:
+                if printer.receive(port.read()):
                     silent_since = time.monotonic()
             if time.monotonic() - silent_since > 10:
                 print(

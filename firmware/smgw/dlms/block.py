@@ -53,31 +53,31 @@ class PushedBlocks:
     """
 
     def __init__(self) -> None:
-        self._pieces: dict[Hashable, list[bytes]] = {}
+        self._begun: dict[Hashable, tuple[int, bytearray]] = {}  # number of the last block, and what came so far
 
     def __bool__(self) -> bool:
         """True while blocks have come, and not the last."""
-        return bool(self._pieces)
+        return bool(self._begun)
 
     def add(self, block: GeneralBlock, source: Hashable) -> bytes | None:
         """The APDU once its last block is there; BlockError. `source` tells the senders of one line apart."""
-        pieces = self._pieces.pop(source, [])
+        number, octets = self._begun.pop(source, (0, bytearray()))
         if block.number == 1:
-            pieces = []
-        if block.number != len(pieces) + 1:
-            raise BlockError(f"block {block.number} of an APDU where block {len(pieces) + 1} was to come")
-        pieces.append(block.piece)
-        if sum(map(len, pieces)) > _MOST:
+            number, octets = 0, bytearray()
+        if block.number != number + 1:
+            raise BlockError(f"block {block.number} of an APDU where block {number + 1} was to come")
+        octets += block.piece
+        if len(octets) > _MOST:
             raise BlockError(f"an APDU of more than {_MOST} octets in blocks")
         if block.last:
-            return b"".join(pieces)
-        if len(self._pieces) >= _MOST_SOURCES:
-            self._pieces.clear()
-        self._pieces[source] = pieces
+            return bytes(octets)
+        if len(self._begun) >= _MOST_SOURCES:
+            self._begun.clear()
+        self._begun[source] = block.number, octets
         return None
 
     def clear(self) -> list[int]:
         """Begin anew; how many octets of each unfinished APDU are dropped."""
-        lost = [sum(map(len, pieces)) for pieces in self._pieces.values()]
-        self._pieces.clear()
+        lost = [len(octets) for _, octets in self._begun.values()]
+        self._begun.clear()
         return lost

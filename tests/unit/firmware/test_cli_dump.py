@@ -222,10 +222,10 @@ def test_wrong_arguments_are_usage_and_exit_code_2(arguments: list[str]) -> None
 
 def test_another_protocol_is_refused_with_those_there_are() -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "smgw", "dump", "dlms", "-"], input=b"", capture_output=True, env=ENVIRONMENT
+        [sys.executable, "-m", "smgw", "dump", "m-bus", "-"], input=b"", capture_output=True, env=ENVIRONMENT
     )
     assert done.returncode == 2
-    assert b"sml" in done.stderr
+    assert b"'sml', 'dlms'" in done.stderr
 
 
 def test_after_as_many_telegrams_as_asked_for_it_ends() -> None:

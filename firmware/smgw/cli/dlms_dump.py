@@ -1,0 +1,233 @@
+"""DLMS on a line: frames, APDUs and what they hold as a tree for people, one JSON object an APDU for programs."""
+
+import json
+import re
+import sys
+from collections.abc import Sequence
+from itertools import product
+from pathlib import Path
+from typing import NamedTuple
+
+from smgw.cli.dlms_stream import Event, Item, Stream
+from smgw.cli.dlms_tree import Message, as_object, data_lines, lines, title
+from smgw.dlms.acse import AARE_TAG, AARQ_TAG, RLRE_TAG, RLRQ_TAG, Aare, Aarq, Release
+from smgw.dlms.apdu import decode_apdu
+from smgw.dlms.block import GeneralBlock, PushedBlocks
+from smgw.dlms.envelope import PLAIN_TAG, Ciphered
+from smgw.dlms.get import GetResponse, GetResponseBlock
+from smgw.dlms.results import DataAccessResult
+from smgw.errors import RemoteProtocolError, SmgwError
+from smgw.hdlc.events import FrameRefused
+from smgw.profiles.password import read_password
+
+_KEY = re.compile(rb"(?:[0-9a-fA-F]{32}){1,2}")
+_AUTHENTICATED = 0x10
+_SUITE = 0x0F
+_DEEPEST = 5  # APDUs inside APDUs: block, cipher, cipher, and what is in them
+_LONGEST = 16 << 20  # octets of a value in blocks
+#: Tags of ciphered APDUs that only a client sends.
+_FROM_CLIENT = frozenset(tag for tag, plain in PLAIN_TAG.items() if plain in (0x01, 0xC0, 0xC1, 0xC3))
+
+
+class KeyFileError(SmgwError):
+    """A key file without a key. The text never holds any of its content."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(f"{path}: its first line must be a key of 32 or 64 hex digits")
+        self.path = path
+
+
+class Keys(NamedTuple):
+    """The keys that may open what is ciphered. They do not show in any text."""
+
+    encryption: tuple[bytes, ...] = ()
+    authentication: tuple[bytes, ...] = ()
+
+    def __repr__(self) -> str:
+        return f"Keys({len(self.encryption)} and {len(self.authentication)})"
+
+    @classmethod
+    def of(cls, encryption: Sequence[Path], authentication: Sequence[Path]) -> "Keys":
+        """Read the files; PasswordFileError if one is not private, KeyFileError if it holds no key."""
+        return cls(tuple(map(_read_key, encryption)), tuple(map(_read_key, authentication)))
+
+    def open(self, ciphered: Ciphered, system_title: bytes) -> bytes:
+        """The plain text; RemoteProtocolError if no key opens it."""
+        if not self.encryption:
+            raise RemoteProtocolError("ciphered; --key names the file of a key")
+        if ciphered.security_control & _AUTHENTICATED and not self.authentication:
+            raise RemoteProtocolError("ciphered with authentication; --authentication-key names the file of its key")
+        from smgw.dlms import security  # `cryptography` only where something is to be opened
+
+        number = ciphered.security_control & _SUITE
+        if number not in list(security.Suite):
+            raise RemoteProtocolError(f"ciphered with security suite {number}; known are 0 to 2")
+        suite = security.Suite(number)
+        wrong = RemoteProtocolError(f"none of the keys is one of security suite {suite.value}")
+        for encryption, authentication in product(self.encryption, self.authentication or (b"",)):
+            if len(encryption) != suite.key_length:
+                continue
+            try:
+                keys = security.Keys.of(suite, encryption, authentication or bytes(suite.key_length))
+                text = security.unseal(keys, system_title, ciphered.octets).text
+                decode_apdu(text)
+            except SmgwError as error:
+                wrong = RemoteProtocolError(f"not opened by any of the keys: {error}")
+                continue
+            return text
+        raise wrong
+
+
+def _read_key(path: Path) -> bytes:
+    digits = read_password(path, Path()).strip()
+    if not _KEY.fullmatch(digits):
+        raise KeyFileError(path)
+    return bytes.fromhex(digits.decode())
+
+
+class Printer:
+    """Prints what is delivered to stdout, what is refused to stderr, and counts both."""
+
+    def __init__(self, keys: Keys, *, as_json: bool, most: int = 0, live: bool = False) -> None:
+        self._stream = Stream(live=live)
+        self._keys = keys
+        self._as_json = as_json
+        self._most = most
+        self._blocks = PushedBlocks()
+        self._values: dict[str, tuple[int, bytearray]] = {}  # of a long GET, by who answers: last block, octets
+        self._titles: dict[bool, bytes] = {}  # system titles: True is the client's
+        self.delivered = 0
+        self.refused = 0
+        self.frames = 0
+
+    @property
+    def enough(self) -> bool:
+        """True once as many as were asked for have been printed."""
+        return bool(self._most) and self.delivered >= self._most
+
+    def receive(self, data: bytes) -> bool:
+        """Print what these octets complete; True if there was anything."""
+        return self._take(self._stream.receive(data))
+
+    def finish(self) -> None:
+        """No more octets come."""
+        self._take(self._stream.finish())
+        for octets in self._blocks.clear():
+            self._refuse("the last blocks of an APDU did not come", octets)
+
+    def summary(self) -> None:
+        """Frames seen, APDUs delivered, refused."""
+        print(f"{self.frames} frames seen, {self.delivered} APDUs delivered, {self.refused} refused", file=sys.stderr)
+
+    def _take(self, events: Sequence[Event]) -> bool:
+        for event in events:
+            if self.enough:
+                break
+            if isinstance(event, FrameRefused):
+                self._refuse(event.reason, event.octets)
+            else:
+                self._item(event)
+        return bool(events)
+
+    def _refuse(self, reason: str, octets: int) -> None:
+        self.refused += 1
+        print(f"refused: {octets} octets: {reason}", file=sys.stderr)
+
+    def _item(self, item: Item) -> None:
+        self.frames += 1
+        if not self._as_json:
+            print(item.head, flush=True)
+        for octets in item.apdus:
+            try:
+                whole = self._apdu(octets, item.sender, 1)
+            except RemoteProtocolError as error:
+                self._refuse(str(error), len(octets))
+                continue
+            self.delivered += whole
+            if self.enough:
+                break
+
+    def _apdu(self, octets: bytes, sender: str, depth: int) -> bool:
+        """Print an APDU and what is inside; True if it is whole, False for a block that is not the last."""
+        if depth > _DEEPEST:
+            raise RemoteProtocolError("APDUs in APDUs, too deep")
+        apdu = _decode(octets)
+        inner, value = None, None
+        if isinstance(apdu, GeneralBlock):
+            self._line(title(apdu), depth)
+            inner = self._blocks.add(apdu, sender)
+            if inner is None:
+                return False
+        elif isinstance(apdu, Ciphered):
+            self._line(title(apdu), depth)
+            inner = self._keys.open(apdu, self._title(apdu))
+        if inner is not None:
+            return self._apdu(inner, sender, depth + 1)
+        if isinstance(apdu, GetResponseBlock):
+            value = self._value(apdu, sender)
+            if value is None:
+                self._line(title(apdu), depth)
+                return False
+        self._whole(apdu, depth, value)
+        if isinstance(apdu, Aarq | Aare | Release):
+            self._association(apdu, sender, depth)
+        return True
+
+    def _whole(self, apdu: Message, depth: int, value: bytes | None) -> None:
+        if self._as_json:
+            shown = GetResponse(0, value) if value is not None else apdu
+            print(json.dumps(as_object(shown)), flush=True)
+            return
+        below = list(lines(apdu) if value is None else data_lines(value))  # all of it, or an error before any
+        self._line(title(apdu), depth)
+        for line in below:
+            self._line(line, depth + 1)
+
+    def _association(self, apdu: Aarq | Aare | Release, sender: str, depth: int) -> None:
+        if isinstance(apdu, Aarq) and apdu.calling_title:
+            self._titles[True] = apdu.calling_title
+        if isinstance(apdu, Aare) and apdu.responding_title:
+            self._titles[False] = apdu.responding_title
+        if not apdu.user_information:
+            return
+        try:
+            self._apdu(apdu.user_information, sender, depth + 1)
+        except RemoteProtocolError as error:
+            self._line(f"user information not read: {error}", depth + 1)
+
+    def _title(self, apdu: Ciphered) -> bytes:
+        """The system title of who ciphered it: in the APDU, else in the association that was seen."""
+        found = apdu.system_title or self._titles.get(apdu.tag in _FROM_CLIENT)
+        if found is None:
+            raise RemoteProtocolError("ciphered in an association whose beginning, with the system titles, is not here")
+        return found
+
+    def _value(self, apdu: GetResponseBlock, sender: str) -> bytes | None:
+        """The value of a long GET, once its last block is there."""
+        number, octets = self._values.pop(sender, (0, bytearray()))
+        if isinstance(apdu.result, DataAccessResult):
+            raise RemoteProtocolError(f"a long GET ended at block {apdu.block_number}: {apdu.result.words}")
+        if apdu.block_number == 1:
+            number, octets = 0, bytearray()
+        if apdu.block_number != number + 1 or len(octets) > _LONGEST:
+            raise RemoteProtocolError(f"block {apdu.block_number} of a long GET, whose other blocks are not all here")
+        octets += apdu.result
+        if apdu.last:
+            return bytes(octets)
+        self._values[sender] = apdu.block_number, octets
+        return None
+
+    def _line(self, text: str, depth: int) -> None:
+        if not self._as_json:
+            print(f"{'  ' * depth}{text}", flush=True)
+
+
+def _decode(octets: bytes) -> Message:
+    if octets[:1] == bytes((AARQ_TAG,)):
+        return Aarq.decode(octets)
+    if octets[:1] == bytes((AARE_TAG,)):
+        return Aare.decode(octets)
+    for tag in (RLRQ_TAG, RLRE_TAG):
+        if octets[:1] == bytes((tag,)):
+            return Release.decode(octets, tag)
+    return decode_apdu(octets)

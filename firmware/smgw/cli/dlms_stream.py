@@ -1,0 +1,231 @@
+"""What carries DLMS, found out from the octets: HDLC, M-Bus, the wrapper, or APDUs alone; raw or as text in hex."""
+
+import re
+from typing import NamedTuple
+
+from smgw.dlms.apdu import decode_apdu
+from smgw.dlms.cursor import ApduError
+from smgw.dlms.mbus import MBusListener, MBusPush
+from smgw.errors import RemoteProtocolError
+from smgw.hdlc.control import CONTROLS, Kind
+from smgw.hdlc.events import FrameRefused
+from smgw.hdlc.frame import Frame, FrameDecoder, Refused
+from smgw.hdlc.llc import COMMAND, RESPONSE, split
+from smgw.hdlc.parameters import decode_parameters
+from smgw.hdlc.segments import Assembly
+
+_HEX = re.compile(rb"(?:[0-9a-fA-F][0-9a-fA-F][\s:,]*)*", re.ASCII)
+_DIGITS = re.compile(rb"[0-9a-fA-F\s:,]+")
+_TEXT = re.compile(rb"[\t\n\r\x20-\x7e]*")
+_WRAPPER = b"\x00\x01"
+_WRAPPER_HEAD = 8
+_HELD = 1 << 20  # octets kept while it is not known what carries them
+_MOST_STATIONS = 64
+_ASSOCIATION = (0x60, 0x61, 0x62, 0x63)
+
+
+class Item(NamedTuple):
+    """One frame, as a line says it, and the APDUs that it completed. `sender` tells the stations of one line apart."""
+
+    head: str
+    apdus: tuple[bytes, ...]
+    sender: str
+
+
+Event = Item | FrameRefused
+
+
+class Stream:
+    """Takes the octets of a file or a port in pieces of any size, gives frames.
+
+    Of a file, `finish` says what was wrong if nothing was found; of a port (`live`), there may never be an end.
+    """
+
+    def __init__(self, *, live: bool = False) -> None:
+        self._live = live
+        self._text: bool | None = False if live else None  # not known before there are octets
+        self._line = b""  # of a text, begun and not ended
+        self._number = 0
+        self._units: list[bytes] = []  # lines of a text, or all octets: what may be APDUs alone
+        self._held = 0
+        self._hdlc = _Hdlc()
+        self._mbus = MBusListener()
+        self._wrapped = _Wrapped()
+        self._found: _Hdlc | MBusListener | _Wrapped | None = None
+        self._refused: list[FrameRefused] = []  # by HDLC, for as long as it may be something else
+
+    def receive(self, data: bytes) -> list[Event]:
+        """Take octets, return the frames that they completed."""
+        if self._text is None and data:
+            self._text = is_hex(data)
+        return self._lines(data, last=False) if self._text else self._octets(data)
+
+    def finish(self) -> list[Event]:
+        """No more octets come."""
+        events: list[Event] = self._lines(b"", last=True) if self._text else []
+        if self._found is None and self._units:
+            octets = b"".join(self._units)
+            alone = [_alone(unit) for unit in (self._units if self._text else [octets])]
+            if all(alone):
+                return events + [item for item in alone if item is not None]
+        if isinstance(self._found, _Wrapped | MBusListener):
+            return events + _items(self._found.finish())
+        last = self._hdlc.finish()
+        return events + list[Event](self._refused) + last
+
+    def _lines(self, data: bytes, *, last: bool) -> list[Event]:
+        *lines, self._line = (self._line + data).split(b"\n")
+        if last and self._line:
+            lines.append(self._line)
+            self._line = b""
+        events: list[Event] = []
+        for line in lines:
+            self._number += 1
+            digits = line.partition(b"#")[0].strip()
+            if not _HEX.fullmatch(digits):
+                events.append(FrameRefused(f"line {self._number} is not made of pairs of hex digits", len(line)))
+                continue
+            events += self._octets(bytes.fromhex(re.sub(rb"[\s:,]", b"", digits).decode()))
+        return events
+
+    def _octets(self, data: bytes) -> list[Event]:
+        if not data:
+            return []
+        if self._found is not None:
+            return _items(self._found.receive(data))
+        self._held += len(data)
+        if self._held <= _HELD:
+            self._units.append(data)
+        for carrier in (self._wrapped, self._hdlc, self._mbus):
+            events = _items(carrier.receive(data))
+            if any(isinstance(event, Item) for event in events):
+                self._found = carrier
+                self._units.clear()
+                return events
+            if carrier is self._hdlc:
+                self._refused += [event for event in events if isinstance(event, FrameRefused)]
+        told, self._refused = (self._refused, []) if self._live else ([], self._refused)
+        return list[Event](told)
+
+
+def is_hex(data: bytes) -> bool:
+    """True if these octets, all that is known of a file, are a text whose first line holds hex digits.
+
+    Comments stand behind `#`. Frames and APDUs have octets that no text has.
+    """
+    if not data.isascii() or not _TEXT.fullmatch(data):
+        return False
+    lines = (line.partition(b"#")[0].strip() for line in data.split(b"\n"))
+    return _DIGITS.fullmatch(next((line for line in lines if line), b"")) is not None
+
+
+def _items(events: "list[Event] | list[MBusPush | FrameRefused]") -> list[Event]:
+    return [
+        Item(f"M-Bus from {event.source} to {event.destination}", (event.apdu,), f"{event.source}")
+        if isinstance(event, MBusPush)
+        else event
+        for event in events
+    ]
+
+
+def _alone(octets: bytes) -> Item | None:
+    """An APDU without a frame, with or without an LLC header."""
+    header = octets[:3] if octets[:3] in (COMMAND, RESPONSE) else b""
+    apdu = octets[len(header) :]
+    if apdu[:1] and apdu[0] not in _ASSOCIATION:
+        try:
+            decode_apdu(apdu)
+        except ApduError:
+            return None
+    return Item("LLC without a frame" if header else "APDU without a frame", (apdu,), "") if apdu else None
+
+
+class _Hdlc:
+    """Frames, and the APDUs in their segments."""
+
+    def __init__(self) -> None:
+        self._decoder = FrameDecoder()
+        self._assemblies: dict[tuple[str, str], Assembly] = {}
+
+    def receive(self, data: bytes) -> list[Event]:
+        return self._take(self._decoder.receive(data))
+
+    def finish(self) -> list[Event]:
+        events = self._take(self._decoder.finish())
+        for (source, _), assembly in self._assemblies.items():
+            if assembly.partial:
+                events.append(FrameRefused(f"an APDU from {source} lacks its last segments", assembly.clear()))
+        return events
+
+    def _take(self, found: list[Frame | Refused]) -> list[Event]:
+        events: list[Event] = []
+        for frame in found:
+            if isinstance(frame, Refused):
+                events.append(FrameRefused(frame.reason, frame.octets))
+            else:
+                events += self._frame(frame)
+        return events
+
+    def _frame(self, frame: Frame) -> list[Event]:
+        source, destination = str(frame.source), str(frame.destination)
+        control = CONTROLS[frame.control]
+        ends = f"from {source} to {destination}"
+        if control is None:
+            return [Item(f"HDLC {frame.control:02x} {ends}: no kind of frame that DLMS has", (), source)]
+        head = f"HDLC {control.kind.name} {ends}{_numbers(control.kind, control.sent, control.received)}"
+        if control.kind in (Kind.SNRM, Kind.UA):
+            return [Item(head + _agreed(frame.information), (), source)]
+        if control.kind not in (Kind.I, Kind.UI) or not frame.information:
+            return [Item(head, (), source)]
+        head += f", {len(frame.information)} octets{', a segment' if frame.segmented else ''}"
+        if len(self._assemblies) >= _MOST_STATIONS:
+            self._assemblies.clear()
+        assembly = self._assemblies.setdefault((source, destination), Assembly())
+        try:
+            whole = assembly.add(frame.information, more=frame.segmented)
+        except RemoteProtocolError as error:
+            return [Item(head, (), source), FrameRefused(str(error), len(frame.information))]
+        return [Item(head, tuple(split(whole or b"")), source)]
+
+
+def _numbers(kind: Kind, sent: int, received: int) -> str:
+    if kind is Kind.I:
+        return f", number {sent}, awaits {received}"
+    return f", awaits {received}" if kind in (Kind.RR, Kind.RNR) else ""
+
+
+def _agreed(information: bytes) -> str:
+    transmit, receive, window_transmit, window_receive = decode_parameters(information)
+    return f", sends {transmit} octets and {window_transmit} frames, takes {receive} and {window_receive}"
+
+
+class _Wrapped:
+    """Wrappers from the first octet on: nothing but their version tells them from other octets."""
+
+    def __init__(self) -> None:
+        self._buffer = b""
+        self._wrong = False
+
+    def receive(self, data: bytes) -> list[Event]:
+        if self._wrong:
+            return []
+        self._buffer += data
+        events: list[Event] = []
+        while len(self._buffer) >= _WRAPPER_HEAD:
+            end = _WRAPPER_HEAD + int.from_bytes(self._buffer[6:8], "big")
+            if not self._buffer.startswith(_WRAPPER):
+                self._wrong = True
+                self._buffer = b""
+                break
+            if len(self._buffer) < end:
+                break
+            source, destination = (int.from_bytes(self._buffer[place : place + 2], "big") for place in (2, 4))
+            head = f"wrapper from {source} to {destination}, {end - _WRAPPER_HEAD} octets"
+            events.append(Item(head, (self._buffer[_WRAPPER_HEAD:end],), str(source)))
+            self._buffer = self._buffer[end:]
+        return events
+
+    def finish(self) -> list[Event]:
+        if self._wrong or not self._buffer:
+            return [FrameRefused("no wrapper of version 1 begins here", 0)] if self._wrong else []
+        return [FrameRefused("a wrapper is cut off before its end", len(self._buffer))]

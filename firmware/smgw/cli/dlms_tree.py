@@ -1,0 +1,254 @@
+"""APDUs of DLMS as lines for people and as values for JSON. What a request writes to a meter is never shown."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from smgw.cosem import Data, DataType, MeterTime, Obis, plain
+from smgw.cosem.units import symbol
+from smgw.dlms import acse
+from smgw.dlms.acse import Aare, Aarq, ApplicationContext, AssociationResult, Diagnostic, ProviderDiagnostic, Release
+from smgw.dlms.action import ActionRequest, ActionResponse, ActionResponseWithList
+from smgw.dlms.apdu import Apdu
+from smgw.dlms.axdr import decode
+from smgw.dlms.block import GeneralBlock
+from smgw.dlms.conformance import Conformance
+from smgw.dlms.date_time import SIZE as DATE_TIME_SIZE
+from smgw.dlms.date_time import DateTime
+from smgw.dlms.descriptors import INVOKE_ID, Attribute, Selection
+from smgw.dlms.envelope import Ciphered
+from smgw.dlms.exception import ConfirmedServiceError, ExceptionResponse
+from smgw.dlms.get import GetRequest, GetRequestWithList, GetResponse, GetResponseBlock, GetResponseWithList, Result
+from smgw.dlms.initiate import InitiateRequest, InitiateResponse
+from smgw.dlms.notify import DataNotification, EventNotification
+from smgw.dlms.push_list import PushedList, PushedValue, PushListError, read_push
+from smgw.dlms.results import DataAccessResult
+from smgw.dlms.set import SetRequest, SetResponse, SetResponseLastBlock
+
+Message = Apdu | Aarq | Aare | Release
+_HIDDEN = "what it hands over is not shown, since it may be a secret"
+_PUSHES = (DataNotification, EventNotification)
+
+
+def title(apdu: Message) -> str:
+    """The first line of an APDU."""
+    name = type(apdu).__name__
+    for kind, words in _TITLES.items():
+        if isinstance(apdu, kind):
+            return f"{name}{words(apdu)}"
+    invoke = getattr(apdu, "invoke", None)
+    return name if invoke is None else f"{name}{_invoke(apdu)}"
+
+
+def _invoke(apdu: Any) -> str:
+    return f"  {apdu.invoke & INVOKE_ID}"
+
+
+def _of(attribute: Attribute, selection: Selection | None = None) -> str:
+    chosen = "" if selection is None else f", selector {selection.selector}"
+    return f"class {attribute.class_id}  {attribute.obis}  {attribute.number}{chosen}"
+
+
+def _conformance(conformance: Conformance) -> str:
+    return " ".join(flag.name.lower().replace("_", "-") for flag in conformance if flag.name)
+
+
+def _aare(apdu: Aare) -> str:
+    source = ProviderDiagnostic if apdu.by_provider else Diagnostic
+    title = f", title {apdu.responding_title.hex()}" if apdu.responding_title else ""
+    return f"  {acse.named(AssociationResult, apdu.result)}, {acse.named(source, apdu.diagnostic)}{title}"
+
+
+def _aarq(apdu: Aarq) -> str:
+    title = f", title {apdu.calling_title.hex()}" if apdu.calling_title else ""
+    mechanism = apdu.mechanism.name.lower().replace("_", "-")
+    return f"  {acse.named(ApplicationContext, apdu.context)}, mechanism {mechanism}{title}"
+
+
+def _ciphered(apdu: Ciphered) -> str:
+    sender = "" if apdu.system_title is None else f"  by {apdu.system_title.hex()}"
+    return f" {apdu.tag:02x}{sender}  security {apdu.security_control:02x}, counter {apdu.invocation_counter}"
+
+
+def _exception(apdu: ExceptionResponse) -> str:
+    counter = "" if apdu.invocation_counter is None else f", the meter expects {apdu.invocation_counter}"
+    return f"  {apdu.state_error.words}: {apdu.service_error.words}{counter}"
+
+
+def _general_block(apdu: GeneralBlock) -> str:
+    return f"  {apdu.number}{', the last' if apdu.last else ''}, {len(apdu.piece)} octets"
+
+
+_TITLES: dict[type[Any], Callable[[Any], str]] = {
+    Aarq: _aarq,
+    Aare: _aare,
+    Ciphered: _ciphered,
+    ExceptionResponse: _exception,
+    ConfirmedServiceError: lambda apdu: f"  {apdu.words}",
+    GeneralBlock: _general_block,
+    GetRequest: lambda apdu: f"{_invoke(apdu)}  {_of(apdu.attribute, apdu.selection)}",
+    SetRequest: lambda apdu: f"{_invoke(apdu)}  {_of(apdu.attribute, apdu.selection)}; {_HIDDEN}",
+    SetResponse: lambda apdu: f"{_invoke(apdu)}  {apdu.result.words}",
+    SetResponseLastBlock: lambda apdu: f"{_invoke(apdu)}  {apdu.result.words}",
+    ActionRequest: lambda apdu: f"{_invoke(apdu)}  {_of(apdu.method)}; {_HIDDEN}",
+    ActionResponse: lambda apdu: f"{_invoke(apdu)}  {apdu.outcome.result.words}",
+    GetResponseBlock: lambda apdu: f"{_invoke(apdu)}  block {apdu.block_number}{', the last' if apdu.last else ''}",
+    DataNotification: lambda apdu: f"  {apdu.invoke & 0xFFFFFF}{time_text(apdu.date_time)}",
+    EventNotification: lambda apdu: f"  {_of(apdu.attribute)}{time_text(apdu.date_time or b'')}",
+    InitiateRequest: lambda apdu: f"  takes {apdu.max_pdu_size} octets; {_conformance(apdu.conformance)}",
+    InitiateResponse: lambda apdu: f"  takes {apdu.max_pdu_size} octets; {_conformance(apdu.conformance)}",
+}
+
+
+def time_text(octets: bytes) -> str:
+    """A date-time behind other words, or nothing."""
+    return f"  {DateTime.read(octets)}" if len(octets) == DATE_TIME_SIZE else ""
+
+
+def lines(apdu: Message) -> Iterator[str]:
+    """What stands below the first line; RemoteProtocolError if data in it are none."""
+    if isinstance(apdu, _PUSHES):
+        yield from _push(apdu)
+    elif isinstance(apdu, GetRequestWithList):
+        yield from (_of(attribute, selection) for attribute, selection in apdu.attributes)
+    elif isinstance(apdu, GetResponse):
+        yield from _result(apdu.result)
+    elif isinstance(apdu, GetResponseWithList):
+        for result in apdu.results:
+            yield from _result(result)
+    elif isinstance(apdu, ActionResponse | ActionResponseWithList):
+        outcomes = (apdu.outcome,) if isinstance(apdu, ActionResponse) else apdu.outcomes
+        for outcome in outcomes:
+            if outcome.returned is not None:
+                yield from _result(outcome.returned)
+
+
+def _result(result: Result) -> Iterator[str]:
+    if isinstance(result, DataAccessResult):
+        yield result.words
+    else:
+        yield from data_lines(result)
+
+
+def data_lines(octets: bytes) -> Iterator[str]:
+    """A value as a tree; octets behind it are told of."""
+    value, end = decode(octets)
+    yield from _data(value)
+    if end < len(octets):
+        yield f"note: {len(octets) - end} octets behind the data"
+
+
+def _data(data: Data) -> Iterator[str]:
+    value = data.value
+    name = data.type.name.lower().replace("_", "-")
+    if isinstance(value, tuple):
+        yield f"{name} of {len(value)}"
+        for member in value:
+            yield from (f"  {line}" for line in _data(member))
+    else:
+        yield f"{name} {shown(data)}".rstrip()
+
+
+def shown(data: Data) -> str:
+    """A value as a person reads it; octets also as the name, time or text that they are."""
+    value = data.value
+    if value is None:
+        return ""
+    if not isinstance(value, bytes):
+        return str(value) if isinstance(value, int) else repr(value)
+    if len(value) == 6 and value[5] == 0xFF:
+        return f"{value.hex()}  {Obis(value)}"
+    if len(value) == DATE_TIME_SIZE:
+        return f"{value.hex()}  {DateTime.read(value)}"
+    if data.type is DataType.OCTET_STRING and value and value.isascii() and value.decode().isprintable():
+        return f"{value.hex()}  {value.decode()!r}"
+    return value.hex()
+
+
+def _push(apdu: DataNotification | EventNotification) -> Iterator[str]:
+    try:
+        found = read_push(apdu)
+    except PushListError:
+        yield from data_lines(apdu.body if isinstance(apdu, DataNotification) else apdu.value)
+        return
+    device = found.device()
+    head = [found.way.value, found.version, None if device is None else f"meter {device.decode('latin-1')!r}"]
+    yield ", ".join(word for word in head if word)
+    for one in found.values:
+        yield f"  {one.obis!s:<20} {_measured(one)}"
+
+
+def _measured(one: PushedValue) -> str:
+    if isinstance(one.value.value, int):
+        number = f"{plain(one.value.value, one.scaler)} {symbol(one.unit)}".rstrip()
+        return number if one.scaler is not None else f"{number}  (scaler not said)"
+    if isinstance(one.value.value, tuple):
+        return f"{one.value.type.name.lower()} of {len(one.value.value)}"
+    return shown(one.value)
+
+
+def as_object(apdu: Message) -> dict[str, Any]:
+    """An APDU for JSON: integers unscaled, octets as hex, lists as lists; RemoteProtocolError as `lines`."""
+    found: dict[str, Any] = {"apdu": type(apdu).__name__}
+    if isinstance(apdu, _PUSHES):
+        found |= _push_object(apdu)
+    elif isinstance(apdu, GetRequest):
+        found["object"] = _attribute_object(apdu.attribute)
+    elif isinstance(apdu, GetRequestWithList):
+        found["objects"] = [_attribute_object(attribute) for attribute, _ in apdu.attributes]
+    elif isinstance(apdu, GetResponse):
+        found |= _result_object(apdu.result)
+    elif isinstance(apdu, GetResponseWithList):
+        found["results"] = [_result_object(result) for result in apdu.results]
+    elif isinstance(apdu, SetRequest):
+        found["object"] = _attribute_object(apdu.attribute)
+    elif isinstance(apdu, ActionRequest):
+        found["object"] = _attribute_object(apdu.method)
+    else:
+        found["text"] = title(apdu).removeprefix(type(apdu).__name__).strip()
+    return found
+
+
+def _attribute_object(attribute: Attribute) -> dict[str, Any]:
+    return {"class_id": attribute.class_id, "obis": str(attribute.obis), "attribute": attribute.number}
+
+
+def _result_object(result: Result) -> dict[str, Any]:
+    if isinstance(result, DataAccessResult):
+        return {"refused": result.words}
+    return {"data": json_value(decode(result)[0])}
+
+
+def json_value(data: Data) -> Any:
+    """As on the wire: integers unscaled, octets as hex, lists as lists."""
+    if isinstance(data.value, tuple):
+        return [json_value(member) for member in data.value]
+    return data.value.hex() if isinstance(data.value, bytes) else data.value
+
+
+def _push_object(apdu: DataNotification | EventNotification) -> dict[str, Any]:
+    try:
+        found: PushedList = read_push(apdu)
+    except PushListError:
+        body = apdu.body if isinstance(apdu, DataNotification) else apdu.value
+        return {"time": (apdu.date_time or b"").hex() or None, "data": json_value(decode(body)[0])}
+    device = found.device()
+    return {
+        "device": None if device is None else device.hex(),
+        "time": _time_hex(found.meter_time),
+        "version": found.version,
+        "values": [
+            {
+                "obis": str(one.obis),
+                "class_id": one.class_id,
+                "attribute": one.attribute,
+                "unit": one.unit,
+                "scaler": one.scaler,
+                "value": json_value(one.value),
+            }
+            for one in found.values
+        ],
+    }
+
+
+def _time_hex(time: MeterTime | None) -> str | None:
+    return None if time is None else time.octets.hex()

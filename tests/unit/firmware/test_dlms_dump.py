@@ -1,0 +1,390 @@
+"""`smgw dump dlms` as a user would start it, and its tree in this process."""
+
+import json
+import os
+import pty
+import subprocess
+import sys
+import threading
+import tty
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from captures import OWN
+from dlms_captures import SAMPLE_KEY, dlms_capture
+from dlms_strategies import apdus
+from hypothesis import given
+from hypothesis import strategies as st
+from smgw.cli.dlms_dump import Keys, Printer
+from smgw.cli.dlms_stream import Item, Stream
+from smgw.cosem import Data, DataType, Obis, octet_string
+from smgw.dlms import axdr, security
+from smgw.dlms.acse import RLRQ_TAG, Aare, Aarq, Release
+from smgw.dlms.action import ActionRequest
+from smgw.dlms.apdu import Apdu
+from smgw.dlms.block import GeneralBlock
+from smgw.dlms.conformance import Conformance
+from smgw.dlms.descriptors import Attribute
+from smgw.dlms.envelope import Ciphered
+from smgw.dlms.exception import ExceptionResponse
+from smgw.dlms.get import GetRequest, GetRequestWithList, GetResponse, GetResponseBlock, GetResponseWithList
+from smgw.dlms.hls import Mechanism
+from smgw.dlms.initiate import InitiateRequest, InitiateResponse
+from smgw.dlms.notify import DataNotification
+from smgw.dlms.results import DataAccessResult, ServiceError, StateError
+from smgw.dlms.set import SetRequest
+from smgw.dlms.wrapper import encode_wrapper
+from smgw.hdlc.address import Address
+from smgw.hdlc.control import Control, Kind
+from smgw.hdlc.frame import encode_frame
+from smgw.hdlc.llc import RESPONSE
+from smgw.hdlc.parameters import LinkParameters
+
+FIRMWARE = Path(__file__).parents[3] / "firmware"
+COMMAND = [sys.executable, "-m", "smgw", "dump", "dlms"]
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(FIRMWARE)}
+AMSHAN = OWN / "dlms" / "amshan"
+ENERGY = Attribute(3, Obis.parse("1.8.0"), 2)
+CLIENT, METER = Address(16), Address(1, 17)
+CLIENT_TITLE, METER_TITLE = b"SMGW\x00\x00\x00\x01", b"LGZ\x00\x00\x00\x00\x02"
+
+
+def dump(*arguments: object, octets: bytes | None = None) -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run(
+        [*COMMAND, *map(str, arguments)], input=octets or b"", capture_output=True, env=ENVIRONMENT, timeout=60
+    )
+
+
+class Printed:
+    """What the printer said, in this process."""
+
+    def __init__(self, capture: pytest.CaptureFixture[str]) -> None:
+        self._capture = capture
+
+    def of(self, octets: bytes, keys: Keys = Keys(), *, as_json: bool = False) -> tuple[str, str]:  # noqa: B008
+        printer = Printer(keys, as_json=as_json)
+        printer.receive(octets)
+        printer.finish()
+        printer.summary()
+        captured = self._capture.readouterr()
+        return captured.out, captured.err
+
+
+@pytest.fixture
+def printed(capsys: pytest.CaptureFixture[str]) -> Printed:
+    return Printed(capsys)
+
+
+def wrapped(*apdus: bytes) -> bytes:
+    return b"".join(encode_wrapper(16, 1, apdu) for apdu in apdus)
+
+
+def test_the_tree_shows_names_values_and_units(tmp_path: Path) -> None:
+    done = dump(AMSHAN / "kaifa_no_list_3_llc.bin")
+    text = done.stdout.decode()
+    assert done.returncode == 0
+    assert "DataNotification  0  2020-01-25 14:00:10" in text
+    assert "places, KFM_001, meter '6970631402614476'" in text
+    assert "1-0:31.7.0*255       14.571 A" in text
+    assert "1-0:1.8.0*255        79591144 Wh" in text
+    assert done.stderr.decode() == "1 frames seen, 1 APDUs delivered, 0 refused\n"
+
+
+def test_json_has_exactly_the_keys_programs_rely_on() -> None:
+    done = dump(AMSHAN / "aidon_no_list_3_llc.bin", "--json")
+    (line,) = done.stdout.splitlines()
+    found = json.loads(line)
+    assert list(found) == ["apdu", "device", "time", "version", "values"]
+    assert found["device"] == b"7359992892587665".hex()
+    assert found["values"][9] == {
+        "obis": "1-0:32.7.0*255", "class_id": 3, "attribute": 2, "unit": 35, "scaler": -1, "value": 2276,
+    }  # fmt: skip
+
+
+def test_a_stuffed_frame_is_refused_and_stderr_says_why() -> None:
+    done = dump(AMSHAN / "hdlc_stuffed_frame_short_info.bin")
+    assert (done.returncode, done.stdout) == (1, b"")
+    reason, summary = done.stderr.decode().splitlines()
+    assert "octets are stuffed" in reason
+    assert summary == "0 frames seen, 0 APDUs delivered, 1 refused"
+
+
+def test_a_text_of_hex_digits_is_read_like_the_octets(tmp_path: Path) -> None:
+    name = AMSHAN / "hdlc_frame_with_escape_character_in_info.bin"
+    digits = name.read_bytes().hex(" ", 1)
+    text = tmp_path / "push.hex"
+    text.write_text(f"# a push of an Aidon\n{digits[:60]}\n{digits[60:]}   # its end\n\n")
+    assert dump(text).stdout == dump(name).stdout
+    assert dump("-", octets=text.read_bytes()).stdout == dump(name).stdout
+
+
+def test_lines_of_hex_without_frames_are_an_apdu_each(printed: Printed) -> None:
+    text = "\n".join(
+        (GetRequest(0xC1, ENERGY).encode().hex(), GetResponse(0xC1, b"\x06\x00\x00\x12\xab").encode().hex())
+    )
+    out, err = printed.of(text.encode())
+    assert out.splitlines() == [
+        "APDU without a frame",
+        "  GetRequest  1  class 3  1-0:1.8.0*255  2",
+        "APDU without a frame",
+        "  GetResponse  1",
+        "    double-long-unsigned 4779",
+    ]
+    assert err == "2 frames seen, 2 APDUs delivered, 0 refused\n"
+
+
+def test_a_line_that_is_no_hex_is_named(printed: Printed) -> None:
+    _, err = printed.of(b"c001c100\n" * 30_000 + b"c0 0x\n")
+    assert "line 30001 is not made of pairs of hex digits" in err
+
+
+def test_a_link_and_its_segments_are_shown(printed: Printed) -> None:
+    answer = RESPONSE + GetResponse(0xC1, axdr.encode(octet_string(bytes(40)))).encode()
+    poll = Control(Kind.SNRM, True).encode()
+    octets = b"".join(
+        (
+            encode_frame(METER, CLIENT, poll, LinkParameters.of(2030, 7).encode()),
+            encode_frame(CLIENT, METER, Control(Kind.UA, True).encode()),
+            encode_frame(CLIENT, METER, Control(Kind.I, True, 0, 1).encode(), answer[:30], segmented=True),
+            encode_frame(METER, CLIENT, Control(Kind.RR, True, 0, 1).encode()),
+            encode_frame(CLIENT, METER, Control(Kind.I, True, 1, 1).encode(), answer[30:]),
+        )
+    )
+    out, err = printed.of(octets)
+    assert out.splitlines() == [
+        "HDLC SNRM from 16 to 1/17, sends 2030 octets and 7 frames, takes 2030 and 7",
+        "HDLC UA from 1/17 to 16, sends 128 octets and 1 frames, takes 128 and 1",
+        "HDLC I from 1/17 to 16, number 0, awaits 1, 30 octets, a segment",
+        "HDLC RR from 16 to 1/17, awaits 1",
+        "HDLC I from 1/17 to 16, number 1, awaits 1, 19 octets",
+        "  GetResponse  1",
+        f"    octet-string {bytes(40).hex()}",
+    ]
+    assert err == "5 frames seen, 1 APDUs delivered, 0 refused\n"
+
+
+def test_no_password_challenge_key_or_written_value_is_ever_shown(printed: Printed) -> None:
+    secret = b"12345678secret!!"
+    request = InitiateRequest(Conformance.GET, 1024, dedicated_key=secret).encode()
+    octets = wrapped(
+        Aarq(1, request, Mechanism.LOW, secret, CLIENT_TITLE).encode(),
+        SetRequest(0xC1, ENERGY, axdr.encode(octet_string(secret))).encode(),
+        ActionRequest(0xC1, ENERGY, axdr.encode(octet_string(secret))).encode(),
+    )
+    out, err = printed.of(octets)
+    assert "Aarq  logical names (1), mechanism low, title 534d475700000001" in out
+    assert "InitiateRequest  takes 1024 octets; get" in out
+    for text in (out, err, printed.of(octets, as_json=True)[0]):
+        assert secret.decode() not in text
+        assert secret.hex() not in text
+
+
+def test_a_long_get_is_put_together(printed: Printed) -> None:
+    value = axdr.encode(octet_string(b"a value of several blocks"))
+    blocks = [value[begin : begin + 10] for begin in range(0, len(value), 10)]
+    octets = wrapped(
+        *[
+            GetResponseBlock(0xC1, number == len(blocks), number, block).encode()
+            for number, block in enumerate(blocks, 1)
+        ]
+    )
+    out, err = printed.of(octets)
+    assert out.splitlines()[-1].endswith("'a value of several blocks'")
+    assert "3 frames seen, 1 APDUs delivered, 0 refused" in err
+    _, err = printed.of(wrapped(GetResponseBlock(0xC1, True, 2, b"ab").encode()))
+    assert "block 2 of a long GET, whose other blocks are not all here" in err
+
+
+def test_answers_and_refusals_are_shown_in_words(printed: Printed) -> None:
+    octets = wrapped(
+        Aare(1, 13, b"", responding_title=METER_TITLE).encode(),
+        Aare(0, 0, InitiateResponse(Conformance.GET, 500).encode()).encode(),
+        GetRequestWithList(0xC1, ((ENERGY, None),)).encode(),
+        GetResponseWithList(0xC1, (b"\x11\x05", DataAccessResult.OBJECT_UNDEFINED)).encode(),
+        ExceptionResponse(StateError(1), ServiceError(6), 503).encode(),
+        GetResponse(0xC1, bytes.fromhex("0101 0202 0906 0100010800ff 1105 02")).encode(),
+        Release().encode(RLRQ_TAG),
+    )
+    out, _ = printed.of(octets)
+    for line in (
+        "  Aare  rejected permanent (1), authentication failure (13), title 4c5a",
+        "    InitiateResponse  takes 500 octets; get",
+        "    class 3  1-0:1.8.0*255  2",
+        "    object-undefined",
+        "  ExceptionResponse  service-not-allowed: invocation-counter-error, the meter expects 503",
+        "        octet-string 0100010800ff  1-0:1.8.0*255",
+        "    note: 1 octets behind the data",
+        "  Release",
+    ):
+        assert line[:60].replace("4c5a", METER_TITLE.hex()[:4]) in out
+
+
+def keys_for(printed_with: bytes = SAMPLE_KEY, authentication: bytes | None = None) -> Keys:
+    return Keys((printed_with,), (authentication,) if authentication else ())
+
+
+def test_a_ciphered_session_is_opened_with_the_titles_of_its_association(printed: Printed) -> None:
+    keys = security.Keys.of(security.Suite(0), SAMPLE_KEY, SAMPLE_KEY)
+    both = security.Protection.BOTH
+    request = security.seal(keys, both, CLIENT_TITLE, 1, GetRequest(0xC1, ENERGY).encode())
+    answer = security.seal(keys, both, METER_TITLE, 1, GetResponse(0xC1, b"\x11\x05").encode())
+    sealed = wrapped(Ciphered(0xC8, request).encode(), Ciphered(0xCC, answer).encode())
+    association = wrapped(
+        Aarq(3, b"", Mechanism.HIGH_GMAC, b"challenge", CLIENT_TITLE).encode(),
+        Aare(0, 14, b"", responding_title=METER_TITLE).encode(),
+    )
+    out, err = printed.of(association + sealed, keys_for(SAMPLE_KEY, SAMPLE_KEY))
+    assert "    GetRequest  1  class 3  1-0:1.8.0*255  2\n" in out
+    assert "      unsigned 5\n" in out
+    _, err = printed.of(sealed, keys_for(SAMPLE_KEY, SAMPLE_KEY))
+    assert "ciphered in an association whose beginning, with the system titles, is not here" in err
+    _, err = printed.of(association + sealed, keys_for())
+    assert "--authentication-key names the file of its key" in err
+    _, err = printed.of(association + sealed, keys_for(bytes(16), SAMPLE_KEY))
+    assert "not opened by any of the keys" in err
+    _, err = printed.of(association + sealed, keys_for(bytes(32), SAMPLE_KEY))
+    assert "none of the keys is one of security suite 0" in err
+
+
+def key_file(directory: Path, text: str, mode: int = 0o600) -> Path:
+    path = directory / "meter.key"
+    path.write_text(text)
+    path.chmod(mode)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("operator-docs/tinetz_kaifa_mbus_dlms.bin", "1-0:1.8.0*255        9108 Wh"),
+        ("smartmeter-datacollector/lg_e570_encrypted_valid_data.bin", "1-1:1.8.0*255        862055 Wh"),
+    ],
+)
+def test_a_ciphered_push_is_opened_by_a_key_from_a_private_file(tmp_path: Path, name: str, value: str) -> None:
+    octets = dlms_capture(name)
+    done = dump("-", "--key", key_file(tmp_path, SAMPLE_KEY.hex() + "\n"), octets=octets)
+    assert value in done.stdout.decode()
+    assert done.returncode == 0
+    without = dump("-", octets=octets)
+    assert without.returncode == 1
+    assert "ciphered; --key names the file of a key" in without.stderr.decode()
+
+
+@pytest.mark.parametrize(
+    ("text", "mode", "reason"),
+    [
+        (SAMPLE_KEY.hex(), 0o644, "has mode 0644, so others can use it; make it private: chmod 600"),
+        ("no key", 0o600, "its first line must be a key of 32 or 64 hex digits"),
+        (SAMPLE_KEY.hex()[:-1], 0o600, "its first line must be a key of 32 or 64 hex digits"),
+    ],
+)
+def test_a_key_file_that_is_not_private_or_holds_no_key_is_refused_unread(
+    tmp_path: Path, text: str, mode: int, reason: str
+) -> None:
+    done = dump("-", "--key", key_file(tmp_path, text, mode))
+    assert done.returncode == 2
+    assert reason in done.stderr.decode()
+    assert SAMPLE_KEY.hex()[:8] not in done.stderr.decode()
+    assert done.stderr.count(b"\n") == 1
+
+
+def test_keys_do_not_show() -> None:
+    assert SAMPLE_KEY.hex() not in repr(Keys((SAMPLE_KEY,)))
+    assert repr(SAMPLE_KEY) not in repr(Keys((SAMPLE_KEY,)))
+
+
+@pytest.mark.parametrize("source", ["/nowhere/capture.bin", "/"])
+def test_a_file_that_cannot_be_read_is_one_line(source: str) -> None:
+    done = dump(source)
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert done.stderr.decode().startswith(f"smgw dump: {source}: ")
+    assert done.stderr.count(b"\n") == 1
+
+
+def test_an_empty_file_has_nothing() -> None:
+    done = dump("-")
+    assert (done.returncode, done.stdout) == (1, b"")
+    assert done.stderr.decode() == "0 frames seen, 0 APDUs delivered, 0 refused\n"
+
+
+def test_a_port_is_listened_to_until_there_is_enough() -> None:
+    master, slave = pty.openpty()
+    try:
+        tty.setraw(slave)
+        frame = (AMSHAN / "hdlc_frame_with_escape_character_in_info.bin").read_bytes()
+        process = subprocess.Popen(
+            [*COMMAND, os.ttyname(slave), "--count", "2"],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=ENVIRONMENT,
+        )
+        ended = threading.Event()
+
+        def push() -> None:
+            while not ended.wait(0.1):
+                os.write(master, b"\x00\xff" + frame)
+
+        pusher = threading.Thread(target=push)
+        pusher.start()
+        try:
+            out, err = process.communicate(timeout=60)
+        finally:
+            ended.set()
+            pusher.join()
+        assert out.decode().count("1-0:1.7.0*255        1661 W") == 2
+        assert process.returncode == 0, err
+    finally:
+        os.close(master)
+        os.close(slave)
+
+
+def test_json_of_all_free_captures_in_one_stream_is_one_object_a_push() -> None:
+    frame = (AMSHAN / "hdlc_frame_with_escape_character_in_info.bin").read_bytes()
+    done = dump("-", "--json", octets=b"\x00noise" + frame * 50)
+    objects: list[dict[str, Any]] = [json.loads(line) for line in done.stdout.splitlines()]
+    assert len(objects) == 50
+    assert {found["values"][0]["value"] for found in objects} == {1661}
+
+
+def test_apdus_in_apdus_without_end_are_refused(printed: Printed) -> None:
+    octets = GetResponse(0xC1, b"\x11\x05").encode()
+    for _ in range(20):
+        octets = GeneralBlock(True, False, 0, 1, 0, octets).encode()
+    _, err = printed.of(wrapped(octets))
+    assert "APDUs in APDUs, too deep" in err
+
+
+def pieces(octets: bytes, size: int) -> Iterator[bytes]:
+    return (octets[begin : begin + size] for begin in range(0, len(octets), size))
+
+
+@pytest.mark.parametrize("size", [1, 7, 100])
+@pytest.mark.parametrize("carrier", ["hdlc", "wrapper", "hex"])
+def test_pieces_of_any_size_give_the_same(carrier: str, size: int) -> None:
+    push = DataNotification(1, b"", axdr.encode(Data(DataType.UNSIGNED, 5))).encode()
+    frame = encode_frame(CLIENT, METER, Control(Kind.UI, False).encode(), RESPONSE + push)
+    octets = {"hdlc": frame * 3, "wrapper": wrapped(push) * 3, "hex": b"\n".join([frame.hex().encode()] * 3)}[carrier]
+    stream = Stream()
+    found = [event for piece in pieces(octets, size) for event in stream.receive(piece)] + stream.finish()
+    assert [event.apdus for event in found if isinstance(event, Item)] == [(push,)] * 3
+    assert len(found) == 3
+
+
+@given(st.lists(apdus, max_size=5), st.booleans())
+def test_any_apdus_are_printed_or_refused(some: list[Apdu], as_json: bool) -> None:
+    printer = Printer(Keys((SAMPLE_KEY,), (SAMPLE_KEY,)), as_json=as_json)
+    printer.receive(wrapped(*[apdu.encode() for apdu in some]))
+    printer.finish()
+    blocks = sum(isinstance(apdu, GeneralBlock | GetResponseBlock) for apdu in some)
+    assert len(some) - blocks <= printer.delivered + printer.refused
+
+
+@given(st.binary(max_size=300))
+def test_any_octets_are_printed_or_refused(octets: bytes) -> None:
+    printer = Printer(Keys(), as_json=False)
+    for piece in pieces(octets, 50):
+        printer.receive(piece)
+    printer.finish()
+    printer.summary()
