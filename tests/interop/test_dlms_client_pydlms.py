@@ -158,6 +158,19 @@ def test_every_form_of_ciphering(form: Form, dedicated: bool) -> None:
         driving.expect(client.release(), Released)
 
 
+@pytest.mark.parametrize("suite", list(Suite))
+def test_every_suite(suite: Suite) -> None:
+    keys = Keys.of(suite, bytes(range(suite.key_length)), bytes(range(100, 100 + suite.key_length)))
+    wanted = {"key": keys.encryption.hex(), "auth_key": keys.authentication.hex(), "suite": suite.value}
+    with meter("wrapper", clients={SAP: [5, "", True]}, rows=100, **wanted) as line:
+        count = counter()
+        client = Client(Gmac(keys, count), Ciphering(Setting(keys, TITLE, count)))
+        driving = driver(line, "wrapper", client)
+        driving.expect(client.associate(), Associated)
+        read_everything(driving)
+        driving.expect(client.release(), Released)
+
+
 @pytest.mark.parametrize("curve", [SECP256R1, SECP384R1])
 def test_signatures(curve: type[SECP256R1] | type[SECP384R1]) -> None:
     ours, theirs = generate_private_key(curve()), generate_private_key(curve())

@@ -123,7 +123,7 @@ class Answers:
             return self._get_block(invoke)
         if self._agreement.allows(Conformance.GENERAL_BLOCK_TRANSFER):
             return whole(outgoing.rest())  # the session cuts it
-        return GetResponse(invoke, DataAccessResult.OTHER_REASON).encode()
+        return GetResponse(invoke, DataAccessResult.DATA_BLOCK_UNAVAILABLE).encode()
 
     def _get_next(self, request: GetRequestNext) -> bytes:
         number = request.block_number

@@ -119,16 +119,24 @@ def seal(keys: Keys, protection: Protection, title: bytes, counter: int, text: b
 
 def gmac(keys: Keys, title: bytes, counter: int, text: bytes) -> bytes:
     """security control | counter | tag of a text that the receiver knows: pass 3 and 4 of HLS 5."""
-    control = bytes((keys.suite | Protection.AUTHENTICATED,))
-    count = counter.to_bytes(4, "big")
-    return control + count + _tag(keys.encryption, title + count, control + keys.authentication + text)
+    header = bytes((keys.suite | Protection.AUTHENTICATED,)) + counter.to_bytes(4, "big")
+    return _gmac(keys, title, header, text)
 
 
 def same_gmac(keys: Keys, title: bytes, text: bytes, answer: bytes) -> bool:
-    """True if `answer` is what the holder of the keys with that system title makes of the text."""
+    """True if `answer` is what the holder of the keys with that system title makes of the text.
+
+    The suite that its header names does not matter: the tag covers it, and the keys are those of ours.
+    """
     if len(answer) != HEADER_LENGTH + TAG_LENGTH or len(title) != TITLE_LENGTH:
         return False
-    return hmac.compare_digest(gmac(keys, title, int.from_bytes(answer[1:5], "big"), text), answer)
+    if answer[0] & ~_SUITE_BITS != Protection.AUTHENTICATED:
+        return False
+    return hmac.compare_digest(_gmac(keys, title, answer[:HEADER_LENGTH], text), answer)
+
+
+def _gmac(keys: Keys, title: bytes, header: bytes, text: bytes) -> bytes:
+    return header + _tag(keys.encryption, title + header[1:], header[:1] + keys.authentication + text)
 
 
 def unseal(keys: Keys, title: bytes, octets: bytes) -> Opened:

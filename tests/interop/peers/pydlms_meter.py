@@ -1,8 +1,8 @@
 """In the peers' own environment: pydlms-client's meter simulator until standard input ends. Prints where it listens.
 
 One JSON argument: {"link": "hdlc" | "wrapper" | "pty", "clients": {"1": [mechanism, secret hex, ciphered]}, "key": hex,
-"auth_key": hex, "max_pdu": n, "gbt": {"window": n, "drop": [n], "ignore": [n]}, "without": [conformance], "rows": n,
-"push": hex, "push_frame": "ui" | "i", "sign": hex, "verify": hex, "hdlc": {options of HdlcServer}}.
+"auth_key": hex, "suite": n, "max_pdu": n, "gbt": {"window": n, "drop": [n], "ignore": [n]}, "without": [name],
+"rows": n, "push": hex, "push_frame": "ui" | "i", "sign": hex, "verify": hex, "hdlc": {options of HdlcServer}}.
 """
 
 import json
@@ -30,11 +30,18 @@ if "gbt" in wanted:
 for name in wanted.get("without", []):
     conformance &= ~Conformance[name]
 simulator = example_meter(
-    encryption_key=octets("key"),
-    authentication_key=octets("auth_key"),
+    encryption_key=None if "suite" in wanted else octets("key"),
+    authentication_key=None if "suite" in wanted else octets("auth_key"),
     max_pdu=wanted.get("max_pdu", 1024),
     conformance=conformance,
 )
+if "suite" in wanted:
+    from pydlms.security.context import SecurityContext
+
+    simulator.encryption_key, simulator.authentication_key = octets("key"), octets("auth_key")
+    simulator.security = SecurityContext(
+        octets("key"), octets("auth_key"), client_system_title=simulator.system_title, suite=wanted["suite"]
+    )
 for sap, (mechanism, secret, ciphered) in wanted.get("clients", {}).items():
     key = None
     if mechanism == 7:

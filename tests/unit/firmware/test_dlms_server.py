@@ -199,7 +199,7 @@ def test_without_any_kind_of_blocks_a_long_value_is_refused_and_a_short_one_is_n
     client = Client(max_pdu_size=100)
     wired = Pair(client, Server(Model(rows=100), CLIENT, Admission(conformance=Conformance.GET)))
     wired.one(client.associate(), Associated)
-    assert wired.one(client.get(PROFILE), Got).results == (DataAccessResult.OTHER_REASON,)
+    assert wired.one(client.get(PROFILE), Got).results == (DataAccessResult.DATA_BLOCK_UNAVAILABLE,)
     assert wired.one(client.get(SCALER_UNIT), Got).results == (bytes.fromhex("02020f00161e"),)
 
 
