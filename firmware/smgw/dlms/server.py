@@ -36,7 +36,7 @@ from smgw.dlms.errors import AssociationRejectedError, AuthenticationError, Repl
 from smgw.dlms.events import Associated, Event, Failed, Released, Send
 from smgw.dlms.exception import ConfirmedServiceError, ExceptionResponse
 from smgw.dlms.general_block import GeneralBlocks
-from smgw.dlms.hls import Mechanism, Password, Proof
+from smgw.dlms.hls import MAX_CHALLENGE, MIN_CHALLENGE, Mechanism, Password, Proof
 from smgw.dlms.initiate import VERSION, InitiateRequest, InitiateResponse
 from smgw.dlms.notify import DataNotification, EventNotification
 from smgw.dlms.results import ActionResult, ServiceError, StateError
@@ -164,7 +164,7 @@ class Server:
             authentication.secret, aarq.authentication_value
         ):
             return Diagnostic.AUTHENTICATION_FAILURE
-        if mechanism.high and not aarq.authentication_value:
+        if mechanism.high and not MIN_CHALLENGE <= len(aarq.authentication_value) <= MAX_CHALLENGE:
             return Diagnostic.AUTHENTICATION_FAILURE
         return None
 

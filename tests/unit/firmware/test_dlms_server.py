@@ -114,6 +114,15 @@ def test_a_second_association_is_refused_while_the_first_one_lives() -> None:
     assert sent(server, GetRequest(0xC1, NAME)) == GetResponse(0xC1, encode(octet_string(b"UTB0000000000001")))
 
 
+@pytest.mark.parametrize("length", [0, 7, 65])
+def test_a_challenge_of_another_length_than_8_to_64_is_a_rejection(length: int) -> None:
+    server = Server(Model(), CLIENT, Admission(Hashed(Mechanism.HIGH_MD5, SECRET)))
+    reply, _ = server.receive(Aarq(1, INITIATE.encode(), Mechanism.HIGH_MD5, bytes(length)).encode())
+    assert isinstance(reply, Send)
+    assert Aare.decode(reply.apdu).diagnostic == 13
+    assert server.state is State.IDLE
+
+
 @pytest.mark.parametrize(
     ("initiate", "words"),
     [
