@@ -29,10 +29,14 @@ class PushReader(Reader):
             now = self._clock.stamp()
             if not telegrams.receiving:
                 began, received = now, 0
-            port.gather(_rest(port, expected - received) if received else GATHER_S)
             octets = port.read()
+            events = telegrams.receive(octets)
+            if not events and not telegrams.receiving:  # noise, or the first octets of a telegram's start
+                port.gather()
+                more = port.read()
+                octets, events = octets + more, telegrams.receive(more)
             received += len(octets)
-            for event in telegrams.receive(octets):
+            for event in events:
                 if isinstance(event, Telegram):
                     self._take(event, began)
                     expected = received
@@ -40,6 +44,8 @@ class PushReader(Reader):
                     self.watch.refused(event.reason)
                 began, received = now, 0  # what follows began in these octets, however long the one before hung
             self.watch.tick()
+            if telegrams.receiving:
+                port.gather(_rest(port, expected - received))
 
     def _take(self, telegram: Telegram, stamp: Stamp) -> None:
         self._heard()

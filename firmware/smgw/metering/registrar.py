@@ -6,6 +6,7 @@ any thread) and never wait for the card.
 
 import logging
 import queue
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
@@ -61,7 +62,8 @@ class Registrar:
 
     A value whose grid slot is taken already (a clock that was not synchronised was set back) is kept as a live-rate
     row: nothing that was registered is lost. `run_once` raises StoreError where the store cannot write; what it took
-    waits here and is written by the next call.
+    waits here and is written by the next call. `linger` is how many seconds what comes first waits for what comes after
+    it, so that both are one transaction: a card takes one of them in about the time of the other.
     """
 
     def __init__(
@@ -71,6 +73,8 @@ class Registrar:
         periods: Mapping[str, int],
         last_targets: Mapping[str, int | None] | None = None,
         on_commit: Callable[[int], None] = lambda _: None,
+        *,
+        linger: float = 0.0,
     ) -> None:
         self._inbox: queue.SimpleQueue[_Item] = queue.SimpleQueue()
         self._store = store
@@ -85,6 +89,8 @@ class Registrar:
         self._refused = store.counts().get("refused_grid", 0)
         self._on_commit = on_commit
         self._dropping = False
+        self._hurry = threading.Event()
+        self.linger = linger
         self.dropped = 0
 
     def configure(self, periods: Mapping[str, int], last_targets: Mapping[str, int | None]) -> None:
@@ -120,6 +126,10 @@ class Registrar:
         finally:
             self._bound_inbox()
 
+    def hurry(self) -> None:
+        """From now on nothing lingers. From any thread."""
+        self._hurry.set()
+
     def drain(self) -> int:
         """Register everything that waits: the readers have stopped."""
         taken = self.run_once(0)
@@ -130,7 +140,10 @@ class Registrar:
     def _take(self, timeout: float) -> int:
         items = self._taken  # kept from one call to the next, should one item fail
         try:
-            items.append(self._inbox.get(timeout=0 if items else timeout))
+            if not items:
+                items.append(self._inbox.get(timeout=timeout))
+                if self.linger and timeout:
+                    self._hurry.wait(self.linger)
             while len(items) < _BATCH:
                 items.append(self._inbox.get_nowait())
         except queue.Empty:
