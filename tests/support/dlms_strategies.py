@@ -85,7 +85,6 @@ _attribute = _record(Attribute, _word, _octets(6).map(Obis), st.integers(-128, 1
 _selection = st.none() | _record(Selection, _octet, encoded)
 _selected = st.lists(st.tuples(_attribute, _selection), max_size=4).map(tuple)
 _methods = st.lists(_attribute, max_size=4).map(tuple)
-_values = st.lists(encoded, max_size=4).map(tuple)
 _raw = st.binary(max_size=200)
 _block = _record(Block, st.booleans(), _long, _raw)
 _refusal = _octet.map(DataAccessResult)
@@ -94,6 +93,13 @@ _outcome = _record(action.Outcome, _octet.map(ActionResult), st.none() | encoded
 _date_time = _octets(12)
 _conformance = st.integers(0, 0xFFFFFF).map(Conformance)
 _quality = st.none() | st.integers(-128, 127)
+
+
+def _with_values(kind: Callable[..., Any], what: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    """As many values as there is something to give them to."""
+    pairs = st.tuples(_octet, st.lists(st.tuples(what, encoded), max_size=4))
+    return pairs.map(lambda drawn: kind(drawn[0], tuple(one for one, _ in drawn[1]), tuple(v for _, v in drawn[1])))
+
 
 apdus = st.one_of(
     _record(GetRequest, _octet, _attribute, _selection),
@@ -105,7 +111,7 @@ apdus = st.one_of(
     _record(set_service.SetRequest, _octet, _attribute, encoded, _selection),
     _record(set_service.SetRequestFirstBlock, _octet, _attribute, _block, _selection),
     _record(set_service.SetRequestBlock, _octet, _block),
-    _record(set_service.SetRequestWithList, _octet, _selected, _values),
+    _with_values(set_service.SetRequestWithList, st.tuples(_attribute, _selection)),
     _record(set_service.SetRequestWithListFirstBlock, _octet, _selected, _block),
     _record(set_service.SetResponse, _octet, _refusal),
     _record(set_service.SetResponseBlock, _octet, _long),
@@ -114,7 +120,7 @@ apdus = st.one_of(
     _record(set_service.SetResponseWithList, _octet, _refusals),
     _record(action.ActionRequest, _octet, _attribute, st.none() | encoded),
     _record(action.ActionRequestNextBlock, _octet, _long),
-    _record(action.ActionRequestWithList, _octet, _methods, _values),
+    _with_values(action.ActionRequestWithList, _attribute),
     _record(action.ActionRequestFirstBlock, _octet, _attribute, _block),
     _record(action.ActionRequestWithListFirstBlock, _octet, _methods, _block),
     _record(action.ActionRequestBlock, _octet, _block),

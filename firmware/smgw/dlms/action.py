@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import NamedTuple, Self
 
 from smgw.dlms.axdr import length
-from smgw.dlms.cursor import Cursor
+from smgw.dlms.cursor import ApduError, Cursor
 from smgw.dlms.descriptors import Attribute, Block
 from smgw.dlms.get import Result, encode_result, read_result
 from smgw.dlms.results import ActionResult
@@ -85,7 +85,11 @@ class ActionRequestWithList(NamedTuple):
     @classmethod
     def read(cls, cursor: Cursor) -> Self:
         """What stands behind the choice."""
-        return cls(cursor.octet(), _read_methods(cursor), read_values(cursor))
+        invoke, methods, begin = cursor.octet(), _read_methods(cursor), cursor.position
+        parameters = read_values(cursor)
+        if len(parameters) != len(methods):
+            raise ApduError(begin, f"{len(parameters)} parameters for {len(methods)} methods")
+        return cls(invoke, methods, parameters)
 
 
 class ActionRequestFirstBlock(NamedTuple):

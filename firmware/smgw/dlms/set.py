@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import NamedTuple, Self
 
 from smgw.dlms.axdr import length
-from smgw.dlms.cursor import Cursor
+from smgw.dlms.cursor import ApduError, Cursor
 from smgw.dlms.descriptors import Attribute, Block, Selection, encode_selection
 from smgw.dlms.results import DataAccessResult
 
@@ -122,7 +122,11 @@ class SetRequestWithList(NamedTuple):
     @classmethod
     def read(cls, cursor: Cursor) -> Self:
         """What stands behind the choice."""
-        return cls(cursor.octet(), _read_attributes(cursor), read_values(cursor))
+        invoke, attributes, begin = cursor.octet(), _read_attributes(cursor), cursor.position
+        values = read_values(cursor)
+        if len(values) != len(attributes):
+            raise ApduError(begin, f"{len(values)} values for {len(attributes)} attributes")
+        return cls(invoke, attributes, values)
 
 
 class SetRequestWithListFirstBlock(NamedTuple):

@@ -157,6 +157,8 @@ def test_what_some_meters_leave_away_is_not_missed(octets: str, apdu: Apdu) -> N
         ("0f 00000000 05 0102030405 00", "octet 5: a date-time of 5 octets; it has 12 or none"),
         ("c5 01 c1 00 00", "octet 4: 1 octets behind the APDU"),
         ("c8 04 30 000000", "octet 1: 4 octets are no ciphered APDU; header and counter have 5"),
+        ("c104c1 00 01 1105", "octet 4: 1 values for 0 attributes"),
+        ("c303c1 00 01 1105", "octet 4: 1 parameters for 0 methods"),
         ("c101c1 0003 0100010800ff 02 00 08", "octet 13: no data type has the tag 08"),
     ],
 )
