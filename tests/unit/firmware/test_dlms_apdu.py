@@ -9,7 +9,7 @@ from dlms_strategies import apdus
 from hypothesis import given
 from hypothesis import strategies as st
 from smgw.cosem import Obis
-from smgw.dlms.action import ActionRequest, ActionResponse, Outcome
+from smgw.dlms.action import ActionRequest, ActionResponse, ActionResponseWithList, Outcome
 from smgw.dlms.apdu import Apdu, decode_apdu, read_apdu
 from smgw.dlms.block import GeneralBlock
 from smgw.dlms.conformance import Conformance
@@ -55,7 +55,7 @@ def test_an_apdu_cut_short_is_refused_or_another(apdu: Apdu, draw: st.DataObject
         found = decode_apdu(short)
     except ApduError:
         return
-    assert isinstance(found, GetResponse | ActionResponse | ExceptionResponse)
+    assert isinstance(found, GetResponse | ActionResponse | ActionResponseWithList | ExceptionResponse)
 
 
 @given(apdus, st.binary(min_size=1, max_size=9))
