@@ -3,7 +3,7 @@
 # which they are, in one line. Tests whose package is missing are skipped and say so; hence this never fails.
 set -u
 
-packages="chrony libfaketime"
+packages="chrony libfaketime chromium fonts-dejavu-core"
 # Wireshark's SML dissector, a second reader of what smsim sends.
 packages="$packages tshark"
 # For jSML, a reader and client in Java; Maven fetches it when the test runs.
