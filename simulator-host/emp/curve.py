@@ -122,11 +122,12 @@ def curve(storage: Storage, device: DeviceId, column: Column, window: Window, no
     if is_interval:  # the last interval ends with the next day's first reading
         samples += storage.grid(device, column, window.to_us, window.to_us + period_us + 1)
     best = _best(samples)
-    end_us = min(window.to_us, max(now_us, span.last_target_us + 1))
+    known_us = max(now_us, span.last_target_us)
+    end_us = min(window.to_us, known_us + 1)
     times = slots(max(window.from_us, span.first_target_us), end_us, period_us)
     if is_interval:
         points = [_difference(time_us, best.get(time_us), best.get(time_us + period_us)) for time_us in times]
-        while points and points[-1].text is None and points[-1].time_us + period_us > min(now_us, span.last_target_us):
+        while points and points[-1].text is None and points[-1].time_us + period_us > known_us:
             points.pop()  # it has not ended yet
     else:
         points = [_reading(time_us, best.get(time_us)) for time_us in times]

@@ -4,10 +4,12 @@ import csv
 import io
 import json
 from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 from typing import Any
 
 from smgw.cosem.data import Data, plain
 from smgw.cosem.device_id import DeviceId
+from smgw.cosem.status_word import StatusWord
 from smgw.cosem.units import symbol
 from smgw.cosemxml.columns import Column
 from smgw.cosemxml.data import data_text
@@ -99,13 +101,13 @@ def csv_rows(batches: Batches, registers: Iterable[Register], wanted: frozenset[
                     values[place] = _cell(data, register.scaler)
             lines.writerow(
                 (
-                    row.gateway,
+                    _gateway(row.gateway),
                     row.store_id,
                     row.record_number,
                     iso(row.capture_time_us),
                     iso(row.target_time_us),
                     int(row.time_valid),
-                    row.status.msb0,
+                    _status(row.status),
                     iso(row.received_us),
                     *values,
                 )
@@ -124,13 +126,13 @@ def column_of(register: Register) -> Column:
 def row_json(row: RowView, wanted: frozenset[Column] | None = None) -> dict[str, Any]:
     """A row as a JSON object; with `wanted` only these columns of its registers."""
     return {
-        "gateway": str(row.gateway),
+        "gateway": _gateway(row.gateway),
         "store_id": row.store_id,
         "record_number": row.record_number,
         "capture_time": iso(row.capture_time_us),
         "target_time": iso(row.target_time_us),
         "time_valid": row.time_valid,
-        "status": row.status.msb0,
+        "status": _status(row.status),
         "received": iso(row.received_us),
         "values": [
             {
@@ -159,6 +161,15 @@ def value_text(data: Data, scaler: int) -> str:
     if isinstance(data.value, tuple):
         return "[" + ", ".join(value_text(member, 0) for member in data.value) + "]"
     return "" if data.value is None else data.value
+
+
+# From row to row they hardly ever change.
+_gateway = lru_cache(maxsize=1024)(str)
+
+
+@lru_cache(maxsize=256)
+def _status(status: StatusWord) -> str:
+    return status.msb0
 
 
 def _name(register: Register) -> str:

@@ -11,6 +11,7 @@ from smgw.errors import SmgwError
 from smgw.webservice import byte_range
 from smgw.webservice.byte_range import ByteRange
 from smgw.webservice.error import ServiceUnavailable, Status
+from smgw.webservice.headers import ENCODINGS
 from smgw.webservice.media_type import MediaType
 
 _LOG = logging.getLogger(__name__)
@@ -141,5 +142,6 @@ def _names(header: str | None, tag: str) -> bool:
 def _compress(request: web.Request, response: web.StreamResponse) -> None:
     """Compress if the client takes it; the tag then says no longer that octets are the same, only what they mean."""
     response.enable_compression()
-    if "Accept-Encoding" in request.headers:
+    accepted = request.headers.get("Accept-Encoding", "").lower()
+    if any(encoding in accepted for encoding in ENCODINGS):
         response.headers["ETag"] = f"W/{response.headers['ETag']}"

@@ -22,6 +22,8 @@ _ROW = (
     "r.id, r.source, r.record_number, r.capture_time_us, r.target_time_us, r.time_valid, r.gateway_status,"
     " r.meter_status, r.received_us"
 )
+#: A grid finer than a minute is shown and counted by the minute; its other rows are in lists and exports.
+_ON_GRID = "r.target_time_us>=? AND r.target_time_us<? AND r.target_time_us%60000000=0"
 _DEVICE = "r.device=(SELECT id FROM device WHERE octets=?)"
 
 
@@ -95,7 +97,7 @@ class SqliteRows(SqliteReader):
             Presence(target_us, bool(found))
             for target_us, found in self._all(
                 "SELECT r.target_time_us, max(EXISTS (SELECT 1 FROM reading v WHERE v.record=r.id))"  # noqa: S608
-                f" FROM record r WHERE {_DEVICE} AND r.target_time_us>=? AND r.target_time_us<?"
+                f" FROM record r WHERE {_DEVICE} AND {_ON_GRID}"
                 " GROUP BY r.target_time_us ORDER BY r.target_time_us",
                 bytes(device),
                 from_us,
@@ -108,7 +110,7 @@ class SqliteRows(SqliteReader):
         return self._samples(
             "SELECT r.target_time_us, r.time_valid, r.gateway_status, v.register, v.type, v.value FROM record r"  # noqa: S608
             " LEFT JOIN reading v ON v.record=r.id AND v.register IN (SELECT value FROM json_each(?))"
-            f" WHERE {_DEVICE} AND r.target_time_us>=? AND r.target_time_us<? ORDER BY r.target_time_us, r.id",
+            f" WHERE {_DEVICE} AND {_ON_GRID} ORDER BY r.target_time_us, r.id",
             device,
             column,
             (bytes(device), from_us, to_us),

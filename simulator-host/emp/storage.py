@@ -235,10 +235,10 @@ class Storage(Protocol):
         """From when to when there are rows."""
 
     def presence(self, device: DeviceId, from_us: int, to_us: int) -> list[Presence]:
-        """The target times in a time (its end not included), each once, in order."""
+        """The target times on the minute in a time (its end not included), each once, in order."""
 
     def grid(self, device: DeviceId, column: Column, from_us: int, to_us: int) -> list[Sample]:
-        """A register on the grid by target time; one twice if it came twice."""
+        """A register on the grid by target time, on the minute; one twice if it came twice."""
 
     def captured(self, device: DeviceId, column: Column, from_us: int, to_us: int, limit: int) -> list[Sample]:
         """A register's values by capture time, at most `limit`."""

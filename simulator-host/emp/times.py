@@ -1,6 +1,7 @@
 """Times for people: in one time zone with UTC beside it, the bounds of its days, and how long ago."""
 
 from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from smgw.errors import SmgwError
@@ -50,8 +51,16 @@ def iso(utc_us: int | None) -> str | None:
     """ISO 8601 in UTC with hundredths, or None."""
     if utc_us is None:
         return None
-    moment = _EPOCH + timedelta(microseconds=utc_us)
-    return f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 10_000:02d}Z"
+    # By hand: an export of a million rows has three million of them.
+    day, hundredths = divmod(utc_us // 10_000, 8_640_000)
+    minutes, hundredths = divmod(hundredths, 6000)
+    seconds, hundredths = divmod(hundredths, 100)
+    return f"{_date(day)}T{minutes // 60:02d}:{minutes % 60:02d}:{seconds:02d}.{hundredths:02d}Z"
+
+
+@lru_cache(maxsize=64)
+def _date(day: int) -> str:
+    return (_EPOCH + timedelta(days=day)).strftime("%Y-%m-%d")
 
 
 def ago(utc_us: int, now_us: int) -> str:
