@@ -321,6 +321,7 @@ def main() -> int:
     except ValueError:
         print(f"DEMO_SECONDS={given} is no number of seconds", file=sys.stderr)
         return 2
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job would ignore it
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     testbed = Testbed()
     try:
