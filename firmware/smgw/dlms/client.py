@@ -9,18 +9,13 @@ a time-out gives a request up, call `abandon`; an answer that comes after that i
     stream    -> Send .. Part .. Got | Failed        release -> Send .. Released
 """
 
+import contextlib
 import os
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from smgw.cosem.data import octet_string
-from smgw.dlms.acse import (
-    AARE_TAG,
-    RLRE_TAG,
-    RLRQ_TAG,
-    Aare,
-    Release,
-)
+from smgw.dlms.acse import AARE_TAG, RLRE_TAG, RLRQ_TAG, Aare, Release
 from smgw.dlms.action import Outcome
 from smgw.dlms.apdu import Apdu, decode_apdu
 from smgw.dlms.association import REPLY_TO_HLS, Agreement, Association, State, Step
@@ -111,7 +106,11 @@ class Client:
     def associate(self) -> list[Event]:
         """Ask for the association. LocalProtocolError if there is one."""
         self._association.step(Step.REQUESTED)
-        return [Send(self._opening.request())]
+        try:
+            return [Send(self._opening.request())]
+        except SmgwError:  # no invocation counter to be had, for one
+            self.lost()
+            raise
 
     def assume(self, agreement: Agreement) -> list[Event]:
         """An association that was agreed on beforehand, such as DSMR's client 102: no APDU is exchanged."""
@@ -147,7 +146,11 @@ class Client:
         if self._exchange is not None:
             raise LocalProtocolError("a request is under way; wait for its answer, or abandon it")
         self._association.step(Step.RELEASE)
-        return [Send(Release(self._opening.initiate() if self._ciphering else b"").encode(RLRQ_TAG))]
+        try:
+            return [Send(Release(self._opening.initiate() if self._ciphering else b"").encode(RLRQ_TAG))]
+        except SmgwError:
+            self.lost()
+            raise
 
     def abandon(self) -> None:
         """Wait no longer for the answer to what was asked last."""
@@ -175,6 +178,9 @@ class Client:
                 self._take(decode_apdu(octets))
         except _FAILURES as error:
             self._failed(error, asked=asked)
+        except SmgwError:  # our own side cannot go on: what was asked is over
+            self.abandon()
+            raise
         return self._events
 
     def _take(self, apdu: Apdu, *, protected: bool = False) -> None:
@@ -182,8 +188,8 @@ class Client:
         if isinstance(apdu, GeneralBlock):
             self._take_block(apdu)
         elif isinstance(apdu, Ciphered):
-            if self._ciphering is None:
-                raise SecurityError("a ciphered APDU where nothing is ciphered")
+            if self._ciphering is None or protected:
+                raise SecurityError("a ciphered APDU where nothing is ciphered, or within another one")
             self._take(decode_apdu(self._ciphering.unprotect(apdu)), protected=True)
         elif isinstance(apdu, DataNotification | EventNotification):
             self._events.append(Pushed(apdu, protected))
@@ -208,7 +214,10 @@ class Client:
         self._events += [Send(one.encode()) for one in reply]
         if apdu is not None:
             self._blocks = None
-            self._take(decode_apdu(apdu))
+            whole = decode_apdu(apdu)
+            if isinstance(whole, GeneralBlock):
+                raise UnexpectedApduError(whole, "within general blocks")
+            self._take(whole)
 
     # Association: AARE, then passes 3 and 4 of high level security where they are due.
 
@@ -245,8 +254,14 @@ class Client:
         self._start(self._services.action(self._reply_to_hls, parameter), proved)
 
     def _released(self, octets: bytes) -> None:
-        self._association.step(Step.RELEASED)
-        self._events.append(Released(octets[:1] == bytes((RLRE_TAG,))))
+        """Whatever comes ends the association, but for a push."""
+        confirmed = octets[:1] == bytes((RLRE_TAG,))
+        if not confirmed:
+            with contextlib.suppress(*_FAILURES):
+                self._take(decode_apdu(octets))
+        if not any(isinstance(event, Pushed) for event in self._events):
+            self._association.step(Step.RELEASED)
+            self._events = [Released(confirmed)]
 
     # One exchange at a time.
 

@@ -83,7 +83,7 @@ class UnexpectedApduError(RemoteProtocolError):
     """An APDU that has no place where it came."""
 
     def __init__(self, apdu: object, state: str) -> None:
-        super().__init__(f"{type(apdu).__name__} while {state}")
+        super().__init__(f"{type(apdu).__name__}, {state}")
         self.apdu = apdu
         self.state = state
 

@@ -32,7 +32,13 @@ from smgw.dlms.axdr import decode_all, encode
 from smgw.dlms.block import GENERAL_BLOCK_TRANSFER, GeneralBlock
 from smgw.dlms.conformance import Conformance
 from smgw.dlms.envelope import Ciphered
-from smgw.dlms.errors import AssociationRejectedError, AuthenticationError, ReplayError, SecurityError
+from smgw.dlms.errors import (
+    AssociationRejectedError,
+    AuthenticationError,
+    ReplayError,
+    SecurityError,
+    UnexpectedApduError,
+)
 from smgw.dlms.events import Associated, Event, Failed, Released, Send
 from smgw.dlms.exception import ConfirmedServiceError, ExceptionResponse
 from smgw.dlms.general_block import GeneralBlocks
@@ -275,8 +281,8 @@ class Server:
         if isinstance(apdu, GeneralBlock):
             self._take_block(apdu)
         elif isinstance(apdu, Ciphered):
-            if self._ciphering is None:
-                raise SecurityError("a ciphered APDU where nothing is ciphered")
+            if self._ciphering is None or protected:
+                raise SecurityError("a ciphered APDU where nothing is ciphered, or within another one")
             opened = self._ciphering.unprotect(apdu)
             self._ciphering.answer_like(apdu)
             self._take(decode_apdu(opened), protected=True)
@@ -299,7 +305,10 @@ class Server:
         reply, apdu = self._blocks.receive(block)
         self._events += [Send(one.encode()) for one in reply]
         if apdu is not None:
-            self._take(decode_apdu(apdu))
+            whole = decode_apdu(apdu)
+            if isinstance(whole, GeneralBlock):
+                raise UnexpectedApduError(whole, "within general blocks")
+            self._take(whole)
 
     def _reply(self, octets: bytes) -> None:
         if self._ciphering:

@@ -24,10 +24,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from smgw.cosem.data import octet_string
 from smgw.dlms.access import SERVER, Admission
-from smgw.dlms.acse import Aare, Diagnostic
+from smgw.dlms.acse import RLRE_TAG, Aare, Diagnostic, Release
 from smgw.dlms.apdu import decode_apdu
 from smgw.dlms.association import Agreement, State
 from smgw.dlms.axdr import encode
+from smgw.dlms.block import GeneralBlock
 from smgw.dlms.ciphering import Ciphering, Form, Setting
 from smgw.dlms.client import Client
 from smgw.dlms.conformance import CLIENT as ASKED
@@ -43,6 +44,7 @@ from smgw.dlms.errors import (
     ServiceExceptionError,
     ServiceRefusedError,
     TransferError,
+    UnexpectedApduError,
 )
 from smgw.dlms.events import Associated, Event, Failed, Got, Pushed, Released, Send, Stray
 from smgw.dlms.exception import ConfirmedServiceError, ExceptionResponse
@@ -217,6 +219,54 @@ def test_a_release_that_the_meter_does_not_know_is_no_fault() -> None:
     wired.client.release()
     assert wired.client.receive(NOT_POSSIBLE.encode()) == [Released(False)]
     assert wired.client.state is State.IDLE
+
+
+def test_a_push_while_releasing_is_told_and_is_not_the_answer() -> None:
+    """R18."""
+    wired = associated()
+    wired.client.release()
+    push = DataNotification(1, b"", VALUE)
+    assert wired.client.receive(push.encode()) == [Pushed(push, False)]
+    assert wired.client.state is State.RELEASING
+    assert wired.client.receive(Release().encode(RLRE_TAG)) == [Released(True)]
+
+
+def test_without_a_counter_nothing_is_opened_or_released_and_the_client_can_begin_again() -> None:
+    """R10."""
+    counts: list[int] = []
+
+    def reserve() -> int:
+        if not counts:
+            raise LocalProtocolError("the store is full")
+        return counts.pop(0)
+
+    setting = Setting(KEYS, b"UTBMTR01", counter(1))
+    server = Server(Model(), CLIENT, Admission(Gmac(KEYS, counter(1)), lambda: Ciphering(setting)))
+    wired = Pair(Client(Gmac(KEYS, reserve), Ciphering(Setting(KEYS, b"UTBCLI01", reserve))), server)
+    for amount in range(3):  # for the request, for the proof, for the APDU that carries it
+        counts[:] = range(100 * amount, 100 * amount + amount)
+        with pytest.raises(LocalProtocolError, match="the store is full"):
+            wired.run(wired.client.associate())
+        assert (wired.client.state, wired.client.busy) == (State.IDLE, False)
+        server.lost()
+    counts[:] = [500, 501, 502]
+    wired.one(wired.client.associate(), Associated)
+    with pytest.raises(LocalProtocolError, match="the store is full"):
+        wired.client.release()
+    assert wired.client.state is State.IDLE
+
+
+@pytest.mark.parametrize("depth", [2, 3000])
+def test_general_blocks_within_general_blocks_are_refused(depth: int) -> None:
+    octets = b""
+    for _ in range(depth):
+        octets = GeneralBlock(True, False, 1, 1, 0, octets).encode()
+    wired = associated()
+    wired.client.get(ENERGY)
+    (failed,) = wired.client.receive(octets)
+    assert isinstance(failed, Failed)
+    assert isinstance(failed.error, UnexpectedApduError)
+    assert isinstance(wired.server.receive(octets)[0], Failed)
 
 
 # Services

@@ -262,8 +262,10 @@ def test_lists_of_values_are_written_from_blocks() -> None:
 
 def test_a_list_with_fewer_values_than_attributes_writes_none() -> None:
     model = Model()
-    answer = sent(ready(model), SetRequestWithList(0xC1, ((TEXT, None), (ENERGY, None)), (LONG_TEXT,)))
-    assert answer == SetResponseWithList(0xC1, (DataAccessResult.TYPE_UNMATCHED,) * 2)
+    values = encode_values((LONG_TEXT,))
+    attributes = ((TEXT, None), (ENERGY, None))
+    answer = sent(ready(model), SetRequestWithListFirstBlock(0xC1, attributes, Block(True, 1, values)))
+    assert answer == SetResponseLastBlockWithList(0xC1, (DataAccessResult.TYPE_UNMATCHED,) * 2, 1)
     assert model.values[TEXT] != LONG_TEXT
 
 
@@ -295,7 +297,10 @@ def test_lists_of_methods_are_carried_out_also_from_blocks() -> None:
     [
         (ActionRequestBlock(0xC1, Block(True, 2, b"")), ActionResult.NO_LONG_ACTION_IN_PROGRESS),
         (ActionRequestNextBlock(0xC1, 1), ActionResult.LONG_ACTION_ABORTED),
-        (ActionRequestWithList(0xC1, (ECHO, ECHO), (b"\x00",)), ActionResult.TYPE_UNMATCHED),
+        (
+            ActionRequestWithListFirstBlock(0xC1, (ECHO, ECHO), Block(True, 1, encode_values((b"\x00",)))),
+            ActionResult.TYPE_UNMATCHED,
+        ),
     ],
 )
 def test_an_action_out_of_turn_is_refused(request_: Apdu, result: ActionResult) -> None:
