@@ -24,6 +24,7 @@ from smgw.dlms.get import (
 from smgw.dlms.initiate import InitiateRequest, InitiateResponse
 from smgw.dlms.notify import DataNotification, EventNotification
 from smgw.dlms.results import ActionResult, DataAccessResult, ServiceError, StateError
+from smgw.dlms.tags import SIZE
 
 
 def _record(kind: Callable[..., Any], *fields: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
@@ -42,7 +43,7 @@ def _octets(size: int) -> st.SearchStrategy[bytes]:
 _NUMBERS = [_data(kind, st.integers(low, high)) for kind, (low, high) in RANGE.items()]
 _SIZED = [
     _data(kind, _octets(size))
-    for kind, size in axdr.SIZE.items()
+    for kind, size in SIZE.items()
     if kind not in RANGE and kind not in (DataType.NULL_DATA, DataType.DONT_CARE)
 ]
 _EMPTY = [st.just(Data(kind, None)) for kind in (DataType.NULL_DATA, DataType.DONT_CARE)]

@@ -17,16 +17,10 @@ from itertools import repeat
 from typing import Any
 
 from smgw.cosem.data import NULL, RANGE, Data, DataType
-from smgw.errors import LocalProtocolError, RemoteProtocolError
+from smgw.dlms.tags import EMPTY, NUMBER_CODE, SIZE, TYPES, AxdrError, length, read_length
+from smgw.errors import LocalProtocolError
 
-
-class AxdrError(RemoteProtocolError):
-    """Octets that are no A-XDR data."""
-
-    def __init__(self, position: int, what: str) -> None:
-        super().__init__(f"octet {position}: {what}")
-        self.position = position
-        self.what = what
+__all__ = ["MAX_DEPTH", "AxdrError", "decode", "decode_all", "encode", "end", "length", "read_length"]
 
 
 #: Data inside data, at most. The deepest of the standard is the object list, with six.
@@ -35,37 +29,7 @@ MAX_DEPTH = 24
 _ARRAY, _STRUCTURE, _COMPACT = DataType.ARRAY, DataType.STRUCTURE, DataType.COMPACT_ARRAY
 _BIT_STRING, _OCTET_STRING = DataType.BIT_STRING, DataType.OCTET_STRING
 _LISTS = (1, 2)  # plain numbers: comparing an octet with a member of an enum takes three times as long
-_TYPES: list[DataType | None] = [None] * 256
-for _type in DataType:
-    _TYPES[_type] = _type
-_EMPTY = frozenset({DataType.NULL_DATA, DataType.DONT_CARE})
 _STRINGS = frozenset({DataType.OCTET_STRING, DataType.VISIBLE_STRING, DataType.UTF8_STRING})
-#: Content octets of the types that always have the same number of them.
-SIZE: dict[DataType, int] = {
-    **dict.fromkeys(_EMPTY, 0),
-    **{kind: (high - low).bit_length() // 8 for kind, (low, high) in RANGE.items()},
-    DataType.BOOLEAN: 1,
-    DataType.BCD: 1,
-    DataType.FLOATING_POINT: 4,
-    DataType.FLOAT32: 4,
-    DataType.FLOAT64: 8,
-    DataType.DATE_TIME: 12,
-    DataType.DATE: 5,
-    DataType.TIME: 4,
-}
-#: How `struct` reads the whole numbers.
-NUMBER_CODE: dict[DataType, str] = {
-    DataType.BOOLEAN: "B",
-    DataType.ENUM: "B",
-    DataType.UNSIGNED: "B",
-    DataType.INTEGER: "b",
-    DataType.LONG_UNSIGNED: "H",
-    DataType.LONG: "h",
-    DataType.DOUBLE_LONG_UNSIGNED: "I",
-    DataType.DOUBLE_LONG: "i",
-    DataType.LONG64_UNSIGNED: "Q",
-    DataType.LONG64: "q",
-}
 _new = tuple.__new__  # makes a Data in half the time that its constructor takes
 
 
@@ -75,16 +39,16 @@ def _one_octet(kind: DataType, octet: int) -> Data:
 
 
 # By tag: a value that has no content; all values there are of one octet; how to read what has a fixed size.
-_WHOLE: list[Data | None] = [Data(kind, None) if kind in _EMPTY else None for kind in _TYPES]
+_WHOLE: list[Data | None] = [Data(kind, None) if kind in EMPTY else None for kind in TYPES]
 _NUMBERS: list[tuple[Data, ...] | None] = [
     tuple(_one_octet(kind, octet) for octet in range(256)) if kind in NUMBER_CODE and SIZE[kind] == 1 else None
-    for kind in _TYPES
+    for kind in TYPES
 ]
 _FIXED: list[tuple[DataType, int, Callable[[bytes, int], tuple[Any, ...]]] | None] = [
     (kind, SIZE[kind], struct.Struct(f">{NUMBER_CODE.get(kind) or f'{SIZE[kind]}s'}").unpack_from)
     if kind is not None and SIZE.get(kind)
     else None
-    for kind in _TYPES
+    for kind in TYPES
 ]
 
 
@@ -102,7 +66,7 @@ def decode(octets: bytes, position: int = 0, depth: int = MAX_DEPTH) -> tuple[Da
             return _decode_list(octets, position, depth)
         if tag == _COMPACT:
             return _decode_compact(octets, position, depth)
-        kind = _TYPES[tag]
+        kind = TYPES[tag]
         if kind is None:
             raise AxdrError(position, f"no data type has the tag {tag:02x}")
         return _decode_content(octets, position + 1, kind)
@@ -165,7 +129,7 @@ def _decode_list(octets: bytes, position: int, depth: int) -> tuple[Data, int]:
         else:
             element, content = (_decode_list if tag in _LISTS else decode)(octets, content, depth - 1)
             append(element)
-    return new(Data, (_TYPES[octets[position]], tuple(elements))), content
+    return new(Data, (TYPES[octets[position]], tuple(elements))), content
 
 
 def _decode_content(octets: bytes, position: int, kind: DataType) -> tuple[Data, int]:
@@ -196,31 +160,6 @@ def _string(kind: DataType, raw: bytes, bits: int) -> Data:
     return Data(_BIT_STRING, f"{int.from_bytes(raw, 'big'):0{8 * len(raw)}b}"[:bits] if bits else "")
 
 
-def read_length(octets: bytes, position: int) -> tuple[int, int]:
-    """The length at `position` and the position behind it; AxdrError if it is cut off or beyond 32 bits."""
-    try:
-        first = octets[position]
-    except IndexError:
-        raise AxdrError(position, "cut off before a length") from None
-    if first < 128:
-        return first, position + 1
-    size = first & 127
-    if not 1 <= size <= 4:
-        raise AxdrError(position, f"no length begins with {first:02x}")
-    end = position + 1 + size
-    if end > len(octets):
-        raise AxdrError(position, "cut off in a length")
-    return int.from_bytes(octets[position + 1 : end], "big"), end
-
-
-def length(number: int) -> bytes:
-    """A length as octets."""
-    if number < 128:
-        return bytes((number,))
-    size = (number.bit_length() + 7) // 8
-    return bytes((0x80 | size,)) + number.to_bytes(size, "big")
-
-
 def end(octets: bytes, position: int = 0, depth: int = MAX_DEPTH) -> int:
     """The position behind the value at `position`, which is only measured; AxdrError if there is none."""
     waiting = [1]  # elements that each open list still lacks
@@ -231,7 +170,7 @@ def end(octets: bytes, position: int = 0, depth: int = MAX_DEPTH) -> int:
                 continue
             waiting[-1] -= 1
             tag = octets[position]
-            kind = _TYPES[tag]
+            kind = TYPES[tag]
             if kind is None:
                 raise AxdrError(position, f"no data type has the tag {tag:02x}")
             size = SIZE.get(kind)
@@ -304,7 +243,7 @@ class _Room:
 def _read_description(octets: bytes, position: int, depth: int) -> tuple[_Description, int]:
     """A type, the number of its elements, and what these are (of an array, one description for all)."""
     tag = octets[position]
-    kind = _TYPES[tag]
+    kind = TYPES[tag]
     if kind is None or kind is _COMPACT:
         raise AxdrError(position, f"no compact-array has elements of the tag {tag:02x}")
     position += 1
@@ -393,7 +332,7 @@ def _content(data: Data) -> bytes:
         if kind in _STRINGS and kind is not DataType.OCTET_STRING:
             return _text(data, value)
     elif value is None:
-        if kind in _EMPTY:
+        if kind in EMPTY:
             return b""
     elif kind in RANGE and RANGE[kind][0] <= value <= RANGE[kind][1]:
         return value.to_bytes(SIZE[kind], "big", signed=RANGE[kind][0] < 0)
