@@ -31,9 +31,6 @@ from smgw.store.ranges import Range
 log = logging.getLogger(__name__)
 
 _LONGEST_BACK_OFF = 60.0
-#: A grid takes captures within 2 s of a target time at least (metering); the extra poll comes just after it.
-_NARROWEST_WINDOW = 2
-_PAST_TARGET = 0.05
 _NO_OBJECT_LIST = (
     AttentionCode.UNEXPECTED_MESSAGE,
     AttentionCode.UNKNOWN_DESIGNATOR,
@@ -88,13 +85,6 @@ class PollReader(Reader):
             if self._backfill is not None and not back_off:
                 self._backfill.between_polls(port, self, until, self._stop)
             self._session.listen(port, until)
-
-    def _until_target(self) -> float:
-        """Seconds until the next target time, where polls by the interval alone could miss its window."""
-        period = self.profile.registration_period
-        if not period or self.profile.interval <= _NARROWEST_WINDOW:
-            return float("inf")
-        return period - self._clock.stamp().utc_us % (period * 1_000_000) / 1e6 + _PAST_TARGET
 
     def read_once(self, port: Port) -> None:
         """One poll with its retries; the capture goes to the sink. Raises PollError."""

@@ -2,7 +2,7 @@
 
 from smgw.cosem import Data, DataType, Obis, Reading
 from smgw.cosem.units import NO_UNIT
-from smgw.lmn.reader import line_settings
+from smgw.lmn.reader import rows_of_a_piece
 from smgw.lmn.sml_session import SmlSession
 from smgw.ports import Port
 from smgw.profiles.meter import MeterProfile
@@ -17,9 +17,6 @@ from smgw.store.records import ProfilePiece, ProfileRow
 
 _SECOND = 1_000_000
 _UNIX = 2  # SML_Time's choice: seconds since 1970, UTC
-_MOST_ROWS, _FEWEST_ROWS = 100, 4
-#: On a line, a piece takes about so many seconds at so many octets a row, so that polls still have their turn.
-_PIECE_S, _ROW_OCTETS = 5.0, 64
 _QUARTER_HOUR_S = 900
 
 
@@ -39,7 +36,7 @@ class SmlProfile:
             for form in (Form.PACK, Form.LIST)
         ]
         self._wanted = wanted
-        self._rows = _rows_of_a_piece(profile)
+        self._rows = rows_of_a_piece(profile)
         self._at = wanted.since
         self._fetch = self._begin()
         self.period_s = 0
@@ -89,13 +86,6 @@ class SmlProfile:
                     raise
                 self._ways.pop(0)
                 self._fetch = self._begin()
-
-
-def _rows_of_a_piece(profile: MeterProfile) -> int:
-    """How many rows to ask for at once: as many as the line carries in a few seconds."""
-    if profile.port.startswith("socket://"):
-        return _MOST_ROWS
-    return max(_FEWEST_ROWS, min(_MOST_ROWS, int(_PIECE_S / (_ROW_OCTETS * line_settings(profile).octet_time))))
 
 
 def _row(part: LoadProfile, row: Row) -> ProfileRow:

@@ -35,8 +35,8 @@ class Watch:
         self.last_refusal = ""
         self._report()
 
-    def good(self, capture: Capture, locked: str | None = None) -> None:
-        """A capture is on its way; `locked` is advice if the meter hides its values."""
+    def good(self, capture: Capture, locked: str | None = None, remark: str = "") -> None:
+        """A capture is on its way; `locked` is advice if the meter hides its values, `remark` tells of its quality."""
         if self._device is not None and capture.device != self._device:
             log.warning(
                 "meter %s: was %s, is now %s (meter exchanged?)",
@@ -48,7 +48,7 @@ class Watch:
         self._last_state = capture.stamp.state
         self._said_refused = 0
         self._sink.capture(capture)
-        self._change(LOCKED if locked else READING, locked or f"device {capture.device}")
+        self._change(LOCKED if locked else READING, locked or f"device {capture.device}" + (remark and f"; {remark}"))
 
     def refused(self, reason: str) -> None:
         """A telegram could not be vouched for, or an answer was none."""

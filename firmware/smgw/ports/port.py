@@ -5,7 +5,6 @@ import logging
 import select
 import termios
 import time
-from dataclasses import replace
 from types import TracebackType
 from typing import Protocol, Self
 
@@ -23,8 +22,6 @@ _WRITE_SLACK_S = 1.0  # on top of twice the wire time: USB bridges and TCP are n
 
 class _Serial(Protocol):
     """What a port needs of a pyserial object. Opened with both time-outs 0, its calls do not block."""
-
-    baudrate: int
 
     def fileno(self) -> int: ...
     def read(self, size: int = 1, /) -> bytes: ...
@@ -104,15 +101,6 @@ class Port:
                     raise PortGone(self.url, f"is gone: {error}") from error
             elif remaining <= 0:
                 raise PortError(self.url, f"takes no octets: {len(left)} of {len(data)} unwritten; is anybody reading?")
-
-    def change_baudrate(self, baudrate: int) -> None:
-        """Another speed on the open port (IEC 62056-21 signs on at 300 Bd). PortError if the line does not take it."""
-        if not _is_socket(self.url):
-            try:
-                self._device.baudrate = baudrate
-            except (OSError, ValueError, termios.error) as error:
-                raise PortError(self.url, f"does not take {baudrate} Bd: {error}") from error
-        self.settings = replace(self.settings, baudrate=baudrate)
 
     def change_baud(self, baudrate: int) -> None:
         """Set another speed on the open port; everything else stays. PortError if the device cannot do it.

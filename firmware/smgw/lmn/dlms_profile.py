@@ -1,0 +1,156 @@
+"""A load profile of a DLMS meter (profile generic, class 7), fetched by range.
+
+A range is asked an hour wider on both sides, and what lies outside it is let go: some meters compare local times, and
+their clock goes back in October. Each row tells its own time, which is what counts.
+"""
+
+import logging
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta, timezone
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+from smgw.cosem import NULL, Data, DataType, MeterTime, MeterTimeKind, Obis, Reading, octet_string
+from smgw.cosem.units import NO_UNIT
+from smgw.dlms.axdr import AxdrError, decode_all
+from smgw.dlms.conformance import Conformance
+from smgw.dlms.date_time import SIZE, DateTime
+from smgw.dlms.descriptors import Attribute
+from smgw.dlms.results import DataAccessResult
+from smgw.dlms.rows import Row, Rows, fill_nulls
+from smgw.dlms.selection import CaptureObject, capture_objects
+from smgw.dlms.selection import Range as RowRange
+from smgw.lmn.dlms_objects import CLOCK, PROFILE, ScalerUnit
+from smgw.lmn.errors import PollError
+from smgw.lmn.reader import rows_of_a_piece
+from smgw.ports import Port
+from smgw.profiles.dlms import Quirk
+from smgw.profiles.meter import DAY_S
+from smgw.store.ranges import Range
+from smgw.store.records import ProfilePiece, ProfileRow
+
+if TYPE_CHECKING:
+    from smgw.lmn.dlms_poll import DlmsReader
+
+log = logging.getLogger(__name__)
+
+_SECOND = 1_000_000
+_WIDER_S = 3600
+_BUFFER, _CAPTURE_OBJECTS, _CAPTURE_PERIOD = 2, 3, 4
+_STATUS = b"\x60\x0a"  # groups C, D of the status of a profile's rows
+
+
+class DlmsProfile:
+    """One range (microseconds UTC) of a load profile. Columns and period are asked with the first piece."""
+
+    def __init__(self, reader: "DlmsReader", obis: Obis, wanted: Range) -> None:
+        self._reader = reader
+        self._obis = obis
+        self._wanted = wanted
+        self._at = wanted.since
+        self._columns: tuple[CaptureObject, ...] = ()
+        self._scalers: list[ScalerUnit] = []
+        self._clock = 0  # which column is the clock
+        self.period_s = 0
+        quirks = reader.profile.dlms.quirks
+        self._opposite = Quirk.OPPOSITE_DEVIATION in quirks
+        self._bounds = DataType.DATE_TIME if Quirk.DATE_TIME_BOUNDS in quirks else DataType.OCTET_STRING
+        zone = reader.profile.dlms.time_zone
+        self._zone = ZoneInfo(zone) if zone else None
+
+    @property
+    def done(self) -> bool:
+        """True once the range has been asked to its end."""
+        return self._at > self._wanted.until
+
+    def step(self, port: Port) -> ProfilePiece:
+        """The next piece; PollError, PortError, the errors of `smgw.dlms`."""
+        with self._reader.session_on(port) as session:
+            if not self._columns:
+                self._describe(port)
+            since = self._at
+            until = self._wanted.until
+            selection = None
+            if session.client.agreement.allows(Conformance.SELECTIVE_ACCESS):
+                span = self.period_s * rows_of_a_piece(self._reader.profile) if self.period_s else DAY_S
+                until = min(until, since + span * _SECOND - 1)
+                selection = RowRange(
+                    self._columns[self._clock], self._bound(since, -_WIDER_S), self._bound(until, _WIDER_S)
+                ).selection()
+            octets = session.get(port, Attribute(PROFILE, self._obis, _BUFFER), selection)
+        rows = self._rows(self._octets(octets, "buffer"))
+        self._at = until + 1
+        return ProfilePiece(tuple(row for row in rows if since <= row.target_time_us <= until), since, until)
+
+    def _describe(self, port: Port) -> None:
+        objects, period = self._reader.get_list(
+            port, [Attribute(PROFILE, self._obis, number) for number in (_CAPTURE_OBJECTS, _CAPTURE_PERIOD)]
+        )
+        columns = capture_objects(decode_all(self._octets(objects, "capture_objects")))
+        clocks = [place for place, one in enumerate(columns) if one.class_id == CLOCK]
+        if not clocks:
+            raise PollError(f"the rows of {self._obis} have no clock; this profile cannot be read by time")
+        value = None if isinstance(period, DataAccessResult) else decode_all(period).value
+        self.period_s = value if isinstance(value, int) else 0
+        attributes = [Attribute(one.class_id, one.obis, one.attribute) for one in columns]
+        scalers = self._reader.scalers(port, attributes)
+        self._scalers = [scalers.get(one, ScalerUnit()) for one in attributes]
+        self._clock, self._columns = clocks[0], columns
+
+    def _bound(self, utc_us: int, wider_s: int) -> Data:
+        """In the meter's own offset from UTC, said with it."""
+        deviation = self._reader.deviation or 0
+        offset = timezone(timedelta(minutes=deviation if self._opposite else -deviation))
+        moment = datetime.fromtimestamp(max(0, utc_us // _SECOND + wider_s), UTC).astimezone(offset)
+        octets = DateTime.of(moment)._replace(deviation=deviation).encode()
+        return Data(self._bounds, octets) if self._bounds is DataType.DATE_TIME else octet_string(octets)
+
+    def _octets(self, result: bytes | DataAccessResult, what: str) -> bytes:
+        if isinstance(result, DataAccessResult):
+            raise PollError(f"{what} of load profile {self._obis}: {result.words}")
+        return result
+
+    def _rows(self, octets: bytes) -> list[ProfileRow]:
+        rows = Rows(octets)
+        cut: list[Row] = []
+        try:
+            cut.extend(rows)
+        except AxdrError as error:
+            log.warning("load profile %s: after %d rows: %s", self._obis, len(cut), error)
+        if len(octets) > rows.position:
+            log.debug("load profile %s: %d octets stand behind the rows", self._obis, len(octets) - rows.position)
+        found = [self._row(row) for row in fill_nulls(cut, self._clock, self.period_s)]
+        lost = found.count(None)
+        if lost:
+            log.warning(
+                "load profile %s: %d rows without a time are left out; a meter that does not say its deviation needs "
+                "time_zone in its section dlms", self._obis, lost,
+            )  # fmt: skip
+        return sorted((row for row in found if row is not None), key=lambda row: row.target_time_us)
+
+    def _row(self, row: Row) -> ProfileRow | None:
+        raw = row[self._clock].value if self._clock < len(row) else None
+        if not isinstance(raw, bytes) or len(raw) != SIZE:
+            return None
+        utc_us = DateTime.read(raw).utc_us(self._zone, opposite_sign=self._opposite)
+        if utc_us is None:
+            return None
+        readings = tuple(self._readings(row))
+        return ProfileRow(utc_us, MeterTime(MeterTimeKind.DLMS_DATE_TIME, raw), readings)
+
+    def _readings(self, row: Sequence[Data]) -> list[Reading]:
+        """The values; a status column is the status of each."""
+        status = None
+        readings = []
+        for place, (column, value) in enumerate(zip(self._columns, row, strict=False)):
+            if place == self._clock or value == NULL:
+                continue
+            if column.class_id == 1 and column.obis[2:4] == _STATUS:
+                status = value
+                continue
+            number = isinstance(value.value, int)
+            scaler, unit = self._scalers[place] if number else (0, NO_UNIT)
+            readings.append(
+                Reading(column.obis, value, scaler, unit, class_id=column.class_id, attribute=column.attribute)
+            )
+        return [one._replace(status=status) for one in readings] if status is not None else readings

@@ -1,0 +1,104 @@
+"""The reader of a meter that pushes DLMS notifications, plain or ciphered, over HDLC or M-Bus."""
+
+from collections.abc import Sequence
+
+from smgw.cosem import Capture, DeviceId, Stamp
+from smgw.dlms.envelope import Ciphered
+from smgw.dlms.mbus import MBusListener, MBusPush
+from smgw.dlms.push import Push, PushReader, PushRefused
+from smgw.dlms.push_list import PushListError, read_push
+from smgw.errors import RemoteProtocolError
+from smgw.hdlc import FrameRefused, Listener, Pushed
+from smgw.hdlc.hint import line_hint
+from smgw.lmn.reader import Reader
+from smgw.lmn.sink import Clock, Sink
+from smgw.ports import Port
+from smgw.ports.port import GATHER_S
+from smgw.profiles.dlms import Carrier
+from smgw.profiles.meter import MeterProfile
+from smgw.profiles.secrets import Secrets
+
+_TICK = 1.0
+#: A push that pauses for longer has ended, whatever it lacks (Landis+Gyr E450 pauses 3 s before its last frame).
+_LONGEST_PAUSE_S = 5.0
+_HINTED = 512  # octets without a frame after which the line is looked at
+
+
+class DlmsPushReader(Reader):
+    """Listens, and tells when pushes stop."""
+
+    def __init__(self, profile: MeterProfile, secrets: Secrets, clock: Clock, sink: Sink) -> None:
+        super().__init__(profile, clock, sink)
+        self._secrets = secrets
+        self._newest: dict[bytes, int] = {}  # by system title: the invocation counter that came last
+
+    def _serve(self, port: Port) -> None:
+        listener = MBusListener() if self.profile.dlms.carrier is Carrier.MBUS else Listener()
+        pushes = PushReader(self._open if self._secrets.get("encryption") else None)
+        began = self._clock.stamp()
+        silent = 0.0
+        unframed = b""
+        while not self._stop.is_set():
+            if not port.wait(_TICK):
+                silent += _TICK
+                if silent >= _LONGEST_PAUSE_S and (listener.receiving or pushes.receiving):
+                    self._take(listener.finish(), pushes, began)
+                    self._refuse(pushes.finish())
+                self.watch.tick()
+                continue
+            silent = 0.0
+            if not listener.receiving and not pushes.receiving:
+                began = self._clock.stamp()  # the meter's values are no younger
+            port.gather(GATHER_S)
+            octets = port.read()
+            unframed = b"" if self._take(listener.receive(octets), pushes, began) else (unframed + octets)[-_HINTED:]
+            if len(unframed) == _HINTED and (hint := line_hint(unframed)):
+                self.watch.refused(hint)
+                unframed = b""
+            self.watch.tick()
+
+    def _take(self, events: Sequence[Pushed | MBusPush | FrameRefused], pushes: PushReader, stamp: Stamp) -> bool:
+        """Handle what the line gave; True if any of it was intact."""
+        intact = False
+        for event in events:
+            if isinstance(event, FrameRefused):
+                self.watch.refused(event.reason)
+                continue
+            intact = True
+            found = pushes.receive(event.apdu, event.source)
+            self._refuse(found)
+            for push in found:
+                if isinstance(push, Push):
+                    self._heard()
+                    self._keep(push, stamp)
+        return intact
+
+    def _refuse(self, found: list[Push | PushRefused]) -> None:
+        for one in found:
+            if isinstance(one, PushRefused):
+                self.watch.refused(one.reason)
+
+    def _keep(self, push: Push, stamp: Stamp) -> None:
+        profile = self.profile
+        try:
+            values = read_push(push.notification)
+        except PushListError as error:
+            self.watch.refused(str(error))
+            return
+        title = push.ciphered.system_title if push.ciphered else None
+        device = values.device() or title or profile.name.encode()
+        readings = values.readings(frozenset(map(bytes, profile.objects)))
+        if readings:
+            self.watch.good(Capture(profile.name, DeviceId(device[:64]), stamp, values.meter_time, readings))
+
+    def _open(self, ciphered: Ciphered) -> bytes:
+        """The APDU inside; RemoteProtocolError if the keys do not open it, or if it is an old one again."""
+        from smgw.dlms.ciphering import open_ciphered
+        from smgw.lmn.dlms_security import keys
+
+        opened = open_ciphered(ciphered, keys(self.profile.dlms, self._secrets))
+        title = ciphered.system_title or b""
+        if opened.counter <= self._newest.get(title, -1):
+            raise RemoteProtocolError(f"a push with invocation counter {opened.counter} again: an old one")
+        self._newest[title] = opened.counter
+        return opened.text

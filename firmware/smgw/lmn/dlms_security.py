@@ -1,0 +1,154 @@
+"""What a DLMS association needs to prove and to cipher: built from a meter's profile and secrets for each association.
+
+`cryptography` is imported only for a meter that ciphers or signs. An invocation counter is kept in the store before it
+is used, some at a time, and never used twice: one that was kept and not used is lost (R10).
+"""
+
+import logging
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any, Protocol
+
+from smgw.dlms.hls import Authentication as Mechanics
+from smgw.dlms.hls import Ecdsa, Hashed, Mechanism, Password
+from smgw.dlms.secret import Secret
+from smgw.errors import SmgwError
+from smgw.lmn.errors import PollError
+from smgw.profiles.dlms import Authentication, DlmsProfile, Quirk
+from smgw.profiles.meter import MeterProfile
+from smgw.profiles.secrets import Secrets
+
+if TYPE_CHECKING:
+    from smgw.dlms.ciphering import Ciphering, Received
+
+log = logging.getLogger(__name__)
+
+#: So many counters are kept at a time, to spare the card.
+_AT_A_TIME = 64
+#: A meter that asks for a counter beyond this would have the key used up soon: that is no meter's doing.
+_HIGHEST_TAKEN = 0xF000_0000
+_HASHED = {
+    Authentication.HIGH_MD5: Mechanism.HIGH_MD5,
+    Authentication.HIGH_SHA1: Mechanism.HIGH_SHA1,
+    Authentication.HIGH_SHA256: Mechanism.HIGH_SHA256,
+}
+
+
+class CounterKeeper(Protocol):
+    """Where invocation counters are kept for good."""
+
+    def reserve_counters(self, meter: str, client: int, key_id: str, least: int, amount: int) -> int:
+        """The first of `amount` counters that nobody had before, `least` at least. Raises StoreError."""
+
+
+class Counters:
+    """The invocation counters of one meter, client and key."""
+
+    def __init__(self, profile: MeterProfile, key: bytes, keeper: CounterKeeper | None) -> None:
+        self._meter = profile.name
+        self._client = profile.dlms.client
+        self._key_id = sha256(b"smgw key id" + key).hexdigest()[:16]
+        self._keeper = keeper
+        self._next = self._left = 0
+        self.least = 0
+
+    def __call__(self) -> int:
+        """The next one. Raises PollError if there is nowhere to keep it."""
+        if self._left and self._next < self.least:
+            self._left = 0
+        if not self._left:
+            if self._keeper is None:
+                raise PollError(
+                    "a ciphered meter is read with counters that are kept in the gateway's store, which this command "
+                    "may not write; stop the gateway, or read with the state directory at hand (--state)"
+                )
+            try:
+                self._next = self._keeper.reserve_counters(
+                    self._meter, self._client, self._key_id, self.least, _AT_A_TIME
+                )
+            except SmgwError as error:
+                raise PollError(f"no invocation counter can be kept, so none is used: {error}") from error
+            self._left = _AT_A_TIME
+        self._left -= 1
+        self._next += 1
+        return self._next - 1
+
+    def follow(self, expected: int) -> bool:
+        """The meter says which counter it expects; False if that cannot be."""
+        if not self.least < expected <= _HIGHEST_TAKEN:
+            return False
+        self.least = expected
+        return True
+
+
+class Security:
+    """Authentication and ciphering of one meter profile."""
+
+    def __init__(self, profile: MeterProfile, secrets: Secrets, keeper: CounterKeeper | None) -> None:
+        self._dlms = profile.dlms
+        self._secrets = secrets
+        self._received: Received | None = None  # the meter's counters: kept across associations
+        key = secrets.get("encryption")
+        self.counters = Counters(profile, key, keeper) if key is not None else None
+
+    def authentication(self) -> Password | Mechanics | None:
+        """For a new association."""
+        told = self._dlms.authentication
+        secret = Secret(self._secrets.password or b"")
+        if told is Authentication.NONE:
+            return None
+        if told is Authentication.LOW:
+            return Password(secret)
+        if told in _HASHED:
+            return Hashed(_HASHED[told], secret)
+        if told is Authentication.HIGH_ECDSA:
+            return _ecdsa(self._secrets)
+        from smgw.dlms.security import Gmac
+
+        assert self.counters is not None
+        return Gmac(self._keys(), self.counters)
+
+    def ciphering(self) -> "Ciphering | None":
+        """For a new association; None where APDUs go in the clear."""
+        if self.counters is None:
+            return None
+        from smgw.dlms.ciphering import Ciphering, Form, Received, Setting
+
+        self._received = self._received or Received()
+        form = Form.GENERAL if Quirk.GENERAL_CIPHERING in self._dlms.quirks else Form.SERVICE
+        setting = Setting(self._keys(), title(self._dlms), self.counters, form=form)
+        return Ciphering(setting, received=self._received)
+
+    def _keys(self) -> Any:
+        return keys(self._dlms, self._secrets)
+
+
+def title(dlms: DlmsProfile) -> bytes:
+    """Our system title."""
+    return bytes.fromhex(dlms.system_title)
+
+
+def keys(dlms: DlmsProfile, secrets: Secrets) -> Any:
+    """The symmetric keys, as `smgw.dlms.security.Keys`."""
+    from smgw.dlms.security import Keys, Suite
+
+    suite = Suite(dlms.security_suite)
+    return Keys.of(suite, secrets.get("encryption") or b"", secrets.get("authentication") or b"")
+
+
+def _ecdsa(secrets: Secrets) -> Ecdsa:
+    from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey, EllipticCurvePublicKey
+    from cryptography.hazmat.primitives.serialization import load_pem_private_key, load_pem_public_key
+
+    from smgw.dlms.signatures import signer, verifier
+
+    try:
+        ours: object = load_pem_private_key(secrets.get("signing") or b"", None)
+        meters: object = load_pem_public_key(secrets.get("meter") or b"")
+    except (ValueError, TypeError):
+        ours = meters = None
+    if not isinstance(ours, EllipticCurvePrivateKey) or not isinstance(meters, EllipticCurvePublicKey):
+        raise PollError(
+            "signing_key_file or meter_key_file holds no key of an elliptic curve; write a private key in PEM without "
+            "a password, and the meter's public key in PEM"
+        )
+    return Ecdsa(signer(ours), verifier(meters))

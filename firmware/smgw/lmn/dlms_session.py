@@ -1,0 +1,298 @@
+"""One DLMS association over an open port: mode E where it is wanted, link, association, one request after the other."""
+
+import contextlib
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+from smgw.cosem import Stamp
+from smgw.dlms.association import REPLY_TO_HLS
+from smgw.dlms.axdr import AxdrError, decode_all
+from smgw.dlms.client import Client
+from smgw.dlms.descriptors import Attribute, Selection
+from smgw.dlms.errors import AssociationRejectedError, ServiceExceptionError
+from smgw.dlms.events import Associated, Event, Failed, Got, Invoked, Pushed, Released, Send, Stray, Written
+from smgw.dlms.get import Result
+from smgw.dlms.results import DataAccessResult
+from smgw.dlms.wrapper import Wrapper
+from smgw.errors import SmgwError
+from smgw.hdlc import Address, ApduReceived, Disconnected, FrameRefused, Link, LinkParameters, Transmit
+from smgw.iec62056.events import ChangeBaud, SignedOn, SignOnFailed
+from smgw.iec62056.sign_on import SignOn
+from smgw.lmn.dlms_security import Security, title
+from smgw.lmn.errors import PollError
+from smgw.lmn.sink import Clock
+from smgw.ports import Port, PortError
+from smgw.ports.port import GATHER_S
+from smgw.profiles.dlms import Carrier, Quirk, Start
+from smgw.profiles.meter import MeterProfile
+
+log = logging.getLogger(__name__)
+
+_Answer = Associated | Got | Written | Invoked | Released | Failed
+_Kind = TypeVar("_Kind", bound=_Answer)
+_VALUE, _DATA = 2, 1
+#: A meter may take so long to end what it is asked to end; it ends it by itself later.
+_PATIENCE_AT_END = 1.0
+
+
+class DlmsSession:
+    """The client of one meter. `stop` ends every wait soon (with the port's Wake set beside it)."""
+
+    def __init__(
+        self,
+        profile: MeterProfile,
+        security: Security,
+        clock: Clock,
+        stop: threading.Event,
+        pushed: Callable[[Pushed], None] = lambda _: None,
+    ) -> None:
+        self._profile = profile
+        self._dlms = profile.dlms
+        self._security = security
+        self._clock = clock
+        self._stop = stop
+        self._pushed = pushed
+        self._link: Link | Wrapper = self._new_link(self._dlms.client)
+        self.client = Client()
+        self._answer: _Answer | None = None
+        self._down = ""
+        self._linked = False  # a link may be there, on this port
+        self.answered: Stamp | None = None  # when the answer to what was asked last began
+
+    @property
+    def open_(self) -> bool:
+        """True while the meter can be asked."""
+        return self._linked and self._link.connected
+
+    def open(self, port: Port) -> None:
+        """Sign on, connect, associate. Raises PollError, and a DLMS error of what the meter says."""
+        self._linked = False
+        if self._dlms.start is Start.MODE_E:
+            self._sign_on(port)
+        if self._security.counters is not None and not self._security.counters.least and self._dlms.public_client:
+            self._read_counter(port)
+        try:
+            self._associate(port)
+        except ServiceExceptionError as error:
+            counters = self._security.counters
+            if error.counter is None or counters is None or not counters.follow(error.counter):
+                raise
+            log.info("meter %s expects another invocation counter, which is followed", self._profile.name)
+            self._disconnect(port)
+            self._associate(port)
+
+    def close(self, port: Port) -> None:
+        """Release and disconnect, so that the meter takes the next one at once (R6). Never raises."""
+        if not self._linked:
+            return
+        with contextlib.suppress(SmgwError):
+            if self._stop.is_set():
+                port.rearm()  # one last word; nobody waits for what comes of it
+                for event in self._link.disconnect(time.monotonic()):
+                    if isinstance(event, Transmit):
+                        port.write(event.octets)
+                self._linked = False
+                return
+            if self._link.connected and not self.client.busy and Quirk.NO_RELEASE not in self._dlms.quirks:
+                with contextlib.suppress(SmgwError):
+                    self.ask(port, self.client.release(), Released)
+            self._disconnect(port)
+        self._linked = False
+
+    def get(self, port: Port, attribute: Attribute, selection: Selection | None = None) -> Result:
+        """One attribute: its A-XDR octets, or why there are none. Raises PollError, a DLMS error."""
+        return self.ask(port, self.client.get(attribute, selection), Got).results[0]
+
+    def get_list(self, port: Port, attributes: Sequence[Attribute]) -> list[Result]:
+        """Many attributes, in one request where the meter can. A refused one is in the result, not an error."""
+        if Quirk.NO_LIST in self._dlms.quirks or len(attributes) == 1:
+            return [self.get(port, attribute) for attribute in attributes]
+        return list(self.ask(port, self.client.get_with_list(attributes), Got).results)
+
+    def ask(self, port: Port, events: Sequence[Event], kind: type[_Kind]) -> _Kind:
+        """What a verb of the client leads to. Raises PollError if the meter falls silent, else what failed."""
+        self._answer, self._down, self.answered = None, "", None
+        self._follow(port, events)
+        while self._answer is None:
+            self._turn(port)
+        if isinstance(self._answer, Failed):
+            raise self._answer.error
+        if not isinstance(self._answer, kind):
+            raise PollError(f"an answer of another kind: {type(self._answer).__name__}")
+        return self._answer
+
+    def listen(self, port: Port, until: float) -> None:
+        """Until the next request is due (monotonic seconds): pushes are taken, a link that goes down is noticed."""
+        while not self._stop.is_set() and (left := until - time.monotonic()) > 0:
+            if port.wait(left):
+                port.gather(GATHER_S)
+                octets = port.read()
+                if self._linked:
+                    with contextlib.suppress(PollError):
+                        self._carry(port, self._link.receive(octets, time.monotonic()))
+
+    # The link.
+
+    def _new_link(self, client: int) -> Link | Wrapper:
+        dlms, timeout = self._dlms, float(self._profile.timeout)
+        if dlms.carrier is Carrier.WRAPPER:
+            return Wrapper.client(client, dlms.server, timeout=timeout)
+        return Link.client(
+            Address(client),
+            Address(dlms.server, dlms.physical, dlms.address_length),
+            LinkParameters.of(dlms.information_length, dlms.window),
+            timeout=timeout,
+            retries=self._profile.retries,
+        )
+
+    def _associate(self, port: Port) -> None:
+        dlms = self._dlms
+        self._connect(port, dlms.client)
+        ciphering = self._security.ciphering()
+        self.client = Client(
+            self._security.authentication(),
+            ciphering,
+            title=title(dlms),
+            reply_to_hls=REPLY_TO_HLS._replace(obis=dlms.association),
+        )
+        try:
+            self.ask(port, self.client.associate(), Associated)
+        except (AssociationRejectedError, PollError):
+            self._disconnect(port)
+            raise
+
+    def _connect(self, port: Port, client: int) -> None:
+        self._link = self._new_link(client)
+        self._linked = True
+        self._disconnect(port)  # a session of before may still be open there, and the meter take no other (R6)
+        self._link = self._new_link(client)
+        self._linked = True
+        self._down = ""
+        self._carry(port, self._link.connect(time.monotonic()))
+        while not self._link.connected:
+            self._turn(port)
+
+    def _disconnect(self, port: Port) -> None:
+        """Whatever comes of it."""
+        self._down = ""
+        self._carry(port, self._link.disconnect(time.monotonic()), ending=True)
+        ends = time.monotonic() + _PATIENCE_AT_END
+        while self._link.busy and time.monotonic() < ends and not self._stop.is_set():
+            self._turn(port, ending=True)
+        self._linked = False
+
+    def _turn(self, port: Port, *, ending: bool = False) -> None:
+        """Wait for octets or for the link's deadline, once. Raises PollError if the link is down, or to stop."""
+        now = time.monotonic()
+        due = self._link.deadline(now)
+        if due is None and not self._link.connected and not ending:
+            raise PollError(self._down or "the meter has closed the link")
+        wait = self._profile.timeout if due is None else due - now
+        if ending:
+            wait = min(wait, _PATIENCE_AT_END)
+        if port.wait(max(0.0, wait)):
+            self.answered = self.answered or self._clock.stamp()
+            port.gather(GATHER_S / 50)
+            events = self._link.receive(port.read(), time.monotonic())
+        else:
+            if self._stop.is_set():
+                raise PollError("stopping")
+            events = self._link.expire(time.monotonic())
+        self._carry(port, events, ending=ending)
+        if self.client.busy and self._answer is None and self._link.connected and not self._link.busy and not ending:
+            self._carry(port, self._link.poll(time.monotonic()))  # what came was not the answer
+
+    def _carry(self, port: Port, events: Sequence[Any], *, ending: bool = False) -> None:
+        for event in events:
+            if isinstance(event, Transmit):
+                port.write(event.octets)
+            elif isinstance(event, ApduReceived):
+                self._follow(port, self.client.receive(event.apdu))
+            elif isinstance(event, FrameRefused):
+                log.debug("meter %s: %s", self._profile.name, event.reason)
+            elif isinstance(event, Disconnected):
+                self.client.lost()
+                self._down = event.reason
+                if not ending:
+                    self._linked = False
+                    raise PollError(event.reason or "the meter has closed the link")
+
+    def _follow(self, port: Port, events: Sequence[Event]) -> None:
+        for event in events:
+            if isinstance(event, Send):
+                self._carry(port, self._link.send(event.apdu, time.monotonic()))
+            elif isinstance(event, Pushed):
+                self._pushed(event)
+            elif isinstance(event, Stray):
+                log.debug("meter %s: %s", self._profile.name, event.reason)
+            elif isinstance(event, _Answer):
+                self._answer = event
+
+    # What comes before the association.
+
+    def _read_counter(self, port: Port) -> None:
+        """The meter's own counter, which its public client may read; without it the kept one has to do."""
+        counters = self._security.counters
+        assert counters is not None
+        try:
+            self._connect(port, self._dlms.public_client)
+            self.client = Client()
+            self.ask(port, self.client.associate(), Associated)
+            value = number(self.get(port, Attribute(_DATA, self._dlms.counter_object, _VALUE)))
+            if value is not None and not counters.follow(value + 1):
+                raise PollError(f"invocation counter {value} of the meter: the key is used up, or it is none")
+        except PortError:
+            raise
+        except SmgwError as error:
+            if self._stop.is_set():
+                raise
+            log.debug("meter %s: its counter cannot be read as public client: %s", self._profile.name, error)
+        self._disconnect(port)
+
+    def _sign_on(self, port: Port) -> None:
+        """Mode E: from 300 Bd to HDLC at the meter's own rate."""
+        dlms = self._dlms
+        port.change_baud(300)
+        signing = SignOn(
+            device_address=dlms.device_address,
+            wake_up=Quirk.WAKE_UP in dlms.quirks,
+            fixed_baud=Quirk.FIXED_BAUD in dlms.quirks,
+            max_baud=self._profile.baudrate,
+        )
+        events = signing.start(time.monotonic())
+        while True:
+            for event in events:
+                if isinstance(event, Transmit):
+                    port.write(event.octets)
+                elif isinstance(event, ChangeBaud):
+                    port.change_baud(event.baudrate)
+                elif isinstance(event, SignOnFailed):
+                    raise PollError(event.reason)
+                elif isinstance(event, SignedOn):
+                    log.debug("meter %s: signed on at %d Bd", self._profile.name, event.baudrate)
+                    while port.wait(0):
+                        port.read()
+                    return
+            now = time.monotonic()
+            due = signing.deadline(now)
+            if port.wait(max(0.0, (due or now) - now)):
+                port.gather(GATHER_S)
+                events = signing.receive(port.read(), time.monotonic())
+            elif self._stop.is_set():
+                raise PollError("stopping")
+            else:
+                events = signing.expire(time.monotonic())
+
+
+def number(result: Result) -> int | None:
+    """A result that is a whole number, else None."""
+    if isinstance(result, DataAccessResult):
+        return None
+    try:
+        value = decode_all(result).value
+    except AxdrError:
+        return None
+    return value if isinstance(value, int) else None

@@ -1,0 +1,307 @@
+"""The reader of DLMS meters, against smgw's own server on TCP sockets and ptys."""
+
+import logging
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from captures_made import BOOT
+from dlms_line_meter import ENERGY, EXPORT, NAME, POWER, DlmsMeter, Model
+from line_meter import Head, Inbox, running, until
+from smgw.cosem import ClockState, DeviceId, MeterTimeKind, Obis, Stamp
+from smgw.dlms.access import Admission
+from smgw.dlms.conformance import Conformance
+from smgw.dlms.descriptors import Attribute
+from smgw.dlms.hls import Hashed, Mechanism, Password
+from smgw.dlms.results import DataAccessResult
+from smgw.dlms.secret import Secret
+from smgw.hdlc import LinkParameters
+from smgw.lmn.dlms_poll import DlmsReader
+from smgw.lmn.watch import ABSENT, READING
+from smgw.profiles.dlms import Authentication, Carrier, DlmsProfile, Quirk
+from smgw.profiles.meter import MeterProfile, Protocol
+from smgw.profiles.secrets import Secrets
+
+DEVICE = DeviceId(NAME)
+OBJECT_LIST = Attribute(15, Obis.parse("0-0:40.0.0*255"), 2)
+
+
+class Now:
+    """The system's time as UTC."""
+
+    def stamp(self) -> Stamp:
+        return Stamp(BOOT, time.monotonic_ns(), time.time_ns() // 1000, 5000, ClockState.SYNCHRONISED)
+
+
+@pytest.fixture(autouse=True)
+def info(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+
+
+@pytest.fixture
+def meter() -> Iterator[DlmsMeter]:
+    with DlmsMeter() as made:
+        yield made
+
+
+def reader(
+    url: str, inbox: Inbox, *, secrets: Secrets | None = None, dlms: DlmsProfile | None = None, **changes: object
+) -> DlmsReader:
+    settings = {"interval": 0.1, "timeout": 0.5, "retries": 1, "name": "flat", **changes}
+    profile = MeterProfile(protocol=Protocol.DLMS, port=url, dlms=dlms or DlmsProfile(), **settings)  # type: ignore[arg-type]
+    return DlmsReader(profile, secrets or Secrets(), Now(), inbox, inbox.cached)
+
+
+def test_a_poll_becomes_a_capture(meter: DlmsMeter) -> None:
+    inbox = Inbox()
+    with running(reader(meter.url, inbox)):
+        until(lambda: len(inbox.captures) >= 2)
+    capture = inbox.captures[0]
+    assert (capture.meter, capture.device) == ("flat", DEVICE)
+    assert capture.meter_time is not None
+    assert capture.meter_time.kind is MeterTimeKind.DLMS_DATE_TIME
+    found = [(one.obis, one.value.value, one.scaler, one.unit, one.class_id) for one in capture.readings]
+    assert found == [(ENERGY, 1001, -1, 30, 3), (EXPORT, 7, -1, 30, 3), (POWER, -1234, 0, 27, 3)]
+    assert (inbox.states[-1].state, inbox.states[-1].note) == (READING, f"device {DEVICE}")
+
+
+@pytest.mark.parametrize("way", ["wrapper", "pty", "pty with echo", "short frames"])
+def test_every_way_to_the_meter_gives_the_same(way: str, tmp_path: Path) -> None:
+    """R2 for the echo, which a pty's other end makes here."""
+    inbox, head = Inbox(), Head(tmp_path / "head")
+    on_pty = way.startswith("pty")
+    dlms = DlmsProfile(carrier=Carrier.WRAPPER if way == "wrapper" else Carrier.HDLC)
+    with (
+        DlmsMeter(
+            wrapper=way == "wrapper",
+            master=head.master if on_pty else None,
+            echo=way.endswith("echo"),
+            parameters=LinkParameters.of(32, 1) if way == "short frames" else None,
+        ) as meter,
+        running(reader(str(head.link) if on_pty else meter.url, inbox, dlms=dlms)),
+    ):
+        until(lambda: len(inbox.captures) >= 3)
+    head.unplug()
+    assert [one.obis for one in inbox.captures[0].readings] == [ENERGY, EXPORT, POWER]
+
+
+def test_the_object_list_and_the_scalers_are_asked_once_and_then_only_what_is_wanted(meter: DlmsMeter) -> None:
+    inbox = Inbox()
+    for _ in range(2):
+        count = len(inbox.captures)
+        with running(reader(meter.url, inbox, objects=(POWER,))):
+            until(lambda count=count: len(inbox.captures) >= count + 3)  # type: ignore[misc]
+    asked = meter.model.asked
+    assert asked.count(OBJECT_LIST) == 1
+    assert asked.count(Attribute(3, POWER, 3)) == 1
+    assert Attribute(3, ENERGY, 2) not in asked
+    assert {one.obis for capture in inbox.captures for one in capture.readings} == {POWER}
+
+
+def test_a_new_firmware_has_its_list_asked(meter: DlmsMeter) -> None:
+    inbox = Inbox()
+    for firmware in (b"1.0", b"2.0"):
+        meter.model.firmware = firmware
+        count = len(inbox.captures)
+        with running(reader(meter.url, inbox)):
+            until(lambda count=count: len(inbox.captures) > count)  # type: ignore[misc]
+    assert meter.model.asked.count(OBJECT_LIST) == 2
+
+
+def test_the_association_is_kept_between_polls_and_ended_on_the_way_out(meter: DlmsMeter) -> None:
+    """R6: a meter whose association is left open takes no new one for minutes."""
+    inbox = Inbox()
+    with running(reader(meter.url, inbox)):
+        until(lambda: len(inbox.captures) >= 4)
+    assert meter.links == 1
+    until(lambda: meter.ended == 1)
+
+
+def test_several_meters_on_one_bus_are_told_apart_by_their_addresses(tmp_path: Path) -> None:
+    head = Head(tmp_path / "bus")
+    models = {physical: Model(name=b"UTB%013d" % physical) for physical in (17, 18, 19)}
+    boxes = {physical: Inbox() for physical in models}
+    with DlmsMeter(models, master=head.master):
+        readers = [
+            reader(str(head.link), boxes[physical], name=f"m{physical}", dlms=DlmsProfile(physical=physical))
+            for physical in models
+        ]
+        with running(readers[0]), running(readers[1]), running(readers[2]):
+            until(lambda: all(len(box.captures) >= 3 for box in boxes.values()), 20)
+    head.unplug()
+    for physical, box in boxes.items():
+        assert {capture.device for capture in box.captures} == {DeviceId(models[physical].name)}
+        assert not any(state.refused for state in box.states)
+
+
+def test_a_meter_that_is_silent_holds_up_its_bus_no_longer_than_its_timeout(tmp_path: Path) -> None:
+    head, there, away = Head(tmp_path / "bus"), Inbox(), Inbox()
+    with DlmsMeter({17: Model()}, master=head.master):
+        dead = reader(str(head.link), away, name="dead", timeout=0.2, retries=0, dlms=DlmsProfile(physical=40))
+        with running(dead), running(reader(str(head.link), there, name="alive", dlms=DlmsProfile(physical=17))):
+            until(lambda: len(there.captures) >= 3 and away.states[-1].refused)
+    head.unplug()
+    assert not away.captures
+    assert "no answer" in dead.watch.last_refusal
+
+
+SECRET = b"12345678"
+MECHANISMS = {
+    Authentication.LOW: Password(Secret(SECRET)),
+    Authentication.HIGH_MD5: Hashed(Mechanism.HIGH_MD5, Secret(SECRET)),
+    Authentication.HIGH_SHA1: Hashed(Mechanism.HIGH_SHA1, Secret(SECRET)),
+    Authentication.HIGH_SHA256: Hashed(Mechanism.HIGH_SHA256, Secret(SECRET)),
+}
+
+
+@pytest.mark.parametrize("authentication", MECHANISMS)
+def test_a_meter_that_wants_a_secret_gets_it(authentication: Authentication) -> None:
+    inbox = Inbox()
+    admission = Admission(MECHANISMS[authentication], title=b"UTBMTR01")
+    dlms = DlmsProfile(client=1, authentication=authentication)
+    with (
+        DlmsMeter(admissions={1: admission}) as meter,
+        running(reader(meter.url, inbox, dlms=dlms, secrets=Secrets({"password": SECRET}))),
+    ):
+        until(lambda: len(inbox.captures) >= 2)
+
+
+@pytest.mark.parametrize("authentication", [Authentication.LOW, Authentication.HIGH_SHA256])
+def test_a_wrong_secret_is_told_without_it_and_tried_ever_more_rarely(
+    authentication: Authentication, caplog: pytest.LogCaptureFixture
+) -> None:
+    inbox = Inbox()
+    admission = Admission(MECHANISMS[authentication], title=b"UTBMTR01")
+    dlms = DlmsProfile(client=1, authentication=authentication)
+    with DlmsMeter(admissions={1: admission}) as meter:
+        with running(reader(meter.url, inbox, dlms=dlms, secrets=Secrets({"password": b"hunter22"}))) as made:
+            until(lambda: inbox.states[-1].refused >= 3)
+        links = meter.links
+    assert "the meter rejects the association" in made.watch.last_refusal or "proof" in made.watch.last_refusal
+    assert "hunter22" not in caplog.text
+    assert links < 8
+
+
+def test_a_public_client_without_lists_and_blocks_is_asked_one_by_one() -> None:
+    """R19."""
+    inbox = Inbox()
+    admission = Admission(conformance=Conformance.GET)
+    with DlmsMeter(admissions={16: admission}) as meter, running(reader(meter.url, inbox)):
+        until(lambda: len(inbox.captures) >= 2)
+    assert len(inbox.captures[0].readings) == 3
+
+
+def test_a_meter_that_answers_lists_badly_can_be_asked_one_by_one(meter: DlmsMeter) -> None:
+    inbox = Inbox()
+    with running(reader(meter.url, inbox, dlms=DlmsProfile(quirks=(Quirk.NO_LIST, Quirk.NO_RELEASE)))):
+        until(lambda: len(inbox.captures) >= 2)
+
+
+@pytest.mark.parametrize(
+    "result",
+    [DataAccessResult.OBJECT_UNDEFINED, DataAccessResult.READ_WRITE_DENIED, DataAccessResult.OBJECT_UNAVAILABLE],
+)
+def test_an_attribute_without_a_value_costs_the_others_nothing_and_is_not_asked_again_at_once(
+    result: DataAccessResult, meter: DlmsMeter
+) -> None:
+    """R30."""
+    inbox = Inbox()
+    gone = Attribute(3, EXPORT, 2)
+    meter.model.extra[gone] = result
+    with running(reader(meter.url, inbox)):
+        until(lambda: len(inbox.captures) >= 4)
+    assert {one.obis for capture in inbox.captures for one in capture.readings} == {ENERGY, POWER}
+    assert meter.model.asked.count(gone) == 1
+
+
+def test_without_an_object_list_the_wanted_registers_are_asked(meter: DlmsMeter) -> None:
+    inbox = Inbox()
+    meter.model.list_denied = True
+    with running(reader(meter.url, inbox, objects=(ENERGY,))):
+        until(lambda: len(inbox.captures) >= 2)
+    with running(reader(meter.url, Inbox())) as made:
+        until(lambda: made.watch.last_refusal)
+    assert "name them in objects of its profile" in made.watch.last_refusal
+
+
+@pytest.mark.parametrize(
+    ("ahead", "status", "told"),
+    [(480, 0, "its clock is 480 s ahead"), (-90, 0, "its clock is 90 s behind"), (0, 1, "its clock is invalid"),
+     (0, 2, "its clock is doubtful")],
+)  # fmt: skip
+def test_a_clock_that_is_wrong_is_a_remark_and_no_fault(
+    ahead: int, status: int, told: str, meter: DlmsMeter, caplog: pytest.LogCaptureFixture
+) -> None:
+    """R14."""
+    inbox = Inbox()
+    meter.model.ahead_s, meter.model.status = ahead, status
+    with running(reader(meter.url, inbox)):
+        until(lambda: len(inbox.captures) >= 3)
+    note = inbox.states[-1].note
+    assert inbox.states[-1].state == READING
+    assert told in note
+    warnings = [one.getMessage() for one in caplog.records if one.levelno == logging.WARNING]
+    assert [told in one for one in warnings] == [True]
+
+
+def test_a_deviation_with_the_opposite_sign_is_no_drift_where_it_is_known(meter: DlmsMeter) -> None:
+    """R13."""
+    inbox = Inbox()
+    meter.model.opposite = True
+    with running(reader(meter.url, inbox, dlms=DlmsProfile(quirks=(Quirk.OPPOSITE_DEVIATION,)))):
+        until(lambda: inbox.captures)
+    assert inbox.states[-1].note == f"device {DEVICE}"
+    with running(reader(meter.url, inbox)):
+        until(lambda: "behind" in inbox.states[-1].note or "ahead" in inbox.states[-1].note)
+    assert "7200 s" in inbox.states[-1].note
+
+
+def test_a_lost_answer_is_polled_for(meter: DlmsMeter) -> None:
+    inbox = Inbox()
+    count = [0]
+
+    def lossy(octets: bytes) -> list[bytes | float | None]:
+        count[0] += 1
+        return [] if count[0] % 5 == 0 else [octets]
+
+    meter.spoil = lossy
+    with running(reader(meter.url, inbox, timeout=0.1, retries=3)):
+        until(lambda: len(inbox.captures) >= 10, 20)
+    assert count[0] > 15
+    assert inbox.states[-1].refused == 0
+
+
+def test_a_connection_that_breaks_is_made_again(meter: DlmsMeter) -> None:
+    inbox = Inbox()
+    hung = [False]
+
+    def hangs_up(octets: bytes) -> list[bytes | float | None]:
+        if len(inbox.captures) >= 2 and not hung[0]:
+            hung[0] = True
+            return [None]
+        return [octets]
+
+    meter.spoil = hangs_up
+    with running(reader(meter.url, inbox)):
+        until(lambda: hung[0] and len(inbox.captures) >= 6)
+    assert meter.accepted == 2
+    assert any(state.state == ABSENT for state in inbox.states)
+
+
+def test_a_meter_that_is_not_there_is_told(tmp_path: Path) -> None:
+    inbox, head = Inbox(), Head(tmp_path / "head")
+    with running(reader(str(head.link), inbox, timeout=0.1, retries=0)) as made:
+        until(lambda: made.watch.last_refusal)
+    head.unplug()
+    assert "no answer from 1" in made.watch.last_refusal
+
+
+def test_another_meter_on_the_line_has_its_own_list(meter: DlmsMeter) -> None:
+    inbox = Inbox()
+    with running(reader(meter.url, inbox)):
+        until(lambda: len(inbox.captures) >= 2)
+    meter.model.name = b"UTB0000000000002"
+    with running(reader(meter.url, inbox)):
+        until(lambda: inbox.captures[-1].device == DeviceId(b"UTB0000000000002"))
+    assert meter.model.asked.count(OBJECT_LIST) == 2

@@ -1,0 +1,191 @@
+"""Load profiles of DLMS meters: by range, each row once, whatever habits the meter has."""
+
+import threading
+import time
+from collections.abc import Iterator
+from datetime import timedelta, timezone
+from pathlib import Path
+
+import pytest
+from captures_made import BOOT
+from dlms_line_meter import ENERGY, EXPORT, LOAD_PROFILE, NAME, QUARTER, DlmsMeter, Model
+from line_meter import Head, Inbox, running, until
+from smgw.cosem import ClockState, DeviceId, Stamp
+from smgw.dlms.access import Admission
+from smgw.dlms.conformance import Conformance
+from smgw.dlms.descriptors import Attribute
+from smgw.lmn.dlms_poll import DlmsReader
+from smgw.metering.history import HistoryKeeper
+from smgw.profiles.dlms import DlmsProfile, Quirk
+from smgw.profiles.meter import MeterProfile, Protocol
+from smgw.profiles.secrets import Secrets
+from smgw.store.lmn import LmnStore
+from smgw.store.lmn_view import LmnView
+from smgw.store.ranges import Range
+from smgw.store.records import ProfileName
+
+NAMED = ProfileName("flat", DeviceId(NAME), LOAD_PROFILE)
+SECOND = 1_000_000
+NOW = int(time.time())
+LAST = NOW - NOW % QUARTER
+
+
+class At:
+    """A clock that stands at NOW."""
+
+    def stamp(self) -> Stamp:
+        return Stamp(BOOT, time.monotonic_ns(), NOW * SECOND, 5000, ClockState.SYNCHRONISED)
+
+
+def quarters(hours: float, last: int = LAST) -> list[int]:
+    return list(range(last - int(hours * 3600) + QUARTER, last + 1, QUARTER))
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[LmnStore]:
+    with LmnStore.open(tmp_path / "lmn", ballast_bytes=0) as opened:
+        yield opened
+
+
+def kept(tmp_path: Path) -> list[int]:
+    """The target times of the kept rows; each tells its time as a value, too."""
+    with LmnView.open(tmp_path / "lmn") as view:
+        rows = view.profile_rows(NAMED, Range(0, 2**62), 100_000)
+    for one in rows:
+        assert one.target_time_us == one.readings[0].value.value * SECOND  # type: ignore[operator]
+    return [one.readings[0].value.value for one in rows]  # type: ignore[misc]
+
+
+def reader(url: str, store: LmnStore, inbox: Inbox | None = None, **changes: object) -> DlmsReader:
+    quirks = changes.pop("quirks", ())
+    zone = changes.pop("time_zone", None)
+    settings = {"interval": 1, "timeout": 1, "retries": 1, "load_profile_days": 2, **changes}
+    profile = MeterProfile(
+        name="flat", protocol=Protocol.DLMS, port=url, load_profile=(LOAD_PROFILE,),
+        dlms=DlmsProfile(quirks=quirks, time_zone=zone), **settings,  # type: ignore[arg-type]
+    )  # fmt: skip
+    inbox = inbox or Inbox()
+    return DlmsReader(profile, Secrets(), At(), inbox, inbox.cached, HistoryKeeper(store, At()))
+
+
+def test_a_load_profile_is_fetched_by_range_in_pieces(store: LmnStore, tmp_path: Path) -> None:
+    model = Model(quarters(47))
+    with DlmsMeter(model) as meter, running(reader(meter.url, store)):
+        until(lambda: len(kept(tmp_path)) == 188)
+    assert kept(tmp_path) == quarters(47)
+    assert len(model.ranges) >= 2
+    assert all(last - first <= 100 * QUARTER + 2 * 3600 for first, last in model.ranges)
+
+
+def test_over_a_slow_line_pieces_are_small(store: LmnStore, tmp_path: Path) -> None:
+    head, model = Head(tmp_path / "head"), Model(quarters(3))
+    with (
+        DlmsMeter(model, master=head.master),
+        running(reader(str(head.link), store, baudrate=300, interval=0.1, load_profile_days=1)),
+    ):
+        until(lambda: len(kept(tmp_path)) == 12, 30)
+    head.unplug()
+    assert all(last - first <= 4 * QUARTER + 2 * 3600 for first, last in model.ranges)
+
+
+def test_values_have_their_scalers_and_the_status_of_their_row(store: LmnStore, tmp_path: Path) -> None:
+    with DlmsMeter(Model(quarters(1))) as meter, running(reader(meter.url, store)):
+        until(lambda: len(kept(tmp_path)) == 4)
+    with LmnView.open(tmp_path / "lmn") as view:
+        first = view.profile_rows(NAMED, Range(0, 2**62), 1)[0]
+    assert [(one.obis, one.scaler, one.unit, one.status and one.status.value) for one in first.readings] == [
+        (ENERGY, -1, 30, 8),
+        (EXPORT, -1, 30, 8),
+    ]
+
+
+def test_what_is_kept_is_not_asked_again_after_a_restart(store: LmnStore, tmp_path: Path) -> None:
+    model = Model(quarters(20))
+    for _ in range(2):
+        inbox = Inbox()
+        with DlmsMeter(model) as meter, running(reader(meter.url, store, inbox)):
+            until(lambda inbox=inbox: len(kept(tmp_path)) == 80 and len(inbox.captures) > 1)  # type: ignore[misc]
+    assert kept(tmp_path) == quarters(20)
+    assert model.ranges[-1][0] == LAST - 3600  # an hour wider than what lacks
+
+
+def test_a_break_in_the_middle_costs_nothing(store: LmnStore, tmp_path: Path) -> None:
+    model, broken = Model(quarters(47)), threading.Event()
+    with DlmsMeter(model) as meter:
+
+        def breaks(octets: bytes) -> list[bytes | float | None]:
+            if len(model.ranges) == 2 and not broken.is_set():
+                broken.set()
+                return [octets[: len(octets) // 2], None]
+            return [octets]
+
+        meter.spoil = breaks
+        with running(reader(meter.url, store, interval=0.1)):
+            until(lambda: len(kept(tmp_path)) == 188, 30)
+    assert broken.is_set()
+    assert kept(tmp_path) == quarters(47)
+    assert model.ranges.count(model.ranges[0]) == 1
+
+
+def test_times_that_are_left_away_are_counted_on(store: LmnStore, tmp_path: Path) -> None:
+    """R15."""
+    model = Model(quarters(10))
+    model.nulls = True
+    with DlmsMeter(model) as meter, running(reader(meter.url, store)):
+        until(lambda: len(kept(tmp_path)) == 40)
+    assert kept(tmp_path) == quarters(10)
+
+
+@pytest.mark.parametrize("hours", [-5, 1, 2, 9])
+def test_any_zone_of_the_meter_gives_the_same_rows(hours: int, store: LmnStore, tmp_path: Path) -> None:
+    model = Model(quarters(10))
+    model.zone = timezone(timedelta(hours=hours))
+    with DlmsMeter(model) as meter, running(reader(meter.url, store)):
+        until(lambda: len(kept(tmp_path)) == 40)
+    assert kept(tmp_path) == quarters(10)
+
+
+def test_the_opposite_sign_of_the_deviation_gives_the_same_rows(store: LmnStore, tmp_path: Path) -> None:
+    """R13."""
+    model = Model(quarters(10))
+    model.opposite = True
+    with DlmsMeter(model) as meter, running(reader(meter.url, store, quirks=(Quirk.OPPOSITE_DEVIATION,))):
+        until(lambda: len(kept(tmp_path)) == 40)
+    assert kept(tmp_path) == quarters(10)
+
+
+def test_bounds_may_be_of_the_type_date_time(store: LmnStore, tmp_path: Path) -> None:
+    model = Model(quarters(10))
+    with DlmsMeter(model) as meter, running(reader(meter.url, store, quirks=(Quirk.DATE_TIME_BOUNDS,))):
+        until(lambda: len(kept(tmp_path)) == 40)
+
+
+def test_octets_behind_the_rows_cost_none_of_them(store: LmnStore, tmp_path: Path) -> None:
+    """R15: a meter that declares a row less than it sends."""
+    model = Model()
+    octets = Model(quarters(1)).buffer(None)
+    model.extra[Attribute(7, LOAD_PROFILE, 2)] = octets + b"\x02\x01"
+    with DlmsMeter(model) as meter, running(reader(meter.url, store)):
+        until(lambda: len(kept(tmp_path)) == 4)
+
+
+def test_a_meter_without_selective_access_gives_all_and_what_is_asked_is_kept(store: LmnStore, tmp_path: Path) -> None:
+    model = Model(quarters(24 * 4))
+    admission = Admission(conformance=Conformance.GET | Conformance.BLOCK_GET)
+    inbox = Inbox()
+    with DlmsMeter(model, admissions={16: admission}) as meter, running(reader(meter.url, store, inbox)):
+        until(lambda: len(inbox.captures) > 1 and kept(tmp_path))
+    assert kept(tmp_path) == [one for one in quarters(24 * 4) if one >= NOW - 2 * 86_400]
+
+
+def test_a_profile_that_is_not_there_is_told_and_the_meter_read_on(
+    store: LmnStore, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    inbox, model = Inbox(), Model()
+    for number in (2, 3, 4):
+        from smgw.dlms.results import DataAccessResult
+
+        model.extra[Attribute(7, LOAD_PROFILE, number)] = DataAccessResult.OBJECT_UNDEFINED
+    with DlmsMeter(model) as meter, running(reader(meter.url, store, inbox, interval=0.1)):
+        until(lambda: len(inbox.captures) > 3)
+    assert caplog.text.count("load profile 1-0:99.1.0*255: capture_objects of load profile") == 1
