@@ -95,7 +95,9 @@ class Entry:
             (bytes(device), class_id, bytes(obis), method, parameter, cid, received_us),
         )
         self._is_new = done.rowcount > 0
-        connection.execute("DELETE FROM event WHERE id <= (SELECT max(id) FROM event) - ?", (KEPT_EVENTS,))
+        connection.execute(
+            "DELETE FROM event WHERE id <= (SELECT id FROM event ORDER BY id DESC LIMIT 1 OFFSET ?)", (KEPT_EVENTS,)
+        )
         return True
 
     def finish(self) -> None:

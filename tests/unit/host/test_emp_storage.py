@@ -5,11 +5,21 @@ import threading
 import time
 
 import pytest
-from emp import writer
+from emp import orders, schema, writer
+from emp.sqlite_rows import BATCH_ROWS
 from emp.sqlite_storage import SqliteStorage, SqliteView
-from emp.storage import RecordConflictError, RowFilter, StorageBusyError, StorageError, StorageFullError
+from emp.storage import (
+    Notice,
+    RecordConflictError,
+    RowFilter,
+    RowSpan,
+    StorageBusyError,
+    StorageError,
+    StorageFullError,
+)
 from emp_process import DEVICE, ENERGY, GATEWAY, STORE, content, row
 from smgw.cosem.device_id import DeviceId
+from smgw.cosem.obis import Obis
 
 
 @pytest.fixture
@@ -159,3 +169,91 @@ def test_last_seen_moves_with_every_document_even_one_without_news(storage):
     (gateway,) = storage.gateways()
     assert (gateway.first_seen_us, gateway.last_seen_us, gateway.records) == (7, 9, 1)
     assert gateway.devices[0].last_seen_us == 9
+
+
+def numbers(batches):
+    return [found.record_number for batch in batches for found in batch]
+
+
+def test_batches_are_bounded_and_leave_nothing_out(storage):
+    count = 2 * BATCH_ROWS + 7
+    storage.deposit(content(*[row(n, n) for n in range(1, count + 1)]), 0).result(30)
+    sizes = [len(batch) for batch in storage.batches(DEVICE, RowSpan())]
+    assert sizes == [BATCH_ROWS, BATCH_ROWS, 7]
+    assert numbers(storage.batches(DEVICE, RowSpan(skip=5, limit=BATCH_ROWS + 1))) == list(range(6, BATCH_ROWS + 7))
+    assert numbers(storage.batches(DEVICE, RowSpan(skip=count))) == []
+    assert numbers(storage.batches(DEVICE, RowSpan(limit=0))) == []
+    assert storage.has_row(DEVICE, RowSpan(skip=count - 1))
+    assert not storage.has_row(DEVICE, RowSpan(skip=count))
+
+
+def test_batches_by_time_are_in_the_order_of_time_and_end_where_they_began(storage):
+    times = [5, 3, 3, 9, 1]
+    rows = [row(n, n, capture_time_us=second * 1_000_000) for n, second in enumerate(times, 1)]
+    storage.deposit(content(*rows), 0).result(10)
+    until = storage.version(DEVICE).last_position
+    storage.deposit(content(row(6, 6, capture_time_us=4_000_000)), 0).result(10)
+    span = RowSpan(from_us=2_000_000, to_us=9_000_000, until=until)
+    assert numbers(storage.batches(DEVICE, span)) == [2, 3, 1]
+    assert numbers(storage.batches(DEVICE, span._replace(skip=1, limit=1))) == [3]
+    assert numbers(storage.batches(DEVICE, span._replace(until=None))) == [2, 3, 6, 1]
+
+
+def test_a_removal_goes_in_steps_and_documents_are_taken_between_them(storage, monkeypatch):
+    monkeypatch.setattr(orders, "STEP_ROWS", 10)
+    storage.deposit(content(*[row(n, n) for n in range(1, 96)]), 0).result(10)
+    storage.deposit(other(7), 0).result(10)
+    removal = storage.remove(DEVICE, whole=True)
+    late = storage.deposit(content(row(500, 5)), 0)
+    assert late.result(10).stored == 1
+    assert removal.result(10) == 96
+    assert storage.keys(GATEWAY)[0].ranges == ((500, 500),)  # it came after the removal began
+    assert storage.count(DEVICE) == 1
+    assert storage.remove(DeviceId(b"nobody"), whole=True).result(10) == 0
+
+
+def test_a_removed_device_leaves_nothing_behind(storage):
+    storage.deposit(content(*[row(n, n) for n in range(1, 9)]), 0).result(10)
+    assert storage.remove(DEVICE, whole=True).result(10) == 8
+    connection = storage._writer._connection
+    for table in ("device", "sighting", "register", "record", "reading", "latest"):
+        assert connection.execute(f"SELECT count(*) FROM {table}").fetchone() == (0,), table
+    assert storage.deposit(content(row(1, 1)), 0).result(10) == (1, 0, True)
+
+
+def test_what_a_sighting_knows_of_its_newest_row(storage):
+    storage.deposit(content(row(1, 1), row(2, 2, time_valid=False)), 77).result(10)
+    (sighting,) = storage.gateways()[0].devices
+    assert (sighting.time_valid, sighting.received_us, sighting.gateway_status) == (False, 77, 5)
+    storage.remove(DEVICE, whole=False).result(10)
+    (sighting,) = storage.gateways()[0].devices
+    assert (sighting.records, sighting.time_valid, sighting.received_us) == (0, None, None)
+
+
+def test_only_the_newest_notices_are_kept(storage, monkeypatch):
+    monkeypatch.setattr(orders, "KEPT_EVENTS", 3)
+    for number in range(6):
+        notice = Notice(GATEWAY, 7, Obis.parse("1-0:99.98.0*255"), 1, None, f"cid {number}", number)
+        assert storage.notify(notice).result(10) is True
+        assert storage.notify(notice).result(10) is False
+    assert [event.received_us for event in storage.events(10)] == [5, 4, 3]
+
+
+def test_a_store_of_the_first_version_is_taken_over(tmp_path, monkeypatch):
+    path = tmp_path / "emp.db"
+    with monkeypatch.context() as patched:
+        patched.setattr(schema, "VERSION", 1)
+        connection = schema.open_writer(path)
+    connection.executescript(
+        "INSERT INTO gateway VALUES (1, x'31', 5, 6); INSERT INTO device VALUES (1, x'32', 5);"
+        "INSERT INTO source VALUES (1, 1, 'ab'); INSERT INTO sighting VALUES (1, 1, 6, 2);"
+        "INSERT INTO record VALUES (1, 1, 1, 1, 1, 10, NULL, 1, 5, 0, 6), (2, 1, 1, 2, 1, 20, NULL, 0, 5, 0, 6);"
+    )
+    connection.close()
+    storage = SqliteStorage(path)
+    try:
+        (sighting,) = storage.gateways()[0].devices
+        assert (sighting.capture_time_us, sighting.time_valid) == (20, False)
+        assert storage.version(DeviceId(b"2")).last_position == 2
+    finally:
+        storage.close()
