@@ -20,15 +20,15 @@ from smgw.cosem.data import NULL, RANGE, Data, DataType
 from smgw.dlms.tags import EMPTY, NUMBER_CODE, SIZE, TYPES, AxdrError, length, read_length
 from smgw.errors import LocalProtocolError
 
-__all__ = ["MAX_DEPTH", "AxdrError", "decode", "decode_all", "encode", "end", "length", "read_length"]
-
+__all__ = ["MAX_DEPTH", "NUMBERS", "AxdrError", "decode", "decode_all", "encode", "end", "length", "read_length"]
 
 #: Data inside data, at most. The deepest of the standard is the object list, with six.
 MAX_DEPTH = 24
 
 _ARRAY, _STRUCTURE, _COMPACT = DataType.ARRAY, DataType.STRUCTURE, DataType.COMPACT_ARRAY
 _BIT_STRING, _OCTET_STRING = DataType.BIT_STRING, DataType.OCTET_STRING
-_LISTS = (1, 2)  # plain numbers: comparing an octet with a member of an enum takes three times as long
+# Plain numbers: comparing an octet with a member of an enum takes three times as long.
+_LISTS, _SHORT_STRING = (1, 2), 9
 _STRINGS = frozenset({DataType.OCTET_STRING, DataType.VISIBLE_STRING, DataType.UTF8_STRING})
 _new = tuple.__new__  # makes a Data in half the time that its constructor takes
 
@@ -38,12 +38,12 @@ def _one_octet(kind: DataType, octet: int) -> Data:
     return Data(kind, int(octet != 0) if kind is DataType.BOOLEAN else number)
 
 
-# By tag: a value that has no content; all values there are of one octet; how to read what has a fixed size.
-_WHOLE: list[Data | None] = [Data(kind, None) if kind in EMPTY else None for kind in TYPES]
-_NUMBERS: list[tuple[Data, ...] | None] = [
+#: By tag, of the types of one octet: all values there are, by that octet.
+NUMBERS: list[tuple[Data, ...] | None] = [
     tuple(_one_octet(kind, octet) for octet in range(256)) if kind in NUMBER_CODE and SIZE[kind] == 1 else None
     for kind in TYPES
 ]
+# By tag: how to read what has a fixed size.
 _FIXED: list[tuple[DataType, int, Callable[[bytes, int], tuple[Any, ...]]] | None] = [
     (kind, SIZE[kind], struct.Struct(f">{NUMBER_CODE.get(kind) or f'{SIZE[kind]}s'}").unpack_from)
     if kind is not None and SIZE.get(kind)
@@ -87,7 +87,7 @@ def _decode_fixed(octets: bytes, position: int, fixed: tuple[DataType, int, Any]
     end = position + 1 + size
     if end > len(octets):
         raise AxdrError(position, f"{kind.name} of {size} octets is cut off after {len(octets) - position - 1}")
-    numbers = _NUMBERS[kind]
+    numbers = NUMBERS[kind]
     if numbers is not None:
         return numbers[octets[position + 1]], end
     return _new(Data, (kind, unpack(octets, position + 1)[0])), end
@@ -103,32 +103,30 @@ def _decode_list(octets: bytes, position: int, depth: int) -> tuple[Data, int]:
     if count > len(octets) - content:  # every element has an octet at least: refuse before building anything
         raise AxdrError(position, f"{count} elements in {len(octets) - content} octets")
     elements: list[Data] = []
-    append, new = elements.append, _new
-    fixed_by_tag, numbers_by_tag, whole_by_tag = _FIXED, _NUMBERS, _WHOLE
-    for _ in range(count):
-        tag = octets[content]
-        numbers = numbers_by_tag[tag]  # numbers, nulls and short strings are nearly all there is: read without a call
-        if numbers is not None:
-            append(numbers[octets[content + 1]])
-            content += 2
-        elif fixed := fixed_by_tag[tag]:
-            kind, size, unpack = fixed
-            try:
+    append, new, numbers_by_tag, fixed_by_tag = elements.append, _new, NUMBERS, _FIXED
+    try:
+        for _ in range(count):
+            tag = octets[content]  # short strings, numbers and lists are nearly all there is: read without a detour
+            if tag == _SHORT_STRING and octets[content + 1] < 128:
+                begin, content = content + 2, content + 2 + octets[content + 1]
+                append(new(Data, (_OCTET_STRING, octets[begin:content])))
+            elif numbers := numbers_by_tag[tag]:
+                append(numbers[octets[content + 1]])
+                content += 2
+            elif fixed := fixed_by_tag[tag]:
+                kind, size, unpack = fixed
                 append(new(Data, (kind, unpack(octets, content + 1)[0])))
-            except struct.error:
-                raise AxdrError(content, f"{kind.name} of {size} octets is cut off") from None
-            content += size + 1
-        elif tag == 9 and octets[content + 1] < 128:
-            begin, content = content + 2, content + 2 + octets[content + 1]
-            append(new(Data, (_OCTET_STRING, octets[begin:content])))
-            if content > len(octets):
-                raise AxdrError(begin - 2, "OCTET_STRING is cut off")
-        elif whole := whole_by_tag[tag]:
-            append(whole)
-            content += 1
-        else:
-            element, content = (_decode_list if tag in _LISTS else decode)(octets, content, depth - 1)
-            append(element)
+                content += size + 1
+            elif tag in _LISTS:
+                element, content = _decode_list(octets, content, depth - 1)
+                append(element)
+            else:
+                element, content = decode(octets, content, depth - 1)
+                append(element)
+    except struct.error:
+        raise AxdrError(content, f"a value is cut off after {len(octets) - content - 1} octets") from None
+    if content > len(octets):
+        raise AxdrError(position, f"data cut off at the end of {len(octets)} octets")
     return new(Data, (TYPES[octets[position]], tuple(elements))), content
 
 

@@ -18,7 +18,7 @@ from itertools import repeat
 from typing import Any
 
 from smgw.cosem import NULL, Data, DataType, octet_string
-from smgw.dlms.axdr import MAX_DEPTH, AxdrError, decode, read_length
+from smgw.dlms.axdr import MAX_DEPTH, NUMBERS, AxdrError, decode, read_length
 from smgw.dlms.date_time import SIZE as DATE_TIME_SIZE
 from smgw.dlms.date_time import DateTime
 from smgw.dlms.tags import NUMBER_CODE, SIZE
@@ -123,7 +123,8 @@ class Layout:
                 codes.append(f"2x{size}s")
                 offset += 2 + size
             else:
-                codes.append(f"x{NUMBER_CODE.get(kind) or f'{size}s'}")
+                code = "B" if NUMBERS[kind] else NUMBER_CODE.get(kind)
+                codes.append(f"x{code or f'{size}s'}")
                 offset += 1 + size
             makers.append(_maker(kind))
         return cls(len(octets), fixed, "".join(codes), makers)
@@ -152,10 +153,11 @@ def _width(data: Data) -> int:
 
 
 def _maker(kind: DataType) -> Callable[[Any], Iterable[Data]]:
-    if not SIZE.get(kind, 1):  # null-data: `struct` gives an empty string
+    if not SIZE.get(kind, 1):  # null-data: `struct` gives empty octets
         return lambda column: repeat(Data(kind, None), len(column))
-    if kind is DataType.BOOLEAN:
-        return lambda column: [Data(kind, int(octet != 0)) for octet in column]
+    numbers = NUMBERS[kind]
+    if numbers is not None:
+        return lambda column: map(numbers.__getitem__, column)
     return lambda column: map(_new, repeat(Data), zip(repeat(kind), column, strict=False))
 
 
