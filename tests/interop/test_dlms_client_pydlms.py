@@ -18,6 +18,8 @@ from smgw.cosem.data import Data, DataType, octet_string
 from smgw.dlms.axdr import encode
 from smgw.dlms.ciphering import Ciphering, Form, Setting
 from smgw.dlms.client import Client
+from smgw.dlms.conformance import CLIENT as ASKED
+from smgw.dlms.conformance import Conformance
 from smgw.dlms.descriptors import Attribute, Selection
 from smgw.dlms.errors import AssociationRejectedError, ServiceExceptionError
 from smgw.dlms.events import Associated, Failed, Got, Invoked, Pushed, Released, Written
@@ -188,7 +190,7 @@ def test_signatures(curve: type[SECP256R1] | type[SECP384R1]) -> None:
 def test_general_blocks_where_the_meter_has_no_others(link: str, window: int) -> None:
     without = ["BLOCK_TRANSFER_WITH_GET_OR_READ", "BLOCK_TRANSFER_WITH_SET_OR_WRITE", "BLOCK_TRANSFER_WITH_ACTION"]
     with meter(link, clients={SAP: [0, "", False]}, gbt={"window": window}, without=without, rows=100) as line:
-        client = Client(max_pdu_size=300)
+        client = Client(max_pdu_size=300, conformance=ASKED | Conformance.GENERAL_BLOCK_TRANSFER)
         driving = driver(line, link, client)
         driving.expect(client.associate(), Associated)
         read_everything(driving)
@@ -199,7 +201,7 @@ def test_general_blocks_that_were_lost_are_asked_for_again() -> None:
     with meter(
         "wrapper", clients={SAP: [0, "", False]}, gbt={"window": 3, "drop": [2, 5]}, without=without, rows=100
     ) as line:
-        client = Client(max_pdu_size=300)
+        client = Client(max_pdu_size=300, conformance=ASKED | Conformance.GENERAL_BLOCK_TRANSFER)
         driving = driver(line, "wrapper", client)
         driving.expect(client.associate(), Associated)
         assert driving.expect(client.get(PROFILE), Got).results == (profile_octets(100),)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:  # with it comes `cryptography`
 SERVER = (
     Conformance.GENERAL_PROTECTION
     | Conformance.GENERAL_BLOCK_TRANSFER
+    | Conformance.PRIORITY_MANAGEMENT
     | Conformance.BLOCK_GET
     | Conformance.BLOCK_SET
     | Conformance.BLOCK_ACTION

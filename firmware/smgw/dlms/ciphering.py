@@ -108,6 +108,11 @@ class Ciphering:
         self._form = Form.GENERAL if request.system_title is not None else Form.SERVICE
 
     @property
+    def general(self) -> bool:
+        """True if what goes out is wrapped as general-glo or general-ded."""
+        return self._form is Form.GENERAL
+
+    @property
     def overhead(self) -> int:
         """Octets that protection adds to an APDU, at most."""
         return 1 + 1 + len(self.title) + 4 + HEADER_LENGTH + TAG_LENGTH

@@ -77,6 +77,8 @@ class Client:
     ) -> None:
         self._authentication = authentication
         self._ciphering = ciphering
+        if ciphering and ciphering.general:
+            conformance |= Conformance.GENERAL_PROTECTION
         self._opening = Opening(authentication, ciphering, title, InitiateRequest(conformance, max_pdu_size), random)
         self._reply_to_hls = reply_to_hls
         self._association = Association()

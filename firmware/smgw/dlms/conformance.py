@@ -31,15 +31,14 @@ class Conformance(IntFlag):
     ACTION = 1 << 0
 
 
-#: What our client can, and asks for.
+#: What our client asks for unless it is told otherwise: what meters of all ages know. General protection and general
+#: block transfer were reserved bits once; the client can both, and asks where they are wanted.
 CLIENT = (
-    Conformance.GENERAL_PROTECTION
-    | Conformance.GENERAL_BLOCK_TRANSFER
+    Conformance.PRIORITY_MANAGEMENT
     | Conformance.BLOCK_GET
     | Conformance.BLOCK_SET
     | Conformance.BLOCK_ACTION
     | Conformance.MULTIPLE_REFERENCES
-    | Conformance.DATA_NOTIFICATION
     | Conformance.GET
     | Conformance.SET
     | Conformance.SELECTIVE_ACCESS

@@ -3,7 +3,7 @@
 from smgw.dlms.acse import AssociationResult, Diagnostic, ProviderDiagnostic, named
 from smgw.dlms.descriptors import Attribute
 from smgw.dlms.exception import ConfirmedServiceError
-from smgw.dlms.results import ActionResult, DataAccessResult, ServiceError, StateError
+from smgw.dlms.results import DataAccessResult, ServiceError, StateError
 from smgw.errors import RemoteProtocolError, SmgwError
 
 _ADVICE = {
@@ -40,17 +40,6 @@ class AccessError(SmgwError):
             f"{attribute.obis} attribute {attribute.number} of class {attribute.class_id}: {result.words} ({result:d})"
         )
         self.attribute = attribute
-        self.result = result
-
-
-class MethodError(SmgwError):
-    """The meter does not carry a method out."""
-
-    def __init__(self, method: Attribute, result: ActionResult) -> None:
-        super().__init__(
-            f"{method.obis} method {method.number} of class {method.class_id}: {result.words} ({result:d})"
-        )
-        self.method = method
         self.result = result
 
 

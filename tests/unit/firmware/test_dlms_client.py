@@ -8,7 +8,6 @@ import pytest
 from dlms_pair import (
     CLIENT,
     DENIED,
-    ECHO,
     ENERGY,
     MISSING,
     NAME,
@@ -38,7 +37,6 @@ from smgw.dlms.errors import (
     AccessError,
     AssociationRejectedError,
     AuthenticationError,
-    MethodError,
     ReplayError,
     SecurityError,
     ServiceExceptionError,
@@ -51,7 +49,7 @@ from smgw.dlms.exception import ConfirmedServiceError, ExceptionResponse
 from smgw.dlms.get import GetRequest, GetResponse, GetResponseBlock, GetResponseWithList
 from smgw.dlms.hls import Hashed, Mechanism, Password
 from smgw.dlms.notify import DataNotification
-from smgw.dlms.results import ActionResult, DataAccessResult, ServiceError, StateError
+from smgw.dlms.results import DataAccessResult, ServiceError, StateError
 from smgw.dlms.secret import Secret
 from smgw.dlms.security import Gmac, Keys, Protection, Suite
 from smgw.dlms.server import Server
@@ -203,6 +201,12 @@ def test_an_exception_in_place_of_an_answer_to_the_association() -> None:
 def test_what_the_meter_did_not_agree_to_is_not_agreed_on() -> None:
     wired = plain_pair(admission=Admission(conformance=Conformance.GET))
     assert wired.one(wired.client.associate(), Associated).agreement.conformance == Conformance.GET
+
+
+def test_general_protection_is_asked_for_where_it_is_used_and_not_of_meters_that_may_not_know_it() -> None:
+    for form, asked in ((Form.SERVICE, False), (Form.GENERAL, True)):
+        client = Client(None, Ciphering(Setting(KEYS, b"UTBCLI01", counter(1), form=form)))
+        assert (Conformance.GENERAL_PROTECTION in client.agreement.conformance) is asked
 
 
 def test_an_association_agreed_on_beforehand_needs_no_apdu() -> None:
@@ -375,10 +379,6 @@ def test_a_counter_that_cannot_be_kept_stops_the_request_before_it_is_sent() -> 
     with pytest.raises(LocalProtocolError, match="the store is full"):
         wired.client.get(ENERGY)
     assert not wired.client.busy
-
-
-def test_a_refused_method_has_words() -> None:
-    assert str(MethodError(ECHO, ActionResult.READ_WRITE_DENIED)).endswith("read-write-denied (3)")
 
 
 # Lists

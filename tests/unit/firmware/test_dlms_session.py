@@ -114,7 +114,7 @@ def pair(
             return Ciphering(their_setting, received=received)
 
     admission = Admission(sides.server, theirs, conformance, server_pdu, SERVER_TITLE)
-    client = Client(sides.client, ours, title=CLIENT_TITLE, max_pdu_size=client_pdu)
+    client = Client(sides.client, ours, title=CLIENT_TITLE, max_pdu_size=client_pdu, conformance=SERVER)
     return Pair(client, Server(model or Model(), CLIENT, admission))
 
 
