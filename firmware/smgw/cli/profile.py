@@ -15,7 +15,7 @@ from smgw.cosem import Capture, DeviceId, Obis
 from smgw.cosem.obis import ObisError
 from smgw.errors import SmgwError
 from smgw.lmn.backfill import Fetch, utc_text
-from smgw.lmn.load_profile import ProfileKeeper, ProfileMeter
+from smgw.lmn.load_profile import ProfileKeeper, ProfileMeter, ending
 from smgw.lmn.make import make_reader
 from smgw.lmn.reader import line_settings
 from smgw.metering.history import HistoryKeeper
@@ -90,6 +90,7 @@ class _Store(NamedTuple):
 
     view: LmnView | None
     keeper: ProfileKeeper | None
+    counters: LmnStore | None
     note: str  # why nothing is kept
 
 
@@ -130,20 +131,23 @@ def _store(state: Path) -> Iterator[_Store]:
     directory = paths.lmn_directory(state)
     with contextlib.ExitStack() as stack:
         if not state.is_dir():
-            yield _Store(None, None, f"there is no state directory {state}")
+            yield _Store(None, None, None, f"there is no state directory {state}")
             return
         try:
             store = stack.enter_context(LmnStore.open(directory))
         except StoreOwned:
             yield _Store(
-                stack.enter_context(LmnView.open(directory)), None, "the gateway runs, and it alone writes its store"
+                stack.enter_context(LmnView.open(directory)),
+                None,
+                None,
+                "the gateway runs, and it alone writes its store",
             )
         except StoreError as error:
-            yield _Store(None, None, str(error))
+            yield _Store(None, None, None, str(error))
         else:
             view = stack.enter_context(LmnView.open(directory))
             clock = GatewayClock(saved=store.load_clock())
-            yield _Store(view, HistoryKeeper(store, clock), "")
+            yield _Store(view, HistoryKeeper(store, clock), store, "")
 
 
 class _Nowhere:
@@ -235,9 +239,10 @@ class _Job:
         return gaps(self._wanted, [*kept, *self._answered])
 
     def _fetch(self) -> None:
-        reader = make_reader(self._meter, GatewayClock(), _Nowhere(), Secrets.read(self._meter, self._directory))
+        secrets = Secrets.read(self._meter, self._directory)
+        reader = make_reader(self._meter, GatewayClock(), _Nowhere(), secrets, counters=self._store.counters)
         assert isinstance(reader, ProfileMeter)
-        with open_port(self._meter.port, line_settings(self._meter)) as port:
+        with open_port(self._meter.port, line_settings(self._meter)) as port, ending(reader, port):
             device = reader.identify(port)
             if device != self._device:
                 self._device, self._answered, self._fetched = device, [], {}

@@ -1,29 +1,36 @@
 """`smgw read`: each meter once, now."""
 
 import argparse
+import contextlib
 import json
 import queue
 import sys
 import threading
 import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 from smgw.clock import GatewayClock
-from smgw.cosem import Capture, DeviceId
+from smgw.cosem import Capture, DeviceId, MeterTimeKind
 from smgw.errors import SmgwError
 from smgw.lmn.make import make_reader
-from smgw.lmn.watch import ABSENT, LOCKED, SILENT
+from smgw.lmn.watch import ABSENT, LOCKED, READING, SILENT
 from smgw.profiles.gateway import Configuration
 from smgw.profiles.meter import MeterProfile
 from smgw.profiles.secrets import Secrets
 from smgw.profiles.toml_importer import load
 from smgw.services.health import capture_object, text_of
 from smgw.services.process import set_up_logging
+from smgw.store import paths
+from smgw.store.errors import StoreError
+from smgw.store.lmn import LmnStore
 from smgw.store.records import MeterState
 
 _EPILOG = """\
-Reads with the profiles of the configuration and stores nothing. A port that the running gateway
-holds cannot be read at the same time. Exit code 0 if every meter answered, 1 if one did not.
+Reads with the profiles of the configuration and stores nothing, but for the counters of ciphered meters.
+A port that the running gateway holds cannot be read at the same time.
+Exit code 0 if every meter answered, 1 if one did not.
 """
 
 
@@ -57,6 +64,8 @@ class _Inbox:
             self.absent.set()
         if state.state == LOCKED:
             self.advice = state.note
+        elif state.state == READING:
+            self.advice = state.note.partition("; ")[2]  # what is to be said of the meter's clock
 
     def object_list(self, device: DeviceId, firmware: bytes, objects: bytes) -> None:
         """Asked anew the next time."""
@@ -72,22 +81,36 @@ def run(arguments: argparse.Namespace) -> int:
             raise SmgwError(f"{arguments.config} has no meter {name!r}; it has {', '.join(sorted(names)) or 'none'}")
     asked = [meter for meter in configuration.meters if not arguments.meters or meter.name in arguments.meters]
     failed = 0
-    for meter in asked:
-        found = _read(configuration, meter, arguments.seconds)
-        if isinstance(found, str):
-            failed += 1
-            print(f"meter {meter.name}: {found}", file=sys.stderr)
-        else:
-            capture, advice = found
-            print(json.dumps(_object(capture, advice)) if arguments.json else "\n".join(_lines(capture, advice)))
+    with _counters(arguments.state, asked) as counters:
+        for meter in asked:
+            found = _read(configuration, meter, arguments.seconds, counters)
+            if isinstance(found, str):
+                failed += 1
+                print(f"meter {meter.name}: {found}", file=sys.stderr)
+            else:
+                capture, advice = found
+                print(json.dumps(_object(capture, advice)) if arguments.json else "\n".join(_lines(capture, advice)))
     return 1 if failed or not asked else 0
 
 
-def _read(configuration: Configuration, meter: MeterProfile, seconds: float) -> tuple[Capture, str] | str:
+@contextlib.contextmanager
+def _counters(state: Path, meters: Sequence[MeterProfile]) -> Iterator[LmnStore | None]:
+    """Where the counters of ciphered meters are kept; None where none is asked, or only the running gateway may."""
+    with contextlib.ExitStack() as stack:
+        store = None
+        if state.is_dir() and any(meter.speaks_dlms and meter.dlms.ciphered for meter in meters):
+            with contextlib.suppress(StoreError):
+                store = stack.enter_context(LmnStore.open(paths.lmn_directory(state)))
+        yield store
+
+
+def _read(
+    configuration: Configuration, meter: MeterProfile, seconds: float, counters: LmnStore | None
+) -> tuple[Capture, str] | str:
     """One capture and advice about it, or why there is none."""
     inbox = _Inbox()
     clock = GatewayClock()
-    reader = make_reader(meter, clock, inbox, Secrets.read(meter, configuration.directory))
+    reader = make_reader(meter, clock, inbox, Secrets.read(meter, configuration.directory), counters=counters)
     thread = threading.Thread(target=reader.run, daemon=True)
     thread.start()
     ends = time.monotonic() + seconds
@@ -107,10 +130,27 @@ def _read(configuration: Configuration, meter: MeterProfile, seconds: float) -> 
 
 
 def _lines(capture: Capture, advice: str) -> list[str]:
-    seconds = capture.meter_time.seconds if capture.meter_time else None
-    lines = [f"meter {capture.meter}, device {capture.device}" + (f", meter time {seconds} s" if seconds else "")]
+    lines = [f"meter {capture.meter}, device {_device(capture)}{_time(capture)}"]
     lines += [f"  {reading.obis!s:<18} {text_of(reading):>24}" for reading in capture.readings]
     return lines + ([f"  note: {advice}"] if advice else [])
+
+
+def _device(capture: Capture) -> str:
+    """As people read it: half of the real ids are text."""
+    device = capture.device
+    text = device.decode("ascii", "replace")
+    return f"{device} ({text})" if not device.is_din and text.isprintable() and text.isascii() else str(device)
+
+
+def _time(capture: Capture) -> str:
+    time = capture.meter_time
+    if time is None:
+        return ""
+    if time.kind is MeterTimeKind.DLMS_DATE_TIME:
+        from smgw.dlms.date_time import DateTime  # only for a meter that tells such a time
+
+        return f", meter time {DateTime.read(time.octets)}"
+    return f", meter time {time.seconds} s"
 
 
 def _object(capture: Capture, advice: str) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from smgw.lmn.reader import Reader
 from smgw.lmn.sink import Clock, Sink
 from smgw.ports import Port
 from smgw.ports.port import GATHER_S
-from smgw.profiles.dlms import Carrier
+from smgw.profiles.dlms import Framing
 from smgw.profiles.meter import MeterProfile
 from smgw.profiles.secrets import Secrets
 
@@ -33,7 +33,7 @@ class DlmsPushReader(Reader):
         self._newest: dict[bytes, int] = {}  # by system title: the invocation counter that came last
 
     def _serve(self, port: Port) -> None:
-        listener = MBusListener() if self.profile.dlms.carrier is Carrier.MBUS else Listener()
+        listener = MBusListener() if self.profile.dlms.framing is Framing.MBUS else Listener()
         pushes = PushReader(self._open if self._secrets.get("encryption") else None)
         began = self._clock.stamp()
         silent = 0.0

@@ -26,7 +26,7 @@ from smgw.lmn.errors import PollError
 from smgw.lmn.sink import Clock
 from smgw.ports import Port, PortError
 from smgw.ports.port import GATHER_S
-from smgw.profiles.dlms import Carrier, Quirk, Start
+from smgw.profiles.dlms import Framing, Quirk, Start
 from smgw.profiles.meter import MeterProfile
 
 log = logging.getLogger(__name__)
@@ -138,7 +138,7 @@ class DlmsSession:
 
     def _new_link(self, client: int) -> Link | Wrapper:
         dlms, timeout = self._dlms, float(self._profile.timeout)
-        if dlms.carrier is Carrier.WRAPPER:
+        if dlms.framing is Framing.WRAPPER:
             return Wrapper.client(client, dlms.server, timeout=timeout)
         return Link.client(
             Address(client),

@@ -1,5 +1,7 @@
 """What the readers of all protocols share about load profiles: who can be asked, in pieces, and who keeps the rows."""
 
+import contextlib
+from collections.abc import Iterator
 from typing import Protocol, runtime_checkable
 
 from smgw.cosem import DeviceId, Obis
@@ -37,6 +39,9 @@ class ProfileMeter(Protocol):
     def load_profile(self, profile: Obis, wanted: Range) -> ProfileSource:
         """Begin to fetch a range (microseconds UTC) of a load profile of the meter that was identified."""
 
+    def close(self, port: Port) -> None:
+        """End the session, if the protocol has one, so that the meter takes the next at once. Never raises."""
+
 
 class ProfileKeeper(Protocol):
     """Where rows go. It may be called from any thread, and returns when they are durable."""
@@ -46,3 +51,12 @@ class ProfileKeeper(Protocol):
 
     def keep(self, name: ProfileName, piece: ProfilePiece) -> int:
         """Keep rows, and that this part is there now; how many of them are new. Raises StoreError, nothing kept."""
+
+
+@contextlib.contextmanager
+def ending(meter: ProfileMeter, port: Port) -> Iterator[None]:
+    """End the session whatever comes: a meter that was left in one takes no other for minutes."""
+    try:
+        yield
+    finally:
+        meter.close(port)

@@ -106,6 +106,9 @@ class PollReader(Reader):
         """Begin to fetch a range (microseconds UTC) of a load profile."""
         return SmlProfile(self._session, self.profile, profile, wanted)
 
+    def close(self, port: Port) -> None:
+        """Nothing: each request file of SML stands alone."""
+
     def _poll_objects(self, port: Port, names: Sequence[ObjectName]) -> None:
         answers = self._session.ask(port, [self._session.client.get_parameter(name.octets) for name in names])
         if answers.opened is not None and DeviceId(answers.opened.server_id) != self._device:

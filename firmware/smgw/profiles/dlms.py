@@ -12,7 +12,7 @@ from smgw.profiles import checks
 from smgw.profiles.section import Key
 
 
-class Carrier(StrEnum):
+class Framing(StrEnum):
     """What carries APDUs."""
 
     HDLC = "hdlc"
@@ -31,12 +31,12 @@ class Authentication(StrEnum):
     """How we and the meter prove who we are."""
 
     NONE = "none"
-    LOW = "low"
-    HIGH_MD5 = "high-md5"
-    HIGH_SHA1 = "high-sha1"
-    HIGH_GMAC = "high-gmac"
-    HIGH_SHA256 = "high-sha256"
-    HIGH_ECDSA = "high-ecdsa"
+    LOW = "lls"
+    HIGH_MD5 = "hls-md5"
+    HIGH_SHA1 = "hls-sha1"
+    HIGH_GMAC = "hls-gmac"
+    HIGH_SHA256 = "hls-sha256"
+    HIGH_ECDSA = "hls-ecdsa"
 
 
 class Quirk(StrEnum):
@@ -55,7 +55,7 @@ class Quirk(StrEnum):
 class DlmsProfile:
     """Field and key of the file have the same name."""
 
-    carrier: Carrier = Carrier.HDLC
+    framing: Framing = Framing.HDLC
     start: Start = Start.DIRECT
     device_address: str = ""  # mode E, for meters that answer to theirs alone
     client: int = 16  # our service access point; 16 is the public client
@@ -69,8 +69,8 @@ class DlmsProfile:
     system_title: str = "534d475700000001"  # ours, 16 hex digits
     encryption_key_file: Path | None = None  # global unicast key, in hex; with it all APDUs are ciphered
     authentication_key_file: Path | None = None
-    signing_key_file: Path | None = None  # high-ecdsa: ours, PEM
-    meter_key_file: Path | None = None  # high-ecdsa: the meter's public key, PEM
+    signing_key_file: Path | None = None  # hls-ecdsa: ours, PEM
+    meter_key_file: Path | None = None  # hls-ecdsa: the meter's public key, PEM
     counter_object: Obis = Obis(b"\x00\x00\x2b\x01\x00\xff")  # noqa: RUF009 - immutable
     public_client: int = 16  # who may read that object without keys; 0: nobody
     association: Obis = Obis(b"\x00\x00\x28\x00\x00\xff")  # noqa: RUF009 - object list, high level security
@@ -98,7 +98,7 @@ def _zone(value: object, report: checks.Report) -> str | None:
 
 
 KEYS: Mapping[str, Key] = {
-    "carrier": Key(checks.choice(*(one.value for one in Carrier))),
+    "framing": Key(checks.choice(*(one.value for one in Framing))),
     "start": Key(checks.choice(*(one.value for one in Start))),
     "device_address": Key(checks.text("up to 32 letters, digits and blanks", re.compile(r"[A-Za-z0-9 ]{0,32}"))),
     "client": Key(checks.integer(1, 127)),
@@ -131,12 +131,12 @@ def contradictions(values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         if f"{one}_key_file" in values and f"{other}_key_file" not in values:
             yield f"{one}_key_file", f"ciphering takes two keys; write {other}_key_file too"
     if authentication == Authentication.HIGH_GMAC and "encryption_key_file" not in values:
-        yield "authentication", "high-gmac takes the keys; write encryption_key_file and authentication_key_file too"
+        yield "authentication", "hls-gmac takes the keys; write encryption_key_file and authentication_key_file too"
     if authentication == Authentication.HIGH_ECDSA and not {"signing_key_file", "meter_key_file"} <= set(values):
-        yield "authentication", "high-ecdsa takes two keys; write signing_key_file and meter_key_file too"
-    if values.get("start") == Start.MODE_E and values.get("carrier", Carrier.HDLC) != Carrier.HDLC:
+        yield "authentication", "hls-ecdsa takes two keys; write signing_key_file and meter_key_file too"
+    if values.get("start") == Start.MODE_E and values.get("framing", Framing.HDLC) != Framing.HDLC:
         yield "start", "mode E leads to HDLC on a serial line; leave it out"
-    if values.get("carrier") == Carrier.WRAPPER:
+    if values.get("framing") == Framing.WRAPPER:
         for key in ("physical", "address_length"):
             if key in values:
                 yield key, "the wrapper has no physical addresses; leave it out"
@@ -153,7 +153,7 @@ def contradictions(values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 def build(values: Mapping[str, Any]) -> DlmsProfile:
     """The profile of checked values."""
-    kinds: dict[str, Callable[[Any], Any]] = {"carrier": Carrier, "start": Start, "authentication": Authentication}
+    kinds: dict[str, Callable[[Any], Any]] = {"framing": Framing, "start": Start, "authentication": Authentication}
     filled: dict[str, Any] = {key: kinds[key](value) if key in kinds else value for key, value in values.items()}
     if "quirks" in filled:
         filled["quirks"] = tuple(map(Quirk, filled["quirks"]))

@@ -130,7 +130,7 @@ def _dlms_contradictions(protocol: object, values: Mapping[str, Any]) -> Iterato
     if protocol not in _DLMS:
         yield "dlms", f'this meter speaks SML; leave the section out, or write protocol = "{Protocol.DLMS}"'
         return
-    mbus = told.carrier is dlms.Carrier.MBUS
+    mbus = told.framing is dlms.Framing.MBUS
     if protocol == Protocol.DLMS and mbus:
         yield "dlms", f'over M-Bus a meter pushes; write protocol = "{Protocol.DLMS_PUSH}"'
     secret = told.authentication in (

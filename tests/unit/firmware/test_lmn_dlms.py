@@ -19,7 +19,7 @@ from smgw.dlms.secret import Secret
 from smgw.hdlc import LinkParameters
 from smgw.lmn.dlms_poll import DlmsReader
 from smgw.lmn.watch import ABSENT, READING
-from smgw.profiles.dlms import Authentication, Carrier, DlmsProfile, Quirk
+from smgw.profiles.dlms import Authentication, DlmsProfile, Framing, Quirk
 from smgw.profiles.meter import MeterProfile, Protocol
 from smgw.profiles.secrets import Secrets
 
@@ -71,7 +71,7 @@ def test_every_way_to_the_meter_gives_the_same(way: str, tmp_path: Path) -> None
     """R2 for the echo, which a pty's other end makes here."""
     inbox, head = Inbox(), Head(tmp_path / "head")
     on_pty = way.startswith("pty")
-    dlms = DlmsProfile(carrier=Carrier.WRAPPER if way == "wrapper" else Carrier.HDLC)
+    dlms = DlmsProfile(framing=Framing.WRAPPER if way == "wrapper" else Framing.HDLC)
     with (
         DlmsMeter(
             wrapper=way == "wrapper",
