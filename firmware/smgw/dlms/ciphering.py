@@ -48,7 +48,10 @@ class Setting(NamedTuple):
 
 
 class Received:
-    """The newest invocation counter that the peer used with each of its keys. A meter keeps it across associations."""
+    """The newest invocation counter that the peer used with each of its keys.
+
+    A meter keeps it across associations. So must a client whose meter does not prove itself at the start of each.
+    """
 
     def __init__(self) -> None:
         self._newest: dict[bytes, int] = {}

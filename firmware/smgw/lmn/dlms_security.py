@@ -31,6 +31,7 @@ _HASHED = {
     Authentication.HIGH_SHA1: Mechanism.HIGH_SHA1,
     Authentication.HIGH_SHA256: Mechanism.HIGH_SHA256,
 }
+_PROVING = frozenset(Authentication) - {Authentication.NONE, Authentication.LOW}
 
 
 class CounterKeeper(Protocol):
@@ -86,7 +87,7 @@ class Security:
     def __init__(self, profile: MeterProfile, secrets: Secrets, keeper: CounterKeeper | None) -> None:
         self._dlms = profile.dlms
         self._secrets = secrets
-        self._received: Received | None = None  # the meter's counters: kept across associations
+        self._received: Received | None = None  # the meter's counters
         key = secrets.get("encryption")
         self.counters = Counters(profile, key, keeper) if key is not None else None
 
@@ -113,7 +114,10 @@ class Security:
             return None
         from smgw.dlms.ciphering import Ciphering, Form, Received, Setting
 
-        self._received = self._received or Received()
+        # Who proves itself anew each time may count anew each time, as meters do that lost their power: an older answer
+        # has a lower counter than that proof. Without a proof an old association could be played again as a whole.
+        if self._received is None or self._dlms.authentication in _PROVING:
+            self._received = Received()
         form = Form.GENERAL if Quirk.GENERAL_CIPHERING in self._dlms.quirks else Form.SERVICE
         setting = Setting(self._keys(), title(self._dlms), self.counters, form=form)
         return Ciphering(setting, received=self._received)
