@@ -248,7 +248,8 @@ class _Job:
                 self._device, self._answered, self._fetched = device, [], {}
             name = ProfileName(self._meter.name, device, self._profile)
             for gap in self._missing():
-                fetch = Fetch(name, reader.load_profile(self._profile, gap), gap, 0)
+                settled = gap.until if gap.until < self._wanted.until else 0  # else what is kept begins behind it
+                fetch = Fetch(name, reader.load_profile(self._profile, gap), gap, settled)
                 while not fetch.source.done:
                     piece = fetch.step(port, self._store.keeper)
                     if self._store.keeper is None:

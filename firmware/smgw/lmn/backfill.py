@@ -38,7 +38,7 @@ class Fetch:
     def step(self, port: Port, keeper: ProfileKeeper | None) -> ProfilePiece:
         """Ask for a piece and keep it.
 
-        That there is no row is believed of times before `settled_us`, and where a row comes behind: else the meter may
+        That there is no row is believed of times up to `settled_us`, and where a row comes behind: else the meter may
         still write one.
         """
         piece = self.source.step(port)
@@ -60,6 +60,7 @@ class Backfill:
         self._clock = clock
         self._keeper = keeper
         self._waiting: list[tuple[ProfileName, Range]] | None = None  # None: to be looked up when due
+        self._until = 0  # up to which all were looked up
         self._fetch: Fetch | None = None
         self._due = 0.0
         self._pause = _SHORTEST_PAUSE
@@ -99,8 +100,9 @@ class Backfill:
             if not self._waiting:
                 self._waiting, self._due = None, time.monotonic() + _USUAL_PERIOD_S
                 return
-            name, wanted = self._waiting.pop(0)
-            self._fetch = Fetch(name, meter.load_profile(name.profile, wanted), wanted, self._settled())
+            name, gap = self._waiting.pop(0)
+            settled = gap.until if gap.until < self._until else self._settled()  # else what is kept begins behind it
+            self._fetch = Fetch(name, meter.load_profile(name.profile, gap), gap, settled)
         self._fetch.step(port, self._keeper)
         if self._fetch.source.done:
             self._done(self._fetch)
@@ -109,6 +111,7 @@ class Backfill:
     def _missing(self, device: DeviceId) -> list[tuple[ProfileName, Range]]:
         now = self._clock.stamp().utc_us
         wanted = Range(now - self._profile.load_profile_days * _DAY, now)
+        self._until = now
         names = [ProfileName(self._profile.name, device, obis) for obis in self._profile.load_profile]
         return [(name, gap) for name in names for gap in self._keeper.missing(name, wanted)]
 

@@ -103,6 +103,16 @@ def test_only_what_is_not_kept_is_asked(
     assert not any(begin < MIDNIGHT + 12 * 3600 and end > MIDNIGHT + 6 * 3600 for begin, end in model.asked)
 
 
+def test_a_gap_before_what_is_kept_is_asked_once(
+    meter: PolledMeter, model: ProfiledModel, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert smgw(tmp_path, "house", "--from", "2026-03-01T12:00Z", "--to", "2026-03-02T00:00Z") == 0
+    assert smgw(tmp_path, *WANTED) == 0
+    files = len(meter.files)
+    assert smgw(tmp_path, *WANTED) == 0
+    assert len(meter.files) == files
+
+
 def test_a_break_costs_nothing_and_the_same_command_goes_on(
     meter: PolledMeter, model: ProfiledModel, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
