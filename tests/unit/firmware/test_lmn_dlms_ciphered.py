@@ -1,0 +1,268 @@
+"""Ciphered DLMS meters: invocation counters are kept before they are used, and never used twice."""
+
+import logging
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import smgw
+from captures_made import BOOT
+from dlms_line_meter import ENERGY, DlmsMeter, Model
+from line_meter import Inbox, running, until
+from smgw.cosem import ClockState, Data, DataType, Obis, Stamp
+from smgw.dlms.access import Admission
+from smgw.dlms.axdr import encode
+from smgw.dlms.ciphering import Ciphering, Received, Setting
+from smgw.dlms.descriptors import Attribute
+from smgw.dlms.security import Gmac, Keys, Suite
+from smgw.lmn.dlms_poll import DlmsReader
+from smgw.lmn.dlms_security import Counters
+from smgw.lmn.errors import PollError
+from smgw.profiles.dlms import Authentication, DlmsProfile, Quirk
+from smgw.profiles.meter import MeterProfile, Protocol
+from smgw.profiles.password import PasswordFileError
+from smgw.profiles.secrets import Secrets
+from smgw.store.errors import StoreError
+from smgw.store.lmn import LmnStore
+
+KEYS = {0: (bytes(range(16)), bytes(range(0xD0, 0xE0))), 2: (bytes(range(32)), bytes(range(0xC0, 0xE0)))}
+COUNTER = Attribute(1, Obis.parse("0-0:43.1.0*255"), 2)
+TITLE = b"UTBMTR01"
+
+
+class Now:
+    def stamp(self) -> Stamp:
+        return Stamp(BOOT, time.monotonic_ns(), time.time_ns() // 1000, 5000, ClockState.SYNCHRONISED)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[LmnStore]:
+    with LmnStore.open(tmp_path / "lmn", ballast_bytes=0) as opened:
+        yield opened
+
+
+class Admitting:
+    """A meter that remembers the newest counter of its client, as real ones do, and tells it to the public client."""
+
+    def __init__(self, suite: int = 0) -> None:
+        self.keys = Keys.of(Suite(suite), *KEYS[suite])
+        self.received = Received()
+        self.count = iter(range(1, 1 << 32)).__next__
+        self.model = Model()
+
+    def admissions(self) -> dict[int, Admission]:
+        def ciphering() -> Ciphering:
+            return Ciphering(Setting(self.keys, TITLE, self.count), received=self.received)
+
+        return {16: Admission(), 1: Admission(Gmac(self.keys, self.count), ciphering)}
+
+    def tells(self, counter: int) -> None:
+        self.model.extra[COUNTER] = encode(Data(DataType.DOUBLE_LONG_UNSIGNED, counter))
+
+    @property
+    def newest(self) -> int:
+        return self.received._newest.get(bytes(self.keys.encryption), -1)
+
+
+def secrets(suite: int = 0) -> Secrets:
+    encryption, authentication = KEYS[suite]
+    return Secrets({"encryption": encryption, "authentication": authentication})
+
+
+def reader(url: str, inbox: Inbox, counters: object, *, held: Secrets | None = None, **dlms: object) -> DlmsReader:
+    told = {"client": 1, "authentication": Authentication.HIGH_GMAC, "encryption_key_file": Path("e"), **dlms}
+    profile = MeterProfile(
+        name="flat", protocol=Protocol.DLMS, port=url, interval=0.1, timeout=1, retries=1,  # type: ignore[arg-type]
+        dlms=DlmsProfile(**told),  # type: ignore[arg-type]
+    )  # fmt: skip
+    return DlmsReader(profile, held or secrets(), Now(), inbox, inbox.cached, None, counters)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("suite", [0, 2])
+@pytest.mark.parametrize("quirks", [(), (Quirk.GENERAL_CIPHERING,)])
+def test_a_ciphered_meter_is_read(suite: int, quirks: tuple[Quirk, ...], store: LmnStore) -> None:
+    inbox, meter = Inbox(), Admitting(suite)
+    with (
+        DlmsMeter(meter.model, admissions=meter.admissions()) as line,
+        running(reader(line.url, inbox, store, held=secrets(suite), security_suite=suite, quirks=quirks)),
+    ):
+        until(lambda: len(inbox.captures) >= 3)
+    assert inbox.captures[0].readings[0].obis == ENERGY
+
+
+def test_counters_go_on_after_a_restart_though_the_meter_tells_none(store: LmnStore) -> None:
+    """R10: the meter refuses every counter that it has seen."""
+    meter, last = Admitting(), -1
+    for _ in range(3):
+        inbox = Inbox()
+        with (
+            DlmsMeter(meter.model, admissions=meter.admissions()) as line,
+            running(reader(line.url, inbox, store)) as made,
+        ):
+            until(lambda inbox=inbox: len(inbox.captures) >= 2)  # type: ignore[misc]
+            assert not made.watch.last_refusal
+        assert meter.newest > last
+        last = meter.newest
+
+
+def test_a_counter_that_another_client_has_moved_on_is_learnt_from_the_meter(store: LmnStore) -> None:
+    inbox, meter = Inbox(), Admitting()
+    meter.received.take(bytes(meter.keys.encryption), 70_000)
+    meter.tells(70_000)
+    with (
+        DlmsMeter(meter.model, admissions=meter.admissions()) as line,
+        running(reader(line.url, inbox, store)),
+    ):
+        until(lambda: len(inbox.captures) >= 2)
+    assert meter.newest > 70_000
+
+
+def test_without_a_public_client_the_meters_word_is_followed_once(store: LmnStore) -> None:
+    """R10: exception-response with the counter that it expects."""
+    inbox, meter = Inbox(), Admitting()
+    meter.received.take(bytes(meter.keys.encryption), 5000)
+    with (
+        DlmsMeter(meter.model, admissions=meter.admissions()) as line,
+        running(reader(line.url, inbox, store, public_client=0)),
+    ):
+        until(lambda: len(inbox.captures) >= 2)
+    assert meter.newest > 5000
+
+
+def test_every_counter_is_in_the_store_before_it_is_used(store: LmnStore) -> None:
+    kept: list[int] = []
+
+    class Watched:
+        def reserve_counters(self, meter: str, client: int, key_id: str, least: int, amount: int) -> int:
+            first = store.reserve_counters(meter, client, key_id, least, amount)
+            kept.extend(range(first, first + amount))
+            return first
+
+    inbox, meter = Inbox(), Admitting()
+    used: list[int] = []
+    take = meter.received.take
+
+    def taking(key: bytes, counter: int) -> None:
+        assert counter in kept
+        used.append(counter)
+        take(key, counter)
+
+    meter.received.take = taking  # type: ignore[method-assign]
+    with (
+        DlmsMeter(meter.model, admissions=meter.admissions()) as line,
+        running(reader(line.url, inbox, Watched())),
+    ):
+        until(lambda: len(inbox.captures) >= 5)
+    assert used == sorted(set(used))
+
+
+def test_without_a_place_for_counters_nothing_is_sent_ciphered(store: LmnStore) -> None:
+    meter = Admitting()
+
+    class Full:
+        def reserve_counters(self, *_: object) -> int:
+            raise StoreError(Path("lmn.db"), "is full")
+
+    for keeper, told in ((None, "stop the gateway"), (Full(), "so none is used")):
+        with (
+            DlmsMeter(meter.model, admissions=meter.admissions()) as line,
+            running(reader(line.url, Inbox(), keeper)) as made,
+        ):
+            until(lambda made=made: made.watch.last_refusal)  # type: ignore[misc]
+        assert told in made.watch.last_refusal
+    assert meter.newest == -1
+
+
+def test_a_meter_that_would_use_the_key_up_is_not_followed() -> None:
+    profile = MeterProfile(name="flat", protocol=Protocol.DLMS, port="/dev/null")
+    counters = Counters(profile, b"key", None)
+    assert counters.follow(100)
+    assert not counters.follow(0xFFFF_FFF0)
+    assert not counters.follow(7)
+    with pytest.raises(PollError):
+        counters()
+
+
+def test_wrong_keys_are_told_and_no_key_with_them(store: LmnStore, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    meter = Admitting()
+    wrong = Secrets({"encryption": b"\xee" * 16, "authentication": b"\xaa" * 16})
+    with (
+        DlmsMeter(meter.model, admissions=meter.admissions()) as line,
+        running(reader(line.url, Inbox(), store, held=wrong)) as made,
+    ):
+        until(lambda: made.watch.last_refusal)
+    for text in (caplog.text, made.watch.last_refusal, repr(made.profile), repr(wrong)):
+        assert "ee" * 8 not in text.lower()
+        assert "\\xee" not in text
+
+
+@pytest.mark.parametrize(
+    ("text", "mode", "told"),
+    [("00" * 16, 0o644, "chmod 600"), ("00" * 15, 0o600, "32 hex digits"), ("xyz", 0o600, "32 hex digits")],
+)
+def test_a_key_comes_from_a_private_file_in_hex(text: str, mode: int, told: str, tmp_path: Path) -> None:
+    for name in ("e", "a"):
+        (tmp_path / name).write_text(text + "\n")
+        (tmp_path / name).chmod(mode)
+    dlms = DlmsProfile(encryption_key_file=Path("e"), authentication_key_file=Path("a"))
+    profile = MeterProfile(name="flat", protocol=Protocol.DLMS, port="/dev/null", dlms=dlms)
+    with pytest.raises(PasswordFileError, match=told) as raised:
+        Secrets.read(profile, tmp_path)
+    assert text not in str(raised.value)
+
+
+def _imported(program: str) -> str:
+    environment = {**os.environ, "PYTHONPATH": str(Path(smgw.__file__).parent.parent)}
+    environment.pop("COVERAGE_PROCESS_START", None)
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True, timeout=30
+    )
+    return done.stdout
+
+
+PROGRAM = """
+import sys
+from pathlib import Path
+from smgw.clock import GatewayClock
+from smgw.lmn.make import make_reader
+from smgw.profiles.dlms import Authentication, DlmsProfile
+from smgw.profiles.meter import MeterProfile, Protocol
+from smgw.profiles.secrets import Secrets
+class Sink:
+    def capture(self, capture): pass
+    def state(self, state): pass
+    def object_list(self, device, firmware, objects): pass
+profile = MeterProfile(name="flat", protocol=Protocol.{protocol}, port="/dev/null", dlms=DlmsProfile({dlms}))
+reader = make_reader(profile, GatewayClock(), Sink(), Secrets({secrets}))
+security = getattr(getattr(reader, "_session", None), "_security", None)
+if security is not None:
+    security.authentication(), security.ciphering()
+print("smgw.dlms.client" in sys.modules, "cryptography" in sys.modules)
+"""
+
+
+@pytest.mark.parametrize(
+    ("protocol", "dlms", "held", "told"),
+    [
+        ("SML_PUSH", "", "", "False False"),
+        ("SML_POLL", "", "", "False False"),
+        ("DLMS", "", "", "True False"),
+        ("DLMS", "authentication=Authentication.HIGH_SHA256", "{'password': b'a'}", "True False"),
+        (
+            "DLMS",
+            "encryption_key_file=Path('e')",
+            "{'encryption': bytes(16), 'authentication': bytes(16)}",
+            "True True",
+        ),
+        ("DLMS_PUSH", "", "", "False False"),
+    ],
+)
+def test_cryptography_is_imported_only_for_a_meter_that_needs_it(
+    protocol: str, dlms: str, held: str, told: str
+) -> None:
+    assert _imported(PROGRAM.format(protocol=protocol, dlms=dlms, secrets=held)).strip() == told
