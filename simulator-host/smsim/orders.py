@@ -5,19 +5,25 @@ from typing import TYPE_CHECKING
 from smgw.cosem import DeviceId
 from smgw.errors import SmgwError
 
+from smsim.dlms import orders as dlms_orders
 from smsim.faults import FIELDS, MOST_ONE_IN, MOST_SECONDS, Fault, FaultError, Kind, lasting
 
 if TYPE_CHECKING:
     from smsim.simulator import RunningMeter, Simulator
 
 ALL = "*"
-HELP = f"""\
+HELP = (
+    f"""\
 METER KIND [KEY=VALUE ...]   switch a fault on; METER is a name, or {ALL} for all
 METER KIND off               switch it off
 meters                       the meters and what is wrong with them
-kinds: """ + "\n       ".join(
-    " ".join((kind.value, *(f"{key}={'ID' if key == 'device' else 'N'}" for key in keys)))
-    for kind, keys in FIELDS.items()
+kinds: """
+    + "\n       ".join(
+        " ".join((kind.value, *(f"{key}={'ID' if key == 'device' else 'N'}" for key in keys)))
+        for kind, keys in FIELDS.items()
+    )
+    + "\n"
+    + dlms_orders.HELP
 )
 
 
@@ -27,9 +33,11 @@ def carry_out(simulator: "Simulator", line: str) -> str:
     if not words or words == ["help"]:
         return HELP
     if words == ["meters"]:
-        return "\n".join(_state(meter) for meter in simulator.meters)
+        return "\n".join([*map(_state, simulator.meters), *dlms_orders.states(simulator.lines)])
     if len(words) < 2:
         raise FaultError(f"{line!r} is no order; write METER KIND, or help")
+    if (answer := dlms_orders.carry_out(simulator.lines, words)) is not None:
+        return answer
     name, kind_name, *rest = words
     meters = [meter for meter in simulator.meters if name in (ALL, meter.config.spec.name)]
     if not meters:

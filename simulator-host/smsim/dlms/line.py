@@ -49,6 +49,11 @@ class DlmsLine:
         self._done = {"requests": 0, "associations": 0}
 
     @property
+    def names(self) -> list[str]:
+        """The names of its meters."""
+        return [device.spec.name for device in self.devices]
+
+    @property
     def open_files(self) -> int:
         """How many files its port keeps open, with one client."""
         return 2
@@ -62,6 +67,8 @@ class DlmsLine:
 
     async def start(self) -> list[str]:
         """Open the port; a line for people per meter. PortError."""
+        for device in self.devices:
+            device.values()  # the past is computed now, not when the first client waits for it
         port = self.config.port
         if isinstance(port, TcpPort):
             self.port = await self._listen_at(port)
