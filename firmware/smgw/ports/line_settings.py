@@ -1,29 +1,30 @@
 """The settings of a serial line, in one object."""
 
-from dataclasses import dataclass
+from typing import NamedTuple, Self
 
 from smgw.errors import LocalProtocolError
 
 PARITIES = ("N", "E", "O")
 
 
-@dataclass(frozen=True, slots=True)
-class LineSettings:
+class _Fields(NamedTuple):
+    baudrate: int
+    bytesize: int
+    parity: str
+    stopbits: int
+
+
+class LineSettings(_Fields):
     """Speed in baud, data bits, parity (N, E, O), stop bits. A TCP port has none of these and ignores them."""
 
-    baudrate: int = 9600
-    bytesize: int = 8
-    parity: str = "N"
-    stopbits: int = 1
+    __slots__ = ()
 
-    def __post_init__(self) -> None:
-        if (
-            self.baudrate <= 0
-            or self.bytesize not in (5, 6, 7, 8)
-            or self.parity not in PARITIES
-            or self.stopbits not in (1, 2)
-        ):
-            raise LocalProtocolError(f"{self} are no line settings; right would be 9600 8N1, 300 7E1 and the like")
+    def __new__(cls, baudrate: int = 9600, bytesize: int = 8, parity: str = "N", stopbits: int = 1) -> Self:
+        """Raises LocalProtocolError for what no line can be."""
+        made = super().__new__(cls, baudrate, bytesize, parity, stopbits)
+        if baudrate <= 0 or bytesize not in (5, 6, 7, 8) or parity not in PARITIES or stopbits not in (1, 2):
+            raise LocalProtocolError(f"{made} are no line settings; right would be 9600 8N1, 300 7E1 and the like")
+        return made
 
     @property
     def octet_time(self) -> float:

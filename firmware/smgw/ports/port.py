@@ -1,6 +1,5 @@
 """One opened port: waits that another thread can end at once, reads and writes that never block for long."""
 
-import dataclasses
 import logging
 import select
 import termios
@@ -118,7 +117,7 @@ class Port:
                 raise PortError(self.url, f"{baudrate} Bd is no speed of a serial line") from None
             except (OSError, termios.error) as error:
                 raise PortError(self.url, f"cannot change to {baudrate} Bd: {error}") from error
-        self.settings = dataclasses.replace(self.settings, baudrate=baudrate)
+        self.settings = self.settings._replace(baudrate=baudrate)
 
     def close(self) -> None:
         """Give the port back. Never raises for a port that is gone; a second call does nothing."""

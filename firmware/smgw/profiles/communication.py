@@ -1,8 +1,7 @@
 """The communication profile (Kommunikationsprofil): which market participant gets which meters, where and when."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from smgw.profiles import checks
 from smgw.profiles.checks import Report
@@ -10,8 +9,7 @@ from smgw.profiles.content import canonical
 from smgw.profiles.section import Key
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CommunicationProfile:
+class CommunicationProfile(NamedTuple):
     """One external market participant (EMP). Field and key of the file have the same name; times are whole seconds."""
 
     name: str

@@ -1,22 +1,17 @@
 """The canonical text of a profile: what the store keeps as its version."""
 
 import json
-from dataclasses import fields
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any, NamedTuple
 
 from smgw.cosem.device_id import DeviceId
 from smgw.cosem.obis import Obis
 
-if TYPE_CHECKING:
-    from _typeshed import DataclassInstance
 
-
-def canonical(profile: "DataclassInstance") -> str:
+def canonical(profile: NamedTuple) -> str:
     """JSON with every field by name, names sorted, no spaces: equal profiles give equal text, different ones do not."""
-    values = {field.name: _plain(getattr(profile, field.name)) for field in fields(profile)}
-    return json.dumps(values, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return json.dumps(_plain(profile), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
 def _plain(value: object) -> object:
@@ -27,6 +22,7 @@ def _plain(value: object) -> object:
             return str(value)
         case str():
             return value
-        case tuple():
+        case tuple() if not hasattr(value, "_fields"):
             return [_plain(one) for one in value]
-    return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}  # type: ignore[arg-type]
+    section: Any = value  # of a profile, itself a NamedTuple
+    return {name: _plain(one) for name, one in section._asdict().items()}

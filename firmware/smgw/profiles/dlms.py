@@ -2,10 +2,9 @@
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from smgw.cosem.obis import Obis
 from smgw.profiles import checks
@@ -51,8 +50,7 @@ class Quirk(StrEnum):
     WAKE_UP = "wake-up"  # mode E: runs on a battery
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DlmsProfile:
+class DlmsProfile(NamedTuple):
     """Field and key of the file have the same name."""
 
     framing: Framing = Framing.HDLC
@@ -71,9 +69,9 @@ class DlmsProfile:
     authentication_key_file: Path | None = None
     signing_key_file: Path | None = None  # hls-ecdsa: ours, PEM
     meter_key_file: Path | None = None  # hls-ecdsa: the meter's public key, PEM
-    counter_object: Obis = Obis(b"\x00\x00\x2b\x01\x00\xff")  # noqa: RUF009 - immutable
+    counter_object: Obis = Obis(b"\x00\x00\x2b\x01\x00\xff")
     public_client: int = 16  # who may read that object without keys; 0: nobody
-    association: Obis = Obis(b"\x00\x00\x28\x00\x00\xff")  # noqa: RUF009 - object list, high level security
+    association: Obis = Obis(b"\x00\x00\x28\x00\x00\xff")  # object list, high level security
     time_zone: str | None = None  # of a meter that does not say its deviation from UTC
     quirks: tuple[Quirk, ...] = ()
 
@@ -127,9 +125,8 @@ KEYS: Mapping[str, Key] = {
 def contradictions(values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """(key, text) of each key that is right by itself but not beside the others."""
     authentication = values.get("authentication", Authentication.NONE)
-    for one, other in (("encryption", "authentication"), ("authentication", "encryption")):
-        if f"{one}_key_file" in values and f"{other}_key_file" not in values:
-            yield f"{one}_key_file", f"ciphering takes two keys; write {other}_key_file too"
+    if "authentication_key_file" in values and "encryption_key_file" not in values:
+        yield "authentication_key_file", "alone it opens nothing; write encryption_key_file too"
     if authentication == Authentication.HIGH_GMAC and "encryption_key_file" not in values:
         yield "authentication", "hls-gmac takes the keys; write encryption_key_file and authentication_key_file too"
     if authentication == Authentication.HIGH_ECDSA and not {"signing_key_file", "meter_key_file"} <= set(values):

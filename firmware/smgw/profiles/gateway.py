@@ -1,9 +1,8 @@
 """The gateway's own profile, and the configuration that holds all profiles."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from smgw.cosem.device_id import DeviceId
 from smgw.profiles import checks
@@ -16,8 +15,7 @@ _MEDIUM_COMMUNICATION = 0xE  # DIN 43863-5: devices that communicate, such as ga
 _EXAMPLE = "ESMG0000000001"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RetentionProfile:
+class RetentionProfile(NamedTuple):
     """How long the store keeps what it holds; rows that no EMP has yet may stay longer, up to `undelivered_mb`."""
 
     grid_months: int = 24  # values on the grid of a registration period
@@ -26,8 +24,7 @@ class RetentionProfile:
     undelivered_mb: int = 512  # 10^6 octets
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GatewayProfile:
+class GatewayProfile(NamedTuple):
     """The gateway itself."""
 
     device_id: DeviceId
@@ -39,8 +36,7 @@ class GatewayProfile:
         return canonical(self)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Configuration:
+class Configuration(NamedTuple):
     """All profiles of one gateway. Names are unique, every EMP names only meters that are here."""
 
     gateway: GatewayProfile

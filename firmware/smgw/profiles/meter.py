@@ -2,10 +2,9 @@
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from smgw.cosem.device_id import DeviceId
 from smgw.cosem.obis import Obis
@@ -32,8 +31,7 @@ _POLLED = (Protocol.SML_POLL, Protocol.DLMS)
 _DLMS = (Protocol.DLMS, Protocol.DLMS_PUSH)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MeterProfile:
+class MeterProfile(NamedTuple):
     """One meter. Field and key of the file have the same name; times are whole seconds."""
 
     name: str
@@ -55,7 +53,7 @@ class MeterProfile:
     registration_period: int = 900  # 0: every telegram; otherwise it divides a day
     silence: int = _DEFAULT_SILENCE  # after so long without a telegram, telegrams have stopped
     correct_power_sign: bool = True
-    dlms: DlmsProfile = DlmsProfile()  # noqa: RUF009 - immutable
+    dlms: DlmsProfile = DlmsProfile()
 
     @property
     def polled(self) -> bool:
@@ -133,6 +131,8 @@ def _dlms_contradictions(protocol: object, values: Mapping[str, Any]) -> Iterato
     mbus = told.framing is dlms.Framing.MBUS
     if protocol == Protocol.DLMS and mbus:
         yield "dlms", f'over M-Bus a meter pushes; write protocol = "{Protocol.DLMS_PUSH}"'
+    if protocol == Protocol.DLMS and told.ciphered and told.authentication_key_file is None:
+        yield "dlms", "to ask a meter by ciphered requests takes two keys; write authentication_key_file too"
     secret = told.authentication in (
         dlms.Authentication.LOW, dlms.Authentication.HIGH_MD5, dlms.Authentication.HIGH_SHA1,
         dlms.Authentication.HIGH_SHA256,
