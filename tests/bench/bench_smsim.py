@@ -24,6 +24,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "firmware"), str(ROOT / "simulator-host"), str(Path(__file__).parent)]
 
 from result import Result, shown  # noqa: E402
+from smgw.sml.client import Client  # noqa: E402
 from smgw.sml.telegram import Telegram, TelegramReader  # noqa: E402
 from smgw.sml.transport import START  # noqa: E402
 from smsim import style  # noqa: E402
@@ -133,6 +134,29 @@ def pushed(port: str, how: str) -> list[Result]:
     ]
 
 
+def asked() -> list[Result]:
+    """CPU of as many meters that are asked for their lists over TCP, one after the other, 500 a second at most."""
+    with contextlib.ExitStack() as stack:
+        directory = stack.enter_context(tempfile.TemporaryDirectory())
+        smsim, ports = stack.enter_context(simulator(Path(directory), "tcp:0"))
+        connections = [socket.create_connection(("127.0.0.1", int(port.rpartition(":")[2])), 5) for port in ports]
+        client = Client(b"bench", b"seed")
+        request = client.send([client.get_list()], 0.0)
+        before, began, answers = cpu_seconds(smsim.pid), time.monotonic(), 0
+        while time.monotonic() - began < SECONDS:
+            for connection in connections:
+                time.sleep(max(0.0, began + answers / METERS - time.monotonic()))
+                connection.sendall(request)
+                answers += bool(connection.recv(4096))
+        took, used = time.monotonic() - began, cpu_seconds(smsim.pid) - before
+        for connection in connections:
+            connection.close()
+    return [
+        Result(f"{METERS} meters, asked over TCP: answers a second", answers / took, ""),
+        Result(f"{METERS} meters, asked over TCP: CPU an answer", used / answers * 1e6, "us"),
+    ]
+
+
 def made() -> list[Result]:
     """A telegram alone, as smsim makes it, and as SmlLib reads it."""
     elapsed = [0]
@@ -163,7 +187,7 @@ def made() -> list[Result]:
 def main() -> list[Result]:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(2 * METERS, hard)), hard))
-    return [*pushed("pty:DIRECTORY/{name}-{{n}}", "ptys"), *pushed("tcp-push:0", "TCP"), *made()]
+    return [*pushed("pty:DIRECTORY/{name}-{{n}}", "ptys"), *pushed("tcp-push:0", "TCP"), *asked(), *made()]
 
 
 if __name__ == "__main__":
