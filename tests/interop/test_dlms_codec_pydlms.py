@@ -5,10 +5,9 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from dlms_strategies import apdus, data
+from dlms_strategies import encoded, encoded_apdus
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from smgw.dlms import axdr
 
 REPOSITORY = Path(__file__).parents[2]
 PEERS = Path(os.environ.get("SMGW_PEERS_PYTHON", REPOSITORY / ".venv-peers/bin/python"))
@@ -32,7 +31,7 @@ def drawn(kind: str, encoded: st.SearchStrategy[bytes], count: int) -> list[str]
 
 @pytest.mark.parametrize(
     ("kind", "encoded", "count"),
-    [("data", data.map(axdr.encode), 500), ("apdu", apdus.map(lambda apdu: apdu.encode()), 1500)],
+    [("data", encoded, 500), ("apdu", encoded_apdus, 1500)],
 )
 def test_what_we_write_the_peer_reads_and_writes_the_same(
     kind: str, encoded: st.SearchStrategy[bytes], count: int

@@ -15,7 +15,7 @@ import pytest
 from captures import OWN
 from dlms_captures import SAMPLE_KEY, dlms_capture
 from dlms_strategies import apdus
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from smgw.cli.dlms_dump import Keys, Printer
 from smgw.cli.dlms_stream import Item, Stream
@@ -372,7 +372,8 @@ def test_pieces_of_any_size_give_the_same(carrier: str, size: int) -> None:
     assert len(found) == 3
 
 
-@given(st.lists(apdus, max_size=5), st.booleans())
+@settings(max_examples=50)
+@given(st.lists(apdus, max_size=3), st.booleans())
 def test_any_apdus_are_printed_or_refused(some: list[Apdu], as_json: bool) -> None:
     printer = Printer(Keys((SAMPLE_KEY,), (SAMPLE_KEY,)), as_json=as_json)
     printer.receive(wrapped(*[apdu.encode() for apdu in some]))

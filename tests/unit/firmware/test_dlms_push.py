@@ -1,8 +1,8 @@
 """Pushes: blocks, ciphers, lists of every make, and what is none."""
 
 import pytest
-from dlms_strategies import apdus, encoded
-from hypothesis import given
+from dlms_strategies import encoded, encoded_apdus
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from smgw.cosem import Data, DataType, Obis, octet_string
 from smgw.dlms import axdr
@@ -143,7 +143,8 @@ def test_what_a_key_opens_may_be_wrong_too() -> None:
     ]
 
 
-@given(st.lists(st.one_of(apdus.map(lambda apdu: apdu.encode()), st.binary(max_size=40)), max_size=6))
+@settings(max_examples=50)
+@given(st.lists(st.one_of(encoded_apdus, st.binary(max_size=40)), max_size=3))
 def test_any_apdus_are_pushes_or_refused_with_a_reason(some: list[bytes]) -> None:
     reader = PushReader(lambda ciphered: ciphered.octets[5:])
     for apdu in some:

@@ -38,9 +38,13 @@ def full(octets: bytes) -> tuple[list[Row], int]:
     return rows, end
 
 
+def repeated(runs: list[tuple[Row, int]]) -> list[Row]:
+    return [one for one, times in runs for _ in range(times)]
+
+
 rows_of_a_profile = st.lists(
     st.tuples(st.lists(row_values, max_size=5).map(tuple), st.integers(1, 40)), max_size=6
-).map(lambda runs: [one for one, times in runs for _ in range(times)])
+).map(repeated)
 
 
 @given(rows_of_a_profile)
