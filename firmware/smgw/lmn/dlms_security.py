@@ -132,11 +132,11 @@ def title(dlms: DlmsProfile) -> bytes:
 
 
 def keys(dlms: DlmsProfile, secrets: Secrets) -> Any:
-    """The symmetric keys, as `smgw.dlms.security.Keys`."""
+    """The symmetric keys, as `smgw.dlms.security.Keys`. What is pushed may be encrypted and not authenticated."""
     from smgw.dlms.security import Keys, Suite
 
     suite = Suite(dlms.security_suite)
-    return Keys.of(suite, secrets.get("encryption") or b"", secrets.get("authentication") or b"")
+    return Keys.of(suite, secrets.get("encryption") or b"", secrets.get("authentication") or bytes(suite.key_length))
 
 
 def _ecdsa(secrets: Secrets) -> Ecdsa:

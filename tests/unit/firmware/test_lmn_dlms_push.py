@@ -1,0 +1,143 @@
+"""The reader of meters that push DLMS, with what real meters sent, through a pty."""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from dlms_captures import SAMPLE_KEY, as_read, dlms_capture, one_list
+from line_meter import Clock, Head, Inbox, running, until
+from smgw.cosem import DeviceId, Obis
+from smgw.hdlc import Address, Transmit
+from smgw.hdlc.link import Link
+from smgw.lmn.dlms_push import DlmsPushReader
+from smgw.lmn.watch import READING, SILENT
+from smgw.profiles.dlms import DlmsProfile, Framing
+from smgw.profiles.meter import MeterProfile, Protocol
+from smgw.profiles.secrets import Secrets
+
+FREE = [
+    "amshan/aidon_no_list_3_llc.bin",
+    "amshan/kaifa_no_list_3_llc.bin",
+    "amshan/kamstrup_no_list_1_single_phase_real_sample_llc.bin",
+]
+FRAMED = [
+    "dlms-cosem/kamstrup_norwegian_han_0.bin",
+    "smartmeter-datacollector/iskra_am550_unencrypted_valid_data.bin",
+    "smartmeter-datacollector/lg_e450_unencrypted_valid_data1.bin",
+    "smartmeter-datacollector/lg_e570_encrypted_valid_data.bin",
+    "operator-docs/tinetz_kaifa_mbus_dlms.bin",
+]
+
+
+def on_the_wire(name: str) -> bytes:
+    """A capture without frames is put into UI frames, as its meter does."""
+    octets = dlms_capture(name)
+    if not name.endswith("_llc.bin"):
+        return octets
+    sent = Link.server(Address(1, 17), client=Address(16)).send_unnumbered(octets[3:], 0.0)
+    return b"".join(event.octets for event in sent if isinstance(event, Transmit))
+
+
+def reader(head: Head, inbox: Inbox, *, mbus: bool = False, key: bool = True, **changes: object) -> DlmsPushReader:
+    dlms = DlmsProfile(
+        framing=Framing.MBUS if mbus else Framing.HDLC, encryption_key_file=Path("e"), authentication_key_file=Path("a")
+    )
+    profile = MeterProfile(
+        name="flat", protocol=Protocol.DLMS_PUSH, port=str(head.link), baudrate=115_200, dlms=dlms, **changes  # type: ignore[arg-type]
+    )  # fmt: skip
+    secrets = Secrets({"encryption": SAMPLE_KEY, "authentication": SAMPLE_KEY} if key else None)
+    return DlmsPushReader(profile, secrets, Clock(), inbox)
+
+
+@contextmanager
+def listening(made: DlmsPushReader) -> Iterator[DlmsPushReader]:
+    """What is sent before the port is open is lost, as on a real line."""
+    with running(made):
+        until(lambda: made.tried)
+        yield made
+
+
+@pytest.mark.parametrize("name", FREE + FRAMED)
+def test_a_push_of_a_real_meter_becomes_a_capture(name: str, tmp_path: Path) -> None:
+    octets, expected = on_the_wire(name), one_list(name)
+    inbox, head = Inbox(), Head(tmp_path / "head")
+    with listening(reader(head, inbox, mbus="mbus" in name)):
+        head.send(octets, 64, 0.001)
+        until(lambda: inbox.captures)
+    head.unplug()
+    (capture,) = inbox.captures
+    assert capture.readings == expected.readings()
+    assert capture.meter_time == expected.meter_time
+    device = expected.device()
+    assert device is None or capture.device == DeviceId(device)
+    assert inbox.states[-1].state == READING
+    assert len(as_read(expected)) <= len(capture.readings)
+
+
+def test_only_the_wanted_objects_are_kept(tmp_path: Path) -> None:
+    inbox, head = Inbox(), Head(tmp_path / "head")
+    wanted = Obis.parse("1-0:1.8.0")
+    with listening(reader(head, inbox, objects=(wanted,))):
+        head.send(on_the_wire(FREE[0]))
+        until(lambda: inbox.captures)
+    head.unplug()
+    assert [one.obis for one in inbox.captures[0].readings] == [wanted]
+
+
+def test_noise_and_damage_cost_no_more_than_what_they_hit(tmp_path: Path) -> None:
+    inbox, head = Inbox(), Head(tmp_path / "head")
+    whole = on_the_wire(FREE[1])
+    damaged = bytearray(whole)
+    damaged[len(whole) // 2] ^= 0x10
+    with listening(reader(head, inbox)):
+        for octets in (b"\xffnoise\x7e\x7e", whole, bytes(damaged), whole, whole):
+            head.send(octets)
+        until(lambda: len(inbox.captures) == 3)
+    head.unplug()
+    assert inbox.states[-1].refused >= 1
+
+
+def test_a_ciphered_push_is_taken_once_and_an_old_one_is_told(tmp_path: Path) -> None:
+    """A recorded telegram must not become a reading again."""
+    octets = on_the_wire("smartmeter-datacollector/lg_e570_encrypted_valid_data.bin")
+    inbox, head = Inbox(), Head(tmp_path / "head")
+    with listening(reader(head, inbox)) as made:
+        for _ in range(2):
+            head.send(octets, 64, 0.001)
+        until(lambda: made.watch.last_refusal)
+    head.unplug()
+    assert len(inbox.captures) == 1
+    assert "an old one" in made.watch.last_refusal
+
+
+def test_a_ciphered_push_without_a_key_says_what_it_lacks(tmp_path: Path) -> None:
+    octets = on_the_wire("smartmeter-datacollector/lg_e570_encrypted_valid_data.bin")
+    inbox, head = Inbox(), Head(tmp_path / "head")
+    with listening(reader(head, inbox, key=False)) as made:
+        head.send(octets, 64, 0.001)
+        until(lambda: made.watch.last_refusal)
+    head.unplug()
+    assert "no key is given to open it" in made.watch.last_refusal
+    assert not inbox.captures
+
+
+def test_octets_of_another_speed_are_told_with_what_to_try(tmp_path: Path) -> None:
+    """R29."""
+    inbox, head = Inbox(), Head(tmp_path / "head")
+    with listening(reader(head, inbox)) as made:
+        head.send(b"/EMH5\\@01LZQJ0014F1\r\n1-0:1.8.0*255(000123.4*kWh)\r\n" * 20)
+        until(lambda: made.watch.last_refusal)
+    head.unplug()
+    assert made.watch.last_refusal
+
+
+def test_when_pushes_stop_it_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    inbox, head = Inbox(), Head(tmp_path / "head")
+    with listening(reader(head, inbox, silence=1)):
+        head.send(on_the_wire(FREE[1]))
+        until(lambda: inbox.states[-1].state == SILENT)
+    head.unplug()
+    assert len(inbox.captures) == 1
