@@ -1,10 +1,12 @@
 """COSEM data: a typed value as the wire carries it, and its decimal form for people (IEC 62056-62, 4.1.5)."""
 
-from decimal import Decimal
 from enum import IntEnum
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from smgw.errors import LocalProtocolError
+
+if TYPE_CHECKING:
+    from decimal import Decimal
 
 
 class DataType(IntEnum):
@@ -83,8 +85,10 @@ def octet_string(octets: bytes) -> Data:
     return Data(DataType.OCTET_STRING, octets)
 
 
-def decimal(value: int, scaler: int | None) -> Decimal:
+def decimal(value: int, scaler: int | None) -> "Decimal":
     """value · 10^scaler, exactly, with the digits the meter gave; a missing scaler is 0."""
+    from decimal import Decimal  # who shows nothing, as the daemons, does not carry it
+
     return Decimal(value).scaleb(scaler or 0)
 
 

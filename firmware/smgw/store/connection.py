@@ -11,6 +11,8 @@ CHECKPOINT_FRAMES = 512
 WAL_KEPT_BYTES = 4 * 1024 * 1024
 #: How long a reader waits for a lock, and how long the writer does: only a recovery after a crash holds one.
 BUSY_MS = 5000
+#: KiB of a writer: it works at the ends of its tables, and what a sweep of old rows leaves is never needed again.
+_WRITER_CACHE = 512
 
 
 def connect_writer(path: Path) -> sqlite3.Connection:
@@ -21,7 +23,7 @@ def connect_writer(path: Path) -> sqlite3.Connection:
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_FRAMES}")
         connection.execute(f"PRAGMA journal_size_limit = {WAL_KEPT_BYTES}")
-        connection.execute("PRAGMA cache_size = -2000")
+        connection.execute(f"PRAGMA cache_size = -{_WRITER_CACHE}")
         connection.execute("PRAGMA temp_store = MEMORY")
     except BaseException:
         connection.close()
