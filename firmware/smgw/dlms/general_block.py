@@ -28,11 +28,6 @@ class GeneralBlocks:
         self._parts: list[bytes] = []
         self._octets = 0
 
-    @property
-    def sending(self) -> bool:
-        """True while blocks of ours are not yet acknowledged."""
-        return bool(self._pieces)
-
     def send(self, apdu: bytes, size: int) -> list[GeneralBlock]:
         """The first blocks, of at most `size` octets with all around them; the others follow acknowledgements."""
         room = max(1, size - OVERHEAD)

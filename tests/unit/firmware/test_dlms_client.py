@@ -53,6 +53,7 @@ from smgw.dlms.results import DataAccessResult, ServiceError, StateError
 from smgw.dlms.secret import Secret
 from smgw.dlms.security import Gmac, Keys, Protection, Suite
 from smgw.dlms.server import Server
+from smgw.dlms.set import SetResponseBlock
 from smgw.errors import LocalProtocolError, RemoteProtocolError
 
 KEYS = Keys.of(Suite.AES_GCM_128, b"encryption key !", b"authenticates it")
@@ -446,6 +447,53 @@ def test_a_list_with_too_few_results_is_refused() -> None:
     (failed,) = client.receive(GetResponseWithList(invoke, (VALUE,)).encode())
     assert isinstance(failed, Failed)
     assert isinstance(failed.error, TransferError)
+
+
+def test_a_list_that_is_refused_after_its_first_block_is_halved() -> None:
+    """R19."""
+    client = associated().client
+    invoke = invoke_of(client.get_with_list([ENERGY, NAME]))
+    client.receive(GetResponseBlock(invoke, False, 1, b"\x02\x00").encode())
+    refused = GetResponseBlock(invoke, True, 2, DataAccessResult.LONG_GET_ABORTED)
+    (sent,) = client.receive(refused.encode())
+    assert isinstance(sent, Send)
+    single = decode_apdu(sent.apdu)
+    assert isinstance(single, GetRequest)
+    assert single.attribute == ENERGY
+
+
+def test_a_wrong_counter_in_the_middle_of_a_list_is_not_the_list_s_fault() -> None:
+    """R10."""
+    client = associated().client
+    client.get_with_list([ENERGY, NAME])
+    (failed,) = client.receive(bytes.fromhex("d80106000001f7"))
+    assert isinstance(failed, Failed)
+    assert isinstance(failed.error, ServiceExceptionError)
+    assert failed.error.counter == 503
+
+
+def test_an_acknowledgement_of_another_block_than_was_sent_ends_the_request() -> None:
+    client = associated(admission=Admission(max_pdu_size=100)).client
+    invoke = invoke_of(client.set(TEXT, encode(octet_string(bytes(500)))))
+    (failed,) = client.receive(SetResponseBlock(invoke, 2).encode())
+    assert isinstance(failed, Failed)
+    assert isinstance(failed.error, TransferError)
+
+
+@pytest.mark.parametrize("verb", ["get", "set", "action"])
+def test_an_answer_to_another_service_ends_the_request(verb: str) -> None:
+    client = associated().client
+    events = {
+        "get": lambda: client.get(ENERGY),
+        "set": lambda: client.set(TEXT, VALUE),
+        "action": lambda: client.action(ECHO),
+    }[verb]()
+    invoke = invoke_of(events)
+    answer = SetResponseBlock(invoke, 1) if verb != "set" else GetResponse(invoke, VALUE)
+    (failed,) = client.receive(answer.encode())
+    assert isinstance(failed, Failed)
+    assert isinstance(failed.error, UnexpectedApduError)
+    assert verb.upper() in str(failed.error)
 
 
 # Pushes and ciphering
