@@ -4,6 +4,7 @@ import argparse
 import asyncio
 import json
 import logging
+import shlex
 import signal
 import sys
 from collections.abc import Sequence
@@ -142,7 +143,7 @@ def _described(name: str) -> str:
 
 
 def _say(chosen: argparse.Namespace) -> int:
-    well, answer = control.say(chosen.control, " ".join(chosen.order))
+    well, answer = control.say(chosen.control, shlex.join(chosen.order))
     print(answer if well else f"smsim: {answer}", file=sys.stdout if well else sys.stderr)
     return 0 if well else 1
 

@@ -69,8 +69,14 @@ class Faults:
         self._present: dict[Kind, tuple[Fault, float]] = {}  # with the millisecond of its end
         self._random = random.Random(f"{meter.spec.device.hex()} {meter.spec.seed}")  # noqa: S311 - to be repeated
 
+    def check(self, fault: Fault) -> None:
+        """FaultError if this cannot go wrong with this meter."""
+        if fault.kind is Kind.PIN_LOCK and not self._meter.lockable:
+            raise FaultError(f"meter {self._meter.spec.name}: its style knows no state before the PIN")
+
     def begin(self, fault: Fault) -> None:
-        """Let it go wrong now. FaultError if this meter cannot."""
+        """Let it go wrong now. FaultError if it cannot."""
+        self.check(fault)
         now = self._elapsed_ms()
         match fault.kind:
             case Kind.CLOCK_JUMP:
@@ -81,8 +87,6 @@ class Faults:
                 self._meter.exchange(fault.device or counted(self._meter.device, _EXCHANGE_STEP))
                 return
             case Kind.PIN_LOCK:
-                if not self._meter.lockable:
-                    raise FaultError(f"meter {self._meter.spec.name}: its style knows no state before the PIN")
                 self._meter.lock(locked=True)
             case Kind.REBOOT:
                 fault = fault._replace(for_s=_DARK_S if fault.for_s is None else fault.for_s)

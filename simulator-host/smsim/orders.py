@@ -1,5 +1,7 @@
 """What is said to a running simulator, in the menu or over its control socket: one line, one answer."""
 
+import shlex
+from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 from smgw.cosem import DeviceId
@@ -14,7 +16,7 @@ if TYPE_CHECKING:
 ALL = "*"
 HELP = (
     f"""\
-METER KIND [KEY=VALUE ...]   switch a fault on; METER is a name, or {ALL} for all
+METER KIND [KEY=VALUE ...]   switch a fault on; METER is a name or a pattern: {ALL} is all, 'flat {ALL}' some
 METER KIND off               switch it off
 meters                       the meters and what is wrong with them
 kinds: """
@@ -29,7 +31,10 @@ kinds: """
 
 def carry_out(simulator: "Simulator", line: str) -> str:
     """Do what a line says; the answer for people. FaultError says what is wrong with it."""
-    words = line.split()
+    try:
+        words = shlex.split(line)
+    except ValueError as error:
+        raise FaultError(f"{line!r} is no order: {error}") from None
     if not words or words == ["help"]:
         return HELP
     if words == ["meters"]:
@@ -39,7 +44,7 @@ def carry_out(simulator: "Simulator", line: str) -> str:
     if (answer := dlms_orders.carry_out(simulator.lines, words)) is not None:
         return answer
     name, kind_name, *rest = words
-    meters = [meter for meter in simulator.meters if name in (ALL, meter.config.spec.name)]
+    meters = [meter for meter in simulator.meters if fnmatchcase(meter.config.spec.name, name)]
     if not meters:
         raise FaultError(f"there is no meter {name}; `meters` lists them")
     kind = _kind(kind_name)
@@ -52,6 +57,8 @@ def carry_out(simulator: "Simulator", line: str) -> str:
     fault = _fault(kind, rest)
     if fault.device is not None and len(meters) > 1:
         raise FaultError(f"device= names one meter, but {name} are {len(meters)}")
+    for meter in meters:
+        meter.faults.check(fault)
     for meter in meters:
         meter.begin(fault)
     return f"{kind.value} is on: {_named(meters)}"

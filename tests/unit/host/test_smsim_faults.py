@@ -194,6 +194,7 @@ def simulator(tmp_path: Path, more: str = "") -> Simulator:
         ("a exchange device=xyz", "'device=xyz': 'xyz' is no device id"),
         ("* exchange device=1ISK0000000001", "device= names one meter, but * are 2"),
         ("a exchange off", "exchange cannot be switched off: it has happened"),
+        ("'a loss", "is no order: No closing quotation"),
     ],
 )
 def test_an_order_that_cannot_be_is_told(tmp_path: Path, line: str, told: str) -> None:
@@ -212,6 +213,16 @@ def test_orders_are_carried_out(tmp_path: Path) -> None:
     assert str(both.meters[0].meter.device) == "1ISK0000000009"
     assert carry_out(both, "* loss off") == "loss is off: 2 meters"
     assert carry_out(both, "help").startswith("METER KIND")
+
+
+def test_a_name_with_a_blank_is_quoted_and_a_pattern_names_many(tmp_path: Path) -> None:
+    text = f'[[meter]]\nname = "flat {{n}}"\ncount = 12\nstyle = "emh-mme"\nport = "pty:{tmp_path}/{{n}}"\n'
+    many = Simulator(parse(text + '[[meter]]\nname = "hall"\nstyle = "dzg-dvs74"\nport = "tcp:0"\n'))
+    assert carry_out(many, "'flat 3' loss") == "loss is on: flat 3"
+    assert carry_out(many, "'flat *' noise") == "noise is on: 12 meters"
+    with pytest.raises(FaultError, match="meter hall: its style knows no state"):
+        carry_out(many, "* pin-lock")
+    assert not any("pin-lock" in meter.faults.names() for meter in many.meters)  # all or none
 
 
 def test_faults_of_the_configuration_begin_in_their_time(tmp_path: Path) -> None:
