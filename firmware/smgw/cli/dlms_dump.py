@@ -178,10 +178,9 @@ class Printer:
             shown = GetResponse(0, value) if value is not None else apdu
             print(json.dumps(as_object(shown)), flush=True)
             return
-        below = list(lines(apdu) if value is None else data_lines(value))  # all of it, or an error before any
-        self._line(title(apdu), depth)
-        for line in below:
-            self._line(line, depth + 1)
+        inside = "  " * (depth + 1)
+        below = [f"\n{inside}{line}" for line in (lines(apdu) if value is None else data_lines(value))]
+        self._line(title(apdu) + "".join(below), depth)
 
     def _association(self, apdu: Aarq | Aare | Release, sender: str, depth: int) -> None:
         if isinstance(apdu, Aarq) and apdu.calling_title:

@@ -7,38 +7,47 @@ import subprocess
 import sys
 import threading
 import tty
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 from captures import OWN
 from dlms_captures import SAMPLE_KEY, dlms_capture
+from dlms_meter_process import KEYS as SESSION_KEYS
+from dlms_meter_process import PUBLIC, SECURE, Meter, Model, make_link, profile
+from dlms_pair import ENERGY
 from dlms_strategies import apdus
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from smgw.cli.dlms_dump import Keys, Printer
 from smgw.cli.dlms_stream import Item, Stream
-from smgw.cosem import Data, DataType, Obis, octet_string
+from smgw.cosem import Data, DataType, octet_string
 from smgw.dlms import axdr, security
 from smgw.dlms.acse import RLRQ_TAG, Aare, Aarq, Release
 from smgw.dlms.action import ActionRequest
 from smgw.dlms.apdu import Apdu
 from smgw.dlms.block import GeneralBlock
+from smgw.dlms.ciphering import Ciphering, Setting
+from smgw.dlms.client import Client
 from smgw.dlms.conformance import Conformance
-from smgw.dlms.descriptors import Attribute
 from smgw.dlms.envelope import Ciphered
+from smgw.dlms.events import Send
 from smgw.dlms.exception import ExceptionResponse
 from smgw.dlms.get import GetRequest, GetRequestWithList, GetResponse, GetResponseBlock, GetResponseWithList
 from smgw.dlms.hls import Mechanism
 from smgw.dlms.initiate import InitiateRequest, InitiateResponse
 from smgw.dlms.notify import DataNotification
 from smgw.dlms.results import DataAccessResult, ServiceError, StateError
+from smgw.dlms.security import Gmac
 from smgw.dlms.set import SetRequest
+from smgw.dlms.wrapper import Wrapper as WrapperLink
 from smgw.dlms.wrapper import encode_wrapper
 from smgw.hdlc.address import Address
 from smgw.hdlc.control import Control, Kind
+from smgw.hdlc.events import ApduReceived, Transmit
 from smgw.hdlc.frame import encode_frame
+from smgw.hdlc.link import Link
 from smgw.hdlc.llc import RESPONSE
 from smgw.hdlc.parameters import LinkParameters
 
@@ -46,7 +55,6 @@ FIRMWARE = Path(__file__).parents[3] / "firmware"
 COMMAND = [sys.executable, "-m", "smgw", "dump", "dlms"]
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(FIRMWARE)}
 AMSHAN = OWN / "dlms" / "amshan"
-ENERGY = Attribute(3, Obis.parse("1.8.0"), 2)
 CLIENT, METER = Address(16), Address(1, 17)
 CLIENT_TITLE, METER_TITLE = b"SMGW\x00\x00\x00\x01", b"LGZ\x00\x00\x00\x00\x02"
 
@@ -389,3 +397,50 @@ def test_any_octets_are_printed_or_refused(octets: bytes) -> None:
         printer.receive(piece)
     printer.finish()
     printer.summary()
+
+
+def recorded(*, hdlc: bool, secure: bool) -> bytes:
+    """All octets of a session both ways: association, one register, a profile of 1000 rows, release."""
+    sap = SECURE if secure else PUBLIC
+    count = iter(range(1, 1000)).__next__
+    client = Client()
+    if secure:
+        client = Client(Gmac(SESSION_KEYS, count), Ciphering(Setting(SESSION_KEYS, CLIENT_TITLE, count)))
+    link = Link.client(Address(sap), Address(1)) if hdlc else WrapperLink.client(sap, 1)
+    meter = Meter(make_link(hdlc), Model())
+    line = bytearray()
+
+    def carry(events: Sequence[Any]) -> None:
+        for event in events:
+            if isinstance(event, Transmit):
+                line.extend(event.octets)
+                answer = meter.carry(event.octets)
+                line.extend(answer)
+                carry(link.receive(answer, 0.0))
+            elif isinstance(event, ApduReceived):
+                carry(client.receive(event.apdu))
+            elif isinstance(event, Send):
+                carry(link.send(event.apdu, 0.0))
+
+    carry(link.connect(0.0))
+    for ask in (client.associate, lambda: client.get(ENERGY), lambda: client.get(profile(1000)), client.release):
+        carry(ask())
+    carry(link.disconnect(0.0))
+    return bytes(line)
+
+
+@pytest.mark.parametrize("hdlc", [True, False])
+@pytest.mark.parametrize("secure", [True, False])
+def test_a_session_as_it_went_over_the_line_is_shown_whole(printed: Printed, hdlc: bool, secure: bool) -> None:
+    keys = Keys((bytes(SESSION_KEYS.encryption),), (bytes(SESSION_KEYS.authentication),)) if secure else Keys()
+    out, err = printed.of(recorded(hdlc=hdlc, secure=secure), keys)
+    lines = [line.strip() for line in out.splitlines()]
+    assert "0 refused" in err
+    assert any(line.startswith("Aarq") for line in lines)
+    assert any(line.startswith("InitiateResponse") for line in lines)
+    assert "double-long-unsigned 1234567" in lines
+    assert "array of 1000" in lines
+    assert lines.count("structure of 4") == 1000
+    assert any(line.startswith("Release") for line in lines)
+    for key in keys.encryption + keys.authentication:
+        assert key.hex() not in out
