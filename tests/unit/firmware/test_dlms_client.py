@@ -8,6 +8,7 @@ import pytest
 from dlms_pair import (
     CLIENT,
     DENIED,
+    ECHO,
     ENERGY,
     MISSING,
     NAME,
