@@ -2,7 +2,7 @@
 # tests/system-packages.sh. Needs Python 3.11 or newer; `make PYTHON=/path/to/python3` chooses one.
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test check bench deb clean
+.PHONY: help setup demo test check bench deb test-systemd clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -15,7 +15,7 @@ DEVICE_PYTHON := /usr/bin/python3
 DEVICE_MODULES := serial, lxml, urllib3, ntplib, cryptography, pytest, hypothesis
 
 help: ## list these targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s  %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s  %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 setup: $(VENV)/.made $(PEERS)/.made ## make .venv and .venv-peers, with the versions of constraints.txt
 
@@ -42,6 +42,10 @@ bench: setup ## measure, print each number beside its bar
 
 deb: ## build smgw_<version>_all.deb into build/, from Debian packages alone
 	@firmware/deb.sh build
+
+test-systemd: $(VENV)/.made ## boot Debian machines: package, services under systemd, unplugging (needs root)
+	@tests/system-packages.sh
+	$(BIN)/python -m pytest tests/systemd
 
 clean: ## remove all that make made
 	rm -rf $(VENV) $(PEERS) .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -82,7 +82,7 @@ def _sources(suite: str) -> str:
 
 
 class Machine:
-    """One machine. `binds` are devices or folders of this computer that it sees, under the name given."""
+    """One machine. `binds` are devices (to use) or folders (to read) of this computer, under a name in it."""
 
     def __init__(self, tar: Path, folder: Path, binds: Mapping[Path, str] | None = None) -> None:
         self.root = folder / "root"
@@ -107,7 +107,9 @@ class Machine:
 
     def boot(self) -> None:
         """Start it, and wait until all of its units are."""
-        binds = [f"--bind={outside}:{inside}" for outside, inside in self._binds.items()]
+        binds = [
+            f"--bind{'-ro' if outside.is_dir() else ''}={outside}:{inside}" for outside, inside in self._binds.items()
+        ]
         command = ["systemd-nspawn", "--quiet", "--register=no", "--keep-unit", "--private-network"]
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(

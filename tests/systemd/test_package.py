@@ -1,0 +1,132 @@
+"""The Debian package on Debian 12 and 13: installed, upgraded, removed, purged; the firmware on their packages."""
+
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from captures import SHARED
+from host_head import HostHead
+from machine import ROOT, Machine, built_deb, tar_of
+
+CONFIGURATION = "etc/smgw/gateway.toml"
+UNITS = ("smgw-lmn", "smgw-wan")
+#: What any installation leaves behind, whatever it installs.
+_ANYWAY = (
+    *("/etc/.pwd.lock", "/etc/group", "/etc/gshadow", "/etc/passwd", "/etc/shadow", "/etc/subuid", "/etc/subgid"),
+    *("/etc/machine-id", "/etc/resolv.conf", "/etc/ld.so.cache", "/root/", "/tmp/", "/run/", "/proc/", "/sys/"),
+    *("/dev/", "/var/cache/", "/var/log/", "/var/tmp/", "/var/lib/dpkg/", "/var/lib/systemd/", "/var/lib/dbus/"),
+    *("/var/lib/private", "/work", "/captures"),
+)
+#: Rooms that need no package, or none that differs; the latter measure times, which several machines at once blur.
+_PURE = (
+    "test_sml_",
+    "test_hdlc_",
+    "test_dlms_",
+    "test_iec62056_",
+    "test_cosem_",
+    "test_metering_",
+    "test_lmn_",
+    "test_ports_",
+)
+
+
+@pytest.fixture(scope="module", params=["bookworm", "trixie"])
+def machine(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
+    head = HostHead()
+    binds = {head.path: "/dev/ttyUSB0", ROOT: "/work"} | ({SHARED: "/captures"} if SHARED.exists() else {})
+    with Machine(tar_of(request.param), tmp_path_factory.mktemp(request.param), binds) as machine:
+        yield machine
+    head.close()
+
+
+def install(machine: Machine, package: Path) -> None:
+    machine.copy(package, f"/root/{package.name}")
+    machine.run("dpkg", "-i", f"/root/{package.name}")
+
+
+def active(machine: Machine) -> list[str]:
+    return [machine.show(unit, "ActiveState")["ActiveState"] for unit in UNITS]
+
+
+def records(machine: Machine) -> tuple[str, int]:
+    """The store's identity, and how many records it has."""
+    with sqlite3.connect(f"file:{machine.root}/var/lib/smgw/lmn/lmn.db?mode=ro", uri=True) as connection:
+        (store_id,) = connection.execute("SELECT hex(store_id) FROM store").fetchone()
+        (amount,) = connection.execute("SELECT count(*) FROM capture").fetchone()
+        return store_id, amount
+
+
+def files(machine: Machine) -> set[str]:
+    found = machine.run("find", "/", "-xdev", "-not", "-name", "__pycache__", "-not", "-name", "*.pyc").splitlines()
+    return {path for path in found if not path.startswith(_ANYWAY)}
+
+
+def test_it_installs_upgrades_with_its_store_is_removed_and_leaves_nothing(
+    machine: Machine, tmp_path: Path, deb: Path
+) -> None:
+    before, users = files(machine), machine.run("getent", "passwd")
+    configuration = machine.root / CONFIGURATION
+
+    # Installed: enabled, running, waiting for a meter, under an id of its own.
+    install(machine, built_deb(tmp_path, "0.0.9"))
+    assert active(machine) == ["active", "active"]
+    assert machine.run("systemctl", "is-enabled", "smgw.target", *UNITS).split() == ["enabled"] * 3
+    assert machine.run("smgw", "--version").strip() == "smgw 0.0.9"
+    assert "ESMG0000000001" not in configuration.read_text()
+    machine.run("smgw", "check")
+    machine.until(lambda: "meter house: absent" in machine.try_run("smgw", "status").stdout)
+    assert machine.try_run("smgw", "status").returncode == 1
+
+    # A meter is named, and read.
+    mine = configuration.read_text().replace("/dev/smgw/name-of-your-head", "/dev/ttyUSB0")
+    configuration.write_text(mine.replace('"sml-push"', '"sml-push"\nregistration_period = 0'))
+    mine = configuration.read_text()
+    machine.run("systemctl", "reload", *UNITS)
+    machine.until(lambda: records(machine)[1] > 5)
+    store, amount = records(machine)
+
+    # Upgraded: configuration and store are the same, and more is read.
+    install(machine, deb)
+    assert machine.run("smgw", "--version").strip() == "smgw 0.1.0"
+    assert active(machine) == ["active", "active"]
+    assert configuration.read_text() == mine
+    machine.until(lambda: records(machine)[1] > amount + 5)
+    assert records(machine)[0] == store
+
+    # Removed: stopped, configuration and store stay. Installed again: goes on.
+    machine.run("dpkg", "-r", "smgw")
+    assert active(machine) == ["inactive", "inactive"]
+    assert configuration.read_text() == mine
+    amount = records(machine)[1]
+    install(machine, deb)
+    machine.until(lambda: records(machine)[1] > amount)
+    assert records(machine)[0] == store
+
+    # Purged: as if it had never been.
+    machine.run("dpkg", "-P", "smgw")
+    assert files(machine) - before == set()
+    assert machine.run("getent", "passwd") == users
+    assert machine.try_run("getent", "group", "smgw").returncode != 0
+
+
+def test_its_udev_rules_and_units_are_understood(machine: Machine, deb: Path) -> None:
+    install(machine, deb)
+    units = [f"/usr/lib/systemd/system/{name}" for name in ("smgw-lmn.service", "smgw-wan.service", "smgw.target")]
+    done = machine.try_run("systemd-analyze", "verify", "--recursive-errors=no", "--man=no", *units)
+    assert (done.returncode, done.stdout + done.stderr) == (0, "")
+    if machine.try_run("udevadm", "verify", "--help").returncode == 0:  # systemd 254 and newer
+        assert "Fail:    0" in machine.run("udevadm", "verify", "/usr/lib/udev/rules.d/61-smgw.rules")
+
+
+def test_the_firmwares_unit_tests_pass_with_this_debians_packages(machine: Machine) -> None:
+    """Not those of the rooms that need no package at all."""
+    if "bookworm" in (machine.root / "etc/os-release").read_text():
+        pytest.skip("make test runs them on Debian 12's packages by itself")
+    found = sorted(path.name for path in (ROOT / "tests/unit/firmware").glob("test_*.py"))
+    chosen = [name for name in found if not name.startswith(_PURE) or "secur" in name]
+    settings = ["PYTHONPATH=/work/firmware", "PYTHONDONTWRITEBYTECODE=1", "SMGW_SHARED_CAPTURES=/captures"]
+    quietly = ["-q", "-p", "no:cacheprovider", "--rootdir=/work", "-c", "/work/pyproject.toml"]
+    paths = [f"/work/tests/unit/firmware/{name}" for name in chosen]
+    done = machine.try_run("env", *settings, "python3", "-m", "pytest", *quietly, *paths, seconds=500)
+    assert done.returncode == 0, (done.stdout + done.stderr)[-4000:]
