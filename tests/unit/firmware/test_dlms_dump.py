@@ -174,6 +174,7 @@ def test_a_link_and_its_segments_are_shown(printed: Printed) -> None:
 
 
 def test_no_password_challenge_key_or_written_value_is_ever_shown(printed: Printed) -> None:
+    """R27."""
     secret = b"12345678secret!!"
     request = InitiateRequest(Conformance.GET, 1024, dedicated_key=secret).encode()
     octets = wrapped(

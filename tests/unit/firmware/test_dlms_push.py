@@ -97,6 +97,7 @@ def test_a_block_sent_twice_loses_its_push() -> None:
 
 
 def test_blocks_without_an_end_are_given_up() -> None:
+    """R28."""
     reader = PushReader()
     piece = bytes(2000)
     reasons = [
@@ -192,6 +193,7 @@ def test_structures_and_pairs_may_be_mixed() -> None:
 
 
 def test_a_value_that_nobody_scales_is_the_number_that_the_meter_sent() -> None:
+    """R16."""
     (reading,) = read_push(notification(name(POWER), u32(280))).readings()
     assert (reading.value.value, reading.scaler, reading.unit) == (280, 0, 255)
 
