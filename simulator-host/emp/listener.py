@@ -8,6 +8,7 @@ from typing import NamedTuple
 from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
 from smgw.webservice import headers as rules
+from smgw.webservice import uri
 from smgw.webservice.error import MethodNotAllowed, ServiceError, Status
 
 from emp.cosem_api import Bounds
@@ -143,6 +144,7 @@ class Listener:
             cid = request.headers.get(rules.CID)
             if cid is not None:
                 rules.parse_cid(cid)
+            uri.split(request.raw_path)
             return await handler(request)
         except ServiceError as error:
             return problem(error.status, str(error), error.headers)

@@ -6,8 +6,7 @@ from aiohttp import web
 from smgw.cosem.device_id import DeviceId, DeviceIdError
 from smgw.cosem.obis import Obis
 from smgw.cosemxml.columns import Column
-from smgw.webservice.error import BadRequest, NotFound, UriTooLong
-from smgw.webservice.uri import MAX_URI
+from smgw.webservice.error import BadRequest, NotFound
 
 from emp.storage import RowFilter, Storage
 
@@ -18,8 +17,6 @@ _REGISTER = re.compile(r"([0-9]{1,5})-([0-9a-f]{12})(?:\.(-?[0-9]{1,3}))?")
 def device(request: web.Request) -> DeviceId:
     """The device in /devices/<device>...; NotFound if it names none."""
     # Octets that are no UTF-8 survive only in the raw path.
-    if len(request.raw_path) > MAX_URI:
-        raise UriTooLong(f"the URI has {len(request.raw_path)} characters; at most {MAX_URI} are taken")
     segments = request.raw_path.partition("?")[0].split("/")
     segment = segments[2]
     if len(segments) == 3 and "form" in request.match_info:

@@ -2,6 +2,7 @@
 
 import contextlib
 import gzip
+import http.client
 import json
 import os
 import random
@@ -14,9 +15,11 @@ import time
 import zlib
 from pathlib import Path
 
+import emp_many
 import emp_process
 import pytest
 from emp_process import DEVICE, GATEWAY, STORE, XML, content, row
+from smgw.cosem.device_id import DeviceId
 from smgw.cosemxml import document
 
 PATH = f"/cosem/ldevs/{DEVICE.uri}"
@@ -289,3 +292,230 @@ def test_a_stop_under_load_is_quick_and_keeps_what_was_answered(tmp_path):
     assert (took < 2, said, emp.process.returncode) == (True, "", 0)
     with emp_process.running(tmp_path / "emp.db") as emp:
         assert set(numbers(emp)) >= acknowledged
+
+
+MILLION = 1_000_000
+
+
+@pytest.fixture(scope="module")
+def many(tmp_path_factory):
+    database = tmp_path_factory.mktemp("many") / "emp.db"
+    emp_many.fill(database, MILLION)
+    return database
+
+
+@pytest.mark.parametrize(
+    ("form", "rows", "around", "end"),
+    [
+        ("csv", MILLION, 1, b",100000.0\r\n"),
+        ("json", 200_000, 2, b"\n]}\n"),
+        ("xml", 200_000, 21, b"</object>\n"),
+    ],
+)
+def test_a_million_rows_are_sent_in_little_memory(many, form, rows, around, end):
+    with emp_process.running(many) as emp:
+        assert emp.ask("GET", f"/devices/{DEVICE.uri}.{form}?q.count=5000").status == 200
+        before, most, lines, last = resident_kib(emp), 0, 0, b""
+        connection = http.client.HTTPConnection("127.0.0.1", emp.people, timeout=60)
+        connection.request("GET", f"/devices/{DEVICE.uri}.{form}?q.count={rows}")
+        answer = connection.getresponse()
+        assert answer.getheader("Transfer-Encoding") == "chunked"
+        while part := answer.read(4_000_000):
+            lines += part.count(b"\n")
+            last = (last + part)[-200:]
+            most = max(most, resident_kib(emp))
+        connection.close()
+    assert lines == rows + around
+    assert last.endswith(end)
+    assert most - before < 24_000
+
+
+def test_a_part_at_the_end_of_many_rows_is_had_in_little_memory_too(many):
+    path = f"/devices/{DEVICE.uri}.csv?q.count=100000"
+    with emp_process.running(many) as emp:
+        before = resident_kib(emp)
+        part = emp.ask("GET", path, Range="bytes=-10")
+        assert (part.status, part.body) == (206, b",10000.0\r\n")
+        assert int(part.headers["Content-Range"].rpartition("/")[2]) > 10_000_000
+        assert resident_kib(emp) - before < 24_000
+
+
+def test_who_does_not_read_a_long_answer_is_closed_and_others_are_served(many):
+    with emp_process.running(many, "--body-timeout", "1", "--header-timeout", "1") as emp:
+        lazy = [socket.create_connection(("127.0.0.1", emp.people), timeout=30) for _ in range(20)]
+        try:
+            for connection in lazy:
+                asked = f"GET /devices/{DEVICE.uri}.json HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+                connection.sendall(asked.encode())
+            deadline = time.monotonic() + 60
+            streams = answered = 0
+            while time.monotonic() < deadline and not (streams and answered):
+                answer = emp.ask("GET", f"/devices/{DEVICE.uri}.csv?q.count=1")
+                answered += answer.status == 200
+                streams += emp.ask("GET", f"/devices/{DEVICE.uri}.csv?q.count=30000").status == 200
+            assert streams
+            assert answered
+            for connection in lazy:  # cut off long before the end, and the end does not look like one
+                octets = read_all(connection)
+                assert len(octets) < 100_000_000
+                assert not octets.endswith(b"0\r\n\r\n")
+        finally:
+            for connection in lazy:
+                connection.close()
+
+
+def test_kill_9_while_answering_leaves_a_store_that_answers_whole(many):
+    for _ in range(3):
+        emp = emp_process.start(many)
+        connection = http.client.HTTPConnection("127.0.0.1", emp.people, timeout=30)
+        connection.request("GET", f"/devices/{DEVICE.uri}.csv")
+        answer = connection.getresponse()
+        assert answer.read(3_000_000)
+        emp.process.send_signal(signal.SIGKILL)
+        with pytest.raises((http.client.IncompleteRead, ConnectionError)):
+            answer.read()
+        connection.close()
+        emp.process.communicate()
+    with emp_process.running(many) as emp:
+        tail = emp.ask("GET", f"/devices/{DEVICE.uri}.csv?q.fromidx={MILLION}").text.splitlines()
+        assert len(tail) == 2
+
+
+def test_kill_9_while_deleting_leaves_rows_whole_and_the_next_delete_ends_it(tmp_path):
+    database = tmp_path / "emp.db"
+    emp_many.fill(database, 60_000)
+    emp = emp_process.start(database)
+    with connect(emp) as connection:
+        connection.sendall(f"DELETE {PATH} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline:
+            held = json.loads(emp.ask("GET", "/api/keys").body)["sources"][0]["records"]
+            if held < 60_000:
+                break
+        emp.process.send_signal(signal.SIGKILL)
+        emp.process.communicate()
+    database_now = sqlite3.connect(database)
+    try:
+        assert database_now.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+        rows = database_now.execute("SELECT count(*) FROM record").fetchone()
+        assert database_now.execute("SELECT count(*) FROM reading").fetchone() == rows
+        assert database_now.execute("SELECT coalesce(sum(records), 0) FROM sighting").fetchone() == rows
+    finally:
+        database_now.close()
+    with emp_process.running(database) as emp:
+        if emp.ask("GET", PATH).status == 200:
+            assert emp.ask("DELETE", PATH).status == 204
+        assert emp.ask("GET", PATH).status == 404
+        assert emp.put(content(row(1, 1))).status == 201
+
+
+def test_deliveries_go_on_while_a_device_is_deleted(tmp_path):
+    database = tmp_path / "emp.db"
+    emp_many.fill(database, 200_000)
+    with emp_process.running(database) as emp:
+        outcome = []
+        deleting = threading.Thread(target=lambda: outcome.append(emp.ask("DELETE", PATH).status))
+        deleting.start()
+        slowest, number = 0.0, 1_000_000
+        other = DeviceId.parse("1EMH0000000002")
+        while deleting.is_alive():
+            started = time.monotonic()
+            number += 1
+            assert emp.put(content(row(number, 1), device=other)).status in (200, 201)
+            slowest = max(slowest, time.monotonic() - started)
+        deleting.join()
+        assert outcome == [204]
+        assert number > 1_000_002
+        assert slowest < 2
+        assert len(numbers(emp)) == number - 1_000_000
+
+
+HOSTILE = [
+    "/cosem/" + "a" * 10_000,
+    "/devices/" + "a" * 10_000,
+    f"/devices/{DEVICE.uri}/registers/" + "9" * 10_000,
+    "/" + "%ff" * 3_000,
+    "/api/keys?gateway=" + "a" * 10_000,
+    "/" + "/" * 9_000,
+    PATH + "/objects/7-0100630100ff?sa.retrievecolumns=" + "[" * 3_000,
+    PATH + "/objects/7-0100630100ff?sa.filtercolumn=" + "{long:" * 400,
+    PATH + "/objects/7-0100630100ff?q.fromidx=999999999999999999&q.count=999999999999999999",
+    PATH + "/objects/7-0100630100ff?q.fromidx=9999999999999999999",
+    PATH + "/objects/7-0100630100ff?q.fromtime=9999-12-31T23:59:59Z&q.totime=0001-01-01",
+    PATH + "/objects/7-0100630100ff?q.fromtime=0001-01-01T00:00:00%2B23:59",
+    PATH + "/objects/7-0100630100ff?" + "&".join(["q.count=1"] * 33),
+    PATH + "/objects/7-0100630100ff?format=../../etc/passwd",
+    PATH + "/objects/7-0100630100ff/attributes/2?sa.fromcol=999999999999999999&sa.tocol=1",
+    f"/devices/{DEVICE.uri}/registers/3-0100010800ff?day=2025-02-30",
+    f"/devices/{DEVICE.uri}/registers/3-0100010800ff?day=9998-12-31&range=month",
+    f"/devices/{DEVICE.uri}/registers/3-0100010800ff?day=1970-01-01&range=week&as=interval",
+    f"/devices/{DEVICE.uri}/registers/3-0100010800ff.5555",
+    f"/devices/{DEVICE.uri}?month=9998-12",
+    f"/devices/{DEVICE.uri}?month=1970-01",
+    f"/devices/{DEVICE.uri}?month=-1",
+    f"/devices/{DEVICE.uri}/rows?page=999999999",
+    "/static/../../../etc/passwd",
+    "/static/%2e%2e/%2e%2e/cli.py",
+    "/static/uplot/../emp.css",
+]
+
+
+@pytest.fixture(scope="module")
+def standing(tmp_path_factory):
+    with emp_process.running(tmp_path_factory.mktemp("standing") / "emp.db") as running:
+        running.put(content(*[row(n, n) for n in range(1, 30)]))
+        yield running
+
+
+@pytest.mark.parametrize("path", HOSTILE, ids=[f"{number}" for number in range(len(HOSTILE))])
+def test_hostile_addresses_are_answered_in_words(standing, path):
+    for port in (standing.port, standing.people):
+        with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
+            connection.sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode())
+            answer = read_all(connection)
+        status = int(answer.split(b" ", 2)[1])
+        assert status in (200, 400, 404, 414), answer[:200]
+        assert b"Traceback" not in answer
+        if len(path) > 4_000:
+            assert status in (404, 414)
+
+
+def test_hostile_ranges_and_headers_are_answered_in_words(standing):
+    emp = standing
+    path = PATH + "/objects/7-0100630100ff"
+    nines = "9" * 200
+    for value in (
+        *("", "-", "--1", "1", "9-1", f"{nines}-", "-0", f"0-{nines}", "\xff-", "0-0," * 200, "999999999-", "a-b"),
+    ):
+        assert emp.ask("GET", path, Range=f"bytes={value}").status in (200, 400, 416), value
+    for value in ("pages=1-2", "", "bytes", "="):
+        assert emp.ask("GET", path, Range=value).status in (200, 400, 416), value
+    for headers in (
+        {"If_None_Match": '"' * 5000},
+        {"If_Range": "x" * 5000, "Range": "bytes=0-1"},
+        {"Accept": "," * 5000},
+        {"Accept": "a/b;q=9999999999999999999999"},
+        {"Authorization": "Basic " + "=" * 7000},
+        {"x_CID": "uuid:" + "0" * 5000},
+    ):
+        assert emp.ask("GET", path, **headers).status in (200, 400, 406), headers
+    assert emp.ask("GET", "/healthz").status == 200
+
+
+def test_random_filters_never_break_it(standing):
+    chance = random.Random(7)
+    import_register = "{long:3,octet-string:0100010800ff,integer:2,long:0}"
+    names = [f"q.{name}" for name in ("fromidx", "count", "depth", "fromtime", "totime")] + ["format"]
+    names += ["sa.fromidx", "sa.toidx", "sa.count", "sa.fromcol", "sa.tocol", "sa.retrievecolumns"]
+    names += ["sa.filtercolumn", "sa.fromtype", "sa.totype"]
+    values = ["0", "1", "7", "99", "2025-01-01", "json", "csv", "[]", "{}", "long:1", "octet-string:00", ""]
+    values += [import_register, f"[{import_register}]", "date_time:07e70b0e02160d1d00000000"]
+    values += ["{unsigned:8,octet-string:0000010000ff,integer:2,long:0}"]
+    seen = set()
+    for _ in range(400):
+        query = "&".join(f"{chance.choice(names)}={chance.choice(values)}" for _ in range(chance.randrange(1, 5)))
+        node = chance.choice(["", "/objects", "/objects/7-0100630100ff", "/objects/7-0100630100ff/attributes/2"])
+        status = standing.ask("GET", f"{PATH}{node}?{query}").status
+        assert status in (200, 400, 406), query
+        seen.add(status)
+    assert seen == {200, 400, 406}
