@@ -31,6 +31,7 @@ class DlmsPushReader(Reader):
         super().__init__(profile, clock, sink)
         self._secrets = secrets
         self._newest: dict[bytes, int] = {}  # by system title: the invocation counter that came last
+        self._device: bytes | None = None  # what it called itself last; short lists of Aidon and Kaifa lack it
 
     def _serve(self, port: Port) -> None:
         listener = MBusListener() if self.profile.dlms.framing is Framing.MBUS else Listener()
@@ -86,7 +87,8 @@ class DlmsPushReader(Reader):
             self.watch.refused(str(error))
             return
         title = push.ciphered.system_title if push.ciphered else None
-        device = values.device() or title or profile.name.encode()
+        self._device = values.device() or self._device
+        device = self._device or title or profile.name.encode()
         readings = values.readings(frozenset(map(bytes, profile.objects)))
         if readings:
             self.watch.good(Capture(profile.name, DeviceId(device[:64]), stamp, values.meter_time, readings))

@@ -76,6 +76,17 @@ def test_a_push_of_a_real_meter_becomes_a_capture(name: str, tmp_path: Path) -> 
     assert len(as_read(expected)) <= len(capture.readings)
 
 
+def test_a_short_list_without_the_meters_name_is_of_the_meter_that_said_it_before(tmp_path: Path) -> None:
+    """Otherwise one meter would be two devices at the head-end."""
+    inbox, head = Inbox(), Head(tmp_path / "head")
+    with listening(reader(head, inbox)):
+        for name in ("amshan/kaifa_no_list_3_llc.bin", "amshan/kaifa_no_list_1_llc.bin"):
+            head.send(on_the_wire(name))
+        until(lambda: len(inbox.captures) == 2)
+    head.unplug()
+    assert [capture.device for capture in inbox.captures] == [DeviceId(b"6970631402614476")] * 2
+
+
 def test_only_the_wanted_objects_are_kept(tmp_path: Path) -> None:
     inbox, head = Inbox(), Head(tmp_path / "head")
     wanted = Obis.parse("1-0:1.8.0")
