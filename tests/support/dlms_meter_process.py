@@ -1,6 +1,7 @@
 """A DLMS meter of our own as a process, for measurements: HDLC on one TCP port, the wrapper on another.
 
 Prints the two ports and serves until standard input ends. Client 16 needs nothing; client 1 has HLS 5 and suite 0.
+With --general-blocks it has general block transfer and no other.
 """
 
 import selectors
@@ -16,9 +17,10 @@ sys.path[:0] = [str(ROOT / "firmware"), str(Path(__file__).parent)]
 
 from dlms_pair import ENERGY, SCALER_UNIT, profile_octets  # noqa: E402
 from smgw.cosem import Obis  # noqa: E402
-from smgw.dlms.access import Admission  # noqa: E402
+from smgw.dlms.access import SERVER, Admission  # noqa: E402
 from smgw.dlms.action import Outcome  # noqa: E402
 from smgw.dlms.ciphering import Ciphering, Setting  # noqa: E402
+from smgw.dlms.conformance import Conformance  # noqa: E402
 from smgw.dlms.descriptors import Attribute, Selection  # noqa: E402
 from smgw.dlms.events import Send  # noqa: E402
 from smgw.dlms.results import ActionResult, DataAccessResult  # noqa: E402
@@ -31,6 +33,8 @@ from smgw.hdlc.link import Link  # noqa: E402
 from smgw.hdlc.parameters import LinkParameters  # noqa: E402
 
 PUBLIC, SECURE = 16, 1
+GENERAL_BLOCKS = "--general-blocks" in sys.argv
+SERVICE_BLOCKS = Conformance.BLOCK_GET | Conformance.BLOCK_SET | Conformance.BLOCK_ACTION
 SIZES = (96, 1000, 35_040)
 KEYS = Keys.of(Suite.AES_GCM_128, bytes(range(16)), bytes(range(0xD0, 0xE0)))
 TITLE = b"UTBMTR01"
@@ -62,7 +66,7 @@ class Model:
 def admission(client: int, max_pdu_size: int = 1024) -> Admission:
     """How that client is admitted. Counters begin anew, so a meter is for one association of client 1."""
     if client == PUBLIC:
-        return Admission(max_pdu_size=max_pdu_size)
+        return Admission(conformance=SERVER & ~SERVICE_BLOCKS if GENERAL_BLOCKS else SERVER, max_pdu_size=max_pdu_size)
     count = iter(range(1, 1 << 32)).__next__
     return Admission(Gmac(KEYS, count), lambda: Ciphering(Setting(KEYS, TITLE, count)), max_pdu_size=max_pdu_size)
 
