@@ -1,9 +1,10 @@
 """`make demo`: the experiment of the jOSEF paper with this project's programs, watched from outside.
 
 A meter with H0 consumption and PV generation is asked for its object list once and then polled every 2 s over SML on
-TCP port 33333 for five objects; beside it an eHZ pushes a telegram each second into an optical head (a pty). The
-gateway forwards what it buffered every 5 s by HTTP PUT; the EMP is read back with GET. At the end the meters stop, the
-LMN process commits, the WAN process drains; then it is counted. Exit code 0 only if nothing is lost and nothing double.
+TCP port 33333 for five objects; beside it an eHZ pushes a telegram each second into an optical head (a pty), and a DLMS
+meter is polled over HDLC on a pty that stands for RS-485. The gateway forwards what it buffered every 5 s by HTTP PUT;
+the EMP is read back with GET. At the end the meters stop, the LMN process commits, the WAN process drains; then it is
+counted. Exit code 0 only if nothing is lost and nothing double.
 
 DEMO_SECONDS=N bounds it (30 without a terminal; with one it runs until Ctrl-C).
 """
@@ -32,58 +33,14 @@ from rich.text import Text
 
 ROOT = Path(__file__).resolve().parents[2]
 HERE = ROOT / "demo-state"
-OBJECTS = ("1.8.0", "1.8.1", "1.8.2", "2.8.0", "16.7.0")
-PAPER_PORT = 33333
-HOUSEHOLD, HEAD = "1UTB0000000001", "1EMH0000000002"
+CONFIGURATIONS = ROOT / "config" / "testbed"
+# What the configurations say, and the demo replaces by what is free on this computer.
+PAPER_PORT, PORTS, EMP_URL = 33333, "/tmp/smgw-testbed", "http://127.0.0.1:8080/"
+DEVICES = ("1UTB0000000001", "1EMH0000000002", "1UTB0000000071")
+HOUSEHOLD = DEVICES[0]
 PART = 1000
+SAID = {"telegrams": "telegrams pushed", "answers": "files answered", "requests": "requests answered"}
 ATTRIBUTE = "{urn:k461-dke-de:cor-1}attribute"
-
-SIMULATOR = """\
-[simulator]
-seconds_per_quarter_hour = 4      # as in the paper: 225 times as fast as real time
-resolution = 1000
-start = 2026-06-15T08:00:00       # a summer morning, so that the sun shines too
-
-[[meter]]                         # the paper's meter
-name = "household"
-device = "{household}"
-port = "tcp:127.0.0.1:{port}"
-consumption_kwh = 1000
-generation_kwh = 1000
-
-[[meter]]                         # an eHZ under an optical head
-name = "ehz"
-device = "{head}"
-port = "pty:{link}"
-push_interval = 1.0
-consumption_kwh = 3500
-generation_kwh = 1000
-seed = 7
-"""
-GATEWAY = """\
-[gateway]
-device_id = "ESMG0000000001"
-
-[[meter]]
-name = "household"
-protocol = "sml-poll"
-port = "socket://127.0.0.1:{port}"
-interval = 2
-objects = [{objects}]
-registration_period = 0
-
-[[meter]]
-name = "ehz"
-protocol = "sml-push"
-port = "{link}"
-objects = [{objects}]
-registration_period = 0
-
-[[emp]]
-name = "utility"
-url = "{emp}"
-forward = 5
-"""
 
 
 class DemoError(Exception):
@@ -157,17 +114,14 @@ def set_up(testbed: Testbed) -> None:
         raise DemoError(f"the EMP did not start: {(HERE / 'emp.log').read_text()}")
     testbed.emp_url, testbed.pages_url = [word for word in line.split() if word.startswith("http://")]
     testbed.meter_port = free_port(PAPER_PORT)
-    link = HERE / "optical-head"
-    (HERE / "meters.toml").write_text(
-        SIMULATOR.format(household=HOUSEHOLD, head=HEAD, port=testbed.meter_port, link=link)
-    )
-    objects = ", ".join(f'"{obis}"' for obis in OBJECTS)
-    (HERE / "gateway.toml").write_text(
-        GATEWAY.format(port=testbed.meter_port, link=link, objects=objects, emp=testbed.emp_url)
-    )
+    for name in ("meters.toml", "gateway.toml"):
+        text = (CONFIGURATIONS / name).read_text()
+        for said, free in ((str(PAPER_PORT), str(testbed.meter_port)), (PORTS, str(HERE)), (EMP_URL, testbed.emp_url)):
+            text = text.replace(said, free)
+        (HERE / name).write_text(text)
     meters = testbed.start("smsim", "run", HERE / "meters.toml", "--json-report", HERE / "meters.json")
     assert meters.stdout is not None
-    for _ in range(2):
+    for _ in DEVICES:
         if "smsim: meter" not in meters.stdout.readline():
             raise DemoError(f"the meters did not start: {(HERE / 'smsim.log').read_text()}")
     testbed.start("smgw", "run", "--config", HERE / "gateway.toml", "--state", HERE / "state")
@@ -207,6 +161,16 @@ def clock_time(utc_us: int) -> str:
     return datetime.fromtimestamp(utc_us / 1e6).strftime("%H:%M:%S.%f")[:-3]  # noqa: DTZ006 - local, for eyes
 
 
+def time_of_meter(said: list[Any] | None) -> str:
+    """Seconds of an SML meter, the local time of a DLMS meter."""
+    if said is None:
+        return ""
+    if isinstance(said[1], int):
+        return f"{said[1]} s"
+    octets = bytes.fromhex(said[1])  # year (2), month, day, day of week, hour, minute, second
+    return f"{octets[5]:02}:{octets[6]:02}:{octets[7]:02}"
+
+
 def rows_of(report: dict[str, Any]) -> Iterator[tuple[str, ...]]:
     """Meter, register, value, meter time, capture time, delivered."""
     for meter in report.get("meters", ()):
@@ -215,7 +179,7 @@ def rows_of(report: dict[str, Any]) -> Iterator[tuple[str, ...]]:
             yield meter["name"], "", meter["state"], "", "", ""
             continue
         captured = clock_time(latest["capture_time_us"]) + ("" if latest["time_valid"] else " (?)")
-        meter_time = f"{latest['meter_time'][1]} s" if latest["meter_time"] else ""
+        meter_time = time_of_meter(latest["meter_time"])
         for reading in latest["readings"]:
             delivered = "yes" if latest["delivered"] else "waiting"
             yield meter["name"], reading["obis"].removesuffix("*255"), reading["text"], meter_time, captured, delivered
@@ -272,7 +236,7 @@ def watch(testbed: Testbed, console: Console, seconds: float | None) -> None:
 def records_at_emp(testbed: Testbed) -> list[tuple[str, int]]:
     """(store id, record number) of every row that GETs of the load profiles give, doubles included."""
     found: list[tuple[str, int]] = []
-    for device in (HOUSEHOLD, HEAD):
+    for device in DEVICES:
         path = f"cosem/ldevs/{device.lower()}.sm/objects/7-0100630100ff"
         rows = 0
         while True:  # the EMP gives rows in parts
@@ -299,9 +263,8 @@ def summary(testbed: Testbed, console: Console) -> int:
     double = len(rows) - len(set(rows))
     foreign = len(set(rows) - wanted)
     for meter in json.loads((HERE / "meters.json").read_text())["meters"]:
-        said = (
-            f"{meter['telegrams']} telegrams pushed" if "telegrams" in meter else f"{meter['answers']} files answered"
-        )
+        kind = next(kind for kind in SAID if kind in meter)
+        said = f"{meter[kind]} {SAID[kind]}"
         console.print(f"meter {meter['name']}: {said}")
     console.print(
         f"taken {taken}, committed {committed}, acknowledged {acknowledged}, at the EMP {len(rows)}; "

@@ -5,7 +5,7 @@ from enum import IntEnum
 from pathlib import Path
 from typing import Any
 
-from smgw.cosem import Capture, ClockState, DataType, Reading, StatusWord, meter_status, plain
+from smgw.cosem import Capture, ClockState, DataType, MeterTime, Reading, StatusWord, meter_status, plain
 from smgw.cosem.units import symbol
 from smgw.profiles.communication import CommunicationProfile
 from smgw.profiles.gateway import Configuration
@@ -148,18 +148,24 @@ def _meter(
 
 
 def _record(record: StoredRecord, reached: int | None) -> dict[str, Any]:
-    time = record.meter_time
     return {
         "record_number": record.record_number,
         "store_id": record.store_id,
         "capture_time_us": record.stamp.utc_us,
         "time_valid": record.stamp.state is ClockState.SYNCHRONISED,
         "target_time_us": record.target_time_us,
-        "meter_time": [int(time.kind), time.seconds] if time else None,
+        "meter_time": _meter_time(record.meter_time),
         "status_word": StatusWord(record.gateway_status, meter_status(record.readings)).lsb0,
         "delivered": None if reached is None else record.position <= reached,
         "readings": [_reading(reading) for reading in record.readings],
     }
+
+
+def _meter_time(time: MeterTime | None) -> list[Any] | None:
+    """Kind, and the seconds of an SML time or the octets of a DLMS date-time as hex."""
+    if time is None:
+        return None
+    return [int(time.kind), time.octets.hex() if time.seconds is None else time.seconds]
 
 
 def _reading(reading: Reading) -> dict[str, Any]:
@@ -188,11 +194,10 @@ def text_of(reading: Reading) -> str:
 
 def capture_object(capture: Capture) -> dict[str, Any]:
     """A capture that is in no store, as JSON."""
-    time = capture.meter_time
     return {
         "meter": capture.meter,
         "device": str(capture.device),
-        "meter_time": [int(time.kind), time.seconds] if time else None,
+        "meter_time": _meter_time(capture.meter_time),
         "readings": [_reading(reading) for reading in capture.readings],
     }
 
