@@ -1,10 +1,12 @@
 """Push: pace of the line, a pty with and without a reader, replay of captures."""
 
 import asyncio
+import itertools
 import os
+import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -13,10 +15,10 @@ from smgw.sml.file import decode_messages
 from smgw.sml.messages import GetListResponse
 from smgw.sml.transport import Frame, FrameDecoder
 from smsim.errors import ConfigError, PortError
-from smsim.line import PtyLine, SerialLine, open_line
+from smsim.line import PtyLine, SerialLine, TcpLine, open_line
 from smsim.meter import Meter, MeterSpec
-from smsim.ports import PtyPort, SerialPort
-from smsim.push import Pusher, transmit
+from smsim.ports import PtyPort, SerialPort, TcpPushPort
+from smsim.push import Pacer, Pusher, transmit
 from smsim.replay import Replay, cut, read_capture
 from smsim.timelapse import TimeLapse
 
@@ -232,6 +234,101 @@ def test_a_serial_device_gets_the_same_octets(tmp_path: Path) -> None:
     line.close()
     os.close(master)
     os.close(slave)
+
+
+def connected(line: TcpLine) -> socket.socket:
+    """A client that the line knows of."""
+    assert isinstance(line.port, TcpPushPort)
+    client = socket.create_connection(("127.0.0.1", line.port.port), 5)
+    assert line.has_reader()
+    return client
+
+
+@pytest.fixture
+def tcp_line() -> Iterator[TcpLine]:
+    line = TcpLine(TcpPushPort(0))
+    yield line
+    line.close()
+
+
+def test_every_tcp_client_gets_the_same_octets_from_when_it_came(tcp_line: TcpLine) -> None:
+    assert not tcp_line.has_reader()
+    assert not tcp_line.write(b"nobody")
+    with connected(tcp_line) as first:
+        assert tcp_line.write(b"one")
+        with connected(tcp_line) as second:
+            assert tcp_line.write(b"two")
+            assert (first.recv(6, socket.MSG_WAITALL), second.recv(3)) == (b"onetwo", b"two")
+    wait_for(tcp_line.drained)
+
+
+def test_a_tcp_client_that_left_is_forgotten(tcp_line: TcpLine) -> None:
+    client = connected(tcp_line)
+    client.sendall(b"what a client says is dropped")
+    assert tcp_line.has_reader()
+    client.close()
+    wait_for(lambda: not tcp_line.has_reader())
+    assert not tcp_line.write(b"nobody")
+
+
+def test_a_tcp_client_that_does_not_read_stalls_nobody(tcp_line: TcpLine) -> None:
+    with connected(tcp_line), connected(tcp_line) as reader:
+        reader.settimeout(5)
+        whole = True
+        while whole:  # until the kernel holds no more for the one that does not read
+            whole = tcp_line.write(bytes(65_536))
+            assert reader.recv(65_536, socket.MSG_WAITALL) == bytes(65_536)
+        assert not tcp_line.write(b"x")
+        assert reader.recv(1) == b"x"
+
+
+def test_tcp_clients_beyond_the_32nd_are_turned_away(tcp_line: TcpLine) -> None:
+    clients = [connected(tcp_line) for _ in range(33)]
+    assert tcp_line.write(b"x")
+    assert [client.recv(1) for client in clients] == [b"x"] * 32 + [b""]
+    for client in clients:
+        client.close()
+
+
+def test_a_tcp_port_in_use_is_told(tcp_line: TcpLine) -> None:
+    with pytest.raises(PortError, match="cannot listen: Address already in use; name another port"):
+        TcpLine(tcp_line.port)
+
+
+def test_meters_do_not_speak_in_chorus() -> None:
+    began: list[float] = []
+
+    class Silent:
+        def telegram(self) -> bytes:
+            began.append(time.monotonic())
+            return b"x"
+
+    class Sink:
+        port = SerialPort("/dev/x")
+
+        def has_reader(self) -> bool:
+            return True
+
+        def write(self, octets: bytes) -> bool:
+            return True
+
+        def close(self) -> None: ...
+
+    async def run() -> None:
+        for pusher in pushers:
+            await pusher.start()
+        pacing = asyncio.ensure_future(Pacer(pushers).run())
+        while len(began) < 10:
+            await asyncio.sleep(0.01)
+        pacing.cancel()
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("smsim.push.open_line", lambda port, baud: Sink())
+        pushers = [Pusher(Silent(), SerialPort("/dev/x"), 115_200, 0.5) for _ in range(10)]
+        asyncio.run(run())
+    gaps = [later - earlier for earlier, later in itertools.pairwise(began)]
+    assert began[-1] - began[0] > 0.3
+    assert max(gaps) < 0.25
 
 
 def test_an_unplugged_device_is_opened_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

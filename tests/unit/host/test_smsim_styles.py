@@ -5,6 +5,8 @@ from typing import Any, NamedTuple
 
 import pytest
 from captures import SmlCapture, sml_capture
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from smgw.cosem import DeviceId
 from smgw.sml import tlv
 from smgw.sml.crc import Crc
@@ -15,6 +17,7 @@ from smgw.sml.transport import START
 from smsim import style
 from smsim.errors import ConfigError
 from smsim.meter import Meter, MeterSpec
+from smsim.number import NUMBERS, Number
 from smsim.style import Counting, Holds, Style, ValTime
 from smsim.template import Contents, Template, status_word
 from smsim.timelapse import TimeLapse
@@ -189,6 +192,41 @@ def list_of(octets: bytes) -> GetListResponse:
 def test_what_a_meter_pushes_is_what_it_answers_with(name: str, crc: Crc) -> None:
     meter = meter_of(name, crc=crc)
     assert list(list_of(meter.telegram()).entries) == meter.entries()
+
+
+NUMBERS_OF_ALL_KINDS = st.one_of(
+    st.integers(-(1 << 63), (1 << 63) - 1),
+    st.integers(-70_000, 70_000),
+    st.sampled_from([0x1B1B1B1B, 0x1B1B1B1B01010101, 0x1B1B1B1B1B1B1B1B, 0x1A00]),
+)
+
+
+@pytest.mark.parametrize("name", style.names())
+@given(data=st.data())
+@settings(max_examples=15)
+def test_whatever_a_register_shows_comes_through(name: str, data: st.DataObject) -> None:
+    made = style.load(name)
+    assert made.device is not None
+    values = data.draw(st.lists(NUMBERS_OF_ALL_KINDS, min_size=len(made.registers), max_size=len(made.registers)))
+    ids = st.one_of(st.integers(0, (1 << 64) - 1), st.just(0x1B1B1B1B1B1B1B1B))
+    contents = Contents(data.draw(ids), data.draw(ids), data.draw(st.integers(0, (1 << 32) - 1)), 0x1B1B1B1B, values)
+    template = Template(made, made.device, Crc.X25)
+    assert list(list_of(template.encode(contents)).entries) == template.entries(contents)
+
+
+@pytest.mark.parametrize("number", NUMBERS.values(), ids=NUMBERS)
+@given(value=NUMBERS_OF_ALL_KINDS)
+@settings(max_examples=30)
+def test_a_number_is_as_wide_as_it_must_be_and_wraps_beyond_its_widest(number: Number, value: int) -> None:
+    octets, read = number.encode(value), number.value(value)
+    assert tlv.decode(octets, 0) == (read, len(octets))
+    assert read.size in number.sizes
+    assert (int(read.value) - value) % (1 << 8 * read.size) == 0  # type: ignore[arg-type]
+    narrower = [size for size in number.sizes if size < read.size]
+    if narrower and not number.without_sign:
+        signed = number.kind is tlv.Kind.SIGNED
+        bits = 8 * narrower[-1] - signed
+        assert not (-(1 << bits) if signed else 0) <= value < 1 << bits
 
 
 @pytest.mark.parametrize("name", [name for name in style.names() if not name.endswith("-locked")])
