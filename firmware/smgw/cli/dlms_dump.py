@@ -18,6 +18,7 @@ from smgw.dlms.get import GetResponse, GetResponseBlock
 from smgw.dlms.results import DataAccessResult
 from smgw.errors import RemoteProtocolError, SmgwError
 from smgw.hdlc.events import FrameRefused
+from smgw.hdlc.hint import line_hint
 from smgw.profiles.password import read_password
 
 _KEY = re.compile(rb"(?:[0-9a-fA-F]{32}){1,2}")
@@ -116,7 +117,9 @@ class Printer:
             self._refuse("the last blocks of an APDU did not come", octets)
 
     def summary(self) -> None:
-        """Frames seen, APDUs delivered, refused."""
+        """Frames seen, APDUs delivered, refused; where there was no frame, what the octets look like."""
+        if not self.frames and (hint := line_hint(self._stream.unframed)):
+            print(f"hint: {hint}", file=sys.stderr)
         print(f"{self.frames} frames seen, {self.delivered} APDUs delivered, {self.refused} refused", file=sys.stderr)
 
     def _take(self, events: Sequence[Event]) -> bool:

@@ -20,6 +20,7 @@ _TEXT = re.compile(rb"[\t\n\r\x20-\x7e]*")
 _WRAPPER = b"\x00\x01"
 _WRAPPER_HEAD = 8
 _HELD = 1 << 20  # octets kept while it is not known what carries them
+_HINTED = 512  # octets that are enough to say what a line is
 _MOST_STATIONS = 64
 _ASSOCIATION = (0x60, 0x61, 0x62, 0x63)
 
@@ -53,6 +54,11 @@ class Stream:
         self._wrapped = _Wrapped()
         self._found: _Hdlc | MBusListener | _Wrapped | None = None
         self._refused: list[FrameRefused] = []  # by HDLC, for as long as it may be something else
+
+    @property
+    def unframed(self) -> bytes:
+        """Octets of which no frame has been made so far, some of them; empty once there was one."""
+        return b"".join(self._units[:_HINTED])[-_HINTED:]
 
     def receive(self, data: bytes) -> list[Event]:
         """Take octets, return the frames that they completed."""

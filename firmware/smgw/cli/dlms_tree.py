@@ -171,8 +171,9 @@ def _push(apdu: DataNotification | EventNotification) -> Iterator[str]:
         yield from data_lines(apdu.body if isinstance(apdu, DataNotification) else apdu.value)
         return
     device = found.device()
-    head = [found.way.value, found.version, None if device is None else f"meter {device.decode('latin-1')!r}"]
-    yield ", ".join(word for word in head if word)
+    version = "" if found.version is None else f", list {found.version!r}"  # quoted: a meter may send anything
+    meter = "" if device is None else f", meter {device.decode('latin-1')!r}"
+    yield f"{found.way.value}{version}{meter}"
     for one in found.values:
         yield f"  {one.obis!s:<20} {_measured(one)}"
 

@@ -94,7 +94,7 @@ def test_the_tree_shows_names_values_and_units(tmp_path: Path) -> None:
     text = done.stdout.decode()
     assert done.returncode == 0
     assert "DataNotification  0  2020-01-25 14:00:10" in text
-    assert "places, KFM_001, meter '6970631402614476'" in text
+    assert "places, list 'KFM_001', meter '6970631402614476'" in text
     assert "1-0:31.7.0*255       14.571 A" in text
     assert "1-0:1.8.0*255        79591144 Wh" in text
     assert done.stderr.decode() == "1 frames seen, 1 APDUs delivered, 0 refused\n"
@@ -310,6 +310,20 @@ def test_a_file_that_cannot_be_read_is_one_line(source: str) -> None:
     assert (done.returncode, done.stdout) == (2, b"")
     assert done.stderr.decode().startswith(f"smgw dump: {source}: ")
     assert done.stderr.count(b"\n") == 1
+
+
+def test_a_file_of_another_protocol_is_hinted_at() -> None:
+    done = dump(OWN / "sml" / "sml-rs" / "sample_itron.bin")
+    assert done.returncode == 1
+    assert "hint: this is SML: use the protocol sml\n" in done.stderr.decode()
+
+
+def test_what_a_meter_sends_does_not_move_the_cursor(printed: Printed) -> None:
+    text = Data(DataType.VISIBLE_STRING, "\x1b[2J")
+    body = Data(DataType.STRUCTURE, (text, octet_string(bytes(ENERGY.obis)), text))
+    out, _ = printed.of(wrapped(DataNotification(1, b"", axdr.encode(body)).encode()))
+    assert "\x1b" not in out
+    assert out.count(r"\x1b[2J") == 2
 
 
 def test_an_empty_file_has_nothing() -> None:
