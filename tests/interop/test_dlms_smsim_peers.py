@@ -6,105 +6,43 @@ They run in an environment apart. The simulated time stands still, so that what 
 import json
 import os
 import subprocess
-import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from smgw.cosem import DeviceId, Obis
+from dlms_smsim import (
+    CLOCK,
+    ENERGY,
+    NAME,
+    PASSWORD,
+    PROFILE,
+    SAPS,
+    energy_of,
+    keys,
+    rows_of,
+    running_meters,
+    same_device,
+)
 from smgw.cosem.data import octet_string
-from smgw.dlms.axdr import decode_all
-from smgw.dlms.descriptors import Attribute
-from smgw.dlms.results import DataAccessResult
-from smgw.dlms.selection import CaptureObject, Entries, Range
-from smsim.days import utc_of_local
-from smsim.dlms.device import Device, DeviceSpec
-from smsim.timelapse import TimeLapse
+from smgw.dlms.selection import Entries, Range
+from smsim.dlms.device import Device
 
 REPOSITORY = Path(__file__).parents[2]
 PEERS = Path(os.environ.get("SMGW_PEERS_PYTHON", REPOSITORY / ".venv-peers/bin/python"))
 SCRIPTS = Path(__file__).with_name("peers")
-START = datetime(2026, 6, 1)  # noqa: DTZ001  (legal time)
-DEVICE = "1UTB0000000071"
-PASSWORD = "12345678"
-KEY, AUTH_KEY = bytes(range(16)).hex(), bytes(range(0xD0, 0xE0)).hex()
-TITLE = b"UTBCLI01".hex()
-PROFILE, ENERGY, NAME = "1.0.99.1.0.255", "1.0.1.8.0.255", "0.0.42.0.0.255"
-CLOCK = CaptureObject(8, Obis.parse("0-0:1.0.0"), 2)
-CLIENTS = f"""
-  [[dlms.meter.client]]
-  sap = 16
-  [[dlms.meter.client]]
-  sap = 2
-  mechanism = "lls"
-  secret = "{PASSWORD}"
-  [[dlms.meter.client]]
-  sap = 3
-  mechanism = "hls-md5"
-  secret = "{PASSWORD}"
-  [[dlms.meter.client]]
-  sap = 4
-  mechanism = "hls-sha1"
-  secret = "{PASSWORD}"
-  [[dlms.meter.client]]
-  sap = 5
-  mechanism = "hls-gmac"
-  encryption_key = "{KEY}"
-  authentication_key = "{AUTH_KEY}"
-  [[dlms.meter.client]]
-  sap = 6
-  mechanism = "hls-sha256"
-  secret = "{PASSWORD}"
-"""
-SAPS = {0: 16, 1: 2, 3: 3, 4: 4, 5: 5, 6: 6}
-
-
-def configuration(folder: Path) -> str:
-    def line(head: str, name: str, extra: str = "") -> str:
-        return f"""
-[[dlms]]
-{head}
-  [[dlms.meter]]
-  name = "{name}"
-  device = "{DEVICE}"
-  information_length = 2030
-  window = 7
-{extra}{CLIENTS}"""
-
-    optical = f'port = "pty:{folder}/optical"\nsign_on = {{ }}'
-    echo = f'port = "pty:{folder}/echo"\nbaud = 0\nfaults = {{ echo = true }}'
-    return f"""
-[simulator]
-start = {START.isoformat()}
-seconds_per_quarter_hour = 900
-resolution = 3600000
-{line('port = "tcp:0"', "hdlc")}
-{line('port = "tcp:0"; framing = "wrapper"'.replace("; ", chr(10)), "wrapper")}
-{line(optical, "optical", "  address = 17")}
-{line(echo, "echo", "  address = 17")}
-"""
 
 
 @pytest.fixture(scope="module")
 def meters(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
-    """Where each line is: a TCP port or the path of a pty."""
-    folder = tmp_path_factory.mktemp("meters")
-    file = folder / "meters.toml"
-    file.write_text(configuration(folder))
-    command = [sys.executable, "-m", "smsim", "run", str(file)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        found: dict[str, Any] = {}
-        for _ in range(4):
-            text = process.stdout.readline()
-            where = text.split(" on ")[-1].strip()
-            found[text.split()[2]] = where[4:] if where.startswith("pty:") else int(where.rpartition(":")[2])
+    with running_meters(tmp_path_factory.mktemp("meters")) as found:
         yield found
-        process.terminate()
-        process.stdout.read()
-        assert process.wait(20) == 0
+
+
+@pytest.fixture(scope="module")
+def device() -> Device:
+    return same_device()
 
 
 def peer(script: str, **wanted: Any) -> dict[str, Any]:
@@ -119,28 +57,6 @@ def peer(script: str, **wanted: Any) -> dict[str, Any]:
     return result
 
 
-@pytest.fixture(scope="module")
-def device() -> Device:
-    """The same meter in this process, at the same moment."""
-    return Device(DeviceSpec("same", DeviceId.parse(DEVICE)), TimeLapse(utc_of_local(START), 900, 3_600_000), lambda: 0)
-
-
-def rows_of(device: Device, selection: Entries | Range) -> list[list[Any]]:
-    buffer = device.read(16, Attribute(7, Obis.parse(PROFILE), 2), selection.selection())
-    assert not isinstance(buffer, DataAccessResult)
-    data = decode_all(buffer if isinstance(buffer, bytes) else b"".join(buffer))
-    return [[one.value.hex() if isinstance(one.value, bytes) else one.value for one in row.value] for row in data.value]  # type: ignore[union-attr]
-
-
-def energy_of(device: Device) -> int:
-    return next(value for row, value in device.values() if str(row.register.obis) == "1-0:1.8.0*255")
-
-
-def keys(counter: int) -> dict[str, Any]:
-    return {"title": TITLE, "encryption": KEY, "authentication": AUTH_KEY, "counter": counter}
-
-
-# Invocation counters must grow from test to test, as the meter remembers them.
 COUNTER = iter(range(1_000, 1_000_000, 10_000))
 
 
@@ -224,7 +140,13 @@ def test_dlms_cosem_reads_over_the_wrapper(meters: dict[str, Any], device: Devic
 
 def test_a_peer_signs_on_in_mode_e_over_a_pty(meters: dict[str, Any], device: Device) -> None:
     found = peer(
-        "pydlms_read.py", link="optical", port=meters["optical"], sap=16, server=1, physical=17, get=[[3, ENERGY, 2]]
+        "pydlms_read.py",
+        link="optical",
+        port=meters["optical-after"],
+        sap=16,
+        server=1,
+        physical=17,
+        get=[[3, ENERGY, 2]],
     )
     assert found["get"] == [energy_of(device)]
 

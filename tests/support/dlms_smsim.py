@@ -1,0 +1,133 @@
+"""`smsim run` with DLMS meters on every kind of line, in a process of its own, and the same meter in this process.
+
+Their simulated time stands still, so that what others read of them can be foretold.
+"""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from smgw.cosem import DeviceId, Obis
+from smgw.dlms.axdr import decode_all
+from smgw.dlms.descriptors import Attribute
+from smgw.dlms.results import DataAccessResult
+from smgw.dlms.selection import CaptureObject, Entries, Range
+from smsim.days import utc_of_local
+from smsim.dlms.device import Device, DeviceSpec
+from smsim.timelapse import TimeLapse
+
+START = datetime(2026, 6, 1)  # noqa: DTZ001  (legal time)
+DEVICE = "1UTB0000000071"
+HISTORY_DAYS = 100
+PASSWORD = "12345678"
+KEY, AUTH_KEY = bytes(range(16)).hex(), bytes(range(0xD0, 0xE0)).hex()
+TITLE = b"UTBCLI01".hex()
+PROFILE, ENERGY, NAME = "1.0.99.1.0.255", "1.0.1.8.0.255", "0.0.42.0.0.255"
+CLOCK = CaptureObject(8, Obis.parse("0-0:1.0.0"), 2)
+CLIENTS = f"""
+  [[dlms.meter.client]]
+  sap = 16
+  [[dlms.meter.client]]
+  sap = 2
+  mechanism = "lls"
+  secret = "{PASSWORD}"
+  [[dlms.meter.client]]
+  sap = 3
+  mechanism = "hls-md5"
+  secret = "{PASSWORD}"
+  [[dlms.meter.client]]
+  sap = 4
+  mechanism = "hls-sha1"
+  secret = "{PASSWORD}"
+  [[dlms.meter.client]]
+  sap = 5
+  mechanism = "hls-gmac"
+  encryption_key = "{KEY}"
+  authentication_key = "{AUTH_KEY}"
+  [[dlms.meter.client]]
+  sap = 6
+  mechanism = "hls-sha256"
+  secret = "{PASSWORD}"
+"""
+SAPS = {0: 16, 1: 2, 3: 3, 4: 4, 5: 5, 6: 6}
+
+
+_ADDRESS = "address = 17"
+CONFIRMATIONS = ("after", "before", "none", "garbage")
+
+
+def lines(folder: Path) -> dict[str, tuple[str, str]]:
+    """Each line by the name of its meter: its keys, and more keys of the meter."""
+    found = {
+        "hdlc": ('port = "tcp:0"', ""),
+        "wrapper": ('port = "tcp:0"\nframing = "wrapper"', ""),
+        "echo": (f'port = "pty:{folder}/echo"\nbaud = 0\nfaults = {{ echo = true }}', _ADDRESS),
+    }
+    for how in CONFIRMATIONS:
+        keys_of_line = f'port = "pty:{folder}/optical-{how}"\nsign_on = {{ confirmation = "{how}" }}'
+        found[f"optical-{how}"] = (keys_of_line, _ADDRESS)
+    return found
+
+
+def _configuration(folder: Path) -> str:
+    text = f"[simulator]\nstart = {START.isoformat()}\nseconds_per_quarter_hour = 900\nresolution = 3600000\n"
+    for name, (line, meter) in lines(folder).items():
+        text += f"""
+[[dlms]]
+{line}
+  [[dlms.meter]]
+  name = "{name}"
+  device = "{DEVICE}"
+  information_length = 2030
+  window = 7
+  history_days = {HISTORY_DAYS}
+  {meter}
+{CLIENTS}"""
+    return text
+
+
+@contextmanager
+def running_meters(folder: Path) -> Iterator[dict[str, Any]]:
+    """Where each line is: a TCP port or the path of a pty."""
+    file = folder / "meters.toml"
+    file.write_text(_configuration(folder))
+    command = [sys.executable, "-m", "smsim", "run", str(file)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        found: dict[str, Any] = {}
+        for _ in lines(folder):
+            text = process.stdout.readline()
+            where = text.split(" on ")[-1].strip()
+            found[text.split()[2]] = where[4:] if where.startswith("pty:") else int(where.rpartition(":")[2])
+        yield found
+        process.terminate()
+        process.stdout.read()
+        assert process.wait(20) == 0
+
+
+def same_device() -> Device:
+    """The same meter in this process, at the same moment."""
+    spec = DeviceSpec("same", DeviceId.parse(DEVICE), history_days=HISTORY_DAYS)
+    return Device(spec, TimeLapse(utc_of_local(START), 900, 3_600_000), lambda: 0)
+
+
+def rows_of(device: Device, selection: Entries | Range) -> list[list[Any]]:
+    """What a reader must find in the load profile; octets in hex."""
+    buffer = device.read(16, Attribute(7, Obis.parse(PROFILE), 2), selection.selection())
+    assert not isinstance(buffer, DataAccessResult)
+    data = decode_all(buffer if isinstance(buffer, bytes) else b"".join(buffer))
+    return [[one.value.hex() if isinstance(one.value, bytes) else one.value for one in row.value] for row in data.value]  # type: ignore[union-attr]
+
+
+def energy_of(device: Device) -> int:
+    """What 1.8.0 shows."""
+    return next(value for row, value in device.values() if str(row.register.obis) == "1-0:1.8.0*255")
+
+
+def keys(counter: int) -> dict[str, Any]:
+    """The keys of client 5; its invocation counters must grow from test to test, as the meter remembers them."""
+    return {"title": TITLE, "encryption": KEY, "authentication": AUTH_KEY, "counter": counter}
