@@ -141,8 +141,7 @@ class Ciphering:
         if title and self.peer_title and title != self.peer_title:
             raise SecurityError(f"from system title {title.hex()}, while the peer is {self.peer_title.hex()}")
         opened = open_ciphered(ciphered, keys, self.peer_title)
-        missing = self.protection & ~opened.protection
-        if missing:
+        if opened.protection is not self.protection and (missing := self.protection & ~opened.protection):
             raise SecurityError(f"its protection lacks what this association wants: {missing!r}")
         self._received.take(keys.broadcast or b"" if opened.broadcast else keys.encryption, opened.counter)
         if not opened.text:

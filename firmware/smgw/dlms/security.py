@@ -58,6 +58,11 @@ class Protection(IntFlag):
     BOTH = 0x30
 
 
+# Looked up: a flag costs more to make and to test than the octets that it stands for to decrypt.
+_PROTECTION_BITS = int(Protection.BOTH)
+_PROTECTIONS = {kind.value: kind for kind in (Protection.AUTHENTICATED, Protection.ENCRYPTED, Protection.BOTH)}
+
+
 class Keys(NamedTuple):
     """The symmetric keys shared with one peer. They do not show in any text."""
 
@@ -104,7 +109,7 @@ def reserved(reserve: Reserve) -> int:
 
 def seal(keys: Keys, protection: Protection, title: bytes, counter: int, text: bytes) -> bytes:
     """Protected octets from the plain ones; `title` is the sender's, ours."""
-    control = bytes((keys.suite | protection,))
+    control = bytes((keys.suite.value | protection.value,))
     header = control + counter.to_bytes(4, "big")
     nonce = title + header[1:]
     if protection is Protection.BOTH:
@@ -154,13 +159,13 @@ def unseal(keys: Keys, title: bytes, octets: bytes) -> Opened:
     key = keys.broadcast if broadcast else keys.encryption
     if key is None:
         raise SecurityError("protected with the broadcast key, which is not configured")
-    protection = Protection(control & Protection.BOTH)
-    if not protection:
+    protection = _PROTECTIONS.get(control & _PROTECTION_BITS)
+    if protection is None:
         raise SecurityError("its security control octet says that it is neither authenticated nor encrypted")
     counter = int.from_bytes(octets[1:HEADER_LENGTH], "big")
     nonce = title + octets[1:HEADER_LENGTH]
     text, tag = octets[HEADER_LENGTH:], b""
-    if protection & Protection.AUTHENTICATED:
+    if protection is not Protection.ENCRYPTED:
         if len(text) < TAG_LENGTH:
             raise SecurityError("too short to hold an authentication tag of 12 octets")
         text, tag = text[:-TAG_LENGTH], text[-TAG_LENGTH:]
