@@ -1,12 +1,14 @@
 """Pages for people: complete HTML, safe, without scripts; and the command line."""
 
 import html.parser
+import json
 import signal
 import subprocess
 import sys
 import time
 
 import emp_process
+import emp_year
 import pytest
 from emp.times import Zone, ago, iso
 from emp_process import DEVICE, ENERGY, GATEWAY, POWER, content, row
@@ -73,11 +75,115 @@ def test_the_devices_page_shows_rows_newest_first_in_pages(emp):
 
 
 def test_every_link_of_the_pages_leads_somewhere(emp):
-    pages = ["/", f"/devices/{DEVICE.uri}"]
+    register = f"/devices/{DEVICE.uri}/registers/3-0100010800ff"
+    pages = ["/", f"/devices/{DEVICE.uri}", f"/devices/{DEVICE.uri}/rows", register, f"{register}?range=month"]
     links = {link for page in pages for link in Checker(emp.ask("GET", page).text).links if link.startswith("/")}
     assert len(links) > 5
     for link in links:
         assert emp.ask("GET", link).status == 200, link
+
+
+@pytest.fixture(scope="module")
+def year(tmp_path_factory):
+    database = tmp_path_factory.mktemp("year") / "emp.db"
+    emp_year.fill(database)
+    with emp_process.running(database) as running:
+        yield running
+
+
+def cells(text, row_starts_with):
+    line = next(line for line in text.splitlines() if line.startswith("<tr>") and row_starts_with in line)
+    checker = Checker(line)
+    return [cell for cell in checker.texts if cell]
+
+
+def test_a_devices_page_tells_how_complete_its_days_are_and_where_the_gaps_are(year):
+    text = year.ask("GET", f"/devices/{DEVICE.uri}?month=2025-03").text
+    Checker(text)
+    assert cells(text, "2025-03-29")[:4] == ["Sat 2025-03-29", "96", "96", "100.0 %"]
+    assert cells(text, "Sun 2025-03-30")[:4] == ["Sun 2025-03-30", "87", "92", "94.5 %"]
+    assert cells(text, "Mon 2025-03-31")[-1] == "4 missing"
+    gap = cells(text, "2025-03-30 06:00:00 CEST")
+    assert gap == [
+        "2025-03-30 06:00:00 CEST",
+        "2025-03-30 07:15:00 CEST",
+        "5",
+        "75 min",
+        "the gateway had no value from the meter",
+    ]
+    assert cells(text, "2025-03-31 12:00:00 CEST")[-1] == "nothing delivered, or not yet"
+    assert "2,959 of 2,968 values" in text
+
+
+def test_autumn_has_a_day_of_a_hundred_quarter_hours(year):
+    text = year.ask("GET", f"/devices/{DEVICE.uri}?month=2025-10-26").text
+    assert cells(text, "Sun 2025-10-26")[:4] == ["Sun 2025-10-26", "100", "100", "100.0 %"]
+
+
+def test_a_month_without_anything_says_so(year):
+    assert "Nothing is expected of this month" in year.ask("GET", f"/devices/{DEVICE.uri}?month=2024-01").text
+    assert year.ask("GET", f"/devices/{DEVICE.uri}?month=soon").status == 400
+
+
+def test_a_device_without_a_grid_has_no_number_of_values_to_expect(emp):
+    assert "no values on a grid" in emp.ask("GET", f"/devices/{DEVICE.uri}").text
+
+
+def test_a_registers_page_holds_the_table_of_its_curve(year):
+    path = f"/devices/{DEVICE.uri}/registers/3-0100010800ff?day=2025-03-30"
+    text = year.ask("GET", path).text
+    Checker(text)
+    assert text.count('<th scope="row">') == 92
+    assert cells(text, "2025-03-30 03:00:00 CEST")[1:] == [cells(text, "2025-03-30 03:00:00 CEST")[1], "valid"]
+    assert cells(text, "2025-03-30 06:00:00 CEST")[1] == "missing"
+    assert cells(text, "2025-03-30 18:00:00 CEST")[-1] == "not valid"
+    readings = year.ask("GET", path + "&as=reading").text
+    first, second = (cells(readings, f"2025-03-30 00:{minute}:00 CET")[1] for minute in ("00", "15"))
+    used = cells(text, "2025-03-30 00:00:00 CET")[1]
+    assert f"{float(second) - float(first):.1f}" == used
+
+
+def test_a_registers_exports_hold_what_its_table_shows(year):
+    path = f"/devices/{DEVICE.uri}/registers/3-0100010800ff"
+    lines = year.ask("GET", f"{path}.csv?day=2025-03-30").text.splitlines()
+    assert len(lines) == 93
+    assert lines[0] == "time,value,unit,time_valid,gateway_status"
+    found = json.loads(year.ask("GET", f"{path}.json?day=2025-03-30").body)
+    assert [value or "" for value in found["value"]] == [line.split(",")[1] for line in lines[1:]]
+    assert (found["zone"], found["unit"], found["period"]) == ("Europe/Berlin", "Wh", 900)
+    assert found["value"].count(None) == 6
+    assert found["time_valid"].count(0) == 5
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/registers/3-0100020800ff", 404),
+        ("/registers/3-01", 404),
+        ("/registers/99999-0100010800ff", 404),
+        ("/registers/3-0100010800ff.7", 404),
+        ("/registers/3-0100010800ff?day=32", 400),
+        ("/registers/3-0100010800ff.json?range=decade", 400),
+        ("/registers/3-0100010800ff.xml", 404),
+        (".pdf", 404),
+    ],
+)
+def test_what_is_not_there_says_so(year, path, status):
+    answer = year.ask("GET", f"/devices/{DEVICE.uri}{path}")
+    assert (answer.status, "Traceback" in answer.text) == (status, False)
+
+
+def test_another_zone_has_other_days(tmp_path):
+    database = tmp_path / "emp.db"
+    emp_year.fill(database)
+    with emp_process.running(database, "--zone", "UTC") as emp:
+        text = emp.ask("GET", f"/devices/{DEVICE.uri}?month=2025-03").text
+        assert cells(text, "Sun 2025-03-30")[1:3] == ["91", "96"]
+        assert "2025-03-31 10:00:00 UTC" in text
+
+
+def test_what_is_used_is_licensed(emp):
+    assert "The MIT License" in emp.ask("GET", "/static/uplot/LICENSE").text
 
 
 def test_what_a_meter_says_is_never_markup(tmp_path):
