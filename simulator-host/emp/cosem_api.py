@@ -94,6 +94,8 @@ class CosemApi:
         target = uri.parse(path, self._poc)
         check_verb(target.node, request.method, self._offered)
         length = rules.check_request(request.method, request.headers)
+        if request.method != "GET":
+            self._guard.refuse_other_sites(request)
         if request.method == "PUT":
             return await self._put(request, target, length)
         if request.method == "POST":

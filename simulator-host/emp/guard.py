@@ -56,6 +56,13 @@ class Guard:
         if not right:
             raise Unauthorized("the password is not right; emp password sets another")
 
+    def refuse_other_sites(self, request: web.Request) -> None:
+        """Forbidden for what a page of another site makes a person's browser send; it would send the password along."""
+        origin = request.headers.get("Origin")
+        foreign = origin is not None and origin.partition("://")[2] != request.headers.get("Host", "")
+        if foreign or request.headers.get("Sec-Fetch-Site", "none") not in ("none", "same-origin"):
+            raise Forbidden("a page of another site may not send this")
+
     def close(self) -> None:
         """End the thread."""
         self._checker.shutdown(wait=False, cancel_futures=True)

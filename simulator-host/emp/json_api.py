@@ -111,7 +111,7 @@ class JsonApi:
 
     async def _json(self, make: Callable[[], dict[str, Any]]) -> web.Response:
         body = await self._work(lambda: _encoded(make()))
-        response = web.Response(body=body, content_type="application/json")
+        response = web.Response(body=body, content_type="application/json", headers={"Cache-Control": "no-store"})
         if len(body) > 2048:
             response.enable_compression()
         return response

@@ -1,7 +1,6 @@
 """Which rows and columns of a load profile are asked for: `q.*` and `sa.*` together, ready for the store."""
 
 from collections.abc import Callable, Iterator
-from itertools import islice
 from typing import NamedTuple
 
 from smgw.cosem.data import Data
@@ -36,27 +35,27 @@ class RowQuery(NamedTuple):
         if self.test is None:
             yield from storage.batches(device, self.span)
             return
-        chosen = (row for batch in storage.batches(device, self.span) for row in batch if self.test(row))
-        end = None if self.limit is None else self.skip + self.limit
-        rows = islice(chosen, self.skip, end)
-        while batch := list(islice(rows, 500)):
-            yield batch
+        skip, left = self.skip, self.limit
+        for batch in storage.batches(device, self.span):
+            chosen = [row for row in batch if self.test(row)]
+            taken = chosen[skip:] if left is None else chosen[skip:][:left]
+            yield taken  # also if it is empty: no step is long
+            skip = max(0, skip - len(chosen))
+            left = None if left is None else left - len(taken)
+            if left == 0:
+                return
 
     def next_index(self, storage: Storage, device: DeviceId) -> int | None:
-        """Where the next part begins, if this is not all: an index for `q.fromidx`."""
-        skip, limit = (self.span.skip, self.span.limit) if self.test is None else (self.skip, self.limit)
-        if not limit:
-            return None
-        if self.test is None:
-            more = storage.has_row(device, self.span._replace(skip=skip + limit))
-        else:
-            more = any(self._replace(skip=skip + limit, limit=1).batches(storage, device))
-        return skip + limit + 1 if more else None
+        """Where the next part begins, if this is not all: an index for `q.fromidx`. Not told of a test of values."""
+        after = self.span.skip + (self.span.limit or 0)
+        more = self.span.limit and storage.has_row(device, self.span._replace(skip=after))
+        return after + 1 if more else None
 
 
 def plan(query: Query, columns: list[Column], until: int, default_rows: int | None = DEFAULT_ROWS) -> RowQuery:
     """What a query asks of a profile with these columns (the fixed ones among them), of rows up to a position.
 
+    Without a number of rows it is `default_rows`, but all if values are compared: where a part ends is then not known.
     Raises BadRequest for a column that the profile has not, or one that cannot be compared so.
     """
     selection = query.selection or Selection()
@@ -72,7 +71,7 @@ def plan(query: Query, columns: list[Column], until: int, default_rows: int | No
     picks = _picks(selection, columns)
     if test is None:
         return RowQuery(span._replace(skip=skip, limit=limit), picks)
-    return RowQuery(span, picks, test, skip, limit)
+    return RowQuery(span, picks, test, skip, limit if ends else None)
 
 
 def _picks(selection: Selection, columns: list[Column]) -> tuple[int, ...]:

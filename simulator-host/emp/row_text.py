@@ -37,6 +37,9 @@ def xml_rows(whole: bytes, batches: Batches, columns: Sequence[Column], picks: S
     pending = before
     some = False
     for batch in batches:
+        if not batch:
+            yield b""
+            continue
         rows = "".join(
             [
                 f"{indent}  <cod:structure>{''.join(map(data_text, row_data(row, columns, picks)))}</cod:structure>\n"

@@ -45,6 +45,7 @@ class Sender:
             "Content-Type": str(text.media_type),
             "ETag": strong,
             "Accept-Ranges": "bytes",
+            "Cache-Control": "no-cache",
             "Vary": "Accept, Accept-Encoding",
             **text.headers,
         }

@@ -133,6 +133,24 @@ def test_with_a_password_everybody_needs_it(key_file):
     guard.close()
 
 
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Origin": "http://evil.example"},
+        {"Origin": "null"},
+        {"Sec_Fetch_Site": "cross-site"},
+        {"Origin": "http://127.0.0.1:1"},
+    ],
+)
+def test_a_page_of_another_site_changes_nothing(locked, headers):
+    path = f"/cosem/ldevs/{DEVICE.uri}"
+    for port in (locked.port, locked.people):
+        for verb, target in (("DELETE", path), ("POST", path + "/objects/7-0100630100ff/methods/1")):
+            answer = locked.ask(verb, target, b"", port=port, Authorization=basic(SECRET), **headers)
+            assert answer.status == 403
+    assert locked.ask("GET", path, Authorization=basic(SECRET)).status == 200
+
+
 def test_many_guesses_at_once_are_put_off(key_file):
     guard = Guard(password.read(key_file))
 
