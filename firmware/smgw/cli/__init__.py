@@ -1,8 +1,10 @@
 """The command `smgw`."""
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 
@@ -12,6 +14,7 @@ from smgw.errors import SmgwError
 DEFAULT_CONFIGURATION = Path("/etc/smgw/gateway.toml")
 DEFAULT_STATE = Path("/var/lib/smgw")
 USAGE_ERROR = 2
+_COLUMNS = 80  # where there is no terminal
 
 # Each command is one module of this package with `add_arguments(parser)` and `run(arguments) -> exit code`, imported
 # only when it is the one that was asked for: a daemon carries nothing of the others.
@@ -21,6 +24,7 @@ _COMMANDS = {
     "run": "both of these as children of one command, for demo and lab",
     "check": "check a configuration and say what is wrong, where, and what would be right",
     "read": "read meters once and print their values",
+    "scan": "find out what is behind a port, and print a meter profile for it",
     "profile": "read a meter's own load profile, as far as it is not kept yet, and print it",
     "status": "how the gateway fares: meters, store, delivery, clock; exit code 0 healthy, 1 degraded, 2 down",
     "log": "the log books of both processes as one; --verify checks that nobody tampered with them",
@@ -40,14 +44,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; its exit code. Errors a person can mend are one line on stderr, never a traceback."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     parser = argparse.ArgumentParser(
-        prog="smgw", description=_DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter
+        prog="smgw", description=_DESCRIPTION, formatter_class=_help(argparse.RawDescriptionHelpFormatter)
     )
     parser.add_argument("--version", action="version", version=f"smgw {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     asked = next((argument for argument in given if not argument.startswith("-")), None)
     for name, text in _COMMANDS.items():
         command = commands.add_parser(
-            name, help=text, description=f"{text[0].upper()}{text[1:]}.", formatter_class=argparse.RawTextHelpFormatter
+            name,
+            help=text,
+            description=f"{text[0].upper()}{text[1:]}.",
+            formatter_class=_help(argparse.RawTextHelpFormatter),
         )
         common_arguments(command)
         if name == asked:
@@ -65,6 +72,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         sys.stderr.close()  # nobody reads what we print, such as after `| head`
         return 1
+
+
+def _help(formatter: type[argparse.HelpFormatter]) -> partial[argparse.HelpFormatter]:
+    """The formatter, told how wide it is: to find that out it would bring shutil and three compressors along."""
+    try:
+        width = int(os.environ.get("COLUMNS", "0")) or os.get_terminal_size().columns or _COLUMNS
+    except (OSError, ValueError):
+        width = _COLUMNS
+    return partial(formatter, width=width - 2)
 
 
 def _tell(command: str, error: SmgwError) -> None:

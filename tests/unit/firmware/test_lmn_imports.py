@@ -9,11 +9,25 @@ from pathlib import Path
 import smgw
 
 _FORBIDDEN = ("lxml", "urllib3", "ssl", "_ssl", "http.client", "asyncio", "urllib.request", "email", "ntplib")
-#: What is large and of use to no gateway whose meters push: dataclasses bring inspect, ast and dis along.
-_HEAVY = ("dataclasses", "inspect", "ast", "decimal", "difflib", "unittest", "smgw.lmn.poll", "smgw.dlms", "smgw.hdlc")
+#: What is large and of use to no gateway whose meters push: dataclasses bring inspect, ast and dis along, argparse would
+#: bring shutil and that three compressors.
+_HEAVY = (
+    "dataclasses",
+    "inspect",
+    "ast",
+    "decimal",
+    "shutil",
+    "bz2",
+    "lzma",
+    "smgw.lmn.poll",
+    "smgw.dlms",
+    "smgw.hdlc",
+)
 _PROGRAM = """
 import json, socket, sys
-import smgw.cli.lmn, smgw.services.lmn
+import smgw.services.lmn
+from smgw.cli import main
+assert main(["lmn", "--config", "/nonexistent/gateway.toml"]) == 2
 from smgw.ports import LineSettings, open_port
 before = sorted(sys.modules)
 with socket.create_server(("127.0.0.1", 0)) as listener:
