@@ -9,8 +9,8 @@ from pathlib import Path
 import smgw
 
 _FORBIDDEN = ("lxml", "urllib3", "ssl", "_ssl", "http.client", "asyncio", "urllib.request", "email", "ntplib")
-#: What is large and of use to no gateway whose meters push: dataclasses bring inspect, ast and dis along, argparse would
-#: bring shutil and that three compressors.
+#: What is large and of use to no gateway whose meters push: dataclasses bring inspect, ast and dis along, argparse
+#: would bring shutil, and that three compressors.
 _HEAVY = (
     "dataclasses",
     "inspect",

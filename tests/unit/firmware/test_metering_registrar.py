@@ -64,6 +64,32 @@ def test_every_telegram_is_registered_where_the_period_is_0(store: LmnStore, clo
     assert {record.target_time_us for record in stored(tmp_path)} == {None}
 
 
+def test_what_comes_while_the_first_lingers_is_in_one_commit_with_it_and_hurry_ends_the_wait(
+    store: LmnStore, clock: Clock
+) -> None:
+    commits: list[int] = []
+    registrar = Registrar(store, clock, {"house": 0}, on_commit=commits.append, linger=60.0)
+    thread = threading.Thread(target=registrar.run_once, args=(60.0,))
+    thread.start()
+    for second in range(5):
+        registrar.capture(capture(MIDNIGHT + second * SECOND, energy(second)))
+    assert commits == []
+    registrar.hurry()
+    thread.join(10)
+    assert commits == [5]
+
+
+def test_nothing_lingers_where_there_is_nothing_to_wait_for(store: LmnStore, clock: Clock) -> None:
+    commits: list[int] = []
+    registrar = Registrar(store, clock, {"house": 0}, on_commit=commits.append, linger=60.0)
+    registrar.capture(capture(MIDNIGHT, energy(1)))
+    assert registrar.drain() == 1
+    registrar.linger = 0.0
+    registrar.capture(capture(MIDNIGHT + SECOND, energy(2)))
+    assert registrar.run_once(60.0) == 1
+    assert commits == [1, 1]
+
+
 def test_on_the_grid_only_the_nearest_values_and_the_gaps_are_registered(
     store: LmnStore, clock: Clock, tmp_path: Path
 ) -> None:

@@ -10,6 +10,7 @@ import pytest
 from line_meter import Head, telegram, until
 from smgw.clock import TimeSample
 from smgw.cosem import DeviceId
+from smgw.profiles.communication import CommunicationProfile
 from smgw.profiles.gateway import Configuration, GatewayProfile
 from smgw.profiles.meter import MeterProfile, Protocol
 from smgw.services.lmn import LmnService
@@ -125,3 +126,17 @@ def test_a_time_sample_of_the_wan_process_synchronises_the_clock(state: Path, tm
     head.unplug()
     with LmnView.open(paths.lmn_directory(state)) as view:
         assert "clock-synchronised" in [entry.event for entry in view.log_entries(10)]
+
+
+@pytest.mark.parametrize(("forwards", "least", "most"), [((), 0.1, 0.9), ((5, 60), 0.1, 0.9), ((5, 0), 0.0, 0.0)])
+def test_a_record_waits_less_than_a_second_for_others_and_not_where_an_emp_gets_each_at_once(
+    state: Path, forwards: tuple[int, ...], least: float, most: float
+) -> None:
+    emps = tuple(
+        CommunicationProfile(name=f"emp{place}", url="http://127.0.0.1:1", forward=forward)
+        for place, forward in enumerate(forwards)
+    )
+    gateway = GatewayProfile(device_id=DeviceId.parse("ESMG0000000001"))
+    service = LmnService(Configuration(gateway=gateway, meters=(), emps=emps), state)
+    assert least <= service._registrar.linger <= most
+    service._close()
