@@ -107,6 +107,11 @@ class FrameDecoder:
         """True while a frame has begun and not ended."""
         return len(self._buffer) > 1
 
+    @property
+    def lost(self) -> int:
+        """Octets since the last frame that made none, and were not told of yet."""
+        return self._lost
+
     def receive(self, data: bytes) -> list[Frame | Refused]:
         """Take octets, return the frames that they completed or spoiled, in order."""
         buffer = self._buffer + data

@@ -68,6 +68,7 @@ class Link:
         self._decoder = FrameDecoder(own)
         self._unnumbered = Assembly()
         self._due: float | None = None  # when `expire` is to be called
+        self._answer_due = 0.0  # the same if nothing at all comes
         self._give_up = 0.0  # when there was no progress for too long
         self._echo_told = False
         self._heard: tuple[Address, Address] | None = None  # destination and source of frames that were for us
@@ -134,7 +135,8 @@ class Link:
     def disconnect(self, now: float) -> list[Event]:
         """Primary: ask for the end of the link, once: whatever comes of it, `Disconnected` follows."""
         self._only_primary("disconnect")
-        self._give_up = self._due = now + self._timeout
+        self._await_answer(now)
+        self._give_up = self._answer_due
         return [self._frame(Kind.DISC)]
 
     def send(self, apdu: bytes, now: float) -> list[Event]:
@@ -172,8 +174,11 @@ class Link:
         events: list[Event] = []
         for found in self._decoder.receive(data):
             self._take(found, now, events)
-        if self._due is not None and self._primary and self._decoder.receiving:
-            self._due = max(self._due, min(now + INTER_OCTET_S, self._give_up))
+        if self._due is not None and self._primary:
+            if self._decoder.receiving:
+                self._due = max(self._due, min(now + INTER_OCTET_S, self._give_up))
+            elif self._decoder.lost:  # most likely the answer, damaged: once the line is silent it is polled for
+                self._due = min(self._answer_due, now + INTER_OCTET_S)
         if self._decoder.echoes and not self._echo_told:
             self._echo_told = True
             log.info("the line of %s sends back what is sent; that is removed", self._peer)
@@ -305,7 +310,7 @@ class Link:
             self._turn = True
             self._respond(now, events, fresh=fresh, in_order=in_order, ready=control.kind is not _RNR)
         elif self._primary and progress and self._due is not None:
-            self._due = now + self._timeout
+            self._await_answer(now)
 
     def _respond(self, now: float, events: list[Event], *, fresh: bool, in_order: bool, ready: bool) -> None:
         """It is our turn."""
@@ -321,7 +326,7 @@ class Link:
         elif self._answered and ready:
             self._due = None
         else:
-            self._due = min(now + _BUSY_S, self._give_up)
+            self._due = self._answer_due = min(now + _BUSY_S, self._give_up)
 
     def _pump(self, now: float, events: list[Event]) -> None:
         """Send a window, and with its last frame the turn."""
@@ -333,20 +338,23 @@ class Link:
             frames.append(encode_frame(self._peer, self._own, control, segment.information, segmented=segment.more))
         self._turn = False
         if self._primary:
-            self._due = now + self._timeout
+            self._await_answer(now)
         events.append(Transmit(b"".join(frames)))
 
     def _ask(self, now: float) -> Transmit:
         """RR with P: say what has come, give the turn."""
-        self._due = now + self._timeout
+        self._await_answer(now)
         self._turn = False
         ready = self._ready.get(self._received)
         if ready is None:
             ready = self._ready[self._received] = self._frame(Kind.RR)
         return ready
 
+    def _await_answer(self, now: float) -> None:
+        self._due = self._answer_due = now + self._timeout
+
     def _set_up(self, now: float) -> Transmit:
-        self._due = now + self._timeout
+        self._await_answer(now)
         return self._frame(Kind.SNRM, self._offered.encode())
 
     def _frame(self, kind: Kind, information: bytes = b"") -> Transmit:

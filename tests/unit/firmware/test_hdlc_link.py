@@ -229,6 +229,22 @@ def test_a_frame_that_comes_slowly_is_waited_for() -> None:
     assert link.receive(answer[20:], 2.8) == [ApduReceived(bytes(40), False, 1)]
 
 
+def test_a_damaged_answer_is_polled_for_as_soon_as_the_line_is_silent() -> None:
+    """R5: not only after the whole time-out."""
+    link = connected_client(timeout=5.0)
+    link.send(b"ask", 0.0)
+    answer = bytearray(from_meter(Kind.I, received=1, apdu=bytes(40)))
+    answer[30] ^= 1
+    link.receive(bytes(answer[:35]), 0.1)
+    link.receive(bytes(answer[35:]), 0.2)
+    assert link.deadline(0.2) == pytest.approx(1.2)
+    link.receive(b"\x00", 0.9)
+    assert link.deadline(0.9) == pytest.approx(1.9), "more came: not silent yet"
+    *_, poll = link.expire(1.9)
+    assert isinstance(poll, Transmit)
+    assert link.deadline(1.9) == pytest.approx(6.9)
+
+
 def test_an_answer_behind_the_start_of_a_frame_that_never_ends_is_found_when_the_time_is_over() -> None:
     link = connected_client(timeout=2.0)
     link.send(b"ask", 0.0)
