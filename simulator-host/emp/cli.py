@@ -10,7 +10,7 @@ from pathlib import Path
 
 from smgw.errors import SmgwError
 
-from emp import __version__
+from emp import __version__, cli_store
 from emp.times import DEFAULT_ZONE, Zone, ago
 
 _EPILOG = """\
@@ -21,6 +21,8 @@ examples:
   emp password emp.password                   asks for a password and keeps its hash, for
   emp serve --people 0.0.0.0:8081 --password emp.password
   emp status --db emp.db                      what is in the file; works while a server writes it
+  emp backup copy.db --db emp.db              a copy of it, also while a server writes it; `emp restore` puts it back
+  emp import backlog.zip --url http://127.0.0.1:8080   what `smgw export` packed
 
 A gateway delivers to it with, in its gateway.toml:
   [[emp]]
@@ -38,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     _set_up_log(options.verbose)
     try:
-        return {"serve": _serve, "password": _password, "status": _status}[options.command](options)
+        return int(options.run(options))
     except SmgwError as error:
         print(f"emp: {error}", file=sys.stderr)
         return 1
@@ -107,6 +109,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     status.add_argument("--db", type=Path, default=Path("emp.db"), metavar="FILE", help="the SQLite file (emp.db)")
     status.add_argument("--zone", default=DEFAULT_ZONE, metavar="NAME", help=f"time zone ({DEFAULT_ZONE})")
+    status.set_defaults(run=_status)
+    serve.set_defaults(run=_serve)
+    password.set_defaults(run=_password)
+    cli_store.add_commands(commands)
     return parser
 
 

@@ -5,11 +5,11 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
-from aiohttp import web
+from aiohttp import HttpVersion11, web
 from aiohttp.web_protocol import RequestHandler
 from smgw.webservice import headers as rules
 from smgw.webservice import uri
-from smgw.webservice.error import MethodNotAllowed, ServiceError, Status
+from smgw.webservice.error import MethodNotAllowed, ServiceError, Status, VersionNotSupported
 
 from emp.cosem_api import Bounds
 from emp.counters import Counters
@@ -145,6 +145,8 @@ class Listener:
             if cid is not None:
                 rules.parse_cid(cid)
             uri.split(request.raw_path)
+            if request.version > HttpVersion11:
+                raise VersionNotSupported("HTTP/1.1 is spoken here", {"Connection": "close"})
             return await handler(request)
         except ServiceError as error:
             return problem(error.status, str(error), error.headers)

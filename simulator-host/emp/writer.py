@@ -51,6 +51,7 @@ class Writer:
         self._path = path
         self._connection = open_writer(path)
         self._ledger = Ledger(self._connection)
+        self._version = self._data_version()
         self._jobs: queue.Queue[_Job | Order | None] = queue.Queue()
         self._closed = False
         self._thread = threading.Thread(target=self._run, name="emp-writer", daemon=True)
@@ -151,6 +152,9 @@ class Writer:
     def _transaction(self, group: list[_Job]) -> list[Receipt | SmgwError]:
         outcomes: list[Receipt | SmgwError] = []
         self._connection.execute("BEGIN IMMEDIATE")
+        if self._version != (version := self._data_version()):  # a copy was restored: other rows, other ids
+            self._version = version
+            self._ledger.forget()
         for job in group:
             self._connection.execute("SAVEPOINT document")
             try:
@@ -162,6 +166,10 @@ class Writer:
             self._connection.execute("RELEASE document")
         self._connection.execute("COMMIT")
         return outcomes
+
+    def _data_version(self) -> int:
+        """Another one after somebody else has written the file."""
+        return int(self._connection.execute("PRAGMA data_version").fetchone()[0])
 
     def _failure(self, error: Exception) -> StorageError:
         code = getattr(error, "sqlite_errorcode", None)
@@ -187,6 +195,7 @@ class Writer:
             return
         self._connection.close()
         self._connection, self._ledger = fresh, ledger
+        self._version = self._data_version()
 
 
 def _internal(error: Exception) -> ServiceError:

@@ -144,6 +144,12 @@ class ServiceUnavailable(ServiceError):
         self.retry_after = retry_after
 
 
+class VersionNotSupported(ServiceError):
+    """Another HTTP than 1.0 and 1.1."""
+
+    status = Status.VERSION_NOT_SUPPORTED
+
+
 class InsufficientStorage(ServiceUnavailable):
     """No room to keep it; nothing was kept."""
 

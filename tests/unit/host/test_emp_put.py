@@ -214,6 +214,12 @@ def test_a_body_in_chunks_has_no_length(emp):
         (b"GET http://emp/cosem/ldevs/ HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", b"200"),
         (b"PUT " + PATH.encode() + b" HTTP/1.1\r\nHost: emp\r\nContent-Type: a/b\r\n\r\n", b"411"),
         (b"NONSENSE\r\n\r\n", b"400"),
+        (b"GET /cosem HTTP/2.0\r\nHost: localhost\r\n\r\n", b"505"),
+        (b"GET /cosem HTTP/9.9\r\nHost: localhost\r\n\r\n", b"400"),
+        (b"BREW /cosem HTTP/1.1\r\nHost: localhost\r\n\r\n", b"400"),
+        (b"GET /" + b"a" * 10_000 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n", b"414"),
+        (b"GET /" + b"a" * 20_000 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n", b"400"),
+        (b"PUT " + PATH.encode() + b" HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\nExpect: tea\r\n\r\n", b"417"),
         (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", b"400"),
     ],
 )
