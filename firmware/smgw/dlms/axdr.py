@@ -221,7 +221,10 @@ def _decode_elements(octets: bytes, description: _Description) -> tuple[Data, ..
     elements: list[Data] = []
     room, position = _Room(4 * len(octets)), 0
     while position < len(octets):
-        element, position = _decode_described(octets, position, description, room)
+        begin = position
+        element, position = _decode_described(octets, begin, description, room)
+        if position == begin:
+            raise AxdrError(begin, "elements of no octets")
         elements.append(element)
     return tuple(elements)
 

