@@ -3,6 +3,7 @@
 The meter is ours, another process on loopback TCP: one register, and profiles of 96, 1,000 and 35,040 rows of four
 columns (28 octets a row), over HDLC with an information length of 128 octets and over the wrapper, APDUs of at most
 1,024 octets. CPU is the client process's: protocol, system calls and the values as objects, as each client gives them.
+What counts is the least of five rounds, since a busy machine only adds to it; the peers read each profile once.
 A frame is measured without a socket: what the meter sent is kept and given to a client that has not seen it.
 Run alone: `python tests/bench/bench_dlms.py`; exits 1 over a bar.
 """
@@ -15,7 +16,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from statistics import median
 from typing import Any, NamedTuple
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -107,7 +107,7 @@ def get_cost(port: int, *, hdlc: bool, secure: bool = False) -> float:
                 assert isinstance(octets, bytes)
                 assert decode_all(octets).value == 1234567
 
-        return median(cpu(work) for _ in range(ROUNDS)) / GETS
+        return min(cpu(work) for _ in range(ROUNDS)) / GETS
 
 
 def profile_cost(port: int, rows: int, *, hdlc: bool) -> float:
@@ -119,7 +119,7 @@ def profile_cost(port: int, rows: int, *, hdlc: bool) -> float:
             octets = b"".join(part.octets for part in driver.parts)
             assert len(list(Rows(octets))) == rows
 
-        return median(cpu(work) for _ in range(ROUNDS))
+        return min(cpu(work) for _ in range(ROUNDS))
 
 
 class Replay:
@@ -173,8 +173,8 @@ class Replay:
 def rows_a_second() -> tuple[float, float]:
     """Rows of the longest profile that become objects in a CPU second: by the reader of rows, by the full decoder."""
     octets = profile_octets(YEAR)
-    fast = median(cpu(lambda: list(Rows(octets))) for _ in range(ROUNDS))
-    full = median(cpu(lambda: decode_all(octets)) for _ in range(ROUNDS))
+    fast = min(cpu(lambda: list(Rows(octets))) for _ in range(ROUNDS))
+    full = min(cpu(lambda: decode_all(octets)) for _ in range(ROUNDS))
     return YEAR / fast, YEAR / full
 
 
@@ -192,7 +192,7 @@ def main() -> list[Result]:
     """Ours, then the peers'."""
     results = []
     replay = Replay()
-    a_frame = median(replay.seconds_a_frame() for _ in range(ROUNDS))
+    a_frame = min(replay.seconds_a_frame() for _ in range(ROUNDS))
     results.append(Result("client: an HDLC frame of 128 octets and its RR, no socket", a_frame * 1e6, "us", 10.0))
     fast, full = rows_a_second()
     results.append(Result("rows of 4 columns to objects, reader of rows", fast, "rows/s", 300_000.0, at_most=False))
@@ -216,12 +216,12 @@ def main() -> list[Result]:
         sizes = ",".join(map(str, SIZES))
         for name in SCRIPTS:
             for hdlc, link, over in ((True, "hdlc", "HDLC"), (False, "wrapper", "the wrapper")):
-                found = peer(name, ports[not hdlc], link, "clear", GETS, sizes)
+                found = peer(name, ports[not hdlc], link, "clear", GETS // 2, sizes)
                 results.append(Result(f"{name}: GET over {over}", found["get"] * 1e3, "ms"))
                 results += [Result(f"{name}: {rows:,} rows over {over}", found[str(rows)], "s") for rows in SIZES]
     for name in SCRIPTS:
         with meter() as ports:
-            found = peer(name, ports.wrapper, "wrapper", "gmac", 200, "")
+            found = peer(name, ports.wrapper, "wrapper", "gmac", 100, "")
             results.append(Result(f"{name}: GET over the wrapper, HLS 5, suite 0", found["get"] * 1e3, "ms"))
     return results
 

@@ -63,12 +63,13 @@ if secure:
     for data in client.getApplicationAssociationRequest():
         client.parseApplicationAssociationResponse(ask(data).data)
 register = GXDLMSRegister("1.0.1.8.0.255")
-found = {}
-begin = time.process_time()
-for _ in range(int(gets)):
-    value = ask(client.read(register, 2)).value
+found = {"get": 1e9}
+for _ in range(5):
+    begin = time.process_time()
+    for _ in range(int(gets)):
+        value = ask(client.read(register, 2)).value
     assert value == 1234567, value
-found["get"] = (time.process_time() - begin) / int(gets)
+    found["get"] = min(found["get"], (time.process_time() - begin) / int(gets))
 for rows in map(int, filter(None, sizes.split(","))):
     profile = GXDLMSProfileGeneric(f"1.0.99.{(96, 1000, 35040).index(rows) + 1}.0.255")
     begin = time.process_time()

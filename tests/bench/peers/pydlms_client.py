@@ -25,13 +25,14 @@ client = DlmsClient.tcp(
     timeout=60.0,
     **options,
 )
-found = {}
+found = {"get": 1e9}
 with client:
-    begin = time.process_time()
-    for _ in range(int(gets)):
-        value = client.get("1.0.1.8.0.255", 3, 2)
-    found["get"] = (time.process_time() - begin) / int(gets)
-    assert value.value == 1234567, value
+    for _ in range(5):
+        begin = time.process_time()
+        for _ in range(int(gets)):
+            value = client.get("1.0.1.8.0.255", 3, 2)
+        assert value.value == 1234567, value
+        found["get"] = min(found["get"], (time.process_time() - begin) / int(gets))
     for rows in map(int, filter(None, sizes.split(","))):
         begin = time.process_time()
         value = client.get(f"1.0.99.{(96, 1000, 35040).index(rows) + 1}.0.255", 7, 2)
