@@ -230,6 +230,45 @@ def test_answers_and_refusals_are_shown_in_words(printed: Printed) -> None:
         assert line[:60].replace("4c5a", METER_TITLE.hex()[:4]) in out
 
 
+def test_json_of_a_conversation_is_an_object_an_apdu(printed: Printed) -> None:
+    octets = wrapped(
+        GetRequest(0xC1, ENERGY).encode(),
+        GetResponse(0xC1, bytes.fromhex("0202 0901ab 0a026869")).encode(),
+        GetResponse(0xC1, DataAccessResult.OBJECT_UNDEFINED).encode(),
+        GetRequestWithList(0xC1, ((ENERGY, None),)).encode(),
+        GetResponseWithList(0xC1, (b"\x00",)).encode(),
+        SetRequest(0xC1, ENERGY, b"\x11\x05").encode(),
+        ActionRequest(0xC1, ENERGY, b"\x11\x05").encode(),
+        ExceptionResponse(StateError(1), ServiceError(1)).encode(),
+        DataNotification(1, b"", b"\x11\x05").encode(),
+        DataNotification(1, b"", bytes.fromhex("0202 0906 0100010800ff 1105")).encode(),
+    )
+    energy = {"class_id": 3, "obis": "1-0:1.8.0*255", "attribute": 2}
+    out, err = printed.of(octets, as_json=True)
+    assert [json.loads(line) for line in out.splitlines()] == [
+        {"apdu": "GetRequest", "object": energy},
+        {"apdu": "GetResponse", "data": ["ab", "hi"]},
+        {"apdu": "GetResponse", "refused": "object-undefined"},
+        {"apdu": "GetRequestWithList", "objects": [energy]},
+        {"apdu": "GetResponseWithList", "results": [{"data": None}]},
+        {"apdu": "SetRequest", "object": energy},
+        {"apdu": "ActionRequest", "object": energy},
+        {"apdu": "ExceptionResponse", "text": "service-not-allowed: operation-not-possible"},
+        {"apdu": "DataNotification", "time": None, "data": 5},
+        {"apdu": "DataNotification", "device": None, "time": None, "version": None,
+         "values": [{**energy, "unit": None, "scaler": None, "value": 5}]},
+    ]  # fmt: skip
+    assert "10 APDUs delivered, 0 refused" in err
+
+
+def test_a_push_that_lists_nothing_known_is_shown_as_data(printed: Printed) -> None:
+    out, _ = printed.of(wrapped(DataNotification(1, b"", b"\x02\x01\x11\x05").encode()))
+    assert out.splitlines()[1:] == ["  DataNotification  1", "    structure of 1", "      unsigned 5"]
+    body = axdr.encode(Data(DataType.STRUCTURE, (octet_string(bytes(ENERGY.obis)), Data(DataType.UNSIGNED, 5))))
+    out, _ = printed.of(wrapped(DataNotification(1, b"", body).encode()))
+    assert "5  (scaler not said)" in out
+
+
 def keys_for(printed_with: bytes = SAMPLE_KEY, authentication: bytes | None = None) -> Keys:
     return Keys((printed_with,), (authentication,) if authentication else ())
 
