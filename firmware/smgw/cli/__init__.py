@@ -29,6 +29,8 @@ _COMMANDS = {
     "status": "how the gateway fares: meters, store, delivery, clock; exit code 0 healthy, 1 degraded, 2 down",
     "log": "the log books of both processes as one; --verify checks that nobody tampered with them",
     "deliver": "deliver now what waits; --again also what an EMP refused",
+    "export": "what waits for an EMP into a file that is carried by hand, for `emp import`",
+    "support-bundle": "what a supporter wants to know, in one file; secrets, and on request ids, are left out",
     "dump": "print the telegrams in a file, or those that a port receives, as a readable tree or as JSON",
 }
 _DAEMONS = ("lmn", "wan")
@@ -58,7 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
         common_arguments(command)
         if name == asked:
-            module = import_module(f"smgw.cli.{name}")
+            module = import_module(f"smgw.cli.{name.replace('-', '_')}")
             module.add_arguments(command)
             command.set_defaults(run=module.run)
     parsed = parser.parse_args(given)

@@ -1,0 +1,42 @@
+"""`smgw support-bundle`: what a supporter wants to know, in one file."""
+
+import argparse
+import io
+import tarfile
+import time
+from pathlib import Path
+
+from smgw.errors import SmgwError
+from smgw.services.support import collect
+
+_EPILOG = """\
+Configuration, status, log books, journal of seven days, units, versions, devices, and the newest readings of each meter
+in hex. Passwords and keys are left out. Look into it before you send it: it is a .tar.gz of texts.
+Run it as root, or what only root may read is missing. It disturbs no service.
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Where to."""
+    parser.add_argument("file", type=Path, nargs="?", metavar="FILE", help="default: ./smgw-support-<date>.tar.gz")
+    parser.add_argument("--redact-ids", action="store_true", help="device-1, device-2, ... for the ids of devices")
+    parser.epilog = _EPILOG
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Collect and pack."""
+    name = time.strftime("smgw-support-%Y%m%d-%H%M%S")
+    file = arguments.file or Path(f"{name}.tar.gz")
+    texts = collect(arguments.config, arguments.state, redact_ids=arguments.redact_ids)
+    try:
+        with tarfile.open(file, "w:gz") as archive:
+            for text_name, text in texts.items():
+                octets = text.encode(errors="replace")
+                entry = tarfile.TarInfo(f"{name}/{text_name}")
+                entry.size, entry.mtime, entry.mode = len(octets), int(time.time()), 0o600
+                archive.addfile(entry, io.BytesIO(octets))
+        file.chmod(0o600)
+    except OSError as error:
+        raise SmgwError(f"{file}: cannot be written ({error.strerror}); name a file where you may write") from error
+    print(f"{file}: {len(texts)} texts; look into it before you send it")
+    return 0

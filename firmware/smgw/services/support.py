@@ -1,0 +1,171 @@
+"""What somebody who helps from afar wants to know, as texts by file name."""
+
+import importlib.metadata
+import json
+import os
+import platform
+import shutil
+import sqlite3
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+from smgw import __version__
+from smgw.cosem import Data, DeviceId
+from smgw.errors import SmgwError
+from smgw.profiles.gateway import Configuration
+from smgw.profiles.secrets import Secrets
+from smgw.profiles.toml_importer import load
+from smgw.services.health import examine
+from smgw.services.redaction import Redaction
+from smgw.store import paths
+from smgw.store.errors import StoreError
+from smgw.store.lmn_view import LmnView
+from smgw.store.wan_view import WanView
+
+_PACKAGES = ("pyserial", "lxml", "urllib3", "ntplib", "cryptography", "asn1crypto", "systemd-python")
+_CAPTURES = 20  # of each meter
+_LOG_ENTRIES = 500
+_SECONDS = 30
+_UNITS = ("smgw-lmn", "smgw-wan")
+#: What is asked of the system, where it is there at all.
+_COMMANDS = {
+    "journal.txt": [
+        *("journalctl", "--no-pager", "--output=short-iso-precise", "--since=-7d", "--lines=20000"),
+        *(f"--unit={unit}" for unit in _UNITS),
+    ],
+    "services.txt": ["systemctl", "--no-pager", "--full", "status", "smgw.target", *_UNITS],
+    "units.txt": ["systemctl", "--no-pager", "cat", *_UNITS],
+    "kernel.txt": ["journalctl", "--no-pager", "--dmesg", "--lines=300"],
+}
+
+
+def collect(file: Path, state: Path, *, redact_ids: bool) -> dict[str, str]:
+    """The texts, without secrets and, if asked, without ids. What cannot be had says so in its place."""
+    texts = {"versions.txt": _versions(state), "devices.txt": _devices()}
+    texts["gateway.toml"] = _content(file)
+    configuration: Configuration | None = None
+    try:
+        configuration = load(file)
+        texts["check.txt"] = f"{file}: good\n"
+        texts["status.json"] = json.dumps(examine(configuration, state).as_json(), indent=2) + "\n"
+    except SmgwError as error:
+        texts["check.txt"] = f"{error}\n"
+    texts["log.txt"] = "".join(_log(state))
+    texts["captures.txt"] = "".join(_captures(state))
+    for name, command in _COMMANDS.items():
+        texts[name] = _output(command)
+    redaction = Redaction(
+        _secrets(configuration) if configuration else [],
+        _ids(configuration, state) if redact_ids else [],
+        [platform.node()] if redact_ids and platform.node() else [],
+    )
+    return {name: redaction.of(text) for name, text in texts.items()}
+
+
+def _versions(state: Path) -> str:
+    lines = [f"smgw {__version__}", f"python {platform.python_version()}", f"sqlite {sqlite3.sqlite_version}"]
+    for package in _PACKAGES:
+        try:
+            lines.append(f"{package} {importlib.metadata.version(package)}")
+        except importlib.metadata.PackageNotFoundError:
+            lines.append(f"{package} not there")
+    lines.append(platform.platform())
+    for path in ("/etc/os-release", "/proc/device-tree/model", "/proc/uptime", "/proc/meminfo"):
+        lines.append(f"\n{path}\n{_content(Path(path))}")
+    try:
+        usage = shutil.disk_usage(state)
+        lines.append(f"{state}: {usage.free} of {usage.total} octets free")
+        for found in sorted(state.rglob("*")):
+            about = found.stat()
+            lines.append(f"{oct(about.st_mode)} {about.st_uid}:{about.st_gid} {about.st_size:>12} {found}")
+    except OSError as error:
+        lines.append(str(error))
+    return "\n".join(lines) + "\n"
+
+
+def _content(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8", errors="replace")
+    except OSError as error:
+        return f"{file}: {error.strerror}\n"
+
+
+def _devices() -> str:
+    lines = []
+    for folder in ("/dev/smgw", "/dev/serial/by-id", "/dev/serial/by-path"):
+        try:
+            lines += [f"{path} -> {os.path.realpath(path)}" for path in sorted(Path(folder).iterdir())]
+        except OSError as error:
+            lines.append(f"{folder}: {error.strerror}")
+    return "\n".join(lines) + "\n"
+
+
+def _log(state: Path) -> Iterator[str]:
+    for view, directory in ((LmnView, paths.lmn_directory(state)), (WanView, paths.wan_directory(state))):
+        try:
+            with view.open(directory) as opened:
+                for entry in opened.log_entries(_LOG_ENTRIES):
+                    about = f"{directory.name} {entry.number} {entry.utc_us} {entry.level.name}"
+                    yield f"{about} {entry.event} {entry.subject}\n"
+        except StoreError as error:
+            yield f"{error}\n"
+
+
+def _captures(state: Path) -> Iterator[str]:
+    """The newest rows of each meter, values as hex. What the wire said octet by octet is not kept: `smgw dump`."""
+    try:
+        with LmnView.open(paths.lmn_directory(state)) as view:
+            for meter in sorted({meter for meter, _ in view.devices()}):
+                for record in view.records(meter, max(0, view.last_position(meter) - _CAPTURES), _CAPTURES):
+                    yield (
+                        f"{meter} record {record.record_number} device {bytes(record.device).hex()} at "
+                        f"{record.stamp.utc_us} target {record.target_time_us} meter time {record.meter_time} "
+                        f"status {record.gateway_status:#x} clock {record.stamp.state.name}\n"
+                    )
+                    for reading in record.readings:
+                        yield (
+                            f"  {reading.obis} scaler {reading.scaler} unit {reading.unit} {_hex(reading.value)}"
+                            f"{f' raw {_hex(reading.raw)}' if reading.raw else ''}"
+                            f"{f' status {_hex(reading.status)}' if reading.status else ''}\n"
+                        )
+    except StoreError as error:
+        yield f"{error}\n"
+
+
+def _hex(data: Data) -> str:
+    value = data.value
+    if isinstance(value, bytes):
+        return f"{data.type.name} {value.hex()}"
+    if isinstance(value, int):
+        return f"{data.type.name} {value & (1 << 64) - 1:016x}"
+    return f"{data.type.name} {value!r}"
+
+
+def _secrets(configuration: Configuration) -> Iterator[bytes]:
+    for meter in configuration.meters:
+        try:
+            held = Secrets.read(meter, configuration.directory)
+        except SmgwError:  # not ours to read: then it can hardly be in what we may read
+            continue
+        yield from filter(None, [held.password, *map(held.get, ("encryption", "authentication", "signing", "meter"))])
+
+
+def _ids(configuration: Configuration | None, state: Path) -> Iterator[DeviceId]:
+    if configuration is not None:
+        yield configuration.gateway.device_id
+        yield from (meter.device_id for meter in configuration.meters if meter.device_id is not None)
+    try:
+        with LmnView.open(paths.lmn_directory(state)) as view:
+            yield from (device for _, device in view.devices())
+            yield from (found.device for found in view.meter_states() if found.device is not None)
+    except StoreError:
+        return
+
+
+def _output(command: list[str]) -> str:
+    try:
+        done = subprocess.run(command, capture_output=True, timeout=_SECONDS, check=False)  # noqa: S603 - from the table
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return f"{' '.join(command)}: {error}\n"
+    return (done.stdout + done.stderr).decode(errors="replace")

@@ -1,0 +1,114 @@
+"""A parcel: deliveries in one file, for a gateway whose network is away. `smgw export` packs, `emp import` unpacks.
+
+A ZIP archive of the documents that would have been PUT, in their order, and at the end a slip that says how many they
+are. Our own invention. A row in it keeps its key (gateway, store id, record number), so that a parcel may be unpacked
+twice, and may overlap with what comes over the network.
+"""
+
+import contextlib
+import json
+import os
+import zipfile
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from smgw.errors import SmgwError
+
+SLIP = "parcel.json"
+FORMAT = 1
+#: As of a PUT (ARCHITECTURE.md, "The document").
+LARGEST_DOCUMENT = 4 * 1024 * 1024
+MOST_DOCUMENTS = 1_000_000
+_BROKEN = (OSError, zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError, KeyError)
+
+
+class ParcelError(SmgwError):
+    """A file that is no parcel, or not a whole one, or that cannot be written."""
+
+    def __init__(self, path: Path, text: str) -> None:
+        super().__init__(f"{path}: {text}")
+        self.path = path
+
+
+class ParcelWriter:
+    """Packs into FILE.part; only a parcel that is whole, and on the disk, gets its name."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._part = path.with_name(path.name + ".part")
+        self.documents = self.rows = 0
+        try:
+            self._archive = zipfile.ZipFile(self._part, "w", zipfile.ZIP_DEFLATED)
+        except OSError as error:
+            raise self._said(error) from error
+
+    def add(self, document: bytes, rows: int) -> None:
+        """The next document, and how many rows it carries."""
+        try:
+            self._archive.writestr(f"{self.documents + 1:07}.xml", document)
+        except OSError as error:
+            raise self._said(error) from error
+        self.documents += 1
+        self.rows += rows
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        slip = {"format": FORMAT, "documents": self.documents, "rows": self.rows}
+        try:
+            if kind is None:
+                self._archive.writestr(SLIP, json.dumps(slip))
+            self._archive.close()
+            if kind is None:
+                _sync(self._part)
+                self._part.replace(self._path)
+        except (OSError, ValueError) as error:  # the latter: closing after a write that failed
+            if kind is None:
+                raise self._said(error) from error
+        finally:
+            self._part.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # not every file system of a stick can
+            _sync(self._path.parent)
+
+    def _said(self, error: Exception) -> ParcelError:
+        why = getattr(error, "strerror", None) or error
+        return ParcelError(self._path, f"cannot be written: {why}; is the stick in, writable, and not full?")
+
+
+def _sync(path: Path) -> None:
+    file = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(file)
+    finally:
+        os.close(file)
+
+
+def unpack(path: Path) -> Iterator[bytes]:
+    """The documents of a parcel, in order; ParcelError before the first if it is not whole, or where one is damaged."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
+            if not names or names[-1] != SLIP or archive.getinfo(SLIP).file_size > 1000:
+                raise ParcelError(path, "is no parcel of `smgw export`")
+            slip = json.loads(archive.read(SLIP))
+            if slip["format"] != FORMAT:
+                raise ParcelError(path, f"has format {slip['format']}; this program knows {FORMAT}, use a newer one")
+            if slip["documents"] != len(names) - 1 or len(names) > MOST_DOCUMENTS:
+                raise ParcelError(
+                    path, f"should hold {slip['documents']} documents, has {len(names) - 1}; copy it again"
+                )
+            for name in names[:-1]:
+                with archive.open(name) as document:
+                    octets = document.read(LARGEST_DOCUMENT + 1)
+                if len(octets) > LARGEST_DOCUMENT:
+                    raise ParcelError(path, f"{name} is longer than {LARGEST_DOCUMENT} octets; no gateway packs that")
+                yield octets
+    except _BROKEN as error:
+        said = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        raise ParcelError(path, f"cannot be unpacked ({said}); copy or export it again") from error

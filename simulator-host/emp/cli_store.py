@@ -1,0 +1,67 @@
+"""The commands of `emp` that copy the store or bring rows into it."""
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+_DB = Path("emp.db")
+
+
+def add_commands(commands: Any) -> None:
+    """`commands`: what argparse's add_subparsers gave."""
+    backup = commands.add_parser(
+        "backup",
+        help="copy the store; works while a server writes it",
+        description="Copy the store into one file, checked and whole. Works while a server writes it.",
+    )
+    backup.add_argument(
+        "file", type=Path, metavar="FILE", help="the copy; one that is there is replaced when all went well"
+    )
+    backup.set_defaults(run=_backup)
+    restore = commands.add_parser(
+        "restore",
+        help="put a copy back; works while a server runs",
+        description="Put a copy back in the place of the store, also while a server runs. The last state of the store "
+        "is kept beside it. What gateways delivered after the copy was made they do not deliver again: get it from "
+        "them with `smgw export --all` and `emp import`.",
+    )
+    restore.add_argument("file", type=Path, metavar="FILE", help="what `emp backup` made")
+    restore.set_defaults(run=_restore)
+    imported = commands.add_parser(
+        "import",
+        help="take what `smgw export` packed",
+        description="Take the rows that a gateway packed for want of a network. What is here already is recognised.",
+    )
+    imported.add_argument("file", type=Path, metavar="FILE", help="what `smgw export` made")
+    imported.add_argument("--url", metavar="URL", help="point of contact of a server that runs; without it, into --db")
+    imported.set_defaults(run=_import)
+    for command in (backup, restore, imported):
+        command.add_argument("--db", type=Path, default=_DB, metavar="FILE", help=f"the SQLite file ({_DB})")
+
+
+def _backup(options: argparse.Namespace) -> int:
+    from emp.backup import back_up
+
+    print(f"{options.file}: {back_up(options.db, options.file)} rows of {options.db}")
+    return 0
+
+
+def _restore(options: argparse.Namespace) -> int:
+    from emp.backup import restore
+
+    rows, kept = restore(options.file, options.db)
+    print(f"{options.db}: {rows} rows restored" + (f"; what was there is in {kept}" if kept else ""))
+    return 0
+
+
+def _import(options: argparse.Namespace) -> int:
+    from emp.importing import import_into_file, import_over_http
+
+    done = import_over_http(options.file, options.url) if options.url else import_into_file(options.file, options.db)
+    for why in done.refused:
+        print(f"emp import: a document is refused: {why}", file=sys.stderr)
+    print(
+        f"{options.file}: {done.rows} rows in {done.documents} documents taken, {len(done.refused)} documents refused"
+    )
+    return 1 if done.refused else 0
