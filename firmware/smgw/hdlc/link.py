@@ -18,8 +18,9 @@ from smgw.hdlc.events import ApduReceived, Connected, Disconnected, Event, Frame
 from smgw.hdlc.frame import Frame, FrameDecoder, Refused, encode_frame
 from smgw.hdlc.llc import COMMAND, RESPONSE, split
 from smgw.hdlc.parameters import LinkParameters, decode_parameters
-from smgw.hdlc.segments import Assembly, Outbox, cut
+from smgw.hdlc.segments import Assembly, cut
 from smgw.hdlc.states import State, after
+from smgw.hdlc.transfer import Step, Transfer
 
 log = logging.getLogger(__name__)
 
@@ -28,6 +29,7 @@ INTER_OCTET_S = 1.0  # within a frame; 25 ms on the wire, but USB and TCP bridge
 _NOWHERE = Address(NO_STATION)
 # Looked up once: a member of an enum costs more than the test it stands in, and these stand on every frame's way.
 _I, _RR, _RNR, _UI, _CONNECTED = Kind.I, Kind.RR, Kind.RNR, Kind.UI, State.CONNECTED
+_WINDOW, _READY, _DONE, _LATER = Step.WINDOW, Step.READY, Step.DONE, Step.LATER
 
 
 class Role(Enum):
@@ -73,11 +75,7 @@ class Link:
         self._echo_told = False
         self._heard: tuple[Address, Address] | None = None  # destination and source of frames that were for us
         self._ready: dict[int, Transmit] = {}  # the RR of each N(R): every segment is answered by one
-        self._outbox = Outbox(parameters.information_transmit, parameters.window_transmit)
-        self._assembly = Assembly()
-        self._received = 0  # V(R)
-        self._turn = self._primary  # we may transmit
-        self._answered = False  # something came since the last `send`
+        self._transfer = Transfer(parameters, primary=self._primary)
 
     @classmethod
     def client(
@@ -143,12 +141,11 @@ class Link:
         """One APDU; kept until it is our turn."""
         if not self.connected:
             raise LocalProtocolError(f"the link with {self._peer} is not connected; connect first")
-        self._outbox.put((COMMAND if self._primary else RESPONSE) + apdu)
-        self._answered = False
+        self._transfer.put((COMMAND if self._primary else RESPONSE) + apdu)
         self._give_up = now + self._patience
         events: list[Event] = []
-        if self._turn:
-            self._pump(now, events)
+        if self._transfer.turn:
+            self._send_window(now, events)
         return events
 
     def send_unnumbered(self, apdu: bytes, now: float) -> list[Event]:  # noqa: ARG002  (the face of all links)
@@ -163,8 +160,8 @@ class Link:
     def poll(self, now: float) -> list[Event]:
         """Primary: what came was not the answer (a push): go on asking for it."""
         self._only_primary("poll")
-        self._answered = False
-        if not self.connected or not self._turn:
+        self._transfer.answered = False
+        if not self.connected or not self._transfer.turn:
             return []
         self._give_up = now + self._patience
         return [self._ask(now)]
@@ -201,10 +198,10 @@ class Link:
             self._down(events, "")
         elif not self._primary:
             self._down(events, f"nothing came for {self._inactivity:g} s")
-        elif self.state is State.CONNECTED and self._answered:
-            self._turn, self._due = True, None  # an APDU came, and no frame with F after it
-            if self._outbox.waiting:
-                self._pump(now, events)
+        elif self.state is State.CONNECTED and self._transfer.answered:
+            self._transfer.turn, self._due = True, None  # an APDU came, and no frame with F after it
+            if self._transfer.waiting:
+                self._send_window(now, events)
         elif now >= self._give_up:
             self._down(events, self._silent())
         elif self.state is State.CONNECTING:
@@ -286,57 +283,34 @@ class Link:
 
     def _numbered(self, frame: Frame, control: Control, now: float, events: list[Event]) -> None:
         """I, RR or RNR while connected, in either role."""
-        progress = self._outbox.acknowledge(control.received)
-        fresh, in_order = False, True
-        if control.kind is _I:
-            in_order = control.sent == self._received
-            if in_order:
-                self._received = (control.sent + 1) & 7
-                progress = True
-                try:
-                    whole = self._assembly.add(frame.information, more=frame.segmented)
-                except RemoteProtocolError as error:
-                    self._down(events, str(error))
-                    return
-                if whole is not None:
-                    fresh = self._answered = True
-                    events.extend(ApduReceived(apdu, False, self._peer.upper) for apdu in split(whole))
+        try:
+            progress, whole, step = self._transfer.take(frame, control)
+        except RemoteProtocolError as error:
+            self._down(events, str(error))
+            return
+        if whole is not None:
+            events.extend(ApduReceived(apdu, False, self._peer.upper) for apdu in split(whole))
         if self._primary and progress:
             self._give_up = now + self._patience
         elif self._primary and now >= self._give_up:
             self._down(events, self._silent())
             return
-        if control.final:
-            self._turn = True
-            self._respond(now, events, fresh=fresh, in_order=in_order, ready=control.kind is not _RNR)
+        if step is _READY:
+            events.append(self._ask(now) if self._primary else self._frame(Kind.RR))
+        elif step is _WINDOW:
+            self._send_window(now, events)
+        elif step is _DONE:
+            self._due = None
+        elif step is _LATER:
+            self._due = self._answer_due = min(now + _BUSY_S, self._give_up)
         elif self._primary and progress and self._due is not None:
             self._await_answer(now)
 
-    def _respond(self, now: float, events: list[Event], *, fresh: bool, in_order: bool, ready: bool) -> None:
-        """It is our turn."""
-        if self._outbox.unacknowledged:
-            self._outbox.rewind()
-        if self._outbox.waiting and ready:
-            self._pump(now, events)
-        elif not self._primary:
-            if not fresh:  # else the answer is to come from above
-                events.append(self._frame(Kind.RR))
-        elif self._assembly.partial or not in_order:
-            events.append(self._ask(now))
-        elif self._answered and ready:
-            self._due = None
-        else:
-            self._due = self._answer_due = min(now + _BUSY_S, self._give_up)
-
-    def _pump(self, now: float, events: list[Event]) -> None:
-        """Send a window, and with its last frame the turn."""
-        window = self._outbox.window()
-        last = len(window) - 1
-        frames = []
-        for place, (number, segment) in enumerate(window):
-            control = Control(Kind.I, place == last, number, self._received).encode()
-            frames.append(encode_frame(self._peer, self._own, control, segment.information, segmented=segment.more))
-        self._turn = False
+    def _send_window(self, now: float, events: list[Event]) -> None:
+        frames = [
+            encode_frame(self._peer, self._own, control, segment.information, segmented=segment.more)
+            for control, segment in self._transfer.window()
+        ]
         if self._primary:
             self._await_answer(now)
         events.append(Transmit(b"".join(frames)))
@@ -344,10 +318,10 @@ class Link:
     def _ask(self, now: float) -> Transmit:
         """RR with P: say what has come, give the turn."""
         self._await_answer(now)
-        self._turn = False
-        ready = self._ready.get(self._received)
+        self._transfer.turn = False
+        ready = self._ready.get(self._transfer.expected)
         if ready is None:
-            ready = self._ready[self._received] = self._frame(Kind.RR)
+            ready = self._ready[self._transfer.expected] = self._frame(Kind.RR)
         return ready
 
     def _await_answer(self, now: float) -> None:
@@ -360,8 +334,8 @@ class Link:
     def _frame(self, kind: Kind, information: bytes = b"") -> Transmit:
         """A frame other than I and UI. All of them have P/F set, so the turn is the peer's."""
         self.state = after(self.state, kind)
-        self._turn = False
-        control = Control(kind, True, 0, self._received if kind is Kind.RR else 0).encode()
+        self._transfer.turn = False
+        control = Control(kind, True, 0, self._transfer.expected if kind is Kind.RR else 0).encode()
         return Transmit(encode_frame(self._peer, self._own, control, information))
 
     def _unnumbered_frame(self, frame: Frame, events: list[Event]) -> None:
@@ -373,12 +347,8 @@ class Link:
         events.extend(ApduReceived(apdu, True, frame.source.upper) for apdu in split(whole or b""))
 
     def _reset(self) -> None:
-        """Counters of a new link. The primary begins."""
-        self._outbox = Outbox(self.parameters.information_transmit, self.parameters.window_transmit)
-        self._assembly = Assembly()
-        self._received = 0
-        self._turn = self._primary
-        self._answered = False
+        """Numbers of a new link."""
+        self._transfer = Transfer(self.parameters, primary=self._primary)
 
     def _down(self, events: list[Event], reason: str) -> None:
         self.state = State.DISCONNECTED

@@ -37,11 +37,6 @@ class Outbox:
         self._sent = 0
 
     @property
-    def unacknowledged(self) -> bool:
-        """Something was sent that the peer has not said to have."""
-        return self._sent > 0
-
-    @property
     def waiting(self) -> bool:
         """Something was not sent yet, or is to be sent again."""
         return len(self._segments) > self._sent
