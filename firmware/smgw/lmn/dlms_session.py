@@ -179,7 +179,7 @@ class DlmsSession:
         """Whatever comes of it."""
         self._down = ""
         self._carry(port, self._link.disconnect(time.monotonic()), ending=True)
-        ends = time.monotonic() + _PATIENCE_AT_END
+        ends = time.monotonic() + min(self._profile.timeout, _PATIENCE_AT_END)
         while self._link.busy and time.monotonic() < ends and not self._stop.is_set():
             self._turn(port, ending=True)
         self._linked = False
@@ -192,7 +192,7 @@ class DlmsSession:
             raise PollError(self._down or "the meter has closed the link")
         wait = self._profile.timeout if due is None else due - now
         if ending:
-            wait = min(wait, _PATIENCE_AT_END)
+            wait = min(wait, self._profile.timeout, _PATIENCE_AT_END)
         if port.wait(max(0.0, wait)):
             self.answered = self.answered or self._clock.stamp()
             port.gather(GATHER_S / 50)
@@ -261,6 +261,7 @@ class DlmsSession:
             wake_up=Quirk.WAKE_UP in dlms.quirks,
             fixed_baud=Quirk.FIXED_BAUD in dlms.quirks,
             max_baud=self._profile.baudrate,
+            attempts=self._profile.retries + 1,
         )
         events = signing.start(time.monotonic())
         while True:
