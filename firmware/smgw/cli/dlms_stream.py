@@ -22,6 +22,8 @@ _WRAPPER_HEAD = 8
 _HELD = 1 << 20  # octets kept while it is not known what carries them
 _HINTED = 512  # octets that are enough to say what a line is
 _MOST_STATIONS = 64
+#: What APDUs begin with, also those not known here.
+_TAGS = frozenset({0x01, 0x05, 0x06, 0x08, 0x0C, 0x0D, 0x0E, 0x0F, 0x16, 0x18, *range(0x21, 0x64), *range(0xC0, 0xE1)})
 _ASSOCIATION = (0x60, 0x61, 0x62, 0x63)
 
 
@@ -219,7 +221,8 @@ class _Wrapped:
         events: list[Event] = []
         while len(self._buffer) >= _WRAPPER_HEAD:
             end = _WRAPPER_HEAD + int.from_bytes(self._buffer[6:8], "big")
-            if not self._buffer.startswith(_WRAPPER):
+            first = self._buffer[_WRAPPER_HEAD : _WRAPPER_HEAD + 1]
+            if not self._buffer.startswith(_WRAPPER) or (first and first[0] not in _TAGS) or end == _WRAPPER_HEAD:
                 self._wrong = True
                 self._buffer = b""
                 break

@@ -365,6 +365,14 @@ def test_what_a_meter_sends_does_not_move_the_cursor(printed: Printed) -> None:
     assert out.count(r"\x1b[2J") == 2
 
 
+@pytest.mark.parametrize("noise", ["0001", "0001000000010000", "00010000000100027eff", "68", "6809096853ff00", "30 0d"])
+def test_noise_that_looks_like_another_carrier_does_not_hide_frames(printed: Printed, noise: str) -> None:
+    frame = (AMSHAN / "hdlc_frame_with_escape_character_in_info.bin").read_bytes()
+    out, err = printed.of(bytes.fromhex(noise) + frame * 2)
+    assert out.count("1661 W") == 2
+    assert "2 APDUs delivered" in err
+
+
 def test_an_empty_file_has_nothing() -> None:
     done = dump("-")
     assert (done.returncode, done.stdout) == (1, b"")
