@@ -40,6 +40,8 @@ class MeterConfig(NamedTuple):
     username: str | None = None
     password: str | None = None
     faults: tuple[Fault, ...] = ()
+    answers: bool = False  # on a serial line or a pty: answer requests, do not push
+    object_list: bool = True  # answer what a newer meter answers, not GetList alone
 
     def __repr__(self) -> str:  # a password never reaches a log
         return f"MeterConfig({self.spec.name!r}, {self.port})"
@@ -162,6 +164,8 @@ def _meter(section: Section, of_style: "Counter[str]") -> list[MeterConfig]:
         section.text("username", "", "") or None,
         section.text("password", "", "") or None,
         _faults(section, chosen, count),
+        _answers(section, port),
+        section.flag("object_list", default=True),
     )
     section.finish()
     if chosen is None:
@@ -245,6 +249,12 @@ def _port(section: Section, count: int) -> Port:
     elif port.port and port.port + count - 1 > MOST_PORT:
         raise section.fault("port", f"{count} ports from {port.port} on end beyond {MOST_PORT}", "begin lower")
     return port
+
+
+def _answers(section: Section, port: Port) -> bool:
+    if section.has("answers") and not isinstance(port, PtyPort | SerialPort):
+        raise section.fault("answers", "belongs to a serial line", "leave it out: tcp: answers, tcp-push: pushes")
+    return section.flag("answers", default=False)
 
 
 def _register(section: Section) -> Register:

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import os
 import socket
 import stat
 from pathlib import Path
@@ -34,15 +35,17 @@ class Control:
             if stat.S_ISSOCK(self._path.lstat().st_mode) and not _answers(self._path):
                 self._path.unlink()  # left behind by one that was killed
         listener = socket.socket(socket.AF_UNIX)
+        mask = os.umask(0o177)
         try:
             listener.bind(str(self._path))
-            self._path.chmod(0o600)
             self._server = await asyncio.start_unix_server(self._serve, sock=listener, limit=_MOST_OCTETS)
         except OSError as error:
             listener.close()
             raise PortError(
                 str(self._path), f"the control socket cannot be made: {error.strerror or error}", "name a free path"
             ) from None
+        finally:
+            os.umask(mask)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(OSError, ValueError):  # gone, or a line without an end

@@ -5,12 +5,11 @@ import logging
 import os
 import socket
 
-from smgw.sml.server import Reply, Server
-
+from smsim.answers import Answers
 from smsim.errors import PortError
 from smsim.meter import Meter
 from smsim.ports import LOOPBACK, TcpPort
-from smsim.push import Disturber, Undisturbed
+from smsim.push import Disturber
 
 IDLE_S = 3600.0  # a client that says nothing for so long has gone
 SLOW_S = 10.0  # a client that does not take an answer for so long is cut off
@@ -32,19 +31,15 @@ class Service:
         credentials: tuple[str | None, str | None] = (None, None),
         disturber: Disturber | None = None,
         *,
+        object_list: bool = True,
         idle_s: float = IDLE_S,
         slow_s: float = SLOW_S,
         most_clients: int = MOST_CLIENTS,
     ) -> None:
         self.port = port
-        self.answers = 0  # request files answered
-        self.requests = 0
-        self.octets = 0
-        self.refused = 0  # frames that were no request file
         self.clients_seen = 0
         self._meter = meter
-        self._disturber = disturber or Undisturbed()
-        self._credentials = tuple(text.encode() if text else None for text in credentials)
+        self._answers = Answers(meter, credentials, disturber, object_list=object_list)
         self._idle_s = idle_s
         self._slow_s = slow_s
         self._most_clients = most_clients
@@ -99,21 +94,11 @@ class Service:
         # Answers that a client does not take pile up here and in the kernel: both are bounded.
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _WRITE_BUFFER)
         writer.transport.set_write_buffer_limits(high=_WRITE_BUFFER)
-        username, password = self._credentials
-        server = Server(self._meter, username, password, crc=self._meter.spec.crc)
+        session = self._answers.session()
         while data := await asyncio.wait_for(reader.read(_READ), self._idle_s):
-            for event in server.receive(data):
-                if not isinstance(event, Reply):
-                    self.refused += 1
-                    continue
-                if self._disturber.silent:
-                    continue
-                wire, _ = self._disturber.on_the_line(event.octets)
-                writer.write(wire)
+            for octets in self._answers.to(session, data):
+                writer.write(octets)
                 await asyncio.wait_for(writer.drain(), self._slow_s)
-                self.answers += 1
-                self.requests += event.requests
-                self.octets += len(event.octets)
         await asyncio.wait_for(_sent(writer), self._slow_s)
 
     def cut_off(self) -> None:
@@ -129,13 +114,7 @@ class Service:
 
     def counts(self) -> dict[str, int]:
         """What was answered."""
-        return {
-            "answers": self.answers,
-            "requests": self.requests,
-            "octets": self.octets,
-            "refused": self.refused,
-            "clients_seen": self.clients_seen,
-        }
+        return {**self._answers.counts(), "clients_seen": self.clients_seen}
 
 
 async def _sent(writer: asyncio.StreamWriter) -> None:

@@ -14,8 +14,9 @@ from smsim.days import utc_offset_s
 from smsim.dlms.line import DlmsLine
 from smsim.faults import Fault, Faults, Kind
 from smsim.limits import allow_files
+from smsim.line_service import LineService
 from smsim.meter import Meter
-from smsim.ports import SerialPort, TcpPort, TcpPushPort
+from smsim.ports import PtyPort, SerialPort, TcpPort, TcpPushPort
 from smsim.push import Pacer, Pusher
 from smsim.service import Service
 
@@ -30,12 +31,15 @@ class RunningMeter:
         self.meter = meter
         self.faults = faults
         self.port = str(config.port)  # what people are told; a free TCP port gets its number when it is open
-        self.driver: Pusher | Service
+        self.driver: Pusher | Service | LineService
         port = config.port
         if isinstance(port, TcpPort | TcpPushPort) and not port.host:
             port = port._replace(host=listen)
+        credentials, object_list = (config.username, config.password), config.object_list
         if isinstance(port, TcpPort):
-            self.driver = Service(meter, port, (config.username, config.password), faults)
+            self.driver = Service(meter, port, credentials, faults, object_list=object_list)
+        elif config.answers and not isinstance(port, TcpPushPort):
+            self.driver = LineService(meter, port, config.baud, credentials, faults, object_list=object_list)
         else:
             self.driver = Pusher(meter, port, config.baud, config.push_interval_s, faults)
 
@@ -50,13 +54,17 @@ class RunningMeter:
     def open_files(self) -> int:
         """How many files its port keeps open, with one client."""
         port = self.config.port
-        return 3 if isinstance(port, SerialPort) else 2 if isinstance(port, TcpPort | TcpPushPort) else 1
+        if isinstance(port, PtyPort) and not self.config.answers:
+            return 1
+        return 3 if isinstance(port, SerialPort) else 2
 
     @property
     def how(self) -> str:
         """How the meter is read, for people."""
         if isinstance(self.driver, Service):
             return "SML request and response"
+        if isinstance(self.driver, LineService):
+            return f"SML request and response at {self.config.baud} Bd"
         return f"SML push every {self.config.push_interval_s:g} s at {self.config.baud} Bd"
 
 
@@ -93,7 +101,7 @@ class Simulator:
             raise
         loop = asyncio.get_running_loop()
         pushers = [meter.driver for meter in self.meters if isinstance(meter.driver, Pusher)]
-        runs = [meter.driver.run() for meter in self.meters if isinstance(meter.driver, Service)]
+        runs = [meter.driver.run() for meter in self.meters if not isinstance(meter.driver, Pusher)]
         runs += [line.run() for line in self.lines]
         if pushers:
             runs.append(Pacer(pushers).run())

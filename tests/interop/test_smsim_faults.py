@@ -152,15 +152,13 @@ def test_a_meter_that_waits_for_its_pin_is_told_and_read(tmp_path: Path) -> None
         assert {capture.readings[-1].scaler for capture in made.inbox.captures} == {0, 3}
 
 
-POLLED = PUSHING.replace("{port}", "tcp:0").replace("{style}", "iskra-mt631")
-
-
 @contextmanager
-def polled() -> Iterator[tuple[Running, Inbox]]:
+def polled(port: str, more: str = "") -> Iterator[tuple[Running, Inbox]]:
     """A meter that answers requests, and the gateway's reader of such meters."""
     inbox = Inbox()
-    with simulated(POLLED) as meter:
-        url = f"socket://{meter.meter.port.removeprefix('tcp:')}"
+    with simulated(PUSHING.format(style="iskra-mt631", port=port) + more) as meter:
+        opened = meter.meter.port
+        url = f"socket://{opened.removeprefix('tcp:')}" if port == "tcp:0" else opened.removeprefix("pty:")
         settings = {"interval": 0.1, "timeout": 0.5, "retries": 3}
         profile = MeterProfile(name="house", protocol=Protocol.SML_POLL, port=url, **settings)  # type: ignore[arg-type]
         with running(PollReader(profile, Clock(), inbox)):
@@ -170,7 +168,7 @@ def polled() -> Iterator[tuple[Running, Inbox]]:
 
 @pytest.mark.parametrize("order", ["m loss one_in=2000", "m noise one_in=2000", "m silence for=1", "m reboot for=1"])
 def test_a_polled_meter_is_read_on_and_no_value_is_wrong(order: str) -> None:
-    with polled() as (meter, inbox):
+    with polled("tcp:0") as (meter, inbox):
         before = len(inbox.captures)
         meter.order(order)
         until(lambda: len(inbox.captures) >= before + 10, PATIENCE_S)
@@ -180,6 +178,16 @@ def test_a_polled_meter_is_read_on_and_no_value_is_wrong(order: str) -> None:
 
 
 def test_an_exchanged_meter_that_is_polled_is_read_on() -> None:
-    with polled() as (meter, inbox):
+    with polled("tcp:0") as (meter, inbox):
         meter.order("m exchange device=1ISK0000000007")
         until(lambda: inbox.captures[-1].device == DeviceId.parse("1ISK0000000007"), PATIENCE_S)
+
+
+@pytest.mark.parametrize("object_list", ["true", "false"])
+def test_a_meter_that_is_polled_over_a_serial_line_is_read_on_through_damage(tmp_path: Path, object_list: str) -> None:
+    with polled(f"pty:{tmp_path}/meter", f"answers = true\nobject_list = {object_list}\n") as (meter, inbox):
+        before = len(inbox.captures)
+        meter.order("m noise one_in=2000")
+        until(lambda: len(inbox.captures) >= before + 10, PATIENCE_S)
+        totals = [int(capture.readings[0].value.value) for capture in inbox.captures]  # type: ignore[call-overload]
+        assert totals == sorted(totals)

@@ -148,8 +148,7 @@ def test_a_running_simulator_takes_orders_on_its_control_socket(tmp_path: Path) 
     socket_path = tmp_path / "control"
     with running("run", str(tmp_path / "meters.toml"), "--control", str(socket_path)) as process:
         line_of(process), line_of(process)
-        while not socket_path.exists():
-            time.sleep(0.01)
+        wait_until(lambda: say(socket_path, "meters")[0] == 0)
         assert socket_path.stat().st_mode & 0o777 == 0o600
         assert say(socket_path, "pushing", "noise", "one_in=50") == (0, "noise is on: pushing\n", "")
         assert say(socket_path, "*", "silence", "for=3600") == (0, "silence is on: 2 meters\n", "")

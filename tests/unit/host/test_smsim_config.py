@@ -38,7 +38,7 @@ def test_the_shortest_file_gives_the_same_as_no_file() -> None:
 def test_the_example_is_a_right_configuration_and_says_what_its_comments_say() -> None:
     text = resources.files("smsim").joinpath("example.toml").read_text(encoding="utf-8")
     config = parse(text)
-    household, roof, cellar, *flats = config.meters
+    household, roof, cellar, rail, *flats = config.meters
     assert config.time == default_config().time
     assert household.port == TcpPort(33333)
     assert household.spec.registers == USUAL_REGISTERS
@@ -57,6 +57,8 @@ def test_the_example_is_a_right_configuration_and_says_what_its_comments_say() -
         Fault(Kind.NOISE, 60, 30, 500),
         Fault(Kind.CLOCK_JUMP, 120, by_s=-3600),
     )
+    assert (rail.answers, rail.object_list, rail.baud) == (True, False, 38400)
+    assert not roof.answers
     assert len(flats) == 12
     assert [flats[0].spec.name, flats[11].spec.name] == ["flat 1", "flat 12"]
 
@@ -99,6 +101,7 @@ STYLED = '[[meter]]\nname = "m"\nstyle = "{style}"\nport = "tcp:0"\n'
         ),
         ('[[meter]]\nname = "m"\ndevice = "01"\ncount = 2\nport = "pty:/tmp/m"\n', r"c:5: .*2 meters; write {n} in it"),
         ('[[meter]]\nname = "m"\ndevice = "01"\ncount = 2\nport = "tcp:65535"\n', r"c:5: .*end beyond 65535"),
+        (STYLED.format(style="dzg-dvs74") + "answers = true\n", r"c:5: .*answers: belongs to a serial line; leave"),
         ('[[meter]]\nname = "m"\ncount = 0\n', r"c:3: .*write a whole number from 1 to 10000"),
     ],
 )  # fmt: skip
