@@ -35,17 +35,14 @@ class Control:
             if stat.S_ISSOCK(self._path.lstat().st_mode) and not _answers(self._path):
                 self._path.unlink()  # left behind by one that was killed
         listener = socket.socket(socket.AF_UNIX)
-        mask = os.umask(0o177)
         try:
-            listener.bind(str(self._path))
+            _bind(listener, self._path)
             self._server = await asyncio.start_unix_server(self._serve, sock=listener, limit=_MOST_OCTETS)
         except OSError as error:
             listener.close()
             raise PortError(
                 str(self._path), f"the control socket cannot be made: {error.strerror or error}", "name a free path"
             ) from None
-        finally:
-            os.umask(mask)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(OSError, ValueError):  # gone, or a line without an end
@@ -63,6 +60,15 @@ class Control:
         if self._server is not None:
             self._server.close()
             self._path.unlink(missing_ok=True)
+
+
+def _bind(listener: socket.socket, path: Path) -> None:
+    """Make the socket's file, which nobody else may use from its first moment."""
+    mask = os.umask(0o177)
+    try:
+        listener.bind(str(path))
+    finally:
+        os.umask(mask)
 
 
 def _answers(path: Path) -> bool:
