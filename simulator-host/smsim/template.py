@@ -146,7 +146,7 @@ class Template:
         style = self._style
         time = self._seconds() if style.sensor_time else [_ABSENT]
         count = len(style.entries)
-        head = bytes((0x70 | count,)) if count < 16 else bytes((0xF0 | count >> 4, count & 15))
+        head = tlv.encode(tlv.sequence(*[None] * count))[:-count]
         parts: list[Part] = [b"\x77", _octets(style.client_id), _octets(self._server_id)]
         parts += [_octets(style.list_name), *time, head]
         place = _VALUES
@@ -195,7 +195,7 @@ def _held(entry: Entry, style: Style, device: DeviceId) -> bytes | Number:
         case Holds.SERVER_ID:
             return bytes(device)
         case Holds.ID_TEXT:
-            return f"{device[1]:X}".encode() + device[2:5] + f"{device[5]:02X}".encode() + _serial(device)
+            return _id_text(device)
         case Holds.SERIAL:
             return device.rjust(10, b"0")
         case Holds.PUBLIC_KEY:  # 48 octets that are nobody's key
@@ -208,8 +208,11 @@ def _held(entry: Entry, style: Style, device: DeviceId) -> bytes | Number:
     return entry.number
 
 
-def _serial(device: DeviceId) -> bytes:
-    return f"{int.from_bytes(device[6:], 'big'):08d}".encode()
+def _id_text(device: DeviceId) -> bytes:
+    """`1EMH0011261482`; an id that is not built like one of DIN 43863-5 stands in hex."""
+    if device.maker is None:
+        return device.hex().encode()
+    return f"{device[1]:X}{device.maker}{device[5]:02X}{int.from_bytes(device[6:], 'big'):08d}".encode()
 
 
 def _number(entry: Entry, values: Iterator[int], contents: Contents) -> int:

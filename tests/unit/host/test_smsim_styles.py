@@ -7,7 +7,7 @@ import pytest
 from captures import SmlCapture, sml_capture
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from smgw.cosem import DeviceId
+from smgw.cosem import DeviceId, Obis
 from smgw.sml import tlv
 from smgw.sml.crc import Crc
 from smgw.sml.habits import corrected_power, pin_locked
@@ -18,6 +18,7 @@ from smsim import style
 from smsim.errors import ConfigError
 from smsim.meter import Meter, MeterSpec
 from smsim.number import NUMBERS, Number
+from smsim.registers import Drive, Register
 from smsim.style import Counting, Holds, Style, ValTime
 from smsim.template import Contents, Template, status_word
 from smsim.timelapse import TimeLapse
@@ -241,6 +242,25 @@ def test_the_gateway_sees_that_a_locked_meter_waits_for_its_pin(name: str) -> No
     assert pin_locked(list_of(meter.telegram()).entries)
     meter.lock(locked=False)
     assert not pin_locked(list_of(meter.telegram()).entries)
+
+
+@pytest.mark.parametrize("name", style.names())
+@pytest.mark.parametrize("octets", ["01", "0901454d480000ac", "ff" * 64])
+def test_a_meter_of_any_style_may_have_any_id(name: str, octets: str) -> None:
+    device = DeviceId.parse(octets)
+    meter = meter_of(name, device=device)
+    assert list_of(meter.telegram()).server_id == device
+    assert list(list_of(meter.telegram()).entries) == meter.entries()
+
+
+@pytest.mark.parametrize("count", [13, 14, 253, 254, 300])
+def test_a_list_may_be_long(count: int) -> None:
+    registers = [
+        Register(Obis(bytes((1, 0, place // 256, place % 256, 0, 255))), Drive.FIXED, 255) for place in range(count)
+    ]
+    template = Template(style.generic(registers), DeviceId.parse("1UTB0000000001"), Crc.X25)
+    contents = Contents(1, 2, 3, 4, list(range(count)))
+    assert list(list_of(template.encode(contents)).entries) == template.entries(contents)
 
 
 def test_a_locked_meter_goes_on_counting() -> None:
