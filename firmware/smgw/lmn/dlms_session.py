@@ -60,6 +60,8 @@ class DlmsSession:
         self._answer: _Answer | None = None
         self._down = ""
         self._linked = False  # a link may be there, on this port
+        self._clean = False  # the meter has said that there is none
+        self._answered_end = False
         self.answered: Stamp | None = None  # when the answer to what was asked last began
 
     @property
@@ -166,23 +168,22 @@ class DlmsSession:
 
     def _connect(self, port: Port, client: int) -> None:
         self._link = self._new_link(client)
-        self._linked = True
-        self._disconnect(port)  # a session of before may still be open there, and the meter take no other (R6)
-        self._link = self._new_link(client)
-        self._linked = True
-        self._down = ""
+        if not self._clean:
+            self._disconnect(port)  # a session of before may still be open there, and the meter take no other (R6)
+            self._link = self._new_link(client)
+        self._linked, self._clean, self._down = True, False, ""
         self._carry(port, self._link.connect(time.monotonic()))
         while not self._link.connected:
             self._turn(port)
 
     def _disconnect(self, port: Port) -> None:
         """Whatever comes of it."""
-        self._down = ""
+        self._down, self._answered_end = "", False
         self._carry(port, self._link.disconnect(time.monotonic()), ending=True)
         ends = time.monotonic() + min(self._profile.timeout, _PATIENCE_AT_END)
         while self._link.busy and time.monotonic() < ends and not self._stop.is_set():
             self._turn(port, ending=True)
-        self._linked = False
+        self._clean, self._linked = self._answered_end, False
 
     def _turn(self, port: Port, *, ending: bool = False) -> None:
         """Wait for octets or for the link's deadline, once. Raises PollError if the link is down, or to stop."""
@@ -197,6 +198,7 @@ class DlmsSession:
             self.answered = self.answered or self._clock.stamp()
             port.gather(GATHER_S / 50)
             events = self._link.receive(port.read(), time.monotonic())
+            self._answered_end = ending and any(isinstance(event, Disconnected) for event in events)
         else:
             if self._stop.is_set():
                 raise PollError("stopping")
