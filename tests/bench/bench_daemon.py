@@ -102,10 +102,20 @@ class Meter(threading.Thread):
         poll.register(self.master, select.POLLHUP)
         return not poll.poll(0)
 
-    def end(self) -> None:
-        self.going = False
-        self.join(3)
-        os.close(self.master)
+
+@contextlib.contextmanager
+def heads(number: int) -> Iterator[list[Meter]]:
+    """So many meters, not yet started."""
+    meters = [Meter(place, number) for place in range(number)]
+    try:
+        yield meters
+    finally:
+        for meter in meters:
+            meter.going = False
+        for meter in meters:
+            if meter.is_alive():
+                meter.join(3)
+            os.close(meter.master)
 
 
 def start(*command: str) -> "subprocess.Popen[str]":
@@ -209,9 +219,7 @@ def testbed(forward: str, number: int) -> Iterator[tuple[Path, list[Meter], list
         )
         assert emp.stdout is not None
         url = next(word for word in emp.stdout.readline().split() if word.startswith("http"))
-        meters = [Meter(place, number) for place in range(number)]
-        for meter in meters:
-            stack.callback(meter.end)
+        meters = stack.enter_context(heads(number))
         yield directory, meters, configure(directory, meters, url, forward)
 
 
@@ -295,9 +303,7 @@ def peer(number: int) -> list[Result]:
     if not python.exists():
         raise SystemExit("the peers are missing: make setup")
     with contextlib.ExitStack() as stack:
-        meters = [Meter(place, number) for place in range(number)]
-        for meter in meters:
-            stack.callback(meter.end)
+        meters = stack.enter_context(heads(number))
         script = Path(__file__).parent / "peers" / "smllib_loop.py"
         loop = stack.enter_context(running(str(python), str(script), *(meter.path for meter in meters)))
         time.sleep(1)
