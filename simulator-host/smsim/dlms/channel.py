@@ -107,6 +107,8 @@ class TtyChannel:
             return b""
         except OSError as error:
             raise Gone from error
+        if not data:
+            raise Gone
         data = self._garbled(data)
         if self._pty is not None and self._baud:
             await asyncio.sleep(len(data) * _BITS / self._baud)

@@ -10,6 +10,7 @@ from typing import Any
 from smgw.cosem.units import symbol
 from smgw.hdlc import Transmit
 from smgw.iec62056 import Responder
+from smgw.iec62056.identification import INITIAL_BAUD_RATE
 
 from smsim.dlms.association import Associations
 from smsim.dlms.bus import Bus, Out
@@ -18,10 +19,11 @@ from smsim.dlms.config import LineConfig
 from smsim.dlms.device import Device
 from smsim.dlms.station import Station
 from smsim.errors import PortError
-from smsim.ports import LOOPBACK, TcpPort
+from smsim.ports import LOOPBACK, PtyPort, SerialPort, TcpPort
 from smsim.timelapse import TimeLapse
 
 MOST_CLIENTS = 32
+_REOPEN_S = 1.0
 
 log = logging.getLogger(__name__)
 
@@ -73,10 +75,7 @@ class DlmsLine:
         if isinstance(port, TcpPort):
             self.port = await self._listen_at(port)
         else:
-            baud = self.config.baud
-            self._channel = TtyChannel(port, baud, heeds_speed=self.config.sign_on is not None)
-            if self.config.sign_on is not None:
-                self._channel.change_baud(300)
+            self._channel = self._open(port)
         return [
             f"meter {meter.spec.name} ({meter.spec.device}, {self.how}, address {meter.framing.address}) on {self.port}"
             for meter in self.config.meters
@@ -84,10 +83,28 @@ class DlmsLine:
 
     async def run(self) -> None:
         """Serve until cancelled."""
-        if self._channel is not None:
+        port = self.config.port
+        while self._channel is not None and not isinstance(port, TcpPort):
             await self._converse(self._channel)
-        else:
-            await asyncio.Event().wait()
+            log.warning("%s is gone; it is opened again when it is back", port)
+            self._channel.close()
+            self._channel = await self._reopened(port)
+        await asyncio.Event().wait()
+
+    def _open(self, port: PtyPort | SerialPort) -> TtyChannel:
+        signs_on = self.config.sign_on is not None
+        channel = TtyChannel(port, self.config.baud, heeds_speed=signs_on)
+        if signs_on:
+            channel.change_baud(INITIAL_BAUD_RATE)
+        return channel
+
+    async def _reopened(self, port: PtyPort | SerialPort) -> TtyChannel:
+        while True:
+            await asyncio.sleep(_REOPEN_S)
+            try:
+                return self._open(port)
+            except PortError as error:
+                log.debug("%s", error)
 
     async def _listen_at(self, port: TcpPort) -> str:
         host = (port.host or self._listen or LOOPBACK).strip("[]")
