@@ -1,15 +1,21 @@
-"""A running `emp serve` for tests: on loopback, on a free port, stopped afterwards."""
+"""A head-end for tests: on loopback, on free ports, stopped afterwards; as `emp serve`, or inside this process."""
 
+import asyncio
 import http.client
 import os
+import queue
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+from emp.listener import Address
+from emp.server import HeadEnd, Settings
+from emp.sqlite_storage import SqliteStorage
 from smgw.cosem.data import Data, DataType
 from smgw.cosem.device_id import DeviceId
 from smgw.cosem.obis import Obis
@@ -39,7 +45,7 @@ class Answer(NamedTuple):
 
 
 class Emp(NamedTuple):
-    process: "subprocess.Popen[str]"
+    process: "subprocess.Popen[str] | None"
     port: int  # of the gateways
     people: int
 
@@ -109,3 +115,36 @@ def running(database: Path, *options: str) -> Iterator[Emp]:
         if emp.process.poll() is None:
             said = stop(emp)
             assert "Traceback" not in said, said
+
+
+@contextmanager
+def inside(database: Path, settings: Settings | None = None) -> Iterator[Emp]:
+    """The same in a thread of this process, for tests that need no process of its own: it is there at once."""
+    storage = SqliteStorage(database)
+    told: queue.Queue[object] = queue.Queue()
+
+    async def serve() -> None:
+        head_end, end = HeadEnd(storage, settings), asyncio.Event()
+        try:
+            addresses = await head_end.start(Address("127.0.0.1", 0), Address("127.0.0.1", 0))
+            told.put((*addresses, asyncio.get_running_loop(), end))
+            await end.wait()
+        except Exception as error:
+            told.put(error)
+        finally:
+            await head_end.stop()
+
+    thread = threading.Thread(target=asyncio.run, args=(serve(),))
+    thread.start()
+    try:
+        found = told.get(timeout=30)
+        if isinstance(found, Exception):
+            raise found
+        gateways, people, loop, end = found
+        try:
+            yield Emp(None, gateways.port, people.port)
+        finally:
+            loop.call_soon_threadsafe(end.set)
+    finally:
+        thread.join(30)
+        storage.close()

@@ -6,7 +6,7 @@ from architecture_document import examples
 
 def test_the_printed_exchange_is_the_real_one(tmp_path):
     put, get, answer = examples()
-    with emp_process.running(tmp_path / "emp.db") as emp:
+    with emp_process.inside(tmp_path / "emp.db") as emp:
         stored = emp.ask("PUT", put.first_line.split()[1], put.body, **without_host(put.headers))
         assert stored.status == 201
         assert stored.headers["x-CID"] == put.headers["x-CID"]

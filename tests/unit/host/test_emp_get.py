@@ -5,6 +5,7 @@ import json
 
 import emp_process
 import pytest
+from emp.server import Settings
 from emp_process import DEVICE, ENERGY, GATEWAY, POWER, START_US, STORE, content, row
 from smgw.cosem.data import Data, DataType, octet_string
 from smgw.cosem.device_id import DeviceId
@@ -20,7 +21,7 @@ ROWS = tuple(row(n, 100 + n, n) for n in range(1, 11))
 
 @pytest.fixture(scope="module")
 def emp(tmp_path_factory):
-    with emp_process.running(tmp_path_factory.mktemp("emp") / "emp.db") as running:
+    with emp_process.inside(tmp_path_factory.mktemp("emp") / "emp.db") as running:
         assert running.put(content(*ROWS, registers=(ENERGY, POWER))).status == 201
         yield running
 
@@ -121,13 +122,13 @@ def test_a_browser_gets_plain_xml_and_a_gateway_the_annexes_type(emp):
 
 
 def test_a_point_of_contact_stands_before_the_tree(tmp_path):
-    with emp_process.running(tmp_path / "emp.db", "--poc", "/hes") as emp:
+    with emp_process.inside(tmp_path / "emp.db", Settings(poc="/hes")) as emp:
         assert emp.ask("GET", "/hes/cosem").status == 200
         assert emp.ask("GET", "/cosem").status == 404
 
 
 def test_a_changed_scaler_travels_in_a_column_of_its_own(tmp_path):
-    with emp_process.running(tmp_path / "emp.db") as emp:
+    with emp_process.inside(tmp_path / "emp.db") as emp:
         emp.put(content(row(1, 1000)))
         emp.put(content(row(2, 100), registers=(ENERGY._replace(scaler=0),)))
         profile = get(emp, PROFILE)
@@ -141,7 +142,7 @@ def test_a_changed_scaler_travels_in_a_column_of_its_own(tmp_path):
 
 def test_the_latest_value_is_the_latest_capture_not_the_latest_arrival(tmp_path):
     path = LDEV + "/objects/3-0100010800ff/attributes/2"
-    with emp_process.running(tmp_path / "emp.db") as emp:
+    with emp_process.inside(tmp_path / "emp.db") as emp:
         emp.put(content(row(100, 100)))
         emp.put(content(row(50, 50)))
         assert get(emp, path).value.value == 100
@@ -165,7 +166,7 @@ def test_values_of_every_kind_come_back(tmp_path):
         Data(DataType.DONT_CARE, None),
     )
     registers = tuple(Register(Obis(bytes((1, 0, n, 0, 0, 255))), 0, 255) for n in range(len(values)))
-    with emp_process.running(tmp_path / "emp.db") as emp:
+    with emp_process.inside(tmp_path / "emp.db") as emp:
         assert emp.put(content(row(1)._replace(values=values), registers=registers)).status == 201
         assert get(emp, PROFILE).attributes.members[1].value.value[0].value[5:] == values
         assert emp.put(content(row(1)._replace(values=values), registers=registers)).status == 200

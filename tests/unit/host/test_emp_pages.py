@@ -10,6 +10,7 @@ import time
 import emp_process
 import emp_year
 import pytest
+from emp.server import Settings
 from emp.times import Zone, ago, iso
 from emp_process import DEVICE, ENERGY, GATEWAY, POWER, content, row
 from smgw.cosem.obis import Obis
@@ -44,7 +45,7 @@ class Checker(html.parser.HTMLParser):
 
 @pytest.fixture(scope="module")
 def emp(tmp_path_factory):
-    with emp_process.running(tmp_path_factory.mktemp("emp") / "emp.db") as running:
+    with emp_process.inside(tmp_path_factory.mktemp("emp") / "emp.db") as running:
         assert "No gateway has delivered yet" in running.ask("GET", "/").text
         rows = [row(n, 1_000_000 + n, -n, time_valid=n != 150) for n in range(1, 251)]
         running.put(content(*rows, registers=(ENERGY, POWER)))
@@ -87,7 +88,7 @@ def test_every_link_of_the_pages_leads_somewhere(emp):
 def year(tmp_path_factory):
     database = tmp_path_factory.mktemp("year") / "emp.db"
     emp_year.fill(database)
-    with emp_process.running(database) as running:
+    with emp_process.inside(database) as running:
         yield running
 
 
@@ -176,7 +177,7 @@ def test_what_is_not_there_says_so(year, path, status):
 def test_another_zone_has_other_days(tmp_path):
     database = tmp_path / "emp.db"
     emp_year.fill(database)
-    with emp_process.running(database, "--zone", "UTC") as emp:
+    with emp_process.inside(database, Settings(zone=Zone("UTC"))) as emp:
         text = emp.ask("GET", f"/devices/{DEVICE.uri}?month=2025-03").text
         assert cells(text, "Sun 2025-03-30")[1:3] == ["91", "96"]
         assert "2025-03-31 10:00:00 UTC" in text
@@ -191,7 +192,7 @@ def test_what_a_meter_says_is_never_markup(tmp_path):
 
     evil = Data(DataType.VISIBLE_STRING, "<script>alert(1)</script>")
     register = Register(Obis.parse("0-0:96.1.0*255"), 0, 255, 1)
-    with emp_process.running(tmp_path / "emp.db") as emp:
+    with emp_process.inside(tmp_path / "emp.db") as emp:
         emp.put(content(row(1)._replace(values=(evil,)), registers=(register,)))
         for page in ("/", f"/devices/{DEVICE.uri}"):
             text = emp.ask("GET", page).text
@@ -235,7 +236,7 @@ def command(*arguments):
 
 
 def test_status_reads_beside_a_running_server(tmp_path):
-    with emp_process.running(tmp_path / "emp.db") as emp:
+    with emp_process.inside(tmp_path / "emp.db") as emp:
         emp.put(content(row(1, 1)))
         told = command("status", "--db", str(tmp_path / "emp.db"))
     assert told.returncode == 0
@@ -249,7 +250,7 @@ def test_help_teaches():
 
 def test_a_second_server_a_wrong_file_and_a_taken_port_are_told_without_traceback(tmp_path):
     (tmp_path / "text.db").write_text("this is no database, it is a letter to a friend" * 50)
-    with emp_process.running(tmp_path / "emp.db") as emp:
+    with emp_process.inside(tmp_path / "emp.db") as emp:
         port = f"127.0.0.1:{emp.port}"
         cases = {
             "another emp serve uses it": ("serve", "--listen", "127.0.0.1:0", "--db", f"{tmp_path}/emp.db"),

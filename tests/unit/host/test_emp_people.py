@@ -14,7 +14,7 @@ from emp.counters import Counters
 from emp.guard import Guard, is_loopback
 from emp.listener import Address, ListenError
 from emp.password import PasswordError
-from emp.server import HeadEnd
+from emp.server import HeadEnd, Settings
 from emp.sqlite_storage import SqliteStorage
 from emp_process import DEVICE, ENERGY, GATEWAY, POWER, content, row
 from prometheus_client.parser import text_string_to_metric_families
@@ -37,7 +37,7 @@ def key_file(tmp_path_factory):
 @pytest.fixture(scope="module")
 def locked(tmp_path_factory, key_file):
     database = tmp_path_factory.mktemp("emp") / "emp.db"
-    with emp_process.running(database, "--password", str(key_file)) as running:
+    with emp_process.inside(database, Settings(password=password.read(key_file))) as running:
         assert running.put(content(row(1, 10, -3), registers=(ENERGY, POWER))).status == 201
         yield running
 

@@ -8,6 +8,8 @@ import zlib
 
 import emp_process
 import pytest
+from emp.cosem_api import Bounds
+from emp.server import Settings
 from emp_process import DEVICE, ENERGY, GATEWAY, POWER, STORE, XML, content, row
 from smgw.cosem.data import NULL
 from smgw.cosem.device_id import DeviceId
@@ -19,13 +21,15 @@ BODY = document.encode(content(row(1, 10)))
 
 @pytest.fixture(scope="module")
 def emp(tmp_path_factory):
-    with emp_process.running(tmp_path_factory.mktemp("emp") / "emp.db", "--max-body", "64") as running:
+    with emp_process.inside(
+        tmp_path_factory.mktemp("emp") / "emp.db", Settings(bounds=Bounds(body_octets=65_536))
+    ) as running:
         yield running
 
 
 @pytest.fixture
 def fresh(tmp_path):
-    with emp_process.running(tmp_path / "emp.db") as running:
+    with emp_process.inside(tmp_path / "emp.db") as running:
         yield running
 
 
@@ -104,9 +108,9 @@ def test_several_gateways_may_send_the_same_device(fresh):
 
 
 def test_what_was_answered_is_there_after_a_restart(tmp_path):
-    with emp_process.running(tmp_path / "emp.db") as emp:
+    with emp_process.inside(tmp_path / "emp.db") as emp:
         assert emp.put(content(row(1, 10))).status == 201
-    with emp_process.running(tmp_path / "emp.db") as emp:
+    with emp_process.inside(tmp_path / "emp.db") as emp:
         assert emp.put(content(row(1, 10), row(2, 11))).status == 200
         assert keys(emp)[0]["record_numbers"] == [1, 2]
 

@@ -28,7 +28,7 @@ IMPORT = "{long:3,octet-string:0100010800ff,integer:2,long:0}"
 
 @pytest.fixture(scope="module")
 def emp(tmp_path_factory):
-    with emp_process.running(tmp_path_factory.mktemp("emp") / "emp.db") as running:
+    with emp_process.inside(tmp_path_factory.mktemp("emp") / "emp.db") as running:
         rows = [row(n, 100 + n, -n) for n in range(1, 11)]
         assert running.put(content(*rows, registers=(ENERGY, POWER))).status == 201
         yield running
@@ -36,7 +36,7 @@ def emp(tmp_path_factory):
 
 @pytest.fixture
 def fresh(tmp_path):
-    with emp_process.running(tmp_path / "emp.db") as running:
+    with emp_process.inside(tmp_path / "emp.db") as running:
         assert running.put(content(*[row(n, 100 + n) for n in range(1, 4)])).status == 201
         yield running
 
