@@ -42,7 +42,7 @@ from smgw.sml.tlv import Kind, Value, sequence, signed, unsigned
 
 # A member of an enum looked up at each field would cost as much as reading the field.
 _KIND_OCTETS, _KIND_SIGNED, _KIND_UNSIGNED, _KIND_LIST = Kind.OCTETS, Kind.SIGNED, Kind.UNSIGNED, Kind.LIST
-_ABSENT, _SHORT_LIST, _LONG = 0x01, 0x70, 0x80  # type-length fields; a short string is below 0x10
+_ABSENT, _SHORT_LIST = 0x01, 0x70  # type-length fields; below 0x10 stands a string of up to 14 octets
 _new = tuple.__new__  # makes a record in half the time that its constructor takes
 
 
@@ -68,7 +68,7 @@ def _present(octets: bytes, position: int) -> tuple[Value, int]:
 
 
 def _from_value(read: Callable[[Value], Any]) -> Callable[[bytes, int], tuple[Any, int]]:
-    """For what is rare."""
+    """For what is rare: read as a value first."""
 
     def read_octets(octets: bytes, position: int) -> tuple[Any, int]:
         value, end = _present(octets, position)

@@ -106,8 +106,9 @@ class Shape:
         cut = self._unpack(payload)
         if cut[::2] != self._between:
             return None
+        check_sum = crc.wire
         for begin, end, slot in self._checks:
-            if crc.wire(payload[begin:end]) != cut[slot]:
+            if check_sum(payload[begin:end]) != cut[slot]:
                 return None
         flat = self._flat.copy()
         for hole, slot in self._holes:
