@@ -9,8 +9,7 @@ management device) and lower the physical one, by which meters on one bus are to
 wants, and how its physical address is made of its serial number, is a maker's habit.
 """
 
-from dataclasses import dataclass, field
-from typing import Self
+from typing import NamedTuple, Self
 
 from smgw.errors import LocalProtocolError, RemoteProtocolError
 
@@ -21,33 +20,40 @@ _ALL = {2: 0x7F, 4: 0x3FFF}
 LENGTHS = (1, 2, 4)
 
 
-@dataclass(frozen=True, slots=True)
-class Address:
-    """One station. `lower` is None exactly when it is of one octet; `length` follows from the values unless given."""
-
+class _Fields(NamedTuple):
     upper: int
-    lower: int | None = None
-    length: int = 0
-    octets: bytes = field(init=False, repr=False, compare=False, default=b"")  #: on the wire
+    lower: int | None
+    length: int  # octets
+    octets: bytes  # on the wire
 
-    def __post_init__(self) -> None:
-        if not self.length:
-            object.__setattr__(self, "length", _shortest(self.upper, self.lower))
-        limit = 0x3FFF if self.length == 4 else 0x7F
+
+class Address(_Fields):
+    """One station. `lower` is None exactly when it is of one octet; `length` follows from the values unless given.
+
+    A named tuple, since dataclasses would cost the reading process a megabyte.
+    """
+
+    __slots__ = ()
+
+    def __new__(cls, upper: int, lower: int | None = None, length: int = 0) -> Self:
+        """LocalProtocolError if there is no such address."""
+        length = length or _shortest(upper, lower)
+        limit = 0x3FFF if length == 4 else 0x7F
         if (
-            self.length not in LENGTHS
-            or (self.lower is None) != (self.length == 1)
-            or not 0 <= self.upper <= limit
-            or not 0 <= (self.lower or 0) <= limit
+            length not in LENGTHS
+            or (lower is None) != (length == 1)
+            or not 0 <= upper <= limit
+            or not 0 <= (lower or 0) <= limit
         ):
             raise LocalProtocolError(
-                f"no HDLC address of {self.length} octets has upper {self.upper} and lower {self.lower}; right are "
+                f"no HDLC address of {length} octets has upper {upper} and lower {lower}; right are "
                 "1 octet (upper alone, to 127), 2 octets (each to 127) or 4 octets (each to 16383)"
             )
-        parts = [self.upper] if self.lower is None else [self.upper, self.lower]
-        if self.length == 4:
+        parts = [upper] if lower is None else [upper, lower]
+        if length == 4:
             parts = [half for part in parts for half in (part >> 7, part & 0x7F)]
-        object.__setattr__(self, "octets", bytes([part << 1 for part in parts[:-1]] + [parts[-1] << 1 | 1]))
+        octets = bytes([part << 1 for part in parts[:-1]] + [parts[-1] << 1 | 1])
+        return super().__new__(cls, upper, lower, length, octets)
 
     @classmethod
     def decode(cls, octets: bytes) -> Self:
