@@ -99,6 +99,13 @@ def test_what_cannot_be_selected_is_a_bad_request(emp, query):
     assert emp.ask("GET", f"{BUFFER}?{query}").status == 400
 
 
+def test_a_comparison_that_nothing_meets_is_an_empty_answer_in_every_form(emp):
+    query = f"sa.filtercolumn={IMPORT}&sa.fromtype=long64:999"
+    assert numbers(emp.ask("GET", f"{BUFFER}?{query}")) == []
+    assert json.loads(emp.ask("GET", f"{EXPORT}.json?{query}").body)["rows"] == []
+    assert len(emp.ask("GET", f"{EXPORT}.csv?{query}").text.splitlines()) == 1
+
+
 def test_a_selection_that_names_its_rows_has_no_next_part(emp):
     assert "Link" not in emp.ask("GET", f"{PROFILE}?sa.fromidx=1&sa.count=2").headers
     assert "Link" in emp.ask("GET", f"{PROFILE}?q.count=2").headers
