@@ -88,7 +88,7 @@ class Security:
         self._dlms = profile.dlms
         self._secrets = secrets
         self._received: Received | None = None  # the meter's counters
-        key = secrets.get("encryption")
+        key = secrets.get("encryption") if profile.dlms.ciphered else None
         self.counters = Counters(profile, key, keeper) if key is not None else None
 
     def authentication(self) -> Password | Mechanics | None:
