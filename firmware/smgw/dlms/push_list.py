@@ -156,7 +156,7 @@ def _scaler_unit(data: Data) -> tuple[int, int] | None:
     members = data.value
     if data.type is DataType.STRUCTURE and isinstance(members, tuple) and len(members) == 2:
         scaler, unit = members[0].value, members[1].value
-        if isinstance(scaler, int) and isinstance(unit, int):
+        if isinstance(scaler, int) and isinstance(unit, int) and -128 <= scaler <= 127 and 0 <= unit <= 255:
             return scaler, unit
     return None
 

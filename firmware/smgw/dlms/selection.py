@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import NamedTuple, Self
 
 from smgw.cosem import Data, DataType, Obis, octet_string
+from smgw.cosem.data import RANGE as RANGE_OF_TYPE
 from smgw.dlms.axdr import AxdrError, decode_all, encode
 from smgw.dlms.descriptors import Selection
 from smgw.errors import RemoteProtocolError
@@ -33,9 +34,11 @@ def _members(data: Data, kind: DataType, count: int | None, what: str) -> tuple[
     return value
 
 
-def _number(data: Data, what: str) -> int:
-    if not isinstance(data.value, int):
-        raise SelectionError(f"{what} is {data.type.name}; it is a whole number")
+def _number(data: Data, what: str, kind: DataType = DataType.DOUBLE_LONG_UNSIGNED) -> int:
+    """Of whatever type it comes in, it must fit that of the standard."""
+    low, high = RANGE_OF_TYPE[kind]
+    if not isinstance(data.value, int) or not low <= data.value <= high:
+        raise SelectionError(f"{what} is {data.type.name} {data.value!r:.24}; it is a number from {low} to {high}")
     return data.value
 
 
@@ -63,10 +66,10 @@ class CaptureObject(NamedTuple):
         if not isinstance(name.value, bytes) or len(name.value) != 6:
             raise SelectionError("a capture object without a logical name of 6 octets")
         return cls(
-            _number(class_id, "the class of a capture object"),
+            _number(class_id, "the class of a capture object", DataType.LONG_UNSIGNED),
             Obis(name.value),
-            _number(attribute, "the attribute of a capture object"),
-            _number(index, "the data index of a capture object"),
+            _number(attribute, "the attribute of a capture object", DataType.INTEGER),
+            _number(index, "the data index of a capture object", DataType.LONG_UNSIGNED),
         )
 
 

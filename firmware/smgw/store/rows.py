@@ -7,6 +7,7 @@ from typing import Any
 
 from smgw.cosem.obis import Obis
 from smgw.cosem.reading import Capture, Reading
+from smgw.errors import LocalProtocolError
 from smgw.store.records import Record
 from smgw.store.values import Column, to_column
 
@@ -161,7 +162,13 @@ class RowWriter:
 
 
 def columns_of(capture: Capture) -> list[_Columns]:
-    """The value columns of every reading; LocalProtocolError for a value that does not suit its type."""
+    """The value columns of every reading; LocalProtocolError for a value that does not suit its type.
+
+    Also for a scaler, unit, class or attribute that COSEM has not: such numbers may be too large for a column.
+    """
+    for _, _, scaler, unit, _, _, class_id, attribute in capture.readings:
+        if not (-128 <= scaler < 128 and 0 <= unit < 256 and 0 <= class_id < 65_536 and -128 <= attribute < 128):
+            raise LocalProtocolError(f"no register: scaler {scaler}, unit {unit}, class {class_id}, {attribute}")
     return [
         (
             reading.value.type,
