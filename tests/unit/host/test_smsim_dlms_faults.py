@@ -2,6 +2,8 @@
 
 import pytest
 from dlms_bus import NEW_YEAR, Reader, device, line
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from smgw.cosem import Obis
 from smgw.cosem.data import Data
 from smgw.dlms.date_time import DateTime
@@ -10,8 +12,10 @@ from smgw.dlms.errors import ServiceExceptionError
 from smgw.dlms.events import Associated, Failed
 from smgw.dlms.results import StateError
 from smgw.dlms.selection import Entries
-from smgw.dlms.wrapper import Wrapper
+from smgw.dlms.wrapper import Wrapper, encode_wrapper
 from smgw.hdlc import Address, Link, LinkParameters
+from smgw.hdlc.control import Control, Kind
+from smgw.hdlc.frame import encode_frame
 from smsim.dlms.faults import DlmsFaults, frames
 
 PROFILE = "1-0:99.1.0"
@@ -110,3 +114,37 @@ def test_frames_are_cut_by_their_lengths_and_other_octets_left_whole() -> None:
     one, two = bytes.fromhex("7ea00721039352ea7e"), bytes.fromhex("7ea00a7e7e7e7e7e7e7e7e7e")
     assert list(frames(one + two)) == [one, two]
     assert list(frames(b"\x00\x01\x00\x10")) == [b"\x00\x01\x00\x10"]
+
+
+APDUS = [
+    bytes.fromhex(text)
+    for text in (
+        "601da109060760857405080101be10040e01000000065f1f040000181dffff",
+        "c001c1000100002a0000ff0200",
+        "c001c100070100630100ff020102020406000000010600000003120001120000",
+        "c002c100000001",
+        "c003c1020001 00002a0000ff0200 0001 00002a0000ff0200",
+        "c101c100080000010000ff0200090c07e9031e07003b3a19000000",
+        "c301c1000f0000280000ff0100",
+        "6203800100",
+        "e0c00001000003c001c1",
+        "0f0000000000",
+    )
+]
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(st.tuples(st.sampled_from(APDUS), st.integers(0, 40), st.binary(max_size=3)), max_size=8), st.booleans()
+)
+def test_no_apdu_ends_a_meter(damaged: list[tuple[bytes, int, bytes]], wrapper: bool) -> None:
+    bus = line(wrapper=wrapper)
+    bus.receive(b"" if wrapper else encode_frame(Address(1, 17), Address(16), 0x93), 0.0)
+    apdus = [APDUS[0], *(apdu[:place] + piece + apdu[place + len(piece) :] for apdu, place, piece in damaged)]
+    for number, apdu in enumerate(apdus):
+        if wrapper:
+            octets = encode_wrapper(16, 1, apdu)
+        else:
+            control = Control(Kind.I, True, number & 7, number & 7).encode()
+            octets = encode_frame(Address(1, 17), Address(16), control, b"\xe6\xe6\x00" + apdu)
+        bus.receive(octets, 0.0)
