@@ -167,8 +167,7 @@ class Listener:
 
 
 async def _sign(request: web.Request, response: web.StreamResponse) -> None:
-    for name, value in _SECURITY.items():
-        response.headers.setdefault(name, value)
+    response.headers.update(_SECURITY)
     response.headers["Accept-Encoding"] = ", ".join(rules.ENCODINGS)
     cid = _safe_cid(request.headers.get(rules.CID))
     if cid is not None:

@@ -259,6 +259,7 @@ def test_gateways_find_no_pages(emp):
 def test_head_tells_what_get_would(emp):
     answer = emp.ask("HEAD", EXPORT + ".csv")
     assert (answer.status, answer.body) == (200, b"")
+    assert answer.headers["Server"] == "emp"
     assert answer.headers["Content-Length"] == str(len(emp.ask("GET", EXPORT + ".csv").body))
 
 
