@@ -16,6 +16,8 @@ PORT = 4059
 MAX_APDU = 65_535
 _HEADER = struct.Struct(">HHHH")
 _VERSION = b"\x00\x01"
+_INTER_OCTET_S = 1.0  # within an answer: behind the wrapper there may be a slow line
+_LONGEST_ANSWER = 20  # times the time-out, however its octets trickle
 
 
 def encode_wrapper(source: int, destination: int, apdu: bytes) -> bytes:
@@ -37,6 +39,7 @@ class Wrapper:
         self._buffer = b""
         self._need = _HEADER.size
         self._due: float | None = None
+        self._give_up = 0.0
 
     @classmethod
     def client(cls, client: int, server: int, *, timeout: float = 5.0) -> Self:
@@ -67,7 +70,7 @@ class Wrapper:
         if not self.connected:
             raise LocalProtocolError("the wrapper is not connected; connect first")
         if self._primary:
-            self._due = now + self._timeout
+            self._await_answer(now)
         return self.send_unnumbered(apdu, now)
 
     def send_unnumbered(self, apdu: bytes, now: float) -> list[Event]:  # noqa: ARG002  (the face of all links)
@@ -76,10 +79,10 @@ class Wrapper:
 
     def poll(self, now: float) -> list[Event]:
         """What came was not the answer: go on waiting."""
-        self._due = now + self._timeout
+        self._await_answer(now)
         return []
 
-    def receive(self, data: bytes, now: float) -> list[Event]:  # noqa: ARG002  (the face of all links)
+    def receive(self, data: bytes, now: float) -> list[Event]:
         """Take octets, in pieces of any size."""
         self._buffer += data
         events: list[Event] = []
@@ -98,6 +101,8 @@ class Wrapper:
             if destination == self._own and apdu:
                 self._take(source, apdu, events)
         self._buffer = self._buffer[place:]
+        if self._due is not None and self._buffer:
+            self._due = max(self._due, min(now + _INTER_OCTET_S, self._give_up))
         return events
 
     def deadline(self, now: float) -> float | None:
@@ -109,6 +114,10 @@ class Wrapper:
         if self._due is None or now < self._due:
             return []
         return self._down(f"no answer from logical device {self._peer} within {self._timeout:g} s")
+
+    def _await_answer(self, now: float) -> None:
+        self._due = now + self._timeout
+        self._give_up = now + _LONGEST_ANSWER * self._timeout
 
     def _take(self, source: int, apdu: bytes, events: list[Event]) -> None:
         if not self._primary and (not self.connected or source != self._peer):

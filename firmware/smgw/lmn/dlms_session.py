@@ -62,6 +62,7 @@ class DlmsSession:
         self._linked = False  # a link may be there, on this port
         self._clean = False  # the meter has said that there is none
         self._answered_end = False
+        self._asked = 0.0  # when an APDU was sent last
         self.answered: Stamp | None = None  # when the answer to what was asked last began
 
     @property
@@ -202,9 +203,12 @@ class DlmsSession:
         else:
             if self._stop.is_set():
                 raise PollError("stopping")
-            events = self._link.expire(time.monotonic())
+            events = []
+        events = [*events, *self._link.expire(time.monotonic())]  # also on a line that is never silent
         self._carry(port, events, ending=ending)
         if self.client.busy and self._answer is None and self._link.connected and not self._link.busy and not ending:
+            if time.monotonic() > self._asked + self._profile.timeout * (1 + self._profile.retries):
+                raise PollError("what came was no answer to what was asked, again and again")
             self._carry(port, self._link.poll(time.monotonic()))  # what came was not the answer
 
     def _carry(self, port: Port, events: Sequence[Any], *, ending: bool = False) -> None:
@@ -225,6 +229,7 @@ class DlmsSession:
     def _follow(self, port: Port, events: Sequence[Event]) -> None:
         for event in events:
             if isinstance(event, Send):
+                self._asked = time.monotonic()
                 self._carry(port, self._link.send(event.apdu, time.monotonic()))
             elif isinstance(event, Pushed):
                 self._pushed(event)
@@ -281,13 +286,13 @@ class DlmsSession:
                     return
             now = time.monotonic()
             due = signing.deadline(now)
+            events = []
             if port.wait(max(0.0, (due or now) - now)):
                 port.gather(GATHER_S)
                 events = signing.receive(port.read(), time.monotonic())
             elif self._stop.is_set():
                 raise PollError("stopping")
-            else:
-                events = signing.expire(time.monotonic())
+            events = [*events, *signing.expire(time.monotonic())]  # also on a line that is never silent
 
 
 def number(result: Result) -> int | None:

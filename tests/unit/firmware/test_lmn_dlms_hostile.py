@@ -1,18 +1,39 @@
 """Meters that mean ill, or are broken: what they say costs a poll at most, never a thread or the readings of others."""
 
+import contextlib
+import threading
+import time
 from pathlib import Path
 
 import pytest
-from line_meter import Clock
+from dlms_line_meter import DlmsMeter
+from line_meter import Clock, Inbox, running, until
 from smgw.cosem import Capture, Data, DataType, DeviceId, Obis, Reading, octet_string
 from smgw.dlms.axdr import encode
+from smgw.dlms.get import GetResponse
 from smgw.dlms.notify import DataNotification
 from smgw.dlms.push_list import PushListError, read_push
+from smgw.dlms.results import DataAccessResult
 from smgw.dlms.selection import CaptureObject, SelectionError
+from smgw.dlms.wrapper import encode_wrapper
+from smgw.errors import SmgwError
+from smgw.iec62056 import sign_on
+from smgw.lmn.dlms_poll import DlmsReader
+from smgw.lmn.dlms_security import Security
+from smgw.lmn.dlms_session import DlmsSession
 from smgw.metering.registrar import Registrar
+from smgw.profiles.dlms import DlmsProfile, Framing, Start
+from smgw.profiles.meter import MeterProfile, Protocol
+from smgw.profiles.secrets import Secrets
 from smgw.store.lmn import LmnStore
 
 ENERGY = Obis.parse("1-0:1.8.0")
+
+
+def profile(dlms: DlmsProfile, port: str = "socket://127.0.0.1:1") -> MeterProfile:
+    return MeterProfile(
+        protocol=Protocol.DLMS, port=port, name="ill", interval=0.1, timeout=0.2, retries=0, dlms=dlms  # type: ignore[arg-type]
+    )  # fmt: skip
 
 
 def structure(*members: Data) -> Data:
@@ -53,3 +74,52 @@ def test_a_capture_that_no_column_holds_costs_no_other_meters(tmp_path: Path) ->
         rows = store._read("SELECT count(*) FROM capture")
     assert rows == [(2,)]
     assert counts["lost_unstorable"] == 1
+
+
+class Babbling:
+    """A port on which octets come without end, and into which all goes."""
+
+    def wait(self, _: float) -> bool:
+        return True
+
+    def gather(self, _: float = 0.0) -> None:
+        time.sleep(0.001)
+
+    def read(self) -> bytes:
+        return b"\x55\xaa"
+
+    def write(self, _: bytes) -> None:
+        pass
+
+    def change_baud(self, _: int) -> None:
+        pass
+
+
+@pytest.mark.parametrize("dlms", [DlmsProfile(start=start) for start in Start] + [DlmsProfile(framing=Framing.WRAPPER)])
+def test_a_line_that_is_never_silent_ends_a_poll_all_the_same(
+    dlms: DlmsProfile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """R3."""
+    monkeypatch.setattr(sign_on, "REACTION_S", 0.05)
+    monkeypatch.setattr(sign_on, "_OCTET_BITS", 0)
+    told = profile(dlms)
+    session = DlmsSession(told, Security(told, Secrets(), None), Clock(), threading.Event())
+    ended = threading.Event()
+
+    def ask() -> None:
+        with contextlib.suppress(SmgwError):
+            session.open(Babbling())  # type: ignore[arg-type]
+        ended.set()
+
+    threading.Thread(target=ask, daemon=True).start()
+    assert ended.wait(10)
+
+
+def test_a_meter_that_says_other_things_without_end_is_not_listened_to_for_ever() -> None:
+    stray = encode_wrapper(1, 16, GetResponse(0, DataAccessResult.SUCCESS).encode())
+    inbox = Inbox()
+    with DlmsMeter(wrapper=True) as meter:
+        meter.spoil = lambda _: [stray, 0.1] * 600
+        told = profile(DlmsProfile(framing=Framing.WRAPPER), meter.url)
+        with running(DlmsReader(told, Secrets(), Clock(), inbox)):
+            until(lambda: inbox.states[-1].refused)
