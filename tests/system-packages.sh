@@ -6,7 +6,7 @@ set -u
 packages="chrony libfaketime chromium fonts-dejavu-core"
 # Wireshark's SML dissector, a second reader of what smsim sends.
 packages="$packages tshark"
-# For jSML, a reader and client in Java; Maven fetches it when the test runs.
+# For jSML and jDLMS, readers and clients in Java; Maven fetches them when the tests run.
 packages="$packages openjdk-17-jdk-headless maven"
 # What the device has: the unit tests of the firmware run against these versions too.
 packages="$packages python3-serial python3-lxml python3-urllib3 python3-ntplib python3-cryptography python3-pytest python3-hypothesis"

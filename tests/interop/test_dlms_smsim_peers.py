@@ -111,7 +111,7 @@ def test_a_peer_reads_the_list_of_objects(meters: dict[str, Any], device: Device
     found = peer(script, link="wrapper", port=meters["wrapper"], sap=16, server=1, objects=True)
     listed = {(kind, name) for kind, name in found["objects"]}
     assert {(3, ENERGY), (7, PROFILE), (8, "0.0.1.0.0.255"), (15, "0.0.40.0.0.255"), (1, NAME)} <= listed
-    assert len(listed) == len(device.objects_for(16)) + 3, "and those that come with the clients"
+    assert len(listed) == len(device.objects_for(16))
 
 
 def test_a_peer_reads_a_range_of_rows_by_time(meters: dict[str, Any], device: Device) -> None:

@@ -5,13 +5,12 @@ It comes from the Maven registry; its build lies in a folder of pytest. Skipped,
 
 import asyncio
 import json
-import shutil
 import subprocess
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import pytest
+from java_peer import java_peer
 from smgw.cosem import Obis
 from smgw.sml import tlv
 from smgw.sml.client import Client
@@ -27,32 +26,16 @@ from smsim.simulator import Simulator
 from smsim.timelapse import TimeLapse
 from telegrams import payload_of, unsealed
 
-SOURCES = Path(__file__).with_name("java")
 JUNE = 1_780_264_800
 NEW_YEAR = 1_767_222_000
-FETCH_S, RUN_S = 240, 60
+RUN_S = 60
 BARE_TIMES = ("holley-dtz541", "holley-dtz541-two-tariffs")
 
 
 @pytest.fixture(scope="module")
 def jsml(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     """The command that runs the peer."""
-    for program in ("java", "javac", "mvn"):
-        if shutil.which(program) is None:
-            pytest.skip(
-                f"jSML is not asked: {program} is missing; on Debian: sudo apt-get install maven default-jdk-headless"
-            )
-    folder = tmp_path_factory.mktemp("jsml")
-    fetch = ["mvn", "-q", "-B", "-f", str(SOURCES / "pom.xml"), "dependency:copy-dependencies"]
-    fetch.append(f"-DoutputDirectory={folder}/lib")
-    try:  # what was fetched once needs no registry
-        if subprocess.run([*fetch, "-o"], capture_output=True, timeout=FETCH_S).returncode:
-            subprocess.run(fetch, capture_output=True, timeout=FETCH_S, check=True)
-    except (subprocess.CalledProcessError, subprocess.TimeoutExpired):
-        pytest.skip("jSML is not asked: Maven could not fetch it; is there a Maven registry to be reached?")
-    compile_it = ["javac", "-Xlint:all", "-Werror", "-cp", f"{folder}/lib/*", "-d", str(folder)]
-    subprocess.run([*compile_it, str(SOURCES / "JsmlPeer.java")], check=True, timeout=RUN_S)
-    return ["java", "-cp", f"{folder}:{folder}/lib/*", "JsmlPeer"]
+    return java_peer("jsml", tmp_path_factory.mktemp("jsml"))
 
 
 def told(command: Sequence[str], lines: Sequence[bytes]) -> list[Any]:

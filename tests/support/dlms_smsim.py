@@ -11,14 +11,15 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from smgw.cosem import DeviceId, Obis
+from smgw.cosem import Obis
+from smgw.cosem.data import Data
 from smgw.dlms.axdr import decode_all
 from smgw.dlms.descriptors import Attribute
 from smgw.dlms.results import DataAccessResult
 from smgw.dlms.selection import CaptureObject, Entries, Range
-from smsim.days import utc_of_local
-from smsim.dlms.device import Device, DeviceSpec
-from smsim.timelapse import TimeLapse
+from smsim.config import parse
+from smsim.dlms.device import Device
+from smsim.dlms.line import DlmsLine
 
 START = datetime(2026, 6, 1)  # noqa: DTZ001  (legal time)
 DEVICE = "1UTB0000000071"
@@ -65,6 +66,7 @@ def lines(folder: Path) -> dict[str, tuple[str, str]]:
     found = {
         "hdlc": ('port = "tcp:0"', ""),
         "wrapper": ('port = "tcp:0"\nframing = "wrapper"', ""),
+        "addressed": ('port = "tcp:0"', _ADDRESS),
         "echo": (f'port = "pty:{folder}/echo"\nbaud = 0\nfaults = {{ echo = true }}', _ADDRESS),
     }
     for how in CONFIRMATIONS:
@@ -110,17 +112,35 @@ def running_meters(folder: Path) -> Iterator[dict[str, Any]]:
 
 
 def same_device() -> Device:
-    """The same meter in this process, at the same moment."""
-    spec = DeviceSpec("same", DeviceId.parse(DEVICE), history_days=HISTORY_DAYS)
-    return Device(spec, TimeLapse(utc_of_local(START), 900, 3_600_000), lambda: 0)
+    """The same meter in this process, at the same moment, with the objects of its clients."""
+    config = parse(_configuration(Path()))
+    (device,) = DlmsLine(config.dlms[0], config.time, lambda: 0).devices
+    return device
+
+
+def value_of(device: Device, sap: int, attribute: Attribute, selection: Entries | Range | None = None) -> Any:
+    """What a client must find there, as JSON: octets and bits in hex; a refusal as its name."""
+    found = device.read(sap, attribute, selection and selection.selection())
+    if isinstance(found, DataAccessResult):
+        return found.name
+    return _as_json(decode_all(found if isinstance(found, bytes) else b"".join(found)))
+
+
+def _as_json(data: Data) -> Any:
+    match data.value:
+        case tuple() as members:
+            return list(map(_as_json, members))
+        case bytes() as octets:
+            return octets.hex()
+        case str() as bits:
+            return f"{int(bits, 2):0{len(bits) // 4}x}"
+    return data.value
 
 
 def rows_of(device: Device, selection: Entries | Range) -> list[list[Any]]:
     """What a reader must find in the load profile; octets in hex."""
-    buffer = device.read(16, Attribute(7, Obis.parse(PROFILE), 2), selection.selection())
-    assert not isinstance(buffer, DataAccessResult)
-    data = decode_all(buffer if isinstance(buffer, bytes) else b"".join(buffer))
-    return [[one.value.hex() if isinstance(one.value, bytes) else one.value for one in row.value] for row in data.value]  # type: ignore[union-attr]
+    rows: list[list[Any]] = value_of(device, SAPS[0], Attribute(7, Obis.parse(PROFILE), 2), selection)
+    return rows
 
 
 def energy_of(device: Device) -> int:

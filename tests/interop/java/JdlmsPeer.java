@@ -1,3 +1,4 @@
+import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.HexFormat;
@@ -16,10 +17,12 @@ import org.openmuc.jdlms.datatypes.CosemDateFormat;
 import org.openmuc.jdlms.datatypes.DataObject;
 
 /**
- * jDLMS as a client. Prints one JSON value a line read: lists as arrays, octets in hex; a refusal as its name.
+ * jDLMS as a client. Prints one JSON array a line read, with a value an attribute: lists as arrays, octets in hex; a
+ * refusal as its name.
  *
- * PORT hdlc|wrapper SAP LENGTH [lls PASSWORD | gmac ENCRYPTION-KEY AUTHENTICATION-KEY COUNTER]
- * standard input: CLASS OBIS ATTRIBUTE [FIRST-ENTRY LAST-ENTRY]
+ * PORT hdlc|wrapper SAP PHYSICAL LENGTH [lls PASSWORD | gmac ENCRYPTION-KEY AUTHENTICATION-KEY COUNTER]
+ * standard input: a GET a line, one with a list where commas part its attributes:
+ * CLASS OBIS ATTRIBUTE [entries FIRST LAST | range FROM TO], the latter two as date-times in hex
  */
 public final class JdlmsPeer {
     private static final HexFormat HEX = HexFormat.of();
@@ -28,27 +31,38 @@ public final class JdlmsPeer {
         TcpConnectionBuilder builder = new TcpConnectionBuilder("127.0.0.1").setPort(Integer.parseInt(arguments[0]));
         builder = arguments[1].equals("hdlc") ? builder.useHdlc() : builder.useWrapper();
         builder.setClientId(Integer.parseInt(arguments[2])).setLogicalDeviceId(1).setResponseTimeout(20_000);
-        builder.setHdlcMaxInformationLength(Integer.parseInt(arguments[3]));
-        if (arguments.length > 4) {
-            builder.setSecuritySuite(security(arguments));
+        builder.setPhysicalDeviceAddress(Integer.parseInt(arguments[3]));
+        builder.setHdlcMaxInformationLength(Integer.parseInt(arguments[4]));
+        if (arguments.length > 5) {
+            builder.setSecuritySuite(security(arguments[5], arguments));
             builder.setSystemTitle("UTB", 1);
         }
-        if (arguments.length > 7) {
-            builder.setFrameCounter(Long.parseLong(arguments[7]));
+        if (arguments.length > 8) {
+            builder.setFrameCounter(Long.parseLong(arguments[8]));
         }
         String text = new String(System.in.readAllBytes(), StandardCharsets.US_ASCII);
         try (DlmsConnection connection = builder.build()) {
             for (String line : text.split("\n")) {
-                GetResult result = connection.get(address(line.split(" ")));
-                boolean well = result.requestSuccessful();
-                System.out.println(well ? json(result.getResultData()) : "\"" + result.getResultCode() + "\"");
+                System.out.println(read(connection, line.split(",")));
             }
         }
     }
 
-    private static SecuritySuite security(String[] arguments) {
-        if (arguments[4].equals("lls")) {
-            byte[] password = arguments[5].getBytes(StandardCharsets.US_ASCII);
+    private static String read(DlmsConnection connection, String[] attributes) throws IOException {
+        List<AttributeAddress> addresses = new ArrayList<>();
+        for (String attribute : attributes) {
+            addresses.add(address(attribute.split(" ")));
+        }
+        List<String> texts = new ArrayList<>();
+        for (GetResult result : connection.get(addresses)) {
+            texts.add(result.requestSuccessful() ? json(result.getResultData()) : "\"" + result.getResultCode() + "\"");
+        }
+        return "[" + String.join(",", texts) + "]";
+    }
+
+    private static SecuritySuite security(String mechanism, String[] arguments) {
+        if (mechanism.equals("lls")) {
+            byte[] password = arguments[6].getBytes(StandardCharsets.US_ASCII);
             return SecuritySuite.builder()
                     .setAuthenticationMechanism(AuthenticationMechanism.LOW)
                     .setPassword(password)
@@ -58,8 +72,8 @@ public final class JdlmsPeer {
                 .setAuthenticationMechanism(AuthenticationMechanism.HLS5_GMAC)
                 .setEncryptionMechanism(EncryptionMechanism.AES_GCM_128)
                 .setSecurityPolicy(SecurityPolicy.AUTHENTICATED_AND_ENCRYPTED)
-                .setGlobalUnicastEncryptionKey(HEX.parseHex(arguments[5]))
-                .setAuthenticationKey(HEX.parseHex(arguments[6]))
+                .setGlobalUnicastEncryptionKey(HEX.parseHex(arguments[6]))
+                .setAuthenticationKey(HEX.parseHex(arguments[7]))
                 .build();
     }
 
@@ -69,12 +83,33 @@ public final class JdlmsPeer {
         if (words.length == 3) {
             return new AttributeAddress(classId, words[1], attribute);
         }
-        DataObject entries = DataObject.newStructureData(
-                DataObject.newUInteger32Data(Long.parseLong(words[3])),
-                DataObject.newUInteger32Data(Long.parseLong(words[4])),
+        boolean byEntry = words[3].equals("entries");
+        DataObject selected = byEntry ? entries(words[4], words[5]) : range(words[4], words[5]);
+        return new AttributeAddress(
+                classId, words[1], attribute, new SelectiveAccessDescription(byEntry ? 2 : 1, selected));
+    }
+
+    /** All columns of entries, both included, counted from 1. */
+    private static DataObject entries(String first, String last) {
+        return DataObject.newStructureData(
+                DataObject.newUInteger32Data(Long.parseLong(first)),
+                DataObject.newUInteger32Data(Long.parseLong(last)),
                 DataObject.newUInteger16Data(1),
                 DataObject.newUInteger16Data(0));
-        return new AttributeAddress(classId, words[1], attribute, new SelectiveAccessDescription(2, entries));
+    }
+
+    /** All columns of entries by their time, attribute 2 of the clock. */
+    private static DataObject range(String from, String to) {
+        DataObject clock = DataObject.newStructureData(
+                DataObject.newUInteger16Data(8),
+                DataObject.newOctetStringData(HEX.parseHex("0000010000ff")),
+                DataObject.newInteger8Data((byte) 2),
+                DataObject.newUInteger16Data(0));
+        return DataObject.newStructureData(
+                clock,
+                DataObject.newOctetStringData(HEX.parseHex(from)),
+                DataObject.newOctetStringData(HEX.parseHex(to)),
+                DataObject.newArrayData(new ArrayList<>()));
     }
 
     private static String json(DataObject data) {
