@@ -1,9 +1,10 @@
 """One address that is listened on: errors told in one place, and connections that stall closed."""
 
 import asyncio
+import inspect
 import logging
 from collections.abc import Awaitable, Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from aiohttp import HttpVersion11, web
 from aiohttp.web_protocol import RequestHandler
@@ -26,6 +27,8 @@ _SECURITY = {
     "Server": "emp",
 }
 STOP_SECONDS = 1.0
+#: Debian 12 has aiohttp 3.8, where the time to stop is the site's.
+_RUNNER_STOPS = "shutdown_timeout" in inspect.signature(web.BaseRunner.__init__).parameters
 _MAX_LINE = 16 * 1024  # octets of a request line; a URI of more than 4000 characters then gets its 414
 
 
@@ -98,18 +101,20 @@ class Listener:
 
     async def start(self, address: Address) -> Address:
         """Listen; returns the address with the port that was chosen. ListenError if it cannot be had."""
+        stopping: dict[str, Any] = {"shutdown_timeout": STOP_SECONDS}
         self._runner = web.AppRunner(
             self._application,
             access_log=None,
             handle_signals=False,
-            shutdown_timeout=STOP_SECONDS,
+            **(stopping if _RUNNER_STOPS else {}),
             keepalive_timeout=self._bounds.idle_timeout,
             auto_decompress=False,
             lingering_time=2.0,
             max_line_size=_MAX_LINE,
         )
         await self._runner.setup()
-        site = web.TCPSite(self._runner, address.host, address.port, backlog=512)
+        late = {} if _RUNNER_STOPS else stopping
+        site = web.TCPSite(self._runner, address.host, address.port, backlog=512, **late)
         try:
             await site.start()
         except OSError as error:
