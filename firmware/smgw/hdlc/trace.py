@@ -1,0 +1,129 @@
+"""What went over a DLMS line, for a person and for a replay: each piece with time, direction, octets and what it is.
+
+12.345678 > 7ea0210223... I 0/0 P 16 > 1/17, 24 octets        we sent this (monotonic seconds)
+12.401234 < 7ea0320321... I 0/1 F 1/17 > 16, 41 octets        this came
+12.501234 > 7ea0450223...ac0a8008****************...          a password is written as asterisks
+
+Such lines go to the log at level debug; `read_trace` takes them back. Of what this gateway sends, only the AARQ of low
+level security holds a secret in the clear.
+"""
+
+import logging
+import re
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from smgw.hdlc.control import CONTROLS, Kind
+from smgw.hdlc.frame import Frame, FrameDecoder
+from smgw.hdlc.llc import COMMAND
+
+log = logging.getLogger(__name__)
+
+_AARQ = 0x60
+_AUTHENTICATION_VALUE = b"\xac"  # with its length, then 80 and the length of the secret
+_HIDDEN = "**"
+_LINE = re.compile(r"(\d+\.\d{6}) ([<>]) ((?:[0-9a-f]{2}|\*\*)*)(?: .*)?")
+_WRAPPER = b"\x00\x01"
+_WRAPPER_HEAD = 8
+
+
+class Traced(NamedTuple):
+    """One line of a trace. `octets` is None where a part of them is hidden."""
+
+    now: float
+    sent: bool
+    octets: bytes | None
+
+
+class Trace:
+    """The trace of one line. Costs nothing while the level is not debug: ask `active` first."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._decoders = {True: FrameDecoder(), False: FrameDecoder()}
+        self._hiding = False  # more segments of a request with a password are to come
+
+    @property
+    def active(self) -> bool:
+        """True if anybody will see it."""
+        return log.isEnabledFor(logging.DEBUG)
+
+    def sent(self, octets: bytes, now: float) -> None:
+        """We hand these octets to the port."""
+        if self.active:
+            log.debug("%s: %s", self._name, self.line(octets, now, sent=True))
+
+    def received(self, octets: bytes, now: float) -> None:
+        """These octets came."""
+        if self.active:
+            log.debug("%s: %s", self._name, self.line(octets, now, sent=False))
+
+    def line(self, octets: bytes, now: float, *, sent: bool) -> str:
+        """The line of one piece."""
+        frames = [one for one in self._decoders[sent].receive(octets) if isinstance(one, Frame)]
+        text = self._without_secrets(octets, frames) if sent else octets.hex()
+        said = _wrapped(octets) or "; ".join(map(_described, frames))
+        return f"{now:.6f} {'>' if sent else '<'} {text}{' ' if said else ''}{said}"
+
+    def _without_secrets(self, octets: bytes, frames: list[Frame]) -> str:
+        hidden: list[tuple[int, int]] = []
+        if octets.startswith(_WRAPPER) and octets[_WRAPPER_HEAD : _WRAPPER_HEAD + 1] == bytes((_AARQ,)):
+            hidden.append(_secret(octets, _WRAPPER_HEAD))
+        place = 0
+        for frame in frames:
+            begin = octets.find(frame.information, place) if frame.information else -1
+            place = max(place, begin + len(frame.information))
+            opens = frame.information.startswith(COMMAND + bytes((_AARQ,)))
+            if begin >= 0 and (opens or self._hiding):
+                whole = opens and not frame.segmented
+                end = begin + len(frame.information)
+                hidden.append(_secret(octets[:end], begin + len(COMMAND)) if whole else (begin, end))
+                self._hiding = frame.segmented
+        pairs = [octets[place : place + 1].hex() for place in range(len(octets))]
+        for begin, end in hidden:
+            pairs[begin:end] = [_HIDDEN] * (end - begin)
+        return "".join(pairs)
+
+
+def read_trace(lines: Iterable[str]) -> list[Traced]:
+    """The pieces of a trace, in order; whatever else a log says is passed over."""
+    found = (_LINE.search(line) for line in lines)
+    return [
+        Traced(float(match[1]), match[2] == ">", None if _HIDDEN in match[3] else bytes.fromhex(match[3]))
+        for match in found
+        if match
+    ]
+
+
+def _secret(octets: bytes, begin: int) -> tuple[int, int]:
+    """Where the authentication value of the AARQ at `begin` stands; all of it if it cannot be told."""
+    place = octets.find(_AUTHENTICATION_VALUE, begin)
+    while place >= 0:
+        head = octets[place + 1 : place + 4]
+        if len(head) == 3 and head[1] == 0x80 and head[0] == head[2] + 2:
+            return place + 4, place + 4 + head[2]
+        place = octets.find(_AUTHENTICATION_VALUE, place + 1)
+    return (begin, len(octets)) if _AUTHENTICATION_VALUE in octets[begin:] else (begin, begin)
+
+
+def _wrapped(octets: bytes) -> str:
+    if not octets.startswith(_WRAPPER) or len(octets) < _WRAPPER_HEAD:
+        return ""
+    source, destination, length = (int.from_bytes(octets[place : place + 2], "big") for place in (2, 4, 6))
+    return f"wrapper {source} > {destination}, {length} octets"
+
+
+def _described(frame: Frame) -> str:
+    control = CONTROLS[frame.control]
+    if control is None:
+        return f"control {frame.control:02x}"
+    numbers = {
+        Kind.I: f" {control.sent}/{control.received}",
+        Kind.RR: f" {control.received}",
+        Kind.RNR: f" {control.received}",
+    }
+    more = " more follows" if frame.segmented else ""
+    return (
+        f"{control.kind.name}{numbers.get(control.kind, '')}{' F' if control.final else ''} "
+        f"{frame.source} > {frame.destination}, {len(frame.information)} octets{more}"
+    )
