@@ -114,6 +114,7 @@ def test_one_wake_ends_the_waits_of_all_ports_that_share_it() -> None:
 
 
 def test_a_port_unplugged_while_it_waits_is_gone(meter: Pty) -> None:
+    """R24."""
     with open_port(meter.name, LINE) as port:
         timer = after(0.05, meter.unplug)
         assert port.wait(5)
@@ -178,6 +179,7 @@ def test_the_second_claimant_in_this_process_is_told(meter: Pty) -> None:
 
 
 def test_a_claim_by_another_process_is_told_and_ends_with_it(meter: Pty) -> None:
+    """R24."""
     holder = subprocess.Popen(
         [
             sys.executable,
@@ -197,6 +199,7 @@ def test_a_claim_by_another_process_is_told_and_ends_with_it(meter: Pty) -> None
 
 
 def test_a_closed_port_can_be_opened_again(meter: Pty) -> None:
+    """R24."""
     for settings in (LineSettings(300, 7, "E"), LineSettings(300, 8, "N"), LineSettings(300, 7, "E", 2)):
         with open_port(meter.name, settings) as port:
             os.write(meter.master, b"\x81")
