@@ -6,8 +6,10 @@ from typing import NamedTuple
 
 from smgw.cosem import Data, DataType, Obis
 from smgw.cosem.units import NO_UNIT
-from smgw.dlms.axdr import decode_all
+from smgw.dlms.axdr import AxdrError, decode_all
 from smgw.dlms.descriptors import Attribute
+from smgw.dlms.get import Result
+from smgw.dlms.results import DataAccessResult
 from smgw.errors import RemoteProtocolError
 from smgw.sml.parameters import ObjectName
 
@@ -63,12 +65,20 @@ def read_scaler_unit(octets: bytes) -> ScalerUnit:
     raise ObjectError("a scaler_unit that is no structure of a scaler and a unit")
 
 
-def text_of(octets: bytes) -> bytes:
+def data_of(result: Result) -> Data | None:
+    """What an attribute holds; None if the meter refused it, or said something that is no data."""
+    try:
+        return None if isinstance(result, DataAccessResult) else decode_all(result)
+    except AxdrError:
+        return None
+
+
+def text_of(result: Result) -> bytes:
     """The octets of a name, whatever kind of text it is; empty if it is none."""
-    value = decode_all(octets)
-    if value.type in _TEXTS and isinstance(value.value, bytes):
-        return value.value
-    return value.value.encode() if value.type in _TEXTS and isinstance(value.value, str) else b""
+    data = data_of(result)
+    if data is None or data.type not in _TEXTS:
+        return b""
+    return data.value if isinstance(data.value, bytes) else str(data.value).encode()
 
 
 def pack_scalers(scalers: Mapping[Attribute, ScalerUnit]) -> bytes:

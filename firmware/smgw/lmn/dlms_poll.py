@@ -10,17 +10,16 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from zoneinfo import ZoneInfo
 
-from smgw.cosem import Capture, DeviceId, MeterTime, MeterTimeKind, Obis, Reading
+from smgw.cosem import Capture, ClockState, Data, DeviceId, MeterTime, MeterTimeKind, Obis, Reading, Stamp
 from smgw.cosem.units import NO_UNIT
-from smgw.dlms.axdr import decode_all
+from smgw.dlms.axdr import AxdrError, decode_all
 from smgw.dlms.date_time import SIZE, ClockStatus, DateTime
 from smgw.dlms.descriptors import Attribute
-from smgw.dlms.errors import AssociationRejectedError, AuthenticationError, ServiceExceptionError, ServiceRefusedError
 from smgw.dlms.events import Pushed
 from smgw.dlms.get import Result
 from smgw.dlms.push_list import read_push
 from smgw.dlms.results import DataAccessResult
-from smgw.errors import RemoteProtocolError
+from smgw.errors import RemoteProtocolError, SmgwError
 from smgw.lmn import objects
 from smgw.lmn.backfill import Backfill
 from smgw.lmn.bus import bus_of
@@ -33,6 +32,7 @@ from smgw.lmn.dlms_objects import (
     SCALERS_OF,
     VALUE,
     ScalerUnit,
+    data_of,
     pack_scalers,
     read_object_list,
     read_scaler_unit,
@@ -48,7 +48,7 @@ from smgw.lmn.errors import PollError
 from smgw.lmn.load_profile import ProfileKeeper, ProfileSource
 from smgw.lmn.reader import Reader
 from smgw.lmn.sink import Clock, Sink
-from smgw.ports import Port
+from smgw.ports import Port, PortError
 from smgw.profiles.dlms import Quirk
 from smgw.profiles.meter import MeterProfile
 from smgw.profiles.secrets import Secrets
@@ -60,17 +60,19 @@ log = logging.getLogger(__name__)
 _LONGEST_BACK_OFF = 300.0
 #: A meter drops a link on which nothing is said for 120 s, most often.
 _KEPT_OPEN_S = 60
-#: What a meter had no value for is asked again so much later (R30).
-_UNREADABLE_S = 3600.0
 #: A clock that is off by more is worth a word.
 _DRIFT_TOLD_S = 10
-_METERS_FAULT = (
-    PollError,
-    RemoteProtocolError,
-    AssociationRejectedError,
-    AuthenticationError,
-    ServiceExceptionError,
-    ServiceRefusedError,
+#: What a meter refused in one of these ways is asked again so much later (R30); any other may have passed by then.
+_UNREADABLE_S = 3600.0
+_LASTING = frozenset(
+    {
+        DataAccessResult.READ_WRITE_DENIED,
+        DataAccessResult.OBJECT_UNDEFINED,
+        DataAccessResult.OBJECT_CLASS_INCONSISTENT,
+        DataAccessResult.OBJECT_UNAVAILABLE,
+        DataAccessResult.TYPE_UNMATCHED,
+        DataAccessResult.SCOPE_OF_ACCESS_VIOLATED,
+    }
 )
 Cached = Callable[[DeviceId, bytes], bytes | None]
 
@@ -184,7 +186,9 @@ class DlmsReader(Reader):
             self.read_once(port)
             self._heard()
             self._back_off = 0.0
-        except _METERS_FAULT as error:
+        except PortError:
+            raise
+        except SmgwError as error:
             if self._stop.is_set():
                 return
             self.watch.refused(str(error))
@@ -206,29 +210,44 @@ class DlmsReader(Reader):
             clock, *values = results
             readings = []
             for one, result in zip(asked, values, strict=True):
-                if isinstance(result, DataAccessResult):
-                    self._unreadable[one] = now + _UNREADABLE_S
-                    log.info("meter %s: %s: %s; asked again in an hour", self.profile.name, one.obis, result.words)
+                value = self._value(one, result)
+                if value is None:
                     continue
-                value = decode_all(result)
                 number = isinstance(value.value, int)
                 scaler, unit = scalers.get(one, ScalerUnit()) if number else (0, NO_UNIT)
                 readings.append(Reading(one.obis, value, scaler, unit, class_id=one.class_id, attribute=one.number))
             if not readings:
-                raise PollError(f"none of {len(asked)} objects has a value")
+                raise PollError(f"none of {len(self._values)} objects has a value")
             stamp = session.answered or self._clock.stamp()
         assert self._device is not None
-        meter_time, remark = self._time(clock, stamp.utc_us)
+        meter_time, remark = self._time(clock, stamp)
         self.watch.good(Capture(self.profile.name, self._device, stamp, meter_time, tuple(readings)), None, remark)
+
+    def _value(self, one: Attribute, result: Result) -> Data | None:
+        """The value, or None where the meter has none: it must not cost the others."""
+        why = ""
+        if isinstance(result, DataAccessResult):
+            if result not in _LASTING:
+                log.debug("meter %s: %s: %s", self.profile.name, one.obis, result.words)
+                return None
+            why = result.words
+        else:
+            try:
+                return decode_all(result)
+            except AxdrError as error:
+                why = str(error)
+        self._unreadable[one] = time.monotonic() + _UNREADABLE_S
+        log.info("meter %s: %s: %s; asked again in an hour", self.profile.name, one.obis, why)
+        return None
 
     def _recognise(self, port: Port) -> None:
         """Who has answered, and what is kept of it."""
         name, firmware = self._session.get_list(port, [DEVICE_NAME, FIRMWARE])
-        octets = b"" if isinstance(name, DataAccessResult) else text_of(name)
+        octets = text_of(name)
         if not octets:
             octets = f"{self.profile.name}".encode()  # a meter without a name: the profile's tells it apart
         device = DeviceId(octets[:64])
-        self._firmware = b"" if isinstance(firmware, DataAccessResult) else text_of(firmware)
+        self._firmware = text_of(firmware)
         if device == self._device and self._values is not None:
             return
         self._device, self._values, self._unreadable = device, None, {}
@@ -267,9 +286,10 @@ class DlmsReader(Reader):
         self._sink.object_list(self._device, self._firmware, objects.to_octets(known))
         return known
 
-    def _time(self, result: Result, utc_us: int) -> tuple[MeterTime | None, str]:
+    def _time(self, result: Result, stamp: Stamp) -> tuple[MeterTime | None, str]:
         """The meter's time as it told it, and what is to be said of it (R13, R14)."""
-        octets = None if isinstance(result, DataAccessResult) else decode_all(result).value
+        data = data_of(result)
+        octets = data.value if data else None
         if not isinstance(octets, bytes) or len(octets) != SIZE:
             return None, ""
         told = DateTime.read(octets)
@@ -277,8 +297,10 @@ class DlmsReader(Reader):
         words = [text for flag, text in _DOUBTS.items() if told.status is not None and flag in told.status]
         opposite = Quirk.OPPOSITE_DEVIATION in self.profile.dlms.quirks
         its = told.utc_us(self._zone, opposite_sign=opposite)
-        if its is not None and abs(its - utc_us) > _DRIFT_TOLD_S * 1_000_000:
-            seconds = (its - utc_us + 500_000) // 1_000_000
+        if its is None or stamp.state is not ClockState.SYNCHRONISED:
+            pass  # ours may be the one that is wrong
+        elif abs(its - stamp.utc_us) > _DRIFT_TOLD_S * 1_000_000:
+            seconds = (its - stamp.utc_us + 500_000) // 1_000_000
             words.append(f"its clock is {abs(seconds)} s {'ahead' if seconds > 0 else 'behind'}")
         remark = ", ".join(words)
         if bool(remark) != self._drift_told:

@@ -9,18 +9,17 @@ from typing import Any, TypeVar
 
 from smgw.cosem import Stamp
 from smgw.dlms.association import REPLY_TO_HLS
-from smgw.dlms.axdr import AxdrError, decode_all
 from smgw.dlms.client import Client
 from smgw.dlms.descriptors import Attribute, Selection
 from smgw.dlms.errors import AssociationRejectedError, ServiceExceptionError
 from smgw.dlms.events import Associated, Event, Failed, Got, Invoked, Pushed, Released, Send, Stray, Written
 from smgw.dlms.get import Result
-from smgw.dlms.results import DataAccessResult
 from smgw.dlms.wrapper import Wrapper
 from smgw.errors import SmgwError
 from smgw.hdlc import Address, ApduReceived, Disconnected, FrameRefused, Link, LinkParameters, Transmit
 from smgw.iec62056.events import ChangeBaud, SignedOn, SignOnFailed
 from smgw.iec62056.sign_on import SignOn
+from smgw.lmn.dlms_objects import data_of
 from smgw.lmn.dlms_security import Security, title
 from smgw.lmn.errors import PollError
 from smgw.lmn.sink import Clock
@@ -297,10 +296,5 @@ class DlmsSession:
 
 def number(result: Result) -> int | None:
     """A result that is a whole number, else None."""
-    if isinstance(result, DataAccessResult):
-        return None
-    try:
-        value = decode_all(result).value
-    except AxdrError:
-        return None
-    return value if isinstance(value, int) else None
+    data = data_of(result)
+    return data.value if data is not None and isinstance(data.value, int) else None
