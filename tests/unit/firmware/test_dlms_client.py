@@ -22,6 +22,7 @@ from dlms_pair import (
 )
 from hypothesis import given
 from hypothesis import strategies as st
+from smgw.cosem import Obis
 from smgw.cosem.data import octet_string
 from smgw.dlms.access import SERVER, Admission
 from smgw.dlms.acse import RLRE_TAG, Aare, Diagnostic, Release
@@ -151,6 +152,16 @@ def test_a_meter_that_accepts_any_proof_must_still_give_its_own() -> None:
     error = wired.failure(wired.client.associate(), AuthenticationError)
     assert "does not prove" in str(error)
     assert wired.client.state is State.IDLE
+
+
+def test_the_proof_goes_to_the_association_object_that_the_caller_names() -> None:
+    """R11: some meters take it at another one than 0-0:40.0.0."""
+    place = Attribute(15, Obis.parse("0-0:40.0.3*255"), 1)
+    hashed = Hashed(Mechanism.HIGH_SHA256, SECRET)
+    wired = Pair(Client(hashed, reply_to_hls=place), Server(Model(), CLIENT, Admission(hashed, title=b"UTBMTR01")))
+    wired.one(wired.client.associate(), Associated)
+    requests = [decode_apdu(apdu) for direction, apdu in wired.traffic if direction == "request" and apdu[0] == 0xC3]
+    assert [request.method for request in requests] == [place]  # type: ignore[union-attr]
 
 
 def test_a_meter_that_asks_for_no_proof_is_refused_where_one_is_due() -> None:

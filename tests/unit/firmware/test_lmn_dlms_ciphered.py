@@ -121,6 +121,25 @@ def test_a_counter_that_another_client_has_moved_on_is_learnt_from_the_meter(sto
     assert meter.newest > 70_000
 
 
+def test_counter_and_association_are_asked_for_where_the_profile_says(store: LmnStore) -> None:
+    """R11."""
+    inbox, meter = Inbox(), Admitting()
+    place, association = Obis.parse("0-0:43.1.3*255"), Obis.parse("0-0:40.0.3*255")
+    meter.received.take(bytes(meter.keys.encryption), 70_000)
+    meter.model.extra = {
+        Attribute(1, place, 2): encode(Data(DataType.DOUBLE_LONG_UNSIGNED, 70_000)),
+        Attribute(15, association, 2): meter.model.object_list(),
+    }
+    with (
+        DlmsMeter(meter.model, admissions=meter.admissions()) as line,
+        running(reader(line.url, inbox, store, counter_object=place, association=association)),
+    ):
+        until(lambda: len(inbox.captures) >= 2)
+    assert meter.newest > 70_000
+    assert {Attribute(1, place, 2), Attribute(15, association, 2)} <= set(meter.model.asked)
+    assert not {COUNTER, Attribute(15, Obis.parse("0-0:40.0.0*255"), 2)} & set(meter.model.asked)
+
+
 def test_without_a_public_client_the_meters_word_is_followed_once(store: LmnStore) -> None:
     """R10: exception-response with the counter that it expects."""
     inbox, meter = Inbox(), Admitting()
