@@ -10,6 +10,7 @@ from smgw.cosem.units import symbol
 from smgw.errors import SmgwError
 
 from smsim import orders
+from smsim.dlms.line import DlmsLine
 from smsim.service import Service
 from smsim.simulator import RunningMeter, Simulator
 
@@ -28,7 +29,8 @@ async def run(simulator: Simulator, stop: asyncio.Event) -> None:
         if choice in (None, "0"):
             stop.set()
         elif choice == "1":
-            print("\n".join(line for meter in simulator.meters for line in server_settings(meter)))
+            told = [line for meter in simulator.meters for line in server_settings(meter)]
+            print("\n".join(told + [line for dlms in simulator.lines for line in dlms_settings(dlms)]))
         elif choice == "2":
             print("\n".join(simulator_settings(simulator)))
         elif choice == "3":
@@ -83,6 +85,23 @@ def server_settings(meter: RunningMeter) -> list[str]:
     return lines
 
 
+def dlms_settings(line: DlmsLine) -> list[str]:
+    """How the meters of a DLMS line are reached, by whom, and what they were asked."""
+    lines = []
+    for meter in line.config.meters:
+        clients = ", ".join(f"{client.sap} ({client.mechanism.name.lower()})" for client in meter.clients)
+        lines += [
+            f"Meter {meter.spec.name}",
+            f"  device id      {meter.spec.device} ({meter.spec.device.hex()})",
+            f"  port           {line.port}, address {meter.framing.address}",
+            f"  faults         {', '.join(line.faults.names()) or 'none'}",
+            f"  protocol       {line.how}",
+            f"  model          {meter.spec.model}",
+            f"  clients        {clients}",
+        ]
+    return lines + [f"  {name:<14} {value}" for name, value in line.counts().items()]
+
+
 def simulator_settings(simulator: Simulator) -> list[str]:
     """The simulated calendar, the profiles and the registers now."""
     time = simulator.config.time
@@ -103,4 +122,9 @@ def simulator_settings(simulator: Simulator) -> list[str]:
         for register, value in meter.meter.values():
             shown = f"{plain(value, register.scaler)} {symbol(register.unit)}".rstrip()
             lines.append(f"  {register.obis!s:<26} {shown}")
+    for device in (device for line in simulator.lines for device in line.devices):
+        lines.append(f"Meter {device.spec.name}")
+        for row, value in device.values():
+            shown = f"{plain(value, row.register.scaler)} {symbol(row.register.unit)}".rstrip()
+            lines.append(f"  {row.register.obis!s:<26} {shown}")
     return lines

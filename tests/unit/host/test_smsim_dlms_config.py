@@ -9,7 +9,7 @@ import pytest
 from smgw.dlms.hls import Mechanism
 from smgw.hdlc import Address, LinkParameters
 from smgw.iec62056 import Confirmation
-from smsim import orders
+from smsim import menu, orders
 from smsim.config import parse
 from smsim.errors import ConfigError, PortError
 from smsim.faults import FaultError
@@ -131,6 +131,18 @@ def test_faults_are_switched_by_orders() -> None:
     ):
         with pytest.raises(FaultError, match=said):
             orders.carry_out(simulator, wrong)
+
+
+def test_the_menu_shows_the_meters_of_a_line() -> None:
+    simulator = Simulator(parse(LINE + METER))
+    (line,) = simulator.lines
+    settings = menu.dlms_settings(line)
+    assert "  device id      1UTB0000000071 (0a015554420000000047)" in settings
+    assert "  clients        16 (none)" in settings
+    assert "  faults         none" in settings
+    shown = menu.simulator_settings(simulator)
+    assert "Meter one" in shown
+    assert any(text.startswith("  1-0:16.7.0*255") and text.endswith(" W") for text in shown)
 
 
 def test_a_line_on_a_pty_leaves_no_link_behind(tmp_path: Path) -> None:
