@@ -9,10 +9,10 @@ VENV := .venv
 PEERS := .venv-peers
 BIN := $(VENV)/bin
 PIP_INSTALL := -m pip install --quiet --disable-pip-version-check -c constraints.txt
-TOOLS := pytest pytest-cov hypothesis ruff mypy import-linter types-pyserial types-lxml prometheus-client
+TOOLS := pytest pytest-cov pytest-xdist hypothesis ruff mypy import-linter types-pyserial types-lxml prometheus-client
 PEER_PACKAGES := smllib pysml gurux-dlms pydlms-client dlms-cosem
 DEVICE_PYTHON := /usr/bin/python3
-DEVICE_MODULES := serial, lxml, urllib3, ntplib, cryptography, pytest, hypothesis
+DEVICE_MODULES := serial, lxml, urllib3, ntplib, cryptography, pytest, xdist, hypothesis
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s  %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -22,13 +22,18 @@ setup: $(VENV)/.made $(PEERS)/.made ## make .venv and .venv-peers, with the vers
 demo: setup ## run meters, gateway and head-end on this computer
 	@$(BIN)/python tests/system/demo.py
 
+# What starts the whole chain or measures times runs alone; the rest takes all cores.
+PARALLEL := --numprocesses auto --dist loadfile
+
 # The device's Python comes last, so that the last line is a test summary either way.
 test: setup ## run all tests with branch coverage, then the firmware's with Debian's Python packages
 	@tests/system-packages.sh
 	@$(DEVICE_PYTHON) $(device_python_works) || echo "tests: SKIPPED: the firmware's unit tests with Debian's Python\
 	 packages ($(DEVICE_PYTHON) is no Python 3.11 or lacks one of: $(DEVICE_MODULES))"
-	$(BIN)/python -m pytest $(wildcard tests/unit tests/interop tests/fault tests/system) --cov --cov-report=term
-	@! $(DEVICE_PYTHON) $(device_python_works) || { set -x; PYTHONPATH=firmware $(DEVICE_PYTHON) -m pytest tests/unit/firmware; }
+	$(BIN)/python -m pytest $(PARALLEL) tests/unit tests/interop --cov --cov-report=
+	$(BIN)/python -m pytest tests/fault tests/system --cov --cov-append --cov-report=term
+	@! $(DEVICE_PYTHON) $(device_python_works) || { set -x; \
+	  PYTHONPATH=firmware $(DEVICE_PYTHON) -m pytest $(PARALLEL) tests/unit/firmware; }
 
 check: $(VENV)/.made ## format, lint, types, and who may import whom
 	$(BIN)/ruff format --check .

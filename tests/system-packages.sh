@@ -9,7 +9,8 @@ packages="$packages tshark"
 # For jSML and jDLMS, readers and clients in Java; Maven fetches them when the tests run.
 packages="$packages openjdk-17-jdk-headless maven"
 # What the device has: the unit tests of the firmware run against these versions too.
-packages="$packages python3-serial python3-lxml python3-urllib3 python3-ntplib python3-cryptography python3-pytest python3-hypothesis"
+packages="$packages python3-serial python3-lxml python3-urllib3 python3-ntplib python3-cryptography python3-pytest"
+packages="$packages python3-pytest-xdist python3-hypothesis"
 # The Debian package, and machines to install it in (make test-systemd).
 packages="$packages debhelper dh-python lintian mmdebstrap systemd-container"
 
