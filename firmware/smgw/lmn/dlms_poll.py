@@ -8,7 +8,7 @@ import contextlib
 import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
-from zoneinfo import ZoneInfo
+from datetime import tzinfo
 
 from smgw.cosem import Capture, ClockState, Data, DeviceId, MeterTime, MeterTimeKind, Obis, Reading, Stamp
 from smgw.cosem.units import NO_UNIT
@@ -95,7 +95,7 @@ class DlmsReader(Reader):
         self._session = DlmsSession(profile, Security(profile, secrets, counters), clock, self._stop, self._take_push)
         self._backfill = Backfill(profile, clock, keeper) if keeper is not None and profile.load_profile else None
         self._bus = bus_of(profile.port)
-        self._zone = ZoneInfo(profile.dlms.time_zone) if profile.dlms.time_zone else None
+        self.zone = _zone(profile.dlms.time_zone)
         self._device: DeviceId | None = None
         self._firmware = b""
         self._values: list[Attribute] | None = None
@@ -137,14 +137,19 @@ class DlmsReader(Reader):
             return session.get_list(port, attributes)
 
     def scalers(self, port: Port, values: Sequence[Attribute]) -> dict[Attribute, ScalerUnit]:
-        """Scaler and unit of these values: those that are not known are asked, and kept."""
+        """Scaler and unit of these values: those that are not known are asked, and kept.
+
+        One that the meter cannot tell now is left out: its value may not be taken for a number without a scaler.
+        """
         asked = {one: place for one in values if one not in self._scalers and (place := scaler_unit_of(one))}
         if asked:
             for one, result in zip(asked, self.get_list(port, list(asked.values())), strict=True):
+                if isinstance(result, DataAccessResult):
+                    if result in _LASTING:
+                        self._scalers[one] = ScalerUnit()
+                    continue
                 try:
-                    self._scalers[one] = (
-                        ScalerUnit() if isinstance(result, DataAccessResult) else read_scaler_unit(result)
-                    )
+                    self._scalers[one] = read_scaler_unit(result)
                 except RemoteProtocolError as error:
                     log.warning("meter %s: %s: %s", self.profile.name, one.obis, error)
                     self._scalers[one] = ScalerUnit()
@@ -206,6 +211,7 @@ class DlmsReader(Reader):
             now = time.monotonic()
             asked = [one for one in self._values if self._unreadable.get(one, 0.0) <= now]
             scalers = self.scalers(port, asked)
+            asked = [one for one in asked if one in scalers or scaler_unit_of(one) is None]
             results = session.get_list(port, [CLOCK_TIME, *asked])
             clock, *values = results
             readings = []
@@ -296,7 +302,7 @@ class DlmsReader(Reader):
         self.deviation = told.deviation
         words = [text for flag, text in _DOUBTS.items() if told.status is not None and flag in told.status]
         opposite = Quirk.OPPOSITE_DEVIATION in self.profile.dlms.quirks
-        its = told.utc_us(self._zone, opposite_sign=opposite)
+        its = told.utc_us(self.zone, opposite_sign=opposite)
         if its is None or stamp.state is not ClockState.SYNCHRONISED:
             pass  # ours may be the one that is wrong
         elif abs(its - stamp.utc_us) > _DRIFT_TOLD_S * 1_000_000:
@@ -322,3 +328,11 @@ class DlmsReader(Reader):
 
 
 _DOUBTS = {ClockStatus.INVALID: "its clock is invalid", ClockStatus.DOUBTFUL: "its clock is doubtful"}
+
+
+def _zone(name: str | None) -> tzinfo | None:
+    if name is None:
+        return None
+    from zoneinfo import ZoneInfo  # only for a meter that needs it
+
+    return ZoneInfo(name)

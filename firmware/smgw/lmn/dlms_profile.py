@@ -6,9 +6,8 @@ their clock goes back in October. Each row tells its own time, which is what cou
 
 import logging
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from typing import TYPE_CHECKING
-from zoneinfo import ZoneInfo
 
 from smgw.cosem import NULL, Data, DataType, MeterTime, MeterTimeKind, Obis, Reading, octet_string
 from smgw.cosem.units import NO_UNIT
@@ -20,7 +19,7 @@ from smgw.dlms.results import DataAccessResult
 from smgw.dlms.rows import Row, Rows, fill_nulls
 from smgw.dlms.selection import CaptureObject, capture_objects
 from smgw.dlms.selection import Range as RowRange
-from smgw.lmn.dlms_objects import CLOCK, PROFILE, ScalerUnit
+from smgw.lmn.dlms_objects import CLOCK, CLOCK_TIME, PROFILE, ScalerUnit, data_of, scaler_unit_of
 from smgw.lmn.errors import PollError
 from smgw.lmn.reader import rows_of_a_piece
 from smgw.ports import Port
@@ -36,6 +35,7 @@ log = logging.getLogger(__name__)
 
 _SECOND = 1_000_000
 _WIDER_S = 3600
+_LARGEST_DEVIATION = 24 * 60  # minutes; a clock that says more says nothing
 _BUFFER, _CAPTURE_OBJECTS, _CAPTURE_PERIOD = 2, 3, 4
 _STATUS = b"\x60\x0a"  # groups C, D of the status of a profile's rows
 
@@ -55,8 +55,7 @@ class DlmsProfile:
         quirks = reader.profile.dlms.quirks
         self._opposite = Quirk.OPPOSITE_DEVIATION in quirks
         self._bounds = DataType.DATE_TIME if Quirk.DATE_TIME_BOUNDS in quirks else DataType.OCTET_STRING
-        zone = reader.profile.dlms.time_zone
-        self._zone = ZoneInfo(zone) if zone else None
+        self._zone = reader.zone
 
     @property
     def done(self) -> bool:
@@ -78,30 +77,46 @@ class DlmsProfile:
                     self._columns[self._clock], self._bound(since, -_WIDER_S), self._bound(until, _WIDER_S)
                 ).selection()
             octets = session.get(port, Attribute(PROFILE, self._obis, _BUFFER), selection)
-        rows = self._rows(self._octets(octets, "buffer"))
+        found, fault = self._rows(self._octets(octets, "buffer"))
+        rows = sorted(
+            (row for row in found if since <= row.target_time_us <= until), key=lambda row: row.target_time_us
+        )
+        if fault is not None:  # what came behind is asked again; of a meter that sends the newest first, all
+            if not rows or found[0].target_time_us > found[-1].target_time_us:
+                raise PollError(f"load profile {self._obis}: after {len(found)} rows: {fault}")
+            until = rows[-1].target_time_us
         self._at = until + 1
-        return ProfilePiece(tuple(row for row in rows if since <= row.target_time_us <= until), since, until)
+        return ProfilePiece(tuple(rows), since, until)
 
     def _describe(self, port: Port) -> None:
-        objects, period = self._reader.get_list(
-            port, [Attribute(PROFILE, self._obis, number) for number in (_CAPTURE_OBJECTS, _CAPTURE_PERIOD)]
-        )
+        named = [Attribute(PROFILE, self._obis, number) for number in (_CAPTURE_OBJECTS, _CAPTURE_PERIOD)]
+        objects, period, clock = self._reader.get_list(port, [*named, CLOCK_TIME])
+        if (told := data_of(clock)) is not None and isinstance(told.value, bytes) and len(told.value) == SIZE:
+            self._reader.deviation = DateTime.read(told.value).deviation
         columns = capture_objects(decode_all(self._octets(objects, "capture_objects")))
         clocks = [place for place, one in enumerate(columns) if one.class_id == CLOCK]
         if not clocks:
             raise PollError(f"the rows of {self._obis} have no clock; this profile cannot be read by time")
-        value = None if isinstance(period, DataAccessResult) else decode_all(period).value
-        self.period_s = value if isinstance(value, int) else 0
+        value = data_of(period)
+        self.period_s = max(0, value.value) if value is not None and isinstance(value.value, int) else 0
         attributes = [Attribute(one.class_id, one.obis, one.attribute) for one in columns]
         scalers = self._reader.scalers(port, attributes)
+        if untold := [one for one in attributes if one not in scalers and scaler_unit_of(one) is not None]:
+            raise PollError(f"the meter does not tell the scaler of {untold[0].obis} now")
         self._scalers = [scalers.get(one, ScalerUnit()) for one in attributes]
         self._clock, self._columns = clocks[0], columns
 
     def _bound(self, utc_us: int, wider_s: int) -> Data:
-        """In the meter's own offset from UTC, said with it."""
-        deviation = self._reader.deviation or 0
-        offset = timezone(timedelta(minutes=deviation if self._opposite else -deviation))
-        moment = datetime.fromtimestamp(max(0, utc_us // _SECOND + wider_s), UTC).astimezone(offset)
+        """In the meter's own offset from UTC, said with it; in its zone's time where its clock says no offset."""
+        deviation = self._reader.deviation
+        zone: tzinfo = UTC
+        if deviation is not None and abs(deviation) < _LARGEST_DEVIATION:
+            zone = timezone(timedelta(minutes=deviation if self._opposite else -deviation))
+        elif self._zone is not None:
+            deviation, zone = None, self._zone
+        else:
+            deviation = 0
+        moment = datetime.fromtimestamp(max(0, utc_us // _SECOND + wider_s), UTC).astimezone(zone)
         octets = DateTime.of(moment)._replace(deviation=deviation).encode()
         return Data(self._bounds, octets) if self._bounds is DataType.DATE_TIME else octet_string(octets)
 
@@ -110,23 +125,29 @@ class DlmsProfile:
             raise PollError(f"{what} of load profile {self._obis}: {result.words}")
         return result
 
-    def _rows(self, octets: bytes) -> list[ProfileRow]:
+    def _rows(self, octets: bytes) -> tuple[list[ProfileRow], AxdrError | None]:
+        """The rows as they came, up to the first that is none, and why that is none."""
         rows = Rows(octets)
         cut: list[Row] = []
+        fault = None
         try:
             cut.extend(rows)
         except AxdrError as error:
             log.warning("load profile %s: after %d rows: %s", self._obis, len(cut), error)
-        if len(octets) > rows.position:
+            fault = error
+        if fault is None and len(octets) > rows.position:
             log.debug("load profile %s: %d octets stand behind the rows", self._obis, len(octets) - rows.position)
-        found = [self._row(row) for row in fill_nulls(cut, self._clock, self.period_s)]
-        lost = found.count(None)
+        found = [row for row in map(self._row, fill_nulls(cut, self._clock, self.period_s)) if row is not None]
+        lost = len(cut) - len(found)
         if lost:
-            log.warning(
-                "load profile %s: %d rows without a time are left out; a meter that does not say its deviation needs "
-                "time_zone in its section dlms", self._obis, lost,
-            )  # fmt: skip
-        return sorted((row for row in found if row is not None), key=lambda row: row.target_time_us)
+            text = (
+                f"load profile {self._obis}: {lost} rows without a time are left out; a meter that does not say its "
+                "deviation needs time_zone in its section dlms"
+            )
+            if not found:  # nothing is said to be kept: with a time_zone they can be read
+                raise PollError(text)
+            log.warning("%s", text)
+        return found, fault
 
     def _row(self, row: Row) -> ProfileRow | None:
         raw = row[self._clock].value if self._clock < len(row) else None

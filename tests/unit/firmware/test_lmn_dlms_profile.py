@@ -10,10 +10,14 @@ import pytest
 from captures_made import BOOT
 from dlms_line_meter import ENERGY, EXPORT, LOAD_PROFILE, NAME, QUARTER, DlmsMeter, Model
 from line_meter import Head, Inbox, running, until
-from smgw.cosem import ClockState, DeviceId, Stamp
+from smgw.cosem import ClockState, Data, DataType, DeviceId, Stamp, octet_string
 from smgw.dlms.access import Admission
+from smgw.dlms.axdr import encode
 from smgw.dlms.conformance import Conformance
-from smgw.dlms.descriptors import Attribute
+from smgw.dlms.descriptors import Attribute, Selection
+from smgw.dlms.selection import Range as RowRange
+from smgw.dlms.selection import read_selection
+from smgw.lmn.dlms_objects import CLOCK_TIME
 from smgw.lmn.dlms_poll import DlmsReader
 from smgw.metering.history import HistoryKeeper
 from smgw.profiles.dlms import DlmsProfile, Quirk
@@ -189,3 +193,86 @@ def test_a_profile_that_is_not_there_is_told_and_the_meter_read_on(
     with DlmsMeter(model) as meter, running(reader(meter.url, store, inbox, interval=0.1)):
         until(lambda: len(inbox.captures) > 3)
     assert caplog.text.count("load profile 1-0:99.1.0*255: capture_objects of load profile") == 1
+
+
+class Local(Model):
+    """Tells local time alone, and takes the bounds of a range for the same, whatever deviation they carry."""
+
+    def time(self, seconds: float) -> bytes:
+        octets = super().time(seconds)
+        return octets[:9] + b"\x80\x00" + octets[11:]
+
+    def buffer(self, selection: Selection | None) -> bytes:
+        assert selection is not None
+        chosen = read_selection(selection)
+        assert isinstance(chosen, RowRange)
+        octets = [bound.value for bound in chosen[1:3] if isinstance(bound.value, bytes)]
+        first, last = (octet[:9] + b"\x80\x00" for octet in octets)
+        rows = [row for row in self.rows if first[:4] + first[5:9] <= self._digits(row) <= last[:4] + last[5:9]]
+        return encode(Data(DataType.ARRAY, tuple(self.row(row, place) for place, row in enumerate(rows))))
+
+    def _digits(self, row: int) -> bytes:
+        octets = self.time(row)
+        return octets[:4] + octets[5:9]
+
+
+def test_a_meter_that_knows_local_time_alone_loses_no_rows(store: LmnStore, tmp_path: Path) -> None:
+    model = Local(quarters(47))
+    model.zone = timezone(timedelta(hours=9))
+    with DlmsMeter(model) as meter, running(reader(meter.url, store, time_zone="Asia/Tokyo")):
+        until(lambda: len(kept(tmp_path)) == 188)
+    assert kept(tmp_path) == quarters(47)
+
+
+def test_rows_whose_time_is_not_understood_are_not_said_to_be_kept(
+    store: LmnStore, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """With a time_zone in the configuration they will be."""
+    model = Local(quarters(40, LAST - 3600))
+    with DlmsMeter(model) as meter:
+        with running(reader(meter.url, store)):
+            until(lambda: "without a time" in caplog.text)
+        assert store.profile_ranges(NAMED) == []
+        model.zone = timezone(timedelta(hours=9))
+        with running(reader(meter.url, store, time_zone="Asia/Tokyo")):
+            until(lambda: len(kept(tmp_path)) == 160)
+
+
+class Broken(Model):
+    """The rows at one time come damaged."""
+
+    spoilt = LAST - 5 * QUARTER
+
+    def row(self, seconds: int, place: int) -> Data:
+        return Data(DataType.NULL_DATA, None) if seconds == self.spoilt else super().row(seconds, place)
+
+
+def test_rows_behind_one_that_is_none_are_asked_again(
+    store: LmnStore, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    model = Broken(quarters(5))
+    with DlmsMeter(model) as meter:
+        with running(reader(meter.url, store)):
+            until(lambda: "tried again later" in caplog.text)
+        assert kept(tmp_path) == [one for one in quarters(5) if one < model.spoilt]
+        assert all(one.until < model.spoilt * SECOND for one in store.profile_ranges(NAMED))
+        model.spoilt = 0
+        with running(reader(meter.url, store)):
+            until(lambda: len(kept(tmp_path)) == 20)
+
+
+@pytest.mark.parametrize("period", [-5, 0, 1 << 62])
+def test_any_capture_period_comes_to_an_end(period: int, store: LmnStore, tmp_path: Path) -> None:
+    model = Model(quarters(5))
+    model.extra[Attribute(7, LOAD_PROFILE, 4)] = encode(Data(DataType.LONG64, period))
+    with DlmsMeter(model) as meter, running(reader(meter.url, store)):
+        until(lambda: len(kept(tmp_path)) == 20)
+
+
+def test_a_clock_that_tells_an_impossible_deviation_ends_nothing(
+    store: LmnStore, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    model = Model(quarters(5))
+    model.extra[CLOCK_TIME] = encode(octet_string(Model().time(NOW)[:9] + b"\x7f\xff\x00"))
+    with DlmsMeter(model) as meter, running(reader(meter.url, store)):
+        until(lambda: len(kept(tmp_path)) == 20)
