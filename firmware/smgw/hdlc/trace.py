@@ -55,7 +55,7 @@ class Trace:
 
     def received(self, octets: bytes, now: float) -> None:
         """These octets came."""
-        if self.active:
+        if octets and self.active:
             log.debug("%s: %s", self._name, self.line(octets, now, sent=False))
 
     def line(self, octets: bytes, now: float, *, sent: bool) -> str:

@@ -17,6 +17,7 @@ from smgw.dlms.get import Result
 from smgw.dlms.wrapper import Wrapper
 from smgw.errors import SmgwError
 from smgw.hdlc import Address, ApduReceived, Disconnected, FrameRefused, Link, LinkParameters, Transmit
+from smgw.hdlc.trace import Trace
 from smgw.iec62056.events import ChangeBaud, SignedOn, SignOnFailed
 from smgw.iec62056.sign_on import SignOn
 from smgw.lmn.dlms_objects import data_of
@@ -54,6 +55,7 @@ class DlmsSession:
         self._clock = clock
         self._stop = stop
         self._pushed = pushed
+        self._trace = Trace(f"meter {profile.name}")
         self._link: Link | Wrapper = self._new_link(self._dlms.client)
         self.client = Client()
         self._answer: _Answer | None = None
@@ -95,7 +97,7 @@ class DlmsSession:
                 port.rearm()  # one last word; nobody waits for what comes of it
                 for event in self._link.disconnect(time.monotonic()):
                     if isinstance(event, Transmit):
-                        port.write(event.octets)
+                        self._write(port, event.octets)
                 self._linked = False
                 return
             if self._link.connected and not self.client.busy and Quirk.NO_RELEASE not in self._dlms.quirks:
@@ -131,10 +133,19 @@ class DlmsSession:
         while not self._stop.is_set() and (left := until - time.monotonic()) > 0:
             if port.wait(left):
                 port.gather(GATHER_S)
-                octets = port.read()
+                octets = self._read(port)
                 if self._linked:
                     with contextlib.suppress(PollError):
                         self._carry(port, self._link.receive(octets, time.monotonic()))
+
+    def _write(self, port: Port, octets: bytes) -> None:
+        self._trace.sent(octets, time.monotonic())
+        port.write(octets)
+
+    def _read(self, port: Port) -> bytes:
+        octets = port.read()
+        self._trace.received(octets, time.monotonic())
+        return octets
 
     # The link.
 
@@ -197,7 +208,7 @@ class DlmsSession:
         if port.wait(max(0.0, wait)):
             self.answered = self.answered or self._clock.stamp()
             port.gather(GATHER_S / 50)
-            events = self._link.receive(port.read(), time.monotonic())
+            events = self._link.receive(self._read(port), time.monotonic())
             self._answered_end = ending and any(isinstance(event, Disconnected) for event in events)
         else:
             if self._stop.is_set():
@@ -213,7 +224,7 @@ class DlmsSession:
     def _carry(self, port: Port, events: Sequence[Any], *, ending: bool = False) -> None:
         for event in events:
             if isinstance(event, Transmit):
-                port.write(event.octets)
+                self._write(port, event.octets)
             elif isinstance(event, ApduReceived):
                 self._follow(port, self.client.receive(event.apdu))
             elif isinstance(event, FrameRefused):
@@ -273,7 +284,7 @@ class DlmsSession:
         while True:
             for event in events:
                 if isinstance(event, Transmit):
-                    port.write(event.octets)
+                    self._write(port, event.octets)
                 elif isinstance(event, ChangeBaud):
                     port.change_baud(event.baudrate)
                 elif isinstance(event, SignOnFailed):
@@ -288,7 +299,7 @@ class DlmsSession:
             events = []
             if port.wait(max(0.0, (due or now) - now)):
                 port.gather(GATHER_S)
-                events = signing.receive(port.read(), time.monotonic())
+                events = signing.receive(self._read(port), time.monotonic())
             elif self._stop.is_set():
                 raise PollError("stopping")
             events = [*events, *signing.expire(time.monotonic())]  # also on a line that is never silent
