@@ -87,6 +87,7 @@ def test_every_way_to_the_meter_gives_the_same(way: str, tmp_path: Path) -> None
 
 
 def test_the_object_list_and_the_scalers_are_asked_once_and_then_only_what_is_wanted(meter: DlmsMeter) -> None:
+    """R16."""
     inbox = Inbox()
     for _ in range(2):
         count = len(inbox.captures)
@@ -119,6 +120,7 @@ def test_the_association_is_kept_between_polls_and_ended_on_the_way_out(meter: D
 
 
 def test_several_meters_on_one_bus_are_told_apart_by_their_addresses(tmp_path: Path) -> None:
+    """R12, R23: a pty refuses every control of a line's direction, and none is wanted."""
     head = Head(tmp_path / "bus")
     models = {physical: Model(name=b"UTB%013d" % physical) for physical in (17, 18, 19)}
     boxes = {physical: Inbox() for physical in models}
@@ -136,6 +138,7 @@ def test_several_meters_on_one_bus_are_told_apart_by_their_addresses(tmp_path: P
 
 
 def test_a_meter_that_is_silent_holds_up_its_bus_no_longer_than_its_timeout(tmp_path: Path) -> None:
+    """R3, R4, R5."""
     head, there, away = Head(tmp_path / "bus"), Inbox(), Inbox()
     with DlmsMeter({17: Model()}, master=head.master):
         dead = reader(str(head.link), away, name="dead", timeout=0.2, retries=0, dlms=DlmsProfile(physical=40))
@@ -171,6 +174,7 @@ def test_a_meter_that_wants_a_secret_gets_it(authentication: Authentication) -> 
 def test_a_wrong_secret_is_told_without_it_and_tried_ever_more_rarely(
     authentication: Authentication, caplog: pytest.LogCaptureFixture
 ) -> None:
+    """R5, R27."""
     inbox = Inbox()
     admission = Admission(MECHANISMS[authentication], title=b"UTBMTR01")
     dlms = DlmsProfile(client=1, authentication=authentication)
@@ -193,6 +197,7 @@ def test_a_public_client_without_lists_and_blocks_is_asked_one_by_one() -> None:
 
 
 def test_a_meter_that_answers_lists_badly_can_be_asked_one_by_one(meter: DlmsMeter) -> None:
+    """R8, R19."""
     inbox = Inbox()
     with running(reader(meter.url, inbox, dlms=DlmsProfile(quirks=(Quirk.NO_LIST, Quirk.NO_RELEASE)))):
         until(lambda: len(inbox.captures) >= 2)
@@ -258,6 +263,7 @@ def test_a_deviation_with_the_opposite_sign_is_no_drift_where_it_is_known(meter:
 
 
 def test_a_lost_answer_is_polled_for(meter: DlmsMeter) -> None:
+    """R5."""
     inbox = Inbox()
     count = [0]
 
@@ -273,6 +279,7 @@ def test_a_lost_answer_is_polled_for(meter: DlmsMeter) -> None:
 
 
 def test_a_connection_that_breaks_is_made_again(meter: DlmsMeter) -> None:
+    """R5."""
     inbox = Inbox()
     hung = [False]
 

@@ -110,6 +110,7 @@ def test_counters_go_on_after_a_restart_though_the_meter_tells_none(store: LmnSt
 
 
 def test_a_counter_that_another_client_has_moved_on_is_learnt_from_the_meter(store: LmnStore) -> None:
+    """R7, R10."""
     inbox, meter = Inbox(), Admitting()
     meter.received.take(bytes(meter.keys.encryption), 70_000)
     meter.tells(70_000)
@@ -153,6 +154,7 @@ def test_without_a_public_client_the_meters_word_is_followed_once(store: LmnStor
 
 
 def test_every_counter_is_in_the_store_before_it_is_used(store: LmnStore) -> None:
+    """R10."""
     kept: list[int] = []
 
     class Watched:
@@ -180,6 +182,7 @@ def test_every_counter_is_in_the_store_before_it_is_used(store: LmnStore) -> Non
 
 
 def test_without_a_place_for_counters_nothing_is_sent_ciphered(store: LmnStore) -> None:
+    """R10."""
     meter = Admitting()
 
     class Full:
@@ -197,6 +200,7 @@ def test_without_a_place_for_counters_nothing_is_sent_ciphered(store: LmnStore) 
 
 
 def test_a_meter_that_would_use_the_key_up_is_not_followed() -> None:
+    """R10."""
     profile = MeterProfile(name="flat", protocol=Protocol.DLMS, port="/dev/null")
     counters = Counters(profile, b"key", None)
     assert counters.follow(100)
@@ -207,6 +211,7 @@ def test_a_meter_that_would_use_the_key_up_is_not_followed() -> None:
 
 
 def test_wrong_keys_are_told_and_no_key_with_them(store: LmnStore, caplog: pytest.LogCaptureFixture) -> None:
+    """R27."""
     caplog.set_level(logging.DEBUG)
     meter = Admitting()
     wrong = Secrets({"encryption": b"\xee" * 16, "authentication": b"\xaa" * 16})

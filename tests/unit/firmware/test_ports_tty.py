@@ -229,6 +229,7 @@ def test_an_opened_port_leaves_no_descriptor_behind(meter: Pty) -> None:
 
 
 def test_an_idle_wait_costs_no_processor_time(meter: Pty) -> None:
+    """R3."""
     with open_port(meter.name, LINE) as port:
         began = time.thread_time()
         assert not port.wait(1)
@@ -265,6 +266,7 @@ def test_a_device_that_this_user_may_not_open_names_the_group(monkeypatch: pytes
 def test_a_uart_that_drops_settings_is_refused_aloud(
     monkeypatch: pytest.MonkeyPatch, meter: Pty, settings: LineSettings
 ) -> None:
+    """R21."""
     monkeypatch.setattr(tty, "is_pty", lambda _path: False)  # a pty drops parity as the mini-UART does
     with open_port(meter.name, LINE):
         pass
@@ -279,6 +281,7 @@ def test_a_uart_that_drops_settings_is_refused_aloud(
 def test_a_uart_that_drops_parity_without_a_word_is_refused_aloud(
     monkeypatch: pytest.MonkeyPatch, meter: Pty, parity: str
 ) -> None:
+    """R21."""
     monkeypatch.setattr(tty, "is_pty", lambda _path: False)
     before = len(list(Path("/proc/self/fd").iterdir()))
     with pytest.raises(PortError, match=f"does not keep the settings 4800 7{parity}1"):
@@ -293,6 +296,7 @@ def test_line_settings_that_no_line_has_are_refused(wrong: tuple[int, int, str, 
 
 
 def test_a_real_device_is_kept_from_programs_that_ask_for_no_lock(monkeypatch: pytest.MonkeyPatch, meter: Pty) -> None:
+    """R24."""
     monkeypatch.setattr(tty, "is_pty", lambda _path: False)
     exclusive = bytearray(4)
     with open_port(meter.name, LINE) as port:
