@@ -108,7 +108,7 @@ class CosemApi:
     async def _put(self, request: web.Request, target: Target, length: int) -> web.Response:
         if "Content-Range" in request.headers:
             raise BadRequest("a document is put as a whole, not in ranges")  # RFC 9110, 14.5
-        encoding = await self._body_is_xml(request, length, self._bounds.body_octets)
+        encoding = self._check_body(request, length, self._bounds.body_octets)
         loop = asyncio.get_running_loop()
         with self._budget.account() as take:
             octets = await read(request.content, length, self._bounds.body_timeout, take)
@@ -124,7 +124,7 @@ class CosemApi:
         )
         return web.Response(status=Status.CREATED if receipt.device_is_new else Status.OK)
 
-    async def _body_is_xml(self, request: web.Request, length: int, most: int) -> str | None:
+    def _check_body(self, request: web.Request, length: int, most: int) -> str | None:
         """Check type and length of a body; returns its encoding."""
         media_type = MediaType.parse(request.headers.get("Content-Type", ""))
         if not is_bare_cosem_xml(media_type):
@@ -176,7 +176,7 @@ class CosemApi:
     async def _parameter(self, request: web.Request, length: int) -> Data | None:
         if length == 0:
             return None
-        encoding = await self._body_is_xml(request, length, MAX_NOTICE)
+        encoding = self._check_body(request, length, MAX_NOTICE)
         with self._budget.account() as take:
             octets = await read(request.content, length, self._bounds.body_timeout, take)
         try:

@@ -311,6 +311,7 @@ def many(tmp_path_factory):
         ("json", 200_000, 2, b"\n]}\n"),
         ("xml", 200_000, 21, b"</object>\n"),
     ],
+    ids=["csv", "json", "xml"],
 )
 def test_a_million_rows_are_sent_in_little_memory(many, form, rows, around, end):
     with emp_process.running(many) as emp:
