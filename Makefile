@@ -45,7 +45,7 @@ bench: setup ## measure, print each number beside its bar
 	@$(if $(wildcard tests/bench/run.py),$(BIN)/python tests/bench/run.py,\
 	  set -e; for bench in $(sort $(wildcard tests/bench/bench_*.py)); do $(BIN)/python $$bench; done)
 
-deb: ## build smgw_<version>_all.deb into build/, from Debian packages alone
+deb: ## build the Debian packages of gateway and head-end into build/, from Debian packages alone
 	@firmware/deb.sh build
 
 test-systemd: $(VENV)/.made ## boot Debian machines: package, services under systemd, unplugging (needs root)

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Builds smgw_<version>_all.deb, and looks at it with lintian: `make deb`. Needs debhelper, dh-python and lintian.
+# Builds smgw_<version>_all.deb and smgw-emp_<version>_all.deb, and looks at them with lintian: `make deb`. Needs debhelper, dh-python and lintian.
 #   firmware/deb.sh OUTPUT-DIRECTORY [VERSION]
 # The version is the one of pyproject.toml unless another is given. The same tree gives the same package, octet for octet.
 set -eu
@@ -23,9 +23,9 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 tree=$work/smgw-$version
 mkdir "$tree"
-cp -r firmware/smgw firmware/debian systemd config README.md ARCHITECTURE.md CHANGELOG.md "$tree"
+cp -r firmware/smgw firmware/debian simulator-host/emp systemd config README.md ARCHITECTURE.md CHANGELOG.md "$tree"
 # What the version says is in the program too.
-sed -i "s/^__version__ = .*/__version__ = \"$version\"/" "$tree/smgw/__init__.py"
+sed -i "s/^__version__ = .*/__version__ = \"$version\"/" "$tree/smgw/__init__.py" "$tree/emp/__init__.py"
 cat >"$tree/debian/changelog" <<END
 smgw ($version) unstable; urgency=medium
 

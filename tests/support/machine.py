@@ -206,7 +206,12 @@ def built_deb(folder: Path, version: str | None = None) -> Path:
         capture_output=True, text=True, timeout=300, cwd="/",
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
-    return Path(done.stdout.splitlines()[-1])
+    return next(folder.glob("smgw_*.deb"))
+
+
+def emp_of(deb: Path) -> Path:
+    """The head-end's package, which is built beside the gateway's."""
+    return next(deb.parent.glob("smgw-emp_*.deb"))
 
 
 def tar_of(suite: str) -> Path:
