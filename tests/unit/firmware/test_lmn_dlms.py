@@ -9,8 +9,9 @@ import pytest
 from captures_made import BOOT
 from dlms_line_meter import ENERGY, EXPORT, NAME, POWER, DlmsMeter, Model
 from line_meter import Head, Inbox, running, until
-from smgw.cosem import ClockState, DeviceId, MeterTimeKind, Obis, Stamp
+from smgw.cosem import ClockState, Data, DataType, DeviceId, MeterTimeKind, Obis, Stamp, octet_string
 from smgw.dlms.access import Admission
+from smgw.dlms.axdr import encode
 from smgw.dlms.conformance import Conformance
 from smgw.dlms.descriptors import Attribute
 from smgw.dlms.hls import Hashed, Mechanism, Password
@@ -98,6 +99,28 @@ def test_the_object_list_and_the_scalers_are_asked_once_and_then_only_what_is_wa
     assert asked.count(Attribute(3, POWER, 3)) == 1
     assert Attribute(3, ENERGY, 2) not in asked
     assert {one.obis for capture in inbox.captures for one in capture.readings} == {POWER}
+
+
+def test_a_demand_register_tells_its_scaler_in_another_attribute(meter: DlmsMeter) -> None:
+    """R16."""
+    inbox, demand = Inbox(), Obis.parse("1-0:1.4.0")
+    rights = Data(DataType.STRUCTURE, (Data(DataType.ARRAY, ()), Data(DataType.ARRAY, ())))
+    listed = (
+        Data(DataType.LONG_UNSIGNED, 5),
+        Data(DataType.UNSIGNED, 0),
+        octet_string(bytes(demand)),
+        rights,
+    )
+    scaler_unit = (Data(DataType.INTEGER, -2), Data(DataType.ENUM, 27))
+    meter.model.extra = {
+        OBJECT_LIST: encode(Data(DataType.ARRAY, (Data(DataType.STRUCTURE, listed),))),
+        Attribute(5, demand, 2): encode(Data(DataType.DOUBLE_LONG_UNSIGNED, 4711)),
+        Attribute(5, demand, 4): encode(Data(DataType.STRUCTURE, scaler_unit)),
+    }
+    with running(reader(meter.url, inbox)):
+        until(lambda: inbox.captures)
+    (found,) = inbox.captures[0].readings
+    assert (found.obis, found.value.value, found.scaler, found.unit) == (demand, 4711, -2, 27)
 
 
 def test_a_new_firmware_has_its_list_asked(meter: DlmsMeter) -> None:
