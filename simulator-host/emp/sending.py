@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
+from contextlib import contextmanager
 from typing import NamedTuple
 
 from aiohttp import web
@@ -13,6 +14,8 @@ from smgw.webservice.byte_range import ByteRange
 from smgw.webservice.error import ServiceUnavailable, Status
 from smgw.webservice.headers import ENCODINGS
 from smgw.webservice.media_type import MediaType
+
+from emp.storage import StorageError
 
 _LOG = logging.getLogger(__name__)
 
@@ -57,7 +60,8 @@ class Sender:
             and byte_range.asks_for_octets(wanted)
             and request.headers.get("If-Range", strong) == strong
         ):
-            return await self._part(request, text, headers, wanted)
+            with self._slot():
+                return await self._part(request, text, headers, wanted)
         pieces = text.pieces()
         begun: list[bytes] = []
         size = 0
@@ -72,7 +76,18 @@ class Sender:
             size += len(piece)
         streamed = web.StreamResponse(headers=headers)
         _compress(request, streamed)
-        return await self._stream(request, streamed, b"".join(begun), pieces)
+        with self._slot():
+            return await self._stream(request, streamed, b"".join(begun), pieces)
+
+    @contextmanager
+    def _slot(self) -> Iterator[None]:
+        if self._streams >= MAX_STREAMS:
+            raise ServiceUnavailable(f"{MAX_STREAMS} long answers are being sent already", 5)
+        self._streams += 1
+        try:
+            yield
+        finally:
+            self._streams -= 1
 
     async def _part(self, request: web.Request, text: Text, headers: dict[str, str], wanted: str) -> web.StreamResponse:
         # How long the whole is, is known only when it has been made; so it is made twice, and held never.
@@ -88,15 +103,9 @@ class Sender:
     async def _stream(
         self, request: web.Request, response: web.StreamResponse, begun: bytes, pieces: Iterator[bytes]
     ) -> web.StreamResponse:
-        if self._streams >= MAX_STREAMS:
-            raise ServiceUnavailable(f"{MAX_STREAMS} long answers are being sent already", 5)
-        self._streams += 1
-        try:
-            await response.prepare(request)
-            if request.method != "HEAD":
-                await self._write(request, response, begun, pieces)
-        finally:
-            self._streams -= 1
+        await response.prepare(request)
+        if request.method != "HEAD":
+            await self._write(request, response, begun, pieces)
         return response
 
     async def _write(
@@ -132,6 +141,7 @@ def _cut(pieces: Iterator[bytes], part: ByteRange) -> Iterator[bytes]:
         position += len(piece)
         if position > part.last:
             return
+    raise StorageError("rows were deleted while they were sent")
 
 
 def _names(header: str | None, tag: str) -> bool:

@@ -4,6 +4,7 @@ import asyncio
 import logging
 
 import pytest
+from emp import sending
 from emp.body import Budget
 from emp.cosem_api import Bounds
 from emp.listener import Address, ListenError
@@ -143,3 +144,37 @@ def test_a_taken_port_is_told(storage):
             await one.stop()
 
     asyncio.run(run())
+
+
+def test_a_part_of_rows_that_go_meanwhile_is_broken_off(storage, monkeypatch):
+    storage.deposit(content(*[row(number, number) for number in range(50)]), 0).result(30)
+    passes = []
+    batches = storage.batches
+
+    def vanishing(device, span):
+        passes.append(span)
+        return batches(device, span) if len(passes) == 1 else iter(())
+
+    async def talk(reader, writer):
+        asked = f"GET /devices/{DEVICE.uri}.csv HTTP/1.1\r\nHost: localhost\r\nRange: bytes=-100\r\n\r\n"
+        writer.write(asked.encode())
+        with pytest.raises((ConnectionError, asyncio.IncompleteReadError)):
+            await reader.readexactly(1_000_000)
+
+    monkeypatch.setattr(storage, "batches", vanishing)
+    with_server(storage, talk, for_people=True)
+    assert len(passes) == 2
+
+
+def test_more_long_answers_than_there_is_room_for_are_put_off(storage, monkeypatch):
+    monkeypatch.setattr(sending, "MAX_STREAMS", 0)
+
+    async def talk(reader, writer):
+        asked = f"GET /devices/{DEVICE.uri}.csv HTTP/1.1\r\nHost: localhost\r\nRange: bytes=-100\r\n\r\n"
+        writer.write(asked.encode())
+        return await reader.readuntil(b"\r\n\r\n")
+
+    storage.deposit(content(row(1, 1)), 0).result(30)
+    answer = with_server(storage, talk, for_people=True)
+    assert answer.startswith(b"HTTP/1.1 503 ")
+    assert b"Retry-After: 5" in answer
