@@ -317,8 +317,10 @@ class DlmsReader(Reader):
     def _take_push(self, pushed: Pushed) -> None:
         """Said by the meter without being asked, between two answers (R18)."""
         try:
+            if self.profile.dlms.ciphered and not pushed.protected:
+                raise PollError("a push in the clear, while all is ciphered with this meter")
             found = read_push(pushed.apdu)
-        except RemoteProtocolError as error:
+        except (PollError, RemoteProtocolError) as error:
             self.watch.refused(str(error))
             return
         readings = found.readings(frozenset(map(bytes, self.profile.objects)))

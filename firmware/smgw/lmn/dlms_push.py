@@ -69,10 +69,22 @@ class DlmsPushReader(Reader):
             found = pushes.receive(event.apdu, event.source)
             self._refuse(found)
             for push in found:
-                if isinstance(push, Push):
+                if isinstance(push, Push) and self._believed(push):
                     self._heard()
                     self._keep(push, stamp)
         return intact
+
+    def _believed(self, push: Push) -> bool:
+        """False for what anybody on the line can send, of a meter that ciphers; its counter counts from here on.
+
+        Not before: what is encrypted and not authenticated opens with any counter, and only then turns out to be none.
+        """
+        if push.ciphered is not None:
+            self._newest[push.ciphered.system_title or b""] = push.ciphered.invocation_counter
+        elif self._secrets.get("encryption"):
+            self.watch.refused("a push in the clear, while the profile's encryption_key_file says that all are ciphered")
+            return False
+        return True
 
     def _refuse(self, found: list[Push | PushRefused]) -> None:
         for one in found:
@@ -96,7 +108,7 @@ class DlmsPushReader(Reader):
     def _open(self, ciphered: Ciphered) -> bytes:
         """The APDU inside; RemoteProtocolError if the keys do not open it, or if it is an old one again."""
         from smgw.dlms.ciphering import open_ciphered
-        from smgw.dlms.security import Keys, Suite
+        from smgw.dlms.security import Keys, Protection, Suite
         from smgw.lmn.dlms_security import keys
 
         told = keys(self.profile.dlms, self._secrets)
@@ -104,8 +116,10 @@ class DlmsPushReader(Reader):
         if suite in list(Suite) and Suite(suite).key_length == told.suite.key_length:  # 0 and 1 cipher alike
             told = Keys.of(Suite(suite), told.encryption, told.authentication)
         opened = open_ciphered(ciphered, told)
-        title = ciphered.system_title or b""
-        if opened.counter <= self._newest.get(title, -1):
+        if self._secrets.get("authentication") and not opened.protection & Protection.AUTHENTICATED:
+            raise RemoteProtocolError(
+                "a push that is not authenticated, while the profile's authentication_key_file says that all are"
+            )
+        if opened.counter <= self._newest.get(ciphered.system_title or b"", -1):
             raise RemoteProtocolError(f"a push with invocation counter {opened.counter} again: an old one")
-        self._newest[title] = opened.counter
         return opened.text

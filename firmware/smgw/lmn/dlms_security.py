@@ -5,7 +5,6 @@ is used, some at a time, and never used twice: one that was kept and not used is
 """
 
 import logging
-from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Protocol
 
 from smgw.dlms.hls import Authentication as Mechanics
@@ -16,6 +15,7 @@ from smgw.lmn.errors import PollError
 from smgw.profiles.dlms import Authentication, DlmsProfile, Quirk
 from smgw.profiles.meter import MeterProfile
 from smgw.profiles.secrets import Secrets
+from smgw.store.digest import sha256
 
 if TYPE_CHECKING:
     from smgw.dlms.ciphering import Ciphering, Received
@@ -47,7 +47,7 @@ class Counters:
     def __init__(self, profile: MeterProfile, key: bytes, keeper: CounterKeeper | None) -> None:
         self._meter = profile.name
         self._client = profile.dlms.client
-        self._key_id = sha256(b"smgw key id" + key).hexdigest()[:16]
+        self._key_id = sha256(b"smgw key id" + key).hex()[:16]
         self._keeper = keeper
         self._next = self._left = 0
         self.least = 0

@@ -290,3 +290,9 @@ def test_cryptography_is_imported_only_for_a_meter_that_needs_it(
     protocol: str, dlms: str, held: str, told: str
 ) -> None:
     assert _imported(PROGRAM.format(protocol=protocol, dlms=dlms, secrets=held)).strip() == told
+
+
+def test_a_meter_without_secrets_needs_no_openssl_and_no_time_zones() -> None:
+    program = PROGRAM.format(protocol="DLMS", dlms="", secrets="")
+    program += "print([name for name in ('_hashlib', '_ssl', 'zoneinfo') if name in sys.modules])"
+    assert _imported(program).splitlines()[1] == "[]"
