@@ -22,6 +22,14 @@
     [0.001, "{ss}.{fff}", day, null, day, null, null, null, 1],
   ];
 
+  // All of it, unless what there is fills less than a quarter; "Whole" shows all of it then.
+  function beginning(curve) {
+    const first = curve.time[0], last = curve.time[curve.time.length - 1], margin = (last - first) / 20;
+    return curve.time.length < 2 || (last - first) * 4 > curve.to - curve.from
+      ? { min: curve.from, max: curve.to }
+      : { min: Math.max(curve.from, first - margin), max: Math.min(curve.to, last + margin) };
+  }
+
   function options(curve, clock) {
     const axis = () => ({
       stroke: colour("--soft"),
@@ -37,7 +45,7 @@
       height: HEIGHT,
       padding: [12, 36, 0, 0],
       tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), curve.zone),
-      scales: { x: { min: curve.from, max: curve.to }, y: curve.as === "interval" ? { range: fromZero } : {} },
+      scales: { x: beginning(curve), y: curve.as === "interval" ? { range: fromZero } : {} },
       cursor: { drag: { x: true, y: false } },
       axes: [
         { ...axis(), values: TICKS, space: 70 },
