@@ -18,6 +18,7 @@ from smsim.dlms.channel import Channel, Gone, TcpChannel, TtyChannel
 from smsim.dlms.config import LineConfig
 from smsim.dlms.device import Device
 from smsim.dlms.station import Station
+from smsim.dlms.udp import UdpEnd
 from smsim.errors import PortError
 from smsim.ports import LOOPBACK, PtyPort, SerialPort, TcpPort
 from smsim.timelapse import TimeLapse
@@ -45,6 +46,7 @@ class DlmsLine:
         self.faults.begin(" ".join(f"{device.spec.device} {device.spec.seed}" for device in self.devices))
         self._listen = listen
         self._server: asyncio.Server | None = None
+        self._udp: UdpEnd | None = None
         self._channel: Channel | None = None
         self._sessions: set[asyncio.Task[None]] = set()
         self._buses: list[Bus] = []
@@ -58,13 +60,13 @@ class DlmsLine:
     @property
     def open_files(self) -> int:
         """How many files its port keeps open, with one client."""
-        return 2
+        return 3 if self.config.wrapper else 2
 
     @property
     def how(self) -> str:
         """How its meters are read, for people."""
         if self.config.wrapper:
-            return "DLMS, wrapper"
+            return "DLMS, wrapper over TCP and UDP"
         return "DLMS, HDLC after sign-on (mode E)" if self.config.sign_on else "DLMS, HDLC"
 
     async def start(self) -> list[str]:
@@ -114,7 +116,18 @@ class DlmsLine:
             reason = os.strerror(error.errno) if error.errno and error.errno > 0 else str(error)
             raise PortError(f"tcp:{host}:{port.port}", f"cannot listen: {reason}", "name another port") from None
         number = self._server.sockets[0].getsockname()[1]
+        if self.config.wrapper:
+            await self._listen_to_datagrams(host, number)
         return str(TcpPort(number, f"[{host}]" if ":" in host else host))
+
+    async def _listen_to_datagrams(self, host: str, number: int) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            _, self._udp = await loop.create_datagram_endpoint(
+                lambda: UdpEnd(self._new_bus, self._gone, MOST_CLIENTS), (host, number)
+            )
+        except OSError as error:
+            raise PortError(f"udp:{host}:{number}", f"cannot listen: {error.strerror}", "name another port") from None
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
@@ -134,7 +147,6 @@ class DlmsLine:
     async def _converse(self, channel: Channel) -> None:
         """One connection, or the line itself, until it is gone."""
         bus = self._new_bus()
-        self._buses.append(bus)
         loop = asyncio.get_running_loop()
         try:
             while True:
@@ -146,8 +158,7 @@ class DlmsLine:
         except Gone:
             log.debug("%s: closed by the other side", self.port)
         finally:
-            self._buses.remove(bus)
-            self._count(bus)
+            self._gone(bus)
 
     @staticmethod
     async def _do(channel: Channel, out: list[Out]) -> None:
@@ -162,7 +173,9 @@ class DlmsLine:
             Station(device, associations, meter.framing, self.faults)
             for device, associations, meter in zip(self.devices, self._associations, self.config.meters, strict=True)
         ]
-        return Bus(stations, self.faults, self._responder if self.config.sign_on else None)
+        bus = Bus(stations, self.faults, self._responder if self.config.sign_on else None)
+        self._buses.append(bus)
+        return bus
 
     def _responder(self) -> Responder:
         sign_on = self.config.sign_on
@@ -171,7 +184,8 @@ class DlmsLine:
             sign_on.identification, device_address=sign_on.device_address, confirmation=sign_on.confirmation
         )
 
-    def _count(self, bus: Bus) -> None:
+    def _gone(self, bus: Bus) -> None:
+        self._buses.remove(bus)
         for station in bus.stations:
             self._done["requests"] += station.requests
             self._done["associations"] += station.associated
@@ -211,6 +225,8 @@ class DlmsLine:
         """Close the port, cut clients off."""
         if self._server is not None:
             self._server.close()
+        if self._udp is not None:
+            self._udp.close()
         for session in self._sessions:
             session.cancel()
         if self._channel is not None:

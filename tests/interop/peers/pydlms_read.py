@@ -1,7 +1,8 @@
 """In the peers' own environment: pydlms-client reads a meter. One JSON argument, one JSON object on standard output.
 
-{"link": "hdlc" | "wrapper" | "optical", "port": TCP port | path of a tty, "sap": n, "server": n, "physical": n | null,
-"mechanism": n, "password": text, "keys": {"title", "encryption", "authentication": hex, "counter": n},
+{"link": "hdlc" | "wrapper" | "udp" | "optical", "port": TCP or UDP port | path of a tty, "sap": n, "server": n,
+"physical": n | null, "pdu": n (UDP), "mechanism": n, "password": text,
+"keys": {"title", "encryption", "authentication": hex, "counter": n},
 "information": n, "window": n, "get": [[class, obis, attribute], ...], "entries": [obis, first, last], "objects": true}
 """
 
@@ -31,13 +32,15 @@ if "keys" in wanted:
         authentication_key=bytes.fromhex(keys["authentication"]),
         invocation_counter=keys["counter"],
     )
-if wanted["link"] != "wrapper":
+if wanted["link"] not in ("wrapper", "udp"):
     options["server_physical"] = wanted.get("physical")
     if "information" in wanted:
         size, window = wanted["information"], wanted["window"]
         options["hdlc_parameters"] = HdlcParameters(size, size, window, window)
 if wanted["link"] == "optical":
     client = DlmsClient.optical(wanted["port"], **options)
+elif wanted["link"] == "udp":
+    client = DlmsClient.udp("127.0.0.1", wanted["port"], max_receive_pdu_size=wanted["pdu"], **options)
 elif isinstance(wanted["port"], str):
     client = DlmsClient.serial(wanted["port"], **options)
 else:
