@@ -22,7 +22,17 @@ FORMAT = 1
 #: As of a PUT (ARCHITECTURE.md, "The document").
 LARGEST_DOCUMENT = 4 * 1024 * 1024
 MOST_DOCUMENTS = 1_000_000
-_BROKEN = (OSError, zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError, KeyError)
+_BROKEN = (
+    OSError,
+    zipfile.BadZipFile,
+    zlib.error,
+    EOFError,
+    NotImplementedError,
+    RuntimeError,
+    ValueError,
+    KeyError,
+    TypeError,
+)
 
 
 class ParcelError(SmgwError):

@@ -1,0 +1,81 @@
+"""Parcels: whole or refused."""
+
+import json
+import zipfile
+from pathlib import Path
+
+import pytest
+from smgw.webservice.parcel import LARGEST_DOCUMENT, SLIP, ParcelError, ParcelWriter, unpack
+
+DOCUMENTS = [b"<ldev/>", b"", bytes(range(256)) * 100]
+
+
+def packed(path: Path) -> Path:
+    with ParcelWriter(path) as parcel:
+        for document in DOCUMENTS:
+            parcel.add(document, 2)
+    return path
+
+
+def made(path: Path, slip: object, *documents: bytes) -> Path:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for number, document in enumerate(documents, 1):
+            archive.writestr(f"{number:07}.xml", document)
+        archive.writestr(SLIP, json.dumps(slip))
+    return path
+
+
+def test_what_was_packed_is_unpacked_in_order(tmp_path: Path) -> None:
+    path = packed(tmp_path / "stick.zip")
+    assert list(unpack(path)) == DOCUMENTS
+    assert [file.name for file in tmp_path.iterdir()] == ["stick.zip"]
+
+
+def test_an_interrupted_packing_leaves_what_was_there(tmp_path: Path) -> None:
+    path = packed(tmp_path / "stick.zip")
+    parcel = ParcelWriter(path)
+    parcel.add(b"another", 1)
+    parcel.__exit__(KeyboardInterrupt, KeyboardInterrupt(), None)
+    assert list(unpack(path)) == DOCUMENTS
+    assert [file.name for file in tmp_path.iterdir()] == ["stick.zip"]
+
+
+@pytest.mark.parametrize("place", range(0, 100, 7))
+def test_an_octet_changed_anywhere_in_a_document_is_noticed(tmp_path: Path, place: int) -> None:
+    path = packed(tmp_path / "stick.zip")
+    octets = bytearray(path.read_bytes())
+    octets[len(octets) * place // 100] ^= 0x10
+    path.write_bytes(octets)
+    try:
+        found = list(unpack(path))
+    except ParcelError as error:
+        assert "stick.zip" in str(error)  # noqa: PT017 - either is well
+    else:
+        assert found == DOCUMENTS  # it was in a place that tells nothing, such as a date
+
+
+@pytest.mark.parametrize(
+    ("slip", "said"),
+    [
+        ({"format": 2, "documents": 1, "rows": 1}, "use a newer one"),
+        ({"format": 1, "documents": 2, "rows": 1}, "copy it again"),
+        ({"documents": 1}, "cannot be unpacked"),
+        ([], "cannot be unpacked"),
+    ],
+)
+def test_a_slip_that_does_not_fit_is_told(tmp_path: Path, slip: object, said: str) -> None:
+    with pytest.raises(ParcelError, match=said):
+        list(unpack(made(tmp_path / "stick.zip", slip, b"<ldev/>")))
+
+
+def test_a_document_that_swells_is_not_unpacked(tmp_path: Path) -> None:
+    slip = {"format": 1, "documents": 1, "rows": 1}
+    path = made(tmp_path / "stick.zip", slip, bytes(LARGEST_DOCUMENT + 1))
+    assert path.stat().st_size < 100_000
+    with pytest.raises(ParcelError, match="longer than"):
+        list(unpack(path))
+
+
+def test_a_place_that_takes_no_file_is_told(tmp_path: Path) -> None:
+    with pytest.raises(ParcelError, match="is the stick in"):
+        ParcelWriter(tmp_path / "absent" / "stick.zip")
