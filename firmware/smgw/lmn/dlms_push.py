@@ -82,7 +82,9 @@ class DlmsPushReader(Reader):
         if push.ciphered is not None:
             self._newest[push.ciphered.system_title or b""] = push.ciphered.invocation_counter
         elif self._secrets.get("encryption"):
-            self.watch.refused("a push in the clear, while the profile's encryption_key_file says that all are ciphered")
+            self.watch.refused(
+                "a push in the clear, while the profile's encryption_key_file says that all are ciphered"
+            )
             return False
         return True
 

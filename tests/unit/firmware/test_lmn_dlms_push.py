@@ -9,6 +9,9 @@ import pytest
 from dlms_captures import SAMPLE_KEY, as_read, dlms_capture, one_list
 from line_meter import Clock, Head, Inbox, running, until
 from smgw.cosem import DeviceId, Obis
+from smgw.dlms.apdu import decode_apdu
+from smgw.dlms.envelope import Ciphered
+from smgw.dlms.mbus import MBusListener, MBusPush
 from smgw.hdlc import Address, Transmit
 from smgw.hdlc.link import Link
 from smgw.lmn.dlms_push import DlmsPushReader
@@ -29,6 +32,9 @@ FRAMED = [
     "smartmeter-datacollector/lg_e570_encrypted_valid_data.bin",
     "operator-docs/tinetz_kaifa_mbus_dlms.bin",
 ]
+# Encrypted, not authenticated.
+CIPHERED = "smartmeter-datacollector/lg_e570_encrypted_valid_data.bin"
+CIPHERED_MBUS = "operator-docs/tinetz_kaifa_mbus_dlms.bin"
 
 
 def on_the_wire(name: str) -> bytes:
@@ -40,15 +46,19 @@ def on_the_wire(name: str) -> bytes:
     return b"".join(event.octets for event in sent if isinstance(event, Transmit))
 
 
-def reader(head: Head, inbox: Inbox, *, mbus: bool = False, key: bool = True, **changes: object) -> DlmsPushReader:
+def reader(
+    head: Head, inbox: Inbox, *, mbus: bool = False, key: bool = False, authenticated: bool = False, **changes: object
+) -> DlmsPushReader:
     dlms = DlmsProfile(
         framing=Framing.MBUS if mbus else Framing.HDLC, encryption_key_file=Path("e"), authentication_key_file=Path("a")
     )
     profile = MeterProfile(
         name="flat", protocol=Protocol.DLMS_PUSH, port=str(head.link), baudrate=115_200, dlms=dlms, **changes  # type: ignore[arg-type]
     )  # fmt: skip
-    secrets = Secrets({"encryption": SAMPLE_KEY, "authentication": SAMPLE_KEY} if key else None)
-    return DlmsPushReader(profile, secrets, Clock(), inbox)
+    held = {"encryption": SAMPLE_KEY} if key else {}
+    if key and authenticated:
+        held["authentication"] = SAMPLE_KEY
+    return DlmsPushReader(profile, Secrets(held), Clock(), inbox)
 
 
 @contextmanager
@@ -63,7 +73,7 @@ def listening(made: DlmsPushReader) -> Iterator[DlmsPushReader]:
 def test_a_push_of_a_real_meter_becomes_a_capture(name: str, tmp_path: Path) -> None:
     octets, expected = on_the_wire(name), one_list(name)
     inbox, head = Inbox(), Head(tmp_path / "head")
-    with listening(reader(head, inbox, mbus="mbus" in name)):
+    with listening(reader(head, inbox, mbus="mbus" in name, key=name in (CIPHERED, CIPHERED_MBUS))):
         head.send(octets, 64, 0.001)
         until(lambda: inbox.captures)
     head.unplug()
@@ -112,9 +122,9 @@ def test_noise_and_damage_cost_no_more_than_what_they_hit(tmp_path: Path) -> Non
 
 def test_a_ciphered_push_is_taken_once_and_an_old_one_is_told(tmp_path: Path) -> None:
     """A recorded telegram must not become a reading again."""
-    octets = on_the_wire("smartmeter-datacollector/lg_e570_encrypted_valid_data.bin")
+    octets = on_the_wire(CIPHERED)
     inbox, head = Inbox(), Head(tmp_path / "head")
-    with listening(reader(head, inbox)) as made:
+    with listening(reader(head, inbox, key=True)) as made:
         for _ in range(2):
             head.send(octets, 64, 0.001)
         until(lambda: made.watch.last_refusal)
@@ -123,8 +133,48 @@ def test_a_ciphered_push_is_taken_once_and_an_old_one_is_told(tmp_path: Path) ->
     assert "an old one" in made.watch.last_refusal
 
 
+def test_a_push_in_the_clear_is_not_believed_of_a_meter_that_ciphers(tmp_path: Path) -> None:
+    """Anybody on the line can send one."""
+    inbox, head = Inbox(), Head(tmp_path / "head")
+    with listening(reader(head, inbox, key=True)) as made:
+        head.send(on_the_wire(FREE[1]))
+        until(lambda: made.watch.last_refusal)
+    head.unplug()
+    assert "in the clear" in made.watch.last_refusal
+    assert not inbox.captures
+
+
+def test_a_push_without_its_tag_is_not_believed_where_there_is_an_authentication_key(tmp_path: Path) -> None:
+    """Without one each bit of it can be turned on the way."""
+    inbox, head = Inbox(), Head(tmp_path / "head")
+    with listening(reader(head, inbox, mbus=True, key=True, authenticated=True)) as made:
+        head.send(on_the_wire(CIPHERED_MBUS))
+        until(lambda: made.watch.last_refusal)
+    head.unplug()
+    assert "not authenticated" in made.watch.last_refusal
+    assert not inbox.captures
+
+
+def test_a_forged_counter_does_not_stop_the_pushes_that_follow(tmp_path: Path) -> None:
+    """What is encrypted and not authenticated opens with any counter."""
+    octets, inbox, head = on_the_wire(CIPHERED_MBUS), Inbox(), Head(tmp_path / "head")
+    (whole,) = MBusListener().receive(octets)
+    assert isinstance(whole, MBusPush)
+    real = decode_apdu(whole.apdu)
+    assert isinstance(real, Ciphered)
+    forged = real._replace(octets=real.octets[:1] + b"\xff" * 4 + bytes(60)).encode()
+    inside = bytes((0x53, 0xFF, 0x10, 1, 0x67)) + forged
+    frame = bytes((0x68, len(inside), len(inside), 0x68)) + inside + bytes((sum(inside) & 0xFF, 0x16))
+    with listening(reader(head, inbox, mbus=True, key=True)) as made:
+        head.send(frame)
+        until(lambda: made.watch.last_refusal)
+        head.send(octets)
+        until(lambda: inbox.captures)
+    head.unplug()
+
+
 def test_a_ciphered_push_without_a_key_says_what_it_lacks(tmp_path: Path) -> None:
-    octets = on_the_wire("smartmeter-datacollector/lg_e570_encrypted_valid_data.bin")
+    octets = on_the_wire(CIPHERED)
     inbox, head = Inbox(), Head(tmp_path / "head")
     with listening(reader(head, inbox, key=False)) as made:
         head.send(octets, 64, 0.001)
