@@ -8,7 +8,7 @@ from smgw.errors import SmgwError
 
 
 class Status(IntEnum):
-    """The codes in use. 304, 401, 422, 429, 503, 505 and 507 are not in the annex of 2013 but in its successor or HTTP."""
+    """The codes in use. Not in the annex of 2013, but in its successor or HTTP: 304, 401, 422, 429, 503, 505, 507."""
 
     OK = 200
     CREATED = 201
