@@ -60,6 +60,8 @@ log = logging.getLogger(__name__)
 _LONGEST_BACK_OFF = 300.0
 #: A meter drops a link on which nothing is said for 120 s, most often.
 _KEPT_OPEN_S = 60
+#: Who shares a port gives it back after so many seconds of fetching a load profile.
+_TURN_S = 10.0
 #: A clock that is off by more is worth a word.
 _DRIFT_TOLD_S = 10
 #: What a meter refused in one of these ways is asked again so much later (R30); any other may have passed by then.
@@ -174,12 +176,12 @@ class DlmsReader(Reader):
                 self._poll(port)
                 if self._stop.is_set():
                     return
+                shared = self._bus.shared
                 if self._backfill is not None and not self._back_off:
-                    self._backfill.between_polls(port, self, self._due, self._stop)
-                if self._bus.shared:
-                    return
-                if self._due - time.monotonic() > _KEPT_OPEN_S:
-                    self._session.close(port)
+                    until = min(self._due, time.monotonic() + _TURN_S) if shared else self._due
+                    self._backfill.between_polls(port, self, until, self._stop)
+                if shared or self._due - time.monotonic() > _KEPT_OPEN_S:
+                    return  # and open the port again when the next poll is due
                 self._session.listen(port, self._due)
         finally:
             self._session.close(port)

@@ -18,8 +18,9 @@ from smgw.dlms.hls import Hashed, Mechanism, Password
 from smgw.dlms.results import DataAccessResult
 from smgw.dlms.secret import Secret
 from smgw.hdlc import LinkParameters
+from smgw.lmn import dlms_poll
 from smgw.lmn.dlms_poll import DlmsReader
-from smgw.lmn.watch import ABSENT, READING
+from smgw.lmn.watch import ABSENT, READING, WAITING
 from smgw.profiles.dlms import Authentication, DlmsProfile, Framing, Quirk
 from smgw.profiles.meter import MeterProfile, Protocol
 from smgw.profiles.secrets import Secrets
@@ -140,6 +141,19 @@ def test_the_association_is_kept_between_polls_and_ended_on_the_way_out(meter: D
         until(lambda: len(inbox.captures) >= 4)
     assert meter.links == 1
     until(lambda: meter.ended == 1)
+
+
+def test_where_polls_are_far_apart_the_port_is_given_back_in_between(
+    meter: DlmsMeter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A meter drops a link on which nothing is said, and closes its connection: that is no absence."""
+    monkeypatch.setattr(dlms_poll, "_KEPT_OPEN_S", 0.1)
+    inbox = Inbox()
+    with running(reader(meter.url, inbox, interval=0.3)):
+        until(lambda: len(inbox.captures) >= 3)
+    assert meter.accepted >= 3
+    assert meter.ended >= 2
+    assert all(state.state in (WAITING, READING) for state in inbox.states)
 
 
 def test_several_meters_on_one_bus_are_told_apart_by_their_addresses(tmp_path: Path) -> None:

@@ -51,22 +51,24 @@ def store(tmp_path: Path) -> Iterator[LmnStore]:
         yield opened
 
 
-def kept(tmp_path: Path) -> list[int]:
+def kept(tmp_path: Path, name: ProfileName = NAMED) -> list[int]:
     """The target times of the kept rows; each tells its time as a value, too."""
     with LmnView.open(tmp_path / "lmn") as view:
-        rows = view.profile_rows(NAMED, Range(0, 2**62), 100_000)
+        rows = view.profile_rows(name, Range(0, 2**62), 100_000)
     for one in rows:
         assert one.target_time_us == one.readings[0].value.value * SECOND  # type: ignore[operator]
     return [one.readings[0].value.value for one in rows]  # type: ignore[misc]
 
 
 def reader(url: str, store: LmnStore, inbox: Inbox | None = None, **changes: object) -> DlmsReader:
+    physical = changes.pop("physical", None)
+    name = str(changes.pop("name", "flat"))
     quirks = changes.pop("quirks", ())
     zone = changes.pop("time_zone", None)
     settings = {"interval": 1, "timeout": 1, "retries": 1, "load_profile_days": 2, **changes}
     profile = MeterProfile(
-        name="flat", protocol=Protocol.DLMS, port=url, load_profile=(LOAD_PROFILE,),
-        dlms=DlmsProfile(quirks=quirks, time_zone=zone), **settings,  # type: ignore[arg-type]
+        name=name, protocol=Protocol.DLMS, port=url, load_profile=(LOAD_PROFILE,),
+        dlms=DlmsProfile(quirks=quirks, time_zone=zone, physical=physical), **settings,  # type: ignore[arg-type]
     )  # fmt: skip
     inbox = inbox or Inbox()
     return DlmsReader(profile, Secrets(), At(), inbox, inbox.cached, HistoryKeeper(store, At()))
@@ -276,3 +278,17 @@ def test_a_clock_that_tells_an_impossible_deviation_ends_nothing(
     model.extra[CLOCK_TIME] = encode(octet_string(Model().time(NOW)[:9] + b"\x7f\xff\x00"))
     with DlmsMeter(model) as meter, running(reader(meter.url, store)):
         until(lambda: len(kept(tmp_path)) == 20)
+
+
+def test_meters_that_share_a_bus_have_their_profiles_fetched_in_turns(store: LmnStore, tmp_path: Path) -> None:
+    head = Head(tmp_path / "bus")
+    models = {place: Model(quarters(40), name=b"UTB%013d" % place) for place in (17, 18)}
+    names = [ProfileName(f"m{place}", DeviceId(model.name), LOAD_PROFILE) for place, model in models.items()]
+    with (
+        DlmsMeter(models, master=head.master),
+        running(reader(str(head.link), store, name="m17", physical=17)),
+        running(reader(str(head.link), store, name="m18", physical=18)),
+    ):
+        until(lambda: all(len(kept(tmp_path, name)) == 160 for name in names), 30)
+    head.unplug()
+    assert [kept(tmp_path, name) for name in names] == [quarters(40)] * 2
