@@ -63,9 +63,8 @@ class Counters:
                     "may not write; stop the gateway, or read with the state directory at hand (--state)"
                 )
             try:
-                self._next = self._keeper.reserve_counters(
-                    self._meter, self._client, self._key_id, self.least, _AT_A_TIME
-                )
+                least = max(self.least, self._next)  # a store that was salvaged may have forgotten some
+                self._next = self._keeper.reserve_counters(self._meter, self._client, self._key_id, least, _AT_A_TIME)
             except SmgwError as error:
                 raise PollError(f"no invocation counter can be kept, so none is used: {error}") from error
             self._left = _AT_A_TIME

@@ -133,13 +133,14 @@ class LmnStore(StoreWriter):
     def reserve_counters(self, meter: str, client: int, key_id: str, least: int, amount: int) -> int:
         """The first of `amount` invocation counters that are the caller's alone, durably; `least` at least.
 
-        `key_id` names the key without telling it. What was given out is never given again, whatever became of it.
+        `key_id` names the key without telling it. What was given out is never given again, whatever became of it, also
+        not to another meter or client with that key: a nonce holds our system title and the counter, and not who asks.
         """
 
         def body(connection: sqlite3.Connection) -> int:
-            query = "SELECT reserved FROM invocation_counter WHERE meter = ? AND client = ? AND key_id = ?"
-            found = connection.execute(query, (meter, client, key_id)).fetchone()
-            first = max(least, 0 if found is None else int(found[0]) + 1)
+            query = "SELECT max(reserved) FROM invocation_counter WHERE key_id = ?"
+            (newest,) = connection.execute(query, (key_id,)).fetchone()
+            first = max(least, 0 if newest is None else int(newest) + 1)
             connection.execute(
                 "INSERT OR REPLACE INTO invocation_counter VALUES (?, ?, ?, ?)",
                 (meter, client, key_id, first + amount - 1),

@@ -26,6 +26,8 @@ _SMALL = (
 )  # fmt: skip
 #: Tables that a file of schema version 1 has not.
 _SINCE_2 = ("profile_range", "invocation_counter")
+#: Invocation counters that may have been used and not be in what is left of a file; of 2^32 they are few.
+_COUNTERS_SKIPPED = 65_536
 _WAN = ("cursor", "set_aside", "channel", "time_sample", "work_order", "order_taken", "counts", "log")
 
 _Row = Sequence[Any]
@@ -42,6 +44,7 @@ def salvage_lmn(damaged: Path, target: sqlite3.Connection, store_id: str | None)
             lost += _copy_ranges(source, target)
             for table in _SINCE_2:
                 _copy_ends(source, target, table)
+            target.execute("UPDATE invocation_counter SET reserved = reserved + ?", (_COUNTERS_SKIPPED,))
     except sqlite3.DatabaseError as error:
         if is_full(error):
             raise

@@ -181,6 +181,16 @@ def test_every_counter_is_in_the_store_before_it_is_used(store: LmnStore) -> Non
     assert used == sorted(set(used))
 
 
+def test_a_store_that_forgot_counters_while_it_ran_gives_none_again() -> None:
+    class Forgetful:
+        def reserve_counters(self, meter: str, client: int, key_id: str, least: int, amount: int) -> int:
+            return least
+
+    counters = Counters(MeterProfile(protocol=Protocol.DLMS, port="x", name="flat"), bytes(16), Forgetful())
+    used = [counters() for _ in range(200)]
+    assert used == sorted(set(used))
+
+
 def test_without_a_place_for_counters_nothing_is_sent_ciphered(store: LmnStore) -> None:
     """R10."""
     meter = Admitting()

@@ -161,6 +161,27 @@ def test_counters_are_given_once_also_after_a_crash(store, tmp_path):
     assert store.reserve_counters("house", 1, "aa", 500, 2) == 500
 
 
+def test_the_counters_of_a_key_are_one_row_whoever_asks(store):
+    """A renamed meter, a second client, two meters with one key: a nonce is the title and the counter, no more."""
+    assert store.reserve_counters("house", 1, "aa", 0, 10) == 0
+    assert store.reserve_counters("cellar", 1, "aa", 0, 1) == 10
+    assert store.reserve_counters("house", 2, "aa", 0, 1) == 11
+
+
+def test_after_a_salvage_counters_that_may_be_forgotten_are_not_given_again(tmp_path):
+    with LmnStore.open(tmp_path, ballast_bytes=0) as store:
+        store.keep_profile(NAME, rows(0, 999), covered(0, 999))
+        store.reserve_counters("house", 1, "aa", 0, 10)
+        store._file.writer.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    database = tmp_path / "lmn.db"
+    octets = bytearray(database.read_bytes())
+    octets[4096 * 30 : 4096 * 30 + 2048] = bytes(2048)
+    database.write_bytes(octets)
+    with LmnStore.open(tmp_path, ballast_bytes=0) as store:
+        assert store.salvaged
+        assert store.reserve_counters("house", 1, "aa", 0, 1) > 60_000
+
+
 @given(RANGES, st.integers(0, 40), st.integers(0, 20))
 def test_gaps_and_what_is_kept_are_the_whole_and_share_nothing(kept, since, length):
     wanted = Range(since, since + length)
