@@ -34,8 +34,11 @@ log = logging.getLogger(__name__)
 _Answer = Associated | Got | Written | Invoked | Released | Failed
 _Kind = TypeVar("_Kind", bound=_Answer)
 _VALUE, _DATA = 2, 1
+#: The longest APDU we take: over UDP what goes into one packet of most networks, since a datagram in pieces gets lost.
+_DATAGRAM, _NO_LIMIT = 1400, 0xFFFF
 #: A meter may take so long to end what it is asked to end; it ends it by itself later.
 _PATIENCE_AT_END = 1.0
+_SHORTEST_OFFERED = 128  # octets of an information field: what every meter can
 
 
 class DlmsSession:
@@ -56,6 +59,7 @@ class DlmsSession:
         self._stop = stop
         self._pushed = pushed
         self._trace = Trace(f"meter {profile.name}")
+        self._octet_time = 0.0  # of the line; 0 where it has no speed
         self._link: Link | Wrapper = self._new_link(self._dlms.client)
         self.client = Client()
         self._answer: _Answer | None = None
@@ -156,10 +160,15 @@ class DlmsSession:
         return Link.client(
             Address(client),
             Address(dlms.server, dlms.physical, dlms.address_length),
-            LinkParameters.of(dlms.information_length, dlms.window),
+            LinkParameters.of(self._information_length(), dlms.window),
             timeout=timeout,
             retries=self._profile.retries,
         )
+
+    def _information_length(self) -> int:
+        """No frame takes much longer than a second, so that a lost one is noticed in time."""
+        longest = self._dlms.information_length
+        return min(longest, max(_SHORTEST_OFFERED, int(1 / self._octet_time))) if self._octet_time else longest
 
     def _associate(self, port: Port) -> None:
         dlms = self._dlms
@@ -169,6 +178,7 @@ class DlmsSession:
             self._security.authentication(),
             ciphering,
             title=title(dlms),
+            max_pdu_size=_DATAGRAM if port.url.startswith("udp://") else _NO_LIMIT,
             reply_to_hls=REPLY_TO_HLS._replace(obis=dlms.association),
         )
         try:
@@ -178,6 +188,7 @@ class DlmsSession:
             raise
 
     def _connect(self, port: Port, client: int) -> None:
+        self._octet_time = port.settings.octet_time if port.paced else 0.0
         self._link = self._new_link(client)
         if not self._clean:
             self._disconnect(port)  # a session of before may still be open there, and the meter take no other (R6)
@@ -278,6 +289,7 @@ class DlmsSession:
             wake_up=Quirk.WAKE_UP in dlms.quirks,
             fixed_baud=Quirk.FIXED_BAUD in dlms.quirks,
             max_baud=self._profile.baudrate,
+            switch_delay=dlms.switch_delay / 1000,
             attempts=self._profile.retries + 1,
         )
         events = signing.start(time.monotonic())

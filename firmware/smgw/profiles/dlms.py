@@ -56,6 +56,7 @@ class DlmsProfile(NamedTuple):
     framing: Framing = Framing.HDLC
     start: Start = Start.DIRECT
     device_address: str = ""  # mode E, for meters that answer to theirs alone
+    switch_delay: int = 50  # mode E: ms until the speed is changed; some meters need 400
     client: int = 16  # our service access point; 16 is the public client
     server: int = 1  # the logical device; 1 is the management device
     physical: int | None = None  # HDLC: which of the meters on a bus
@@ -99,6 +100,7 @@ KEYS: Mapping[str, Key] = {
     "framing": Key(checks.choice(*(one.value for one in Framing))),
     "start": Key(checks.choice(*(one.value for one in Start))),
     "device_address": Key(checks.text("up to 32 letters, digits and blanks", re.compile(r"[A-Za-z0-9 ]{0,32}"))),
+    "switch_delay": Key(checks.integer(0, 2000, "ms")),
     "client": Key(checks.integer(1, 127)),
     "server": Key(checks.integer(1, 16_383)),
     "physical": Key(checks.integer(0, 16_383)),

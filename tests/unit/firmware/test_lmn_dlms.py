@@ -88,6 +88,15 @@ def test_every_way_to_the_meter_gives_the_same(way: str, tmp_path: Path) -> None
     assert [one.obis for one in inbox.captures[0].readings] == [ENERGY, EXPORT, POWER]
 
 
+def test_on_a_slow_line_short_frames_are_offered(tmp_path: Path) -> None:
+    inbox, head = Inbox(), Head(tmp_path / "head")
+    with DlmsMeter(master=head.master), running(reader(str(head.link), inbox, baudrate=300, timeout=5)) as made:
+        until(lambda: inbox.captures)
+        parameters = made._session._link.parameters  # type: ignore[union-attr]
+    head.unplug()
+    assert (parameters.information_receive, parameters.window_receive) == (128, 7)
+
+
 def test_the_object_list_and_the_scalers_are_asked_once_and_then_only_what_is_wanted(meter: DlmsMeter) -> None:
     """R16."""
     inbox = Inbox()
