@@ -20,7 +20,8 @@ def run(arguments: argparse.Namespace) -> int:
         what = ", ".join(str(obis) for obis in meter.objects) or "all it has"
         how = f"asked every {meter.interval} s" if meter.polled else "listened to"
         kept = f"every {meter.registration_period} s" if meter.registration_period else "every telegram"
-        print(f"  meter {meter.name} at {meter.port}, {how}; registers {kept}: {what}")
+        profiles = f"; load profiles {', '.join(map(str, meter.load_profile))}" if meter.load_profile else ""
+        print(f"  meter {meter.name} at {meter.port}, {how}; registers {kept}: {what}{profiles}")
     for emp in configuration.emps:
         names = ", ".join(meter.name for meter in configuration.meters_for(emp))
         when = f"every {emp.forward} s" if emp.forward else "immediately"
