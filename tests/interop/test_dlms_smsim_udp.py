@@ -4,6 +4,7 @@ import json
 import os
 import socket
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -62,3 +63,16 @@ def test_clients_over_udp_have_sessions_of_their_own_and_broken_datagrams_none(p
         assert isinstance(octets, bytes)
         assert decode_all(octets).value == energy_of(same_device())
         driver.line.close()
+
+
+def test_the_gateway_reads_a_meter_over_udp(port: int, tmp_path: Path) -> None:
+    configuration = tmp_path / "gateway.toml"
+    configuration.write_text(
+        '[gateway]\ndevice_id = "ESMG0000000001"\n[[meter]]\nname = "flat"\nprotocol = "dlms"\n'
+        f'port = "udp://127.0.0.1:{port}"\ndlms = {{ framing = "wrapper" }}\n'
+    )
+    command = [sys.executable, "-m", "smgw", "read", "--config", str(configuration), "--state", str(tmp_path), "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stdout + done.stderr
+    values = {one["obis"]: one["value"] for one in json.loads(done.stdout)["readings"]}
+    assert values["1-0:1.8.0*255"] == energy_of(same_device())

@@ -86,6 +86,6 @@ def line_settings(profile: MeterProfile) -> LineSettings:
 
 def rows_of_a_piece(profile: MeterProfile) -> int:
     """How many rows of a load profile to ask for at once: as many as the line carries in a few seconds."""
-    if profile.port.startswith("socket://"):
+    if profile.port.startswith(("socket://", "udp://")):
         return _MOST_ROWS
     return max(_FEWEST_ROWS, min(_MOST_ROWS, int(_PIECE_S / (_ROW_OCTETS * line_settings(profile).octet_time))))

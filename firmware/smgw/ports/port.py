@@ -143,7 +143,7 @@ class Port:
 
 
 def open_port(url: str, settings: LineSettings, wake: Wake | None = None) -> Port:
-    """Open a device path, socket://host:port or spy://path.
+    """Open a device path, socket://host:port, udp://host:port or spy://path.
 
     A device is claimed for this process alone. A `wake` set by another thread ends even the opening (PortWoken).
     PortError says what is wrong and what would be right. TCP is given up after 5 s.
@@ -154,15 +154,19 @@ def open_port(url: str, settings: LineSettings, wake: Wake | None = None) -> Por
         return _open_socket(url, settings, wake)
     scheme, separator, _ = url.partition("://")
     if separator and scheme.lower() != "spy":
-        raise PortError(url, f"{scheme}:// is no port of this gateway; use a device, socket://host:port or spy://")
+        raise PortError(
+            url, f"{scheme}:// is no port of this gateway; use a device, socket://host:port, udp://host:port or spy://"
+        )
     return Port(url, settings, tty.open_tty(url, settings), wake)
 
 
 def _is_socket(url: str) -> bool:
-    return url.lower().startswith("socket://")
+    return url.lower().startswith(("socket://", "udp://"))
 
 
 def _open_socket(url: str, settings: LineSettings, wake: Wake | None) -> Port:
+    if url.lower().startswith("udp://"):
+        return _open_udp(url, settings, wake)
     from smgw.ports.tcp import TcpSerial  # a gateway with serial meters only does not carry the socket modules
 
     device = TcpSerial()
@@ -178,3 +182,14 @@ def _open_socket(url: str, settings: LineSettings, wake: Wake | None) -> Port:
         if wake is None:
             device.wake.close()
     return Port(url, settings, device, wake)
+
+
+def _open_udp(url: str, settings: LineSettings, wake: Wake | None) -> Port:
+    from smgw.ports.udp import UdpSerial
+
+    looking_up = Wake() if wake is None else wake
+    try:
+        return Port(url, settings, UdpSerial(url, looking_up), wake)
+    finally:
+        if wake is None:
+            looking_up.close()

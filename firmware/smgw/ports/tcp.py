@@ -14,7 +14,7 @@ from smgw.ports.errors import PortError, PortWoken
 from smgw.ports.wake import Wake
 
 CONNECT_S = 5.0  # name and connection together
-_URL = re.compile(r"socket://(?:\[([^\]/]+)\]|([^:/?#@\[\]]+)):(\d{1,5})/?", re.IGNORECASE)
+_URL = re.compile(r"(?:socket|udp)://(?:\[([^\]/]+)\]|([^:/?#@\[\]]+)):(\d{1,5})/?", re.IGNORECASE)
 # A meter's bridge that lost its power never says so: after this it is known, even if nothing is sent.
 _KEEPALIVE = {socket.TCP_KEEPIDLE: 30, socket.TCP_KEEPINTVL: 10, socket.TCP_KEEPCNT: 3}
 
@@ -32,7 +32,7 @@ class TcpSerial(protocol_socket.Serial):
         host, port = address(url)
         deadline = time.monotonic() + CONNECT_S
         fault = "has no address"
-        addresses = _resolve(url, host, port, self.wake, deadline)
+        addresses = resolve(url, host, port, self.wake, deadline)
         for tried, (family, where) in enumerate(addresses):
             now = time.monotonic()
             until = now + (deadline - now) / (len(addresses) - tried)  # one that is silent leaves time for the others
@@ -63,14 +63,16 @@ class TcpSerial(protocol_socket.Serial):
 
 
 def address(url: str) -> tuple[str, int]:
-    """Host and port of socket://host:port; PortError if it is not of this form."""
+    """Host and port of socket://host:port or udp://host:port; PortError if it is not of this form."""
     match = _URL.fullmatch(url)
     if match is None or not 1 <= int(match[3]) <= 65535:
-        raise PortError(url, 'is no TCP port; write "socket://host:port", port 1 to 65535')
+        kind = "UDP" if url.lower().startswith("udp") else "TCP"
+        raise PortError(url, f'is no {kind} port; write "{url.partition(":")[0].lower()}://host:port", port 1 to 65535')
     return match[1] or match[2], int(match[3])
 
 
-def _resolve(url: str, host: str, port: int, wake: Wake, deadline: float) -> list[_Address]:
+def resolve(url: str, host: str, port: int, wake: Wake, deadline: float) -> list[_Address]:
+    """The addresses of a host; PortError if it has none until `deadline`, PortWoken if woken meanwhile."""
     try:
         return _addresses(host, port, socket.AI_NUMERICHOST)
     except (OSError, UnicodeError):

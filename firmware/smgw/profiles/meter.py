@@ -123,6 +123,13 @@ def contradictions(values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 def _dlms_contradictions(protocol: object, values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     told = values.get("dlms")
+    if str(values.get("port", "")).startswith("udp://") and (
+        protocol != Protocol.DLMS or told is None or told.framing is not dlms.Framing.WRAPPER
+    ):
+        yield (
+            "port",
+            f'UDP carries the wrapper alone; write protocol = "{Protocol.DLMS}", dlms = {{ framing = "wrapper" }}',
+        )
     if told is None:
         return
     if protocol not in _DLMS:

@@ -1,0 +1,45 @@
+"""udp://host:port: datagrams to and from one peer, for the DLMS wrapper, which carries one APDU in each."""
+
+import contextlib
+import socket
+import time
+
+from smgw.ports.errors import PortError
+from smgw.ports.tcp import CONNECT_S, address, resolve
+from smgw.ports.wake import Wake
+
+_MOST = 65_535  # octets of a datagram; what a shorter read left over would be lost
+
+
+class UdpSerial:
+    """What a port needs of a device. There is no connection: whether anybody is there, only an answer tells."""
+
+    def __init__(self, url: str, wake: Wake) -> None:
+        """PortError if the host has no address, PortWoken if woken while it is looked up."""
+        host, port = address(url)
+        family, where = resolve(url, host, port, wake, time.monotonic() + CONNECT_S)[0]
+        self._socket = socket.socket(family, socket.SOCK_DGRAM)
+        try:
+            self._socket.setblocking(False)
+            self._socket.connect(where)
+        except OSError as error:
+            self._socket.close()
+            raise PortError(url, f"cannot be reached: {error.strerror}; are host and port right?") from error
+
+    def fileno(self) -> int:
+        """The descriptor, for select."""
+        return self._socket.fileno()
+
+    def read(self, size: int = 1, /) -> bytes:  # noqa: ARG002  (a datagram comes whole)
+        """One datagram, b"" if there is none. OSError if nobody listens there."""
+        with contextlib.suppress(BlockingIOError):
+            return self._socket.recv(_MOST)
+        return b""
+
+    def write(self, octets: bytes, /) -> int:
+        """One datagram."""
+        return self._socket.send(octets)
+
+    def close(self) -> None:
+        """Give the socket back."""
+        self._socket.close()
