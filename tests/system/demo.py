@@ -10,6 +10,7 @@ DEMO_SECONDS=N bounds it (30 without a terminal; with one it runs until Ctrl-C).
 """
 
 import contextlib
+import fcntl
 import json
 import os
 import shutil
@@ -24,7 +25,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -55,6 +56,7 @@ class Testbed:
     pages_url: str = ""
     meter_port: int = PAPER_PORT
     running: dict[str, subprocess.Popen[str]] = field(default_factory=dict)
+    only_one: TextIO = field(default_factory=Path(__file__).open)  # locked while a demo runs in this folder
 
     def start(self, name: str, *arguments: str | Path) -> subprocess.Popen[str]:
         """Start `python -m NAME ...`; its stderr goes to demo-state/NAME.log."""
@@ -103,6 +105,10 @@ def free_port(wanted: int) -> int:
 
 def set_up(testbed: Testbed) -> None:
     """Write the configurations and start meters, EMP and gateway."""
+    try:
+        fcntl.flock(testbed.only_one, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise DemoError(f"another demo is running in {HERE}; end it first") from None
     shutil.rmtree(HERE, ignore_errors=True)
     HERE.mkdir()
     listen = ("--listen", f"127.0.0.1:{free_port(8080)}", "--people", f"127.0.0.1:{free_port(8081)}")

@@ -46,6 +46,9 @@ def test_ctrl_c_ends_the_demo_in_good_order() -> None:
     for line in demo.stdout:
         if "1-0:1.8.0" in line:
             break
+    second = _demo("1")
+    assert "another demo is running" in second.communicate(timeout=30)[1]
+    assert second.returncode == 1
     demo.send_signal(signal.SIGINT)
     out, err = demo.communicate(timeout=60)
     assert demo.returncode == 0, out + err
