@@ -79,6 +79,9 @@ def test_a_capture_that_no_column_holds_costs_no_other_meters(tmp_path: Path) ->
 class Babbling:
     """A port on which octets come without end, and into which all goes."""
 
+    url = "/dev/ttyUSB0"
+    paced = False
+
     def wait(self, _: float) -> bool:
         return True
 
