@@ -12,6 +12,7 @@ from smgw.dlms.transfer import MAX_OCTETS
 WINDOW = 6
 #: Octets of a general block around its piece.
 OVERHEAD = 9
+_HIGHEST = 0xFFFF
 
 
 class GeneralBlocks:
@@ -60,6 +61,8 @@ class GeneralBlocks:
         return [self._acknowledgement()], None
 
     def _acknowledgement(self) -> GeneralBlock:
+        if self._number == _HIGHEST:
+            raise TransferError(f"more than {_HIGHEST} general blocks")
         self._number += 1
         return GeneralBlock(True, False, self._window, self._number, self._received, b"")
 

@@ -9,7 +9,14 @@ import pytest
 from dlms_line_meter import DlmsMeter
 from line_meter import Clock, Inbox, running, until
 from smgw.cosem import Capture, Data, DataType, DeviceId, Obis, Reading, octet_string
+from smgw.dlms.access import Admission
 from smgw.dlms.axdr import encode
+from smgw.dlms.block import GeneralBlock
+from smgw.dlms.conformance import Conformance
+from smgw.dlms.descriptors import Attribute
+from smgw.dlms.errors import TransferError
+from smgw.dlms.events import Pushed
+from smgw.dlms.general_block import GeneralBlocks
 from smgw.dlms.get import GetResponse
 from smgw.dlms.notify import DataNotification
 from smgw.dlms.push_list import PushListError, read_push
@@ -22,7 +29,7 @@ from smgw.lmn.dlms_poll import DlmsReader
 from smgw.lmn.dlms_security import Security
 from smgw.lmn.dlms_session import DlmsSession
 from smgw.metering.registrar import Registrar
-from smgw.profiles.dlms import DlmsProfile, Framing, Start
+from smgw.profiles.dlms import DlmsProfile, Framing, Quirk, Start
 from smgw.profiles.meter import MeterProfile, Protocol
 from smgw.profiles.secrets import Secrets
 from smgw.store.lmn import LmnStore
@@ -126,3 +133,71 @@ def test_a_meter_that_says_other_things_without_end_is_not_listened_to_for_ever(
         told = profile(DlmsProfile(framing=Framing.WRAPPER), meter.url)
         with running(DlmsReader(told, Secrets(), Clock(), inbox)):
             until(lambda: inbox.states[-1].refused)
+
+
+def test_blocks_that_lead_nowhere_end_before_their_numbers_do() -> None:
+    blocks = GeneralBlocks()
+    astray = GeneralBlock(False, False, 1, 500, 0, b"x")
+    for _ in range(0xFFFF):
+        (acknowledgement,), _ = blocks.receive(astray)
+        assert acknowledgement.encode()
+    with pytest.raises(TransferError):
+        blocks.receive(astray)
+
+
+def test_a_push_in_the_clear_of_a_meter_that_ciphers_is_no_reading() -> None:
+    """Anybody on the line can send one between two answers."""
+    inbox = Inbox()
+    made = DlmsReader(profile(DlmsProfile(encryption_key_file=Path("e"))), Secrets(), Clock(), inbox)
+    made._device = DeviceId(b"x")
+    body = encode(Data(DataType.ARRAY, (structure(octet_string(ENERGY), u64(1)),)))
+    for protected in (False, True):
+        made._take_push(Pushed(DataNotification(1, b"", body), protected))
+    assert len(inbox.captures) == 1
+    assert "in the clear" in made.watch.last_refusal
+
+
+def test_a_scaler_that_the_meter_cannot_tell_now_is_asked_again_and_the_value_left_out_until_then() -> None:
+    """A register whose scaler was not to be had once must not be kept without it, and wrong, for ever."""
+    inbox = Inbox()
+    with DlmsMeter() as meter:
+        meter.model.extra[Attribute(3, ENERGY, 3)] = DataAccessResult.TEMPORARY_FAILURE
+        with running(DlmsReader(profile(DlmsProfile(), meter.url), Secrets(), Clock(), inbox, inbox.cached)):
+            until(lambda: len(inbox.captures) >= 2)
+            assert all(one.obis != ENERGY for one in inbox.captures[1].readings)
+            meter.model.extra.clear()
+            until(lambda: inbox.captures[-1].readings[0].obis == ENERGY)
+    assert inbox.captures[-1].readings[0].scaler == -1
+
+
+@pytest.mark.parametrize("refusal", [DataAccessResult.TEMPORARY_FAILURE, DataAccessResult.OTHER_REASON])
+def test_a_value_that_the_meter_cannot_tell_now_is_asked_with_the_next_poll(refusal: DataAccessResult) -> None:
+    """A target time may pass until then, but no hour of them."""
+    inbox = Inbox()
+    with DlmsMeter() as meter:
+        meter.model.extra[Attribute(3, ENERGY, 2)] = refusal
+        with running(DlmsReader(profile(DlmsProfile(), meter.url), Secrets(), Clock(), inbox, inbox.cached)):
+            until(lambda: len(inbox.captures) >= 2)
+            meter.model.extra.clear()
+            until(lambda: inbox.captures[-1].readings[0].obis == ENERGY)
+
+
+def test_a_value_with_octets_behind_it_costs_no_other() -> None:
+    inbox = Inbox()
+    with DlmsMeter() as meter:
+        meter.model.extra[Attribute(3, ENERGY, 2)] = encode(u64(1)) + b"\x00"
+        dlms = DlmsProfile(quirks=(Quirk.NO_LIST,))
+        with running(DlmsReader(profile(dlms, meter.url), Secrets(), Clock(), inbox, inbox.cached)):
+            until(lambda: inbox.captures)
+    assert ENERGY not in [one.obis for one in inbox.captures[0].readings]
+
+
+def test_a_meter_that_takes_hardly_any_octets_is_told_of(caplog: pytest.LogCaptureFixture) -> None:
+    inbox = Inbox()
+    tiny = Admission(conformance=Conformance.GET, max_pdu_size=5)
+    with (
+        DlmsMeter(admissions={16: tiny}) as meter,
+        running(DlmsReader(profile(DlmsProfile(), meter.url), Secrets(), Clock(), inbox, inbox.cached)) as made,
+    ):
+        until(lambda: made.watch.last_refusal)
+    assert "the meter takes 5" in made.watch.last_refusal
