@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -183,7 +184,7 @@ def test_read_prints_each_meter_once(tmp_path: Path) -> None:
         chain.smsim.wait_for("smsim: meter solar")
         people = chain.smgw("read")
         assert people.returncode == 0, people.stderr
-        assert people.stdout.count("meter ") == 2
+        assert len(re.findall("^meter ", people.stdout, re.MULTILINE)) == 2
         assert people.stdout.count("1-0:1.8.0*255") == 2
         programs = chain.smgw("read", "--json", "solar")
         assert programs.returncode == 0
