@@ -278,6 +278,8 @@ class Link:
         elif before is State.CONNECTED:
             if kind is _I or kind is _RR or kind is _RNR:
                 self._numbered(frame, control, now, events)
+            elif self.state is State.DISCONNECTED:
+                self._down(events, f"client {frame.source} has dropped the link ({kind.name})")
         elif control.final:
             events.append(self._frame(Kind.DM))
 

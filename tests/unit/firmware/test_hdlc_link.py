@@ -414,6 +414,14 @@ def test_a_meter_drops_a_link_that_nobody_uses() -> None:
     assert CONTROLS[decode_frame(answer.octets).control].kind is Kind.DM  # type: ignore[union-attr]
 
 
+@pytest.mark.parametrize("kind", [Kind.DM, Kind.FRMR])
+def test_a_meter_is_told_that_its_client_has_dropped_the_link(kind: Kind) -> None:
+    wire = linked()
+    (down,) = wire.meter.receive(encode_frame(METER, CLIENT, Control(kind, True).encode()), wire.now)
+    assert isinstance(down, Disconnected)
+    assert kind.name in down.reason
+
+
 def test_a_meter_pushes_to_the_client_it_was_given() -> None:
     meter = Link.server(METER, client=Address(102))
     frame = decode_frame(octets_of(meter.send_unnumbered(b"\x0fpush", 0.0)))
