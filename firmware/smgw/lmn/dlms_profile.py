@@ -51,6 +51,7 @@ class DlmsProfile:
         self._columns: tuple[CaptureObject, ...] = ()
         self._scalers: list[ScalerUnit] = []
         self._clock = 0  # which column is the clock
+        self._status: int | None = None  # which is the status of the row
         self.period_s = 0
         quirks = reader.profile.dlms.quirks
         self._opposite = Quirk.OPPOSITE_DEVIATION in quirks
@@ -104,6 +105,8 @@ class DlmsProfile:
         if untold := [one for one in attributes if one not in scalers and scaler_unit_of(one) is not None]:
             raise PollError(f"the meter does not tell the scaler of {untold[0].obis} now")
         self._scalers = [scalers.get(one, ScalerUnit()) for one in attributes]
+        statuses = (place for place, one in enumerate(columns) if one.class_id == 1 and one.obis[2:4] == _STATUS)
+        self._status = next(statuses, None)
         self._clock, self._columns = clocks[0], columns
 
     def _bound(self, utc_us: int, wider_s: int) -> Data:
@@ -161,17 +164,13 @@ class DlmsProfile:
 
     def _readings(self, row: Sequence[Data]) -> list[Reading]:
         """The values; a status column is the status of each."""
-        status = None
+        status = row[self._status] if self._status is not None and self._status < len(row) else None
+        status = None if status == NULL else status
         readings = []
         for place, (column, value) in enumerate(zip(self._columns, row, strict=False)):
-            if place == self._clock or value == NULL:
-                continue
-            if column.class_id == 1 and column.obis[2:4] == _STATUS:
-                status = value
+            if place == self._clock or place == self._status or value == NULL:
                 continue
             number = isinstance(value.value, int)
             scaler, unit = self._scalers[place] if number else (0, NO_UNIT)
-            readings.append(
-                Reading(column.obis, value, scaler, unit, class_id=column.class_id, attribute=column.attribute)
-            )
-        return [one._replace(status=status) for one in readings] if status is not None else readings
+            readings.append(Reading(column.obis, value, scaler, unit, None, status, column.class_id, column.attribute))
+        return readings

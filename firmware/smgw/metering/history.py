@@ -7,7 +7,7 @@ from smgw.cosem import Capture
 from smgw.metering.registrar import Clock, gateway_status
 from smgw.store.lmn import LmnStore
 from smgw.store.ranges import Range, gaps
-from smgw.store.records import Origin, ProfileName, ProfilePiece, ProfileRow, Record
+from smgw.store.records import Origin, ProfileName, ProfilePiece, Record
 
 
 class HistoryKeeper:
@@ -26,10 +26,12 @@ class HistoryKeeper:
 
         A row's capture time is when it was fetched, its target time when its period ended.
         """
-        records = [self._record(name, row) for row in piece.rows if row.readings]
+        stamp = self._clock.stamp()
+        captures = [Capture(name.meter, name.device, stamp, row.meter_time, row.readings) for row in piece.rows]
+        records = [
+            Record(capture, row.target_time_us, gateway_status(capture), origin=Origin.HISTORY)
+            for capture, row in zip(captures, piece.rows, strict=True)
+            if row.readings
+        ]
         numbers = self._store.keep_profile(name, records, Range(piece.since_us, piece.until_us))
         return sum(number is not None for number in numbers)
-
-    def _record(self, name: ProfileName, row: ProfileRow) -> Record:
-        capture = Capture(name.meter, name.device, self._clock.stamp(), row.meter_time, row.readings)
-        return Record(capture, row.target_time_us, gateway_status(capture), origin=Origin.HISTORY)
