@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 from testbed import Program, free_port, surroundings, wait_until
 
 KEY, AUTH_KEY = bytes(range(16)).hex(), bytes(range(0xD0, 0xE0)).hex()
@@ -115,6 +117,26 @@ def test_every_way_and_every_mechanism_is_read(bench: Bench, tmp_path: Path) -> 
         "plain", "gmac", "wrapped", "signed-on", "lls", "hls-md5", "hls-sha1", "hls-sha256"
     ]  # fmt: skip
     assert all(ENERGY in obis(capture) for capture in captures)
+
+
+def test_a_meter_that_signs_is_read(bench: Bench) -> None:
+    """Mechanism 7: each side signs, and knows the other's public key."""
+    ours, meters = generate_private_key(SECP256R1()), generate_private_key(SECP256R1())
+    secret = meters.private_numbers().private_value.to_bytes(32, "big").hex()
+    point = ours.public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint).hex()
+    client = f'[[dlms.meter.client]]\nsap = 1\nmechanism = "hls-ecdsa"\nsuite = 1\nsigning_key = "{secret}"\n'
+    port = bench.line(meter("a", 1, f'{client}client_public_key = "{point}"\n'))
+    for name, octets in (
+        ("ours.pem", ours.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())),
+        ("meter.pem", meters.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)),
+    ):
+        (bench.directory / name).write_bytes(octets)
+        (bench.directory / name).chmod(0o600)
+    keys = 'signing_key_file = "ours.pem", meter_key_file = "meter.pem"'
+    bench.meter("signs", port, f'client = 1, authentication = "hls-ecdsa", security_suite = 1, {keys}')
+    bench.start()
+    (capture,) = bench.read()
+    assert ENERGY in obis(capture)
 
 
 def test_meters_of_one_bus_are_read_by_address(bench: Bench, tmp_path: Path) -> None:
