@@ -1,6 +1,6 @@
 """The states of a link (IEC 62056-46, 6.4.3), as a table.
 
-Rule 1: everything that changes the state of a link stands here; counters stand in `hdlc.window`.
+Rule 1: everything that changes the state of a link stands here; counters stand in `hdlc.transfer`.
 Rule 2: this file does not know which role we play. A frame moves both sides alike, the one that sends it and the one
 that receives it, so primary and secondary are held to the same table.
 Rule 3: a frame that has no entry changes nothing. Whether it must be answered is the link's matter.

@@ -42,6 +42,9 @@ class Trace:
         self._name = name
         self._decoders = {True: FrameDecoder(), False: FrameDecoder()}
         self._hiding = False  # more segments of a request with a password are to come
+        self._ours: list[Frame] = []  # sent last
+        self._echoing = False  # the line has given back what was sent
+        self._masking = False
 
     @property
     def active(self) -> bool:
@@ -61,7 +64,14 @@ class Trace:
     def line(self, octets: bytes, now: float, *, sent: bool) -> str:
         """The line of one piece."""
         frames = [one for one in self._decoders[sent].receive(octets) if isinstance(one, Frame)]
-        text = self._without_secrets(octets, frames) if sent else octets.hex()
+        if sent:
+            text = self._without_secrets(octets, frames)
+            self._ours = frames or self._ours
+            self._masking = self._echoing and _HIDDEN in text
+        else:  # a line that echoes gives a password back, in pieces: masked until the meter itself says something
+            text = _HIDDEN * len(octets) if self._masking else octets.hex()
+            self._echoing = self._echoing or any(frame in self._ours for frame in frames)
+            self._masking = self._masking and all(frame in self._ours for frame in frames)
         said = _wrapped(octets) or "; ".join(map(_described, frames))
         return f"{now:.6f} {'>' if sent else '<'} {text}{' ' if said else ''}{said}"
 

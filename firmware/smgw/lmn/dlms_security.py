@@ -139,6 +139,7 @@ def keys(dlms: DlmsProfile, secrets: Secrets) -> Any:
 
 
 def _ecdsa(secrets: Secrets) -> Ecdsa:
+    from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey, EllipticCurvePublicKey
     from cryptography.hazmat.primitives.serialization import load_pem_private_key, load_pem_public_key
 
@@ -147,7 +148,7 @@ def _ecdsa(secrets: Secrets) -> Ecdsa:
     try:
         ours: object = load_pem_private_key(secrets.get("signing") or b"", None)
         meters: object = load_pem_public_key(secrets.get("meter") or b"")
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, UnsupportedAlgorithm):
         ours = meters = None
     if not isinstance(ours, EllipticCurvePrivateKey) or not isinstance(meters, EllipticCurvePublicKey):
         raise PollError(

@@ -119,3 +119,25 @@ def test_whatever_goes_by_is_written_and_read_again(pieces: list[tuple[bytes, bo
     for one, (octets, sent) in zip(read_trace(lines), pieces, strict=True):
         assert one.sent is sent
         assert one.octets in (octets, None)
+
+
+@pytest.mark.parametrize("size", [1, 7, 1000])
+def test_a_line_that_echoes_gives_no_password_to_the_trace(size: int) -> None:
+    parameters = LinkParameters()
+    client, meter = Link.client(CLIENT, METER, parameters), Link.server(METER, parameters)
+    trace = Trace("flat")
+    shown = ""
+
+    def exchange(octets: bytes) -> None:
+        nonlocal shown
+        trace.line(octets, 0.0, sent=True)
+        answer = octets_of(meter.receive(octets, 0.0))
+        client.receive(answer, 0.0)
+        came = b"\xff" + octets + answer
+        for place in range(0, len(came), size):
+            shown += trace.line(came[place : place + size], 0.0, sent=False).split()[2]
+
+    exchange(octets_of(client.connect(0.0)))
+    exchange(octets_of(client.send(aarq(), 0.0)))
+    assert "**" in shown
+    assert PASSWORD.hex() not in shown

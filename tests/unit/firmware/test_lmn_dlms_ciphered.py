@@ -20,7 +20,7 @@ from smgw.dlms.ciphering import Ciphering, Received, Setting
 from smgw.dlms.descriptors import Attribute
 from smgw.dlms.security import Gmac, Keys, Suite
 from smgw.lmn.dlms_poll import DlmsReader
-from smgw.lmn.dlms_security import Counters
+from smgw.lmn.dlms_security import Counters, Security
 from smgw.lmn.errors import PollError
 from smgw.profiles.dlms import Authentication, DlmsProfile, Quirk
 from smgw.profiles.meter import MeterProfile, Protocol
@@ -306,3 +306,17 @@ def test_a_meter_without_secrets_needs_no_openssl_and_no_time_zones() -> None:
     program = PROGRAM.format(protocol="DLMS", dlms="", secrets="")
     program += "print([name for name in ('_hashlib', '_ssl', 'zoneinfo') if name in sys.modules])"
     assert _imported(program).splitlines()[1] == "[]"
+
+
+def test_a_signing_key_of_an_unknown_curve_is_told_of(store: LmnStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives import serialization
+
+    def unknown(*_: object) -> None:
+        raise UnsupportedAlgorithm("curve 1.3.132.0.4")
+
+    monkeypatch.setattr(serialization, "load_pem_private_key", unknown)
+    dlms = DlmsProfile(authentication=Authentication.HIGH_ECDSA)
+    profile = MeterProfile(name="flat", protocol=Protocol.DLMS, port="/dev/null", dlms=dlms)
+    with pytest.raises(PollError, match="signing_key_file"):
+        Security(profile, Secrets({"signing": b"-", "meter": b"-"}), store).authentication()
