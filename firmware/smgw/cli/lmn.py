@@ -2,7 +2,6 @@
 
 import argparse
 
-from smgw.profiles.toml_importer import load
 from smgw.services.process import Signals, set_up_logging
 
 
@@ -16,8 +15,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """The daemon."""
-    signals = Signals()
+    signals = Signals()  # before the many imports: whatever is asked meanwhile is done after them
     set_up_logging(arguments.log_level)
+    from smgw.profiles.toml_importer import load
     from smgw.services.lmn import LmnService
 
     return LmnService(load(arguments.config), arguments.state, lambda: load(arguments.config)).run(signals)
