@@ -15,16 +15,18 @@ from smgw.cosem import Capture, DeviceId, Obis
 from smgw.cosem.obis import ObisError
 from smgw.errors import SmgwError
 from smgw.lmn.backfill import Fetch, utc_text
+from smgw.lmn.errors import AccessRefused, PollError
 from smgw.lmn.load_profile import ProfileKeeper, ProfileMeter, ending
 from smgw.lmn.make import make_reader
 from smgw.lmn.reader import line_settings
 from smgw.metering.history import HistoryKeeper
-from smgw.ports import open_port
+from smgw.ports import PortError, open_port
 from smgw.profiles.gateway import Configuration
 from smgw.profiles.meter import MeterProfile
 from smgw.profiles.secrets import Secrets
 from smgw.profiles.toml_importer import load
 from smgw.services.process import set_up_logging
+from smgw.sml.fetch import ProfileBusy, ProfileIncomplete
 from smgw.store import paths
 from smgw.store.errors import StoreError, StoreOwned
 from smgw.store.lmn import LmnStore
@@ -38,6 +40,8 @@ _PAGE = 1000
 #: A line that breaks is tried again so often without a new piece, with pauses that double.
 _TRIES, _FIRST_PAUSE = 5, 1.0
 _TOLD_EVERY = 5.0
+#: What may be otherwise in a second. A refusal is not: some meters lock themselves after a few wrong passwords.
+_PASSING = (PortError, PollError, ProfileIncomplete, ProfileBusy)
 _EPILOG = """\
 examples:
   smgw profile house --from 2026-03-01 --to 2026-04-01 --csv > march.csv
@@ -92,6 +96,11 @@ class _Store(NamedTuple):
     keeper: ProfileKeeper | None
     counters: LmnStore | None
     note: str  # why nothing is kept
+
+    @property
+    def running(self) -> bool:
+        """True if the gateway runs."""
+        return self.view is not None and self.keeper is None
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -187,16 +196,23 @@ class _Job:
         """Fetch what is missing, through breaks; False if some of it did not come, which is told."""
         if self._device is not None and not self._missing():
             return True
+        secrets = Secrets.read(self._meter, self._directory)
         pause, tries = _FIRST_PAUSE, _TRIES
         while True:
             before = len(self._answered)
             try:
-                self._fetch()
+                self._fetch(secrets)
             except SmgwError as error:
+                if isinstance(error, PortError) and self._store.running:
+                    self._say(
+                        f"not complete: {error}; the running gateway has the port, and fetches by itself what "
+                        "load_profile in its configuration names"
+                    )
+                    return False
                 if len(self._answered) > before:
                     pause, tries = _FIRST_PAUSE, _TRIES
                 tries -= 1
-                if not tries:
+                if not tries or not isinstance(error, _PASSING) or isinstance(error, AccessRefused):
                     self._say(f"not complete: {error}; the same command goes on from here")
                     return False
                 self._say(f"{error}; tried again in {pause:g} s")
@@ -238,8 +254,7 @@ class _Job:
         kept = self._store.view.profile_ranges(name) if self._store.view is not None else []
         return gaps(self._wanted, [*kept, *self._answered])
 
-    def _fetch(self) -> None:
-        secrets = Secrets.read(self._meter, self._directory)
+    def _fetch(self, secrets: Secrets) -> None:
         reader = make_reader(self._meter, GatewayClock(), _Nowhere(), secrets, counters=self._store.counters)
         assert isinstance(reader, ProfileMeter)
         with open_port(self._meter.port, line_settings(self._meter)) as port, ending(reader, port):

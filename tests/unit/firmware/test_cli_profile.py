@@ -2,15 +2,21 @@
 
 import csv
 import json
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from line_meter import PolledMeter
+from dlms_line_meter import DlmsMeter
+from line_meter import Head, PolledMeter
 from profiled_model import QUARTER, ProfiledModel
 from smgw.cli import main, profile
 from smgw.cosem import Obis
+from smgw.dlms.access import Admission
+from smgw.dlms.hls import Password
+from smgw.dlms.secret import Secret
+from smgw.ports import LineSettings, open_port
 from smgw.store.lmn import LmnStore
 from smgw.store.lmn_view import LmnView
 from smgw.store.ranges import Range
@@ -163,6 +169,20 @@ def test_while_the_gateway_runs_it_reads_what_is_kept_and_keeps_nothing(
         assert len(view.profile_rows(name, Range(0, 2**62), 1000)) == 48
 
 
+def test_a_port_that_the_running_gateway_has_is_told_at_once_and_what_to_do(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    head = Head(tmp_path / "head")
+    (tmp_path / "gateway.toml").write_text(CONFIGURATION.format(port=head.link))
+    (tmp_path / "state").mkdir()
+    began = time.monotonic()
+    with LmnStore.open(tmp_path / "state" / "lmn", ballast_bytes=0), open_port(str(head.link), LineSettings()):
+        assert smgw(tmp_path, *WANTED) == 1
+    head.unplug()
+    assert "fetches by itself what load_profile in its configuration names" in capsys.readouterr().err
+    assert time.monotonic() - began < 5
+
+
 def test_without_a_state_directory_it_prints_and_keeps_nothing(
     meter: PolledMeter, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -178,6 +198,22 @@ def test_a_profile_that_the_meter_has_not_is_told(
 ) -> None:
     assert smgw(tmp_path, *WANTED, "--profile", "1-0:99.2.0") == 1
     assert "1-0:99.2.0*255: not complete: the meter refuses" in capsys.readouterr().err
+
+
+def test_a_wrong_password_is_not_tried_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Some meters lock themselves after a few."""
+    (tmp_path / "state").mkdir()
+    (tmp_path / "secret").write_text("hunter2\n")
+    (tmp_path / "secret").chmod(0o600)
+    with DlmsMeter(admissions={1: Admission(Password(Secret(b"12345678")))}) as line:
+        text = CONFIGURATION.format(port=line.url).replace("sml-poll", "dlms")
+        dlms = 'password_file = "secret"\ndlms = { client = 1, authentication = "lls" }\n'
+        (tmp_path / "gateway.toml").write_text(text.replace("timeout = 1\n", f"timeout = 1\n{dlms}", 1))
+        assert smgw(tmp_path, *WANTED) == 1
+        assert line.links == 1
+    shown = capsys.readouterr().err
+    assert "the meter rejects the association" in shown
+    assert "hunter2" not in shown
 
 
 @pytest.mark.parametrize(
