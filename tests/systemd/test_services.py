@@ -130,6 +130,12 @@ def test_stores_lie_where_the_other_process_may_only_read(machine: Machine) -> N
     ]
 
 
+def test_a_user_who_may_not_look_is_told_which_group_to_join(machine: Machine) -> None:
+    for command in ("status", "log"):
+        done = machine.try_run("runuser", "-u", "nobody", "--", "smgw", command)
+        assert (done.returncode, "sudo adduser nobody smgw" in done.stderr) == (2, True), done.stderr
+
+
 def test_the_journal_is_asked_by_meter_and_explains_itself(machine: Machine) -> None:
     machine.until(lambda: machine.journal("METER=house", "EVENT=meter-reading"))
     fields = json.loads(machine.run("journalctl", "--output=json", "-n", "1", "METER=house", "EVENT=meter-reading"))

@@ -12,6 +12,7 @@ from smgw.profiles.gateway import Configuration
 from smgw.profiles.meter import MeterProfile
 from smgw.services.known_losses import KnownLosses
 from smgw.store import paths
+from smgw.store.access import refuse_blindness
 from smgw.store.errors import StoreError
 from smgw.store.lmn_view import LmnView
 from smgw.store.lock import owner_running
@@ -54,10 +55,11 @@ class Report:
 
 
 def examine(configuration: Configuration, state: Path) -> Report:
-    """Look at everything. A store that is not there is a reason, not an error."""
+    """Look at everything. A store that is not there is a reason, not an error; StoreError if we may not look at all."""
     report = Report(gateway=str(configuration.gateway.device_id))
     lmn_file, wan_file = paths.lmn_directory(state) / paths.LMN, paths.wan_directory(state) / paths.WAN
     for name, file in (("lmn", lmn_file), ("wan", wan_file)):
+        refuse_blindness(file)
         report.processes[name] = owner_running(paths.lock_of(file))
         if not report.processes[name]:
             report.worse(

@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import grp
 import os
 import pwd
 import stat
@@ -33,6 +34,18 @@ def make_directory(directory: Path) -> None:
         raise said(directory, error) from error
     with contextlib.suppress(OSError):  # a file system without modes: the directory serves nevertheless
         directory.chmod(_DIRECTORY_MODE)
+
+
+def refuse_blindness(path: Path) -> None:
+    """StoreError if this user may not look into the directory of a store, and so cannot know what is there."""
+    directory = path.parent
+    if not directory.is_dir() or os.access(directory, os.X_OK):
+        return
+    user, group = user_name(os.geteuid()), group_name(directory.stat().st_gid)
+    raise StoreError(
+        path,
+        f"user {user} may not look there; use sudo, or join the group: sudo adduser {user} {group}, and log in again",
+    )
 
 
 def refuse_foreign(files: Iterable[Path]) -> None:
@@ -85,3 +98,11 @@ def user_name(user: int) -> str:
         return pwd.getpwuid(user).pw_name
     except KeyError:
         return str(user)
+
+
+def group_name(group: int) -> str:
+    """The name of a group, or the number of one that has none."""
+    try:
+        return grp.getgrgid(group).gr_name
+    except KeyError:
+        return str(group)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from smgw.store import log_book
+from smgw.store.access import refuse_blindness
 from smgw.store.checked import checked
 from smgw.store.connection import connect_reader, transaction
 from smgw.store.errors import StoreAbsent, StoreDamaged, StoreError, is_damaged
@@ -126,6 +127,7 @@ class View:
     def _connect(self) -> None:
         identity = self._identity()
         if identity is None:
+            refuse_blindness(self._path)
             raise StoreAbsent(self._path)
         try:
             connection = connect_reader(self._path)
