@@ -24,6 +24,7 @@ __all__ = ["MAX_DEPTH", "NUMBERS", "AxdrError", "decode", "decode_all", "encode"
 
 #: Data inside data, at most. The deepest of the standard is the object list, with six.
 MAX_DEPTH = 24
+_FREE_VALUES = 64  # of a compact-array beyond one an octet
 
 _ARRAY, _STRUCTURE, _COMPACT = DataType.ARRAY, DataType.STRUCTURE, DataType.COMPACT_ARRAY
 _BIT_STRING, _OCTET_STRING = DataType.BIT_STRING, DataType.OCTET_STRING
@@ -219,7 +220,7 @@ def _decode_compact(octets: bytes, position: int, depth: int) -> tuple[Data, int
 
 def _decode_elements(octets: bytes, description: _Description) -> tuple[Data, ...]:
     elements: list[Data] = []
-    room, position = _Room(4 * len(octets)), 0
+    room, position = _Room(len(octets) + _FREE_VALUES), 0
     while position < len(octets):
         begin = position
         element, position = _decode_described(octets, begin, description, room)

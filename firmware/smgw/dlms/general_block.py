@@ -6,7 +6,7 @@ and waits. The other side acknowledges the last block that came without a gap; w
 
 from smgw.dlms.block import GeneralBlock
 from smgw.dlms.errors import TransferError
-from smgw.dlms.transfer import MAX_OCTETS
+from smgw.dlms.transfer import MAX_WHOLE
 
 #: Blocks that we take before we must be asked; small, as a lost one costs the rest of its window.
 WINDOW = 6
@@ -18,7 +18,7 @@ _HIGHEST = 0xFFFF
 class GeneralBlocks:
     """One side of a transfer, role-neutral: an APDU out, an APDU in, or both."""
 
-    def __init__(self, *, window: int = WINDOW, limit: int = MAX_OCTETS) -> None:
+    def __init__(self, *, window: int = WINDOW, limit: int = MAX_WHOLE) -> None:
         self._window = window
         self._limit = limit
         self._number = 0  # of the newest block that we made

@@ -42,7 +42,7 @@ from smgw.dlms.set import (
     SetResponseBlock,
     SetResponseLastBlock,
 )
-from smgw.dlms.transfer import MAX_OCTETS, Incoming, Outgoing
+from smgw.dlms.transfer import MAX_OCTETS, MAX_WHOLE, Incoming, Outgoing
 
 Requested = TypeVar("Requested")
 Exchange = Generator[Apdu, Apdu, Requested]
@@ -141,7 +141,7 @@ class Services:
                 answer = yield ActionRequestBlock(invoke, Block(*outgoing.piece(size)))
         if isinstance(answer, ActionResponse):
             return answer.outcome
-        incoming = Incoming(self._limit)
+        incoming = Incoming(min(self._limit, MAX_WHOLE))
         while isinstance(answer, ActionResponseBlock):
             incoming.add(answer.block.number, answer.block.raw)
             if answer.block.last:
@@ -167,7 +167,7 @@ class Services:
 
     def _blocks(self, answer: Apdu, part: Part | None) -> Exchange[Result]:
         """What comes in blocks, from the first block on."""
-        incoming = Incoming(self._limit)
+        incoming = Incoming(self._limit if part is not None else min(self._limit, MAX_WHOLE))
         while isinstance(answer, GetResponseBlock):
             if isinstance(answer.result, DataAccessResult):
                 return answer.result

@@ -5,7 +5,8 @@ from typing import NamedTuple
 
 from smgw.dlms.errors import TransferError
 
-MAX_OCTETS = 16 << 20  # octets of one value that are taken: twenty years of quarter hours (R28)
+MAX_OCTETS = 16 << 20  # octets of one value that is handed on as it comes: twenty years of quarter hours (R28)
+MAX_WHOLE = 1 << 20  # of one that is kept until it is whole: a year; read as data, an octet may take eighty
 
 
 class Piece(NamedTuple):
@@ -62,7 +63,7 @@ class Outgoing:
 class Incoming:
     """A value that comes in blocks, numbered from 1."""
 
-    def __init__(self, limit: int = MAX_OCTETS) -> None:
+    def __init__(self, limit: int = MAX_WHOLE) -> None:
         self._limit = limit
         self._pieces: list[bytes] = []
         self.number = 0  # of the block taken last

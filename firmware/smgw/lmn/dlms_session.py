@@ -229,6 +229,7 @@ class DlmsSession:
         self._carry(port, events, ending=ending)
         if self.client.busy and self._answer is None and self._link.connected and not self._link.busy and not ending:
             if time.monotonic() > self._asked + self._profile.timeout * (1 + self._profile.retries):
+                self.client.abandon()
                 raise PollError("what came was no answer to what was asked, again and again")
             self._carry(port, self._link.poll(time.monotonic()))  # what came was not the answer
 

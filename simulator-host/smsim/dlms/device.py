@@ -31,6 +31,7 @@ SAPS = Obis.parse("0-0:41.0.0*255")
 DEVICE_NAME = Obis.parse("0-0:42.0.0*255")
 COUNTERS = tuple(Obis(bytes((0, 0, 43, 1, number, 255))) for number in range(8))
 _DAY_S = 86_400
+_LATEST = 1 << 32  # seconds since 1970 to which the clock can be set: it must go on counting
 
 
 class CosemObject(NamedTuple):
@@ -149,7 +150,7 @@ class Device:
             moment = self.clock.utc_s(octets) if isinstance(octets, bytes) else None
         except (AxdrError, DateTimeError):
             moment = None
-        if moment is None:
+        if moment is None or not 0 <= moment < _LATEST:
             return DataAccessResult.TYPE_UNMATCHED
         self.clock.error_s = moment - self.now()
         return DataAccessResult.SUCCESS

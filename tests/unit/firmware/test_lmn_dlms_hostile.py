@@ -10,7 +10,7 @@ from dlms_line_meter import DlmsMeter
 from line_meter import Clock, Inbox, running, until
 from smgw.cosem import Capture, Data, DataType, DeviceId, Obis, Reading, octet_string
 from smgw.dlms.access import Admission
-from smgw.dlms.axdr import encode
+from smgw.dlms.axdr import AxdrError, decode_all, encode
 from smgw.dlms.block import GeneralBlock
 from smgw.dlms.conformance import Conformance
 from smgw.dlms.descriptors import Attribute
@@ -22,6 +22,7 @@ from smgw.dlms.notify import DataNotification
 from smgw.dlms.push_list import PushListError, read_push
 from smgw.dlms.results import DataAccessResult
 from smgw.dlms.selection import CaptureObject, SelectionError
+from smgw.dlms.transfer import MAX_WHOLE, Incoming
 from smgw.dlms.wrapper import encode_wrapper
 from smgw.errors import SmgwError
 from smgw.iec62056 import sign_on
@@ -201,3 +202,12 @@ def test_a_meter_that_takes_hardly_any_octets_is_told_of(caplog: pytest.LogCaptu
     ):
         until(lambda: made.watch.last_refusal)
     assert "the meter takes 5" in made.watch.last_refusal
+
+
+def test_a_value_that_would_fill_the_memory_is_refused() -> None:
+    """R28. As data, an octet may take eighty, and the reading process has a few dozen megabytes."""
+    with pytest.raises(TransferError):
+        Incoming().add(1, bytes(MAX_WHOLE + 1))
+    nulls = bytes((DataType.COMPACT_ARRAY, DataType.STRUCTURE, 3)) + bytes(2) + bytes((DataType.UNSIGNED,))
+    with pytest.raises(AxdrError, match="more values"):
+        decode_all(nulls + b"\x82\x03\xe8" + bytes(1000))

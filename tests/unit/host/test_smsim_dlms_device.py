@@ -247,3 +247,13 @@ def test_an_unknown_client_gets_no_link() -> None:
     assert reader.lost
     assert "unknown client" in reader.lost[0]
     assert METER.lower == 17
+
+
+def test_a_clock_is_not_set_to_where_it_could_not_go_on() -> None:
+    reader = reading(device())
+    time = Attribute(8, Obis.parse("0-0:1.0.0"), 2)
+    for year in (1, 9999):
+        last = DateTime(year, 12, 31, None, 23, 59, 59, 0, 0, None).encode()
+        written = reader.ask(reader.client.set(time, encode(octet_string(last))))
+        assert written == Written(DataAccessResult.TYPE_UNMATCHED)
+    assert isinstance(reader.get(8, "0-0:1.0.0", 2), Data)
