@@ -142,6 +142,7 @@ class DlmsReader(Reader):
         """Scaler and unit of these values: those that are not known are asked, and kept.
 
         One that the meter cannot tell now is left out: its value may not be taken for a number without a scaler.
+        What the profile says goes before what the meter says (R16).
         """
         asked = {one: place for one in values if one not in self._scalers and (place := scaler_unit_of(one))}
         if asked:
@@ -157,7 +158,10 @@ class DlmsReader(Reader):
                     self._scalers[one] = ScalerUnit()
             assert self._device is not None
             self._sink.object_list(self._device, SCALERS_OF + self._firmware, pack_scalers(self._scalers))
-        return self._scalers
+        right = dict(self.profile.dlms.scalers)
+        return self._scalers | {
+            one: known._replace(scaler=right[one.obis]) for one, known in self._scalers.items() if one.obis in right
+        }
 
     def close(self, port: Port) -> None:
         """End the association, so that the meter takes the next one at once."""

@@ -104,6 +104,9 @@ class DlmsPushReader(Reader):
         self._device = values.device() or self._device
         device = self._device or title or profile.name.encode()
         readings = values.readings(frozenset(map(bytes, profile.objects)))
+        if profile.dlms.scalers:
+            right = dict(profile.dlms.scalers)
+            readings = tuple(one._replace(scaler=right.get(one.obis, one.scaler)) for one in readings)
         if readings:
             self.watch.good(Capture(profile.name, DeviceId(device[:64]), stamp, values.meter_time, readings))
 

@@ -132,6 +132,23 @@ def obis(value: object, report: Report) -> Obis | None:
     return None
 
 
+def scalers(value: object, report: Report) -> tuple[tuple[Obis, int], ...] | None:
+    """A table of scalers by OBIS code."""
+    if not isinstance(value, dict):
+        report(f'{shown(value)} is wrong here; write a table of scalers, such as {{ "1-0:1.8.0" = -1 }}')
+        return None
+    found = []
+    for key, scaler in value.items():
+
+        def report_below(message: str, *path: str | int, at: str = key) -> None:
+            report(message, at, *path)
+
+        name, number = obis(key, report_below), integer(-128, 127)(scaler, report_below)
+        if isinstance(name, Obis) and isinstance(number, int):
+            found.append((name, number))
+    return tuple(found)
+
+
 def device_id(example: str, medium: int | None = None) -> Check:
     """A DIN 43863-5 device id, of one medium where that is given."""
 

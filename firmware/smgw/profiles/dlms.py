@@ -73,6 +73,7 @@ class DlmsProfile(NamedTuple):
     counter_object: Obis = Obis(b"\x00\x00\x2b\x01\x00\xff")
     public_client: int = 16  # who may read that object without keys; 0: nobody
     association: Obis = Obis(b"\x00\x00\x28\x00\x00\xff")  # object list, high level security
+    scalers: tuple[tuple[Obis, int], ...] = ()  # in place of what the meter says, where it was set up wrongly
     time_zone: str | None = None  # of a meter that does not say its deviation from UTC
     quirks: tuple[Quirk, ...] = ()
 
@@ -117,6 +118,7 @@ KEYS: Mapping[str, Key] = {
     "counter_object": Key(checks.obis),
     "public_client": Key(checks.integer(0, 127)),
     "association": Key(checks.obis),
+    "scalers": Key(checks.scalers),
     "time_zone": Key(_zone),
     "quirks": Key(
         checks.array('an array of quirks, such as ["no-list"]', checks.choice(*(one.value for one in Quirk)))

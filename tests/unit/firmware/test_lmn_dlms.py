@@ -111,6 +111,16 @@ def test_the_object_list_and_the_scalers_are_asked_once_and_then_only_what_is_wa
     assert {one.obis for capture in inbox.captures for one in capture.readings} == {POWER}
 
 
+def test_a_scaler_that_the_profile_names_goes_before_the_meters(meter: DlmsMeter) -> None:
+    """R16."""
+    inbox = Inbox()
+    with running(reader(meter.url, inbox, dlms=DlmsProfile(scalers=((ENERGY, 2),)))):
+        until(lambda: inbox.captures)
+    found = {one.obis: (one.value.value, one.scaler, one.unit) for one in inbox.captures[0].readings}
+    assert found[ENERGY] == (1001, 2, 30)
+    assert found[EXPORT] == (7, -1, 30)
+
+
 def test_a_demand_register_tells_its_scaler_in_another_attribute(meter: DlmsMeter) -> None:
     """R16."""
     inbox, demand = Inbox(), Obis.parse("1-0:1.4.0")

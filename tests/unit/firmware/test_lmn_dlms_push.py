@@ -97,6 +97,20 @@ def test_a_short_list_without_the_meters_name_is_of_the_meter_that_said_it_befor
     assert [capture.device for capture in inbox.captures] == [DeviceId(b"6970631402614476")] * 2
 
 
+def test_a_scaler_that_the_profile_names_goes_before_the_meters(tmp_path: Path) -> None:
+    """R16."""
+    inbox, head = Inbox(), Head(tmp_path / "head")
+    made = reader(head, inbox)
+    energy = Obis.parse("1-0:1.8.0")
+    made.profile = made.profile._replace(dlms=made.profile.dlms._replace(scalers=((energy, 5),)))
+    with listening(made):
+        head.send(on_the_wire(FREE[0]))
+        until(lambda: inbox.captures)
+    head.unplug()
+    said = {one.obis: one.scaler for one in one_list(FREE[0]).readings()}
+    assert {one.obis: one.scaler for one in inbox.captures[0].readings} == said | {energy: 5}
+
+
 def test_only_the_wanted_objects_are_kept(tmp_path: Path) -> None:
     inbox, head = Inbox(), Head(tmp_path / "head")
     wanted = Obis.parse("1-0:1.8.0")

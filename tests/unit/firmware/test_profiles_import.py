@@ -154,6 +154,18 @@ def test_a_wrong_key_of_a_meter_is_told_with_its_line(added: str, said: str) -> 
 @pytest.mark.parametrize(
     ("added", "said"),
     [
+        ("[1]", 'scalers: an array is wrong here; write a table of scalers, such as { "1-0:1.8.0" = -1 }'),
+        ("{ 'energy' = 1 }", 'scalers.energy: "energy" is no OBIS code'),
+        ("{ '1-0:1.8.0' = 200 }", "write a whole number from -128 to 127"),
+    ],
+)
+def test_a_wrong_table_of_scalers_is_told(added: str, said: str) -> None:
+    assert said in only_fault("\n".join([GATEWAY, METER, f"dlms.scalers = {added}", ""]))
+
+
+@pytest.mark.parametrize(
+    ("added", "said"),
+    [
         ("silence = 2", "is no longer than the interval of 2 s; write 6"),
         ("interval = 0", "from 1 to 86400 s"),
         ("interval = 1.5", "a whole number"),
