@@ -250,6 +250,7 @@ def test_a_damaged_store_costs_no_acknowledged_row_and_doubles_none(tmp_path: Pa
         killer = Killer(chain, chance)
         acknowledged: dict[Key, Any] = {}
         stores: list[str] = []
+        salvaged: list[int] = []
         for turn in range(6):
             time.sleep(chance.uniform(1.0, 2.0))
             stores.append(store_id(chain))
@@ -266,6 +267,8 @@ def test_a_damaged_store_costs_no_acknowledged_row_and_doubles_none(tmp_path: Pa
             damage(chain.store("lmn.db"), chance, cut_short=turn in (2, 4))
             chain.lmn.start()
             chain.lmn.wait_for("ready:")
+            last = store_id(chain)
+            salvaged.append(sum(store != last for store, _ in chain.store_keys()))
         time.sleep(1.5)
         chain.drain()
 
@@ -273,11 +276,10 @@ def test_a_damaged_store_costs_no_acknowledged_row_and_doubles_none(tmp_path: Pa
         recorded = chain.store_keys()
         arrived = each_once_at_the_emp(chain)
         aside = refused(chain)
-        salvaged = sum(store != last for store, _ in recorded)
         print(killer.told())
         print(
-            f"damaged 6 times, {len({*stores, last})} stores; in lmn.db {len(recorded)}, of them salvaged {salvaged}; "
-            f"at the EMP {len(arrived)}, set aside {len(aside)}"
+            f"damaged 6 times, {len({*stores, last})} stores; in lmn.db {len(recorded)}, "
+            f"rows salvaged each time {salvaged}; at the EMP {len(arrived)}, set aside {len(aside)}"
         )
         assert len(set(recorded)) == len(recorded)
         assert len({*stores, last}) == 7
@@ -288,7 +290,7 @@ def test_a_damaged_store_costs_no_acknowledged_row_and_doubles_none(tmp_path: Pa
         assert {key: now.get(key) for key in acknowledged} == acknowledged
         no_capture_twice(chain)
         assert {*stores, last} == {store for store, _ in arrived}, "rows of each store arrived, of the last one too"
-        assert salvaged > 0
+        assert any(salvaged), "now and then the one page that holds nearly all rows is hit, but not each time"
         assert "Traceback" not in chain.lmn.text(), chain.lmn.tail(60)
         assert "Traceback" not in chain.wan.text(), chain.wan.tail(60)
 
