@@ -144,6 +144,7 @@ class Services:
         incoming = Incoming(min(self._limit, MAX_WHOLE))
         while isinstance(answer, ActionResponseBlock):
             incoming.add(answer.block.number, answer.block.raw)
+            self._brings(answer.block.raw, incoming, last=answer.block.last)
             if answer.block.last:
                 return Outcome.read(Cursor(incoming.value()))
             answer = yield ActionRequestNextBlock(invoke, incoming.number)
@@ -172,6 +173,7 @@ class Services:
             if isinstance(answer.result, DataAccessResult):
                 return answer.result
             incoming.add(answer.block_number, answer.result, keep=part is None)
+            self._brings(answer.result, incoming, last=answer.last)
             if part is not None:
                 part(answer.result, incoming.octets)
             if answer.last:
@@ -193,6 +195,12 @@ class Services:
 
     def _block_size(self, selection: Selection | None) -> int:
         return max(_SMALLEST_BLOCK, self._room - _AROUND_BLOCK - (len(selection.parameters) if selection else 0))
+
+    @staticmethod
+    def _brings(raw: bytes, incoming: Incoming, *, last: bool) -> None:
+        """TransferError for a block that brings the value no further: their numbers alone end after 2^32."""
+        if not raw and not last:
+            raise TransferError(f"block {incoming.number} is empty and not the last")
 
     @staticmethod
     def _same_block(number: int, outgoing: Outgoing) -> None:

@@ -26,6 +26,7 @@ from smgw.cosem import Obis
 from smgw.cosem.data import octet_string
 from smgw.dlms.access import SERVER, Admission
 from smgw.dlms.acse import RLRE_TAG, Aare, Diagnostic, Release
+from smgw.dlms.action import ActionResponseBlock
 from smgw.dlms.apdu import decode_apdu
 from smgw.dlms.association import Agreement, State
 from smgw.dlms.axdr import encode
@@ -34,7 +35,7 @@ from smgw.dlms.ciphering import Ciphering, Form, Setting
 from smgw.dlms.client import Client
 from smgw.dlms.conformance import CLIENT as ASKED
 from smgw.dlms.conformance import Conformance
-from smgw.dlms.descriptors import Attribute
+from smgw.dlms.descriptors import Attribute, Block
 from smgw.dlms.errors import (
     AccessError,
     AssociationRejectedError,
@@ -97,6 +98,24 @@ def invoke_of(events: Sequence[Event]) -> int:
 def test_a_service_without_an_association_is_our_own_fault() -> None:
     with pytest.raises(LocalProtocolError, match="a service while not associated"):
         Client().get(ENERGY)
+
+
+def test_an_empty_block_that_is_not_the_last_ends_a_get() -> None:
+    """The numbers of blocks alone end after 2^32 of them."""
+    client = associated().client
+    answer = GetResponseBlock(invoke_of(client.get(ENERGY)), False, 1, b"").encode()
+    (failed,) = client.receive(answer)
+    assert isinstance(failed, Failed)
+    assert isinstance(failed.error, TransferError)
+    assert "block 1 is empty and not the last" in str(failed.error)
+
+
+def test_an_empty_block_that_is_not_the_last_ends_an_action() -> None:
+    client = associated().client
+    answer = ActionResponseBlock(invoke_of(client.action(ECHO, VALUE)), Block(False, 1, b"")).encode()
+    (failed,) = client.receive(answer)
+    assert isinstance(failed, Failed)
+    assert isinstance(failed.error, TransferError)
 
 
 def test_one_request_at_a_time() -> None:
