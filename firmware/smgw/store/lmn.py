@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+import os
 import sqlite3
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -33,6 +34,11 @@ _FLUSH_EVERY_S = 5.0
 #: Rows thinned at a time, at least, and the free pages below which live-rate rows must make their own room.
 _THINNED = 256
 _FREE_PAGES = 32
+#: The first counter of a key that nothing is known of: the clock at this rate since 2026, which is more than any meter
+#: is asked, so it lies beyond what a lost store gave out. By chance up to 2^22 more, lest two stores made at once share
+#: it. The clock alone reaches the cap in 2055.
+_COUNTERS_A_SECOND, _COUNTERS_SINCE = 4, 1_767_225_600
+_COUNTERS_BY_CHANCE, _COUNTERS_CAP = 1 << 22, 0xE000_0000
 
 
 class LmnStore(StoreWriter):
@@ -135,12 +141,13 @@ class LmnStore(StoreWriter):
 
         `key_id` names the key without telling it. What was given out is never given again, whatever became of it, also
         not to another meter or client with that key: a nonce holds our system title and the counter, and not who asks.
+        A key that this store has not seen starts far above 0: a store that is gone may have given out counters of it.
         """
 
         def body(connection: sqlite3.Connection) -> int:
             query = "SELECT max(reserved) FROM invocation_counter WHERE key_id = ?"
             (newest,) = connection.execute(query, (key_id,)).fetchone()
-            first = max(least, 0 if newest is None else int(newest) + 1)
+            first = max(least, _unknown_counter() if newest is None else int(newest) + 1)
             connection.execute(
                 "INSERT OR REPLACE INTO invocation_counter VALUES (?, ?, ?, ?)",
                 (meter, client, key_id, first + amount - 1),
@@ -230,3 +237,9 @@ class LmnStore(StoreWriter):
 
     def _thin(self, connection: sqlite3.Connection, amount: int) -> None:
         count(connection, {"lost_live": retention.thin(connection, amount)})
+
+
+def _unknown_counter() -> int:
+    """Where a key starts that this store has not seen."""
+    seconds = max(0, int(time.time()) - _COUNTERS_SINCE)
+    return min(_COUNTERS_A_SECOND * seconds, _COUNTERS_CAP) + int.from_bytes(os.urandom(4), "big") % _COUNTERS_BY_CHANCE
