@@ -24,10 +24,12 @@ _TWICE = {"word": "sqlite_autoindex_word_1", "register": "sqlite_autoindex_regis
 _SMALL = (
     "word", "register", "profile_version", "meter_state", "clock_state", "object_list", "counts", "log",
 )  # fmt: skip
-#: Tables that a file of schema version 1 has not.
-_SINCE_2 = ("profile_range", "invocation_counter")
 #: Invocation counters that may have been used and not be in what is left of a file; of 2^32 they are few.
 _COUNTERS_SKIPPED = 65_536
+_COUNTERS_LOST = (
+    "; the invocation counters of ciphered meters were not all readable, and a key without one goes on from the clock: "
+    "give such a meter new keys if the clock may be wrong"
+)
 _WAN = ("cursor", "set_aside", "channel", "time_sample", "work_order", "order_taken", "counts", "log")
 
 _Row = Sequence[Any]
@@ -35,15 +37,18 @@ _Row = Sequence[Any]
 
 def salvage_lmn(damaged: Path, target: sqlite3.Connection, store_id: str | None) -> str:
     """Bring the rows of a damaged lmn.db into `target`, inside its transaction; a line that says what was saved."""
-    lost = 0
+    lost, counters_lost = 0, 1
     try:
         with contextlib.closing(connect_salvage(damaged)) as source:
             found = _identity(source)
             for table in _SMALL:
                 lost += _copy_ends(source, target, table)
             lost += _copy_ranges(source, target)
-            for table in _SINCE_2:
-                _copy_ends(source, target, table)
+            if _since_2(source):
+                _copy_ends(source, target, "profile_range")
+                counters_lost = _copy_ends(source, target, "invocation_counter")
+            else:
+                counters_lost = 0
             target.execute("UPDATE invocation_counter SET reserved = reserved + ?", (_COUNTERS_SKIPPED,))
     except sqlite3.DatabaseError as error:
         if is_full(error):
@@ -56,7 +61,8 @@ def salvage_lmn(damaged: Path, target: sqlite3.Connection, store_id: str | None)
     captures = _settle(target, identity)
     readings = int(target.execute("SELECT count(*) FROM reading").fetchone()[0])
     target.execute("INSERT OR REPLACE INTO counts VALUES ('salvaged', ?)", (captures,))
-    return f"{captures} captures with {readings} readings were saved" + (", some rows were unreadable" if lost else "")
+    saved = f"{captures} captures with {readings} readings were saved"
+    return saved + (", some rows were unreadable" if lost else "") + (_COUNTERS_LOST if counters_lost else "")
 
 
 def salvage_wan(damaged: Path, target: sqlite3.Connection, _: str | None) -> str:
@@ -70,6 +76,11 @@ def salvage_wan(damaged: Path, target: sqlite3.Connection, _: str | None) -> str
             raise
     cursors = int(target.execute("SELECT count(*) FROM cursor").fetchone()[0])
     return f"{cursors} cursors were saved; rows behind the others are delivered again"
+
+
+def _since_2(source: sqlite3.Connection) -> bool:
+    """False for a file of schema version 1, which has no load profiles and no counters."""
+    return source.execute("SELECT 1 FROM sqlite_master WHERE name = 'invocation_counter'").fetchone() is not None
 
 
 def _identity(source: sqlite3.Connection) -> bytes | None:

@@ -1,6 +1,7 @@
 """Load profiles in lmn.db: each row once, and what is said to be kept is there."""
 
 import sqlite3
+import time
 from itertools import pairwise
 
 import pytest
@@ -10,6 +11,7 @@ from smgw.cosem.data import Data, DataType
 from smgw.cosem.device_id import DeviceId
 from smgw.cosem.obis import Obis
 from smgw.cosem.reading import Capture, ClockState, MeterTime, MeterTimeKind, Reading, Stamp
+from smgw.store import lmn
 from smgw.store.lmn import LmnStore
 from smgw.store.lmn_view import LmnView
 from smgw.store.ranges import Range, gaps, merged
@@ -20,6 +22,7 @@ OTHER = DeviceId.parse("1ISK0071234567")
 NAME = ProfileName("house", DEVICE, Obis.parse("1-0:99.1.0"))
 ENERGY = Obis.parse("1-0:1.8.0")
 QUARTER = 900_000_000
+FAR = 2_000_000_000  # counters beyond where a key starts
 RANGES = st.lists(st.tuples(st.integers(0, 40), st.integers(0, 10)).map(lambda pair: Range(pair[0], sum(pair))))
 
 
@@ -41,6 +44,14 @@ def rows(first, last):
 
 def covered(first, last):
     return Range(QUARTER * first, QUARTER * last)
+
+
+def damage(directory, page):
+    """Half of a page, counted from 0, becomes zeroes."""
+    database = directory / "lmn.db"
+    octets = bytearray(database.read_bytes())
+    octets[4096 * page : 4096 * page + 2048] = bytes(2048)
+    database.write_bytes(octets)
 
 
 @pytest.fixture
@@ -152,34 +163,79 @@ def test_after_a_salvage_the_rows_are_asked_again_and_stay_single(tmp_path):
 
 
 def test_counters_are_given_once_also_after_a_crash(store, tmp_path):
-    assert store.reserve_counters("house", 1, "aa", 7, 10) == 7
-    assert store.reserve_counters("house", 1, "aa", 7, 1) == 17
-    assert store.reserve_counters("house", 1, "bb", 0, 1) == 0
+    assert store.reserve_counters("house", 1, "aa", FAR, 10) == FAR
+    assert store.reserve_counters("house", 1, "aa", 7, 1) == FAR + 10
+    assert store.reserve_counters("house", 1, "bb", FAR, 1) == FAR
     with sqlite3.connect(f"file:{tmp_path}/lmn.db?mode=ro", uri=True) as other:  # durable before it is used
-        assert other.execute("SELECT max(reserved) FROM invocation_counter").fetchone() == (17,)
+        assert other.execute("SELECT max(reserved) FROM invocation_counter").fetchone() == (FAR + 10,)
     other.close()
-    assert store.reserve_counters("house", 1, "aa", 500, 2) == 500
+    assert store.reserve_counters("house", 1, "aa", FAR + 500, 2) == FAR + 500
+
+
+def test_a_new_store_does_not_give_the_counters_of_a_key_again_that_a_lost_one_gave(tmp_path, monkeypatch):
+    """A nonce that comes twice gives both plain texts away, and the key of the tag."""
+    given = []
+    for age_s, name in ((0, "lost"), (0, "twin"), (13 * 86_400, "new")):
+        monkeypatch.setattr(lmn, "_COUNTERS_SINCE", int(time.time()) - 400_000_000 - age_s)
+        with LmnStore.open(tmp_path / name, ballast_bytes=0) as store:
+            given.append(store.reserve_counters("house", 1, "aa", 0, 1))
+    lost, twin, new = given
+    assert lost != twin
+    assert max(lost, twin) < new < 0xFFFF_FFFF
+
+
+def test_a_new_store_gives_counters_though_the_clock_was_never_set_or_runs_far_ahead(tmp_path, monkeypatch):
+    for since, least, most in ((1 << 40, 0, 1 << 22), (-(1 << 40), 0xE000_0000, 0xE040_0000)):
+        monkeypatch.setattr(lmn, "_COUNTERS_SINCE", since)
+        with LmnStore.open(tmp_path / str(since), ballast_bytes=0) as store:
+            assert least <= store.reserve_counters("house", 1, "aa", 0, 1) < most
 
 
 def test_the_counters_of_a_key_are_one_row_whoever_asks(store):
     """A renamed meter, a second client, two meters with one key: a nonce is the title and the counter, no more."""
-    assert store.reserve_counters("house", 1, "aa", 0, 10) == 0
-    assert store.reserve_counters("cellar", 1, "aa", 0, 1) == 10
-    assert store.reserve_counters("house", 2, "aa", 0, 1) == 11
+    assert store.reserve_counters("house", 1, "aa", FAR, 10) == FAR
+    assert store.reserve_counters("cellar", 1, "aa", 0, 1) == FAR + 10
+    assert store.reserve_counters("house", 2, "aa", 0, 1) == FAR + 11
 
 
 def test_after_a_salvage_counters_that_may_be_forgotten_are_not_given_again(tmp_path):
     with LmnStore.open(tmp_path, ballast_bytes=0) as store:
         store.keep_profile(NAME, rows(0, 999), covered(0, 999))
-        store.reserve_counters("house", 1, "aa", 0, 10)
+        store.reserve_counters("house", 1, "aa", FAR, 10)
         store._file.writer.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    database = tmp_path / "lmn.db"
-    octets = bytearray(database.read_bytes())
-    octets[4096 * 30 : 4096 * 30 + 2048] = bytes(2048)
-    database.write_bytes(octets)
+    damage(tmp_path, 30)
     with LmnStore.open(tmp_path, ballast_bytes=0) as store:
         assert store.salvaged
-        assert store.reserve_counters("house", 1, "aa", 0, 1) > 60_000
+        assert "counters" not in store.salvaged
+        assert FAR + 60_000 < store.reserve_counters("house", 1, "aa", 0, 1) < FAR + 70_000
+
+
+def test_a_salvage_that_found_the_counters_unreadable_says_so(tmp_path):
+    with LmnStore.open(tmp_path, ballast_bytes=0) as store:
+        store.keep_profile(NAME, rows(0, 99), covered(0, 99))
+        store.reserve_counters("house", 1, "aa", FAR, 10)
+        query = "SELECT rootpage FROM sqlite_master WHERE name = 'invocation_counter'"
+        (page,) = store._file.writer.execute(query).fetchone()
+        store._file.writer.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    damage(tmp_path, page - 1)
+    with LmnStore.open(tmp_path, ballast_bytes=0) as store:
+        assert "100 captures" in (store.salvaged or "")
+        assert "the invocation counters of ciphered meters were not all readable" in (store.salvaged or "")
+        assert store.reserve_counters("house", 1, "aa", 0, 1) > 0
+
+
+def test_a_salvaged_file_of_before_there_were_counters_has_lost_none(tmp_path):
+    with LmnStore.open(tmp_path, ballast_bytes=0) as store:
+        store.keep_profile(NAME, rows(0, 999), covered(0, 999))
+    with sqlite3.connect(tmp_path / "lmn.db") as older:
+        for table in ("invocation_counter", "profile_range"):
+            older.execute(f"DROP TABLE {table}")
+        older.execute("PRAGMA user_version = 1")
+    older.close()
+    damage(tmp_path, 30)
+    with LmnStore.open(tmp_path, ballast_bytes=0) as store:
+        assert store.salvaged
+        assert "counters" not in store.salvaged
 
 
 @given(RANGES, st.integers(0, 40), st.integers(0, 20))
