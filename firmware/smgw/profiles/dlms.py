@@ -6,6 +6,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from smgw.cosem.device_id import DeviceId
 from smgw.cosem.obis import Obis
 from smgw.profiles import checks
 from smgw.profiles.section import Key
@@ -65,7 +66,7 @@ class DlmsProfile(NamedTuple):
     window: int = 7  # HDLC: the most frames in a row that we offer
     authentication: Authentication = Authentication.NONE
     security_suite: int = 0
-    system_title: str = "534d475700000001"  # ours, 16 hex digits
+    system_title: str = ""  # ours, 16 hex digits; where the file names none: the maker, block and serial of the gateway
     encryption_key_file: Path | None = None  # global unicast key, in hex; with it all APDUs are ciphered
     authentication_key_file: Path | None = None
     signing_key_file: Path | None = None  # hls-ecdsa: ours, PEM
@@ -76,6 +77,10 @@ class DlmsProfile(NamedTuple):
     scalers: tuple[tuple[Obis, int], ...] = ()  # in place of what the meter says, where it was set up wrongly
     time_zone: str | None = None  # of a meter that does not say its deviation from UTC
     quirks: tuple[Quirk, ...] = ()
+
+    def titled(self, gateway: DeviceId) -> "DlmsProfile":
+        """With the gateway's own system title if none is named: no two gateways with one key may share a nonce."""
+        return self if self.system_title else self._replace(system_title=gateway[2:].hex())
 
     @property
     def ciphered(self) -> bool:

@@ -65,6 +65,10 @@ class MeterProfile(NamedTuple):
         """True if `dlms` matters."""
         return self.protocol in _DLMS
 
+    def titled(self, gateway: DeviceId) -> "MeterProfile":
+        """With the gateway's own DLMS system title if none is named; unchanged if it speaks no DLMS."""
+        return self._replace(dlms=self.dlms.titled(gateway)) if self.speaks_dlms else self
+
     def content(self) -> str:
         """Canonical JSON: the version of this profile."""
         return canonical(self)

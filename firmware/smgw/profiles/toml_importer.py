@@ -91,7 +91,7 @@ def _configuration(document: dict[str, Any], directory: Path, faults: list[_Faul
         return None
     return Configuration(
         gateway=own,
-        meters=tuple(one for _, one in meters if isinstance(one, meter.MeterProfile)),
+        meters=tuple(one.titled(own.device_id) for _, one in meters if isinstance(one, meter.MeterProfile)),
         emps=tuple(one for _, one in emps if isinstance(one, CommunicationProfile)),
         directory=directory,
     )

@@ -79,6 +79,21 @@ def test_every_key_reaches_its_profile() -> None:
     assert configuration.meters_for(emp) == (configuration.meter("house"),)
 
 
+def test_the_system_title_of_a_gateway_is_its_own_unless_one_is_named() -> None:
+    """Two gateways that hold one key of a meter must not share a nonce, which is the title and a counter."""
+    meter = METER.replace("sml-push", "dlms")
+    titles = [
+        parse(f'[gateway]\ndevice_id = "{device}"\n' + meter + more, "g.toml").meter("house").dlms.system_title
+        for device in ("ESMG0000000001", "ESMG0100000258", "ETHE0000000001")
+        for more in ("", "dlms.client = 1\n", 'dlms.system_title = "0102030405060708"\n')
+    ]
+    assert titles == [
+        "534d470000000001", "534d470000000001", "0102030405060708",
+        "534d470100000102", "534d470100000102", "0102030405060708",
+        "5448450000000001", "5448450000000001", "0102030405060708",
+    ]  # fmt: skip
+
+
 def test_a_name_that_is_not_there_is_a_key_error() -> None:
     configuration = parse(GATEWAY + METER, "g.toml")
     for look_up in (configuration.meter, configuration.emp):
