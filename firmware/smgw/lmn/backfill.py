@@ -45,7 +45,8 @@ class Fetch:
         newest = piece.rows[-1].target_time_us if piece.rows else self._open - 1
         until = min(piece.until_us, max(newest, self._settled))
         if keeper is not None and until >= self._open:
-            self.new += keeper.keep(self.name, ProfilePiece(piece.rows, self._open, until))
+            by_event = not self.source.period_s
+            self.new += keeper.keep(self.name, ProfilePiece(piece.rows, self._open, until, by_event))
             self._open = until + 1
         self.rows += len(piece.rows)
         self.reached_us = piece.until_us

@@ -27,11 +27,13 @@ class HistoryKeeper:
         A row's capture time is when it was fetched, its target time when its period ended.
         """
         stamp = self._clock.stamp()
-        captures = [Capture(name.meter, name.device, stamp, row.meter_time, row.readings) for row in piece.rows]
+        rows = [row for row in piece.rows if row.readings]
+        if not piece.by_event:
+            rows = list({row.target_time_us: row for row in reversed(rows)}.values())[::-1]  # the first of each time
+        captures = [Capture(name.meter, name.device, stamp, row.meter_time, row.readings) for row in rows]
         records = [
             Record(capture, row.target_time_us, gateway_status(capture), origin=Origin.HISTORY)
-            for capture, row in zip(captures, piece.rows, strict=True)
-            if row.readings
+            for capture, row in zip(captures, rows, strict=True)
         ]
         numbers = self._store.keep_profile(name, records, Range(piece.since_us, piece.until_us))
         return sum(number is not None for number in numbers)

@@ -2,6 +2,7 @@
 
 import json
 import sqlite3
+from collections import Counter
 from collections.abc import Sequence
 
 from smgw.store.digest import sha256
@@ -20,10 +21,15 @@ def keep(
 ) -> list[int | None]:
     """Write rows of a load profile, and that `covered` (microseconds UTC) is kept, inside the caller's transaction.
 
-    The record numbers; None stands for a row that was there already.
+    The record numbers; None stands for a row that was there already. Rows of the same time (of an event log) come in
+    one batch: the second of them is there if two are.
     """
     version = _version(connection, name)
-    numbers = [rows.insert_history(record, columns, version) for record, columns in batch]
+    before: Counter[int | None] = Counter()
+    numbers = []
+    for record, columns in batch:
+        numbers.append(rows.insert_history(record, columns, version, before[record.target_time_us]))
+        before[record.target_time_us] += 1
     kept = [Range(*row) for row in connection.execute(RANGES, name)]
     connection.execute("DELETE FROM profile_range WHERE meter = ? AND device = ? AND profile = ?", name)
     connection.executemany(

@@ -78,6 +78,7 @@ class ProfilePiece(NamedTuple):
     rows: tuple[ProfileRow, ...]
     since_us: int
     until_us: int
+    by_event: bool = False  # rows of the same time are several rows, not one that was sent twice
 
 
 class MeterState(NamedTuple):

@@ -1,5 +1,6 @@
 """Records into rows: words and registers are interned, then one capture row and one narrow row a reading."""
 
+import logging
 import sqlite3
 from collections.abc import Sequence
 from enum import IntEnum
@@ -8,15 +9,24 @@ from typing import Any
 from smgw.cosem.obis import Obis
 from smgw.cosem.reading import Capture, Reading
 from smgw.errors import LocalProtocolError
+from smgw.store import log_book
+from smgw.store.log_book import Level, Note
+from smgw.store.pending import count, writable
 from smgw.store.records import Record
 from smgw.store.values import Column, to_column
+
+_log = logging.getLogger(__name__)
+
+#: Interned rows stay for ever, in memory too: what a meter (or who speaks in its place) makes up is bounded.
+DEVICES_PER_METER = 64
+REGISTERS_PER_DEVICE = 1000
 
 _INSERT_CAPTURE = """INSERT INTO capture (meter, device, boot, boottime_ns, utc_us, dispersion_us, clock_state,
     meter_time_kind, meter_time, profile_version, target_time_us, gateway_status, list, origin)
     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
 _INSERT_READING = "INSERT INTO reading VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _SLOT = "SELECT 1 FROM reading WHERE register = ? AND list = ? AND target_time_us = ?"
-_HISTORY = "SELECT 1 FROM capture WHERE origin = 2 AND profile_version = ? AND target_time_us = ?"
+_HISTORY = "SELECT count(*) FROM capture WHERE origin = 2 AND profile_version = ? AND target_time_us = ?"
 _INSERT_REGISTER = """INSERT INTO register (meter, device, class_id, obis, attribute, scaler, unit)
     VALUES (?, ?, ?, ?, ?, ?, ?)"""
 
@@ -26,6 +36,10 @@ _Columns = tuple[int, Column, int | None, Column, int | None, Column]
 
 #: A record with the value columns of its readings.
 Row = tuple[Record, Sequence[_Columns]]
+
+
+#: The number of a register or device that finds no room.
+_NO_ROOM = 0
 
 
 class Word(IntEnum):
@@ -45,6 +59,7 @@ class RowWriter:
         self._words: dict[tuple[int, bytes], int] = {}
         self._registers: dict[tuple[int, int], dict[_RegisterKey, int]] = {}
         self._profiles: dict[str, int] = {}
+        self._told: set[str] = set()  # meters of which it was said that they are past a bound
         self.refused = 0  # grid values kept out since `forget`
         self.forget()
 
@@ -60,6 +75,7 @@ class RowWriter:
             execute("SELECT name, max(id) FROM profile_version WHERE kind = 'meter' GROUP BY name").fetchall()
         )
         self.refused = 0
+        self._told.clear()
 
     def word(self, kind: Word, octets: bytes) -> int:
         """The number of a word, new or old."""
@@ -78,11 +94,15 @@ class RowWriter:
 
         Half a record would lose its other values; the caller still has it whole. A register that stands twice in a
         telegram has its first value in the slot; the others are kept in the record without one.
+
+        Values whose register is past a bound are kept out and counted as `refused_register`; None if none is left.
         """
-        capture, target, _, kind, _ = record
-        meter = self.word(Word.METER, capture.meter.encode())
-        device = self.word(Word.DEVICE, capture.device)
-        registers = [self._register(meter, device, reading) for reading in capture.readings]
+        meter, device, registers = self._interned(record.capture)
+        if not device or _NO_ROOM in registers:
+            record, columns, registers = self._fitting(record, columns, registers)
+            if not registers:
+                return None
+        _, target, _, kind, _ = record
         targets: Sequence[int | None] = [None] * len(registers)
         if target is not None:
             first = {register: place for place, register in reversed(list(enumerate(registers)))}
@@ -90,39 +110,42 @@ class RowWriter:
                 self.refused += len(registers)
                 return None
             targets = [target if first[register] == place else None for place, register in enumerate(registers)]
-        return self._insert(record, columns, registers, targets, self._profiles.get(capture.meter))
+        return self._insert(
+            record, columns, (meter, device), registers, targets, self._profiles.get(record.capture.meter)
+        )
 
-    def insert_history(self, record: Record, columns: Sequence[_Columns], version: int) -> int | None:
-        """Write one row of a meter's own load profile; None if it is there already.
+    def insert_history(self, record: Record, columns: Sequence[_Columns], version: int, before: int) -> int | None:
+        """Write one row of a meter's own load profile; None if it is there already, or past a bound as in `insert`.
 
-        Its values take no slot: a slot is for what the gateway measured, and both may tell of the same quarter hour.
+        `before`: how many rows of the same time came before it in the same answer. Its values take no slot: a slot is
+        for what the gateway measured, and both may tell of the same quarter hour.
         """
-        if self._connection.execute(_HISTORY, (version, record.target_time_us)).fetchone() is not None:
+        (kept,) = self._connection.execute(_HISTORY, (version, record.target_time_us)).fetchone()
+        if kept > before:
             return None
-        capture = record.capture
-        meter = self.word(Word.METER, capture.meter.encode())
-        device = self.word(Word.DEVICE, capture.device)
-        registers = [self._register(meter, device, reading) for reading in capture.readings]
-        return self._insert(record, columns, registers, [None] * len(registers), version)
+        meter, device, registers = self._interned(record.capture)
+        if not device or _NO_ROOM in registers:
+            record, columns, registers = self._fitting(record, columns, registers)
+            if not registers:
+                return None
+        return self._insert(record, columns, (meter, device), registers, [None] * len(registers), version)
 
     def _insert(
         self,
         record: Record,
         columns: Sequence[_Columns],
+        source: tuple[int, int],
         registers: Sequence[int],
         targets: Sequence[int | None],
         version: int | None,
     ) -> int:
         capture, target, gateway_status, kind, origin = record
-        meter = self.word(Word.METER, capture.meter.encode())
-        device = self.word(Word.DEVICE, capture.device)
         stamp = capture.stamp
         time = capture.meter_time
         cursor = self._connection.execute(
             _INSERT_CAPTURE,
             (
-                meter,
-                device,
+                *source,
                 self.word(Word.BOOT, stamp.boot_id.encode()),
                 stamp.boottime_ns,
                 stamp.utc_us,
@@ -150,15 +173,49 @@ class RowWriter:
     def _taken(self, register: int, kind: int, target: int) -> bool:
         return self._connection.execute(_SLOT, (register, kind, target)).fetchone() is not None
 
-    def _register(self, meter: int, device: int, reading: Reading) -> int:
+    def _interned(self, capture: Capture) -> tuple[int, int, list[int]]:
+        """The numbers of its meter, its device and its registers."""
+        meter = self.word(Word.METER, capture.meter.encode())
+        device = self._words.get((Word.DEVICE, capture.device), _NO_ROOM)
+        known = self._registers.get((meter, device))
+        if known is None:
+            if sum(one == meter for one, _ in self._registers) >= DEVICES_PER_METER:
+                return meter, _NO_ROOM, [_NO_ROOM] * len(capture.readings)
+            device = self.word(Word.DEVICE, capture.device)
+            known = self._registers.setdefault((meter, device), {})
+        return meter, device, [self._register(meter, device, known, reading) for reading in capture.readings]
+
+    def _register(self, meter: int, device: int, known: dict[_RegisterKey, int], reading: Reading) -> int:
         obis, _, scaler, unit, _, _, class_id, attribute = reading
-        known = self._registers.setdefault((meter, device), {})
         try:
             return known[(obis, scaler, unit, class_id, attribute)]
         except KeyError:
+            if len(known) >= REGISTERS_PER_DEVICE:
+                return _NO_ROOM
             row: tuple[Any, ...] = (meter, device, class_id, obis, attribute, scaler, unit)
             key = self._connection.execute(_INSERT_REGISTER, row).lastrowid or 0
             return known.setdefault((obis, scaler, unit, class_id, attribute), key)
+
+    def _fitting(
+        self, record: Record, columns: Sequence[_Columns], registers: Sequence[int]
+    ) -> tuple[Record, Sequence[_Columns], list[int]]:
+        """The record without the values whose register finds no room; they are counted, and a user is told once."""
+        capture = record.capture
+        places = [place for place, register in enumerate(registers) if register != _NO_ROOM]
+        count(self._connection, {"refused_register": len(registers) - len(places)})
+        if capture.meter not in self._told:
+            self._told.add(capture.meter)
+            text = (
+                f"meter {capture.meter}: device {capture.device} brings more registers than are kept"
+                f" ({DEVICES_PER_METER} devices a meter, {REGISTERS_PER_DEVICE} registers a device):"
+                " new ones are left out; if they are real, give the profile another name"
+            )
+            _log.warning("%s", text)
+            note = Note("system", "registers-refused", Level.WARNING, False, text, capture.stamp)
+            log_book.write(self._connection, writable(note))
+        capture = capture._replace(readings=tuple(capture.readings[place] for place in places))
+        fitting = record._replace(capture=capture)
+        return fitting, [columns[place] for place in places], [registers[place] for place in places]
 
 
 def columns_of(capture: Capture) -> list[_Columns]:

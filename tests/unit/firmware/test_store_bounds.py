@@ -1,0 +1,119 @@
+"""What a meter invents, or who speaks in its place, fills neither the memory nor the card."""
+
+import pytest
+from smgw.cosem.data import Data, DataType
+from smgw.cosem.device_id import DeviceId
+from smgw.cosem.obis import Obis
+from smgw.cosem.reading import Capture, ClockState, Reading, Stamp
+from smgw.store.lmn import LmnStore
+from smgw.store.lmn_view import LmnView
+from smgw.store.ranges import Range
+from smgw.store.records import ProfileName, Record
+from smgw.store.rows import DEVICES_PER_METER, REGISTERS_PER_DEVICE
+
+DEVICE = DeviceId.parse("1EMH0011802881")
+
+
+def reading(number):
+    """Of a register of its own."""
+    return Reading(Obis(b"\1\0" + number.to_bytes(3, "big") + b"\xff"), Data(DataType.UNSIGNED, 7), 0, 30)
+
+
+def record(*numbers, meter="house", device=DEVICE, target=None):
+    stamp = Stamp("boot", 1, 2, 3, ClockState.SYNCHRONISED)
+    return Record(Capture(meter, device, stamp, None, tuple(map(reading, numbers))), target)
+
+
+def device(number):
+    return DeviceId(number.to_bytes(10, "big"))
+
+
+@pytest.fixture
+def store(tmp_path):
+    with LmnStore.open(tmp_path, ballast_bytes=0) as opened:
+        yield opened
+
+
+@pytest.fixture
+def full(store):
+    """A store whose meter has as many registers as are kept."""
+    store.append([record(*range(REGISTERS_PER_DEVICE))])
+    return store
+
+
+def rows(store, table):
+    return store._file.writer.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
+
+
+def told(directory):
+    with LmnView.open(directory) as view:
+        return [entry.event for entry in view.log_entries(9)]
+
+
+def test_registers_past_the_bound_are_left_out_and_the_known_ones_are_kept(full, tmp_path):
+    assert full.append([record(5000, 1, 5001, 2, target=900_000_000)]) == [2]
+    with LmnView.open(tmp_path) as view:
+        assert view.records("house", 1, 9)[0].readings == (reading(1), reading(2))
+    assert rows(full, "register") == REGISTERS_PER_DEVICE
+    assert full.counts() == {"refused_register": 2}
+
+
+def test_a_record_of_registers_past_the_bound_only_is_none(full):
+    assert full.append([record(5000, target=900_000_000), record(1, target=900_000_000)]) == [None, 2]
+    assert full.counts() == {"refused_register": 1}
+
+
+def test_a_row_of_a_load_profile_has_the_same_bound(full):
+    name = ProfileName("house", DEVICE, Obis.parse("1-0:99.1.0"))
+    batch = [record(5000, target=1), record(5000, 1, target=2)]
+    assert full.keep_profile(name, batch, Range(1, 2)) == [None, 2]
+    assert full.counts() == {"refused_register": 2}
+
+
+def test_another_meter_has_a_bound_of_its_own(full):
+    assert full.append([record(5000, meter="cellar")]) == [2]
+
+
+def test_devices_past_the_bound_leave_no_trace(store):
+    places = range(DEVICES_PER_METER + 10)
+    numbers = store.append([record(1, device=device(place)) for place in places])
+    assert numbers == [*range(1, DEVICES_PER_METER + 1), *[None] * 10]
+    assert rows(store, "word WHERE kind = 3") == DEVICES_PER_METER
+    assert store.counts() == {"refused_register": 10}
+    assert store.append([record(2, device=device(0))]) == [DEVICES_PER_METER + 1]
+
+
+def test_the_bounds_hold_after_a_restart(tmp_path):
+    for _ in range(2):
+        with LmnStore.open(tmp_path, ballast_bytes=0) as store:
+            store.append([record(*range(REGISTERS_PER_DEVICE + 1))])
+            store.append([record(1, device=device(place)) for place in range(DEVICES_PER_METER)])
+            assert rows(store, "register") == REGISTERS_PER_DEVICE + DEVICES_PER_METER - 1
+
+
+def test_that_registers_are_left_out_is_told_once_a_meter(full, tmp_path):
+    for number in range(3):
+        full.append([record(5000 + number), record(6000 + number, device=device(1), meter="cellar")])
+    assert told(tmp_path) == ["registers-refused"]
+
+
+def test_what_was_told_in_a_transaction_that_failed_is_told_again(full, tmp_path):
+    full._file.writer.execute(
+        "CREATE TEMP TRIGGER power_cut BEFORE INSERT ON main.capture BEGIN SELECT raise(ABORT, 'power cut'); END"
+    )
+    with pytest.raises(Exception, match="power cut"):
+        full.append([record(5000, 1)])
+    full._file.writer.execute("DROP TRIGGER power_cut")
+    assert told(tmp_path) == []
+    full.append([record(5000, 1)])
+    assert told(tmp_path) == ["registers-refused"]
+    assert full.counts() == {"refused_register": 1}
+
+
+def test_of_object_lists_the_newest_256_are_kept(store):
+    for place in range(300):
+        store.save_object_list(device(0), b"1.2", b"again")
+        store.save_object_list(device(place), b"1.2", b"list")
+    assert rows(store, "object_list") == 256
+    kept = [place for place in range(300) if store.object_list(device(place), b"1.2") is not None]
+    assert kept == [0, *range(45, 300)]
