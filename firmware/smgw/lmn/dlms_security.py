@@ -24,8 +24,12 @@ log = logging.getLogger(__name__)
 
 #: So many counters are kept at a time, to spare the card.
 _AT_A_TIME = 64
-#: A meter that asks for a counter beyond this would have the key used up soon: that is no meter's doing.
-_HIGHEST_TAKEN = 0xF000_0000
+#: Counters end here; then the key is used up.
+_END = 1 << 32
+#: Whoever forges a meter's word about its counter burns those in between: a step of more is told.
+_REMARKABLE_STEP = 1 << 20
+#: For a profile of no gateway, as while ports are searched.
+_NOBODYS_TITLE = b"SMGW\x00\x00\x00\x01"
 _HASHED = {
     Authentication.HIGH_MD5: Mechanism.HIGH_MD5,
     Authentication.HIGH_SHA1: Mechanism.HIGH_SHA1,
@@ -57,27 +61,60 @@ class Counters:
         if self._left and self._next < self.least:
             self._left = 0
         if not self._left:
-            if self._keeper is None:
-                raise PollError(
-                    "a ciphered meter is read with counters that are kept in the gateway's store, which this command "
-                    "may not write; stop the gateway, or read with the state directory at hand (--state)"
-                )
-            try:
-                least = max(self.least, self._next)  # a store that was salvaged may have forgotten some
-                self._next = self._keeper.reserve_counters(self._meter, self._client, self._key_id, least, _AT_A_TIME)
-            except SmgwError as error:
-                raise PollError(f"no invocation counter can be kept, so none is used: {error}") from error
-            self._left = _AT_A_TIME
+            self._reserve()
         self._left -= 1
         self._next += 1
         return self._next - 1
 
     def follow(self, expected: int) -> bool:
-        """The meter says which counter it expects; False if that cannot be."""
-        if not self.least < expected <= _HIGHEST_TAKEN:
+        """The meter says which counter it expects; False if that is no news.
+
+        Raises PollError, and follows nothing, if it would take more than half of what is left of the key: nobody proves
+        that the meter said so, and one forged answer must not use the key up. Also if no counter can be kept.
+        """
+        if not self.least < expected:
             return False
+        if not self._next:
+            self._reserve()  # to know where we stand
+        step = expected - self._next
+        if step > (_END - self._next) // 2:
+            raise PollError(
+                f"the meter is said to expect invocation counter {expected}, ours stands at {self._next}: to follow it "
+                "would take more than half of what is left; the key is used up or the answer forged: give the meter "
+                "new keys if it stays so"
+            )
+        if step > _REMARKABLE_STEP:
+            log.warning(
+                "meter %s: it is said to expect invocation counter %d, which is followed; ours stood at %d. If this "
+                "comes again, somebody may forge its answers",
+                self._meter,
+                expected,
+                self._next,
+            )
         self.least = expected
         return True
+
+    def learn(self, newest: int) -> str:
+        """Follow the newest counter that the meter has seen, as its public client was told; what is wrong, or ""."""
+        try:
+            return (
+                "" if self.follow(newest + 1) else f"what the meter tells as its invocation counter, {newest}, is none"
+            )
+        except PollError as error:
+            return str(error)
+
+    def _reserve(self) -> None:
+        if self._keeper is None:
+            raise PollError(
+                "a ciphered meter is read with counters that are kept in the gateway's store, which this command "
+                "may not write; stop the gateway, or read with the state directory at hand (--state)"
+            )
+        try:
+            least = max(self.least, self._next)  # a store that was salvaged may have forgotten some
+            self._next = self._keeper.reserve_counters(self._meter, self._client, self._key_id, least, _AT_A_TIME)
+        except SmgwError as error:
+            raise PollError(f"no invocation counter can be kept, so none is used: {error}") from error
+        self._left = _AT_A_TIME
 
 
 class Security:
@@ -127,7 +164,7 @@ class Security:
 
 def title(dlms: DlmsProfile) -> bytes:
     """Our system title."""
-    return bytes.fromhex(dlms.system_title)
+    return bytes.fromhex(dlms.system_title) or _NOBODYS_TITLE
 
 
 def keys(dlms: DlmsProfile, secrets: Secrets) -> Any:

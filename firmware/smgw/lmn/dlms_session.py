@@ -21,7 +21,7 @@ from smgw.hdlc.trace import Trace
 from smgw.iec62056.events import ChangeBaud, SignedOn, SignOnFailed
 from smgw.iec62056.sign_on import SignOn
 from smgw.lmn.dlms_objects import data_of
-from smgw.lmn.dlms_security import Security, title
+from smgw.lmn.dlms_security import Counters, Security, title
 from smgw.lmn.errors import PollError
 from smgw.lmn.sink import Clock
 from smgw.ports import Port, PortError
@@ -66,6 +66,7 @@ class DlmsSession:
         self._down = ""
         self._linked = False  # a link may be there, on this port
         self._clean = False  # the meter has said that there is none
+        self._kept_do = False  # the last association succeeded with the counters that are kept here
         self._answered_end = False
         self._asked = 0.0  # when an APDU was sent last
         self.answered: Stamp | None = None  # when the answer to what was asked last began
@@ -80,17 +81,21 @@ class DlmsSession:
         self._linked = False
         if self._dlms.start is Start.MODE_E:
             self._sign_on(port)
-        if self._security.counters is not None and not self._security.counters.least and self._dlms.public_client:
-            self._read_counter(port)
+        counters, doubt = self._security.counters, ""
+        if counters is not None and not counters.least and not self._kept_do and self._dlms.public_client:
+            doubt = self._read_counter(port, counters)
         try:
-            self._associate(port)
-        except ServiceExceptionError as error:
-            counters = self._security.counters
-            if error.counter is None or counters is None or not counters.follow(error.counter):
-                raise
-            log.info("meter %s expects another invocation counter, which is followed", self._profile.name)
-            self._disconnect(port)
-            self._associate(port)
+            self._associate_following(port, counters)
+        except PortError:
+            raise
+        except SmgwError as error:
+            self._kept_do = False
+            if doubt and doubt != str(error) and not self._stop.is_set():
+                raise PollError(f"{error}; {doubt}") from error
+            raise
+        self._kept_do = True
+        if doubt:
+            log.warning("meter %s can be read, but %s", self._profile.name, doubt)
 
     def close(self, port: Port) -> None:
         """Release and disconnect, so that the meter takes the next one at once (R6). Never raises."""
@@ -169,6 +174,17 @@ class DlmsSession:
         """No frame takes much longer than a second, so that a lost one is noticed in time."""
         longest = self._dlms.information_length
         return min(longest, max(_SHORTEST_OFFERED, int(1 / self._octet_time))) if self._octet_time else longest
+
+    def _associate_following(self, port: Port, counters: Counters | None) -> None:
+        """Associate; once more if the meter tells the counter that it expects."""
+        try:
+            self._associate(port)
+        except ServiceExceptionError as error:
+            if error.counter is None or counters is None or not counters.follow(error.counter):
+                raise
+            log.info("meter %s expects another invocation counter, which is followed", self._profile.name)
+            self._disconnect(port)
+            self._associate(port)
 
     def _associate(self, port: Port) -> None:
         dlms = self._dlms
@@ -262,17 +278,17 @@ class DlmsSession:
 
     # What comes before the association.
 
-    def _read_counter(self, port: Port) -> None:
-        """The meter's own counter, which its public client may read; without it the kept one has to do."""
-        counters = self._security.counters
-        assert counters is not None
+    def _read_counter(self, port: Port, counters: Counters) -> str:
+        """The meter's own counter, which its public client may read; without it the kept one has to do.
+
+        What is wrong with it, or "".
+        """
+        value = None
         try:
             self._connect(port, self._dlms.public_client)
             self.client = Client()
             self.ask(port, self.client.associate(), Associated)
             value = number(self.get(port, Attribute(_DATA, self._dlms.counter_object, _VALUE)))
-            if value is not None and not counters.follow(value + 1):
-                raise PollError(f"invocation counter {value} of the meter: the key is used up, or it is none")
         except PortError:
             raise
         except SmgwError as error:
@@ -280,6 +296,7 @@ class DlmsSession:
                 raise
             log.debug("meter %s: its counter cannot be read as public client: %s", self._profile.name, error)
         self._disconnect(port)
+        return "" if value is None else counters.learn(value)
 
     def _sign_on(self, port: Port) -> None:
         """Mode E: from 300 Bd to HDLC at the meter's own rate."""

@@ -32,6 +32,7 @@ from smgw.store.lmn import LmnStore
 KEYS = {0: (bytes(range(16)), bytes(range(0xD0, 0xE0))), 2: (bytes(range(32)), bytes(range(0xC0, 0xE0)))}
 COUNTER = Attribute(1, Obis.parse("0-0:43.1.0*255"), 2)
 TITLE = b"UTBMTR01"
+FAR = 1_000_000_000  # a counter beyond where a key starts
 
 
 class Now:
@@ -39,10 +40,25 @@ class Now:
         return Stamp(BOOT, time.monotonic_ns(), time.time_ns() // 1000, 5000, ClockState.SYNCHRONISED)
 
 
+PROFILE = MeterProfile(name="flat", protocol=Protocol.DLMS, port="/dev/null")
+
+
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[LmnStore]:
     with LmnStore.open(tmp_path / "lmn", ballast_bytes=0) as opened:
         yield opened
+
+
+class Kept:
+    """Counters that start at 0, for a while."""
+
+    def __init__(self) -> None:
+        self.next = 0
+
+    def reserve_counters(self, meter: str, client: int, key_id: str, least: int, amount: int) -> int:
+        first = max(least, self.next)
+        self.next = first + amount
+        return first
 
 
 class Admitting:
@@ -112,23 +128,23 @@ def test_counters_go_on_after_a_restart_though_the_meter_tells_none(store: LmnSt
 def test_a_counter_that_another_client_has_moved_on_is_learnt_from_the_meter(store: LmnStore) -> None:
     """R7, R10."""
     inbox, meter = Inbox(), Admitting()
-    meter.received.take(bytes(meter.keys.encryption), 70_000)
-    meter.tells(70_000)
+    meter.received.take(bytes(meter.keys.encryption), FAR)
+    meter.tells(FAR)
     with (
         DlmsMeter(meter.model, admissions=meter.admissions()) as line,
         running(reader(line.url, inbox, store)),
     ):
         until(lambda: len(inbox.captures) >= 2)
-    assert meter.newest > 70_000
+    assert meter.newest > FAR
 
 
 def test_counter_and_association_are_asked_for_where_the_profile_says(store: LmnStore) -> None:
     """R11."""
     inbox, meter = Inbox(), Admitting()
     place, association = Obis.parse("0-0:43.1.3*255"), Obis.parse("0-0:40.0.3*255")
-    meter.received.take(bytes(meter.keys.encryption), 70_000)
+    meter.received.take(bytes(meter.keys.encryption), FAR)
     meter.model.extra = {
-        Attribute(1, place, 2): encode(Data(DataType.DOUBLE_LONG_UNSIGNED, 70_000)),
+        Attribute(1, place, 2): encode(Data(DataType.DOUBLE_LONG_UNSIGNED, FAR)),
         Attribute(15, association, 2): meter.model.object_list(),
     }
     with (
@@ -136,7 +152,7 @@ def test_counter_and_association_are_asked_for_where_the_profile_says(store: Lmn
         running(reader(line.url, inbox, store, counter_object=place, association=association)),
     ):
         until(lambda: len(inbox.captures) >= 2)
-    assert meter.newest > 70_000
+    assert meter.newest > FAR
     assert {Attribute(1, place, 2), Attribute(15, association, 2)} <= set(meter.model.asked)
     assert not {COUNTER, Attribute(15, Obis.parse("0-0:40.0.0*255"), 2)} & set(meter.model.asked)
 
@@ -144,13 +160,13 @@ def test_counter_and_association_are_asked_for_where_the_profile_says(store: Lmn
 def test_without_a_public_client_the_meters_word_is_followed_once(store: LmnStore) -> None:
     """R10: exception-response with the counter that it expects."""
     inbox, meter = Inbox(), Admitting()
-    meter.received.take(bytes(meter.keys.encryption), 5000)
+    meter.received.take(bytes(meter.keys.encryption), FAR)
     with (
         DlmsMeter(meter.model, admissions=meter.admissions()) as line,
         running(reader(line.url, inbox, store, public_client=0)),
     ):
         until(lambda: len(inbox.captures) >= 2)
-    assert meter.newest > 5000
+    assert meter.newest > FAR
 
 
 def test_every_counter_is_in_the_store_before_it_is_used(store: LmnStore) -> None:
@@ -211,13 +227,55 @@ def test_without_a_place_for_counters_nothing_is_sent_ciphered(store: LmnStore) 
 
 def test_a_meter_that_would_use_the_key_up_is_not_followed() -> None:
     """R10."""
-    profile = MeterProfile(name="flat", protocol=Protocol.DLMS, port="/dev/null")
-    counters = Counters(profile, b"key", None)
+    counters = Counters(PROFILE, b"key", Kept())
     assert counters.follow(100)
-    assert not counters.follow(0xFFFF_FFF0)
+    with pytest.raises(PollError, match="the key is used up or the answer forged"):
+        counters.follow(0xFFFF_FFF0)
     assert not counters.follow(7)
-    with pytest.raises(PollError):
-        counters()
+    assert counters() == 100
+
+
+def test_one_forged_counter_takes_half_of_what_is_left_at_most_and_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    counters = Counters(PROFILE, b"key", Kept())
+    counters()
+    assert counters.follow(1000)
+    assert not caplog.records
+    with pytest.raises(PollError, match="ours stands at 1:"):
+        counters.follow(0xF000_0000)
+    assert counters() == 1000
+    assert counters.follow(0x7FFF_0000)
+    assert "meter flat: it is said to expect invocation counter 2147418112" in caplog.text
+    assert "ours stood at 1001" in caplog.text
+
+
+@pytest.mark.parametrize("refusing", [False, True])
+def test_that_the_key_is_used_up_is_told(refusing: bool, store: LmnStore, caplog: pytest.LogCaptureFixture) -> None:
+    inbox, meter = Inbox(), Admitting()
+    meter.tells(0xFFFF_FFF0)
+    if refusing:
+        meter.received.take(bytes(meter.keys.encryption), 0xFFFF_FFF0)
+    with (
+        DlmsMeter(meter.model, admissions=meter.admissions()) as line,
+        running(reader(line.url, inbox, store)) as made,
+    ):
+        until(lambda: made.watch.last_refusal if refusing else inbox.captures)
+    assert "the key is used up" in (made.watch.last_refusal if refusing else caplog.text)
+
+
+def test_a_counter_that_cannot_be_read_is_not_asked_for_again_while_the_kept_ones_do(store: LmnStore) -> None:
+    inbox, meter = Inbox(), Admitting()
+    with (
+        DlmsMeter(meter.model, admissions=meter.admissions()) as line,
+        running(reader(line.url, inbox, store)),
+    ):
+        until(lambda: len(inbox.captures) >= 2)
+        for times in (2, 3):
+            hang_up = iter([[None]])
+            line.spoil = lambda octets, once=hang_up: next(once, [octets])  # type: ignore[misc]
+            until(lambda times=times: line.accepted >= times)  # type: ignore[misc]
+            read = len(inbox.captures)
+            until(lambda read=read: len(inbox.captures) > read)  # type: ignore[misc]
+    assert meter.model.asked.count(COUNTER) == 1
 
 
 def test_wrong_keys_are_told_and_no_key_with_them(store: LmnStore, caplog: pytest.LogCaptureFixture) -> None:
