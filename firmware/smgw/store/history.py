@@ -6,11 +6,13 @@ from collections import Counter
 from collections.abc import Sequence
 
 from smgw.store.digest import sha256
+from smgw.store.pending import count
 from smgw.store.ranges import Range, merged
 from smgw.store.records import ProfileName
-from smgw.store.rows import Row, RowWriter
+from smgw.store.rows import DEVICES_PER_METER, Row, RowWriter
 
 RANGES = "SELECT since_us, until_us FROM profile_range WHERE meter = ? AND device = ? AND profile = ? ORDER BY since_us"
+_DEVICES = "SELECT DISTINCT device FROM profile_range WHERE meter = ?"
 #: Rows of a load profile name this kind of profile version.
 KIND = "load-profile"
 VERSION = f"SELECT id FROM profile_version WHERE kind = '{KIND}' AND name = ? AND content = ?"  # noqa: S608 - constant
@@ -22,8 +24,12 @@ def keep(
     """Write rows of a load profile, and that `covered` (microseconds UTC) is kept, inside the caller's transaction.
 
     The record numbers; None stands for a row that was there already. Rows of the same time (of an event log) come in
-    one batch: the second of them is there if two are.
+    one batch: the second of them is there if two are. A device past the bound has nothing kept, which is counted.
     """
+    devices = {device for (device,) in connection.execute(_DEVICES, (name.meter,))}
+    if len(devices) >= DEVICES_PER_METER and name.device not in devices:
+        count(connection, {"refused_profile": len(batch)})
+        return [None] * len(batch)
     version = _version(connection, name)
     before: Counter[int | None] = Counter()
     numbers = []

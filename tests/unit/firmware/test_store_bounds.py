@@ -70,6 +70,18 @@ def test_a_row_of_a_load_profile_has_the_same_bound(full):
     assert full.counts() == {"refused_register": 2}
 
 
+def test_of_devices_past_the_bound_no_load_profile_is_kept(store):
+    name = ProfileName("house", DEVICE, Obis.parse("1-0:99.1.0"))
+    for place in range(DEVICES_PER_METER + 10):
+        store.keep_profile(name._replace(device=device(place)), [], Range(0, 1))
+    assert rows(store, "profile_range") == rows(store, "profile_version") == DEVICES_PER_METER
+    assert store.keep_profile(name, [record(1, target=2)], Range(1, 2)) == [None]
+    assert store.profile_ranges(name) == []
+    assert store.counts() == {"refused_profile": 1}
+    known = name._replace(device=device(0))
+    assert store.keep_profile(known, [record(1, device=device(0), target=2)], Range(1, 2)) == [1]
+
+
 def test_another_meter_has_a_bound_of_its_own(full):
     assert full.append([record(5000, meter="cellar")]) == [2]
 
