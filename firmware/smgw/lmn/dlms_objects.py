@@ -73,6 +73,12 @@ def data_of(result: Result) -> Data | None:
         return None
 
 
+def number_of(result: Result) -> int | None:
+    """A result that is a whole number, else None."""
+    data = data_of(result)
+    return data.value if data is not None and isinstance(data.value, int) else None
+
+
 def text_of(result: Result) -> bytes:
     """The octets of a name, whatever kind of text it is; empty if it is none."""
     data = data_of(result)

@@ -94,7 +94,8 @@ class DlmsReader(Reader):
     ) -> None:
         super().__init__(profile, clock, sink)
         self._cached = cached
-        self._session = DlmsSession(profile, Security(profile, secrets, counters), clock, self._stop, self._take_push)
+        security = Security(profile, secrets, counters)
+        self._session = DlmsSession(profile, security, clock, self._stop, self._take_push, self.watch.tick)
         self._backfill = Backfill(profile, clock, keeper) if keeper is not None and profile.load_profile else None
         self._bus = bus_of(profile.port)
         self.zone = _zone(profile.dlms.time_zone)
@@ -184,7 +185,7 @@ class DlmsReader(Reader):
                 if self._backfill is not None and not self._back_off:
                     until = min(self._due, time.monotonic() + _TURN_S) if shared else self._due
                     self._backfill.between_polls(port, self, until, self._stop)
-                if shared or self._due - time.monotonic() > _KEPT_OPEN_S:
+                if shared or self._session.unanswered or self._due - time.monotonic() > _KEPT_OPEN_S:
                     return  # and open the port again when the next poll is due
                 self._session.listen(port, self._due)
         finally:

@@ -20,7 +20,7 @@ from smgw.hdlc import Address, ApduReceived, Disconnected, FrameRefused, Link, L
 from smgw.hdlc.trace import Trace
 from smgw.iec62056.events import ChangeBaud, SignedOn, SignOnFailed
 from smgw.iec62056.sign_on import SignOn
-from smgw.lmn.dlms_objects import data_of
+from smgw.lmn.dlms_objects import number_of
 from smgw.lmn.dlms_security import Counters, Security, title
 from smgw.lmn.errors import PollError
 from smgw.lmn.sink import Clock
@@ -38,6 +38,8 @@ _VALUE, _DATA = 2, 1
 _DATAGRAM, _NO_LIMIT = 1400, 0xFFFF
 #: A meter may take so long to end what it is asked to end; it ends it by itself later.
 _PATIENCE_AT_END = 1.0
+#: Of all blocks of one answer; the largest value takes twenty minutes at 9600 Bd.
+_LONGEST_ASK = 3600.0
 _SHORTEST_OFFERED = 128  # octets of an information field: what every meter can
 
 
@@ -51,6 +53,7 @@ class DlmsSession:
         clock: Clock,
         stop: threading.Event,
         pushed: Callable[[Pushed], None] = lambda _: None,
+        tick: Callable[[], None] = lambda: None,
     ) -> None:
         self._profile = profile
         self._dlms = profile.dlms
@@ -58,6 +61,7 @@ class DlmsSession:
         self._clock = clock
         self._stop = stop
         self._pushed = pushed
+        self._tick = tick  # called every now and then, however long one answer takes
         self._trace = Trace(f"meter {profile.name}")
         self._octet_time = 0.0  # of the line; 0 where it has no speed
         self._link: Link | Wrapper = self._new_link(self._dlms.client)
@@ -75,6 +79,11 @@ class DlmsSession:
     def open_(self) -> bool:
         """True while the meter can be asked."""
         return self._linked and self._link.connected
+
+    @property
+    def unanswered(self) -> bool:
+        """What was asked in wrappers may still come, whole or half: this connection has to be given up."""
+        return self._answer is None and isinstance(self._link, Wrapper)
 
     def open(self, port: Port) -> None:
         """Sign on, connect, associate. Raises PollError, and a DLMS error of what the meter says."""
@@ -128,9 +137,13 @@ class DlmsSession:
     def ask(self, port: Port, events: Sequence[Event], kind: type[_Kind]) -> _Kind:
         """What a verb of the client leads to. Raises PollError if the meter falls silent, else what failed."""
         self._answer, self._down, self.answered = None, "", None
+        ends = time.monotonic() + _LONGEST_ASK
         self._follow(port, events)
         while self._answer is None:
             self._turn(port)
+            if self._answer is None and time.monotonic() > ends:
+                self.client.abandon()
+                raise PollError(f"an answer that has not come to its end within {_LONGEST_ASK:g} s")
         if isinstance(self._answer, Failed):
             raise self._answer.error
         if not isinstance(self._answer, kind):
@@ -225,6 +238,7 @@ class DlmsSession:
 
     def _turn(self, port: Port, *, ending: bool = False) -> None:
         """Wait for octets or for the link's deadline, once. Raises PollError if the link is down, or to stop."""
+        self._tick()
         now = time.monotonic()
         due = self._link.deadline(now)
         if due is None and not self._link.connected and not ending:
@@ -288,7 +302,7 @@ class DlmsSession:
             self._connect(port, self._dlms.public_client)
             self.client = Client()
             self.ask(port, self.client.associate(), Associated)
-            value = number(self.get(port, Attribute(_DATA, self._dlms.counter_object, _VALUE)))
+            value = number_of(self.get(port, Attribute(_DATA, self._dlms.counter_object, _VALUE)))
         except PortError:
             raise
         except SmgwError as error:
@@ -333,9 +347,3 @@ class DlmsSession:
             elif self._stop.is_set():
                 raise PollError("stopping")
             events = [*events, *signing.expire(time.monotonic())]  # also on a line that is never silent
-
-
-def number(result: Result) -> int | None:
-    """A result that is a whole number, else None."""
-    data = data_of(result)
-    return data.value if data is not None and isinstance(data.value, int) else None

@@ -64,9 +64,9 @@ class Watch:
         self._change(ABSENT, reason)
 
     def opened(self) -> None:
-        """The port is open; now a telegram has to come."""
-        self._heard = time.monotonic()
+        """The port is open. Where it was not to be had, a telegram has to come from now on."""
         if self._state == ABSENT:
+            self._heard = time.monotonic()
             self._change(WAITING, f"{self._port} is open again" if self._good else f"{self._port} is open")
 
     def tick(self) -> None:

@@ -17,7 +17,7 @@ from smgw.dlms.descriptors import Attribute
 from smgw.dlms.errors import TransferError
 from smgw.dlms.events import Pushed
 from smgw.dlms.general_block import GeneralBlocks
-from smgw.dlms.get import GetResponse
+from smgw.dlms.get import RESPONSE, GetResponse, GetResponseBlock
 from smgw.dlms.notify import DataNotification
 from smgw.dlms.push_list import PushListError, read_push
 from smgw.dlms.results import DataAccessResult
@@ -26,9 +26,11 @@ from smgw.dlms.transfer import MAX_WHOLE, Incoming
 from smgw.dlms.wrapper import encode_wrapper
 from smgw.errors import SmgwError
 from smgw.iec62056 import sign_on
+from smgw.lmn import dlms_session
 from smgw.lmn.dlms_poll import DlmsReader
 from smgw.lmn.dlms_security import Security
 from smgw.lmn.dlms_session import DlmsSession
+from smgw.lmn.watch import READING, SILENT
 from smgw.metering.registrar import Registrar
 from smgw.profiles.dlms import DlmsProfile, Framing, Quirk, Start
 from smgw.profiles.meter import MeterProfile, Protocol
@@ -134,6 +136,71 @@ def test_a_meter_that_says_other_things_without_end_is_not_listened_to_for_ever(
         told = profile(DlmsProfile(framing=Framing.WRAPPER), meter.url)
         with running(DlmsReader(told, Secrets(), Clock(), inbox)):
             until(lambda: inbox.states[-1].refused)
+
+
+class Endless:
+    """Instead of the answer to a GET, one octet at a time of a value that never ends."""
+
+    def __init__(self) -> None:
+        self._number = 0
+
+    def __call__(self, octets: bytes) -> list[bytes | float | None]:
+        apdu = octets[8:]
+        if apdu[0] != RESPONSE:
+            self._number = 0  # a new association
+            return [octets]
+        self._number += 1
+        return [0.02, encode_wrapper(1, 16, GetResponseBlock(apdu[2], False, self._number, b"\x01").encode())]
+
+
+def test_an_answer_that_comes_in_blocks_without_end_is_not_waited_for_for_ever(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """R3: other meters want the bus, too."""
+    monkeypatch.setattr(dlms_session, "_LONGEST_ASK", 0.3)
+    with DlmsMeter(wrapper=True) as meter:
+        meter.spoil = Endless()
+        told = profile(DlmsProfile(framing=Framing.WRAPPER), meter.url)
+        with running(DlmsReader(told, Secrets(), Clock(), Inbox())) as made:
+            until(lambda: "not come to its end" in made.watch.last_refusal)
+
+
+def test_a_meter_whose_answer_does_not_end_is_not_shown_as_one_that_is_read() -> None:
+    with DlmsMeter(wrapper=True) as meter:
+        told = profile(DlmsProfile(framing=Framing.WRAPPER), meter.url)._replace(silence=1)
+        with running(DlmsReader(told, Secrets(), Clock(), Inbox())) as made:
+            until(lambda: made.watch.state == READING)
+            meter.spoil = Endless()
+            until(lambda: made.watch.state == SILENT)
+
+
+def test_a_connection_on_which_an_answer_is_missing_is_given_up() -> None:
+    """Its second half would be taken for the head of the next wrapper."""
+    missing = [True]
+
+    def spoil(octets: bytes) -> list[bytes | float | None]:
+        if octets[8] != RESPONSE or not missing:
+            return [octets]
+        missing.clear()
+        return [octets[:9]]
+
+    inbox = Inbox()
+    with DlmsMeter(wrapper=True) as meter:
+        meter.spoil = spoil
+        told = profile(DlmsProfile(framing=Framing.WRAPPER), meter.url)
+        with running(DlmsReader(told, Secrets(), Clock(), inbox)):
+            until(lambda: len(inbox.captures) > 1)
+    assert inbox.states[-1].refused == 1
+    assert meter.accepted == 2
+
+
+def test_a_meter_whose_connection_is_made_anew_for_each_poll_is_told_to_be_silent_all_the_same() -> None:
+    with DlmsMeter(wrapper=True) as meter:
+        meter.spoil = lambda _: []
+        told = profile(DlmsProfile(framing=Framing.WRAPPER), meter.url)._replace(silence=1)
+        with running(DlmsReader(told, Secrets(), Clock(), Inbox())) as made:
+            until(lambda: made.watch.state == SILENT)
+    assert meter.accepted > 1
 
 
 def test_blocks_that_lead_nowhere_end_before_their_numbers_do() -> None:
