@@ -63,7 +63,8 @@ class LmnStore(StoreWriter):
         """Write records in one durable transaction; their record numbers, which are never given twice.
 
         None stands for a record that is not there: one of its grid slots was taken (its values are counted as
-        `refused_grid`), or the disk was full (counted as `lost_live`, `lost_grid`). LocalProtocolError for a value that
+        `refused_grid`), all its values are past the bounds of `rows` (`refused_register`; of other records such values
+        are left out), or the disk was full (counted as `lost_live`, `lost_grid`). LocalProtocolError for a value that
         does not suit its type: then nothing was written.
         """
         batch = [(record, columns_of(record.capture)) for record in records]
