@@ -86,12 +86,14 @@ class FrameDecoder:
     """Finds frames in octets that arrive in pieces of any size. Linear in the octets, whatever they are.
 
     With `own`, our address, what we ourselves sent and the line echoed is dropped without a word (`echoes` counts it):
-    frames from us to someone else, whole or cut anywhere after their header.
+    frames from us to someone else, whole or cut anywhere after their header. Where our address is also the other
+    side's (client 16, server 16), an echo is a frame that equals one of those in `sent`, what we sent last.
     """
 
     def __init__(self, own: Address | None = None) -> None:
         self._own = own
         self.echoes = 0
+        self.sent = b""
         self._buffer = b""  # begins with the flag of the candidate that is awaited
         self._need = 0  # octets that the buffer must have before there is anything to do
         self._closing = False  # the flag it begins with has ended a frame, so it is not itself lost
@@ -234,7 +236,7 @@ class FrameDecoder:
                 self._tell(events)
             self._echo = 0
             self._closing = True
-            if echo:
+            if echo or (self.sent and self._returned(buffer[begin : stop + 1], first < last)):
                 self.echoes += 1
             else:
                 events.append(Frame(*fields, buffer[first:last]))
@@ -244,6 +246,13 @@ class FrameDecoder:
         else:
             self._fail(_END_FLAG if buffer[stop] != FLAG else _FCS)
         return begin + 1
+
+    def _returned(self, frame: bytes, informed: bool) -> bool:
+        """True if it is ours. Without information, both sides may send the same: ours only on a line that echoes."""
+        place = self.sent.find(frame) if informed or self.echoes else -1
+        if place >= 0:
+            self.sent = self.sent[place + len(frame) :]
+        return place >= 0
 
     def _fail(self, failed: _Failed) -> None:
         """The flag searched last begins no frame."""

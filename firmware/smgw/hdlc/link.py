@@ -315,7 +315,7 @@ class Link:
         ]
         if self._primary:
             self._await_answer(now)
-        events.append(Transmit(b"".join(frames)))
+        events.append(self._transmit(b"".join(frames)))
 
     def _ask(self, now: float) -> Transmit:
         """RR with P: say what has come, give the turn."""
@@ -324,7 +324,7 @@ class Link:
         ready = self._ready.get(self._transfer.expected)
         if ready is None:
             ready = self._ready[self._transfer.expected] = self._frame(Kind.RR)
-        return ready
+        return self._transmit(ready.octets)
 
     def _await_answer(self, now: float) -> None:
         self._due = self._answer_due = now + self._timeout
@@ -338,7 +338,12 @@ class Link:
         self.state = after(self.state, kind)
         self._transfer.turn = False
         control = Control(kind, True, 0, self._transfer.expected if kind is Kind.RR else 0).encode()
-        return Transmit(encode_frame(self._peer, self._own, control, information))
+        return self._transmit(encode_frame(self._peer, self._own, control, information))
+
+    def _transmit(self, octets: bytes) -> Transmit:
+        if self._peer == self._own:
+            self._decoder.sent = octets
+        return Transmit(octets)
 
     def _unnumbered_frame(self, frame: Frame, events: list[Event]) -> None:
         try:

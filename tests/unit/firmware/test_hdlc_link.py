@@ -282,6 +282,18 @@ def test_client_and_meter_with_equal_address_octets_understand_each_other() -> N
     assert wire.ask(b"question") == b"question"
 
 
+@pytest.mark.parametrize("piece", [0, 1])
+def test_on_a_line_that_echoes_equal_addresses_do_not_make_an_echo_an_answer(piece: int) -> None:
+    """R2: client 16 and server 16, as of some meters."""
+    client, meter = Link.client(CLIENT, CLIENT, LinkParameters.of(50, 3)), Link.server(CLIENT, LinkParameters.of(50, 3))
+    wire = Wire(client, meter, lambda apdu: apdu, echo=True, piece=piece)
+    wire.connect()
+    apdu = bytes(range(256)) * 3
+    assert wire.ask(apdu) == apdu
+    assert wire.now == 1000.0
+    assert client.echo
+
+
 def test_frames_of_other_meters_on_the_bus_change_nothing() -> None:
     """R12: several meters by address."""
     link = connected_client()
