@@ -7,8 +7,10 @@ FF (FFFF for the year, 8000 for the deviation) is "not specified". UTC = local t
 Central European Time. Month FD and FE: end and begin of daylight saving; day FD and FE: last day but one, last day.
 """
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta, tzinfo
 from enum import IntFlag
+from itertools import pairwise
 from typing import NamedTuple, Self
 
 from smgw.errors import RemoteProtocolError
@@ -106,6 +108,11 @@ class DateTime(NamedTuple):
             + bytes((_NOTHING if status is None else status,))
         )
 
+    @property
+    def summer(self) -> bool:
+        """The status says that daylight saving holds."""
+        return self.status is not None and ClockStatus.DAYLIGHT_SAVING in self.status
+
     def utc_us(self, zone: tzinfo | None = None, *, opposite_sign: bool = False) -> int | None:
         """Microseconds since 1970 UTC; None if these fields name no moment.
 
@@ -123,8 +130,7 @@ class DateTime(NamedTuple):
                 return None
             else:
                 # In the hour that daylight saving repeats, the status says which of the two it is.
-                summer = self.status is not None and ClockStatus.DAYLIGHT_SAVING in self.status
-                moment = moment.replace(tzinfo=zone, fold=0 if summer else 1)
+                moment = moment.replace(tzinfo=zone, fold=0 if self.summer else 1)
             return (moment - _EPOCH) // _MICROSECOND
         except (ValueError, OverflowError):  # the 31st of February, month FD, the year 0 or 65000
             return None
@@ -165,6 +171,32 @@ class DateTime(NamedTuple):
         if not self.status:
             return ""
         return " " + " ".join(flag.name.lower().replace("_", "-") for flag in self.status if flag.name)
+
+
+def utc_us_in_order(
+    told: Sequence[DateTime | None], zone: tzinfo | None, *, opposite_sign: bool = False
+) -> list[int | None]:
+    """`utc_us` of times that follow one another, the oldest or the newest first.
+
+    Where no status tells of daylight saving, their order says which of the hours that it repeats each of them is in.
+    """
+    moments = [None if one is None else one.utc_us(zone, opposite_sign=opposite_sign) for one in told]
+    if zone is None or any(one is not None and one.summer for one in told):
+        return moments
+    known = [place for place, moment in enumerate(moments) if moment is not None]
+    steps = [moments[later] - moments[place] for place, later in pairwise(known)]  # type: ignore[operator]
+    if sum(step < 0 for step in steps) > sum(step > 0 for step in steps):
+        known.reverse()
+    before: int | None = None
+    for place in known:
+        one, moment = told[place], moments[place]
+        assert one is not None
+        assert moment is not None
+        summer = one._replace(status=ClockStatus.DAYLIGHT_SAVING).utc_us(zone, opposite_sign=opposite_sign)
+        if summer is not None and summer < moment and (before is None or summer > before):
+            moments[place] = summer
+        before = moments[place]
+    return moments
 
 
 def _shown(field: int | None, digits: int = 2) -> str:

@@ -13,7 +13,7 @@ from smgw.cosem import NULL, Data, DataType, MeterTime, MeterTimeKind, Obis, Rea
 from smgw.cosem.units import NO_UNIT
 from smgw.dlms.axdr import AxdrError, decode_all
 from smgw.dlms.conformance import Conformance
-from smgw.dlms.date_time import SIZE, DateTime
+from smgw.dlms.date_time import SIZE, DateTime, utc_us_in_order
 from smgw.dlms.descriptors import Attribute
 from smgw.dlms.results import DataAccessResult
 from smgw.dlms.rows import Row, Rows, fill_nulls
@@ -140,7 +140,9 @@ class DlmsProfile:
             fault = error
         if fault is None and len(octets) > rows.position:
             log.debug("load profile %s: %d octets stand behind the rows", self._obis, len(octets) - rows.position)
-        found = [row for row in map(self._row, fill_nulls(cut, self._clock, self.period_s)) if row is not None]
+        filled = fill_nulls(cut, self._clock, self.period_s)
+        times = utc_us_in_order(list(map(self._told, filled)), self._zone, opposite_sign=self._opposite)
+        found = [self._row(row, utc_us) for row, utc_us in zip(filled, times, strict=True) if utc_us is not None]
         lost = len(cut) - len(found)
         if lost:
             text = (
@@ -152,15 +154,14 @@ class DlmsProfile:
             log.warning("%s", text)
         return found, fault
 
-    def _row(self, row: Row) -> ProfileRow | None:
+    def _told(self, row: Row) -> DateTime | None:
         raw = row[self._clock].value if self._clock < len(row) else None
-        if not isinstance(raw, bytes) or len(raw) != SIZE:
-            return None
-        utc_us = DateTime.read(raw).utc_us(self._zone, opposite_sign=self._opposite)
-        if utc_us is None:
-            return None
-        readings = tuple(self._readings(row))
-        return ProfileRow(utc_us, MeterTime(MeterTimeKind.DLMS_DATE_TIME, raw), readings)
+        return DateTime.read(raw) if isinstance(raw, bytes) and len(raw) == SIZE else None
+
+    def _row(self, row: Row, utc_us: int) -> ProfileRow:
+        raw = row[self._clock].value
+        assert isinstance(raw, bytes)
+        return ProfileRow(utc_us, MeterTime(MeterTimeKind.DLMS_DATE_TIME, raw), tuple(self._readings(row)))
 
     def _readings(self, row: Sequence[Data]) -> list[Reading]:
         """The values; a status column is the status of each."""

@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from smgw.dlms.date_time import ClockStatus, DateTime, DateTimeError
+from smgw.dlms.date_time import GOOD, ClockStatus, DateTime, DateTimeError, utc_us_in_order
 
 BERLIN = ZoneInfo("Europe/Berlin")
 
@@ -114,3 +114,22 @@ def test_a_moment_without_a_zone_is_none() -> None:
     with pytest.raises(ValueError, match="which zone"):
         DateTime.of(datetime(2022, 1, 1))  # noqa: DTZ001
     assert DateTime.of(datetime(2022, 7, 1, tzinfo=BERLIN)).encode() == bytes.fromhex("07e6070105000000 00 ff88 80")
+
+
+@pytest.mark.parametrize("newest_first", [False, True])
+def test_rows_of_a_meter_that_tells_nothing_of_daylight_saving_have_each_their_own_moment(newest_first: bool) -> None:
+    """In October, two hours have the same local times; their order tells them apart."""
+    begin = datetime(2024, 10, 26, 22, 0, tzinfo=UTC)
+    moments = [begin + timedelta(minutes=15 * number) for number in range(24)]
+    if newest_first:
+        moments.reverse()
+    told = [DateTime.of(one.astimezone(BERLIN))._replace(deviation=None, status=GOOD) for one in moments]
+    assert utc_us_in_order(told, BERLIN) == [int(one.timestamp()) * 1_000_000 for one in moments]
+
+
+def test_where_the_status_tells_of_daylight_saving_the_order_decides_nothing() -> None:
+    """The first of the two hours may be missing."""
+    begin = datetime(2024, 10, 26, 23, 0, tzinfo=UTC)
+    moments = [begin + timedelta(hours=hours) for hours in (0, 2, 3)]
+    told = [DateTime.of(one.astimezone(BERLIN))._replace(deviation=None) for one in moments]
+    assert utc_us_in_order(told, BERLIN) == [int(one.timestamp()) * 1_000_000 for one in moments]
