@@ -22,7 +22,7 @@ setup: $(VENV)/.made $(PEERS)/.made ## make .venv and .venv-peers, with the vers
 demo: setup ## run meters, gateway and head-end on this computer
 	@$(BIN)/python tests/system/demo.py
 
-# What starts the whole chain or measures times runs alone; the rest takes all cores.
+# A file at a time on each core.
 PARALLEL := --numprocesses auto --dist loadfile
 
 # The device's Python comes last, so that the last line is a test summary either way.
@@ -31,7 +31,8 @@ test: setup ## run all tests with branch coverage, then the firmware's with Debi
 	@$(DEVICE_PYTHON) $(device_python_works) || echo "tests: SKIPPED: the firmware's unit tests with Debian's Python\
 	 packages ($(DEVICE_PYTHON) is no Python 3.11 or lacks one of: $(DEVICE_MODULES))"
 	$(BIN)/python -m pytest $(PARALLEL) tests/unit tests/interop --cov --cov-report=
-	$(BIN)/python -m pytest tests/fault tests/system --cov --cov-append --cov-report=term
+	$(BIN)/python -m pytest $(PARALLEL) tests/fault tests/system --cov --cov-append --cov-report=term
+	$(BIN)/python -m pytest tests/systemd
 	@! $(DEVICE_PYTHON) $(device_python_works) || { set -x; \
 	  PYTHONPATH=firmware $(DEVICE_PYTHON) -m pytest $(PARALLEL) tests/unit/firmware; }
 
