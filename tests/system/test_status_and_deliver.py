@@ -84,7 +84,9 @@ def test_status_as_json_has_its_shape_in_every_state(tmp_path: Path) -> None:
             """Healthy, and what was captured before the clock was set is no longer the latest."""
             reports.append(chain.status())
             found = reports[-1]
-            return found["health"] == "healthy" and all(meter["latest"]["time_valid"] for meter in found["meters"])
+            return found["health"] == "healthy" and all(
+                (meter["latest"] or {}).get("time_valid") for meter in found["meters"]
+            )
 
         wait_until(well, 20, "not healthy")
         report = reports[-1]
