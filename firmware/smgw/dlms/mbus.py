@@ -5,7 +5,8 @@ octets  1    1   1   1    1   1   1                       1        1            
                                   bits), 10 the last      SAP      SAP           of APDU
                                   one
 
-L counts from C to before the check sum, which is the sum of these octets modulo 256. Segments count from 0.
+L counts from C to before the check sum, which is the sum of these octets modulo 256. Segments count from 0;
+the 16 that four bits number are the most that an APDU has.
 """
 
 from typing import NamedTuple
@@ -16,7 +17,6 @@ _START, _STOP = 0x68, 0x16
 _HEAD, _TAIL, _FIELDS = 4, 2, 5  # octets before C, behind the last piece, from C to the destination
 _NUMBER, _LAST = 0x0F, 0x10
 _SEGMENT = 0xE0  # bits that a segment number has not
-_MOST = 65_535
 _ENOUGH = 4096  # octets that made no frame are told of when there are so many, or when one follows
 
 
@@ -85,13 +85,11 @@ class MBusListener:
             return
         if number == 0:
             self._drop(events, "an APDU lacks its last segments")
-        if number != len(self._pieces) & _NUMBER:
-            self._drop(events, f"segment {number} of an APDU where {len(self._pieces) & _NUMBER} was to come")
+        if number != len(self._pieces):
+            self._drop(events, f"segment {number} of an APDU where {len(self._pieces)} was to come")
             return
         self._pieces.append(frame[_FIELDS:])
-        if sum(map(len, self._pieces)) > _MOST:
-            self._drop(events, f"an APDU of more than {_MOST} octets")
-        elif segment & _LAST:
+        if segment & _LAST:
             apdu, self._pieces = b"".join(self._pieces), []
             events.append(MBusPush(apdu, source, destination))
 

@@ -13,12 +13,23 @@ class Bus:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self.users = 0
+        self._users = 0
 
     @property
     def shared(self) -> bool:
         """True if another reader wants this port, too: then nobody keeps it between two polls."""
-        return self.users > 1
+        return self._users > 1
+
+    @contextlib.contextmanager
+    def used(self) -> Iterator[None]:
+        """For as long as a reader wants this port, whether it has the turn or not."""
+        with _lock:
+            self._users += 1
+        try:
+            yield
+        finally:
+            with _lock:
+                self._users -= 1
 
     @contextlib.contextmanager
     def turn(self, stop: threading.Event) -> Iterator[bool]:

@@ -110,11 +110,8 @@ class DlmsReader(Reader):
 
     def run(self) -> None:
         """As every reader; on the bus meanwhile."""
-        self._bus.users += 1
-        try:
+        with self._bus.used():
             super().run()
-        finally:
-            self._bus.users -= 1
 
     def identify(self, port: Port) -> DeviceId:
         """Who answers on this port."""

@@ -90,3 +90,10 @@ def test_hostile_octets_take_little_time() -> None:
     for octet in b"\x68\xff\xff\x68" * 1000:
         listener.receive(bytes((octet,)))
     assert time.process_time() - began < 3
+
+
+def test_segments_past_those_that_four_bits_number_are_refused_by_their_number() -> None:
+    listener = MBusListener()
+    events = [event for number in range(16) for event in listener.receive(frame(b"x", number))]
+    assert events == []
+    assert listener.receive(frame(b"x", 15)) == [FrameRefused("segment 15 of an APDU where 16 was to come", 16)]
