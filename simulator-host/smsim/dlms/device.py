@@ -31,6 +31,7 @@ SAPS = Obis.parse("0-0:41.0.0*255")
 DEVICE_NAME = Obis.parse("0-0:42.0.0*255")
 COUNTERS = tuple(Obis(bytes((0, 0, 43, 1, number, 255))) for number in range(8))
 _DAY_S = 86_400
+_COUNTERS_FROM, _COUNTERS_SINCE, _COUNTERS_A_SECOND = 1 << 31, 1_767_225_600, 8  # from 2026 on; 32 bits last until 2034
 _LATEST = 1 << 32  # seconds since 1970 to which the clock can be set: it must go on counting
 
 
@@ -66,7 +67,7 @@ class Device:
         self.table: Table = table.load(spec.model)
         self.clock = Clock(spec.clock_error_s)
         self.title = _title(self.table.maker, spec.device)
-        self.own_counter = itertools.count(int(time.time())).__next__  # never one that was used before a restart
+        self.own_counter = itertools.count(_first_counter()).__next__
         self.restricted: set[int] = set()  # clients that read the public objects alone
         self._lapse = lapse
         self._elapsed_ms = elapsed_ms
@@ -267,6 +268,11 @@ def _fitting(kind: DataType, value: int) -> Data:
     if low <= value <= high:
         return Data(kind, value)
     return Data(kind, value % (high + 1)) if value > high and not low else NULL
+
+
+def _first_counter() -> int:
+    """Above those of before a restart, as long as a meter ciphers no more than 8 APDUs a second on average."""
+    return _COUNTERS_FROM + max(0, int((time.time() - _COUNTERS_SINCE) * _COUNTERS_A_SECOND))
 
 
 def _title(maker: str, device: DeviceId) -> bytes:

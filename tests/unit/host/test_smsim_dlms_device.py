@@ -1,5 +1,6 @@
 """smsim's DLMS meters: what their objects say, their profiles, and who may read what."""
 
+import time
 from datetime import UTC, datetime
 from typing import Any
 
@@ -257,3 +258,15 @@ def test_a_clock_is_not_set_to_where_it_could_not_go_on() -> None:
         written = reader.ask(reader.client.set(time, encode(octet_string(last))))
         assert written == Written(DataAccessResult.TYPE_UNMATCHED)
     assert isinstance(reader.get(8, "0-0:1.0.0", 2), Data)
+
+
+def test_a_meter_that_is_started_again_at_once_repeats_no_invocation_counter(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 1_795_000_000.0
+    used: list[int] = []
+    for _ in range(3):
+        monkeypatch.setattr(time, "time", lambda now=now: now)
+        again = device()
+        used += [again.own_counter() for _ in range(4)]
+        now += 0.5
+    assert used == sorted(set(used))
+    assert used[-1] < 1 << 32
