@@ -38,6 +38,8 @@ def restore(copy: Path, database: Path) -> tuple[int, Path | None]:
 
     A server that runs goes on with what was restored. Raises StorageError; then the store is as it was.
     """
+    if not copy.exists():
+        raise StorageError(f"{copy}: no such file; name a copy that emp backup made")
     rows = check(copy)
     kept: Path | None = None
     if database.exists():

@@ -62,6 +62,7 @@ def _import(options: argparse.Namespace) -> int:
     for why in done.refused:
         print(f"emp import: a document is refused: {why}", file=sys.stderr)
     print(
-        f"{options.file}: {done.rows} rows in {done.documents} documents taken, {len(done.refused)} documents refused"
+        f"{options.file}: {done.rows} rows in {done.documents} documents taken, those that were there already once; "
+        f"{len(done.refused)} documents refused"
     )
     return 1 if done.refused else 0

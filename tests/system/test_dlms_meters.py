@@ -119,6 +119,17 @@ def test_every_way_and_every_mechanism_is_read(bench: Bench, tmp_path: Path) -> 
     assert all(ENERGY in obis(capture) for capture in captures)
 
 
+def test_a_ciphered_meter_without_a_place_for_its_counters_is_told_at_once(bench: Bench) -> None:
+    bench.meter("gmac", bench.line(meter("b", 2, PUBLIC + GMAC)), KEYED)
+    bench.start()
+    nowhere = bench.directory / "nowhere"
+    began = time.monotonic()
+    done = bench.smgw("read", "--state", str(nowhere), "--seconds", "60")
+    assert time.monotonic() - began < 30
+    assert done.returncode == 1
+    assert f"there is no {nowhere}; name the gateway's with --state, or make one for good: mkdir -p" in done.stderr
+
+
 def test_a_meter_that_signs_is_read(bench: Bench) -> None:
     """Mechanism 7: each side signs, and knows the other's public key."""
     ours, meters = generate_private_key(SECP256R1()), generate_private_key(SECP256R1())

@@ -325,6 +325,9 @@ def test_a_second_gateway_on_the_same_state_is_refused_in_one_line(tmp_path: Pat
             assert done.returncode == 2
             assert "already writes this store" in done.stderr
             assert len(done.stderr.strip().splitlines()) == 1, done.stderr
+        both = chain.smgw("run", "--log-level", "error")
+        assert both.returncode == 2, "nothing is tried again that only a person can mend"
+        assert "already writes this store" in both.stderr
 
 
 # SIGTERM

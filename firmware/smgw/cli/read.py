@@ -17,7 +17,7 @@ from smgw.errors import SmgwError
 from smgw.lmn.make import make_reader
 from smgw.lmn.watch import ABSENT, LOCKED, READING, SILENT
 from smgw.profiles.gateway import Configuration
-from smgw.profiles.meter import MeterProfile
+from smgw.profiles.meter import MeterProfile, Protocol
 from smgw.profiles.secrets import Secrets
 from smgw.profiles.toml_importer import load
 from smgw.services.health import capture_object, text_of
@@ -83,7 +83,12 @@ def run(arguments: argparse.Namespace) -> int:
     failed = 0
     with _counters(arguments.state, asked) as counters:
         for meter in asked:
-            found = _read(configuration, meter, arguments.seconds, counters)
+            found: tuple[Capture, str] | str
+            if isinstance(counters, str) and _ciphered(meter):
+                found = f"ciphered, and its counters are kept in the state directory: {counters}"
+            else:
+                store = None if isinstance(counters, str) else counters
+                found = _read(configuration, meter, arguments.seconds, store)
             if isinstance(found, str):
                 failed += 1
                 print(f"meter {meter.name}: {found}", file=sys.stderr)
@@ -94,14 +99,23 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 @contextlib.contextmanager
-def _counters(state: Path, meters: Sequence[MeterProfile]) -> Iterator[LmnStore | None]:
-    """Where the counters of ciphered meters are kept; None where none is asked, or only the running gateway may."""
+def _counters(state: Path, meters: Sequence[MeterProfile]) -> Iterator[LmnStore | str | None]:
+    """Where the counters of ciphered meters are kept; None if no such meter is asked, else why not."""
     with contextlib.ExitStack() as stack:
-        store = None
-        if state.is_dir() and any(meter.speaks_dlms and meter.dlms.ciphered for meter in meters):
-            with contextlib.suppress(StoreError):
-                store = stack.enter_context(LmnStore.open(paths.lmn_directory(state)))
+        store: LmnStore | str | None = None
+        if any(map(_ciphered, meters)):
+            if not state.is_dir():
+                store = f"there is no {state}; name the gateway's with --state, or make one for good: mkdir -p {state}"
+            else:
+                try:
+                    store = stack.enter_context(LmnStore.open(paths.lmn_directory(state)))
+                except StoreError as error:
+                    store = str(error)
         yield store
+
+
+def _ciphered(meter: MeterProfile) -> bool:
+    return meter.protocol is Protocol.DLMS and meter.dlms.ciphered
 
 
 def _read(

@@ -15,6 +15,7 @@ _LOOK = 0.2
 _STOP_SECONDS = 12.0
 _DRAIN_SECONDS = 12.0  # the WAN process gives up after 10 s by itself
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 30.0
+_USAGE = 2  # exit code of what a person has to mend: the configuration, the state directory, another gateway on it
 
 
 class _Child:
@@ -27,17 +28,23 @@ class _Child:
         self._pause = _FIRST_PAUSE
         self._due = 0.0
         self._began = 0.0
+        self._starts = 0
+        self.hopeless = False  # it cannot begin, and said why
 
     def keep_running(self, now: float) -> None:
         """Start it, or start it again when its pause is over."""
         if self._process is not None and (code := self._process.poll()) is not None:
             self._process = None
+            if code == _USAGE and self._starts == 1:
+                self.hopeless = True
+                return
             self._pause = _FIRST_PAUSE if now - self._began > 60 else min(2 * self._pause, _LONGEST_PAUSE)
             self._due = now + self._pause
             said = f"signal {-code}" if code < 0 else f"exit code {code}"
             log.error("the %s process ended (%s); it starts again in %.0f s", self.name, said, self._pause)
         if self._process is None and now >= self._due:
             self._began = now
+            self._starts += 1
             # A group of its own: Ctrl-C at the terminal reaches us alone, and we stop the children in order.
             self._process = subprocess.Popen(self._command, env=process.child_environment(), process_group=0)  # noqa: S603 - ourselves
 
@@ -63,7 +70,10 @@ class _Child:
 
 
 def run(signals: process.Signals, configuration: Path, state: Path, log_level: str) -> int:
-    """Run both until SIGTERM or SIGINT: then the LMN process commits, the WAN process drains. 0 if both ended well."""
+    """Run both until SIGTERM or SIGINT: then the LMN process commits, the WAN process drains. 0 if both ended well.
+
+    2 if one of them cannot begin at all.
+    """
     arguments = ["--config", str(configuration), "--state", str(state), "--log-level", log_level]
     lmn = _Child("LMN", ["lmn", *arguments])
     wan = _Child("WAN", ["wan", *arguments])
@@ -74,6 +84,10 @@ def run(signals: process.Signals, configuration: Path, state: Path, log_level: s
         now = time.monotonic()
         lmn.keep_running(now)
         wan.keep_running(now)
+        if lmn.hopeless or wan.hopeless:
+            break
     log.info("stopping: the LMN process commits, then the WAN process delivers what is left")
     ended_well = [lmn.stop(signal.SIGTERM, _STOP_SECONDS), wan.stop(signal.SIGUSR1, _DRAIN_SECONDS)]
+    if lmn.hopeless or wan.hopeless:
+        return _USAGE
     return 0 if all(ended_well) else 1
