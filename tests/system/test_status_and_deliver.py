@@ -284,6 +284,21 @@ def test_check_of_a_good_file_says_what_it_means(tmp_path: Path) -> None:
     assert "EMP lab at http://127.0.0.1:8080 gets house every 5 s" in done.stdout
 
 
+def test_check_notes_what_is_wrong_with_the_files_of_secrets(tmp_path: Path) -> None:
+    key = tmp_path / "flat.enc"
+    key.write_text("xyz\n")
+    key.chmod(0o600)
+    file = tmp_path / "gateway.toml"
+    dlms = 'protocol = "dlms"\npassword_file = "none.pw"\ndlms = { encryption_key_file = "flat.enc", authentication_key_file = "flat.enc" }'
+    file.write_text(GOOD.replace('protocol = "sml-push"', dlms))
+    done = smgw("check", "--config", str(file))
+    assert done.returncode == 0
+    assert "note: meter house: " in done.stdout
+    assert "none.pw" in done.stdout
+    file.write_text(GOOD.replace('protocol = "sml-push"', dlms.replace('password_file = "none.pw"\n', "")))
+    assert "flat.enc: holds no key; write 32 hex digits" in smgw("check", "--config", str(file)).stdout
+
+
 @pytest.mark.parametrize("command", ["check", "lmn", "wan", "run", "read", "status", "deliver"])
 @pytest.mark.parametrize("kind", ["missing", "directory", "not UTF-8", "empty", "closed"])
 def test_no_command_ends_in_a_traceback_over_its_configuration(tmp_path: Path, command: str, kind: str) -> None:

@@ -2,12 +2,18 @@
 
 import argparse
 
+from smgw.profiles.password import PasswordFileError
+from smgw.profiles.secrets import Secrets
 from smgw.profiles.toml_importer import load
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """None of its own."""
-    parser.epilog = "Exit code 0 if the configuration is good, 2 if not: then every fault is printed with its line."
+    parser.epilog = (
+        "Exit code 0 if the configuration is good, 2 if not: then every fault is printed with its line. "
+        "Files with passwords and keys are looked at, too; what this user finds wrong with them is a note, "
+        "since a service may have them as credentials."
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -22,6 +28,10 @@ def run(arguments: argparse.Namespace) -> int:
         kept = f"every {meter.registration_period} s" if meter.registration_period else "every telegram"
         profiles = f"; load profiles {', '.join(map(str, meter.load_profile))}" if meter.load_profile else ""
         print(f"  meter {meter.name} at {meter.port}, {how}; registers {kept}: {what}{profiles}")
+        try:
+            Secrets.read(meter, configuration.directory)
+        except PasswordFileError as error:
+            print(f"  note: meter {meter.name}: {error}")
     for emp in configuration.emps:
         names = ", ".join(meter.name for meter in configuration.meters_for(emp))
         when = f"every {emp.forward} s" if emp.forward else "immediately"
