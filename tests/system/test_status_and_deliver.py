@@ -289,7 +289,8 @@ def test_check_notes_what_is_wrong_with_the_files_of_secrets(tmp_path: Path) -> 
     key.write_text("xyz\n")
     key.chmod(0o600)
     file = tmp_path / "gateway.toml"
-    dlms = 'protocol = "dlms"\npassword_file = "none.pw"\ndlms = { encryption_key_file = "flat.enc", authentication_key_file = "flat.enc" }'
+    keys = 'encryption_key_file = "flat.enc", authentication_key_file = "flat.enc"'
+    dlms = f'protocol = "dlms"\npassword_file = "none.pw"\ndlms = {{ {keys} }}'
     file.write_text(GOOD.replace('protocol = "sml-push"', dlms))
     done = smgw("check", "--config", str(file))
     assert done.returncode == 0
