@@ -2,7 +2,7 @@
 
 import itertools
 import logging
-import os
+import random
 import socket
 import statistics
 import threading
@@ -281,7 +281,11 @@ def test_octets_without_end_do_not_hold_a_poll_up(meter: PolledMeter) -> None:
     assert "no answer" in made.watch.last_refusal
 
 
-@pytest.mark.parametrize("garbage", [os.urandom(500), b"HTTP/1.1 400 Bad Request\r\n\r\n", telegram(99)])
+@pytest.mark.parametrize(
+    "garbage",
+    [random.Random(4).randbytes(500), b"HTTP/1.1 400 Bad Request\r\n\r\n", telegram(99)],
+    ids=["noise", "http", "push"],
+)
 def test_an_answer_that_is_none_is_refused(meter: PolledMeter, garbage: bytes) -> None:
     inbox = Inbox()
     meter.answer = lambda _: [garbage]
