@@ -227,7 +227,7 @@ def test_a_profile_of_a_ciphered_meter_is_kept_by_the_gateway_and_printed_from_i
         assert "rows read" not in done.stderr  # nothing was asked
         refused = bench.smgw("read", "--seconds", "5")
         assert refused.returncode == 1
-        assert "stop the gateway" in refused.stderr
+        assert "already writes this store; stop it first" in refused.stderr
     finally:
         lmn.destroy()
 

@@ -16,7 +16,7 @@ _ANYWAY = (
     *("/etc/.pwd.lock", "/etc/group", "/etc/gshadow", "/etc/passwd", "/etc/shadow", "/etc/subuid", "/etc/subgid"),
     *("/etc/machine-id", "/etc/resolv.conf", "/etc/ld.so.cache", "/root/", "/tmp/", "/run/", "/proc/", "/sys/"),
     *("/dev/", "/var/cache/", "/var/log/", "/var/tmp/", "/var/lib/dpkg/", "/var/lib/systemd/", "/var/lib/dbus/"),
-    *("/var/lib/private", "/work", "/captures"),
+    *("/var/lib/private", "/checkout", "/captures"),
 )
 #: Rooms that need no package, or none that differs; the latter measure times, which several machines at once blur.
 _PURE = (
@@ -34,7 +34,7 @@ _PURE = (
 @pytest.fixture(scope="module", params=["bookworm", "trixie"])
 def machine(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
     head = HostHead()
-    binds = {head.path: "/dev/ttyUSB0", ROOT: "/work"} | ({SHARED: "/captures"} if SHARED.exists() else {})
+    binds = {head.path: "/dev/ttyUSB0", ROOT: "/checkout"} | ({SHARED: "/captures"} if SHARED.exists() else {})
     with Machine(tar_of(request.param), tmp_path_factory.mktemp(request.param), binds) as machine:
         yield machine
     head.close()
@@ -125,8 +125,8 @@ def test_the_firmwares_unit_tests_pass_with_this_debians_packages(machine: Machi
         pytest.skip("make test runs them on Debian 12's packages by itself")
     found = sorted(path.name for path in (ROOT / "tests/unit/firmware").glob("test_*.py"))
     chosen = [name for name in found if not name.startswith(_PURE) or "secur" in name]
-    settings = ["PYTHONPATH=/work/firmware", "PYTHONDONTWRITEBYTECODE=1", "SMGW_SHARED_CAPTURES=/captures"]
-    quietly = ["-q", "-p", "no:cacheprovider", "--rootdir=/work", "-c", "/work/pyproject.toml"]
-    paths = [f"/work/tests/unit/firmware/{name}" for name in chosen]
+    settings = ["PYTHONPATH=/checkout/firmware", "PYTHONDONTWRITEBYTECODE=1", "SMGW_SHARED_CAPTURES=/captures"]
+    quietly = ["-q", "-p", "no:cacheprovider", "--rootdir=/checkout", "-c", "/checkout/pyproject.toml"]
+    paths = [f"/checkout/tests/unit/firmware/{name}" for name in chosen]
     done = machine.try_run("env", *settings, "python3", "-m", "pytest", *quietly, *paths, seconds=500)
     assert done.returncode == 0, (done.stdout + done.stderr)[-4000:]
