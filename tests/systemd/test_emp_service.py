@@ -31,8 +31,7 @@ def machine(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
 def steps() -> list[list[str]]:
     """The commands of each step."""
     text = README.read_text()
-    if HEADING not in text:
-        pytest.skip(f"{README} has no section {HEADING!r}")
+    assert HEADING in text, f"{README} has no section {HEADING!r}"
     section = text.partition(HEADING)[2].partition("\n## ")[0]
     numbered = re.split(r"^\d+\. ", section, flags=re.MULTILINE)[1:]
     return [
