@@ -8,7 +8,7 @@ from pathlib import Path
 from smgw.errors import SmgwError
 from smgw.profiles.gateway import Configuration
 from smgw.profiles.toml_importer import load
-from smgw.services.health import Report, examine
+from smgw.reports.health import Report, examine
 from smgw.services.process import set_up_logging
 from smgw.store import paths
 from smgw.store.lock import owner_running

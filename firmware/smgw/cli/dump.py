@@ -11,7 +11,7 @@ from io import FileIO
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
-from smgw.cli.sml_dump import Printer
+from smgw.dump.sml import Printer
 from smgw.ports import LineSettings, PortError, open_port
 from smgw.sml.crc import Crc
 from smgw.sml.file import find_messages
@@ -119,7 +119,7 @@ class _Dump(Protocol):
 
 
 def _dlms(arguments: argparse.Namespace) -> _Dump:
-    from smgw.cli import dlms_dump  # only where it is asked for
+    from smgw.dump import dlms as dlms_dump  # only where it is asked for
 
     keys = dlms_dump.Keys.of(arguments.key, arguments.authentication_key)
     return dlms_dump.Printer(keys, as_json=arguments.json, most=arguments.count, live=_is_port(arguments.source))

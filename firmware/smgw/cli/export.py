@@ -8,7 +8,7 @@ from smgw.errors import SmgwError
 from smgw.profiles.communication import CommunicationProfile
 from smgw.profiles.gateway import Configuration
 from smgw.profiles.toml_importer import load
-from smgw.services.export import export
+from smgw.reports.export import export
 
 _EPILOG = """\
 At the head-end:   emp import FILE --db emp.db      (or --url of a head-end that runs)

@@ -20,7 +20,7 @@ from smgw.profiles.gateway import Configuration
 from smgw.profiles.meter import MeterProfile, Protocol
 from smgw.profiles.secrets import Secrets
 from smgw.profiles.toml_importer import load
-from smgw.services.health import capture_object, text_of
+from smgw.reports.health import capture_object, text_of
 from smgw.services.process import set_up_logging
 from smgw.store import paths
 from smgw.store.errors import StoreError

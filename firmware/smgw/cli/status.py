@@ -6,8 +6,8 @@ import time
 from typing import Any
 
 from smgw.profiles.toml_importer import load
-from smgw.services.health import Report, examine
-from smgw.services.known_losses import KnownLosses
+from smgw.reports.health import Report, examine
+from smgw.reports.known_losses import KnownLosses
 
 _EPILOG = """\
 exit code:

@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 from smgw.errors import SmgwError
-from smgw.services.support import collect
+from smgw.reports.support import collect
 
 _EPILOG = """\
 Configuration, status, log books, journal of seven days, units, versions, devices, and the newest readings of each meter

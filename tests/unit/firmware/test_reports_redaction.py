@@ -2,7 +2,7 @@
 
 import pytest
 from smgw.cosem import DeviceId
-from smgw.services.redaction import GONE, Redaction
+from smgw.reports.redaction import GONE, Redaction
 
 METER = DeviceId.parse("1EMH0005347109")
 FOREIGN = DeviceId(bytes.fromhex("090149534b0003944c8c"))

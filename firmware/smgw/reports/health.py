@@ -10,7 +10,7 @@ from smgw.cosem.units import symbol
 from smgw.profiles.communication import CommunicationProfile
 from smgw.profiles.gateway import Configuration
 from smgw.profiles.meter import MeterProfile
-from smgw.services.known_losses import KnownLosses
+from smgw.reports.known_losses import KnownLosses
 from smgw.store import paths
 from smgw.store.access import refuse_blindness
 from smgw.store.errors import StoreError

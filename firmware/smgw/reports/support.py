@@ -16,8 +16,8 @@ from smgw.errors import SmgwError
 from smgw.profiles.gateway import Configuration
 from smgw.profiles.secrets import Secrets
 from smgw.profiles.toml_importer import load
-from smgw.services.health import examine
-from smgw.services.redaction import Redaction
+from smgw.reports.health import examine
+from smgw.reports.redaction import Redaction
 from smgw.store import paths
 from smgw.store.errors import StoreError
 from smgw.store.lmn_view import LmnView

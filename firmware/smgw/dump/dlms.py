@@ -8,14 +8,14 @@ from itertools import product
 from pathlib import Path
 from typing import NamedTuple
 
-from smgw.cli.dlms_stream import Event, Item, Stream
-from smgw.cli.dlms_tree import Message, as_object, data_lines, lines, title
 from smgw.dlms.acse import AARE_TAG, AARQ_TAG, RLRE_TAG, RLRQ_TAG, Aare, Aarq, Release
 from smgw.dlms.apdu import decode_apdu
 from smgw.dlms.block import GeneralBlock, PushedBlocks
 from smgw.dlms.envelope import PLAIN_TAG, Ciphered
 from smgw.dlms.get import GetResponse, GetResponseBlock
 from smgw.dlms.results import DataAccessResult
+from smgw.dump.dlms_stream import Event, Item, Stream
+from smgw.dump.dlms_tree import Message, as_object, data_lines, lines, title
 from smgw.errors import RemoteProtocolError, SmgwError
 from smgw.hdlc.events import FrameRefused
 from smgw.hdlc.hint import line_hint

@@ -20,8 +20,6 @@ from dlms_pair import ENERGY
 from dlms_strategies import apdus
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from smgw.cli.dlms_dump import Keys, Printer
-from smgw.cli.dlms_stream import Item, Stream
 from smgw.cosem import Data, DataType, octet_string
 from smgw.dlms import axdr, security
 from smgw.dlms.acse import RLRQ_TAG, Aare, Aarq, Release
@@ -43,6 +41,8 @@ from smgw.dlms.security import Gmac
 from smgw.dlms.set import SetRequest
 from smgw.dlms.wrapper import Wrapper as WrapperLink
 from smgw.dlms.wrapper import encode_wrapper
+from smgw.dump.dlms import Keys, Printer
+from smgw.dump.dlms_stream import Item, Stream
 from smgw.hdlc.address import Address
 from smgw.hdlc.control import Control, Kind
 from smgw.hdlc.events import ApduReceived, Transmit

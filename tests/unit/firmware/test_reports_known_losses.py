@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from smgw.errors import SmgwError
-from smgw.services.known_losses import KnownLosses
+from smgw.reports.known_losses import KnownLosses
 
 LOST = {"lost_disk_full": 12, "lost_damage": 3}
 

@@ -1,0 +1,1 @@
+"""Telegrams and APDUs as trees for people, as JSON for programs."""

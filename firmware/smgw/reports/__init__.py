@@ -1,0 +1,1 @@
+"""Reports on the gateway: health, support bundle, export archive, known losses, redaction."""
