@@ -13,9 +13,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from emp.listener import Address
-from emp.server import HeadEnd, Settings
-from emp.sqlite_storage import SqliteStorage
+from emp.store.sqlite_storage import SqliteStorage
+from emp.web.listener import Address
+from emp.web.server import HeadEnd, Settings
 from smgw.cosem.data import Data, DataType
 from smgw.cosem.device_id import DeviceId
 from smgw.cosem.obis import Obis

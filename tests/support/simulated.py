@@ -9,8 +9,8 @@ from typing import TypeVar
 from smgw.sml.telegram import Telegram, TelegramReader
 from smsim.config import parse
 from smsim.orders import carry_out
-from smsim.push import Pusher
 from smsim.simulator import Simulator
+from smsim.sml.push import Pusher
 
 _Result = TypeVar("_Result")
 

@@ -5,7 +5,7 @@ from itertools import groupby
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import pytest
-from smsim.days import (
+from smsim.load.days import (
     DayType,
     Season,
     day_type,

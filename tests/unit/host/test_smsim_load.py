@@ -3,10 +3,10 @@
 from datetime import date
 
 import pytest
-from smsim import make_pv0, pv0
-from smsim.days import DayType, Season
-from smsim.h0 import H0
-from smsim.load import POWER_UNITS_PER_WATT, Load, ProfileName, dynamisation, h0_static
+from smsim.load import make_pv0, pv0
+from smsim.load.days import DayType, Season
+from smsim.load.h0 import H0
+from smsim.load.power import POWER_UNITS_PER_WATT, Load, ProfileName, dynamisation, h0_static
 
 EPOCH = date(1970, 1, 1).toordinal()
 
