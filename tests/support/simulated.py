@@ -53,7 +53,7 @@ class Running:
 
     def sending(self) -> bool:
         """True while a telegram is on its way."""
-        return self._call(lambda: self._pusher().sending)
+        return self._call(lambda: self._pusher()._on_its_way is not None)
 
     def _pusher(self) -> Pusher:
         assert isinstance(self.meter.driver, Pusher)

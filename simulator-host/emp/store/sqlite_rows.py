@@ -84,7 +84,6 @@ class SqliteRows(SqliteReader):
             *self._all(
                 "SELECT (SELECT min(target_time_us) FROM record WHERE device=d.id AND target_time_us IS NOT NULL),"
                 " (SELECT max(target_time_us) FROM record WHERE device=d.id AND target_time_us IS NOT NULL),"
-                " (SELECT min(capture_time_us) FROM record WHERE device=d.id AND capture_time_us IS NOT NULL),"
                 " (SELECT max(capture_time_us) FROM record WHERE device=d.id)"
                 " FROM (SELECT (SELECT id FROM device WHERE octets=?) AS id) d",
                 bytes(device),

@@ -125,7 +125,6 @@ class Span(NamedTuple):
 
     first_target_us: int | None
     last_target_us: int | None
-    first_capture_us: int | None
     last_capture_us: int | None
 
 

@@ -63,12 +63,12 @@ def holidays(year: int) -> frozenset[date]:
     )
 
 
-def day_type(day: date, *, with_holidays: bool = True) -> DayType:
-    """Which row of the profile a day takes; `with_holidays=False` goes by the weekday alone."""
+def day_type(day: date) -> DayType:
+    """Which row of the profile a day takes."""
     weekday = day.isoweekday()
-    if weekday == 7 or (with_holidays and day in holidays(day.year)):
+    if weekday == 7 or day in holidays(day.year):
         return DayType.SUNDAY
-    if weekday == 6 or (with_holidays and (day.month, day.day) in _HALF_HOLIDAYS):
+    if weekday == 6 or (day.month, day.day) in _HALF_HOLIDAYS:
         return DayType.SATURDAY
     return DayType.WORKDAY
 

@@ -9,7 +9,7 @@ import hashlib
 from enum import Enum
 from typing import NamedTuple
 
-from smsim.load.days import DayType, date_of, day_type, local_quarter, season, standard_quarter
+from smsim.load.days import date_of, day_type, local_quarter, season, standard_quarter
 from smsim.load.h0 import H0
 from smsim.load.pv0 import PV0
 
@@ -45,13 +45,6 @@ def _h0_day(day: int) -> tuple[tuple[int, ...], int]:
 @functools.lru_cache(maxsize=64)
 def _pv0_day(day: int) -> tuple[int, ...]:
     return PV0[date_of(day).month - 1]
-
-
-def h0_static(day: int, *, with_holidays: bool = True) -> tuple[int, ...]:
-    """The 96 values of H0 on a day without dynamisation, in 0.1 W at 1,000 kWh a year."""
-    date = date_of(day)
-    kind: DayType = day_type(date, with_holidays=with_holidays)
-    return H0[season(date)][kind]
 
 
 class Load(NamedTuple):

@@ -8,8 +8,6 @@ from typing import NamedTuple
 
 from smsim.load.days import QUARTER_HOUR_S
 
-REAL_TIME = QUARTER_HOUR_S  # seconds per quarter hour at which time does not run faster
-
 
 class TimeLapse(NamedTuple):
     """start_utc_s: the simulated moment at which the simulator starts; resolution_ms: registers move on this step."""

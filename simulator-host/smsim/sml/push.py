@@ -119,11 +119,6 @@ class Pusher:
         """Push until cancelled."""
         await Pacer([self]).run()
 
-    @property
-    def sending(self) -> bool:
-        """True while a telegram is on its way."""
-        return self._on_its_way is not None
-
     def begin(self, first: float) -> float:
         """The first telegram is due at `first`."""
         self._due = first

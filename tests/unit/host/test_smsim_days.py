@@ -56,10 +56,6 @@ def test_a_day_takes_the_row_that_vdew_says(day: str, kind: DayType) -> None:
     assert day_type(date.fromisoformat(day)) is kind
 
 
-def test_without_holidays_the_weekday_decides() -> None:
-    assert day_type(date(2026, 12, 25), with_holidays=False) is DayType.WORKDAY
-
-
 def test_the_seasons_of_a_year_change_on_their_days() -> None:
     days = [date(2026, 1, 1) + timedelta(days=number) for number in range(365)]
     runs = [(kind, next(iter(run)).strftime("%d.%m.")) for kind, run in groupby(days, season)]
