@@ -19,10 +19,10 @@ from smsim.dlms import table
 from smsim.dlms.clock import Clock
 from smsim.dlms.profile import Column, Profile
 from smsim.dlms.table import CLOCK, RegisterRow, Table
-from smsim.history import History
-from smsim.load import Load, ProfileName
-from smsim.registers import ENERGY, Register, RegisterBank
-from smsim.timelapse import TimeLapse
+from smsim.load.history import History
+from smsim.load.power import Load, ProfileName
+from smsim.load.registers import ENERGY, Register, RegisterBank
+from smsim.load.timelapse import TimeLapse
 
 Read = Callable[[int, Selection | None], Pieces | DataAccessResult]  # of the asking client's access point
 

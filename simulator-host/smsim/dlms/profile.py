@@ -14,10 +14,10 @@ from smgw.dlms.descriptors import Selection
 from smgw.dlms.results import DataAccessResult
 from smgw.dlms.selection import CaptureObject, Entries, Range, SelectionError, read_selection
 
-from smsim.days import QUARTER_HOUR_S, utc_of_local
 from smsim.dlms.clock import Clock
 from smsim.dlms.table import CLOCK, MONTH, ProfileRow
-from smsim.history import History
+from smsim.load.days import QUARTER_HOUR_S, utc_of_local
+from smsim.load.history import History
 
 DAY_S = 86_400
 _NUMBERS = {

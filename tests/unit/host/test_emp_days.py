@@ -4,10 +4,10 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 
 import pytest
-from emp.curve import Kind, Range, Window, curve
-from emp.days import Gap, completeness, gaps, month_of, period_of, slots, week_of
-from emp.sqlite_storage import SqliteStorage
-from emp.storage import Presence
+from emp.answers.curve import Kind, Range, Window, curve
+from emp.answers.days import Gap, completeness, gaps, month_of, period_of, slots, week_of
+from emp.store.sqlite_storage import SqliteStorage
+from emp.store.storage import Presence
 from emp.times import Zone, ZoneError, duration, iso
 from emp_process import DEVICE, GATEWAY, STORE
 from smgw.cosem.data import NULL, Data, DataType

@@ -9,9 +9,9 @@ from smgw.sml.messages import AttentionResponse, Time
 from smgw.sml.parameters import ObjectName
 from smgw.sml.profiles import LOAD_PROFILE, LoadProfile
 from smgw.sml.server import Reply, Server
-from smsim.meter import Meter, MeterSpec
-from smsim.registers import Drive
-from smsim.timelapse import TimeLapse
+from smsim.load.registers import Drive
+from smsim.load.timelapse import TimeLapse
+from smsim.sml.meter import Meter, MeterSpec
 
 SPEC = MeterSpec("m", DeviceId.parse("1UTB0000000001"), seed=7, generation_kwh=8000)
 START = 1_781_517_600  # at noon on a day in June
