@@ -189,7 +189,7 @@ class _Job:
         self._told = 0.0
         if store.view is not None:
             found = [state.device for state in store.view.meter_states() if state.meter == meter.name]
-            kept = [device for name, device in store.view.devices() if name == meter.name]
+            kept = [device for name, device in store.view.sources() if name == meter.name]
             self._device = next(iter([*(one for one in found if one), *reversed(kept)]), None)
 
     def complete(self) -> bool:

@@ -22,7 +22,7 @@ from smgw.services.readers import Readers
 from smgw.services.retention import RetentionKeeper
 from smgw.services.supervision import Supervision
 from smgw.services.workers import Worker, stop_all
-from smgw.store import paths
+from smgw.store import by_meter, paths
 from smgw.store.errors import StoreError
 from smgw.store.lmn import LmnStore
 from smgw.store.lmn_view import LmnView
@@ -187,7 +187,7 @@ class LmnService:
         """Meter -> registration period, and the target time registered last."""
         periods = {meter.name: meter.registration_period for meter in configuration.meters}
         with LmnView.open(paths.lmn_directory(self._state)) as view:
-            return periods, {name: view.last_target_us(name) for name, period in periods.items() if period}
+            return periods, {name: by_meter.last_target_us(view, name) for name, period in periods.items() if period}
 
     def _keep_profiles(self, configuration: Configuration) -> None:
         self._store.profile_version("gateway", "gateway", configuration.gateway.content())

@@ -12,6 +12,13 @@ from smgw.cosem.status_word import GatewayStatus
 NOBODY_WAITS = 2**63 - 1
 
 
+class Source(NamedTuple):
+    """One device that a meter profile brought: whose rows have a cursor, a grid and a newest one of their own."""
+
+    meter: str  # name of the meter profile
+    device: DeviceId
+
+
 class ListKind(IntEnum):
     """The list a value belongs to (TR-03109-1, 4.2.4: original, derived and calculated value lists; daily values)."""
 

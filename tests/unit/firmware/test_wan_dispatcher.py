@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from captures_made import DEVICE, MIDNIGHT, SECOND, capture, energy
+from captures_made import DEVICE, HOUSE, MIDNIGHT, SECOND, capture, energy
 from line_meter import Clock, until
 from small_emp import OK, Answer, Put, SmallEmp
 from smgw.cosem import Data, DataType, DeviceId
@@ -620,7 +620,7 @@ def test_rows_that_retention_took_are_passed_over_and_the_rest_arrives(
         pass
     numbers = gateway.append(5)
     with LmnView.open(gateway.directory) as view:
-        left = [record.record_number for record in view.records("house", 0, 1000)]
+        left = [record.record_number for record in view.records(HOUSE, 0, 1000)]
     assert gateway.dispatcher.deliver_round() is None
     assert set(left) <= set(emp.numbers())
     assert gateway.cursor() == numbers[-1]
