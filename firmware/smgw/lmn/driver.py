@@ -1,9 +1,9 @@
 """What drives a line: a thread that opens its port, and opens it again when it went away, until it is stopped."""
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
-from smgw.lmn.contract import Clock
+from smgw.lmn.contract import Surroundings
 from smgw.lmn.sink import Sink
 from smgw.lmn.watch import Watch
 from smgw.patience import BackOff
@@ -18,14 +18,10 @@ class Driver:
     """One line; `run` is the body of its thread. Subclasses say in `_serve` what to do on the open port."""
 
     def __init__(
-        self,
-        profiles: Sequence[MeterProfile],
-        clock: Clock,
-        sink: Sink,
-        now: Callable[[], float],
-        stop: threading.Event,
+        self, profiles: Sequence[MeterProfile], surroundings: Surroundings, sink: Sink, stop: threading.Event
     ) -> None:
-        """`stop` is the event that the meters' surroundings look at, too."""
+        """`stop` is the event that the surroundings look at, too."""
+        clock, now = surroundings.clock, surroundings.now
         self.watches = {
             profile.name: Watch(profile.name, profile.port, profile.silence, clock, sink, now) for profile in profiles
         }

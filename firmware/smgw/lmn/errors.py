@@ -23,3 +23,7 @@ class AccessRefusedError(PollError):
 
     def __init__(self, refusal: str) -> None:
         super().__init__(f"{refusal}; put username and password_file of this meter's profile right")
+
+
+class LinkRefusedError(PollError):
+    """Somebody is there and does not want this link: another client, another address, or settings it does not know."""

@@ -8,13 +8,15 @@ import threading
 from typing import NamedTuple
 
 from smgw.cosem import Stamp
-from smgw.lmn.contract import Clock, PushedMeter, Surroundings
+from smgw.lmn.contract import PushedMeter, Surroundings
 from smgw.lmn.driver import Driver
 from smgw.lmn.sink import Sink
 from smgw.lmn.watch import Watch
 from smgw.ports import Port
 from smgw.ports.port import GATHER_S
 from smgw.profiles.meter import MeterProfile
+from smgw.profiles.protocol import resolve
+from smgw.profiles.secrets import Secrets
 
 _TICK = 1.0
 #: On a line whose speed is known, the rest of a telegram as long as the last one is slept through: half the wake-ups.
@@ -83,9 +85,11 @@ class Listening:
 class ListeningDriver(Driver):
     """A thread for one pushing line."""
 
-    def __init__(self, profile: MeterProfile, meter: PushedMeter, clock: Clock, sink: Sink) -> None:
-        surroundings = Surroundings(clock)
-        super().__init__([profile], clock, sink, surroundings.now, threading.Event())
+    def __init__(
+        self, profile: MeterProfile, secrets: Secrets, surroundings: Surroundings, sink: Sink, stop: threading.Event
+    ) -> None:
+        super().__init__([profile], surroundings, sink, stop)
+        meter: PushedMeter = resolve(profile.entry.meter)(profile, secrets, surroundings)
         self._line = Listening(meter, self.watches[profile.name], surroundings)
 
     def _serve(self, port: Port) -> float:

@@ -7,19 +7,21 @@ Load profiles are fetched a piece at a time while no poll is due.
 """
 
 import threading
-from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from collections.abc import Sequence
 
 from smgw.errors import SmgwError
 from smgw.lmn.backfill import Backfill
-from smgw.lmn.contract import Clock, Patience, PolledMeter
+from smgw.lmn.contract import Patience, PolledMeter, Surroundings
 from smgw.lmn.driver import Driver
 from smgw.lmn.errors import NoAnswerError
+from smgw.lmn.load_profile import ProfileKeeper
 from smgw.lmn.sink import Sink
 from smgw.lmn.watch import Watch
 from smgw.patience import BackOff
 from smgw.ports import Port, PortError
 from smgw.profiles.meter import MeterProfile
+from smgw.profiles.protocol import resolve
+from smgw.profiles.secrets import Secrets
 
 #: A meter that does not answer is tried at the latest after so long; one that refuses us must not be provoked.
 _LONGEST_SILENT, _LONGEST_REFUSED = 60.0, 300.0
@@ -33,19 +35,15 @@ _PAST_TARGET = 0.05
 _TURN_S = 10.0
 
 
-class Asked(NamedTuple):
-    """A meter on the line, and what fetches its load profiles, if anything."""
-
-    profile: MeterProfile
-    meter: PolledMeter
-    backfill: Backfill | None = None
-
-
 class _Member:
     """One meter's place in the schedule. Times are monotonic seconds."""
 
-    def __init__(self, asked: Asked, watch: Watch, now: float) -> None:
-        self.profile, self.meter, self.backfill = asked
+    def __init__(
+        self, profile: MeterProfile, meter: PolledMeter, backfill: Backfill | None, watch: Watch, now: float
+    ) -> None:
+        self.profile = profile
+        self.meter = meter
+        self.backfill = backfill
         self.watch = watch
         self.rhythm = self.due = now  # the next beat; the next poll, which may be earlier or later
         self.answers = True  # until it does not
@@ -60,12 +58,22 @@ class PollingDriver(Driver):
     """A thread for one line of polled meters."""
 
     def __init__(
-        self, line: Sequence[Asked], clock: Clock, sink: Sink, now: Callable[[], float], stop: threading.Event
+        self,
+        line: Sequence[tuple[MeterProfile, Secrets]],
+        surroundings: Surroundings,
+        sink: Sink,
+        keeper: ProfileKeeper | None,
+        stop: threading.Event,
     ) -> None:
-        super().__init__([asked.profile for asked in line], clock, sink, now, stop)
-        self._clock = clock
-        begun = now()
-        self._members = [_Member(asked, self.watches[asked.profile.name], begun) for asked in line]
+        """Without `keeper` no load profile is fetched."""
+        super().__init__([profile for profile, _ in line], surroundings, sink, stop)
+        surroundings = surroundings._replace(tick=self.tick)
+        self._clock = surroundings.clock
+        self._members = []
+        for profile, secrets in line:
+            meter: PolledMeter = resolve(profile.entry.meter)(profile, secrets, surroundings)
+            backfill = Backfill(profile, surroundings, keeper) if keeper is not None and profile.load_profile else None
+            self._members.append(_Member(profile, meter, backfill, self.watches[profile.name], self._now()))
         self._open: _Member | None = None  # whose session is open
         self._turn = 0  # whose load profile comes next
         self._fetched = False  # since the last poll

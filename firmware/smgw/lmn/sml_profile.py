@@ -2,7 +2,7 @@
 
 from smgw.cosem import Data, DataType, Obis, Reading
 from smgw.cosem.units import NO_UNIT
-from smgw.lmn.reader import rows_of_a_piece
+from smgw.lmn.load_profile import rows_of_a_piece
 from smgw.lmn.sml_session import SmlSession
 from smgw.ports import Port
 from smgw.profiles.meter import MeterProfile
@@ -70,7 +70,7 @@ class SmlProfile:
         return ProfilePiece(tuple(_row(part, row) for part in parts for row in part.rows), since, until)
 
     def _answered(self, port: Port) -> list[LoadProfile]:
-        tries = self._profile.retries
+        tries = self._session.patience.retries
         while True:
             request = self._fetch.request(self._session.client)
             if request is None:

@@ -147,9 +147,7 @@ class Watch:
         device.remark = values.remark
         self._refused_since_good = 0
         self._sink.capture(
-            Capture(
-                self._meter, values.device, values.stamp, values.meter_time, values.readings, values.signature
-            )
+            Capture(self._meter, values.device, values.stamp, values.meter_time, values.readings, values.signature)
         )
         self._change(
             device,

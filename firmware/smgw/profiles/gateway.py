@@ -69,7 +69,7 @@ class Configuration(_Profiles):
         gateway: GatewayProfile,
         meters: Iterable[MeterProfile],
         emps: Iterable[CommunicationProfile] = (),
-        directory: Path = Path(),  # noqa: B008 - immutable
+        directory: Path = Path(),
     ) -> Self:
         """The meters as given, but for what they take from the gateway."""
         titled = tuple(meter.titled(gateway.device_id) for meter in meters)

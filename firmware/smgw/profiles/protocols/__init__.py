@@ -16,9 +16,7 @@ _known: dict[str, Protocol] = {}
 def names() -> list[str]:
     """The names of all protocols, sorted. Imports none of them."""
     files = [file for folder in __path__ for file in os.listdir(folder)]  # noqa: PTH208 - pathlib would be slower
-    return sorted(
-        {file[: -len(".py")].replace("_", "-") for file in files if file.endswith(".py") and file[0] != "_"}
-    )
+    return sorted({file[: -len(".py")].replace("_", "-") for file in files if file.endswith(".py") and file[0] != "_"})
 
 
 def entry(name: str) -> Protocol:

@@ -1,25 +1,23 @@
-"""The reader of a meter that answers SML requests: its object list once, then only what is asked for.
+"""A meter that answers SML requests: its object list once, then only what is asked for.
 
 The list comes by GetProcParameter on the Association; a meter that does not know this is asked by GetList, and its
-list is filtered here. The list is kept by device and firmware id: only a new meter or a new firmware is asked again.
+list is filtered here. The list is cached by device and firmware id: only a new meter or a new firmware is asked again.
 """
 
 import logging
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
-from smgw.cosem import Capture, DeviceId, Obis
+from smgw.cosem import DeviceId, Obis
 from smgw.errors import RemoteProtocolError
 from smgw.lmn import objects
-from smgw.lmn.backfill import Backfill
+from smgw.lmn.contract import Heard, Patience, Surroundings, Values
 from smgw.lmn.errors import PollError
-from smgw.lmn.load_profile import ProfileKeeper, ProfileSource
-from smgw.lmn.reader import Reader
-from smgw.lmn.sink import Clock, Sink
+from smgw.lmn.load_profile import ProfileSource
 from smgw.lmn.sml_profile import SmlProfile
 from smgw.lmn.sml_session import SmlSession, code, refusal
 from smgw.ports import Port
 from smgw.profiles.meter import MeterProfile
+from smgw.profiles.secrets import Secrets
 from smgw.sml.attention import AttentionCode
 from smgw.sml.habits import PIN_ADVICE, pin_locked
 from smgw.sml.messages import Body, GetListResponse, GetProcParameterResponse, ListEntry, Time
@@ -27,10 +25,10 @@ from smgw.sml.parameters import FIRMWARE, OBJECT_LIST_PATH, VALUE, ObjectName, r
 from smgw.sml.readings import readings
 from smgw.sml.tlv import Kind
 from smgw.store.ranges import Range
+from smgw.store.records import CacheKind
 
 log = logging.getLogger(__name__)
 
-_LONGEST_BACK_OFF = 60.0
 _NO_OBJECT_LIST = (
     AttentionCode.UNEXPECTED_MESSAGE,
     AttentionCode.UNKNOWN_DESIGNATOR,
@@ -39,61 +37,37 @@ _NO_OBJECT_LIST = (
 )
 
 
-class PollReader(Reader):
-    """Asks every `interval` seconds; `cached` gives the object list kept for a device and firmware, if there is one."""
+class SmlPoll:
+    """One meter. Each request file stands alone, so nothing has to be opened or ended."""
 
-    def __init__(
-        self,
-        profile: MeterProfile,
-        clock: Clock,
-        sink: Sink,
-        password: bytes | None = None,
-        cached: Callable[[DeviceId, bytes], bytes | None] | None = None,
-        keeper: ProfileKeeper | None = None,
-    ) -> None:
-        super().__init__(profile, clock, sink)
-        self._cached = cached
-        self._session = SmlSession(profile, clock, password, self._stop)
-        self._backfill = Backfill(profile, clock, keeper) if keeper is not None and profile.load_profile else None
+    idle_s = float("inf")
+    unanswered = False  # answers name the request that they belong to
+
+    def __init__(self, profile: MeterProfile, secrets: Secrets, surroundings: Surroundings) -> None:
+        self.profile = profile
+        self._clock = surroundings.clock
+        self._cache = surroundings.cache
+        self._session = SmlSession(profile, secrets.password, surroundings)
         self._device: DeviceId | None = None
         self._names: tuple[ObjectName, ...] | None = None  # None: not asked yet; empty: this meter knows GetList only
         self._lists: dict[tuple[DeviceId, bytes], bytes] = {}  # asked in this run
         self._doubted = False  # a listed object turned out unknown: the list was or is to be asked again, once
         self._ask_anew = False
 
-    def _serve(self, port: Port) -> None:
-        self._session.renew()
-        self._names = None  # another meter, or another firmware, may be behind it now
-        self._doubted = False
-        back_off = 0.0
-        due = time.monotonic()
-        while not self._stop.is_set():
-            try:
-                self.read_once(port)
-                self._heard()
-                back_off = 0.0
-            except (PollError, RemoteProtocolError) as error:
-                if self._stop.is_set():
-                    return
-                self.watch.refused(str(error))
-                back_off = min(max(2 * back_off, self.profile.interval), _LONGEST_BACK_OFF)
-            self.watch.tick()
-            now = time.monotonic()
-            if now >= due:  # polls that were missed are not made up for
-                due = now + self.profile.interval - (now - due) % self.profile.interval
-            until = min(max(due, now + back_off), now + self._until_target())
-            if self._backfill is not None and not back_off:
-                self._backfill.between_polls(port, self, until, self._stop)
-            self._session.listen(port, until)
+    @property
+    def patience(self) -> Patience:
+        """How long an answer is waited for."""
+        return self._session.patience
 
-    def read_once(self, port: Port) -> None:
-        """One poll with its retries; the capture goes to the sink. Raises PollError."""
+    @patience.setter
+    def patience(self, patience: Patience) -> None:
+        self._session.patience = patience
+
+    def poll(self, port: Port) -> Sequence[Heard]:
+        """One poll with its retries. Raises PollError, RemoteProtocolError, PortError."""
         if self._names is None:
             self._names = self._object_list(port)
-        if not self._names:
-            self._poll_list(port)
-        else:
-            self._poll_objects(port, self._names)
+        return [self._poll_objects(port, self._names) if self._names else self._poll_list(port)]
 
     def identify(self, port: Port) -> DeviceId:
         """Who answers on this port."""
@@ -106,10 +80,18 @@ class PollReader(Reader):
         """Begin to fetch a range (microseconds UTC) of a load profile."""
         return SmlProfile(self._session, self.profile, profile, wanted)
 
-    def close(self, port: Port) -> None:
-        """Nothing: each request file of SML stands alone."""
+    def listen(self, port: Port, until: float) -> Sequence[Heard]:
+        """Late answers are dropped."""
+        self._session.listen(port, until)
+        return []
 
-    def _poll_objects(self, port: Port, names: Sequence[ObjectName]) -> None:
+    def close(self, _port: Port) -> None:
+        """Another meter, or another firmware, may be behind the port the next time."""
+        self._session.renew()
+        self._names = None
+        self._doubted = False
+
+    def _poll_objects(self, port: Port, names: Sequence[ObjectName]) -> Values:
         answers = self._session.ask(port, [self._session.client.get_parameter(name.octets) for name in names])
         if answers.opened is not None and DeviceId(answers.opened.server_id) != self._device:
             self._names = None
@@ -129,27 +111,27 @@ class PollReader(Reader):
             entries.append(ListEntry(bytes(name.obis), found.status, None, found.unit, found.scaler, found.value))
         if not entries:
             raise PollError(f"none of {len(names)} objects came: {refusal(answers.bodies[0])}")
-        self._yield(entries, answers.opened.reference_time if answers.opened else None)
+        return self._values(entries, answers.opened.reference_time if answers.opened else None)
 
-    def _poll_list(self, port: Port) -> None:
+    def _poll_list(self, port: Port) -> Values:
         answers = self._session.ask(port, [self._session.client.get_list()])
         body = answers.bodies[0]
         if not isinstance(body, GetListResponse):
             raise PollError(f"GetList: {refusal(body)}")
         self._device = DeviceId(body.server_id)
-        self._yield(body.entries, body.sensor_time)
+        return self._values(body.entries, body.sensor_time, body.list_signature)
 
-    def _yield(self, entries: Sequence[ListEntry], meter_time: Time | None) -> None:
+    def _values(self, entries: Sequence[ListEntry], meter_time: Time | None, signature: bytes | None = None) -> Values:
         assert self._device is not None
         profile = self.profile
-        capture = Capture(
-            profile.name,
+        return Values(
             self._device,
             self._session.answered or self._clock.stamp(),
             meter_time.meter_time() if meter_time else None,
             readings(self._device, entries, frozenset(map(bytes, profile.objects)), correct=profile.correct_power_sign),
+            signature,
+            PIN_ADVICE if pin_locked(entries) else "",
         )
-        self.watch.good(capture, PIN_ADVICE if pin_locked(entries) else None)
 
     def _object_list(self, port: Port) -> tuple[ObjectName, ...]:
         """What to poll. Empty if the meter knows GetList only."""
@@ -160,7 +142,7 @@ class PollReader(Reader):
         device = self._device = DeviceId(answers.opened.server_id)
         firmware = _firmware(answers.bodies[0])
         asked = None if self._ask_anew else self._lists.get((device, firmware))
-        kept = None if self._ask_anew or asked or not self._cached else self._cached(device, firmware)
+        kept = None if self._ask_anew or asked else self._cache.get(CacheKind.OBJECT_LIST, device, firmware)
         known = objects.from_octets(asked or kept or b"[]")
         if known or asked:
             log.info("meter %s: object list of %s known, %d objects", self.profile.name, device, len(known))
@@ -173,7 +155,7 @@ class PollReader(Reader):
             log.info("meter %s: object list of %s asked, %d objects", self.profile.name, device, len(known))
             self._ask_anew = False
             self._lists[device, firmware] = objects.to_octets(known)
-            self._sink.object_list(device, firmware, self._lists[device, firmware])
+            self._cache.put(CacheKind.OBJECT_LIST, device, firmware, self._lists[device, firmware])
         selection = objects.select(known, self.profile.objects)
         if known and selection.missing:
             missing = [str(obis) for obis in selection.missing]
