@@ -7,6 +7,7 @@ import sys
 import time
 from pathlib import Path
 
+from smgw.patience import BackOff
 from smgw.services import process
 
 log = logging.getLogger(__name__)
@@ -14,7 +15,9 @@ log = logging.getLogger(__name__)
 _LOOK = 0.2
 _STOP_SECONDS = 12.0
 _DRAIN_SECONDS = 12.0  # the WAN process gives up after 10 s by itself
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 30.0
+_FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 30.0
+#: Having run so long, a process that ends starts again without the pauses of earlier failures.
+_SOUND = 60.0
 _USAGE = 2  # exit code of what a person has to mend: the configuration, the state directory, another gateway on it
 
 
@@ -25,7 +28,7 @@ class _Child:
         self.name = name
         self._command = [sys.executable, "-m", "smgw", *arguments]
         self._process: subprocess.Popen[bytes] | None = None
-        self._pause = _FIRST_PAUSE
+        self._back_off = BackOff(_FIRST_PAUSE, _LONGEST_PAUSE)
         self._due = 0.0
         self._began = 0.0
         self._starts = 0
@@ -38,10 +41,12 @@ class _Child:
             if code == _USAGE and self._starts == 1:
                 self.hopeless = True
                 return
-            self._pause = _FIRST_PAUSE if now - self._began > 60 else min(2 * self._pause, _LONGEST_PAUSE)
-            self._due = now + self._pause
+            if now - self._began > _SOUND:
+                self._back_off.reset()
+            pause = self._back_off.next()
+            self._due = now + pause
             said = f"signal {-code}" if code < 0 else f"exit code {code}"
-            log.error("the %s process ended (%s); it starts again in %.0f s", self.name, said, self._pause)
+            log.error("the %s process ended (%s); it starts again in %.0f s", self.name, said, pause)
         if self._process is None and now >= self._due:
             self._began = now
             self._starts += 1
