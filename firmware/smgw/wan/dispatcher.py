@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from smgw.cosem import DeviceId, Stamp
+from smgw.patience import BackOff
 from smgw.profiles.communication import CommunicationProfile
 from smgw.profiles.meter import MeterProfile
 from smgw.store import by_meter
@@ -18,7 +19,6 @@ from smgw.store.lmn_view import LmnView
 from smgw.store.records import NOBODY_WAITS, StoredRecord
 from smgw.store.wan import WanStore
 from smgw.store.wan_records import OrderKind
-from smgw.wan.back_off import HOLD_SECONDS, BackOff
 from smgw.wan.batch import Batch
 from smgw.wan.channel import Channel
 from smgw.wan.exchange import Answer
@@ -29,6 +29,10 @@ from smgw.wan.verdict import Verdict
 
 log = logging.getLogger(__name__)
 
+#: Seconds to the next try after the first failure and after many. The jitter keeps a thousand gateways apart.
+_FIRST_PAUSE, _LONGEST_PAUSE, _JITTER = 1.0, 300.0, 0.25
+#: A held channel is tried this rarely: the EMP may have been put right without anyone telling the gateway.
+HOLD_SECONDS = 900.0
 #: How soon new rows are noticed when they are to go immediately; asking costs a few microseconds.
 _NOTICE = 0.02
 #: How soon an order of a person or a drain is noticed; how long a drain waits between two tries.
@@ -71,7 +75,7 @@ class Dispatcher:
         self._sender = Sender(gateway, profile)
         self._now = now
         self._channel = Channel(profile.name, store, now)
-        self._back_off = BackOff()
+        self._back_off = BackOff(_FIRST_PAUSE, _LONGEST_PAUSE, _JITTER)
         self._size = profile.batch
         self._stop = threading.Event()
         self._drained = threading.Event()
@@ -147,7 +151,7 @@ class Dispatcher:
             log.log(logging.DEBUG if self._said else logging.WARNING, "EMP %s: %s", self._profile.name, error)
             self._said = str(error)
             self._close_view()
-            return self._back_off.failed()
+            return self._back_off.next()
 
     def _wait(self, due: float, *, watching: bool) -> bool:
         """Sleep until it is time to deliver; False if it is time to stop."""
@@ -343,7 +347,7 @@ class Dispatcher:
             self._channel.wait(HOLD_SECONDS)
             return HOLD_SECONDS
         if turn.stopped_by is Verdict.RETRY or turn.suspects:
-            pause = self._back_off.failed(self._channel.retry_after)
+            pause = max(self._back_off.next(), float(self._channel.retry_after or 0))  # never sooner than the EMP asked
             self._channel.wait(pause)
             return pause
         self._channel.idle()

@@ -34,7 +34,7 @@ def test_no_pause_is_longer_than_the_longest_not_even_the_first() -> None:
 
 
 def test_jitter_changes_a_pause_by_its_share_and_does_not_add_up() -> None:
-    back_off = BackOff(1, 8, jitter=0.25, chance=random.Random(8))  # noqa: S311 - a fixed sequence
+    back_off = BackOff(1, 8, jitter=0.25, chance=random.Random(8))
     pauses = [back_off.next() for _ in range(8)]
     assert all(
         0.75 * base <= pause <= 1.25 * base for base, pause in zip([1, 2, 4, 8, 8, 8, 8, 8], pauses, strict=True)

@@ -13,6 +13,7 @@ from smgw.cosem import DeviceId
 from smgw.profiles.communication import CommunicationProfile
 from smgw.profiles.gateway import Configuration, GatewayProfile
 from smgw.profiles.meter import MeterProfile, Protocol
+from smgw.services.daemon import Daemon
 from smgw.services.lmn import LmnService
 from smgw.store import paths
 from smgw.store.lmn_view import LmnView
@@ -41,8 +42,9 @@ def serving(state: Path, head: Head) -> Iterator[LmnService]:
     meter = MeterProfile(name="house", protocol=Protocol.SML_PUSH, port=str(head.link), registration_period=0)
     gateway = GatewayProfile(device_id=DeviceId.parse("ESMG0000000001"))
     service = LmnService(Configuration(gateway=gateway, meters=(meter,)), state)
+    daemon = Daemon(lambda: service._configuration, lambda _: service)
     asked = Asked()
-    thread = threading.Thread(target=service.run, args=(asked,))
+    thread = threading.Thread(target=daemon.run, args=(asked,))
     thread.start()
     try:
         yield service
@@ -140,3 +142,19 @@ def test_a_record_waits_less_than_a_second_for_others_and_not_where_an_emp_gets_
     service = LmnService(Configuration(gateway=gateway, meters=(), emps=emps), state)
     assert least <= service._registrar.linger <= most
     service._close()
+
+
+def test_readers_that_have_tried_their_ports_make_it_ready_and_the_status_names_absent_meters(state: Path) -> None:
+    meters = tuple(
+        MeterProfile(name=name, protocol=Protocol.SML_PUSH, port=f"/nowhere/{name}") for name in ("house", "roof")
+    )
+    gateway = GatewayProfile(device_id=DeviceId.parse("ESMG0000000001"))
+    service = LmnService(Configuration(gateway=gateway, meters=meters), state)
+    service.start()
+    until(service.is_ready)
+    assert service.ready_text().startswith("2 meters, store ")
+    assert service.status() == "2 meters: 2 absent (house, roof); 0 telegrams, 0 refused; time not synchronised"
+    assert [worker.name for worker in service.workers()] == [
+        "registrar", "housekeeping", "reader house", "reader roof",
+    ]  # fmt: skip
+    assert service.stop() == []

@@ -24,7 +24,6 @@ from smgw.store.records import NOBODY_WAITS, Record, Retention
 from smgw.store.wan import WanStore
 from smgw.store.wan_records import ChannelKind, OrderKind
 from smgw.store.wan_view import WanView
-from smgw.wan import back_off
 from smgw.wan import dispatcher as dispatcher_module
 from smgw.wan import sender as sender_module
 from smgw.wan.dispatcher import Dispatcher
@@ -35,7 +34,7 @@ OTHER = DeviceId.parse("1ISK0071234567")
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
-    monkeypatch.setattr(back_off, "_FIRST", 0.05)
+    monkeypatch.setattr(dispatcher_module, "_FIRST_PAUSE", 0.05)
     monkeypatch.setattr(dispatcher_module, "_ATTENTION", 0.05)
     monkeypatch.setattr(dispatcher_module, "_DRAIN_PAUSE", 0.05)
     caplog.set_level(logging.INFO)
@@ -237,7 +236,7 @@ def test_a_wrong_set_up_holds_the_channel_and_skips_nothing(
     gateway.append(5, meter="pv", device=OTHER)
     emp.answer = lambda _: Answer(status, b"who are you?")
     for _ in range(3):
-        assert gateway.dispatcher.deliver_round() == back_off.HOLD_SECONDS
+        assert gateway.dispatcher.deliver_round() == dispatcher_module.HOLD_SECONDS
     assert len(emp.puts) == 3
     assert gateway.cursor() == 0
     assert gateway.channel() is ChannelKind.HELD
@@ -310,7 +309,7 @@ def test_where_nothing_is_taken_nothing_is_set_aside_and_the_channel_is_held(
     gateway = make()
     gateway.append(20)
     emp.answer = lambda _: Answer(422, b"I like none")
-    assert gateway.dispatcher.deliver_round() == back_off.HOLD_SECONDS
+    assert gateway.dispatcher.deliver_round() == dispatcher_module.HOLD_SECONDS
     assert gateway.aside() == []
     assert gateway.cursor() == 0
     assert gateway.channel() is ChannelKind.HELD
