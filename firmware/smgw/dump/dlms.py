@@ -16,6 +16,7 @@ from smgw.dlms.get import GetResponse, GetResponseBlock
 from smgw.dlms.results import DataAccessResult
 from smgw.dump.dlms_stream import Event, Item, Stream
 from smgw.dump.dlms_tree import Message, as_object, data_lines, lines, title
+from smgw.dump.printer import Options
 from smgw.errors import RemoteProtocolError, SmgwError
 from smgw.hdlc.events import FrameRefused
 from smgw.hdlc.hint import line_hint
@@ -233,3 +234,9 @@ def _decode(octets: bytes) -> Message:
         if octets[:1] == bytes((tag,)):
             return Release.decode(octets, tag)
     return decode_apdu(octets)
+
+
+def make(options: Options) -> Printer:
+    """For `smgw dump dlms`. Raises PasswordFileError, KeyFileError."""
+    keys = Keys.of(options.keys, options.authentication_keys)
+    return Printer(keys, as_json=options.as_json, most=options.most, live=options.live)

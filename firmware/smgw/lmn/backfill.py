@@ -1,4 +1,4 @@
-"""A meter's load profiles, fetched by the running gateway as far as they are not stored, piece by piece between polls."""
+"""A meter's load profiles, fetched by the running gateway where they are not stored yet, a piece at a time."""
 
 import logging
 from datetime import UTC, datetime

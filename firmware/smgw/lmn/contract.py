@@ -82,7 +82,7 @@ class PolledMeter(Protocol):
     """One meter that answers, behind a port that somebody else opens and closes.
 
     All verbs raise PollError (no answer, or one that makes no sense), RemoteProtocolError or another SmgwError of the
-    protocol, and PortError, after which the port has to be opened anew. After any of them each verb may be called again.
+    protocol, and PortError, after which the port has to be opened anew. After any of them a verb may be called again.
     """
 
     patience: Patience

@@ -1,10 +1,9 @@
 """Reading one meter once, without a daemon: a poll, or the first telegram that comes."""
 
-from smgw.errors import SmgwError
 from smgw.lmn.contract import PolledMeter, PushedMeter, Refused, Surroundings, Values
 from smgw.lmn.driver import line_settings
-from smgw.lmn.errors import PollError
-from smgw.ports import Port, open_port
+from smgw.lmn.errors import NoAnswerError, PollError, StoppedError
+from smgw.ports import Port, Wake, open_port
 from smgw.profiles.meter import MeterProfile
 from smgw.profiles.protocol import resolve
 from smgw.profiles.secrets import Secrets
@@ -12,46 +11,51 @@ from smgw.profiles.secrets import Secrets
 _TICK = 0.2
 
 
-def read_once(profile: MeterProfile, secrets: Secrets, surroundings: Surroundings, seconds: float) -> list[Values]:
-    """What a meter gives within `seconds`, a device each.
+def read_once(
+    profile: MeterProfile, secrets: Secrets, surroundings: Surroundings, wake: Wake, seconds: float
+) -> list[Values]:
+    """What a meter gives, a device each. `wake` is set when the time of `seconds` is over.
 
     Raises PollError if nothing comes, with what was refused last; RemoteProtocolError, PortError. A meter that is asked
     is asked again until the time is over, unless it refuses us.
     """
     meter = resolve(profile.entry.meter)(profile, secrets, surroundings)
-    ends = surroundings.now() + seconds
-    with open_port(profile.port, line_settings(profile)) as port:
-        if profile.polled:
-            return _polled(port, meter, profile, surroundings, ends)
-        return _pushed(port, meter, surroundings, ends, seconds)
+    with open_port(profile.port, line_settings(profile), wake) as port:
+        found, refused = (_polled if profile.polled else _pushed)(port, meter, profile, surroundings)
+    if not found:
+        nothing = "no answer" if profile.polled else "no telegram"
+        raise PollError(f"{nothing} within {seconds:g} s" + (f"; last refused: {refused}" if refused else ""))
+    return found
 
 
 def _polled(
-    port: Port, meter: PolledMeter, profile: MeterProfile, surroundings: Surroundings, ends: float
-) -> list[Values]:
-    refused: SmgwError = PollError("no answer")
+    port: Port, meter: PolledMeter, profile: MeterProfile, surroundings: Surroundings
+) -> tuple[list[Values], str]:
+    refused = ""
     try:
-        while surroundings.now() < ends:
+        while not surroundings.stopping():
             try:
-                heard = meter.poll(port)
-            except PollError as error:
-                refused = error
-            else:
-                if values := [one for one in heard if isinstance(one, Values)]:
-                    return values
-            meter.listen(port, min(ends, surroundings.now() + profile.interval))
+                if values := [one for one in meter.poll(port) if isinstance(one, Values)]:
+                    return values, ""
+            except StoppedError:
+                break
+            except NoAnswerError as error:
+                refused = str(error)
+            meter.listen(port, surroundings.now() + profile.interval)
     finally:
         meter.close(port)
-    raise refused
+    return [], refused
 
 
-def _pushed(port: Port, meter: PushedMeter, surroundings: Surroundings, ends: float, seconds: float) -> list[Values]:
+def _pushed(
+    port: Port, meter: PushedMeter, _profile: MeterProfile, surroundings: Surroundings
+) -> tuple[list[Values], str]:
     refused = ""
-    while (left := ends - surroundings.now()) > 0:
-        if not port.wait(min(left, _TICK)) and not meter.receiving:
+    while not surroundings.stopping():
+        if not port.wait(_TICK) and not meter.receiving:
             continue
         heard = meter.receive(port.read(), surroundings.clock.stamp())
         if values := [one for one in heard if isinstance(one, Values)]:
-            return values
+            return values, ""
         refused = next((one.reason for one in heard if isinstance(one, Refused)), refused)
-    raise PollError(f"no telegram within {seconds:g} s" + (f"; last refused: {refused}" if refused else ""))
+    return [], refused

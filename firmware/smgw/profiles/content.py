@@ -10,7 +10,10 @@ from smgw.cosem.obis import Obis
 
 
 def canonical(profile: Any) -> str:
-    """JSON of a NamedTuple or a mapping with every field by name, names sorted, no spaces: equal profiles give equal text, different ones do not."""
+    """JSON of a NamedTuple or a mapping: every field by name, names sorted, no spaces.
+
+    Equal profiles give equal text, different ones do not.
+    """
     return json.dumps(_plain(profile), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 

@@ -53,6 +53,11 @@ class MeterProfile(NamedTuple):
         return self.entry.polled
 
     @property
+    def needs_counters(self) -> bool:
+        """True if it is asked with invocation counters, which must be reserved in the database."""
+        return self.entry.needs_counters(self.options)
+
+    @property
     def on_network(self) -> bool:
         """True if its port is TCP or UDP, which has no line settings."""
         return _on_network(self.port)

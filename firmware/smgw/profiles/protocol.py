@@ -55,6 +55,8 @@ class Protocol(NamedTuple):
     address: Callable[[Mapping[str, Any]], str] | None = None
     #: (key, text) of what does not fit together; sees the checked values of [[meter]].
     contradictions: Callable[[Mapping[str, Any]], Iterator[tuple[str, str]]] = lambda _: iter(())
+    #: True if a meter with these options is asked with invocation counters, which must be reserved in the database.
+    needs_counters: Callable[[Any], bool] = lambda _: False
     on_udp: bool = False  # a datagram can carry it
     scan: str = ""  # "module:name" of what `smgw scan` tries
     dump: str = ""  # name of the format in the room `dump`

@@ -156,7 +156,7 @@ def _twice(kind: str, key: str, tables: list[tuple[int, dict[str, Any]]]) -> Ite
 
 
 def _ports_twice(tables: list[tuple[int, dict[str, Any]]]) -> Iterator[_Fault]:
-    """Meters share a port only where their protocol knows addresses; then each has its own, and one line its settings."""
+    """Meters share a port only where their protocol knows addresses. Each has its own, and all the same settings."""
     users: dict[str, list[dict[str, Any]]] = {}
     for index, table in tables:
         port = table.get("port")

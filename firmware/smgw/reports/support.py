@@ -14,7 +14,7 @@ from smgw import __version__
 from smgw.cosem import Data, DeviceId
 from smgw.errors import SmgwError
 from smgw.profiles.gateway import Configuration
-from smgw.profiles.secrets import Secrets
+from smgw.profiles.secrets import read_secrets
 from smgw.profiles.toml_importer import load
 from smgw.reports.health import examine
 from smgw.reports.redaction import Redaction
@@ -147,10 +147,10 @@ def _hex(data: Data) -> str:
 def _secrets(configuration: Configuration) -> Iterator[bytes]:
     for meter in configuration.meters:
         try:
-            held = Secrets.read(meter, configuration.directory)
+            held = read_secrets(meter, configuration.directory)
         except SmgwError:  # not ours to read: then it can hardly be in what we may read
             continue
-        yield from filter(None, [held.password, *map(held.get, ("encryption", "authentication", "signing", "meter"))])
+        yield from filter(None, held)
 
 
 def _ids(configuration: Configuration | None, state: Path) -> Iterator[DeviceId]:

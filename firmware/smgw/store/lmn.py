@@ -19,7 +19,7 @@ from smgw.store.errors import StoreFull
 from smgw.store.lmn_view import CLOCK_QUERY, NEWEST_TARGET, parameters, saved_clock
 from smgw.store.pending import count
 from smgw.store.ranges import Range
-from smgw.store.records import MeterState, ProfileName, Record, Retention, RetentionReport, Source
+from smgw.store.records import CacheKind, MeterState, ProfileName, Record, Retention, RetentionReport, Source
 from smgw.store.rows import Row, RowWriter, columns_of
 from smgw.store.salvage import salvage_lmn
 from smgw.store.schema import lmn_schema
@@ -119,6 +119,10 @@ class LmnStore(StoreWriter):
                 "INSERT OR REPLACE INTO object_list VALUES (?, ?, ?)", (device, firmware, objects)
             )
         )
+
+    def cached(self, kind: CacheKind, device: DeviceId, firmware: bytes) -> bytes | None:
+        """What is cached."""
+        return self.object_list(device, (b"scaler_unit of " if kind is CacheKind.SCALER_UNIT else b"") + firmware)
 
     def object_list(self, device: DeviceId, firmware: bytes) -> bytes | None:
         """The cached object list, or None."""

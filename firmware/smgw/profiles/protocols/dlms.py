@@ -56,6 +56,7 @@ PROTOCOL = Protocol(
     ),
     address=_address,
     contradictions=_contradictions,
+    needs_counters=lambda options: options is not None and options.ciphered,
     on_udp=True,
     scan="smgw.lmn.scan_dlms:POLL",
     dump="dlms",
