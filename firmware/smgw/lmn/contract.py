@@ -58,7 +58,7 @@ class Surroundings(NamedTuple):
 
 
 class Values(NamedTuple):
-    """What one telegram or poll gave of one device."""
+    """What a telegram or poll gave of one device."""
 
     device: DeviceId
     stamp: Stamp  # of the first octets: the values are no younger
@@ -75,7 +75,8 @@ class Refused(NamedTuple):
     reason: str
 
 
-Heard = Values | Refused
+#: One telegram or poll: values of each device in it, or why it gave none.
+Heard = tuple[Values, ...] | Refused
 
 
 class PolledMeter(Protocol):

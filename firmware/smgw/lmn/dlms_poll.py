@@ -101,7 +101,7 @@ class DlmsPoll:
         except SmgwError:
             self._session.close(port)
             raise
-        return [*self._take_pushed(), values]
+        return [*self._take_pushed(), (values,)]
 
     def listen(self, port: Port, until: float) -> Sequence[Heard]:
         """Until a moment: pushes are taken, a link that goes down is noticed."""
@@ -217,7 +217,7 @@ class DlmsPoll:
             return
         readings = found.readings(frozenset(map(bytes, self.profile.objects)))
         if readings and self._device.known:
-            self._pushed.append(Values(self._device.id, self._clock.stamp(), found.meter_time, readings))
+            self._pushed.append((Values(self._device.id, self._clock.stamp(), found.meter_time, readings),))
 
     def _take_pushed(self) -> list[Heard]:
         pushed, self._pushed = self._pushed, []

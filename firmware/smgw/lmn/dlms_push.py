@@ -97,7 +97,7 @@ class DlmsPush:
         if self._dlms.scalers:
             right = dict(self._dlms.scalers)
             readings = tuple(one._replace(scaler=right.get(one.obis, one.scaler)) for one in readings)
-        return [Values(DeviceId(device[:64]), self._began, found.meter_time, readings)] if readings else []
+        return [(Values(DeviceId(device[:64]), self._began, found.meter_time, readings),)] if readings else []
 
     def _open(self, ciphered: Ciphered) -> bytes:
         """The APDU inside; RemoteProtocolError if the keys do not open it, or if it is an old one again."""

@@ -1,6 +1,8 @@
 """Reading one meter once, without a daemon: a poll, or the first telegram that comes."""
 
-from smgw.lmn.contract import PolledMeter, PushedMeter, Refused, Surroundings, Values
+from collections.abc import Sequence
+
+from smgw.lmn.contract import Heard, PolledMeter, PushedMeter, Refused, Surroundings, Values
 from smgw.lmn.driver import line_settings
 from smgw.lmn.errors import NoAnswerError, PollError, StoppedError
 from smgw.ports import Port, Wake, open_port
@@ -35,7 +37,7 @@ def _polled(
     try:
         while not surroundings.stopping():
             try:
-                if values := [one for one in meter.poll(port) if isinstance(one, Values)]:
+                if values := values_in(meter.poll(port)):
                     return values, ""
             except StoppedError:
                 break
@@ -55,7 +57,12 @@ def _pushed(
         if not port.wait(_TICK) and not meter.receiving:
             continue
         heard = meter.receive(port.read(), surroundings.clock.stamp())
-        if values := [one for one in heard if isinstance(one, Values)]:
+        if values := values_in(heard):
             return values, ""
         refused = next((one.reason for one in heard if isinstance(one, Refused)), refused)
     return [], refused
+
+
+def values_in(heard: Sequence[Heard]) -> list[Values]:
+    """The values of the first telegram that has any."""
+    return next((list(one) for one in heard if not isinstance(one, Refused)), [])

@@ -67,7 +67,7 @@ class SmlPoll:
         """One poll with its retries. Raises PollError, RemoteProtocolError, PortError."""
         if self._names is None:
             self._names = self._object_list(port)
-        return [self._poll_objects(port, self._names) if self._names else self._poll_list(port)]
+        return [(self._poll_objects(port, self._names) if self._names else self._poll_list(port),)]
 
     def identify(self, port: Port) -> DeviceId:
         """Who answers on this port."""

@@ -43,7 +43,8 @@ class SmlPush:
         for event in self._telegrams.receive(octets):
             if isinstance(event, Telegram):
                 heard += [Refused(body.reason) for body in event.unread]
-                heard += [self._values(values) for values in event.lists]
+                if event.lists:
+                    heard.append(tuple(map(self._values, event.lists)))
                 self._expected = self._received
             else:
                 heard.append(Refused(event.reason))

@@ -56,16 +56,17 @@ class Watch:
         self._report(self._nobody)
 
     def heard(self, heard: Sequence[Heard]) -> bool:
-        """What a telegram or poll gave goes to the sink; True if there were values in it."""
-        values = [one for one in heard if isinstance(one, Values)]
-        if values:
-            self._meet([one.device for one in values])
+        """What telegrams or polls gave goes to the sink; True if there were values in them."""
+        good = False
         for one in heard:
             if isinstance(one, Refused):
                 self.refused(one.reason)
-            else:
-                self._good(one)
-        return bool(values)
+                continue
+            good = True
+            self._meet([values.device for values in one])
+            for values in one:
+                self._good(values)
+        return good
 
     def refused(self, reason: str) -> None:
         """A telegram could not be vouched for, or an answer was none."""

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from captures_made import BOOT
 from dlms_line_meter import ENERGY, EXPORT, LOAD_PROFILE, NAME, QUARTER, DlmsMeter, Model
-from line_meter import Head, Inbox, running, until
+from line_meter import Head, Inbox, driver, running, until
 from smgw.cosem import ClockState, Data, DataType, DeviceId, Stamp, octet_string
 from smgw.dlms.access import Admission
 from smgw.dlms.axdr import encode
@@ -18,11 +18,10 @@ from smgw.dlms.descriptors import Attribute, Selection
 from smgw.dlms.selection import Range as RowRange
 from smgw.dlms.selection import read_selection
 from smgw.lmn.dlms_objects import CLOCK_TIME
-from smgw.lmn.dlms_poll import DlmsReader
+from smgw.lmn.driver import Driver
 from smgw.metering.history import HistoryKeeper
 from smgw.profiles.dlms import DlmsProfile, Quirk
-from smgw.profiles.meter import MeterProfile, Protocol
-from smgw.profiles.secrets import Secrets
+from smgw.profiles.meter import MeterProfile
 from smgw.store.lmn import LmnStore
 from smgw.store.lmn_view import LmnView
 from smgw.store.ranges import Range
@@ -60,18 +59,21 @@ def kept(tmp_path: Path, name: ProfileName = NAMED) -> list[int]:
     return [one.readings[0].value.value for one in rows]  # type: ignore[misc]
 
 
-def reader(url: str, store: LmnStore, inbox: Inbox | None = None, **changes: object) -> DlmsReader:
+def profile_of(url: str, **changes: object) -> MeterProfile:
     physical = changes.pop("physical", None)
     name = str(changes.pop("name", "flat"))
     quirks = changes.pop("quirks", ())
     zone = changes.pop("time_zone", None)
     settings = {"interval": 1, "timeout": 1, "retries": 1, "load_profile_days": 2, **changes}
-    profile = MeterProfile(
-        name=name, protocol=Protocol.DLMS, port=url, load_profile=(LOAD_PROFILE,),
-        dlms=DlmsProfile(quirks=quirks, time_zone=zone, physical=physical), **settings,  # type: ignore[arg-type]
+    return MeterProfile(
+        name=name, protocol="dlms", port=url, load_profile=(LOAD_PROFILE,),
+        options=DlmsProfile(quirks=quirks, time_zone=zone, physical=physical), **settings,  # type: ignore[arg-type]
     )  # fmt: skip
-    inbox = inbox or Inbox()
-    return DlmsReader(profile, Secrets(), At(), inbox, inbox.cached, HistoryKeeper(store, At()))
+
+
+def reader(url: str, store: LmnStore, inbox: Inbox | None = None, **changes: object) -> Driver:
+    profile = profile_of(url, **changes)
+    return driver(profile, inbox=inbox or Inbox(), clock=At(), keeper=HistoryKeeper(store, At()))
 
 
 def test_a_load_profile_is_fetched_by_range_in_pieces(store: LmnStore, tmp_path: Path) -> None:
@@ -284,10 +286,10 @@ def test_meters_that_share_a_bus_have_their_profiles_fetched_in_turns(store: Lmn
     head = Head(tmp_path / "bus")
     models = {place: Model(quarters(40), name=b"UTB%013d" % place) for place in (17, 18)}
     names = [ProfileName(f"m{place}", DeviceId(model.name), LOAD_PROFILE) for place, model in models.items()]
+    line = [profile_of(str(head.link), name=f"m{place}", physical=place) for place in models]
     with (
         DlmsMeter(models, master=head.master),
-        running(reader(str(head.link), store, name="m17", physical=17)),
-        running(reader(str(head.link), store, name="m18", physical=18)),
+        running(driver(*line, inbox=Inbox(), clock=At(), keeper=HistoryKeeper(store, At()))),
     ):
         until(lambda: all(len(kept(tmp_path, name)) == 160 for name in names), 30)
     head.unplug()

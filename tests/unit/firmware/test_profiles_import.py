@@ -350,7 +350,11 @@ def of(protocol: str, port: str = "/dev/ttyUSB0") -> str:
         (of("dlms"), "correct_power_sign = false", "only SML meters have this habit"),
         (of("dlms-push"), "correct_power_sign = false", "only SML meters have this habit"),
         (of("dlms"), "password_file = 'p'", 'authentication "none" uses no password'),
-        (of("dlms-push"), "interval = 2", 'a meter that pushes is never asked; leave it out, or write protocol = "dlms"'),
+        (
+            of("dlms-push"),
+            "interval = 2",
+            'never asked; leave it out, or write protocol = "dlms"',
+        ),
         (of("dlms-push"), "dlms.client = 1", 'this meter is never asked; leave it out, or write protocol = "dlms"'),
         (of("dlms-push"), "dlms.window = 1", "this meter is never asked"),
         (of("dlms-push"), "dlms.authentication = 'none'", "this meter is never asked"),
@@ -402,14 +406,26 @@ def test_a_meter_with_a_port_is_a_line_with_one_meter() -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        (LINE + on("bsu", "a", 1), 'g.toml:11: [[meter]] line: no line has the name "bsu"; there are bus (did you mean'),
+        (
+            LINE + on("bsu", "a", 1),
+            'g.toml:11: [[meter]] line: no line has the name "bsu"; there are bus (did',
+        ),
         (LINE + METER, 'g.toml:3: [[line]]: no meter is on it; write line = "bus" in a [[meter]]'),
         (LINE + LINE + on("bus", "a", 1), 'g.toml:10: [[line]] name: "bus" is wrong here; each line has a name'),
-        (LINE.replace("19200", "1") + on("bus", "a", 1) + on("bus", "b", 2), "g.toml:7: [[line]] baudrate: 1 is out of"),
+        (
+            LINE.replace("19200", "1") + on("bus", "a", 1) + on("bus", "b", 2),
+            "g.toml:7: [[line]] baudrate: 1 is out",
+        ),
         (LINE + on("bus", "a", 1, 'port = "/dev/ttyS1"\n'), "[[meter]] port: its line bus has the port; leave it out"),
-        (LINE + 'device_id = "1EMH0011802881"\n' + on("bus", "a", 1), "[[line]] device_id: it belongs to each [[meter]]"),
+        (
+            LINE + 'device_id = "1EMH0011802881"\n' + on("bus", "a", 1),
+            "device_id: it belongs to each [[meter]]",
+        ),
         (LINE + on("bus", "a", 1) + on("bus", "b", 1), "give each an address of its own"),
-        (LINE + on("bus", "a", 1) + on("bus", "b", 2, "baudrate = 300\n"), '"a" on the same port has 19200; all meters'),
+        (
+            LINE + on("bus", "a", 1) + on("bus", "b", 2, "baudrate = 300\n"),
+            '"a" on the same port has 19200; all',
+        ),
         ("[line]\n" + METER, "g.toml:3: [[line]]: there may be several of these"),
     ],
 )
