@@ -12,6 +12,7 @@ from line_meter import Head, Inbox, PolledMeter, driver, running, until
 from profiled_model import QUARTER, ProfiledModel
 from smgw.cosem import ClockState, DeviceId, MeterTimeKind, Obis, Stamp
 from smgw.lmn import sml_profile
+from smgw.lmn.contract import Surroundings
 from smgw.lmn.driver import Driver
 from smgw.lmn.sml_session import SmlSession
 from smgw.metering.history import HistoryKeeper
