@@ -77,7 +77,7 @@ def test_the_reader_polls_it(link: str, authentication: Authentication, tmp_path
         running(reader(port, inbox, dlms, store), stop_within=3.0) as made,
     ):
         until(lambda: len(inbox.captures) >= 2, 20)
-        assert not made.watch.last_refusal
+        assert not watch(made).last_refusal
     capture = inbox.captures[0]
     assert capture.device == DeviceId(b"PYD1000000000001")
     assert (capture.readings[0].obis, capture.readings[0].value.value) == (ENERGY, 12_345_678)

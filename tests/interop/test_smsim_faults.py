@@ -8,7 +8,7 @@ import pytest
 from line_meter import Inbox, driver, running, until
 from simulated import Running, simulated
 from smgw.cosem import DeviceId
-from smgw.lmn import push
+from smgw.lmn import listening
 from smgw.profiles.meter import MeterProfile
 from smgw.store.records import Condition
 from smsim.ports import TcpPushPort
@@ -32,7 +32,7 @@ PATIENCE_S = 20
 
 @pytest.fixture(autouse=True)
 def quick_ticks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(push, "_TICK", 0.05)
+    monkeypatch.setattr(listening, "_TICK", 0.05)
 
 
 class Bench:

@@ -27,7 +27,7 @@ Exit code 0 if any telegram was delivered, 1 if none, 2 for a wrong command or a
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Protocol and source."""
-    parser.add_argument("protocol", choices=formats(), help="the protocol the meter speaks")
+    parser.add_argument("protocol", choices=sorted(formats()), help="the protocol the meter speaks")
     parser.add_argument("source", metavar="FILE|PORT", help="a file of raw octets, a port, or - for standard input")
     parser.add_argument("--json", action="store_true", help="one JSON object a delivered telegram, a line each")
     parser.add_argument("--baudrate", type=_speed, default=9600, help="of a serial port (default %(default)s)")

@@ -1,10 +1,10 @@
 """What prints one format of telegrams, and what it is told."""
 
-from importlib import import_module
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from smgw.profiles import protocols
+from smgw.profiles.protocol import resolve
 
 
 class Options(NamedTuple):
@@ -36,13 +36,12 @@ class Printer(Protocol):
         """What was seen, on stderr."""
 
 
-def formats() -> list[str]:
-    """The formats that the protocols' entries name."""
-    return sorted({entry.dump for entry in protocols.every() if entry.dump})
+def formats() -> dict[str, str]:
+    """Name -> "module:name" of what prints it, of all formats that the protocols' entries name."""
+    return {entry.dump: entry.printer for entry in protocols.every() if entry.dump}
 
 
 def make_printer(name: str, options: Options) -> Printer:
-    """The printer of a format: `make` of its module in this room, or "module:name" of an entry elsewhere."""
-    module, _, make = (name if ":" in name else f"smgw.dump.{name}:make").partition(":")
-    printer: Printer = getattr(import_module(module), make)(options)
+    """The printer of a format; KeyError if no protocol has it."""
+    printer: Printer = resolve(formats()[name])(options)
     return printer

@@ -33,7 +33,7 @@ _Answer = Associated | Got | Written | Invoked | Released | Failed
 _Kind = TypeVar("_Kind", bound=_Answer)
 #: The longest APDU we take: over UDP what goes into one packet of most networks, since a datagram in pieces gets lost.
 _DATAGRAM, _NO_LIMIT = 1400, 0xFFFF
-#: A meter may take so long to end what it is asked to end; it ends it by itself later.
+#: A meter may take so long to end what it is asked to end, or a third of the time-out; it ends it by itself later.
 _PATIENCE_AT_END = 1.0
 #: Of all blocks of one answer; the largest value takes twenty minutes at 9600 Bd.
 _LONGEST_ASK = 3600.0
@@ -82,6 +82,10 @@ class DlmsSession:
     def unanswered(self) -> bool:
         """What was asked in wrappers may still come, whole or half: this connection has to be given up."""
         return self._answer is None and isinstance(self._link, Wrapper)
+
+    @property
+    def _patience_at_end(self) -> float:
+        return min(self.patience.timeout / 3, _PATIENCE_AT_END)
 
     def open(self, port: Port) -> None:
         """Sign on, connect, associate. Raises PollError, and a DLMS error of what the meter says."""
@@ -249,7 +253,7 @@ class DlmsSession:
         """Whatever comes of it."""
         self._down, self._answered_end = None, False
         self._carry(port, self._link.disconnect(self._now()), ending=True)
-        ends = self._now() + min(self.patience.timeout, _PATIENCE_AT_END)
+        ends = self._now() + self._patience_at_end
         while self._link.busy and self._now() < ends and not self._stopping():
             self._turn(port, ending=True)
         self._clean, self._linked = self._answered_end, False
@@ -263,7 +267,7 @@ class DlmsSession:
             raise _down(self._down)
         wait = self.patience.timeout if due is None else due - now
         if ending:
-            wait = min(wait, self.patience.timeout, _PATIENCE_AT_END)
+            wait = min(wait, self._patience_at_end)
         if port.wait(max(0.0, wait)):
             self.answered = self.answered or self._clock.stamp()
             port.gather(GATHER_S / 50)

@@ -1,9 +1,9 @@
 """Drives a line on which meters are asked: one thread, all meters of the line in turn, each at its own interval.
 
-A meter keeps a fixed rhythm; polls that were missed are not made up for. Where the rhythm could miss the window of a
-target time, one more poll comes just after it. Meters that answer come first. On a shared line a meter that does not
-answer gets one short try, then ever rarer ones: all tries of absent meters together cost about a twentieth of the line.
-Load profiles are fetched a piece at a time while no poll is due.
+A meter keeps a fixed rhythm; a poll that is late by more than an interval is left out. Where the rhythm could miss the
+window of a target time, one more poll comes just after it. Meters that answer come first. On a shared line a meter that
+does not answer gets one short try, then ever rarer ones: they cost about a thirtieth of the line's time. Load profiles
+are fetched a piece at a time while no poll is due.
 """
 
 import threading
@@ -27,7 +27,7 @@ from smgw.profiles.secrets import Secrets
 _LONGEST_SILENT, _LONGEST_REFUSED = 60.0, 300.0
 #: On a shared line: the first try of a meter that has not answered yet takes so long, each later one twice as long up
 #: to the profile's time-out; and the line rests from it for so many times what it cost.
-_SHORT_TRY_S, _REST = 1.5, 20
+_SHORT_TRY_S, _REST = 1.0, 30
 #: A grid takes captures within 2 s of a target time at least (metering); the extra poll comes just after it.
 _NARROWEST_WINDOW = 2
 _PAST_TARGET = 0.05
@@ -172,10 +172,10 @@ class PollingDriver(Driver):
             self._failed(member, failed, now, now - began)
 
     def _beat(self, member: _Member, now: float) -> None:
-        """The next beat of the rhythm that is still to come."""
+        """The next beat of the rhythm; those that are late by more than an interval are passed over."""
         interval = member.profile.interval
         if now >= member.rhythm:
-            member.rhythm += interval * (1 + (now - member.rhythm) // interval)
+            member.rhythm += interval * max(1, (now - member.rhythm) // interval)
 
     def _or_target(self, member: _Member, now: float, due: float) -> float:
         """The next target time if it is earlier and the rhythm alone could miss its window."""

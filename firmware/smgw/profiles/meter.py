@@ -77,9 +77,13 @@ class MeterProfile(NamedTuple):
         return canonical(used)
 
 
+def _protocol(value: object, report: Report) -> object:
+    return checks.choice(*protocols.names())(value, report)
+
+
 KEYS: Mapping[str, Key] = {
     "name": Key(checks.name, needed='"house"'),
-    "protocol": Key(checks.choice(*protocols.names()), needed='"sml-push"'),
+    "protocol": Key(_protocol, needed='"sml-push"'),
     "port": Key(checks.port, needed='"/dev/ttyUSB0"'),
     "baudrate": Key(checks.integer(300, 921_600, "Bd")),
     "parity": Key(checks.choice("N", "E", "O")),

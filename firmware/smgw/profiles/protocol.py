@@ -59,7 +59,8 @@ class Protocol(NamedTuple):
     needs_counters: Callable[[Any], bool] = lambda _: False
     on_udp: bool = False  # a datagram can carry it
     scan: str = ""  # "module:name" of what `smgw scan` tries
-    dump: str = ""  # name of the format in the room `dump`
+    dump: str = ""  # name of the format that `smgw dump` shows it by
+    printer: str = ""  # "module:name" of what prints that format: Options -> Printer
 
 
 def resolve(reference: str) -> Any:

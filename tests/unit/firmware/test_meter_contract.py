@@ -345,7 +345,7 @@ def test_every_protocol_is_tried_by_this_suite() -> None:
 def test_what_an_entry_names_is_there(name: str) -> None:
     entry = protocols.entry(name)
     assert entry.name == name
-    for reference in filter(None, (entry.meter, entry.scan)):
+    for reference in filter(None, (entry.meter, entry.scan, entry.printer)):
         assert resolve(reference) is not None
 
 

@@ -60,4 +60,5 @@ PROTOCOL = Protocol(
     on_udp=True,
     scan="smgw.lmn.scan_dlms:POLL",
     dump="dlms",
+    printer="smgw.dump.dlms:make",
 )

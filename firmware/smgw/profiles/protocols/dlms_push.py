@@ -36,4 +36,5 @@ PROTOCOL = Protocol(
     ),
     scan="smgw.lmn.scan_dlms:PUSH",
     dump="dlms",
+    printer="smgw.dump.dlms:make",
 )

@@ -13,4 +13,5 @@ PROTOCOL = Protocol(
     secrets=(SecretFile("password", "password_file", Form.TEXT),),
     scan="smgw.lmn.scan_sml:POLL",
     dump="sml",
+    printer="smgw.dump.sml:make",
 )  # fmt: skip

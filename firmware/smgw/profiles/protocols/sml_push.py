@@ -9,4 +9,5 @@ PROTOCOL = Protocol(
     keys=("correct_power_sign",),
     scan="smgw.lmn.scan_sml:PUSH",
     dump="sml",
+    printer="smgw.dump.sml:make",
 )
