@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from smgw.cosem import DeviceId, Obis, decimal
 from smgw.cosem.units import SYMBOLS
-from smgw.sml.crc import Crc
+from smgw.wire import Crc
 from smsim.meter import Meter, MeterSpec
 from smsim.registers import Drive, Register
 from smsim.style import EDL_STATUS

@@ -6,9 +6,10 @@ from smgw.cosem import plain
 from smgw.cosem.units import symbol
 from smgw.dlms.envelope import Ciphered
 from smgw.dlms.mbus import MBusListener
-from smgw.dlms.push import Push, PushReader, PushRefused
+from smgw.dlms.push import Push, PushReader
 from smgw.dlms.push_list import PushedList, read_push
-from smgw.hdlc import FrameRefused, Listener
+from smgw.hdlc import Listener
+from smgw.wire import Refused
 
 #: The sample key that stands beside the ciphered samples of Landis+Gyr and TINETZ.
 SAMPLE_KEY = bytes(range(0x10, 0x20))
@@ -40,8 +41,8 @@ def apdus_of(name: str) -> tuple[list[bytes], list[str]]:
         return [octets[_LLC:]], []
     listener = MBusListener() if "mbus" in name else Listener()
     events = [*listener.receive(octets), *listener.finish()]
-    refused = [event.reason for event in events if isinstance(event, FrameRefused)]
-    return [event.apdu for event in events if not isinstance(event, FrameRefused)], refused
+    refused = [event.reason for event in events if isinstance(event, Refused)]
+    return [event.apdu for event in events if not isinstance(event, Refused)], refused
 
 
 def pushes_of(name: str) -> tuple[list[Push], list[str]]:
@@ -49,7 +50,7 @@ def pushes_of(name: str) -> tuple[list[Push], list[str]]:
     apdus, reasons = apdus_of(name)
     reader = PushReader(open_with_sample_key)
     events = [event for apdu in apdus for event in reader.receive(apdu)] + reader.finish()
-    refused = [event.reason for event in events if isinstance(event, PushRefused)]
+    refused = [event.reason for event in events if isinstance(event, Refused)]
     return [event for event in events if isinstance(event, Push)], reasons + refused
 
 

@@ -3,7 +3,8 @@
 from collections.abc import Callable
 from typing import Protocol
 
-from smgw.hdlc import ApduReceived, Event, Transmit
+from smgw.hdlc import ApduReceived, Event
+from smgw.wire import Transmit
 
 Harm = Callable[[int, bytes], bytes]  # (how many transmissions went before, octets) -> what arrives
 

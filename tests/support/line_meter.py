@@ -12,7 +12,6 @@ from pathlib import Path
 from captures_made import BOOT, DEVICE, ENERGY, POWER
 from smgw.cosem import Capture, ClockState, DeviceId, Stamp
 from smgw.lmn.reader import Reader
-from smgw.sml.crc import Crc
 from smgw.sml.file import encode_messages
 from smgw.sml.messages import (
     Body,
@@ -33,6 +32,7 @@ from smgw.sml.telegram import Telegram, TelegramReader
 from smgw.sml.tlv import signed, unsigned
 from smgw.sml.transport import encode_frame
 from smgw.store.records import MeterState
+from smgw.wire import Crc
 
 
 def entries(value: int = 86_038_387, power: int = 1234) -> tuple[ListEntry, ...]:

@@ -13,11 +13,11 @@ from typing import BinaryIO, Protocol
 
 from smgw.dump.sml import Printer
 from smgw.ports import LineSettings, PortError, open_port
-from smgw.sml.crc import Crc
 from smgw.sml.file import find_messages
 from smgw.sml.messages import Message, OpenResponse
 from smgw.sml.telegram import Telegram, TelegramReader
 from smgw.sml.transport import START, START_V2
+from smgw.wire import Crc
 
 _PIECE = 65_536
 _EPILOG = """\

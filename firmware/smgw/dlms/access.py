@@ -3,9 +3,10 @@
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
+from smgw.cosem import AttributeName, MethodName
 from smgw.dlms.action import Outcome
 from smgw.dlms.conformance import Conformance
-from smgw.dlms.descriptors import Attribute, Selection
+from smgw.dlms.descriptors import Selection
 from smgw.dlms.hls import Authentication, Password
 from smgw.dlms.results import DataAccessResult
 
@@ -36,13 +37,15 @@ Pieces = bytes | Iterable[bytes]
 class ObjectModel(Protocol):
     """The COSEM objects of a logical device. `client` is the asking client's service access point."""
 
-    def read(self, client: int, attribute: Attribute, selection: Selection | None) -> Pieces | DataAccessResult:
+    def read(self, client: int, attribute: AttributeName, selection: Selection | None) -> Pieces | DataAccessResult:
         """An attribute's value, or the part of it that is selected."""
 
-    def write(self, client: int, attribute: Attribute, value: bytes, selection: Selection | None) -> DataAccessResult:
+    def write(
+        self, client: int, attribute: AttributeName, value: bytes, selection: Selection | None
+    ) -> DataAccessResult:
         """Write A-XDR octets, which were measured but not understood."""
 
-    def invoke(self, client: int, method: Attribute, parameter: bytes | None) -> Outcome:
+    def invoke(self, client: int, method: MethodName, parameter: bytes | None) -> Outcome:
         """Carry a method out."""
 
 

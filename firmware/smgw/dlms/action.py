@@ -13,9 +13,10 @@ An outcome is: result, then 00 or 01 and what was returned, which is 00 data | 0
 from collections.abc import Callable
 from typing import NamedTuple, Self
 
+from smgw.cosem import MethodName
 from smgw.dlms.axdr import length
 from smgw.dlms.cursor import ApduError, Cursor
-from smgw.dlms.descriptors import Attribute, Block
+from smgw.dlms.descriptors import Block, encode_method, read_method
 from smgw.dlms.get import Result, encode_result, read_result
 from smgw.dlms.results import ActionResult
 from smgw.dlms.set import encode_values, read_values
@@ -23,19 +24,19 @@ from smgw.dlms.set import encode_values, read_values
 REQUEST, RESPONSE = 0xC3, 0xC7
 
 
-def _encode_methods(methods: tuple[Attribute, ...]) -> bytes:
-    return length(len(methods)) + b"".join(method.encode() for method in methods)
+def _encode_methods(methods: tuple[MethodName, ...]) -> bytes:
+    return length(len(methods)) + b"".join(encode_method(method) for method in methods)
 
 
-def _read_methods(cursor: Cursor) -> tuple[Attribute, ...]:
-    return tuple([Attribute.read(cursor) for _ in range(cursor.length())])
+def _read_methods(cursor: Cursor) -> tuple[MethodName, ...]:
+    return tuple([read_method(cursor) for _ in range(cursor.length())])
 
 
 class ActionRequest(NamedTuple):
     """Action-Request-Normal."""
 
     invoke: int
-    method: Attribute
+    method: MethodName
     parameter: bytes | None = None
 
     def __repr__(self) -> str:  # what is handed over may be a secret
@@ -44,12 +45,12 @@ class ActionRequest(NamedTuple):
     def encode(self) -> bytes:
         """The octets."""
         parameter = b"\x00" if self.parameter is None else b"\x01" + self.parameter
-        return bytes((REQUEST, 1, self.invoke)) + self.method.encode() + parameter
+        return bytes((REQUEST, 1, self.invoke)) + encode_method(self.method) + parameter
 
     @classmethod
     def read(cls, cursor: Cursor) -> Self:
         """What stands behind the choice."""
-        return cls(cursor.octet(), Attribute.read(cursor), cursor.data() if cursor.flag() else None)
+        return cls(cursor.octet(), read_method(cursor), cursor.data() if cursor.flag() else None)
 
 
 class ActionRequestNextBlock(NamedTuple):
@@ -72,7 +73,7 @@ class ActionRequestWithList(NamedTuple):
     """Action-Request-With-List: as many parameters as methods (null-data for none)."""
 
     invoke: int
-    methods: tuple[Attribute, ...]
+    methods: tuple[MethodName, ...]
     parameters: tuple[bytes, ...]
 
     def __repr__(self) -> str:
@@ -96,7 +97,7 @@ class ActionRequestFirstBlock(NamedTuple):
     """Action-Request-With-First-Pblock."""
 
     invoke: int
-    method: Attribute
+    method: MethodName
     block: Block
 
     def __repr__(self) -> str:
@@ -104,19 +105,19 @@ class ActionRequestFirstBlock(NamedTuple):
 
     def encode(self) -> bytes:
         """The octets."""
-        return bytes((REQUEST, 4, self.invoke)) + self.method.encode() + self.block.encode()
+        return bytes((REQUEST, 4, self.invoke)) + encode_method(self.method) + self.block.encode()
 
     @classmethod
     def read(cls, cursor: Cursor) -> Self:
         """What stands behind the choice."""
-        return cls(cursor.octet(), Attribute.read(cursor), Block.read(cursor))
+        return cls(cursor.octet(), read_method(cursor), Block.read(cursor))
 
 
 class ActionRequestWithListFirstBlock(NamedTuple):
     """Action-Request-With-List-And-First-Pblock: the blocks hold the parameters."""
 
     invoke: int
-    methods: tuple[Attribute, ...]
+    methods: tuple[MethodName, ...]
     block: Block
 
     def __repr__(self) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain
 from typing import Any
 
+from smgw.cosem import AttributeName, MethodName
 from smgw.dlms import get
 from smgw.dlms.access import ObjectModel, Pieces
 from smgw.dlms.action import (
@@ -24,7 +25,7 @@ from smgw.dlms.association import Agreement
 from smgw.dlms.axdr import length
 from smgw.dlms.conformance import Conformance
 from smgw.dlms.cursor import Cursor
-from smgw.dlms.descriptors import CONFIRMED, Attribute, Block, Selection
+from smgw.dlms.descriptors import CONFIRMED, Block, Selection
 from smgw.dlms.errors import TransferError
 from smgw.dlms.exception import ExceptionResponse
 from smgw.dlms.get import GetRequest, GetRequestNext, GetRequestWithList, GetResponse, GetResponseBlock
@@ -96,7 +97,7 @@ class Answers:
 
     # GET
 
-    def _read(self, attribute: Attribute, selection: Selection | None) -> Pieces | DataAccessResult:
+    def _read(self, attribute: AttributeName, selection: Selection | None) -> Pieces | DataAccessResult:
         if selection is not None and not self._agreement.allows(Conformance.SELECTIVE_ACCESS):
             return DataAccessResult.SCOPE_OF_ACCESS_VIOLATED
         return self._model.read(self._client, attribute, selection)
@@ -145,11 +146,11 @@ class Answers:
 
     # SET
 
-    def _write(self, attribute: Attribute, value: bytes, selection: Selection | None) -> DataAccessResult:
+    def _write(self, attribute: AttributeName, value: bytes, selection: Selection | None) -> DataAccessResult:
         return self._model.write(self._client, attribute, value, selection)
 
     def _write_all(
-        self, attributes: Sequence[tuple[Attribute, Selection | None]], values: Sequence[bytes]
+        self, attributes: Sequence[tuple[AttributeName, Selection | None]], values: Sequence[bytes]
     ) -> tuple[DataAccessResult, ...]:
         if len(attributes) != len(values):
             return (DataAccessResult.TYPE_UNMATCHED,) * len(attributes)
@@ -193,7 +194,7 @@ class Answers:
 
     # ACTION
 
-    def _invoke(self, method: Attribute, parameter: bytes | None) -> Outcome:
+    def _invoke(self, method: MethodName, parameter: bytes | None) -> Outcome:
         return self._model.invoke(self._client, method, parameter)
 
     def _action(self, request: ActionRequest) -> bytes:

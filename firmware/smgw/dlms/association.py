@@ -3,14 +3,13 @@
 from enum import Enum, auto
 from typing import NamedTuple
 
-from smgw.cosem import Obis
+from smgw.cosem import MethodName, Obis
 from smgw.dlms.conformance import Conformance
-from smgw.dlms.descriptors import Attribute
 from smgw.dlms.hls import Mechanism
 from smgw.errors import LocalProtocolError
 
 #: Where high level security is answered: the current association, method reply_to_HLS_authentication (class 15, 1).
-REPLY_TO_HLS = Attribute(15, Obis.parse("0.0.40.0.0.255"), 1)
+REPLY_TO_HLS = MethodName(15, Obis.parse("0.0.40.0.0.255"), 1)
 
 
 class State(Enum):
@@ -33,12 +32,11 @@ class Step(Enum):
     REJECTED = auto()  # AARE or pass 4
     RELEASE = auto()  # RLRQ
     RELEASED = auto()  # RLRE, or anything else in its place
-    ASSUMED = auto()  # an association that was agreed on beforehand, without any APDU
 
 
 # A step that a state does not name is not allowed in it. The link below may be lost in any: see `reset`.
 _NEXT: dict[State, dict[Step, State]] = {
-    State.IDLE: {Step.REQUESTED: State.ASSOCIATING, Step.ASSUMED: State.ASSOCIATED},
+    State.IDLE: {Step.REQUESTED: State.ASSOCIATING},
     State.ASSOCIATING: {
         Step.ACCEPTED: State.ASSOCIATED,
         Step.CHALLENGED: State.PROVING,

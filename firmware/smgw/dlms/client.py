@@ -6,7 +6,7 @@ a time-out gives a request up, call `abandon`; an answer that comes after that i
 
     associate -> Send .. Associated | Failed         set    -> Send .. Written | Failed
     get       -> Send .. Got | Failed                action -> Send .. Invoked | Failed
-    stream    -> Send .. Part .. Got | Failed        release -> Send .. Released
+    release   -> Send .. Released
 """
 
 import contextlib
@@ -14,6 +14,7 @@ import os
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from smgw.cosem import AttributeName, MethodName
 from smgw.cosem.data import octet_string
 from smgw.dlms.acse import AARE_TAG, RLRE_TAG, RLRQ_TAG, Aare, Release
 from smgw.dlms.action import Outcome
@@ -22,7 +23,7 @@ from smgw.dlms.association import REPLY_TO_HLS, Agreement, Association, State, S
 from smgw.dlms.axdr import decode_all, encode
 from smgw.dlms.block import GeneralBlock
 from smgw.dlms.conformance import CLIENT, Conformance
-from smgw.dlms.descriptors import INVOKE_ID, Attribute, Selection
+from smgw.dlms.descriptors import INVOKE_ID, Selection
 from smgw.dlms.envelope import Ciphered
 from smgw.dlms.errors import (
     AssociationRejectedError,
@@ -32,7 +33,7 @@ from smgw.dlms.errors import (
     ServiceRefusedError,
     UnexpectedApduError,
 )
-from smgw.dlms.events import Associated, Event, Failed, Got, Invoked, Part, Pushed, Released, Send, Stray, Written
+from smgw.dlms.events import Associated, Event, Failed, Got, Invoked, Pushed, Released, Send, Stray, Written
 from smgw.dlms.exception import ConfirmedServiceError, ExceptionResponse
 from smgw.dlms.general_block import GeneralBlocks
 from smgw.dlms.hls import Authentication, Password, Proof
@@ -72,7 +73,7 @@ class Client:
         title: bytes = b"",
         max_pdu_size: int = 0xFFFF,
         conformance: Conformance = CLIENT,
-        reply_to_hls: Attribute = REPLY_TO_HLS,
+        reply_to_hls: MethodName = REPLY_TO_HLS,
         random: Callable[[int], bytes] = os.urandom,
     ) -> None:
         self._authentication = authentication
@@ -114,32 +115,20 @@ class Client:
             self.lost()
             raise
 
-    def assume(self, agreement: Agreement) -> list[Event]:
-        """An association that was agreed on beforehand, such as DSMR's client 102: no APDU is exchanged."""
-        self._association.step(Step.ASSUMED)
-        self._agreed(agreement)
-        return [Associated(agreement)]
-
-    def get(self, attribute: Attribute, selection: Selection | None = None) -> list[Event]:
+    def get(self, attribute: AttributeName, selection: Selection | None = None) -> list[Event]:
         """Read one attribute."""
         return self._begin(lambda services: services.get(attribute, selection), lambda result: Got((result,)))
 
-    def get_with_list(self, wanted: Sequence[Attribute | Selected]) -> list[Event]:
+    def get_with_list(self, wanted: Sequence[AttributeName | Selected]) -> list[Event]:
         """Read many: in one request where the meter can, else in as many as it takes (R19)."""
-        selected = [(one, None) if isinstance(one, Attribute) else one for one in wanted]
+        selected = [(one, None) if isinstance(one, AttributeName) else one for one in wanted]
         return self._begin(lambda services: services.get_list(selected), Got)
 
-    def stream(self, attribute: Attribute, selection: Selection | None = None) -> list[Event]:
-        """Read one attribute whose octets are handed on as they come: `Part`, at the end `Got` without octets."""
-        return self._begin(
-            lambda services: services.get(attribute, selection, self._part), lambda result: Got((result,))
-        )
-
-    def set(self, attribute: Attribute, value: bytes, selection: Selection | None = None) -> list[Event]:
+    def set(self, attribute: AttributeName, value: bytes, selection: Selection | None = None) -> list[Event]:
         """Write one attribute; `value` is A-XDR octets."""
         return self._begin(lambda services: services.set(attribute, value, selection), Written)
 
-    def action(self, method: Attribute, parameter: bytes | None = None) -> list[Event]:
+    def action(self, method: MethodName, parameter: bytes | None = None) -> list[Event]:
         """Invoke a method; `parameter` is A-XDR octets."""
         return self._begin(lambda services: services.action(method, parameter), Invoked)
 
@@ -305,9 +294,6 @@ class Client:
             self._events += [Send(block.encode()) for block in self._blocks.send(apdu, largest)]
         else:
             raise LocalProtocolError(f"a request of {len(apdu)} octets; the meter takes {largest} and no blocks")
-
-    def _part(self, octets: bytes, so_far: int) -> None:
-        self._events.append(Part(octets, so_far))
 
     def _refused(self, error: ServiceExceptionError | ServiceRefusedError) -> None:
         if self._exchange is None:

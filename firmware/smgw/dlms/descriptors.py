@@ -1,8 +1,14 @@
-"""What a service is about: an attribute or a method of an object, a part of a profile, one block of a long transfer."""
+"""What a service is about: an attribute or a method of an object, a part of a profile, one block of a long transfer.
+
+An attribute and a method (Cosem-Attribute-Descriptor, Cosem-Method-Descriptor) look alike:
+
+octets  2           6        1
+        class id    OBIS     number, signed
+"""
 
 from typing import NamedTuple, Self
 
-from smgw.cosem import Obis
+from smgw.cosem import AttributeName, MethodName, Obis
 from smgw.dlms.cursor import Cursor, string
 
 #: invoke-id-and-priority (IEC 62056-5-3, 8.3): bits 0 to 3 number the request, then two flags.
@@ -11,25 +17,32 @@ CONFIRMED = 0x40
 HIGH_PRIORITY = 0x80
 
 
-class Attribute(NamedTuple):
-    """An attribute of a COSEM object, or a method (Cosem-Attribute-Descriptor, Cosem-Method-Descriptor).
+def encode_attribute(name: AttributeName) -> bytes:
+    """The nine octets of a Cosem-Attribute-Descriptor."""
+    return _encode(*name)
 
-    octets  2           6        1
-            class id    OBIS     number, signed: makers count theirs downwards from -1
-    """
 
-    class_id: int
-    obis: Obis
-    number: int
+def read_attribute(cursor: Cursor) -> AttributeName:
+    """ApduError if the octets end before it does."""
+    return AttributeName(*_read(cursor))
 
-    def encode(self) -> bytes:
-        """The nine octets."""
-        return self.class_id.to_bytes(2, "big") + self.obis + self.number.to_bytes(1, "big", signed=True)
 
-    @classmethod
-    def read(cls, cursor: Cursor) -> Self:
-        """ApduError if the octets end before it does."""
-        return cls(cursor.number(2), Obis(cursor.take(6)), cursor.signed_octet())
+def encode_method(name: MethodName) -> bytes:
+    """The nine octets of a Cosem-Method-Descriptor."""
+    return _encode(*name)
+
+
+def read_method(cursor: Cursor) -> MethodName:
+    """ApduError if the octets end before it does."""
+    return MethodName(*_read(cursor))
+
+
+def _encode(class_id: int, obis: Obis, number: int) -> bytes:
+    return class_id.to_bytes(2, "big") + obis + number.to_bytes(1, "big", signed=True)
+
+
+def _read(cursor: Cursor) -> tuple[int, Obis, int]:
+    return cursor.number(2), Obis(cursor.take(6)), cursor.signed_octet()
 
 
 class Selection(NamedTuple):

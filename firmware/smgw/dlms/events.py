@@ -28,13 +28,6 @@ class Got(NamedTuple):
     results: tuple[Result, ...]
 
 
-class Part(NamedTuple):
-    """The next octets of the one attribute that is streamed; all parts together are its A-XDR octets."""
-
-    octets: bytes
-    so_far: int
-
-
 class Written(NamedTuple):
     """What became of a SET."""
 
@@ -72,4 +65,4 @@ class Stray(NamedTuple):
     reason: str
 
 
-Event = Send | Associated | Got | Part | Written | Invoked | Released | Failed | Pushed | Stray
+Event = Send | Associated | Got | Written | Invoked | Released | Failed | Pushed | Stray

@@ -8,9 +8,10 @@ C0 03 invoke count {attribute selection} ..            C4 03 invoke count {00 da
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, Self
 
+from smgw.cosem import AttributeName
 from smgw.dlms.axdr import length
 from smgw.dlms.cursor import Cursor, string
-from smgw.dlms.descriptors import Attribute, Selection, encode_selection
+from smgw.dlms.descriptors import Selection, encode_attribute, encode_selection, read_attribute
 from smgw.dlms.results import DataAccessResult
 
 REQUEST, RESPONSE = 0xC0, 0xC4
@@ -23,17 +24,19 @@ class GetRequest(NamedTuple):
     """Get-Request-Normal."""
 
     invoke: int
-    attribute: Attribute
+    attribute: AttributeName
     selection: Selection | None = None
 
     def encode(self) -> bytes:
         """The octets."""
-        return bytes((REQUEST, _NORMAL, self.invoke)) + self.attribute.encode() + encode_selection(self.selection)
+        return (
+            bytes((REQUEST, _NORMAL, self.invoke)) + encode_attribute(self.attribute) + encode_selection(self.selection)
+        )
 
     @classmethod
     def read(cls, cursor: Cursor) -> Self:
         """What stands behind the choice."""
-        return cls(cursor.octet(), Attribute.read(cursor), Selection.read(cursor))
+        return cls(cursor.octet(), read_attribute(cursor), Selection.read(cursor))
 
 
 class GetRequestNext(NamedTuple):
@@ -56,18 +59,20 @@ class GetRequestWithList(NamedTuple):
     """Get-Request-With-List."""
 
     invoke: int
-    attributes: tuple[tuple[Attribute, Selection | None], ...]
+    attributes: tuple[tuple[AttributeName, Selection | None], ...]
 
     def encode(self) -> bytes:
         """The octets."""
-        items = b"".join(attribute.encode() + encode_selection(selection) for attribute, selection in self.attributes)
+        items = b"".join(
+            encode_attribute(attribute) + encode_selection(selection) for attribute, selection in self.attributes
+        )
         return bytes((REQUEST, _WITH_LIST, self.invoke)) + length(len(self.attributes)) + items
 
     @classmethod
     def read(cls, cursor: Cursor) -> Self:
         """What stands behind the choice."""
         invoke = cursor.octet()
-        return cls(invoke, tuple([(Attribute.read(cursor), Selection.read(cursor)) for _ in range(cursor.length())]))
+        return cls(invoke, tuple([(read_attribute(cursor), Selection.read(cursor)) for _ in range(cursor.length())]))
 
 
 class GetResponse(NamedTuple):

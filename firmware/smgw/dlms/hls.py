@@ -103,21 +103,6 @@ class Ecdsa(NamedTuple):
         return self.verify(b"".join(proof), answer)
 
 
-class Own(NamedTuple):
-    """Mechanism 2: a maker's own rule, given as a function that makes the answer of a proof."""
-
-    rule: Callable[[Proof], bytes]
-    mechanism: Mechanism = Mechanism.HIGH
-
-    def answer(self, proof: Proof) -> bytes:
-        """What the rule makes."""
-        return self.rule(proof)
-
-    def accepts(self, proof: Proof, answer: bytes) -> bool:
-        """Compares in constant time."""
-        return _same(self.rule(proof), answer)
-
-
 def _same(one: bytes, other: bytes) -> bool:
     from hmac import compare_digest
 

@@ -11,7 +11,7 @@ the 16 that four bits number are the most that an APDU has.
 
 from typing import NamedTuple
 
-from smgw.hdlc.events import FrameRefused
+from smgw.wire import Refused
 
 _START, _STOP = 0x68, 0x16
 _HEAD, _TAIL, _FIELDS = 4, 2, 5  # octets before C, behind the last piece, from C to the destination
@@ -41,9 +41,9 @@ class MBusListener:
         """True while a frame, or an APDU in segments, has begun and not ended."""
         return bool(self._buffer or self._pieces)
 
-    def receive(self, data: bytes) -> list[MBusPush | FrameRefused]:
+    def receive(self, data: bytes) -> list[MBusPush | Refused]:
         """Take octets, return the APDUs that they completed."""
-        events: list[MBusPush | FrameRefused] = []
+        events: list[MBusPush | Refused] = []
         buffer, place = self._buffer + data, 0
         while place < len(buffer):
             begin = buffer.find(_START, place)
@@ -66,9 +66,9 @@ class MBusListener:
             self._tell(events)
         return events
 
-    def finish(self) -> list[MBusPush | FrameRefused]:
+    def finish(self) -> list[MBusPush | Refused]:
         """The line has been silent for long, or has ended: give up what has begun."""
-        events: list[MBusPush | FrameRefused] = []
+        events: list[MBusPush | Refused] = []
         while self._buffer:
             rest, self._buffer = self._buffer[1:], b""
             self._lost += 1
@@ -77,11 +77,11 @@ class MBusListener:
         self._drop(events, "an APDU lacks its last segments")
         return events
 
-    def _segment(self, frame: bytes, events: list[MBusPush | FrameRefused]) -> None:
+    def _segment(self, frame: bytes, events: list[MBusPush | Refused]) -> None:
         segment, source, destination = frame[2], frame[3], frame[4]
         number = segment & _NUMBER
         if segment & _SEGMENT:
-            events.append(FrameRefused(f"M-Bus, but no DLMS: control information {segment:02x}", len(frame)))
+            events.append(Refused(f"M-Bus, but no DLMS: control information {segment:02x}", len(frame)))
             return
         if number == 0:
             self._drop(events, "an APDU lacks its last segments")
@@ -93,14 +93,14 @@ class MBusListener:
             apdu, self._pieces = b"".join(self._pieces), []
             events.append(MBusPush(apdu, source, destination))
 
-    def _drop(self, events: list[MBusPush | FrameRefused], reason: str) -> None:
+    def _drop(self, events: list[MBusPush | Refused], reason: str) -> None:
         if self._pieces:
-            events.append(FrameRefused(reason, sum(map(len, self._pieces))))
+            events.append(Refused(reason, sum(map(len, self._pieces))))
         self._pieces = []
 
-    def _tell(self, events: list[MBusPush | FrameRefused]) -> None:
+    def _tell(self, events: list[MBusPush | Refused]) -> None:
         if self._lost:
-            events.append(FrameRefused("no M-Bus frame begins here, or its check sum is wrong", self._lost))
+            events.append(Refused("no M-Bus frame begins here, or its check sum is wrong", self._lost))
         self._lost = 0
 
 

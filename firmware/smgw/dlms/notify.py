@@ -6,8 +6,9 @@ C2 00 | 01 0C date-time(12) attribute data                         EventNotifica
 
 from typing import NamedTuple, Self
 
+from smgw.cosem import AttributeName
 from smgw.dlms.cursor import ApduError, Cursor, string
-from smgw.dlms.descriptors import Attribute
+from smgw.dlms.descriptors import encode_attribute, read_attribute
 
 DATA_NOTIFICATION, EVENT_NOTIFICATION = 0x0F, 0xC2
 _OCTET_STRING, _DATE_TIME_OCTETS = 0x09, 12
@@ -46,13 +47,13 @@ class EventNotification(NamedTuple):
     """One attribute that a meter pushes. `date_time` is 12 octets, or None."""
 
     date_time: bytes | None
-    attribute: Attribute
+    attribute: AttributeName
     value: bytes
 
     def encode(self) -> bytes:
         """The octets."""
         time = b"\x00" if self.date_time is None else b"\x01" + string(self.date_time)
-        return bytes((EVENT_NOTIFICATION,)) + time + self.attribute.encode() + self.value
+        return bytes((EVENT_NOTIFICATION,)) + time + encode_attribute(self.attribute) + self.value
 
     @classmethod
     def read(cls, cursor: Cursor) -> Self:
@@ -60,4 +61,4 @@ class EventNotification(NamedTuple):
         date_time = cursor.string() if cursor.flag() else None
         if date_time is not None and len(date_time) != _DATE_TIME_OCTETS:
             raise ApduError(cursor.position, f"a date-time of {len(date_time)} octets; it has 12")
-        return cls(date_time, Attribute.read(cursor), cursor.data())
+        return cls(date_time, read_attribute(cursor), cursor.data())

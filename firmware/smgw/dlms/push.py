@@ -11,6 +11,7 @@ from smgw.dlms.block import GeneralBlock, PushedBlocks
 from smgw.dlms.envelope import Ciphered
 from smgw.dlms.notify import DataNotification, EventNotification
 from smgw.errors import RemoteProtocolError
+from smgw.wire import Refused
 
 #: The octets of a ciphered APDU's plain text; RemoteProtocolError if no key opens it.
 Open = Callable[[Ciphered], bytes]
@@ -21,13 +22,6 @@ class Push(NamedTuple):
 
     notification: DataNotification | EventNotification
     ciphered: Ciphered | None = None
-
-
-class PushRefused(NamedTuple):
-    """An APDU that gives no notification, and why. The next one may."""
-
-    reason: str
-    octets: int
 
 
 class PushReader:
@@ -42,7 +36,7 @@ class PushReader:
         """True while blocks of a push have come, and not the last."""
         return bool(self._blocks)
 
-    def receive(self, apdu: bytes, source: Hashable = None) -> list[Push | PushRefused]:
+    def receive(self, apdu: bytes, source: Hashable = None) -> list[Push | Refused]:
         """What this APDU completes. `source` tells the meters of one line apart."""
         try:
             decoded = decode_apdu(apdu)
@@ -56,14 +50,14 @@ class PushReader:
                 ciphered = decoded
                 decoded = decode_apdu(self._opened(ciphered))
         except RemoteProtocolError as error:
-            return [PushRefused(str(error), len(apdu))]
+            return [Refused(str(error), len(apdu))]
         if isinstance(decoded, DataNotification | EventNotification):
             return [Push(decoded, ciphered)]
-        return [PushRefused(f"{type(decoded).__name__} is no notification", len(apdu))]
+        return [Refused(f"{type(decoded).__name__} is no notification", len(apdu))]
 
-    def finish(self) -> list[Push | PushRefused]:
+    def finish(self) -> list[Push | Refused]:
         """The line has been silent for long: blocks that wait for more are given up, the next push begins anew."""
-        return [PushRefused("the last blocks of a push did not come", octets) for octets in self._blocks.clear()]
+        return [Refused("the last blocks of a push did not come", octets) for octets in self._blocks.clear()]
 
     def _opened(self, ciphered: Ciphered) -> bytes:
         if self._open is None:

@@ -13,13 +13,23 @@ from collections.abc import Iterable, Sequence
 from enum import Enum
 from typing import NamedTuple
 
-from smgw.cosem import Data, DataType, MeterTime, MeterTimeKind, Obis, Reading
+from smgw.cosem import (
+    CaptureObject,
+    Data,
+    DataError,
+    DataType,
+    MeterTime,
+    MeterTimeKind,
+    Obis,
+    Reading,
+    ScalerUnit,
+    capture_objects,
+)
+from smgw.cosem.date_time import SIZE as DATE_TIME_SIZE
 from smgw.cosem.units import NO_UNIT
 from smgw.dlms import push_tables as tables
 from smgw.dlms.axdr import AxdrError, decode_all
-from smgw.dlms.date_time import SIZE as DATE_TIME_SIZE
 from smgw.dlms.notify import DataNotification, EventNotification
-from smgw.dlms.selection import CaptureObject, SelectionError, capture_objects
 from smgw.errors import RemoteProtocolError
 
 _DATA, _REGISTER, _CLOCK, _PUSH_SETUP = 1, 3, 8, 40
@@ -152,13 +162,11 @@ def _name(data: Data) -> Obis | None:
     return Obis(value) if data.type is DataType.OCTET_STRING and isinstance(value, bytes) and len(value) == 6 else None
 
 
-def _scaler_unit(data: Data) -> tuple[int, int] | None:
-    members = data.value
-    if data.type is DataType.STRUCTURE and isinstance(members, tuple) and len(members) == 2:
-        scaler, unit = members[0].value, members[1].value
-        if isinstance(scaler, int) and isinstance(unit, int) and -128 <= scaler <= 127 and 0 <= unit <= 255:
-            return scaler, unit
-    return None
+def _scaler_unit(data: Data) -> ScalerUnit | None:
+    try:
+        return ScalerUnit.of(data)
+    except DataError:
+        return None
 
 
 def _of_names(members: tuple[Data, ...]) -> tuple[tuple[PushedValue, ...], str | None]:
@@ -212,7 +220,7 @@ def _object_list(members: tuple[Data, ...]) -> tuple[CaptureObject, ...] | None:
         return None
     try:
         return capture_objects(members[0])
-    except SelectionError:
+    except DataError:
         return None
 
 

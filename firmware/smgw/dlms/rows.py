@@ -18,9 +18,9 @@ from itertools import repeat
 from typing import Any
 
 from smgw.cosem import NULL, Data, DataType, octet_string
+from smgw.cosem.date_time import SIZE as DATE_TIME_SIZE
+from smgw.cosem.date_time import DateTime
 from smgw.dlms.axdr import MAX_DEPTH, NUMBERS, AxdrError, decode, read_length
-from smgw.dlms.date_time import SIZE as DATE_TIME_SIZE
-from smgw.dlms.date_time import DateTime
 from smgw.dlms.tags import NUMBER_CODE, SIZE
 
 Row = tuple[Data, ...]

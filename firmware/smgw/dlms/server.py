@@ -117,12 +117,6 @@ class Server:
         octets = apdu.encode()
         return [Send(self._ciphering.protect(octets) if self._ciphering else octets)]
 
-    def assume(self, agreement: Agreement) -> None:
-        """An association that was agreed on beforehand: no APDU is exchanged."""
-        self._association.step(Step.ASSUMED)
-        self._ciphering = self._admission.ciphering() if self._admission.ciphering else None
-        self._agreed(agreement)
-
     def lost(self) -> None:
         """The layer below is down."""
         self._association.reset()
@@ -324,4 +318,4 @@ class Server:
 
 def _is_reply_to_hls(request: ActionRequest) -> bool:
     method = request.method
-    return method.class_id == REPLY_TO_HLS.class_id and method.number == REPLY_TO_HLS.number
+    return method.class_id == REPLY_TO_HLS.class_id and method.method == REPLY_TO_HLS.method

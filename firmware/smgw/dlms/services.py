@@ -4,9 +4,10 @@ An exception-response is thrown into the generator as ServiceExceptionError. Not
 general blocks or of what carries an APDU: `client` does.
 """
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Generator, Sequence
 from typing import TypeVar
 
+from smgw.cosem import AttributeName, MethodName
 from smgw.dlms.action import (
     ActionRequest,
     ActionRequestBlock,
@@ -21,7 +22,7 @@ from smgw.dlms.apdu import Apdu
 from smgw.dlms.association import Agreement
 from smgw.dlms.conformance import Conformance
 from smgw.dlms.cursor import Cursor
-from smgw.dlms.descriptors import CONFIRMED, HIGH_PRIORITY, INVOKE_ID, Attribute, Block, Selection
+from smgw.dlms.descriptors import CONFIRMED, HIGH_PRIORITY, INVOKE_ID, Block, Selection
 from smgw.dlms.errors import ServiceExceptionError, TransferError, UnexpectedApduError
 from smgw.dlms.get import (
     GetRequest,
@@ -42,12 +43,11 @@ from smgw.dlms.set import (
     SetResponseBlock,
     SetResponseLastBlock,
 )
-from smgw.dlms.transfer import MAX_OCTETS, MAX_WHOLE, Incoming, Outgoing
+from smgw.dlms.transfer import Incoming, Outgoing
 
 Requested = TypeVar("Requested")
 Exchange = Generator[Apdu, Apdu, Requested]
-Selected = tuple[Attribute, Selection | None]
-Part = Callable[[bytes, int], None]
+Selected = tuple[AttributeName, Selection | None]
 
 #: Octets of an APDU around one block, at most.
 _AROUND_BLOCK = 32
@@ -60,10 +60,9 @@ _TOO_MUCH = frozenset(ServiceError) - {ServiceError.DECIPHERING_ERROR, ServiceEr
 class Services:
     """Makes exchanges for one association. `room`: octets that a request may have before it is ciphered."""
 
-    def __init__(self, agreement: Agreement, room: int, *, limit: int = MAX_OCTETS) -> None:
+    def __init__(self, agreement: Agreement, room: int) -> None:
         self._agreement = agreement
         self._room = room
-        self._limit = limit
         self._number = 0
         # Attributes in one request; what a meter refused once is not tried again.
         self._longest_list = 255 if agreement.allows(Conformance.MULTIPLE_REFERENCES) else 1
@@ -73,15 +72,12 @@ class Services:
         self._number = (self._number + 1) & INVOKE_ID
         return HIGH_PRIORITY | CONFIRMED | self._number
 
-    def get(self, attribute: Attribute, selection: Selection | None, part: Part | None = None) -> Exchange[Result]:
-        """One attribute. With `part`, its octets go there as they come, with their number so far; b"" is returned."""
+    def get(self, attribute: AttributeName, selection: Selection | None) -> Exchange[Result]:
+        """One attribute."""
         answer = yield GetRequest(self.invoke(), attribute, selection)
         if isinstance(answer, GetResponse):
-            if part is None or isinstance(answer.result, DataAccessResult):
-                return answer.result
-            part(answer.result, len(answer.result))
-            return b""
-        return (yield from self._blocks(answer, part))
+            return answer.result
+        return (yield from self._blocks(answer))
 
     def get_list(self, wanted: Sequence[Selected]) -> Exchange[tuple[Result, ...]]:
         """Many attributes, in as few requests as the meter allows (R19)."""
@@ -111,7 +107,7 @@ class Services:
             raise refused[-1]
         return tuple(results)
 
-    def set(self, attribute: Attribute, value: bytes, selection: Selection | None) -> Exchange[DataAccessResult]:
+    def set(self, attribute: AttributeName, value: bytes, selection: Selection | None) -> Exchange[DataAccessResult]:
         """Write one attribute; `value` is A-XDR octets."""
         request = SetRequest(self.invoke(), attribute, value, selection)
         if not self._in_blocks(len(value) + _AROUND_BLOCK, Conformance.BLOCK_SET):
@@ -127,7 +123,7 @@ class Services:
             return answer.result
         raise UnexpectedApduError(answer, "a SET is under way")
 
-    def action(self, method: Attribute, parameter: bytes | None) -> Exchange[Outcome]:
+    def action(self, method: MethodName, parameter: bytes | None) -> Exchange[Outcome]:
         """Invoke one method; `parameter` is A-XDR octets."""
         invoke = self.invoke()
         if parameter is None or not self._in_blocks(len(parameter) + _AROUND_BLOCK, Conformance.BLOCK_ACTION):
@@ -141,7 +137,7 @@ class Services:
                 answer = yield ActionRequestBlock(invoke, Block(*outgoing.piece(size)))
         if isinstance(answer, ActionResponse):
             return answer.outcome
-        incoming = Incoming(min(self._limit, MAX_WHOLE))
+        incoming = Incoming()
         while isinstance(answer, ActionResponseBlock):
             incoming.add(answer.block.number, answer.block.raw)
             self._brings(answer.block.raw, incoming, last=answer.block.last)
@@ -158,7 +154,7 @@ class Services:
         elif isinstance(answer, GetResponse) and isinstance(answer.result, DataAccessResult):
             return None
         else:
-            octets = yield from self._blocks(answer, None)
+            octets = yield from self._blocks(answer)
             if isinstance(octets, DataAccessResult):
                 return None
             results = read_results(Cursor(octets))
@@ -166,16 +162,14 @@ class Services:
             raise TransferError(f"{len(results)} results for a list of {len(chosen)} attributes")
         return results
 
-    def _blocks(self, answer: Apdu, part: Part | None) -> Exchange[Result]:
+    def _blocks(self, answer: Apdu) -> Exchange[Result]:
         """What comes in blocks, from the first block on."""
-        incoming = Incoming(self._limit if part is not None else min(self._limit, MAX_WHOLE))
+        incoming = Incoming()
         while isinstance(answer, GetResponseBlock):
             if isinstance(answer.result, DataAccessResult):
                 return answer.result
-            incoming.add(answer.block_number, answer.result, keep=part is None)
+            incoming.add(answer.block_number, answer.result)
             self._brings(answer.result, incoming, last=answer.last)
-            if part is not None:
-                part(answer.result, incoming.octets)
             if answer.last:
                 return incoming.value()
             answer = yield GetRequestNext(answer.invoke, incoming.number)

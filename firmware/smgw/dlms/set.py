@@ -10,23 +10,24 @@ C1 05 invoke count {attribute selection} .. block                  C5 04 invoke 
 from collections.abc import Callable
 from typing import NamedTuple, Self
 
+from smgw.cosem import AttributeName
 from smgw.dlms.axdr import length
 from smgw.dlms.cursor import ApduError, Cursor
-from smgw.dlms.descriptors import Attribute, Block, Selection, encode_selection
+from smgw.dlms.descriptors import Block, Selection, encode_attribute, encode_selection, read_attribute
 from smgw.dlms.results import DataAccessResult
 
 REQUEST, RESPONSE = 0xC1, 0xC5
 
-Selected = tuple[tuple[Attribute, Selection | None], ...]
+Selected = tuple[tuple[AttributeName, Selection | None], ...]
 
 
 def _encode_attributes(attributes: Selected) -> bytes:
-    items = [attribute.encode() + encode_selection(selection) for attribute, selection in attributes]
+    items = [encode_attribute(attribute) + encode_selection(selection) for attribute, selection in attributes]
     return length(len(items)) + b"".join(items)
 
 
 def _read_attributes(cursor: Cursor) -> Selected:
-    return tuple([(Attribute.read(cursor), Selection.read(cursor)) for _ in range(cursor.length())])
+    return tuple([(read_attribute(cursor), Selection.read(cursor)) for _ in range(cursor.length())])
 
 
 def encode_values(values: tuple[bytes, ...]) -> bytes:
@@ -43,7 +44,7 @@ class SetRequest(NamedTuple):
     """Set-Request-Normal."""
 
     invoke: int
-    attribute: Attribute
+    attribute: AttributeName
     value: bytes
     selection: Selection | None = None
 
@@ -53,13 +54,16 @@ class SetRequest(NamedTuple):
     def encode(self) -> bytes:
         """The octets."""
         return (
-            bytes((REQUEST, 1, self.invoke)) + self.attribute.encode() + encode_selection(self.selection) + self.value
+            bytes((REQUEST, 1, self.invoke))
+            + encode_attribute(self.attribute)
+            + encode_selection(self.selection)
+            + self.value
         )
 
     @classmethod
     def read(cls, cursor: Cursor) -> Self:
         """What stands behind the choice."""
-        invoke, attribute, selection = cursor.octet(), Attribute.read(cursor), Selection.read(cursor)
+        invoke, attribute, selection = cursor.octet(), read_attribute(cursor), Selection.read(cursor)
         return cls(invoke, attribute, cursor.data(), selection)
 
 
@@ -67,7 +71,7 @@ class SetRequestFirstBlock(NamedTuple):
     """Set-Request-With-First-Datablock."""
 
     invoke: int
-    attribute: Attribute
+    attribute: AttributeName
     block: Block
     selection: Selection | None = None
 
@@ -76,13 +80,13 @@ class SetRequestFirstBlock(NamedTuple):
 
     def encode(self) -> bytes:
         """The octets."""
-        attribute = self.attribute.encode() + encode_selection(self.selection)
+        attribute = encode_attribute(self.attribute) + encode_selection(self.selection)
         return bytes((REQUEST, 2, self.invoke)) + attribute + self.block.encode()
 
     @classmethod
     def read(cls, cursor: Cursor) -> Self:
         """What stands behind the choice."""
-        invoke, attribute, selection = cursor.octet(), Attribute.read(cursor), Selection.read(cursor)
+        invoke, attribute, selection = cursor.octet(), read_attribute(cursor), Selection.read(cursor)
         return cls(invoke, attribute, Block.read(cursor), selection)
 
 

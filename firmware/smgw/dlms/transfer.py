@@ -5,8 +5,7 @@ from typing import NamedTuple
 
 from smgw.dlms.errors import TransferError
 
-MAX_OCTETS = 16 << 20  # octets of one value that is handed on as it comes: twenty years of quarter hours (R28)
-MAX_WHOLE = 1 << 20  # of one that is kept until it is whole: a year; read as data, an octet may take eighty
+MAX_WHOLE = 1 << 20  # octets of one value: a year of quarter hours; read as data, an octet may take eighty (R28)
 
 
 class Piece(NamedTuple):
@@ -69,16 +68,15 @@ class Incoming:
         self.number = 0  # of the block taken last
         self.octets = 0  # taken so far
 
-    def add(self, number: int, raw: bytes, *, keep: bool = True) -> None:
-        """TransferError if it is not the next block, or if all would become too long. `keep` False: only counted."""
+    def add(self, number: int, raw: bytes) -> None:
+        """TransferError if it is not the next block, or if all would become too long."""
         if number != self.number + 1:
             raise TransferError(f"block {number} came where block {self.number + 1} was due")
         self.number = number
         self.octets += len(raw)
         if self.octets > self._limit:
             raise TransferError(f"more than {self._limit} octets in one value")
-        if keep:
-            self._pieces.append(raw)
+        self._pieces.append(raw)
 
     def value(self) -> bytes:
         """All that came."""

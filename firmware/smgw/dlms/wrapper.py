@@ -10,9 +10,9 @@ import struct
 from typing import Self
 
 from smgw.errors import LocalProtocolError
-from smgw.hdlc.events import ApduReceived, Connected, Disconnected, Event, FrameRefused, Transmit
+from smgw.hdlc.events import ApduReceived, Cause, Connected, Disconnected, Event
+from smgw.wire import Refused, Transmit
 
-PORT = 4059
 MAX_APDU = 65_535
 _HEADER = struct.Struct(">HHHH")
 _VERSION = b"\x00\x01"
@@ -63,7 +63,7 @@ class Wrapper:
 
     def disconnect(self, now: float) -> list[Event]:  # noqa: ARG002  (the face of all links)
         """Nothing goes over the wire; the driver closes the connection."""
-        return self._down("")
+        return self._down(Cause.ASKED)
 
     def send(self, apdu: bytes, now: float) -> list[Event]:
         """One APDU. Primary: an answer is waited for."""
@@ -113,7 +113,7 @@ class Wrapper:
         """There is nothing to ask again by: an answer that does not come ends it."""
         if self._due is None or now < self._due:
             return []
-        return self._down(f"no answer from logical device {self._peer} within {self._timeout:g} s")
+        return self._down(Cause.SILENT, f"no answer from logical device {self._peer} within {self._timeout:g} s")
 
     def _await_answer(self, now: float) -> None:
         self._due = now + self._timeout
@@ -133,10 +133,10 @@ class Wrapper:
         found = self._buffer.find(_VERSION, place + 1)
         if found < 0:
             found = len(self._buffer) - (self._buffer[-1:] == _VERSION[:1])
-        events.append(FrameRefused("no wrapper of version 1 begins here: not DLMS over TCP or UDP", found - place))
+        events.append(Refused("no wrapper of version 1 begins here: not DLMS over TCP or UDP", found - place))
         return found
 
-    def _down(self, reason: str) -> list[Event]:
+    def _down(self, cause: Cause, reason: str = "") -> list[Event]:
         self.connected = False
         self._due = None
-        return [Disconnected(reason)]
+        return [Disconnected(cause, reason)]

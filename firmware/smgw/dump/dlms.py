@@ -17,9 +17,9 @@ from smgw.dlms.results import DataAccessResult
 from smgw.dump.dlms_stream import Event, Item, Stream
 from smgw.dump.dlms_tree import Message, as_object, data_lines, lines, title
 from smgw.errors import RemoteProtocolError, SmgwError
-from smgw.hdlc.events import FrameRefused
 from smgw.hdlc.hint import line_hint
 from smgw.profiles.password import read_password
+from smgw.wire import Refused
 
 _KEY = re.compile(rb"(?:[0-9a-fA-F]{32}){1,2}")
 _AUTHENTICATED = 0x10
@@ -126,7 +126,7 @@ class Printer:
         for event in events:
             if self.enough:
                 break
-            if isinstance(event, FrameRefused):
+            if isinstance(event, Refused):
                 self._refuse(event.reason, event.octets)
             else:
                 self._item(event)

@@ -6,12 +6,12 @@ import sys
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from smgw.cosem import DeviceId, Obis, plain
+from smgw.cosem import DeviceId, Obis, ScalerUnit, plain
 from smgw.cosem.units import symbol
 from smgw.errors import RemoteProtocolError
 from smgw.sml.attention import explain
 from smgw.sml.habits import PIN_ADVICE, corrected_power, pin_locked
-from smgw.sml.list_values import ScalerUnit, TimestampedValue, read_list_value
+from smgw.sml.list_values import TimestampedValue, read_list_value
 from smgw.sml.messages import (
     AttentionResponse,
     Body,
@@ -33,11 +33,11 @@ from smgw.sml.messages import (
     Time,
     Tree,
 )
-from smgw.sml.parameters import ObjectName
+from smgw.sml.parameters import read_parameter_name
 from smgw.sml.profiles import LoadProfile, from_list, from_pack
 from smgw.sml.telegram import Telegram
 from smgw.sml.tlv import Kind, Value
-from smgw.sml.transport import Refused
+from smgw.wire import Refused
 
 _FRAMING = (OpenRequest, OpenResponse, CloseRequest, CloseResponse)
 _BARE = ListEntry(b"")  # neither unit nor scaler
@@ -281,7 +281,7 @@ def _path(path: Iterable[bytes]) -> str:
 
 def _parameter(name: bytes) -> str:
     """A name by its OBIS code, with its class where it has one."""
-    found = ObjectName.from_octets(name)
+    found = read_parameter_name(name)
     return f"{found.obis} class {found.class_id} version {found.version}" if found else _obis(name)
 
 

@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from smgw.errors import RemoteProtocolError
 from smgw.hdlc.address import Address
-from smgw.sml.crc import Crc, x25_intact
+from smgw.wire import Crc, Refused, x25_intact
 
 FLAG = 0x7E
 _FLAG = b"\x7e"
@@ -37,13 +37,6 @@ class Frame(NamedTuple):
     control: int
     segmented: bool = False
     information: bytes = b""
-
-
-class Refused(NamedTuple):
-    """Octets that made no frame, and why."""
-
-    reason: str
-    octets: int
 
 
 class _Header(NamedTuple):

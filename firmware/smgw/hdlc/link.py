@@ -14,13 +14,14 @@ from typing import Self
 from smgw.errors import LocalProtocolError, RemoteProtocolError
 from smgw.hdlc.address import NO_STATION, Address
 from smgw.hdlc.control import CONTROLS, Control, Kind
-from smgw.hdlc.events import ApduReceived, Connected, Disconnected, Event, FrameRefused, Transmit
-from smgw.hdlc.frame import Frame, FrameDecoder, Refused, encode_frame
+from smgw.hdlc.events import ApduReceived, Cause, Connected, Disconnected, Event
+from smgw.hdlc.frame import Frame, FrameDecoder, encode_frame
 from smgw.hdlc.llc import COMMAND, RESPONSE, split
 from smgw.hdlc.parameters import LinkParameters, decode_parameters
 from smgw.hdlc.segments import Assembly, cut
 from smgw.hdlc.states import State, after
 from smgw.hdlc.transfer import Step, Transfer
+from smgw.wire import Refused, Transmit
 
 log = logging.getLogger(__name__)
 
@@ -195,15 +196,15 @@ class Link:
         if self._due is None or now < self._due:
             return events
         if self.state is State.DISCONNECTING:
-            self._down(events, "")
+            self._down(events, Cause.ASKED)
         elif not self._primary:
-            self._down(events, f"nothing came for {self._inactivity:g} s")
+            self._down(events, Cause.SILENT, f"nothing came for {self._inactivity:g} s")
         elif self.state is State.CONNECTED and self._transfer.answered:
             self._transfer.turn, self._due = True, None  # an APDU came, and no frame with F after it
             if self._transfer.waiting:
                 self._send_window(now, events)
         elif now >= self._give_up:
-            self._down(events, self._silent())
+            self._down(events, Cause.SILENT, self._silent())
         elif self.state is State.CONNECTING:
             events.append(self._set_up(now))
         else:
@@ -212,11 +213,11 @@ class Link:
 
     def _take(self, found: Frame | Refused, now: float, events: list[Event]) -> None:
         if isinstance(found, Refused):
-            events.append(FrameRefused(found.reason, found.octets))
+            events.append(found)
             return
         control = CONTROLS[found.control]
         if control is None:
-            events.append(FrameRefused(f"control {found.control:02x} is none of this class of procedures", 1))
+            events.append(Refused(f"control {found.control:02x} is none of this class of procedures", 1))
         elif control.kind is _UI:
             if self._is_for_us(found):
                 self._unnumbered_frame(found, events)
@@ -252,7 +253,10 @@ class Link:
             self._due = None
             events.append(Connected(self._peer.upper, self.parameters))
         elif before is not State.DISCONNECTED and self.state is State.DISCONNECTED:
-            self._down(events, "" if before is State.DISCONNECTING else _refusal(kind, frame, before))
+            if before is State.DISCONNECTING:
+                self._down(events, Cause.ASKED)
+            else:
+                self._down(events, *_refusal(kind, frame, before))
 
     def _command(self, frame: Frame, control: Control, now: float, events: list[Event]) -> None:
         """Secondary: a frame of a client."""
@@ -274,12 +278,12 @@ class Link:
             events.append(Connected(self._peer.upper, self.parameters))
         elif kind is Kind.DISC and before is State.CONNECTED:
             events.append(self._frame(Kind.UA))
-            self._down(events, "")
+            self._down(events, Cause.ASKED)
         elif before is State.CONNECTED:
             if kind is _I or kind is _RR or kind is _RNR:
                 self._numbered(frame, control, now, events)
             elif self.state is State.DISCONNECTED:
-                self._down(events, f"client {frame.source} has dropped the link ({kind.name})")
+                self._down(events, Cause.DROPPED, f"client {frame.source} has dropped the link ({kind.name})")
         elif control.final:
             events.append(self._frame(Kind.DM))
 
@@ -288,14 +292,14 @@ class Link:
         try:
             progress, whole, step = self._transfer.take(frame, control)
         except RemoteProtocolError as error:
-            self._down(events, str(error))
+            self._down(events, Cause.BROKEN, str(error))
             return
         if whole is not None:
             events.extend(ApduReceived(apdu, False, self._peer.upper) for apdu in split(whole))
         if self._primary and progress:
             self._give_up = now + self._patience
         elif self._primary and now >= self._give_up:
-            self._down(events, self._silent())
+            self._down(events, Cause.SILENT, self._silent())
             return
         if step is _READY:
             events.append(self._ask(now) if self._primary else self._frame(Kind.RR))
@@ -349,7 +353,7 @@ class Link:
         try:
             whole = self._unnumbered.add(frame.information, more=frame.segmented)
         except RemoteProtocolError as error:
-            events.append(FrameRefused(str(error), len(frame.information)))
+            events.append(Refused(str(error), len(frame.information)))
             return
         events.extend(ApduReceived(apdu, True, frame.source.upper) for apdu in split(whole or b""))
 
@@ -357,12 +361,12 @@ class Link:
         """Numbers of a new link."""
         self._transfer = Transfer(self.parameters, primary=self._primary)
 
-    def _down(self, events: list[Event], reason: str) -> None:
+    def _down(self, events: list[Event], cause: Cause, reason: str = "") -> None:
         self.state = State.DISCONNECTED
         self.parameters = self._offered
         self._due = None
         self._reset()
-        events.append(Disconnected(reason))
+        events.append(Disconnected(cause, reason))
 
     def _silent(self) -> str:
         return f"no answer from {self._peer} within {self._patience:g} s"
@@ -372,10 +376,11 @@ class Link:
             raise LocalProtocolError(f"a meter does not {verb}: it is asked")
 
 
-def _refusal(kind: Kind, frame: Frame, before: State) -> str:
+def _refusal(kind: Kind, frame: Frame, before: State) -> tuple[Cause, str]:
     if kind is Kind.FRMR:
         why = f" ({frame.information.hex()})" if frame.information else ""
-        return f"{frame.source} rejects a frame (FRMR{why}): wrong client, wrong address, or the numbers are lost"
+        words = f"{frame.source} rejects a frame (FRMR{why}): wrong client, wrong address, or the numbers are lost"
+        return Cause.REJECTED, words
     if before is State.CONNECTING:
-        return f"{frame.source} refuses the link (DM): unknown client, or another client holds it"
-    return f"{frame.source} has dropped the link (DM)"
+        return Cause.REFUSED, f"{frame.source} refuses the link (DM): unknown client, or another client holds it"
+    return Cause.DROPPED, f"{frame.source} has dropped the link (DM)"

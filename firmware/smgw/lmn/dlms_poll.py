@@ -10,11 +10,23 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from datetime import tzinfo
 
-from smgw.cosem import Capture, ClockState, Data, DeviceId, MeterTime, MeterTimeKind, Obis, Reading, Stamp
+from smgw.cosem import (
+    AttributeName,
+    Capture,
+    ClockState,
+    Data,
+    DeviceId,
+    MeterTime,
+    MeterTimeKind,
+    Obis,
+    ObjectName,
+    Reading,
+    ScalerUnit,
+    Stamp,
+)
+from smgw.cosem.date_time import SIZE, ClockStatus, DateTime
 from smgw.cosem.units import NO_UNIT
 from smgw.dlms.axdr import AxdrError, decode_all
-from smgw.dlms.date_time import SIZE, ClockStatus, DateTime
-from smgw.dlms.descriptors import Attribute
 from smgw.dlms.events import Pushed
 from smgw.dlms.get import Result
 from smgw.dlms.push_list import read_push
@@ -31,7 +43,6 @@ from smgw.lmn.dlms_objects import (
     REGISTER,
     SCALERS_OF,
     VALUE,
-    ScalerUnit,
     data_of,
     pack_scalers,
     read_object_list,
@@ -52,7 +63,6 @@ from smgw.ports import Port, PortError
 from smgw.profiles.dlms import Quirk
 from smgw.profiles.meter import MeterProfile
 from smgw.profiles.secrets import Secrets
-from smgw.sml.parameters import ObjectName
 from smgw.store.ranges import Range
 
 log = logging.getLogger(__name__)
@@ -101,9 +111,9 @@ class DlmsReader(Reader):
         self.zone = _zone(profile.dlms.time_zone)
         self._device: DeviceId | None = None
         self._firmware = b""
-        self._values: list[Attribute] | None = None
-        self._scalers: dict[Attribute, ScalerUnit] = {}
-        self._unreadable: dict[Attribute, float] = {}
+        self._values: list[AttributeName] | None = None
+        self._scalers: dict[AttributeName, ScalerUnit] = {}
+        self._unreadable: dict[AttributeName, float] = {}
         self._due = self._back_off = 0.0
         self._drift_told = False
         self.deviation: int | None = None  # of the meter's clock, in minutes
@@ -131,12 +141,12 @@ class DlmsReader(Reader):
             self._recognise(port)
         yield self._session
 
-    def get_list(self, port: Port, attributes: Sequence[Attribute]) -> list[Result]:
+    def get_list(self, port: Port, attributes: Sequence[AttributeName]) -> list[Result]:
         """Attributes in their order."""
         with self.session_on(port) as session:
             return session.get_list(port, attributes)
 
-    def scalers(self, port: Port, values: Sequence[Attribute]) -> dict[Attribute, ScalerUnit]:
+    def scalers(self, port: Port, values: Sequence[AttributeName]) -> dict[AttributeName, ScalerUnit]:
         """Scaler and unit of these values: those that are not known are asked, and kept.
 
         One that the meter cannot tell now is left out: its value may not be taken for a number without a scaler.
@@ -225,7 +235,7 @@ class DlmsReader(Reader):
                     continue
                 number = isinstance(value.value, int)
                 scaler, unit = scalers.get(one, ScalerUnit()) if number else (0, NO_UNIT)
-                readings.append(Reading(one.obis, value, scaler, unit, class_id=one.class_id, attribute=one.number))
+                readings.append(Reading(one.obis, value, scaler, unit, class_id=one.class_id, attribute=one.attribute))
             if not readings:
                 raise PollError(f"none of {len(self._values)} objects has a value")
             stamp = session.answered or self._clock.stamp()
@@ -233,7 +243,7 @@ class DlmsReader(Reader):
         meter_time, remark = self._time(clock, stamp)
         self.watch.good(Capture(self.profile.name, self._device, stamp, meter_time, tuple(readings)), None, remark)
 
-    def _value(self, one: Attribute, result: Result) -> Data | None:
+    def _value(self, one: AttributeName, result: Result) -> Data | None:
         """The value, or None where the meter has none: it must not cost the others."""
         why = ""
         if isinstance(result, DataAccessResult):
@@ -264,7 +274,7 @@ class DlmsReader(Reader):
         kept = self._cached(device, SCALERS_OF + self._firmware) if self._cached else None
         self._scalers = unpack_scalers(kept or b"[]")
 
-    def _choose(self, port: Port) -> list[Attribute]:
+    def _choose(self, port: Port) -> list[AttributeName]:
         """What to poll, from the object list: the kept one, else the meter's."""
         assert self._device is not None
         kept = self._cached(self._device, self._firmware) if self._cached else None
@@ -276,7 +286,7 @@ class DlmsReader(Reader):
         if known and missing:
             log.warning("meter %s: %s has no %s", self.profile.name, self._device, ", ".join(map(str, missing)))
         if not known:
-            chosen = [Attribute(REGISTER, one, VALUE) for one in self.profile.objects]
+            chosen = [AttributeName(REGISTER, one, VALUE) for one in self.profile.objects]
         if not chosen:
             raise PollError(
                 "the meter tells no list of its objects to this client; name them in objects of its profile"
@@ -286,7 +296,7 @@ class DlmsReader(Reader):
         return chosen
 
     def _object_list(self, port: Port) -> list[ObjectName]:
-        result = self._session.get(port, Attribute(ASSOCIATION, self.profile.dlms.association, VALUE))
+        result = self._session.get(port, AttributeName(ASSOCIATION, self.profile.dlms.association, VALUE))
         if isinstance(result, DataAccessResult):
             log.info("meter %s: its object list: %s", self.profile.name, result.words)
             return []

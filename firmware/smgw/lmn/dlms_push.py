@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from smgw.cosem import Capture, DeviceId, Stamp
 from smgw.dlms.envelope import Ciphered
 from smgw.dlms.mbus import MBusListener, MBusPush
-from smgw.dlms.push import Push, PushReader, PushRefused
+from smgw.dlms.push import Push, PushReader
 from smgw.dlms.push_list import PushListError, read_push
 from smgw.errors import RemoteProtocolError
-from smgw.hdlc import FrameRefused, Listener, Pushed
+from smgw.hdlc import Listener, Pushed
 from smgw.hdlc.hint import line_hint
 from smgw.lmn.reader import Reader
 from smgw.lmn.sink import Clock, Sink
@@ -17,6 +17,7 @@ from smgw.ports.port import GATHER_S
 from smgw.profiles.dlms import Framing
 from smgw.profiles.meter import MeterProfile
 from smgw.profiles.secrets import Secrets
+from smgw.wire import Refused
 
 _TICK = 1.0
 #: A push that pauses for longer has ended, whatever it lacks (Landis+Gyr E450 pauses 3 s before its last frame).
@@ -58,11 +59,11 @@ class DlmsPushReader(Reader):
                 unframed = b""
             self.watch.tick()
 
-    def _take(self, events: Sequence[Pushed | MBusPush | FrameRefused], pushes: PushReader, stamp: Stamp) -> bool:
+    def _take(self, events: Sequence[Pushed | MBusPush | Refused], pushes: PushReader, stamp: Stamp) -> bool:
         """Handle what the line gave; True if any of it was intact."""
         intact = False
         for event in events:
-            if isinstance(event, FrameRefused):
+            if isinstance(event, Refused):
                 self.watch.refused(event.reason)
                 continue
             intact = True
@@ -88,9 +89,9 @@ class DlmsPushReader(Reader):
             return False
         return True
 
-    def _refuse(self, found: list[Push | PushRefused]) -> None:
+    def _refuse(self, found: list[Push | Refused]) -> None:
         for one in found:
-            if isinstance(one, PushRefused):
+            if isinstance(one, Refused):
                 self.watch.refused(one.reason)
 
     def _keep(self, push: Push, stamp: Stamp) -> None:

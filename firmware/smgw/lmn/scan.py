@@ -14,9 +14,9 @@ from smgw.clock import GatewayClock
 from smgw.cosem import Capture, DeviceId
 from smgw.dlms.errors import AssociationRejectedError
 from smgw.dlms.mbus import MBusListener
-from smgw.dlms.push import Push, PushReader, PushRefused
+from smgw.dlms.push import Push, PushReader
 from smgw.errors import RemoteProtocolError, SmgwError
-from smgw.hdlc import FrameRefused, Listener
+from smgw.hdlc import Listener
 from smgw.hdlc.hint import line_hint
 from smgw.lmn.dlms_poll import DlmsReader
 from smgw.lmn.errors import AccessRefused, PollError
@@ -29,6 +29,7 @@ from smgw.profiles.secrets import Secrets
 from smgw.sml.messages import GetListResponse
 from smgw.sml.telegram import Telegram, TelegramReader
 from smgw.store.records import MeterState
+from smgw.wire import Refused
 
 log = logging.getLogger(__name__)
 
@@ -131,7 +132,7 @@ class Scan:
                         return Found(profile, _text(telegram.lists[0].server_id))
                 for framing, listener in ((Framing.HDLC, hdlc), (Framing.MBUS, mbus)):
                     for event in listener.receive(octets):
-                        if not isinstance(event, FrameRefused):
+                        if not isinstance(event, Refused):
                             return self._pushed(profile, framing, pushes.receive(event.apdu))
         if heard:
             self._say(
@@ -139,7 +140,7 @@ class Scan:
             )
         return None
 
-    def _pushed(self, profile: MeterProfile, framing: Framing, found: Sequence[Push | PushRefused]) -> Found:
+    def _pushed(self, profile: MeterProfile, framing: Framing, found: Sequence[Push | Refused]) -> Found:
         from smgw.dlms.push_list import PushListError, read_push
 
         pushing = profile._replace(protocol=Protocol.DLMS_PUSH, dlms=DlmsProfile(framing=framing))

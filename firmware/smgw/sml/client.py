@@ -9,7 +9,6 @@ from typing import NamedTuple
 
 from smgw.errors import LocalProtocolError
 from smgw.sml.attention import explain
-from smgw.sml.crc import Crc
 from smgw.sml.file import encode_messages
 from smgw.sml.messages import (
     AbortOnError,
@@ -29,7 +28,8 @@ from smgw.sml.messages import (
     Tree,
 )
 from smgw.sml.telegram import TelegramReader
-from smgw.sml.transport import Refused, encode_frame
+from smgw.sml.transport import encode_frame
+from smgw.wire import Crc, Refused
 
 Request = (
     GetListRequest | GetProcParameterRequest | SetProcParameterRequest | GetProfilePackRequest | GetProfileListRequest

@@ -3,9 +3,8 @@
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
 
-from smgw.cosem import Obis
+from smgw.cosem import Obis, ObjectName
 from smgw.sml.attention import AttentionCode, Denied, attention_code, attention_number, refuses
-from smgw.sml.crc import Crc
 from smgw.sml.file import encode_messages
 from smgw.sml.groups import Groups
 from smgw.sml.messages import (
@@ -33,15 +32,16 @@ from smgw.sml.parameters import (
     SCALER_UNIT,
     STATUS,
     VALUE,
-    ObjectName,
     ObjectValue,
     object_list_tree,
     object_tree,
+    parameter_name,
 )
 from smgw.sml.profiles import ProfileModel, same_clock, to_list, to_pack, with_columns
 from smgw.sml.telegram import Telegram, TelegramReader
 from smgw.sml.tlv import octets
-from smgw.sml.transport import MAX_FRAME, Refused, encode_frame
+from smgw.sml.transport import MAX_FRAME, encode_frame
+from smgw.wire import Crc, Refused
 
 Write = Callable[[tuple[bytes, ...], Tree], AttentionCode]
 
@@ -204,12 +204,12 @@ class Server:
         return to_list(meter.server_id, request.path, profile)
 
     def _parameter(self, request: GetProcParameterRequest, entries: tuple[ListEntry, ...]) -> Body:
-        found = {_name(entry).octets: entry for entry in entries if len(entry.obj_name) == 6 and entry.value}
+        found = {parameter_name(_name(entry)): entry for entry in entries if len(entry.obj_name) == 6 and entry.value}
         firmware = ListEntry(bytes(FIRMWARE.obis), value=octets(self._meter.firmware))
         if request.path == OBJECT_LIST_PATH:
             names = [_name(entry) for entry in (*found.values(), firmware)]
             return GetProcParameterResponse(self._meter.server_id, request.path, object_list_tree(names))
-        found[FIRMWARE.octets] = firmware
+        found[parameter_name(FIRMWARE)] = firmware
         entry = found.get(request.path[0]) if request.path else None
         if entry is None or entry.value is None:
             raise Denied(AttentionCode.UNKNOWN_OBJECT)
@@ -225,4 +225,4 @@ class Server:
 def _name(entry: ListEntry) -> ObjectName:
     """Numbers are registers (class 3), anything else is data (class 1)."""
     number = entry.value is not None and isinstance(entry.value.value, int) and not isinstance(entry.value.value, bool)
-    return ObjectName(Obis(entry.obj_name), 3 if number else 1)
+    return ObjectName(3 if number else 1, 0, Obis(entry.obj_name))

@@ -13,11 +13,12 @@ from smgw.cli import main, scan
 from smgw.dlms.access import Admission
 from smgw.dlms.hls import Password
 from smgw.dlms.secret import Secret
-from smgw.hdlc import Address, Transmit
+from smgw.hdlc import Address
 from smgw.hdlc.link import Link
 from smgw.lmn import scan as scanning
 from smgw.profiles.dlms import DlmsProfile
 from smgw.profiles.toml_importer import parse
+from smgw.wire import Transmit
 
 
 @pytest.fixture(autouse=True)

@@ -171,7 +171,7 @@ def test_a_rejection_says_what_is_right(diagnostic: int, by_provider: bool, word
 @pytest.mark.parametrize("state", State)
 def test_a_step_out_of_turn_is_refused_and_changes_nothing(state: State) -> None:
     allowed = {
-        State.IDLE: {Step.REQUESTED, Step.ASSUMED},
+        State.IDLE: {Step.REQUESTED},
         State.ASSOCIATING: {Step.ACCEPTED, Step.CHALLENGED, Step.REJECTED},
         State.PROVING: {Step.PROVED, Step.REJECTED},
         State.ASSOCIATED: {Step.RELEASE},

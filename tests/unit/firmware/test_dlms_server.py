@@ -6,6 +6,7 @@ import pytest
 from dlms_pair import CLIENT, ECHO, ENERGY, MISSING, NAME, PROFILE, SCALER_UNIT, TEXT, Model, Pair, plain_pair
 from hypothesis import given
 from hypothesis import strategies as st
+from smgw.cosem import MethodName
 from smgw.cosem.data import octet_string
 from smgw.dlms.access import SERVER, Admission
 from smgw.dlms.acse import Aare, Aarq, Release
@@ -284,7 +285,7 @@ def test_lists_of_methods_are_carried_out_also_from_blocks() -> None:
     done = ActionResponseWithList(
         0xC1, (Outcome(ActionResult.SUCCESS, b"\x00"), Outcome(ActionResult.OBJECT_UNDEFINED))
     )
-    methods = (ECHO, MISSING)
+    methods = (ECHO, MethodName(*MISSING))
     assert sent(server, ActionRequestWithList(0xC1, methods, (b"\x00", b"\x00"))) == done
     values = encode_values((b"\x00", b"\x00"))
     first = ActionRequestWithListFirstBlock(0xC1, methods, Block(False, 1, values[:1]))

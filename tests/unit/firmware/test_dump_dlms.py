@@ -20,7 +20,7 @@ from dlms_pair import ENERGY
 from dlms_strategies import apdus
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from smgw.cosem import Data, DataType, octet_string
+from smgw.cosem import Data, DataType, MethodName, octet_string
 from smgw.dlms import axdr, security
 from smgw.dlms.acse import RLRQ_TAG, Aare, Aarq, Release
 from smgw.dlms.action import ActionRequest
@@ -45,11 +45,12 @@ from smgw.dump.dlms import Keys, Printer
 from smgw.dump.dlms_stream import Item, Stream
 from smgw.hdlc.address import Address
 from smgw.hdlc.control import Control, Kind
-from smgw.hdlc.events import ApduReceived, Transmit
+from smgw.hdlc.events import ApduReceived
 from smgw.hdlc.frame import encode_frame
 from smgw.hdlc.link import Link
 from smgw.hdlc.llc import RESPONSE
 from smgw.hdlc.parameters import LinkParameters
+from smgw.wire import Transmit
 
 FIRMWARE = Path(__file__).parents[3] / "firmware"
 COMMAND = [sys.executable, "-m", "smgw", "dump", "dlms"]
@@ -180,7 +181,7 @@ def test_no_password_challenge_key_or_written_value_is_ever_shown(printed: Print
     octets = wrapped(
         Aarq(1, request, Mechanism.LOW, secret, CLIENT_TITLE).encode(),
         SetRequest(0xC1, ENERGY, axdr.encode(octet_string(secret))).encode(),
-        ActionRequest(0xC1, ENERGY, axdr.encode(octet_string(secret))).encode(),
+        ActionRequest(0xC1, MethodName(*ENERGY), axdr.encode(octet_string(secret))).encode(),
     )
     out, err = printed.of(octets)
     assert "Aarq  logical names (1), mechanism low, title 534d475700000001" in out
@@ -238,7 +239,7 @@ def test_json_of_a_conversation_is_an_object_an_apdu(printed: Printed) -> None:
         GetRequestWithList(0xC1, ((ENERGY, None),)).encode(),
         GetResponseWithList(0xC1, (b"\x00",)).encode(),
         SetRequest(0xC1, ENERGY, b"\x11\x05").encode(),
-        ActionRequest(0xC1, ENERGY, b"\x11\x05").encode(),
+        ActionRequest(0xC1, MethodName(*ENERGY), b"\x11\x05").encode(),
         ExceptionResponse(StateError(1), ServiceError(1)).encode(),
         DataNotification(1, b"", b"\x11\x05").encode(),
         DataNotification(1, b"", bytes.fromhex("0202 0906 0100010800ff 1105")).encode(),

@@ -8,12 +8,13 @@ from captures import ABSENT, SHARED
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from smgw.errors import LocalProtocolError, RemoteProtocolError
-from smgw.hdlc import Address, FrameRefused, Listener, Pushed
+from smgw.hdlc import Address, Listener, Pushed
 from smgw.hdlc.control import CONTROLS, Control, Kind
-from smgw.hdlc.frame import Frame, FrameDecoder, Refused, decode_frame, encode_frame
+from smgw.hdlc.frame import Frame, FrameDecoder, decode_frame, encode_frame
 from smgw.hdlc.hint import line_hint
 from smgw.hdlc.llc import split
 from smgw.hdlc.parameters import LinkParameters, decode_parameters
+from smgw.wire import Refused
 
 CLIENT = Address(16)
 METER = Address(1, 17)
@@ -249,7 +250,7 @@ def test_a_push_that_lacks_its_last_segments_is_said_when_the_line_falls_silent(
     listener.receive(octets[:400])
     assert listener.receiving
     refused = listener.finish()
-    assert all(isinstance(event, FrameRefused) for event in refused)
+    assert all(isinstance(event, Refused) for event in refused)
     assert "lacks its last segments" in refused[-1][0]  # type: ignore[operator]
     assert not listener.receiving
 

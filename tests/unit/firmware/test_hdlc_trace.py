@@ -11,8 +11,9 @@ from smgw.dlms.events import Send
 from smgw.dlms.hls import Password
 from smgw.dlms.secret import Secret
 from smgw.dlms.wrapper import Wrapper
-from smgw.hdlc import Address, ApduReceived, Connected, Link, LinkParameters, Transmit
+from smgw.hdlc import Address, ApduReceived, Connected, Link, LinkParameters
 from smgw.hdlc.trace import Trace, Traced, read_trace
+from smgw.wire import Transmit
 
 CLIENT, METER = Address(16), Address(1, 17)
 PASSWORD = b"12345678"

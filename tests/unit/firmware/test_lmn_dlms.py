@@ -9,11 +9,10 @@ import pytest
 from captures_made import BOOT
 from dlms_line_meter import ENERGY, EXPORT, NAME, POWER, DlmsMeter, Model
 from line_meter import Head, Inbox, running, until
-from smgw.cosem import ClockState, Data, DataType, DeviceId, MeterTimeKind, Obis, Stamp, octet_string
+from smgw.cosem import AttributeName, ClockState, Data, DataType, DeviceId, MeterTimeKind, Obis, Stamp, octet_string
 from smgw.dlms.access import Admission
 from smgw.dlms.axdr import encode
 from smgw.dlms.conformance import Conformance
-from smgw.dlms.descriptors import Attribute
 from smgw.dlms.hls import Hashed, Mechanism, Password
 from smgw.dlms.results import DataAccessResult
 from smgw.dlms.secret import Secret
@@ -26,7 +25,7 @@ from smgw.profiles.meter import MeterProfile, Protocol
 from smgw.profiles.secrets import Secrets
 
 DEVICE = DeviceId(NAME)
-OBJECT_LIST = Attribute(15, Obis.parse("0-0:40.0.0*255"), 2)
+OBJECT_LIST = AttributeName(15, Obis.parse("0-0:40.0.0*255"), 2)
 
 
 class Now:
@@ -106,8 +105,8 @@ def test_the_object_list_and_the_scalers_are_asked_once_and_then_only_what_is_wa
             until(lambda count=count: len(inbox.captures) >= count + 3)  # type: ignore[misc]
     asked = meter.model.asked
     assert asked.count(OBJECT_LIST) == 1
-    assert asked.count(Attribute(3, POWER, 3)) == 1
-    assert Attribute(3, ENERGY, 2) not in asked
+    assert asked.count(AttributeName(3, POWER, 3)) == 1
+    assert AttributeName(3, ENERGY, 2) not in asked
     assert {one.obis for capture in inbox.captures for one in capture.readings} == {POWER}
 
 
@@ -134,8 +133,8 @@ def test_a_demand_register_tells_its_scaler_in_another_attribute(meter: DlmsMete
     scaler_unit = (Data(DataType.INTEGER, -2), Data(DataType.ENUM, 27))
     meter.model.extra = {
         OBJECT_LIST: encode(Data(DataType.ARRAY, (Data(DataType.STRUCTURE, listed),))),
-        Attribute(5, demand, 2): encode(Data(DataType.DOUBLE_LONG_UNSIGNED, 4711)),
-        Attribute(5, demand, 4): encode(Data(DataType.STRUCTURE, scaler_unit)),
+        AttributeName(5, demand, 2): encode(Data(DataType.DOUBLE_LONG_UNSIGNED, 4711)),
+        AttributeName(5, demand, 4): encode(Data(DataType.STRUCTURE, scaler_unit)),
     }
     with running(reader(meter.url, inbox)):
         until(lambda: inbox.captures)
@@ -268,7 +267,7 @@ def test_an_attribute_without_a_value_costs_the_others_nothing_and_is_not_asked_
 ) -> None:
     """R30."""
     inbox = Inbox()
-    gone = Attribute(3, EXPORT, 2)
+    gone = AttributeName(3, EXPORT, 2)
     meter.model.extra[gone] = result
     with running(reader(meter.url, inbox)):
         until(lambda: len(inbox.captures) >= 4)

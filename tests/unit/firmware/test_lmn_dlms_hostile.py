@@ -8,12 +8,22 @@ from pathlib import Path
 import pytest
 from dlms_line_meter import DlmsMeter
 from line_meter import Clock, Inbox, running, until
-from smgw.cosem import Capture, Data, DataType, DeviceId, Obis, Reading, octet_string
+from smgw.cosem import (
+    AttributeName,
+    Capture,
+    CaptureObject,
+    Data,
+    DataError,
+    DataType,
+    DeviceId,
+    Obis,
+    Reading,
+    octet_string,
+)
 from smgw.dlms.access import Admission
 from smgw.dlms.axdr import AxdrError, decode_all, encode
 from smgw.dlms.block import GeneralBlock
 from smgw.dlms.conformance import Conformance
-from smgw.dlms.descriptors import Attribute
 from smgw.dlms.errors import TransferError
 from smgw.dlms.events import Pushed
 from smgw.dlms.general_block import GeneralBlocks
@@ -21,7 +31,6 @@ from smgw.dlms.get import RESPONSE, GetResponse, GetResponseBlock
 from smgw.dlms.notify import DataNotification
 from smgw.dlms.push_list import PushListError, read_push
 from smgw.dlms.results import DataAccessResult
-from smgw.dlms.selection import CaptureObject, SelectionError
 from smgw.dlms.transfer import MAX_WHOLE, Incoming
 from smgw.dlms.wrapper import encode_wrapper
 from smgw.errors import SmgwError
@@ -67,7 +76,7 @@ def test_a_push_with_a_scaler_or_unit_that_cosem_has_not_is_refused(scaler: int,
 def test_a_column_with_a_class_or_attribute_that_cosem_has_not_is_none(
     class_id: int, attribute: int, index: int
 ) -> None:
-    with pytest.raises(SelectionError):
+    with pytest.raises(DataError):
         CaptureObject.of(structure(u64(class_id), octet_string(ENERGY), u64(attribute), u64(index)))
 
 
@@ -229,7 +238,7 @@ def test_a_scaler_that_the_meter_cannot_tell_now_is_asked_again_and_the_value_le
     """A register whose scaler was not to be had once must not be kept without it, and wrong, for ever."""
     inbox = Inbox()
     with DlmsMeter() as meter:
-        meter.model.extra[Attribute(3, ENERGY, 3)] = DataAccessResult.TEMPORARY_FAILURE
+        meter.model.extra[AttributeName(3, ENERGY, 3)] = DataAccessResult.TEMPORARY_FAILURE
         with running(DlmsReader(profile(DlmsProfile(), meter.url), Secrets(), Clock(), inbox, inbox.cached)):
             until(lambda: len(inbox.captures) >= 2)
             assert all(one.obis != ENERGY for one in inbox.captures[1].readings)
@@ -243,7 +252,7 @@ def test_a_value_that_the_meter_cannot_tell_now_is_asked_with_the_next_poll(refu
     """A target time may pass until then, but no hour of them."""
     inbox = Inbox()
     with DlmsMeter() as meter:
-        meter.model.extra[Attribute(3, ENERGY, 2)] = refusal
+        meter.model.extra[AttributeName(3, ENERGY, 2)] = refusal
         with running(DlmsReader(profile(DlmsProfile(), meter.url), Secrets(), Clock(), inbox, inbox.cached)):
             until(lambda: len(inbox.captures) >= 2)
             meter.model.extra.clear()
@@ -253,7 +262,7 @@ def test_a_value_that_the_meter_cannot_tell_now_is_asked_with_the_next_poll(refu
 def test_a_value_with_octets_behind_it_costs_no_other() -> None:
     inbox = Inbox()
     with DlmsMeter() as meter:
-        meter.model.extra[Attribute(3, ENERGY, 2)] = encode(u64(1)) + b"\x00"
+        meter.model.extra[AttributeName(3, ENERGY, 2)] = encode(u64(1)) + b"\x00"
         dlms = DlmsProfile(quirks=(Quirk.NO_LIST,))
         with running(DlmsReader(profile(dlms, meter.url), Secrets(), Clock(), inbox, inbox.cached)):
             until(lambda: inbox.captures)

@@ -12,13 +12,14 @@ from smgw.cosem import DeviceId, Obis
 from smgw.dlms.apdu import decode_apdu
 from smgw.dlms.envelope import Ciphered
 from smgw.dlms.mbus import MBusListener, MBusPush
-from smgw.hdlc import Address, Transmit
+from smgw.hdlc import Address
 from smgw.hdlc.link import Link
 from smgw.lmn.dlms_push import DlmsPushReader
 from smgw.lmn.watch import READING, SILENT
 from smgw.profiles.dlms import DlmsProfile, Framing
 from smgw.profiles.meter import MeterProfile, Protocol
 from smgw.profiles.secrets import Secrets
+from smgw.wire import Transmit
 
 FREE = [
     "amshan/aidon_no_list_3_llc.bin",

@@ -14,17 +14,17 @@ from unittest.mock import ANY
 import pytest
 from captures_made import DEVICE, ENERGY, POWER
 from line_meter import Clock, Head, Inbox, Model, PolledMeter, running, telegram, until
-from smgw.cosem import DeviceId, MeterTime, MeterTimeKind, Obis
+from smgw.cosem import DeviceId, MeterTime, MeterTimeKind, Obis, ObjectName
 from smgw.lmn import poll
 from smgw.lmn.poll import PollReader
 from smgw.lmn.watch import ABSENT, READING, SILENT
 from smgw.profiles.meter import MeterProfile, Protocol
 from smgw.sml.messages import ListEntry
-from smgw.sml.parameters import FIRMWARE, ObjectName
+from smgw.sml.parameters import FIRMWARE, parameter_name
 from smgw.sml.tlv import unsigned
 
-ASKED_ENERGY, ASKED_POWER = (ObjectName(obis).octets.hex() for obis in (ENERGY, POWER))
-ASKED_FIRMWARE = FIRMWARE.octets.hex()
+ASKED_ENERGY, ASKED_POWER = (parameter_name(ObjectName(3, 0, obis)).hex() for obis in (ENERGY, POWER))
+ASKED_FIRMWARE = parameter_name(FIRMWARE).hex()
 OTHER = DeviceId.parse("1ISK0071234567")
 
 

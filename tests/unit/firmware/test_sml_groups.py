@@ -5,7 +5,6 @@ from profile_meter import ProfileMeter
 from smgw.errors import LocalProtocolError
 from smgw.sml.attention import AttentionCode, attention_code
 from smgw.sml.client import Answers, Client
-from smgw.sml.crc import Crc
 from smgw.sml.file import decode_messages, encode_messages
 from smgw.sml.messages import (
     AbortOnError,
@@ -22,6 +21,7 @@ from smgw.sml.messages import (
 )
 from smgw.sml.server import Reply, Server
 from smgw.sml.transport import encode_frame
+from smgw.wire import Crc
 from telegrams import payload_of
 
 GOOD = GetListRequest(b"c")

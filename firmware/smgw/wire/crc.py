@@ -1,7 +1,7 @@
-"""The two check sums that SML meters use, for transport frames and for messages.
+"""The check sums of 16 bits on meters' wires: CRC-16/X.25 (HDLC, SML) and its variant of one maker.
 
-Both divide by the CCITT polynomial with the octets' bits reversed, so both run on `binascii.crc_hqx` (C) over
-reversed octets: no loop in Python.
+Both divide by the CCITT polynomial with the octets' bits reversed. So both run on `binascii.crc_hqx` (C) over
+reversed octets, without a loop in Python.
 """
 
 import binascii
@@ -12,9 +12,9 @@ _X25_REST = 0x1D0F  # what is left of octets and their check sum together, bits 
 
 
 class Crc(Enum):
-    """A CRC family. One frame uses one family, for its transport and for every message in it."""
+    """A CRC family. One SML frame uses one family, for its transport and for every message in it."""
 
-    X25 = "x25"  #: SML transport version 1: init FFFF, inverted, low octet first
+    X25 = "x25"  #: HDLC, SML transport version 1: init FFFF, inverted, low octet first
     KERMIT = "kermit"  #: Holley DTZ541 on RS-485: init 0, not inverted, high octet first (seen on the wire)
 
     def wire(self, octets: bytes) -> int:

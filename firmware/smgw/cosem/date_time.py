@@ -1,10 +1,13 @@
-"""COSEM date-time (IEC 62056-6-2, 4.1.6.1): the twelve octets that a DLMS clock gives.
+"""COSEM date-time (IEC 62056-6-2, 4.1.6.1): the twelve octets of a meter's clock and of our documents.
 
 octet   0 1    2      3    4        5     6       7       8            9 10                 11
         year   month  day  weekday  hour  minute  second  hundredths   deviation, signed    clock status
 
 FF (FFFF for the year, 8000 for the deviation) is "not specified". UTC = local time + deviation in minutes, so -60 is
 Central European Time. Month FD and FE: end and begin of daylight saving; day FD and FE: last day but one, last day.
+
+`DateTime` is any of them, as a meter sends it. `encode_utc` and `decode_utc` are the short way for those that we write
+into documents: UTC (deviation 0), complete, hundredths, clock status 0 or "invalid".
 """
 
 from collections.abc import Sequence
@@ -18,7 +21,7 @@ from smgw.errors import RemoteProtocolError
 SIZE = 12
 _NO_YEAR, _NOTHING, _NO_DEVIATION = 0xFFFF, 0xFF, 0x8000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
+_MICROSECOND, _SECOND = timedelta(microseconds=1), timedelta(seconds=1)
 
 
 class DateTimeError(RemoteProtocolError):
@@ -40,6 +43,7 @@ class ClockStatus(IntFlag):
 
 
 GOOD = ClockStatus(0)
+_INVALID = int(ClockStatus.INVALID)  # a plain number: `encode_utc` and `decode_utc` see every row of a document
 
 
 class DateTime(NamedTuple):
@@ -171,6 +175,60 @@ class DateTime(NamedTuple):
         if not self.status:
             return ""
         return " " + " ".join(flag.name.lower().replace("_", "-") for flag in self.status if flag.name)
+
+
+class Moment(NamedTuple):
+    """A moment in UTC and whether the clock that told it was right."""
+
+    utc_us: int
+    valid: bool
+
+
+#: The last moment of the year 9999 in microseconds since 1970; no later one can be written.
+MAX_US = 253_402_300_799_990_000
+
+
+def encode_utc(utc_us: int, *, valid: bool = True) -> bytes:
+    """Microseconds since 1970-01-01 UTC as twelve octets; what is finer than 10 ms is cut off.
+
+    Raises ValueError outside the years 1970 to 9999.
+    """
+    if not 0 <= utc_us < MAX_US + 10_000:
+        raise ValueError(f"{utc_us} us is outside the years 1970 to 9999")
+    seconds, microseconds = divmod(utc_us, 1_000_000)
+    moment = datetime.fromtimestamp(seconds, UTC)
+    return moment.year.to_bytes(2, "big") + bytes(
+        (
+            moment.month,
+            moment.day,
+            moment.isoweekday(),
+            moment.hour,
+            moment.minute,
+            moment.second,
+            microseconds // 10_000,
+            0,
+            0,
+            0 if valid else _INVALID,
+        )
+    )
+
+
+def decode_utc(octets: bytes) -> Moment:
+    """Read twelve octets; ValueError if they are not a complete UTC date and time (deviation 0) from 1970 on."""
+    if len(octets) != SIZE:
+        raise ValueError(f"a date_time has {SIZE} octets, not {len(octets)}")
+    if octets[9] or octets[10]:
+        raise ValueError("the deviation is not 0; times travel as UTC")
+    hundredths = 0 if octets[8] == _NOTHING else octets[8]
+    if hundredths > 99:
+        raise ValueError(f"{hundredths} hundredths")
+    moment = datetime(
+        int.from_bytes(octets[:2], "big"), octets[2], octets[3], octets[5], octets[6], octets[7], tzinfo=UTC
+    )
+    seconds = (moment - _EPOCH) // _SECOND
+    if seconds < 0:
+        raise ValueError(f"the year {moment.year} is before 1970")
+    return Moment(seconds * 1_000_000 + hundredths * 10_000, not octets[11] & _INVALID)
 
 
 def utc_us_in_order(
