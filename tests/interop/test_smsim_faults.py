@@ -13,8 +13,8 @@ from smgw.lmn.poll import PollReader
 from smgw.lmn.push import PushReader
 from smgw.lmn.watch import LOCKED, READING, SILENT
 from smgw.profiles.meter import MeterProfile, Protocol
-from smsim.faults import counted
 from smsim.ports import TcpPushPort
+from smsim.sml.faults import counted
 
 #: Its first register moves with every telegram, so that no two telegrams are alike.
 PUSHING = """

@@ -19,11 +19,11 @@ from smgw.sml.parameters import OBJECT_LIST_PATH, VALUE, parameter_name
 from smgw.sml.profiles import LOAD_PROFILE
 from smgw.sml.server import Reply, Server
 from smgw.sml.transport import encode_frame
-from smsim import style
 from smsim.config import parse
-from smsim.meter import Meter, MeterSpec
+from smsim.load.timelapse import TimeLapse
 from smsim.simulator import Simulator
-from smsim.timelapse import TimeLapse
+from smsim.sml import style
+from smsim.sml.meter import Meter, MeterSpec
 from telegrams import payload_of, unsealed
 
 JUNE = 1_780_264_800

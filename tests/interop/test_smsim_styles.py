@@ -19,10 +19,10 @@ from smgw.sml.profiles import LOAD_PROFILE
 from smgw.sml.server import Reply, Server
 from smgw.sml.tlv import Kind
 from smgw.wire import Crc
-from smsim import style
-from smsim.meter import Meter, MeterSpec
-from smsim.style import Holds
-from smsim.timelapse import TimeLapse
+from smsim.load.timelapse import TimeLapse
+from smsim.sml import style
+from smsim.sml.meter import Meter, MeterSpec
+from smsim.sml.style import Holds
 from tshark import dissect
 
 REPOSITORY = Path(__file__).parents[2]

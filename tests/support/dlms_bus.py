@@ -21,7 +21,7 @@ from smsim.dlms.bus import Bus
 from smsim.dlms.device import Device, DeviceSpec
 from smsim.dlms.faults import DlmsFaults
 from smsim.dlms.station import Framing, Station
-from smsim.timelapse import TimeLapse
+from smsim.load.timelapse import TimeLapse
 
 NEW_YEAR = 1_767_222_000  # 2026-01-01 00:00 legal time
 PUBLIC = ClientSpec(16)

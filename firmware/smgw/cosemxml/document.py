@@ -57,6 +57,11 @@ class Register(NamedTuple):
     class_id: int = 3
     attribute: int = 2
 
+    @property
+    def column(self) -> CaptureObject:
+        """The column of the load profile that holds its values."""
+        return CaptureObject(self.class_id, self.obis, self.attribute)
+
 
 class Row(NamedTuple):
     """One capture: its number in the gateway's store, its times in microseconds UTC, one value a register."""
@@ -134,7 +139,7 @@ def _pieces(document: Document) -> Iterator[str]:
         yield attribute_text(BUFFER, Data(DataType.ARRAY, ()), _DEEP)
     columns = (
         *FIXED_COLUMNS,
-        *(CaptureObject(register.class_id, register.obis, register.attribute) for register in registers),
+        *(register.column for register in registers),
     )
     yield attribute_text(CAPTURE_OBJECTS, Data(DataType.ARRAY, tuple(column.data() for column in columns)), _DEEP)
     yield attribute_text(CAPTURE_PERIOD, Data(DataType.DOUBLE_LONG_UNSIGNED, 0), _DEEP)
