@@ -25,13 +25,13 @@ from dlms_driver import Driver, Line  # noqa: E402
 from dlms_meter_process import KEYS, PUBLIC, SECURE, SIZES, Meter, Model, make_link, profile  # noqa: E402
 from dlms_pair import ENERGY, profile_octets  # noqa: E402
 from result import Result, shown  # noqa: E402
-from smgw.dlms.axdr import decode_all  # noqa: E402
-from smgw.dlms.ciphering import Ciphering, Setting  # noqa: E402
-from smgw.dlms.client import Client  # noqa: E402
-from smgw.dlms.events import Associated, Got, Send  # noqa: E402
-from smgw.dlms.rows import Rows  # noqa: E402
-from smgw.dlms.security import Gmac  # noqa: E402
-from smgw.dlms.wrapper import Wrapper  # noqa: E402
+from smgw.dlms.carriers.wrapper import Wrapper  # noqa: E402
+from smgw.dlms.data import decode_all  # noqa: E402
+from smgw.dlms.data.rows import Rows  # noqa: E402
+from smgw.dlms.security.ciphering import Ciphering, Setting  # noqa: E402
+from smgw.dlms.security.suites import Gmac  # noqa: E402
+from smgw.dlms.session.client import Client  # noqa: E402
+from smgw.dlms.session.events import Associated, Got, Send  # noqa: E402
 from smgw.hdlc.address import Address  # noqa: E402
 from smgw.hdlc.events import ApduReceived  # noqa: E402
 from smgw.hdlc.link import Link  # noqa: E402

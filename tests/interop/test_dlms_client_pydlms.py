@@ -15,21 +15,22 @@ from dlms_driver import Driver, Line
 from dlms_pair import profile_octets
 from smgw.cosem import AttributeName, MethodName, Obis
 from smgw.cosem.data import Data, DataType, octet_string
-from smgw.dlms.axdr import encode
-from smgw.dlms.ciphering import Ciphering, Form, Setting
-from smgw.dlms.client import Client
-from smgw.dlms.conformance import CLIENT as ASKED
-from smgw.dlms.conformance import Conformance
-from smgw.dlms.descriptors import Selection
+from smgw.dlms.apdus.acse import Mechanism
+from smgw.dlms.apdus.conformance import CLIENT as ASKED
+from smgw.dlms.apdus.conformance import Conformance
+from smgw.dlms.apdus.descriptors import Selection
+from smgw.dlms.apdus.notify import DataNotification
+from smgw.dlms.apdus.results import ActionResult, DataAccessResult
+from smgw.dlms.carriers.wrapper import Wrapper
+from smgw.dlms.data import encode
 from smgw.dlms.errors import AssociationRejectedError, ServiceExceptionError
-from smgw.dlms.events import Associated, Failed, Got, Invoked, Pushed, Released, Written
-from smgw.dlms.hls import Authentication, Ecdsa, Hashed, Mechanism, Password
-from smgw.dlms.notify import DataNotification
-from smgw.dlms.results import ActionResult, DataAccessResult
-from smgw.dlms.secret import Secret
-from smgw.dlms.security import Gmac, Keys, Suite
-from smgw.dlms.signatures import signer, verifier
-from smgw.dlms.wrapper import Wrapper
+from smgw.dlms.security.ciphering import Ciphering, Form, Setting
+from smgw.dlms.security.hls import Authentication, Ecdsa, Hashed, Password
+from smgw.dlms.security.secret import Secret
+from smgw.dlms.security.signatures import signer, verifier
+from smgw.dlms.security.suites import Gmac, Keys, Suite
+from smgw.dlms.session.client import Client
+from smgw.dlms.session.events import Associated, Failed, Got, Invoked, Pushed, Released, Written
 from smgw.hdlc.address import Address
 from smgw.hdlc.link import Link
 from smgw.hdlc.parameters import LinkParameters

@@ -30,7 +30,7 @@ from dlms_smsim import (
 from java_peer import java_peer
 from smgw.cosem import AttributeName, Obis
 from smgw.cosem.data import octet_string
-from smgw.dlms.selection import Entries, Range
+from smgw.dlms.apdus.selection import Entries, Range
 from smsim.dlms.device import COUNTERS, CosemObject, Device
 
 RUN_S = 120

@@ -8,10 +8,10 @@ import pytest
 from dlms_driver import Driver, Line
 from dlms_smsim import CONFIRMATIONS, energy_of, running_meters, same_device
 from smgw.cosem import AttributeName, Obis
-from smgw.dlms.axdr import decode_all
-from smgw.dlms.client import Client
-from smgw.dlms.events import Associated, Got
-from smgw.dlms.wrapper import Wrapper
+from smgw.dlms.carriers.wrapper import Wrapper
+from smgw.dlms.data import decode_all
+from smgw.dlms.session.client import Client
+from smgw.dlms.session.events import Associated, Got
 from smgw.hdlc import Address, Link, LinkParameters
 from smgw.iec62056 import ChangeBaud, SignedOn, SignOn
 from smgw.iec62056.sign_on import Event

@@ -13,11 +13,11 @@ import pytest
 from dlms_driver import Driver, Line
 from dlms_smsim import ENERGY, PASSWORD, PROFILE, SAPS, energy_of, rows_of, running_meters, same_device
 from smgw.cosem import AttributeName, Obis
-from smgw.dlms.axdr import decode_all
-from smgw.dlms.client import Client
-from smgw.dlms.events import Associated, Got
-from smgw.dlms.selection import Entries
-from smgw.dlms.wrapper import Wrapper
+from smgw.dlms.apdus.selection import Entries
+from smgw.dlms.carriers.wrapper import Wrapper
+from smgw.dlms.data import decode_all
+from smgw.dlms.session.client import Client
+from smgw.dlms.session.events import Associated, Got
 
 PEERS = Path(os.environ.get("SMGW_PEERS_PYTHON", Path(__file__).parents[2] / ".venv-peers/bin/python"))
 SCRIPT = Path(__file__).with_name("peers") / "pydlms_read.py"

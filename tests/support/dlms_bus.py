@@ -6,12 +6,12 @@ from typing import Any
 
 from smgw.cosem import AttributeName, DeviceId, Obis
 from smgw.cosem.data import Data
-from smgw.dlms.axdr import decode_all
-from smgw.dlms.client import Client
-from smgw.dlms.descriptors import Selection
-from smgw.dlms.events import Associated, Event, Failed, Got, Invoked, Released, Send, Written
-from smgw.dlms.results import DataAccessResult
-from smgw.dlms.wrapper import Wrapper
+from smgw.dlms.apdus.descriptors import Selection
+from smgw.dlms.apdus.results import DataAccessResult
+from smgw.dlms.carriers.wrapper import Wrapper
+from smgw.dlms.data import decode_all
+from smgw.dlms.session.client import Client
+from smgw.dlms.session.events import Associated, Event, Failed, Got, Invoked, Released, Send, Written
 from smgw.errors import SmgwError
 from smgw.hdlc import Address, ApduReceived, Disconnected, Link, LinkParameters
 from smgw.iec62056 import ChangeBaud

@@ -4,10 +4,10 @@ import pytest
 from captures import ABSENT, OWN, SHARED
 from smgw.cosem import plain
 from smgw.cosem.units import symbol
-from smgw.dlms.envelope import Ciphered
-from smgw.dlms.mbus import MBusListener
-from smgw.dlms.push import Push, PushReader
-from smgw.dlms.push_list import PushedList, read_push
+from smgw.dlms.apdus.envelope import Ciphered
+from smgw.dlms.carriers.mbus import MBusListener
+from smgw.dlms.push.lists import PushedList, read_push
+from smgw.dlms.push.reader import Push, PushReader
 from smgw.hdlc import Listener
 from smgw.wire import Refused
 
@@ -27,11 +27,11 @@ def dlms_capture(name: str) -> bytes:
 
 def open_with_sample_key(ciphered: Ciphered) -> bytes:
     """The plain text of an APDU ciphered with the sample key."""
-    from smgw.dlms import security  # `cryptography` only where it is used, as on the device
+    from smgw.dlms.security import suites  # `cryptography` only where it is used, as on the device
 
-    suite = security.Suite(ciphered.security_control & 0x0F)
-    keys = security.Keys.of(suite, SAMPLE_KEY, SAMPLE_KEY)
-    return security.unseal(keys, ciphered.system_title or b"", ciphered.octets).text
+    suite = suites.Suite(ciphered.security_control & 0x0F)
+    keys = suites.Keys.of(suite, SAMPLE_KEY, SAMPLE_KEY)
+    return suites.unseal(keys, ciphered.system_title or b"", ciphered.octets).text
 
 
 def apdus_of(name: str) -> tuple[list[bytes], list[str]]:

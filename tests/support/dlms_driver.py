@@ -9,9 +9,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
-from smgw.dlms.client import Client
-from smgw.dlms.events import Associated, Event, Failed, Got, Invoked, Pushed, Released, Send, Stray, Written
-from smgw.dlms.wrapper import Wrapper
+from smgw.dlms.carriers.wrapper import Wrapper
+from smgw.dlms.session.client import Client
+from smgw.dlms.session.events import Associated, Event, Failed, Got, Invoked, Pushed, Released, Send, Stray, Written
 from smgw.hdlc.events import ApduReceived, Connected, Disconnected
 from smgw.hdlc.link import Link
 from smgw.wire import Transmit

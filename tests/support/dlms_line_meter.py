@@ -12,15 +12,15 @@ from typing import Any, Self
 
 from smgw.cosem import AttributeName, CaptureObject, Data, DataType, MethodName, Obis, octet_string
 from smgw.cosem.date_time import DateTime
-from smgw.dlms.access import Admission
-from smgw.dlms.action import Outcome
-from smgw.dlms.axdr import encode
-from smgw.dlms.descriptors import Selection
-from smgw.dlms.events import Send
-from smgw.dlms.results import ActionResult, DataAccessResult
-from smgw.dlms.selection import Range, read_selection
-from smgw.dlms.server import Server
-from smgw.dlms.wrapper import Wrapper
+from smgw.dlms.apdus.action import Outcome
+from smgw.dlms.apdus.descriptors import Selection
+from smgw.dlms.apdus.results import ActionResult, DataAccessResult
+from smgw.dlms.apdus.selection import Range, read_selection
+from smgw.dlms.carriers.wrapper import Wrapper
+from smgw.dlms.data import encode
+from smgw.dlms.meter.access import Admission
+from smgw.dlms.meter.server import Server
+from smgw.dlms.session.events import Send
 from smgw.hdlc import Address, ApduReceived, Connected, Disconnected, Link, LinkParameters
 from smgw.wire import Transmit
 

@@ -17,16 +17,16 @@ sys.path[:0] = [str(ROOT / "firmware"), str(Path(__file__).parent)]
 
 from dlms_pair import ENERGY, SCALER_UNIT, profile_octets  # noqa: E402
 from smgw.cosem import AttributeName, MethodName, Obis  # noqa: E402
-from smgw.dlms.access import SERVER, Admission  # noqa: E402
-from smgw.dlms.action import Outcome  # noqa: E402
-from smgw.dlms.ciphering import Ciphering, Setting  # noqa: E402
-from smgw.dlms.conformance import Conformance  # noqa: E402
-from smgw.dlms.descriptors import Selection  # noqa: E402
-from smgw.dlms.events import Send  # noqa: E402
-from smgw.dlms.results import ActionResult, DataAccessResult  # noqa: E402
-from smgw.dlms.security import Gmac, Keys, Suite  # noqa: E402
-from smgw.dlms.server import Server  # noqa: E402
-from smgw.dlms.wrapper import Wrapper  # noqa: E402
+from smgw.dlms.apdus.action import Outcome  # noqa: E402
+from smgw.dlms.apdus.conformance import Conformance  # noqa: E402
+from smgw.dlms.apdus.descriptors import Selection  # noqa: E402
+from smgw.dlms.apdus.results import ActionResult, DataAccessResult  # noqa: E402
+from smgw.dlms.carriers.wrapper import Wrapper  # noqa: E402
+from smgw.dlms.meter.access import SERVER, Admission  # noqa: E402
+from smgw.dlms.meter.server import Server  # noqa: E402
+from smgw.dlms.security.ciphering import Ciphering, Setting  # noqa: E402
+from smgw.dlms.security.suites import Gmac, Keys, Suite  # noqa: E402
+from smgw.dlms.session.events import Send  # noqa: E402
 from smgw.hdlc.address import Address  # noqa: E402
 from smgw.hdlc.events import ApduReceived, Connected, Disconnected  # noqa: E402
 from smgw.hdlc.link import Link  # noqa: E402

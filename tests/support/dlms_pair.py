@@ -5,14 +5,14 @@ from typing import Any, TypeVar
 
 from smgw.cosem import AttributeName, MethodName, Obis
 from smgw.cosem.data import Data, DataType, octet_string
-from smgw.dlms.access import Admission, Pieces
-from smgw.dlms.action import Outcome
-from smgw.dlms.axdr import encode, length
-from smgw.dlms.client import Client
-from smgw.dlms.descriptors import Selection
-from smgw.dlms.events import Event, Failed, Send
-from smgw.dlms.results import ActionResult, DataAccessResult
-from smgw.dlms.server import Server
+from smgw.dlms.apdus.action import Outcome
+from smgw.dlms.apdus.descriptors import Selection
+from smgw.dlms.apdus.results import ActionResult, DataAccessResult
+from smgw.dlms.data import encode, length
+from smgw.dlms.meter.access import Admission, Pieces
+from smgw.dlms.meter.server import Server
+from smgw.dlms.session.client import Client
+from smgw.dlms.session.events import Event, Failed, Send
 
 CLIENT = 1
 ENERGY = AttributeName(3, Obis.parse("1.8.0"), 2)

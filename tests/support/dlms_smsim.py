@@ -13,9 +13,9 @@ from typing import Any
 
 from smgw.cosem import AttributeName, CaptureObject, Obis
 from smgw.cosem.data import Data
-from smgw.dlms.axdr import decode_all
-from smgw.dlms.results import DataAccessResult
-from smgw.dlms.selection import Entries, Range
+from smgw.dlms.apdus.results import DataAccessResult
+from smgw.dlms.apdus.selection import Entries, Range
+from smgw.dlms.data import decode_all
 from smsim.config import parse
 from smsim.dlms.device import Device
 from smsim.dlms.line import DlmsLine

@@ -8,14 +8,15 @@ from typing import Any
 from hypothesis import strategies as st
 from smgw.cosem import AttributeName, Data, DataType, MethodName, Obis
 from smgw.cosem.data import RANGE
-from smgw.dlms import action, axdr
-from smgw.dlms import set as set_service
-from smgw.dlms.block import GeneralBlock
-from smgw.dlms.conformance import Conformance
-from smgw.dlms.descriptors import Block, Selection
-from smgw.dlms.envelope import GENERAL_DED, GENERAL_GLO, PLAIN_TAG, Ciphered
-from smgw.dlms.exception import ConfirmedServiceError, ExceptionResponse
-from smgw.dlms.get import (
+from smgw.dlms import data as axdr
+from smgw.dlms.apdus import action
+from smgw.dlms.apdus import set as set_service
+from smgw.dlms.apdus.block import GeneralBlock
+from smgw.dlms.apdus.conformance import Conformance
+from smgw.dlms.apdus.descriptors import Block, Selection
+from smgw.dlms.apdus.envelope import GENERAL_DED, GENERAL_GLO, PLAIN_TAG, Ciphered
+from smgw.dlms.apdus.exception import ConfirmedServiceError, ExceptionResponse
+from smgw.dlms.apdus.get import (
     GetRequest,
     GetRequestNext,
     GetRequestWithList,
@@ -23,10 +24,10 @@ from smgw.dlms.get import (
     GetResponseBlock,
     GetResponseWithList,
 )
-from smgw.dlms.initiate import InitiateRequest, InitiateResponse
-from smgw.dlms.notify import DataNotification, EventNotification
-from smgw.dlms.results import ActionResult, DataAccessResult, ServiceError, StateError
-from smgw.dlms.tags import SIZE
+from smgw.dlms.apdus.initiate import InitiateRequest, InitiateResponse
+from smgw.dlms.apdus.notify import DataNotification, EventNotification
+from smgw.dlms.apdus.results import ActionResult, DataAccessResult, ServiceError, StateError
+from smgw.dlms.data.tags import SIZE
 
 # Functions with names: hypothesis looks for the source of a lambda each time it is called.
 

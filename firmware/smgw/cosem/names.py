@@ -13,7 +13,7 @@ The last two are COSEM data wherever they stand, so their structures are here:
                                  long-unsigned data index }
     scaler_unit      structure { integer scaler, enum unit }
 
-How the others stand on a wire is a protocol's: `dlms.descriptors`, `sml.parameters`.
+How the others stand on a wire is a protocol's: `dlms.apdus.descriptors`, `sml.parameters`.
 """
 
 from typing import NamedTuple, Self

@@ -1,8 +1,8 @@
 """What a meter answers where it does not do what was asked, as errors with fields. Sessions hand them on as values."""
 
-from smgw.dlms.acse import AssociationResult, Diagnostic, ProviderDiagnostic, named
-from smgw.dlms.exception import ConfirmedServiceError
-from smgw.dlms.results import ServiceError, StateError
+from smgw.dlms.apdus.acse import AssociationResult, Diagnostic, ProviderDiagnostic, named
+from smgw.dlms.apdus.exception import ConfirmedServiceError
+from smgw.dlms.apdus.results import ServiceError, StateError
 from smgw.errors import RemoteProtocolError, SmgwError
 
 _ADVICE = {

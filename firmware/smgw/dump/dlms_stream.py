@@ -3,9 +3,9 @@
 import re
 from typing import NamedTuple
 
-from smgw.dlms.apdu import decode_apdu
-from smgw.dlms.cursor import ApduError
-from smgw.dlms.mbus import MBusListener, MBusPush
+from smgw.dlms.apdus.apdu import decode_apdu
+from smgw.dlms.apdus.cursor import ApduError
+from smgw.dlms.carriers.mbus import MBusListener, MBusPush
 from smgw.errors import RemoteProtocolError
 from smgw.hdlc.control import CONTROLS, Kind
 from smgw.hdlc.frame import Frame, FrameDecoder

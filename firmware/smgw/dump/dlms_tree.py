@@ -7,22 +7,37 @@ from smgw.cosem import AttributeName, Data, DataType, MeterTime, MethodName, Obi
 from smgw.cosem.date_time import SIZE as DATE_TIME_SIZE
 from smgw.cosem.date_time import DateTime
 from smgw.cosem.units import symbol
-from smgw.dlms import acse
-from smgw.dlms.acse import Aare, Aarq, ApplicationContext, AssociationResult, Diagnostic, ProviderDiagnostic, Release
-from smgw.dlms.action import ActionRequest, ActionResponse, ActionResponseWithList
-from smgw.dlms.apdu import Apdu
-from smgw.dlms.axdr import decode
-from smgw.dlms.block import GeneralBlock
-from smgw.dlms.conformance import Conformance
-from smgw.dlms.descriptors import INVOKE_ID, Selection
-from smgw.dlms.envelope import Ciphered
-from smgw.dlms.exception import ConfirmedServiceError, ExceptionResponse
-from smgw.dlms.get import GetRequest, GetRequestWithList, GetResponse, GetResponseBlock, GetResponseWithList, Result
-from smgw.dlms.initiate import InitiateRequest, InitiateResponse
-from smgw.dlms.notify import DataNotification, EventNotification
-from smgw.dlms.push_list import PushedList, PushedValue, PushListError, read_push
-from smgw.dlms.results import DataAccessResult
-from smgw.dlms.set import SetRequest, SetResponse, SetResponseLastBlock
+from smgw.dlms.apdus import acse
+from smgw.dlms.apdus.acse import (
+    Aare,
+    Aarq,
+    ApplicationContext,
+    AssociationResult,
+    Diagnostic,
+    ProviderDiagnostic,
+    Release,
+)
+from smgw.dlms.apdus.action import ActionRequest, ActionResponse, ActionResponseWithList
+from smgw.dlms.apdus.apdu import Apdu
+from smgw.dlms.apdus.block import GeneralBlock
+from smgw.dlms.apdus.conformance import Conformance
+from smgw.dlms.apdus.descriptors import INVOKE_ID, Selection
+from smgw.dlms.apdus.envelope import Ciphered
+from smgw.dlms.apdus.exception import ConfirmedServiceError, ExceptionResponse
+from smgw.dlms.apdus.get import (
+    GetRequest,
+    GetRequestWithList,
+    GetResponse,
+    GetResponseBlock,
+    GetResponseWithList,
+    Result,
+)
+from smgw.dlms.apdus.initiate import InitiateRequest, InitiateResponse
+from smgw.dlms.apdus.notify import DataNotification, EventNotification
+from smgw.dlms.apdus.results import DataAccessResult
+from smgw.dlms.apdus.set import SetRequest, SetResponse, SetResponseLastBlock
+from smgw.dlms.data import decode
+from smgw.dlms.push.lists import PushedList, PushedValue, PushListError, read_push
 
 Message = Apdu | Aarq | Aare | Release
 _HIDDEN = "what it hands over is not shown, since it may be a secret"

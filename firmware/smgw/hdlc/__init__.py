@@ -1,7 +1,7 @@
 """HDLC after IEC 62056-46: frames of format type 3 and the link over them. Octets in, events out.
 
-The face that everything below DLMS shows (`hdlc.Link`, `dlms.wrapper.Wrapper`), so that a session does not know what
-carries it. Whole APDUs go down and come up; the LLC header, segments, windows, retransmission stay below.
+The interface that everything below DLMS shows (`hdlc.Link`, the `Wrapper` of `dlms.carriers`), so that a session does
+not know what carries it. Whole APDUs go down and come up; the LLC header, segments, windows, retransmission stay below.
 
 verb                            what it does
 connect(now)                    primary: SNRM; `Connected` follows. The wrapper says `Connected` at once.

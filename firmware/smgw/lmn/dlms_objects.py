@@ -4,10 +4,10 @@ import json
 from collections.abc import Iterable, Mapping
 
 from smgw.cosem import AttributeName, Data, DataType, Obis, ObjectName, ScalerUnit
-from smgw.dlms.axdr import AxdrError, decode_all
-from smgw.dlms.descriptors import encode_attribute
-from smgw.dlms.get import Result
-from smgw.dlms.results import DataAccessResult
+from smgw.dlms.apdus.descriptors import encode_attribute
+from smgw.dlms.apdus.get import Result
+from smgw.dlms.apdus.results import DataAccessResult
+from smgw.dlms.data import AxdrError, decode_all
 from smgw.errors import RemoteProtocolError
 
 DATA, REGISTER, EXTENDED, DEMAND, PROFILE, CLOCK, ASSOCIATION = 1, 3, 4, 5, 7, 8, 15

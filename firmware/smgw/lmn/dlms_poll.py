@@ -26,11 +26,11 @@ from smgw.cosem import (
 )
 from smgw.cosem.date_time import SIZE, ClockStatus, DateTime
 from smgw.cosem.units import NO_UNIT
-from smgw.dlms.axdr import AxdrError, decode_all
-from smgw.dlms.events import Pushed
-from smgw.dlms.get import Result
-from smgw.dlms.push_list import read_push
-from smgw.dlms.results import DataAccessResult
+from smgw.dlms.apdus.get import Result
+from smgw.dlms.apdus.results import DataAccessResult
+from smgw.dlms.data import AxdrError, decode_all
+from smgw.dlms.push.lists import read_push
+from smgw.dlms.session.events import Pushed
 from smgw.errors import RemoteProtocolError, SmgwError
 from smgw.lmn import objects
 from smgw.lmn.backfill import Backfill

@@ -25,11 +25,11 @@ from smgw.cosem import (
 )
 from smgw.cosem.date_time import SIZE, DateTime, utc_us_in_order
 from smgw.cosem.units import NO_UNIT
-from smgw.dlms.axdr import AxdrError, decode_all
-from smgw.dlms.conformance import Conformance
-from smgw.dlms.results import DataAccessResult
-from smgw.dlms.rows import Row, Rows, fill_nulls
-from smgw.dlms.selection import Range as RowRange
+from smgw.dlms.apdus.conformance import Conformance
+from smgw.dlms.apdus.results import DataAccessResult
+from smgw.dlms.apdus.selection import Range as RowRange
+from smgw.dlms.data import AxdrError, decode_all
+from smgw.dlms.data.rows import Row, Rows, fill_nulls
 from smgw.lmn.dlms_objects import CLOCK, CLOCK_TIME, PROFILE, data_of, scaler_unit_of
 from smgw.lmn.errors import PollError
 from smgw.lmn.reader import rows_of_a_piece

@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 
 from smgw.cosem import Capture, DeviceId, Stamp
-from smgw.dlms.envelope import Ciphered
-from smgw.dlms.mbus import MBusListener, MBusPush
-from smgw.dlms.push import Push, PushReader
-from smgw.dlms.push_list import PushListError, read_push
+from smgw.dlms.apdus.envelope import Ciphered
+from smgw.dlms.carriers.mbus import MBusListener, MBusPush
+from smgw.dlms.push.lists import PushListError, read_push
+from smgw.dlms.push.reader import Push, PushReader
 from smgw.errors import RemoteProtocolError
 from smgw.hdlc import Listener, Pushed
 from smgw.hdlc.hint import line_hint
@@ -113,8 +113,8 @@ class DlmsPushReader(Reader):
 
     def _open(self, ciphered: Ciphered) -> bytes:
         """The APDU inside; RemoteProtocolError if the keys do not open it, or if it is an old one again."""
-        from smgw.dlms.ciphering import open_ciphered
-        from smgw.dlms.security import Keys, Protection, Suite
+        from smgw.dlms.security.ciphering import open_ciphered
+        from smgw.dlms.security.suites import Keys, Protection, Suite
         from smgw.lmn.dlms_security import keys
 
         told = keys(self.profile.dlms, self._secrets)

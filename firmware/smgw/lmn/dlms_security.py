@@ -7,9 +7,10 @@ is used, some at a time, and never used twice: one that was kept and not used is
 import logging
 from typing import TYPE_CHECKING, Any, Protocol
 
-from smgw.dlms.hls import Authentication as Mechanics
-from smgw.dlms.hls import Ecdsa, Hashed, Mechanism, Password
-from smgw.dlms.secret import Secret
+from smgw.dlms.apdus.acse import Mechanism
+from smgw.dlms.security.hls import Authentication as Mechanics
+from smgw.dlms.security.hls import Ecdsa, Hashed, Password
+from smgw.dlms.security.secret import Secret
 from smgw.errors import SmgwError
 from smgw.lmn.errors import PollError
 from smgw.profiles.dlms import Authentication, DlmsProfile, Quirk
@@ -18,7 +19,7 @@ from smgw.profiles.secrets import Secrets
 from smgw.store.digest import sha256
 
 if TYPE_CHECKING:
-    from smgw.dlms.ciphering import Ciphering, Received
+    from smgw.dlms.security.ciphering import Ciphering, Received
 
 log = logging.getLogger(__name__)
 
@@ -139,7 +140,7 @@ class Security:
             return Hashed(_HASHED[told], secret)
         if told is Authentication.HIGH_ECDSA:
             return _ecdsa(self._secrets)
-        from smgw.dlms.security import Gmac
+        from smgw.dlms.security.suites import Gmac
 
         assert self.counters is not None
         return Gmac(self._keys(), self.counters)
@@ -148,7 +149,7 @@ class Security:
         """For a new association; None where APDUs go in the clear."""
         if self.counters is None:
             return None
-        from smgw.dlms.ciphering import Ciphering, Form, Received, Setting
+        from smgw.dlms.security.ciphering import Ciphering, Form, Received, Setting
 
         # Who proves itself anew each time may count anew each time, as meters do that lost their power: an older answer
         # has a lower counter than that proof. Without a proof an old association could be played again as a whole.
@@ -168,8 +169,8 @@ def title(dlms: DlmsProfile) -> bytes:
 
 
 def keys(dlms: DlmsProfile, secrets: Secrets) -> Any:
-    """The symmetric keys, as `smgw.dlms.security.Keys`. What is pushed may be encrypted and not authenticated."""
-    from smgw.dlms.security import Keys, Suite
+    """The symmetric keys, as `dlms.security.suites.Keys`. What is pushed may be encrypted and not authenticated."""
+    from smgw.dlms.security.suites import Keys, Suite
 
     suite = Suite(dlms.security_suite)
     return Keys.of(suite, secrets.get("encryption") or b"", secrets.get("authentication") or bytes(suite.key_length))
@@ -180,7 +181,7 @@ def _ecdsa(secrets: Secrets) -> Ecdsa:
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey, EllipticCurvePublicKey
     from cryptography.hazmat.primitives.serialization import load_pem_private_key, load_pem_public_key
 
-    from smgw.dlms.signatures import signer, verifier
+    from smgw.dlms.security.signatures import signer, verifier
 
     try:
         ours: object = load_pem_private_key(secrets.get("signing") or b"", None)

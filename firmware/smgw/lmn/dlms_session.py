@@ -8,13 +8,13 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from smgw.cosem import AttributeName, Stamp
-from smgw.dlms.association import REPLY_TO_HLS
-from smgw.dlms.client import Client
-from smgw.dlms.descriptors import Selection
+from smgw.dlms.apdus.descriptors import Selection
+from smgw.dlms.apdus.get import Result
+from smgw.dlms.carriers.wrapper import Wrapper
 from smgw.dlms.errors import AssociationRejectedError, ServiceExceptionError
-from smgw.dlms.events import Associated, Event, Failed, Got, Invoked, Pushed, Released, Send, Stray, Written
-from smgw.dlms.get import Result
-from smgw.dlms.wrapper import Wrapper
+from smgw.dlms.session.association import REPLY_TO_HLS
+from smgw.dlms.session.client import Client
+from smgw.dlms.session.events import Associated, Event, Failed, Got, Invoked, Pushed, Released, Send, Stray, Written
 from smgw.errors import SmgwError
 from smgw.hdlc import Address, ApduReceived, Disconnected, Link, LinkParameters
 from smgw.hdlc.trace import Trace

@@ -12,9 +12,9 @@ from typing import NamedTuple
 
 from smgw.clock import GatewayClock
 from smgw.cosem import Capture, DeviceId
+from smgw.dlms.carriers.mbus import MBusListener
 from smgw.dlms.errors import AssociationRejectedError
-from smgw.dlms.mbus import MBusListener
-from smgw.dlms.push import Push, PushReader
+from smgw.dlms.push.reader import Push, PushReader
 from smgw.errors import RemoteProtocolError, SmgwError
 from smgw.hdlc import Listener
 from smgw.hdlc.hint import line_hint
@@ -141,7 +141,7 @@ class Scan:
         return None
 
     def _pushed(self, profile: MeterProfile, framing: Framing, found: Sequence[Push | Refused]) -> Found:
-        from smgw.dlms.push_list import PushListError, read_push
+        from smgw.dlms.push.lists import PushListError, read_push
 
         pushing = profile._replace(protocol=Protocol.DLMS_PUSH, dlms=DlmsProfile(framing=framing))
         for one in found:

@@ -8,11 +8,11 @@ from typing import NamedTuple
 from smgw.cosem import AttributeName, CaptureObject, DeviceId, MethodName, Obis
 from smgw.cosem.data import NULL, RANGE, Data, DataType, octet_string
 from smgw.cosem.date_time import DateTimeError
-from smgw.dlms.access import Pieces
-from smgw.dlms.action import Outcome
-from smgw.dlms.axdr import AxdrError, decode_all, encode
-from smgw.dlms.descriptors import Selection
-from smgw.dlms.results import ActionResult, DataAccessResult
+from smgw.dlms.apdus.action import Outcome
+from smgw.dlms.apdus.descriptors import Selection
+from smgw.dlms.apdus.results import ActionResult, DataAccessResult
+from smgw.dlms.data import AxdrError, decode_all, encode
+from smgw.dlms.meter.access import Pieces
 
 from smsim.dlms import table
 from smsim.dlms.clock import Clock
@@ -59,7 +59,7 @@ class DeviceSpec(NamedTuple):
 
 
 class Device:
-    """A running meter. It is the model behind `smgw.dlms.server.Server`."""
+    """A running meter. It is the model behind `smgw.dlms.meter.server.Server`."""
 
     def __init__(self, spec: DeviceSpec, lapse: TimeLapse, elapsed_ms: Callable[[], int]) -> None:
         self.spec = spec
@@ -121,7 +121,7 @@ class Device:
     # ObjectModel
 
     def read(self, client: int, attribute: AttributeName, selection: Selection | None) -> Pieces | DataAccessResult:
-        """See `smgw.dlms.access.ObjectModel`."""
+        """See `smgw.dlms.meter.access.ObjectModel`."""
         found = self._find(client, attribute)
         if isinstance(found, DataAccessResult):
             return found
@@ -139,7 +139,7 @@ class Device:
         value: bytes,
         selection: Selection | None,  # noqa: ARG002
     ) -> DataAccessResult:
-        """See `smgw.dlms.access.ObjectModel`. The clock can be set; nothing else can."""
+        """See `smgw.dlms.meter.access.ObjectModel`. The clock can be set; nothing else can."""
         found = self._find(client, attribute)
         if isinstance(found, DataAccessResult):
             return found
@@ -156,7 +156,7 @@ class Device:
         return DataAccessResult.SUCCESS
 
     def invoke(self, client: int, method: MethodName, parameter: bytes | None) -> Outcome:  # noqa: ARG002
-        """See `smgw.dlms.access.ObjectModel`. Nothing can be reset or switched."""
+        """See `smgw.dlms.meter.access.ObjectModel`. Nothing can be reset or switched."""
         found = self._find(client, method)
         if isinstance(found, DataAccessResult):
             return Outcome(ActionResult(found))

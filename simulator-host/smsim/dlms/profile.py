@@ -9,10 +9,10 @@ from typing import NamedTuple
 from smgw.cosem import CaptureObject, DataError, Obis
 from smgw.cosem.data import Data, DataType
 from smgw.cosem.date_time import DateTimeError
-from smgw.dlms.axdr import length
-from smgw.dlms.descriptors import Selection
-from smgw.dlms.results import DataAccessResult
-from smgw.dlms.selection import Entries, Range, read_selection
+from smgw.dlms.apdus.descriptors import Selection
+from smgw.dlms.apdus.results import DataAccessResult
+from smgw.dlms.apdus.selection import Entries, Range, read_selection
+from smgw.dlms.data import length
 
 from smsim.dlms.clock import Clock
 from smsim.dlms.table import CLOCK, MONTH, ProfileRow

@@ -9,15 +9,15 @@ from dlms_strategies import apdus
 from hypothesis import given
 from hypothesis import strategies as st
 from smgw.cosem import AttributeName, MethodName, Obis
-from smgw.dlms.action import ActionRequest, ActionResponse, ActionResponseWithList, Outcome
-from smgw.dlms.apdu import Apdu, decode_apdu, read_apdu
-from smgw.dlms.block import GeneralBlock
-from smgw.dlms.conformance import Conformance
-from smgw.dlms.cursor import ApduError, Cursor
-from smgw.dlms.descriptors import Block, Selection
-from smgw.dlms.envelope import Ciphered
-from smgw.dlms.exception import ConfirmedServiceError, ExceptionResponse
-from smgw.dlms.get import (
+from smgw.dlms.apdus.action import ActionRequest, ActionResponse, ActionResponseWithList, Outcome
+from smgw.dlms.apdus.apdu import Apdu, decode_apdu, read_apdu
+from smgw.dlms.apdus.block import GeneralBlock
+from smgw.dlms.apdus.conformance import Conformance
+from smgw.dlms.apdus.cursor import ApduError, Cursor
+from smgw.dlms.apdus.descriptors import Block, Selection
+from smgw.dlms.apdus.envelope import Ciphered
+from smgw.dlms.apdus.exception import ConfirmedServiceError, ExceptionResponse
+from smgw.dlms.apdus.get import (
     GetRequest,
     GetRequestNext,
     GetRequestWithList,
@@ -27,10 +27,10 @@ from smgw.dlms.get import (
     encode_results,
     read_results,
 )
-from smgw.dlms.initiate import InitiateRequest, InitiateResponse
-from smgw.dlms.notify import DataNotification, EventNotification
-from smgw.dlms.results import ActionResult, DataAccessResult, ServiceError, StateError
-from smgw.dlms.set import SetRequest, SetResponse
+from smgw.dlms.apdus.initiate import InitiateRequest, InitiateResponse
+from smgw.dlms.apdus.notify import DataNotification, EventNotification
+from smgw.dlms.apdus.results import ActionResult, DataAccessResult, ServiceError, StateError
+from smgw.dlms.apdus.set import SetRequest, SetResponse
 
 ENERGY = AttributeName(3, Obis.parse("1.8.0"), 2)
 PROFILE = AttributeName(7, Obis.parse("1.0.99.1.0.255"), 2)

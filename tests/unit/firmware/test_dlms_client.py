@@ -24,18 +24,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 from smgw.cosem import AttributeName, MethodName, Obis
 from smgw.cosem.data import octet_string
-from smgw.dlms.access import SERVER, Admission
-from smgw.dlms.acse import RLRE_TAG, Aare, Diagnostic, Release
-from smgw.dlms.action import ActionResponseBlock
-from smgw.dlms.apdu import decode_apdu
-from smgw.dlms.association import Agreement, State
-from smgw.dlms.axdr import encode
-from smgw.dlms.block import GeneralBlock
-from smgw.dlms.ciphering import Ciphering, Form, Setting
-from smgw.dlms.client import Client
-from smgw.dlms.conformance import CLIENT as ASKED
-from smgw.dlms.conformance import Conformance
-from smgw.dlms.descriptors import Block
+from smgw.dlms.apdus.acse import RLRE_TAG, Aare, Diagnostic, Mechanism, Release
+from smgw.dlms.apdus.action import ActionResponseBlock
+from smgw.dlms.apdus.apdu import decode_apdu
+from smgw.dlms.apdus.block import GeneralBlock
+from smgw.dlms.apdus.conformance import CLIENT as ASKED
+from smgw.dlms.apdus.conformance import Conformance
+from smgw.dlms.apdus.descriptors import Block
+from smgw.dlms.apdus.exception import ConfirmedServiceError, ExceptionResponse
+from smgw.dlms.apdus.get import GetRequest, GetResponse, GetResponseBlock, GetResponseWithList
+from smgw.dlms.apdus.notify import DataNotification
+from smgw.dlms.apdus.results import DataAccessResult, ServiceError, StateError
+from smgw.dlms.apdus.set import SetResponseBlock
+from smgw.dlms.data import encode
 from smgw.dlms.errors import (
     AssociationRejectedError,
     AuthenticationError,
@@ -46,16 +47,15 @@ from smgw.dlms.errors import (
     TransferError,
     UnexpectedApduError,
 )
-from smgw.dlms.events import Associated, Event, Failed, Got, Pushed, Released, Send, Stray
-from smgw.dlms.exception import ConfirmedServiceError, ExceptionResponse
-from smgw.dlms.get import GetRequest, GetResponse, GetResponseBlock, GetResponseWithList
-from smgw.dlms.hls import Hashed, Mechanism, Password
-from smgw.dlms.notify import DataNotification
-from smgw.dlms.results import DataAccessResult, ServiceError, StateError
-from smgw.dlms.secret import Secret
-from smgw.dlms.security import Gmac, Keys, Protection, Suite
-from smgw.dlms.server import Server
-from smgw.dlms.set import SetResponseBlock
+from smgw.dlms.meter.access import SERVER, Admission
+from smgw.dlms.meter.server import Server
+from smgw.dlms.security.ciphering import Ciphering, Form, Setting
+from smgw.dlms.security.hls import Hashed, Password
+from smgw.dlms.security.secret import Secret
+from smgw.dlms.security.suites import Gmac, Keys, Protection, Suite
+from smgw.dlms.session.association import Agreement, State
+from smgw.dlms.session.client import Client
+from smgw.dlms.session.events import Associated, Event, Failed, Got, Pushed, Released, Send, Stray
 from smgw.errors import LocalProtocolError, RemoteProtocolError
 
 KEYS = Keys.of(Suite.AES_GCM_128, b"encryption key !", b"authenticates it")
@@ -659,7 +659,7 @@ def test_one_flipped_bit_anywhere_in_a_session_never_breaks_the_client(at: int, 
 
 
 def test_a_meter_without_ciphering_costs_no_cryptography() -> None:
-    program = "import sys, smgw.dlms.client; print([name for name in sys.modules if 'cryptography' in name])"
+    program = "import sys, smgw.dlms.session.client; print([name for name in sys.modules if 'cryptography' in name])"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
     assert done.stdout.strip() == "[]"
 

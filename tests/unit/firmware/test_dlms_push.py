@@ -5,13 +5,13 @@ from dlms_strategies import encoded, encoded_apdus
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from smgw.cosem import AttributeName, CaptureObject, Data, DataType, Obis, octet_string
-from smgw.dlms import axdr
-from smgw.dlms.block import GeneralBlock
-from smgw.dlms.envelope import GENERAL_GLO, Ciphered
-from smgw.dlms.get import GetRequest
-from smgw.dlms.notify import DataNotification, EventNotification
-from smgw.dlms.push import Push, PushReader
-from smgw.dlms.push_list import PushListError, Way, read_push
+from smgw.dlms import data as axdr
+from smgw.dlms.apdus.block import GeneralBlock
+from smgw.dlms.apdus.envelope import GENERAL_GLO, Ciphered
+from smgw.dlms.apdus.get import GetRequest
+from smgw.dlms.apdus.notify import DataNotification, EventNotification
+from smgw.dlms.push.lists import PushListError, Way, read_push
+from smgw.dlms.push.reader import Push, PushReader
 from smgw.errors import RemoteProtocolError
 from smgw.wire import Refused
 

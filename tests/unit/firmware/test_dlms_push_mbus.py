@@ -5,7 +5,7 @@ import time
 from dlms_captures import dlms_capture
 from hypothesis import given
 from hypothesis import strategies as st
-from smgw.dlms.mbus import MBusListener, MBusPush
+from smgw.dlms.carriers.mbus import MBusListener, MBusPush
 from smgw.wire import Refused
 
 

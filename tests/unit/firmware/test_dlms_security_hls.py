@@ -5,10 +5,11 @@ from hashlib import md5, sha1, sha256
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, SECP384R1, SECP521R1, generate_private_key
-from smgw.dlms.hls import Authentication, Ecdsa, Hashed, Mechanism, Password, Proof
-from smgw.dlms.secret import Secret
-from smgw.dlms.security import Gmac, Keys, Suite
-from smgw.dlms.signatures import signer, verifier
+from smgw.dlms.apdus.acse import Mechanism
+from smgw.dlms.security.hls import Authentication, Ecdsa, Hashed, Password, Proof
+from smgw.dlms.security.secret import Secret
+from smgw.dlms.security.signatures import signer, verifier
+from smgw.dlms.security.suites import Gmac, Keys, Suite
 from smgw.errors import LocalProtocolError
 
 CLIENT, SERVER = b"CLIENT01", b"SERVER02"

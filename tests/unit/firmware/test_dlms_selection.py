@@ -5,9 +5,9 @@ from dlms_strategies import encoded
 from hypothesis import given
 from hypothesis import strategies as st
 from smgw.cosem import CaptureObject, Data, DataError, DataType, Obis, capture_objects, octet_string
-from smgw.dlms import axdr
-from smgw.dlms.descriptors import Selection
-from smgw.dlms.selection import Entries, Range, read_selection
+from smgw.dlms import data as axdr
+from smgw.dlms.apdus.descriptors import Selection
+from smgw.dlms.apdus.selection import Entries, Range, read_selection
 
 CLOCK = CaptureObject(8, Obis.parse("0.0.1.0.0.255"), 2)
 ENERGY = CaptureObject(3, Obis.parse("1.8.0"), 2)

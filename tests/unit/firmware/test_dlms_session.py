@@ -7,19 +7,20 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, SECP384R1, generate_private_key
 from dlms_pair import CLIENT, ECHO, ENERGY, MISSING, NAME, PROFILE, SCALER_UNIT, TEXT, Model, Pair, profile_octets
 from smgw.cosem.data import octet_string
-from smgw.dlms.access import SERVER, Admission
-from smgw.dlms.association import State
-from smgw.dlms.axdr import encode
-from smgw.dlms.ciphering import Ciphering, Form, Received, Setting
-from smgw.dlms.client import Client
-from smgw.dlms.conformance import Conformance
-from smgw.dlms.events import Associated, Got, Invoked, Released, Written
-from smgw.dlms.hls import Authentication, Ecdsa, Hashed, Mechanism, Password
-from smgw.dlms.results import ActionResult, DataAccessResult
-from smgw.dlms.secret import Secret
-from smgw.dlms.security import Gmac, Keys, Protection, Suite
-from smgw.dlms.server import Server
-from smgw.dlms.signatures import signer, verifier
+from smgw.dlms.apdus.acse import Mechanism
+from smgw.dlms.apdus.conformance import Conformance
+from smgw.dlms.apdus.results import ActionResult, DataAccessResult
+from smgw.dlms.data import encode
+from smgw.dlms.meter.access import SERVER, Admission
+from smgw.dlms.meter.server import Server
+from smgw.dlms.security.ciphering import Ciphering, Form, Received, Setting
+from smgw.dlms.security.hls import Authentication, Ecdsa, Hashed, Password
+from smgw.dlms.security.secret import Secret
+from smgw.dlms.security.signatures import signer, verifier
+from smgw.dlms.security.suites import Gmac, Keys, Protection, Suite
+from smgw.dlms.session.association import State
+from smgw.dlms.session.client import Client
+from smgw.dlms.session.events import Associated, Got, Invoked, Released, Written
 
 SECRET = Secret(b"12345678")
 CLIENT_TITLE, SERVER_TITLE = b"UTBCLI01", b"UTBMTR01"

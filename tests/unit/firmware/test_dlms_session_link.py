@@ -8,12 +8,12 @@ from dlms_meter_process import KEYS, PUBLIC, SECURE, Meter, Model, make_link, pr
 from dlms_pair import ENERGY, SCALER_UNIT, profile_octets
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from smgw.dlms.association import State
-from smgw.dlms.ciphering import Ciphering, Setting
-from smgw.dlms.client import Client
-from smgw.dlms.events import Associated, Event, Got, Released, Send
-from smgw.dlms.security import Gmac
-from smgw.dlms.wrapper import Wrapper
+from smgw.dlms.carriers.wrapper import Wrapper
+from smgw.dlms.security.ciphering import Ciphering, Setting
+from smgw.dlms.security.suites import Gmac
+from smgw.dlms.session.association import State
+from smgw.dlms.session.client import Client
+from smgw.dlms.session.events import Associated, Event, Got, Released, Send
 from smgw.hdlc.address import Address
 from smgw.hdlc.events import ApduReceived, Disconnected
 from smgw.hdlc.link import Link

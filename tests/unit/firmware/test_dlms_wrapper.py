@@ -4,7 +4,7 @@ import pytest
 from hdlc_wire import Wire
 from hypothesis import given
 from hypothesis import strategies as st
-from smgw.dlms.wrapper import Wrapper, encode_wrapper
+from smgw.dlms.carriers.wrapper import Wrapper, encode_wrapper
 from smgw.errors import LocalProtocolError
 from smgw.hdlc import ApduReceived, Cause, Connected, Disconnected, Event
 from smgw.wire import Refused, Transmit

@@ -21,26 +21,26 @@ from dlms_strategies import apdus
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from smgw.cosem import Data, DataType, MethodName, octet_string
-from smgw.dlms import axdr, security
-from smgw.dlms.acse import RLRQ_TAG, Aare, Aarq, Release
-from smgw.dlms.action import ActionRequest
-from smgw.dlms.apdu import Apdu
-from smgw.dlms.block import GeneralBlock
-from smgw.dlms.ciphering import Ciphering, Setting
-from smgw.dlms.client import Client
-from smgw.dlms.conformance import Conformance
-from smgw.dlms.envelope import Ciphered
-from smgw.dlms.events import Send
-from smgw.dlms.exception import ExceptionResponse
-from smgw.dlms.get import GetRequest, GetRequestWithList, GetResponse, GetResponseBlock, GetResponseWithList
-from smgw.dlms.hls import Mechanism
-from smgw.dlms.initiate import InitiateRequest, InitiateResponse
-from smgw.dlms.notify import DataNotification
-from smgw.dlms.results import DataAccessResult, ServiceError, StateError
-from smgw.dlms.security import Gmac
-from smgw.dlms.set import SetRequest
-from smgw.dlms.wrapper import Wrapper as WrapperLink
-from smgw.dlms.wrapper import encode_wrapper
+from smgw.dlms import data as axdr
+from smgw.dlms.apdus.acse import RLRQ_TAG, Aare, Aarq, Mechanism, Release
+from smgw.dlms.apdus.action import ActionRequest
+from smgw.dlms.apdus.apdu import Apdu
+from smgw.dlms.apdus.block import GeneralBlock
+from smgw.dlms.apdus.conformance import Conformance
+from smgw.dlms.apdus.envelope import Ciphered
+from smgw.dlms.apdus.exception import ExceptionResponse
+from smgw.dlms.apdus.get import GetRequest, GetRequestWithList, GetResponse, GetResponseBlock, GetResponseWithList
+from smgw.dlms.apdus.initiate import InitiateRequest, InitiateResponse
+from smgw.dlms.apdus.notify import DataNotification
+from smgw.dlms.apdus.results import DataAccessResult, ServiceError, StateError
+from smgw.dlms.apdus.set import SetRequest
+from smgw.dlms.carriers.wrapper import Wrapper as WrapperLink
+from smgw.dlms.carriers.wrapper import encode_wrapper
+from smgw.dlms.security import suites
+from smgw.dlms.security.ciphering import Ciphering, Setting
+from smgw.dlms.security.suites import Gmac
+from smgw.dlms.session.client import Client
+from smgw.dlms.session.events import Send
 from smgw.dump.dlms import Keys, Printer
 from smgw.dump.dlms_stream import Item, Stream
 from smgw.hdlc.address import Address
@@ -275,10 +275,10 @@ def keys_for(printed_with: bytes = SAMPLE_KEY, authentication: bytes | None = No
 
 
 def test_a_ciphered_session_is_opened_with_the_titles_of_its_association(printed: Printed) -> None:
-    keys = security.Keys.of(security.Suite(0), SAMPLE_KEY, SAMPLE_KEY)
-    both = security.Protection.BOTH
-    request = security.seal(keys, both, CLIENT_TITLE, 1, GetRequest(0xC1, ENERGY).encode())
-    answer = security.seal(keys, both, METER_TITLE, 1, GetResponse(0xC1, b"\x11\x05").encode())
+    keys = suites.Keys.of(suites.Suite(0), SAMPLE_KEY, SAMPLE_KEY)
+    both = suites.Protection.BOTH
+    request = suites.seal(keys, both, CLIENT_TITLE, 1, GetRequest(0xC1, ENERGY).encode())
+    answer = suites.seal(keys, both, METER_TITLE, 1, GetResponse(0xC1, b"\x11\x05").encode())
     sealed = wrapped(Ciphered(0xC8, request).encode(), Ciphered(0xCC, answer).encode())
     association = wrapped(
         Aarq(3, b"", Mechanism.HIGH_GMAC, b"challenge", CLIENT_TITLE).encode(),

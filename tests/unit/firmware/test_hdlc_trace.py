@@ -6,11 +6,11 @@ import pytest
 from hdlc_wire import Wire
 from hypothesis import given
 from hypothesis import strategies as st
-from smgw.dlms.client import Client
-from smgw.dlms.events import Send
-from smgw.dlms.hls import Password
-from smgw.dlms.secret import Secret
-from smgw.dlms.wrapper import Wrapper
+from smgw.dlms.carriers.wrapper import Wrapper
+from smgw.dlms.security.hls import Password
+from smgw.dlms.security.secret import Secret
+from smgw.dlms.session.client import Client
+from smgw.dlms.session.events import Send
 from smgw.hdlc import Address, ApduReceived, Connected, Link, LinkParameters
 from smgw.hdlc.trace import Trace, Traced, read_trace
 from smgw.wire import Transmit

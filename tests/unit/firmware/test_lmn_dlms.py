@@ -10,12 +10,13 @@ from captures_made import BOOT
 from dlms_line_meter import ENERGY, EXPORT, NAME, POWER, DlmsMeter, Model
 from line_meter import Head, Inbox, running, until
 from smgw.cosem import AttributeName, ClockState, Data, DataType, DeviceId, MeterTimeKind, Obis, Stamp, octet_string
-from smgw.dlms.access import Admission
-from smgw.dlms.axdr import encode
-from smgw.dlms.conformance import Conformance
-from smgw.dlms.hls import Hashed, Mechanism, Password
-from smgw.dlms.results import DataAccessResult
-from smgw.dlms.secret import Secret
+from smgw.dlms.apdus.acse import Mechanism
+from smgw.dlms.apdus.conformance import Conformance
+from smgw.dlms.apdus.results import DataAccessResult
+from smgw.dlms.data import encode
+from smgw.dlms.meter.access import Admission
+from smgw.dlms.security.hls import Hashed, Password
+from smgw.dlms.security.secret import Secret
 from smgw.hdlc import LinkParameters
 from smgw.lmn import dlms_poll
 from smgw.lmn.dlms_poll import DlmsReader

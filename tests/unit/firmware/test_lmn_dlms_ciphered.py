@@ -14,10 +14,10 @@ from captures_made import BOOT
 from dlms_line_meter import ENERGY, DlmsMeter, Model
 from line_meter import Inbox, running, until
 from smgw.cosem import AttributeName, ClockState, Data, DataType, Obis, Stamp
-from smgw.dlms.access import Admission
-from smgw.dlms.axdr import encode
-from smgw.dlms.ciphering import Ciphering, Received, Setting
-from smgw.dlms.security import Gmac, Keys, Suite
+from smgw.dlms.data import encode
+from smgw.dlms.meter.access import Admission
+from smgw.dlms.security.ciphering import Ciphering, Received, Setting
+from smgw.dlms.security.suites import Gmac, Keys, Suite
 from smgw.lmn.dlms_poll import DlmsReader
 from smgw.lmn.dlms_security import Counters, Security
 from smgw.lmn.errors import PollError
@@ -333,7 +333,7 @@ reader = make_reader(profile, GatewayClock(), Sink(), Secrets({secrets}))
 security = getattr(getattr(reader, "_session", None), "_security", None)
 if security is not None:
     security.authentication(), security.ciphering()
-print("smgw.dlms.client" in sys.modules, "cryptography" in sys.modules)
+print("smgw.dlms.session.client" in sys.modules, "cryptography" in sys.modules)
 """
 
 

@@ -20,19 +20,19 @@ from smgw.cosem import (
     Reading,
     octet_string,
 )
-from smgw.dlms.access import Admission
-from smgw.dlms.axdr import AxdrError, decode_all, encode
-from smgw.dlms.block import GeneralBlock
-from smgw.dlms.conformance import Conformance
+from smgw.dlms.apdus.block import GeneralBlock
+from smgw.dlms.apdus.conformance import Conformance
+from smgw.dlms.apdus.get import RESPONSE, GetResponse, GetResponseBlock
+from smgw.dlms.apdus.notify import DataNotification
+from smgw.dlms.apdus.results import DataAccessResult
+from smgw.dlms.carriers.wrapper import encode_wrapper
+from smgw.dlms.data import AxdrError, decode_all, encode
 from smgw.dlms.errors import TransferError
-from smgw.dlms.events import Pushed
-from smgw.dlms.general_block import GeneralBlocks
-from smgw.dlms.get import RESPONSE, GetResponse, GetResponseBlock
-from smgw.dlms.notify import DataNotification
-from smgw.dlms.push_list import PushListError, read_push
-from smgw.dlms.results import DataAccessResult
-from smgw.dlms.transfer import MAX_WHOLE, Incoming
-from smgw.dlms.wrapper import encode_wrapper
+from smgw.dlms.meter.access import Admission
+from smgw.dlms.push.lists import PushListError, read_push
+from smgw.dlms.session.events import Pushed
+from smgw.dlms.session.general_block import GeneralBlocks
+from smgw.dlms.session.transfer import MAX_WHOLE, Incoming
 from smgw.errors import SmgwError
 from smgw.iec62056 import sign_on
 from smgw.lmn import dlms_session

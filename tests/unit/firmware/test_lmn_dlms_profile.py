@@ -11,12 +11,12 @@ from captures_made import BOOT
 from dlms_line_meter import ENERGY, EXPORT, LOAD_PROFILE, NAME, QUARTER, DlmsMeter, Model
 from line_meter import Head, Inbox, running, until
 from smgw.cosem import AttributeName, ClockState, Data, DataType, DeviceId, Stamp, octet_string
-from smgw.dlms.access import Admission
-from smgw.dlms.axdr import encode
-from smgw.dlms.conformance import Conformance
-from smgw.dlms.descriptors import Selection
-from smgw.dlms.selection import Range as RowRange
-from smgw.dlms.selection import read_selection
+from smgw.dlms.apdus.conformance import Conformance
+from smgw.dlms.apdus.descriptors import Selection
+from smgw.dlms.apdus.selection import Range as RowRange
+from smgw.dlms.apdus.selection import read_selection
+from smgw.dlms.data import encode
+from smgw.dlms.meter.access import Admission
 from smgw.lmn.dlms_objects import CLOCK_TIME
 from smgw.lmn.dlms_poll import DlmsReader
 from smgw.metering.history import HistoryKeeper
@@ -189,7 +189,7 @@ def test_a_profile_that_is_not_there_is_told_and_the_meter_read_on(
 ) -> None:
     inbox, model = Inbox(), Model()
     for number in (2, 3, 4):
-        from smgw.dlms.results import DataAccessResult
+        from smgw.dlms.apdus.results import DataAccessResult
 
         model.extra[AttributeName(7, LOAD_PROFILE, number)] = DataAccessResult.OBJECT_UNDEFINED
     with DlmsMeter(model) as meter, running(reader(meter.url, store, inbox, interval=0.1)):

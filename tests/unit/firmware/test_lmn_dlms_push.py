@@ -9,9 +9,9 @@ import pytest
 from dlms_captures import SAMPLE_KEY, as_read, dlms_capture, one_list
 from line_meter import Clock, Head, Inbox, running, until
 from smgw.cosem import DeviceId, Obis
-from smgw.dlms.apdu import decode_apdu
-from smgw.dlms.envelope import Ciphered
-from smgw.dlms.mbus import MBusListener, MBusPush
+from smgw.dlms.apdus.apdu import decode_apdu
+from smgw.dlms.apdus.envelope import Ciphered
+from smgw.dlms.carriers.mbus import MBusListener, MBusPush
 from smgw.hdlc import Address
 from smgw.hdlc.link import Link
 from smgw.lmn.dlms_push import DlmsPushReader

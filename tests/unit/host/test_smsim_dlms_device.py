@@ -9,15 +9,16 @@ from dlms_bus import METER, NEW_YEAR, Reader, device, line
 from smgw.cosem import AttributeName, CaptureObject, MethodName, Obis
 from smgw.cosem.data import Data, DataType, octet_string
 from smgw.cosem.date_time import DateTime
-from smgw.dlms.axdr import encode
-from smgw.dlms.client import Client
-from smgw.dlms.conformance import Conformance
-from smgw.dlms.events import Associated, Failed, Got, Invoked, Written
-from smgw.dlms.hls import Hashed, Mechanism, Password
-from smgw.dlms.results import ActionResult, DataAccessResult
-from smgw.dlms.secret import Secret
-from smgw.dlms.selection import Entries, Range
-from smgw.dlms.wrapper import Wrapper
+from smgw.dlms.apdus.acse import Mechanism
+from smgw.dlms.apdus.conformance import Conformance
+from smgw.dlms.apdus.results import ActionResult, DataAccessResult
+from smgw.dlms.apdus.selection import Entries, Range
+from smgw.dlms.carriers.wrapper import Wrapper
+from smgw.dlms.data import encode
+from smgw.dlms.security.hls import Hashed, Password
+from smgw.dlms.security.secret import Secret
+from smgw.dlms.session.client import Client
+from smgw.dlms.session.events import Associated, Failed, Got, Invoked, Written
 from smgw.hdlc import Address, Link
 from smsim.dlms.association import ClientSpec
 from smsim.dlms.clock import Clock

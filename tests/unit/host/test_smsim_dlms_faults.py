@@ -7,11 +7,11 @@ from hypothesis import strategies as st
 from smgw.cosem import AttributeName, Obis
 from smgw.cosem.data import Data
 from smgw.cosem.date_time import DateTime
+from smgw.dlms.apdus.results import StateError
+from smgw.dlms.apdus.selection import Entries
+from smgw.dlms.carriers.wrapper import Wrapper, encode_wrapper
 from smgw.dlms.errors import ServiceExceptionError
-from smgw.dlms.events import Associated, Failed
-from smgw.dlms.results import StateError
-from smgw.dlms.selection import Entries
-from smgw.dlms.wrapper import Wrapper, encode_wrapper
+from smgw.dlms.session.events import Associated, Failed
 from smgw.hdlc import Address, Link, LinkParameters
 from smgw.hdlc.control import Control, Kind
 from smgw.hdlc.frame import encode_frame
