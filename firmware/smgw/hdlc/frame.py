@@ -15,7 +15,6 @@ the search goes on at the very next octet.
 
 from typing import NamedTuple
 
-from smgw.errors import RemoteProtocolError
 from smgw.hdlc.address import Address
 from smgw.wire import Crc, Refused, x25_intact
 
@@ -265,14 +264,3 @@ class FrameDecoder:
             events.append(Refused(self._why.reason, self._lost))
         self._lost = 0
         self._why = _NO_FLAG
-
-
-def decode_frame(octets: bytes) -> Frame:
-    """The one frame that these octets are; RemoteProtocolError."""
-    decoder = FrameDecoder()
-    match decoder.receive(octets) + decoder.finish():
-        case [Frame() as frame]:
-            return frame
-        case [*_, Refused(reason, _)]:
-            raise RemoteProtocolError(f"{octets.hex()} is no HDLC frame: {reason}")
-    raise RemoteProtocolError(f"{octets.hex()} is not one HDLC frame")

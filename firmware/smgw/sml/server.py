@@ -1,6 +1,6 @@
 """The meter's side of SML request and response: request files in, answer files out. Our simulator stands on it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
 from smgw.cosem import Obis, ObjectName
@@ -24,7 +24,6 @@ from smgw.sml.messages import (
     OpenResponse,
     SetProcParameterRequest,
     Time,
-    Tree,
 )
 from smgw.sml.parameters import (
     FIRMWARE,
@@ -42,8 +41,6 @@ from smgw.sml.telegram import Telegram, TelegramReader
 from smgw.sml.tlv import octets
 from smgw.sml.transport import MAX_FRAME, encode_frame
 from smgw.wire import Crc, Refused
-
-Write = Callable[[tuple[bytes, ...], Tree], AttentionCode]
 
 #: An answer file goes on in another frame beyond this; even if every octet must be escaped, a frame is not too long.
 _ROOM = MAX_FRAME // 4
@@ -80,7 +77,7 @@ class Reply(NamedTuple):
 class Server:
     """One client's session. `object_list=False` is an older meter, which knows GetList only.
 
-    `write` carries out SetProcParameter (path and tree) and says how that went; without it nothing is writable.
+    Nothing is writable.
     What becomes of a file in which a request fails: see `groups`.
     """
 
@@ -92,13 +89,11 @@ class Server:
         *,
         crc: Crc = Crc.X25,
         object_list: bool = True,
-        write: Write | None = None,
     ) -> None:
         self._meter = meter
         self._credentials = (username, password)
         self._crc = crc
         self._object_list = object_list
-        self._write = write
         self._telegrams = TelegramReader()
 
     def receive(self, data: bytes) -> list[Reply | Refused]:
@@ -173,8 +168,7 @@ class Server:
         if isinstance(request, GetProcParameterRequest):
             return [self._parameter(request, entries)]
         if isinstance(request, SetProcParameterRequest):
-            code = self._write(request.path, request.tree) if self._write else AttentionCode.NOT_WRITABLE
-            return [self._attention(code)]
+            return [self._attention(AttentionCode.NOT_WRITABLE)]
         return self._profile(request)
 
     def _profile(self, request: GetProfilePackRequest | GetProfileListRequest) -> Sequence[Body]:

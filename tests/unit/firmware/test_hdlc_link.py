@@ -3,13 +3,13 @@
 import random
 
 import pytest
-from hdlc_wire import Wire
+from hdlc_wire import Wire, decode_frame
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from smgw.errors import LocalProtocolError
 from smgw.hdlc import Address, ApduReceived, Cause, Connected, Disconnected, Link, LinkParameters
 from smgw.hdlc.control import CONTROLS, Control, Kind
-from smgw.hdlc.frame import decode_frame, encode_frame
+from smgw.hdlc.frame import encode_frame
 from smgw.hdlc.states import TRANSITIONS, State
 from smgw.wire import Refused, Transmit
 

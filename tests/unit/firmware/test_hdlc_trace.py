@@ -3,6 +3,7 @@
 import logging
 
 import pytest
+from hdlc_trace import Traced, read_trace
 from hdlc_wire import Wire
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,7 +13,7 @@ from smgw.dlms.security.secret import Secret
 from smgw.dlms.session.client import Client
 from smgw.dlms.session.events import Send
 from smgw.hdlc import Address, ApduReceived, Connected, Link, LinkParameters
-from smgw.hdlc.trace import Trace, Traced, read_trace
+from smgw.hdlc.trace import Trace
 from smgw.wire import Transmit
 
 CLIENT, METER = Address(16), Address(1, 17)
