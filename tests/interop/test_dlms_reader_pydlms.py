@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from line_meter import Inbox, driver, running, until
+from line_meter import Inbox, driver, running, until, watch
 from smgw.cosem import DeviceId, Obis
 from smgw.lmn.driver import Driver
 from smgw.profiles.dlms import Authentication, DlmsProfile, Framing

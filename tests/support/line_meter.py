@@ -19,7 +19,6 @@ from smgw.lmn.make import make_driver
 from smgw.lmn.watch import Watch
 from smgw.profiles.meter import MeterProfile
 from smgw.profiles.secrets import Secrets
-from smgw.sml.crc import Crc
 from smgw.sml.file import encode_messages
 from smgw.sml.messages import (
     Body,
@@ -40,6 +39,7 @@ from smgw.sml.telegram import Telegram, TelegramReader
 from smgw.sml.tlv import signed, unsigned
 from smgw.sml.transport import encode_frame
 from smgw.store.records import CacheKind, MeterState
+from smgw.wire import Crc
 
 
 def entries(value: int = 86_038_387, power: int = 1234) -> tuple[ListEntry, ...]:

@@ -121,7 +121,7 @@ def _time(capture: Capture) -> str:
     if time is None:
         return ""
     if time.kind is MeterTimeKind.DLMS_DATE_TIME:
-        from smgw.dlms.date_time import DateTime  # only for a meter that tells such a time
+        from smgw.cosem.date_time import DateTime  # only for a meter that tells such a time
 
         return f", meter time {DateTime.read(time.octets)}"
     return f", meter time {time.seconds} s"

@@ -6,15 +6,14 @@ import sys
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from smgw.cosem import DeviceId, Obis, plain
+from smgw.cosem import DeviceId, Obis, ScalerUnit, plain
 from smgw.cosem.units import symbol
 from smgw.dump.printer import Options
 from smgw.errors import RemoteProtocolError
 from smgw.sml.attention import explain
-from smgw.sml.crc import Crc
 from smgw.sml.file import find_messages
 from smgw.sml.habits import PIN_ADVICE, corrected_power, pin_locked
-from smgw.sml.list_values import ScalerUnit, TimestampedValue, read_list_value
+from smgw.sml.list_values import TimestampedValue, read_list_value
 from smgw.sml.messages import (
     AttentionResponse,
     Body,
@@ -36,11 +35,12 @@ from smgw.sml.messages import (
     Time,
     Tree,
 )
-from smgw.sml.parameters import ObjectName
+from smgw.sml.parameters import read_parameter_name
 from smgw.sml.profiles import LoadProfile, from_list, from_pack
 from smgw.sml.telegram import Telegram, TelegramReader
 from smgw.sml.tlv import Kind, Value
-from smgw.sml.transport import START, START_V2, Refused
+from smgw.sml.transport import START, START_V2
+from smgw.wire import Crc, Refused
 
 _FRAMING = (OpenRequest, OpenResponse, CloseRequest, CloseResponse)
 _BARE = ListEntry(b"")  # neither unit nor scaler
@@ -284,7 +284,7 @@ def _path(path: Iterable[bytes]) -> str:
 
 def _parameter(name: bytes) -> str:
     """A name by its OBIS code, with its class where it has one."""
-    found = ObjectName.from_octets(name)
+    found = read_parameter_name(name)
     return f"{found.obis} class {found.class_id} version {found.version}" if found else _obis(name)
 
 

@@ -13,6 +13,7 @@ from smgw.lmn.load_profile import ProfileSource
 from smgw.ports import Port
 from smgw.store.ranges import Range
 from smgw.store.records import CacheKind
+from smgw.wire import Refused
 
 
 class Clock(Protocol):
@@ -67,12 +68,6 @@ class Values(NamedTuple):
     signature: bytes | None = None  # of the whole list
     advice: str = ""  # the meter hides values: what a person has to do
     remark: str = ""  # what is to be said of the quality, such as a clock that is wrong
-
-
-class Refused(NamedTuple):
-    """Octets that gave no values, and why."""
-
-    reason: str
 
 
 #: One telegram or poll: values of each device in it, or why it gave none.

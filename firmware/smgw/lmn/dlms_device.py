@@ -7,17 +7,15 @@ import logging
 from collections.abc import Callable, Sequence
 from datetime import tzinfo
 
-from smgw.cosem import DeviceId
-from smgw.dlms.descriptors import Attribute
-from smgw.dlms.events import Pushed
-from smgw.dlms.get import Result
-from smgw.dlms.results import DataAccessResult
+from smgw.cosem import AttributeName, DeviceId, ScalerUnit
+from smgw.dlms.apdus.get import Result
+from smgw.dlms.apdus.results import DataAccessResult
+from smgw.dlms.session.events import Pushed
 from smgw.errors import RemoteProtocolError
 from smgw.lmn.contract import Surroundings
 from smgw.lmn.dlms_objects import (
     DEVICE_NAME,
     FIRMWARE,
-    ScalerUnit,
     pack_scalers,
     read_scaler_unit,
     scaler_unit_of,
@@ -61,7 +59,7 @@ class DlmsDevice:
         self.exchanged = 0
         self._cache = surroundings.cache
         self._known: tuple[DeviceId, bytes] | None = None
-        self._scalers: dict[Attribute, ScalerUnit] = {}
+        self._scalers: dict[AttributeName, ScalerUnit] = {}
 
     @property
     def id(self) -> DeviceId:
@@ -81,11 +79,11 @@ class DlmsDevice:
             self._recognise(port)
         return self.session
 
-    def get_list(self, port: Port, attributes: Sequence[Attribute]) -> list[Result]:
+    def get_list(self, port: Port, attributes: Sequence[AttributeName]) -> list[Result]:
         """Attributes in their order."""
         return self.open_session(port).get_list(port, attributes)
 
-    def scalers(self, port: Port, values: Sequence[Attribute]) -> dict[Attribute, ScalerUnit]:
+    def scalers(self, port: Port, values: Sequence[AttributeName]) -> dict[AttributeName, ScalerUnit]:
         """Scaler and unit of these values: those that are not known are asked, and cached.
 
         One that the meter cannot tell now is left out: its value may not be taken for a number without a scaler.

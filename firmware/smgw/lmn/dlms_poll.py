@@ -7,25 +7,35 @@ An association is kept open from one poll to the next where they follow soon.
 import logging
 from collections.abc import Sequence
 
-from smgw.cosem import ClockState, Data, DeviceId, MeterTime, MeterTimeKind, Obis, Reading, Stamp
+from smgw.cosem import (
+    AttributeName,
+    ClockState,
+    Data,
+    DeviceId,
+    MeterTime,
+    MeterTimeKind,
+    Obis,
+    ObjectName,
+    Reading,
+    ScalerUnit,
+    Stamp,
+)
+from smgw.cosem.date_time import SIZE, ClockStatus, DateTime
 from smgw.cosem.units import NO_UNIT
-from smgw.dlms.axdr import AxdrError, decode_all
-from smgw.dlms.date_time import SIZE, ClockStatus, DateTime
-from smgw.dlms.descriptors import Attribute
-from smgw.dlms.events import Pushed
-from smgw.dlms.get import Result
-from smgw.dlms.push_list import read_push
-from smgw.dlms.results import DataAccessResult
+from smgw.dlms.apdus.get import Result
+from smgw.dlms.apdus.results import DataAccessResult
+from smgw.dlms.data import AxdrError, decode_all
+from smgw.dlms.push.lists import read_push
+from smgw.dlms.session.events import Pushed
 from smgw.errors import RemoteProtocolError, SmgwError
 from smgw.lmn import objects
-from smgw.lmn.contract import Heard, Patience, Refused, Surroundings, Values
+from smgw.lmn.contract import Heard, Patience, Surroundings, Values
 from smgw.lmn.dlms_device import LASTING, DlmsDevice
 from smgw.lmn.dlms_objects import (
     ASSOCIATION,
     CLOCK_TIME,
     REGISTER,
     VALUE,
-    ScalerUnit,
     data_of,
     read_object_list,
     scaler_unit_of,
@@ -38,9 +48,9 @@ from smgw.ports import Port, PortError
 from smgw.profiles.dlms import Quirk
 from smgw.profiles.meter import MeterProfile
 from smgw.profiles.secrets import Secrets
-from smgw.sml.parameters import ObjectName
 from smgw.store.ranges import Range
 from smgw.store.records import CacheKind
+from smgw.wire import Refused
 
 log = logging.getLogger(__name__)
 
@@ -64,8 +74,8 @@ class DlmsPoll:
         self._device = DlmsDevice(profile, secrets, surroundings, self._take_push)
         self._session = self._device.session
         self._exchanged = 0  # of the device that `_values` are chosen for
-        self._values: list[Attribute] | None = None
-        self._unreadable: dict[Attribute, float] = {}
+        self._values: list[AttributeName] | None = None
+        self._unreadable: dict[AttributeName, float] = {}
         self._drift_told = False
         self._pushed: list[Heard] = []  # came between two answers, not yet handed out
 
@@ -129,14 +139,14 @@ class DlmsPoll:
                 continue
             number = isinstance(value.value, int)
             scaler, unit = scalers.get(one, ScalerUnit()) if number else (0, NO_UNIT)
-            readings.append(Reading(one.obis, value, scaler, unit, class_id=one.class_id, attribute=one.number))
+            readings.append(Reading(one.obis, value, scaler, unit, class_id=one.class_id, attribute=one.attribute))
         if not readings:
             raise PollError(f"none of {len(self._values)} objects has a value")
         stamp = session.answered or self._clock.stamp()
         meter_time, remark = self._time(clock, stamp)
         return Values(self._device.id, stamp, meter_time, tuple(readings), remark=remark)
 
-    def _value(self, one: Attribute, result: Result) -> Data | None:
+    def _value(self, one: AttributeName, result: Result) -> Data | None:
         """The value, or None where the meter has none: it must not cost the others."""
         why = ""
         if isinstance(result, DataAccessResult):
@@ -153,7 +163,7 @@ class DlmsPoll:
         log.info("meter %s: %s: %s; asked again in an hour", self.profile.name, one.obis, why)
         return None
 
-    def _choose(self, port: Port) -> list[Attribute]:
+    def _choose(self, port: Port) -> list[AttributeName]:
         """What to poll, from the object list: the kept one, else the meter's."""
         cached = self._cache.get(CacheKind.OBJECT_LIST, self._device.id, self._device.firmware)
         known = objects.from_octets(cached or b"[]")
@@ -164,7 +174,7 @@ class DlmsPoll:
         if known and missing:
             log.warning("meter %s: %s has no %s", self.profile.name, self._device.id, ", ".join(map(str, missing)))
         if not known:
-            chosen = [Attribute(REGISTER, one, VALUE) for one in self.profile.objects]
+            chosen = [AttributeName(REGISTER, one, VALUE) for one in self.profile.objects]
         if not chosen:
             raise PollError(
                 "the meter tells no list of its objects to this client; name them in objects of its profile"
@@ -174,7 +184,7 @@ class DlmsPoll:
         return chosen
 
     def _object_list(self, port: Port) -> list[ObjectName]:
-        result = self._session.get(port, Attribute(ASSOCIATION, self._device.options.association, VALUE))
+        result = self._session.get(port, AttributeName(ASSOCIATION, self._device.options.association, VALUE))
         if isinstance(result, DataAccessResult):
             log.info("meter %s: its object list: %s", self.profile.name, result.words)
             return []
@@ -213,7 +223,7 @@ class DlmsPoll:
                 raise PollError("a push in the clear, while all is ciphered with this meter")
             found = read_push(pushed.apdu)
         except (PollError, RemoteProtocolError) as error:
-            self._pushed.append(Refused(str(error)))
+            self._pushed.append(Refused(str(error), 0))
             return
         readings = found.readings(frozenset(map(bytes, self.profile.objects)))
         if readings and self._device.known:

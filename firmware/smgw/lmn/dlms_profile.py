@@ -8,18 +8,29 @@ import logging
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 
-from smgw.cosem import NULL, Data, DataType, MeterTime, MeterTimeKind, Obis, Reading, octet_string
+from smgw.cosem import (
+    NULL,
+    AttributeName,
+    CaptureObject,
+    Data,
+    DataType,
+    MeterTime,
+    MeterTimeKind,
+    Obis,
+    Reading,
+    ScalerUnit,
+    capture_objects,
+    octet_string,
+)
+from smgw.cosem.date_time import SIZE, DateTime, utc_us_in_order
 from smgw.cosem.units import NO_UNIT
-from smgw.dlms.axdr import AxdrError, decode_all
-from smgw.dlms.conformance import Conformance
-from smgw.dlms.date_time import SIZE, DateTime, utc_us_in_order
-from smgw.dlms.descriptors import Attribute
-from smgw.dlms.results import DataAccessResult
-from smgw.dlms.rows import Row, Rows, fill_nulls
-from smgw.dlms.selection import CaptureObject, capture_objects
-from smgw.dlms.selection import Range as RowRange
+from smgw.dlms.apdus.conformance import Conformance
+from smgw.dlms.apdus.results import DataAccessResult
+from smgw.dlms.apdus.selection import Range as RowRange
+from smgw.dlms.data import AxdrError, decode_all
+from smgw.dlms.data.rows import Row, Rows, fill_nulls
 from smgw.lmn.dlms_device import DlmsDevice
-from smgw.lmn.dlms_objects import CLOCK, CLOCK_TIME, PROFILE, ScalerUnit, data_of, scaler_unit_of
+from smgw.lmn.dlms_objects import CLOCK, CLOCK_TIME, PROFILE, data_of, scaler_unit_of
 from smgw.lmn.errors import PollError
 from smgw.lmn.load_profile import rows_of_a_piece
 from smgw.ports import Port
@@ -74,7 +85,7 @@ class DlmsProfile:
             selection = RowRange(
                 self._columns[self._clock], self._bound(since, -_WIDER_S), self._bound(until, _WIDER_S)
             ).selection()
-        octets = session.get(port, Attribute(PROFILE, self._obis, _BUFFER), selection)
+        octets = session.get(port, AttributeName(PROFILE, self._obis, _BUFFER), selection)
         found, fault = self._rows(self._octets(octets, "buffer"))
         rows = sorted(
             (row for row in found if since <= row.target_time_us <= until), key=lambda row: row.target_time_us
@@ -87,7 +98,7 @@ class DlmsProfile:
         return ProfilePiece(tuple(rows), since, until)
 
     def _describe(self, port: Port) -> None:
-        named = [Attribute(PROFILE, self._obis, number) for number in (_CAPTURE_OBJECTS, _CAPTURE_PERIOD)]
+        named = [AttributeName(PROFILE, self._obis, number) for number in (_CAPTURE_OBJECTS, _CAPTURE_PERIOD)]
         objects, period, clock = self._device.get_list(port, [*named, CLOCK_TIME])
         if (told := data_of(clock)) is not None and isinstance(told.value, bytes) and len(told.value) == SIZE:
             self._device.deviation = DateTime.read(told.value).deviation
@@ -97,7 +108,7 @@ class DlmsProfile:
             raise PollError(f"the rows of {self._obis} have no clock; this profile cannot be read by time")
         value = data_of(period)
         self.period_s = max(0, value.value) if value is not None and isinstance(value.value, int) else 0
-        attributes = [Attribute(one.class_id, one.obis, one.attribute) for one in columns]
+        attributes = [AttributeName(one.class_id, one.obis, one.attribute) for one in columns]
         scalers = self._device.scalers(port, attributes)
         if untold := [one for one in attributes if one not in scalers and scaler_unit_of(one) is not None]:
             raise PollError(f"the meter does not tell the scaler of {untold[0].obis} now")

@@ -3,18 +3,19 @@
 from collections.abc import Sequence
 
 from smgw.cosem import DeviceId, Stamp
-from smgw.dlms.envelope import Ciphered
-from smgw.dlms.mbus import MBusListener, MBusPush
-from smgw.dlms.push import Push, PushReader, PushRefused
-from smgw.dlms.push_list import PushListError, read_push
+from smgw.dlms.apdus.envelope import Ciphered
+from smgw.dlms.carriers.mbus import MBusListener, MBusPush
+from smgw.dlms.push.lists import PushListError, read_push
+from smgw.dlms.push.reader import Push, PushReader
 from smgw.errors import RemoteProtocolError
-from smgw.hdlc import FrameRefused, Listener, Pushed
+from smgw.hdlc import Listener, Pushed
 from smgw.hdlc.hint import line_hint
-from smgw.lmn.contract import Heard, Refused, Surroundings, Values
+from smgw.lmn.contract import Heard, Surroundings, Values
 from smgw.lmn.dlms_security import keys, options_of
 from smgw.profiles.dlms import Framing
 from smgw.profiles.meter import MeterProfile
 from smgw.profiles.secrets import Secrets
+from smgw.wire import Refused
 
 _HINTED = 512  # octets without a frame after which the line is looked at
 
@@ -49,30 +50,34 @@ class DlmsPush:
             self._began = stamp  # the meter's values are no younger
         events = self._listener.receive(octets)
         heard = self._take(events)
-        intact = any(not isinstance(event, FrameRefused) for event in events)
+        intact = any(not isinstance(event, Refused) for event in events)
         self._unframed = b"" if intact else (self._unframed + octets)[-_HINTED:]
         if len(self._unframed) == _HINTED and (hint := line_hint(self._unframed)):
-            heard.append(Refused(hint))
+            heard.append(Refused(hint, len(self._unframed)))
             self._unframed = b""
         return heard
 
     def finish(self) -> Sequence[Heard]:
         """What was begun is refused."""
-        return [*self._take(self._listener.finish()), *self._refused(self._pushes.finish())]
+        return [*self._take(self._listener.finish()), *self._pushed(self._pushes.finish())]
 
-    def _take(self, events: Sequence[Pushed | MBusPush | FrameRefused]) -> list[Heard]:
+    def _take(self, events: Sequence[Pushed | MBusPush | Refused]) -> list[Heard]:
         heard: list[Heard] = []
         for event in events:
-            if isinstance(event, FrameRefused):
-                heard.append(Refused(event.reason))
+            if isinstance(event, Refused):
+                heard.append(event)
                 continue
-            found = self._pushes.receive(event.apdu, event.source)
-            heard += self._refused(found)
-            heard += [one for push in found if isinstance(push, Push) for one in self._believed(push)]
+            heard += self._pushed(self._pushes.receive(event.apdu, event.source))
         return heard
 
-    def _refused(self, found: Sequence[Push | PushRefused]) -> list[Heard]:
-        return [Refused(one.reason) for one in found if isinstance(one, PushRefused)]
+    def _pushed(self, found: Sequence[Push | Refused]) -> list[Heard]:
+        heard: list[Heard] = []
+        for push in found:
+            if isinstance(push, Refused):
+                heard.append(push)
+            else:
+                heard += self._believed(push)
+        return heard
 
     def _believed(self, push: Push) -> list[Heard]:
         """Not what anybody on the line can send, of a meter that ciphers; its counter counts from here on.
@@ -82,14 +87,16 @@ class DlmsPush:
         if push.ciphered is not None:
             self._newest[push.ciphered.system_title or b""] = push.ciphered.invocation_counter
         elif self._secrets.encryption_key:
-            return [Refused("a push in the clear, while the profile's encryption_key_file says that all are ciphered")]
+            return [
+                Refused("a push in the clear, while the profile's encryption_key_file says that all are ciphered", 0)
+            ]
         return self._values(push)
 
     def _values(self, push: Push) -> list[Heard]:
         try:
             found = read_push(push.notification)
         except PushListError as error:
-            return [Refused(str(error))]
+            return [Refused(str(error), 0)]
         title = push.ciphered.system_title if push.ciphered else None
         self._device = found.device() or self._device
         device = self._device or title or self._name.encode()
@@ -101,8 +108,8 @@ class DlmsPush:
 
     def _open(self, ciphered: Ciphered) -> bytes:
         """The APDU inside; RemoteProtocolError if the keys do not open it, or if it is an old one again."""
-        from smgw.dlms.ciphering import open_ciphered
-        from smgw.dlms.security import Keys, Protection, Suite
+        from smgw.dlms.security.ciphering import open_ciphered
+        from smgw.dlms.security.suites import Keys, Protection, Suite
 
         told = keys(self._dlms, self._secrets)
         suite = ciphered.security_control & 0x0F

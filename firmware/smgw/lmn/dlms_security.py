@@ -5,9 +5,10 @@
 
 from typing import TYPE_CHECKING, Any
 
-from smgw.dlms.hls import Authentication as Mechanics
-from smgw.dlms.hls import Ecdsa, Hashed, Mechanism, Password
-from smgw.dlms.secret import Secret
+from smgw.dlms.apdus.acse import Mechanism
+from smgw.dlms.security.hls import Authentication as Mechanics
+from smgw.dlms.security.hls import Ecdsa, Hashed, Password
+from smgw.dlms.security.secret import Secret
 from smgw.lmn.contract import CounterKeeper
 from smgw.lmn.dlms_counters import Counters
 from smgw.lmn.errors import PollError
@@ -16,7 +17,7 @@ from smgw.profiles.meter import MeterProfile
 from smgw.profiles.secrets import Secrets
 
 if TYPE_CHECKING:
-    from smgw.dlms.ciphering import Ciphering, Received
+    from smgw.dlms.security.ciphering import Ciphering, Received
 
 #: For a profile of no gateway, as while ports are searched.
 _NOBODYS_TITLE = b"SMGW\x00\x00\x00\x01"
@@ -50,7 +51,7 @@ class Security:
             return Hashed(_HASHED[told], secret)
         if told is Authentication.HIGH_ECDSA:
             return _ecdsa(self._secrets)
-        from smgw.dlms.security import Gmac
+        from smgw.dlms.security.suites import Gmac
 
         assert self.counters is not None
         return Gmac(self._keys(), self.counters)
@@ -59,7 +60,7 @@ class Security:
         """For a new association; None where APDUs go in the clear."""
         if self.counters is None:
             return None
-        from smgw.dlms.ciphering import Ciphering, Form, Received, Setting
+        from smgw.dlms.security.ciphering import Ciphering, Form, Received, Setting
 
         # Who proves itself anew each time may count anew each time, as meters do that lost their power: an older answer
         # has a lower counter than that proof. Without a proof an old association could be played again as a whole.
@@ -84,8 +85,8 @@ def title(dlms: DlmsProfile) -> bytes:
 
 
 def keys(dlms: DlmsProfile, secrets: Secrets) -> Any:
-    """The symmetric keys, as `smgw.dlms.security.Keys`. What is pushed may be encrypted and not authenticated."""
-    from smgw.dlms.security import Keys, Suite
+    """The symmetric keys, as `smgw.dlms.suites.Keys`. What is pushed may be encrypted and not authenticated."""
+    from smgw.dlms.security.suites import Keys, Suite
 
     suite = Suite(dlms.security_suite)
     return Keys.of(suite, secrets.encryption_key or b"", secrets.authentication_key or bytes(suite.key_length))
@@ -96,7 +97,7 @@ def _ecdsa(secrets: Secrets) -> Ecdsa:
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey, EllipticCurvePublicKey
     from cryptography.hazmat.primitives.serialization import load_pem_private_key, load_pem_public_key
 
-    from smgw.dlms.signatures import signer, verifier
+    from smgw.dlms.security.signatures import signer, verifier
 
     try:
         ours: object = load_pem_private_key(secrets.signing_key or b"", None)

@@ -5,16 +5,16 @@ import logging
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
-from smgw.cosem import Stamp
-from smgw.dlms.association import REPLY_TO_HLS
-from smgw.dlms.client import Client
-from smgw.dlms.descriptors import Attribute, Selection
+from smgw.cosem import AttributeName, Stamp
+from smgw.dlms.apdus.descriptors import Selection
+from smgw.dlms.apdus.get import Result
+from smgw.dlms.carriers.wrapper import Wrapper
 from smgw.dlms.errors import AssociationRejectedError, ServiceExceptionError
-from smgw.dlms.events import Associated, Event, Failed, Got, Invoked, Pushed, Released, Send, Stray, Written
-from smgw.dlms.get import Result
-from smgw.dlms.wrapper import Wrapper
+from smgw.dlms.session.association import REPLY_TO_HLS
+from smgw.dlms.session.client import Client
+from smgw.dlms.session.events import Associated, Event, Failed, Got, Invoked, Pushed, Released, Send, Stray, Written
 from smgw.errors import SmgwError
-from smgw.hdlc import Address, ApduReceived, Disconnected, FrameRefused, Link, LinkParameters, Transmit
+from smgw.hdlc import Address, ApduReceived, Cause, Disconnected, Link, LinkParameters
 from smgw.hdlc.trace import Trace
 from smgw.lmn.contract import Patience, Surroundings
 from smgw.lmn.dlms_counters import Counters
@@ -26,6 +26,7 @@ from smgw.ports import Port, PortError
 from smgw.ports.port import GATHER_S
 from smgw.profiles.dlms import Framing, Quirk, Start
 from smgw.profiles.meter import MeterProfile
+from smgw.wire import Refused, Transmit
 
 log = logging.getLogger(__name__)
 
@@ -126,11 +127,11 @@ class DlmsSession:
             self._disconnect(port)
         self._linked = False
 
-    def get(self, port: Port, attribute: Attribute, selection: Selection | None = None) -> Result:
+    def get(self, port: Port, attribute: AttributeName, selection: Selection | None = None) -> Result:
         """One attribute: its A-XDR octets, or why there are none. Raises PollError, a DLMS error."""
         return self.ask(port, self.client.get(attribute, selection), Got).results[0]
 
-    def get_list(self, port: Port, attributes: Sequence[Attribute]) -> list[Result]:
+    def get_list(self, port: Port, attributes: Sequence[AttributeName]) -> list[Result]:
         """Many attributes, in one request where the meter can. A refused one is in the result, not an error."""
         if Quirk.NO_LIST in self._dlms.quirks or len(attributes) == 1:
             return [self.get(port, attribute) for attribute in attributes]
@@ -181,7 +182,7 @@ class DlmsSession:
             self._connect(port, self._dlms.public_client)
             self.client = Client()
             self.ask(port, self.client.associate(), Associated)
-            value = number_of(self.get(port, Attribute(DATA, self._dlms.counter_object, VALUE)))
+            value = number_of(self.get(port, AttributeName(DATA, self._dlms.counter_object, VALUE)))
         except PortError:
             raise
         except SmgwError as error:
@@ -291,7 +292,7 @@ class DlmsSession:
                 self._write(port, event.octets)
             elif isinstance(event, ApduReceived):
                 self._follow(port, self.client.receive(event.apdu))
-            elif isinstance(event, FrameRefused):
+            elif isinstance(event, Refused):
                 log.debug("meter %s: %s", self._name, event.reason)
             elif isinstance(event, Disconnected):
                 self.client.lost()
@@ -316,6 +317,5 @@ class DlmsSession:
 def _down(event: Disconnected | None) -> PollError:
     """Why the link is down, as what it means to the caller."""
     reason = event.reason if event is not None and event.reason else "the meter has closed the link"
-    if reason.startswith("no answer"):
-        return NoAnswerError(reason)
-    return LinkRefusedError(reason)
+    refused = event is not None and event.cause in (Cause.REFUSED, Cause.REJECTED, Cause.DROPPED)
+    return LinkRefusedError(reason) if refused else NoAnswerError(reason)

@@ -3,7 +3,6 @@
 import logging
 from collections.abc import Callable
 
-from smgw.hdlc import Transmit
 from smgw.hdlc.trace import Trace
 from smgw.iec62056.events import ChangeBaud, SignedOn, SignOnFailed
 from smgw.iec62056.sign_on import SignOn
@@ -12,6 +11,7 @@ from smgw.lmn.errors import NoAnswerError, StoppedError
 from smgw.ports import Port
 from smgw.ports.port import GATHER_S
 from smgw.profiles.dlms import DlmsProfile, Quirk
+from smgw.wire import Transmit
 
 log = logging.getLogger(__name__)
 

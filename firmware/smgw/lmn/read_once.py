@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 
-from smgw.lmn.contract import Heard, PolledMeter, PushedMeter, Refused, Surroundings, Values
+from smgw.lmn.contract import Heard, PolledMeter, PushedMeter, Surroundings, Values
 from smgw.lmn.driver import line_settings
 from smgw.lmn.errors import NoAnswerError, PollError, StoppedError
 from smgw.ports import Port, Wake, open_port
 from smgw.profiles.meter import MeterProfile
 from smgw.profiles.protocol import resolve
 from smgw.profiles.secrets import Secrets
+from smgw.wire import Refused
 
 _TICK = 0.2
 

@@ -3,11 +3,11 @@
 import logging
 from collections.abc import Iterator, Sequence
 
+from smgw.dlms.carriers.mbus import MBusListener
 from smgw.dlms.errors import AssociationRejectedError
-from smgw.dlms.mbus import MBusListener
-from smgw.dlms.push import Push, PushReader, PushRefused
+from smgw.dlms.push.reader import Push, PushReader
 from smgw.errors import SmgwError
-from smgw.hdlc import FrameRefused, Listener
+from smgw.hdlc import Listener
 from smgw.hdlc.hint import line_hint
 from smgw.lmn.dlms_poll import DlmsPoll
 from smgw.lmn.errors import LinkRefusedError
@@ -15,6 +15,7 @@ from smgw.lmn.scan import Ask, Found, Listen, Scan, device_text
 from smgw.profiles.dlms import DlmsProfile, Framing, Start
 from smgw.profiles.meter import MeterProfile
 from smgw.profiles.secrets import Secrets
+from smgw.wire import Refused
 
 log = logging.getLogger(__name__)
 
@@ -40,15 +41,15 @@ class _Ear:
     def hear(self, octets: bytes) -> Found | None:
         for framing, listener in self._listeners:
             for event in listener.receive(octets):
-                if not isinstance(event, FrameRefused):
+                if not isinstance(event, Refused):
                     return self._pushed(framing, self._pushes.receive(event.apdu))
         return None
 
     def hint(self, octets: bytes) -> str:
         return line_hint(octets) or ""
 
-    def _pushed(self, framing: Framing, found: Sequence[Push | PushRefused]) -> Found:
-        from smgw.dlms.push_list import PushListError, read_push
+    def _pushed(self, framing: Framing, found: Sequence[Push | Refused]) -> Found:
+        from smgw.dlms.push.lists import PushListError, read_push
 
         pushing = self._profile._replace(options=DlmsProfile(framing=framing))
         for one in found:

@@ -7,7 +7,7 @@ list is filtered here. The list is cached by device and firmware id: only a new 
 import logging
 from collections.abc import Sequence
 
-from smgw.cosem import DeviceId, Obis
+from smgw.cosem import DeviceId, Obis, ObjectName
 from smgw.errors import RemoteProtocolError
 from smgw.lmn import objects
 from smgw.lmn.contract import Heard, Patience, Surroundings, Values
@@ -21,7 +21,14 @@ from smgw.profiles.secrets import Secrets
 from smgw.sml.attention import AttentionCode
 from smgw.sml.habits import PIN_ADVICE, pin_locked
 from smgw.sml.messages import Body, GetListResponse, GetProcParameterResponse, ListEntry, Time
-from smgw.sml.parameters import FIRMWARE, OBJECT_LIST_PATH, VALUE, ObjectName, read_object, read_object_list
+from smgw.sml.parameters import (
+    FIRMWARE,
+    OBJECT_LIST_PATH,
+    VALUE,
+    parameter_name,
+    read_object,
+    read_object_list,
+)
 from smgw.sml.readings import readings
 from smgw.sml.tlv import Kind
 from smgw.store.ranges import Range
@@ -92,7 +99,7 @@ class SmlPoll:
         self._doubted = False
 
     def _poll_objects(self, port: Port, names: Sequence[ObjectName]) -> Values:
-        answers = self._session.ask(port, [self._session.client.get_parameter(name.octets) for name in names])
+        answers = self._session.ask(port, [self._session.client.get_parameter(parameter_name(name)) for name in names])
         if answers.opened is not None and DeviceId(answers.opened.server_id) != self._device:
             self._names = None
             raise PollError(f"another meter answers: {answers.opened.server_id.hex()}; its object list is asked")
@@ -136,7 +143,7 @@ class SmlPoll:
     def _object_list(self, port: Port) -> tuple[ObjectName, ...]:
         """What to poll. Empty if the meter knows GetList only."""
         client = self._session.client
-        answers = self._session.ask(port, [client.get_parameter(FIRMWARE.octets, VALUE)])
+        answers = self._session.ask(port, [client.get_parameter(parameter_name(FIRMWARE), VALUE)])
         if answers.opened is None:
             raise PollError(f"the meter does not open a session: {refusal(answers.attention)}")
         device = self._device = DeviceId(answers.opened.server_id)

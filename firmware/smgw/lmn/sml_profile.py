@@ -1,6 +1,6 @@
 """A load profile of a meter that answers SML requests (GetProfilePack, else GetProfileList)."""
 
-from smgw.cosem import Data, DataType, Obis, Reading
+from smgw.cosem import Data, DataType, Obis, ObjectName, Reading
 from smgw.cosem.units import NO_UNIT
 from smgw.lmn.load_profile import rows_of_a_piece
 from smgw.lmn.sml_session import SmlSession
@@ -8,7 +8,7 @@ from smgw.ports import Port
 from smgw.profiles.meter import MeterProfile
 from smgw.sml.fetch import Form, ProfileFetch, ProfileIncomplete, ProfileUnknown, ProfileUnsupported
 from smgw.sml.messages import Time
-from smgw.sml.parameters import ObjectName
+from smgw.sml.parameters import parameter_name
 from smgw.sml.profiles import LoadProfile, Row
 from smgw.sml.readings import data
 from smgw.sml.tlv import Kind
@@ -32,7 +32,7 @@ class SmlProfile:
         self._profile = profile
         self._ways = [
             (form, path)
-            for path in ((obis,), (ObjectName(obis, 7, 1).octets,), (ObjectName(obis, 7, 0).octets,))
+            for path in ((obis,), (parameter_name(ObjectName(7, 1, obis)),), (parameter_name(ObjectName(7, 0, obis)),))
             for form in (Form.PACK, Form.LIST)
         ]
         self._wanted = wanted

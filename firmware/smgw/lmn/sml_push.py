@@ -3,13 +3,14 @@
 from collections.abc import Sequence
 
 from smgw.cosem import DeviceId, Stamp
-from smgw.lmn.contract import Heard, Refused, Surroundings, Values
+from smgw.lmn.contract import Heard, Surroundings, Values
 from smgw.profiles.meter import MeterProfile
 from smgw.profiles.secrets import Secrets
 from smgw.sml.habits import PIN_ADVICE, pin_locked
 from smgw.sml.messages import GetListResponse
 from smgw.sml.readings import readings
 from smgw.sml.telegram import Telegram, TelegramReader
+from smgw.wire import Refused
 
 
 class SmlPush:
@@ -42,19 +43,19 @@ class SmlPush:
         heard: list[Heard] = []
         for event in self._telegrams.receive(octets):
             if isinstance(event, Telegram):
-                heard += [Refused(body.reason) for body in event.unread]
+                heard += [Refused(body.reason, 0) for body in event.unread]
                 if event.lists:
                     heard.append(tuple(map(self._values, event.lists)))
                 self._expected = self._received
             else:
-                heard.append(Refused(event.reason))
+                heard.append(event)
             # What follows began in these octets, however long the one before hung.
             self._began, self._received = stamp, 0
         return heard
 
     def finish(self) -> Sequence[Heard]:
         """What was begun is refused."""
-        return [Refused(event.reason) for event in self._telegrams.finish() if not isinstance(event, Telegram)]
+        return [event for event in self._telegrams.finish() if isinstance(event, Refused)]
 
     def _values(self, values: GetListResponse) -> Values:
         return Values(

@@ -4,9 +4,10 @@ import logging
 from collections.abc import Callable, Sequence
 
 from smgw.cosem import Capture, ClockState, DeviceId
-from smgw.lmn.contract import Clock, Heard, Refused, Values
+from smgw.lmn.contract import Clock, Heard, Values
 from smgw.lmn.sink import Sink
 from smgw.store.records import Condition, MeterState
+from smgw.wire import Refused
 
 log = logging.getLogger(__name__)
 

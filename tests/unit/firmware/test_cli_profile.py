@@ -13,9 +13,9 @@ from line_meter import Head, PolledMeter
 from profiled_model import QUARTER, ProfiledModel
 from smgw.cli import main
 from smgw.cosem import Obis
-from smgw.dlms.access import Admission
-from smgw.dlms.hls import Password
-from smgw.dlms.secret import Secret
+from smgw.dlms.meter.access import Admission
+from smgw.dlms.security.hls import Password
+from smgw.dlms.security.secret import Secret
 from smgw.lmn import profile_job
 from smgw.ports import LineSettings, open_port
 from smgw.store.lmn import LmnStore

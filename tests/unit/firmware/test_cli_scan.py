@@ -10,15 +10,16 @@ import pytest
 from dlms_line_meter import NAME, DlmsMeter, Model
 from line_meter import DEVICE, Head, PolledMeter, telegram
 from smgw.cli import main, scan
-from smgw.dlms.access import Admission
-from smgw.dlms.hls import Password
-from smgw.dlms.secret import Secret
-from smgw.hdlc import Address, Transmit
+from smgw.dlms.meter.access import Admission
+from smgw.dlms.security.hls import Password
+from smgw.dlms.security.secret import Secret
+from smgw.hdlc import Address
 from smgw.hdlc.link import Link
 from smgw.lmn import scan_dlms, scan_sml
 from smgw.lmn.scan import Scan
 from smgw.profiles.dlms import DlmsProfile
 from smgw.profiles.toml_importer import parse
+from smgw.wire import Transmit
 
 
 @pytest.fixture(autouse=True)

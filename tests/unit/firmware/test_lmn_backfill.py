@@ -10,7 +10,7 @@ import pytest
 from captures_made import BOOT, DEVICE
 from line_meter import Head, Inbox, PolledMeter, driver, running, until
 from profiled_model import QUARTER, ProfiledModel
-from smgw.cosem import ClockState, DeviceId, MeterTimeKind, Obis, Stamp
+from smgw.cosem import ClockState, DeviceId, MeterTimeKind, Obis, ObjectName, Stamp
 from smgw.lmn import sml_profile
 from smgw.lmn.contract import Surroundings
 from smgw.lmn.driver import Driver
@@ -204,7 +204,7 @@ def test_a_full_disk_leaves_the_rows_with_the_meter(store: LmnStore, tmp_path: P
 def test_a_profile_is_found_by_its_code_or_as_an_object(
     store: LmnStore, tmp_path: Path, known: tuple[bytes, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    names = sml_profile.ObjectName(LOAD_PROFILE, 7, 1).octets
+    names = sml_profile.parameter_name(ObjectName(7, 1, LOAD_PROFILE))
 
     class Named(ProfiledModel):
         def profile(self, path: tuple[bytes, ...], begin: Time | None, end: Time | None) -> LoadProfile | None:

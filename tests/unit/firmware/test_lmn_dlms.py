@@ -9,14 +9,25 @@ import pytest
 from captures_made import BOOT
 from dlms_line_meter import ENERGY, EXPORT, NAME, POWER, DlmsMeter, Model
 from line_meter import Head, Inbox, driver, running, until, watch
-from smgw.cosem import Capture, ClockState, Data, DataType, DeviceId, MeterTimeKind, Obis, Stamp, octet_string
-from smgw.dlms.access import Admission
-from smgw.dlms.axdr import encode
-from smgw.dlms.conformance import Conformance
-from smgw.dlms.descriptors import Attribute
-from smgw.dlms.hls import Hashed, Mechanism, Password
-from smgw.dlms.results import DataAccessResult
-from smgw.dlms.secret import Secret
+from smgw.cosem import (
+    AttributeName,
+    Capture,
+    ClockState,
+    Data,
+    DataType,
+    DeviceId,
+    MeterTimeKind,
+    Obis,
+    Stamp,
+    octet_string,
+)
+from smgw.dlms.apdus.acse import Mechanism
+from smgw.dlms.apdus.conformance import Conformance
+from smgw.dlms.apdus.results import DataAccessResult
+from smgw.dlms.data import encode
+from smgw.dlms.meter.access import Admission
+from smgw.dlms.security.hls import Hashed, Password
+from smgw.dlms.security.secret import Secret
 from smgw.hdlc import LinkParameters
 from smgw.lmn.dlms_poll import DlmsPoll
 from smgw.lmn.dlms_session import DlmsSession
@@ -28,7 +39,7 @@ from smgw.profiles.secrets import Secrets
 from smgw.store.records import Condition
 
 DEVICE = DeviceId(NAME)
-OBJECT_LIST = Attribute(15, Obis.parse("0-0:40.0.0*255"), 2)
+OBJECT_LIST = AttributeName(15, Obis.parse("0-0:40.0.0*255"), 2)
 
 
 class Now:
@@ -126,8 +137,8 @@ def test_the_object_list_and_the_scalers_are_asked_once_and_then_only_what_is_wa
             until(lambda count=count: len(inbox.captures) >= count + 3)  # type: ignore[misc]
     asked = meter.model.asked
     assert asked.count(OBJECT_LIST) == 1
-    assert asked.count(Attribute(3, POWER, 3)) == 1
-    assert Attribute(3, ENERGY, 2) not in asked
+    assert asked.count(AttributeName(3, POWER, 3)) == 1
+    assert AttributeName(3, ENERGY, 2) not in asked
     assert {one.obis for capture in inbox.captures for one in capture.readings} == {POWER}
 
 
@@ -154,8 +165,8 @@ def test_a_demand_register_tells_its_scaler_in_another_attribute(meter: DlmsMete
     scaler_unit = (Data(DataType.INTEGER, -2), Data(DataType.ENUM, 27))
     meter.model.extra = {
         OBJECT_LIST: encode(Data(DataType.ARRAY, (Data(DataType.STRUCTURE, listed),))),
-        Attribute(5, demand, 2): encode(Data(DataType.DOUBLE_LONG_UNSIGNED, 4711)),
-        Attribute(5, demand, 4): encode(Data(DataType.STRUCTURE, scaler_unit)),
+        AttributeName(5, demand, 2): encode(Data(DataType.DOUBLE_LONG_UNSIGNED, 4711)),
+        AttributeName(5, demand, 4): encode(Data(DataType.STRUCTURE, scaler_unit)),
     }
     with running(reader(meter.url, inbox)):
         until(lambda: inbox.captures)
@@ -286,7 +297,7 @@ def test_an_attribute_without_a_value_costs_the_others_nothing_and_is_not_asked_
 ) -> None:
     """R30."""
     inbox = Inbox()
-    gone = Attribute(3, EXPORT, 2)
+    gone = AttributeName(3, EXPORT, 2)
     meter.model.extra[gone] = result
     with running(reader(meter.url, inbox)):
         until(lambda: len(inbox.captures) >= 4)

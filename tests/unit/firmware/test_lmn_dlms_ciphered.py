@@ -13,12 +13,11 @@ import smgw
 from captures_made import BOOT
 from dlms_line_meter import ENERGY, DlmsMeter, Model
 from line_meter import Inbox, driver, running, until, watch
-from smgw.cosem import ClockState, Data, DataType, Obis, Stamp
-from smgw.dlms.access import Admission
-from smgw.dlms.axdr import encode
-from smgw.dlms.ciphering import Ciphering, Received, Setting
-from smgw.dlms.descriptors import Attribute
-from smgw.dlms.security import Gmac, Keys, Suite
+from smgw.cosem import AttributeName, ClockState, Data, DataType, Obis, Stamp
+from smgw.dlms.data import encode
+from smgw.dlms.meter.access import Admission
+from smgw.dlms.security.ciphering import Ciphering, Received, Setting
+from smgw.dlms.security.suites import Gmac, Keys, Suite
 from smgw.lmn.dlms_counters import Counters
 from smgw.lmn.dlms_security import Security
 from smgw.lmn.driver import Driver
@@ -31,7 +30,7 @@ from smgw.store.errors import StoreError
 from smgw.store.lmn import LmnStore
 
 KEYS = {0: (bytes(range(16)), bytes(range(0xD0, 0xE0))), 2: (bytes(range(32)), bytes(range(0xC0, 0xE0)))}
-COUNTER = Attribute(1, Obis.parse("0-0:43.1.0*255"), 2)
+COUNTER = AttributeName(1, Obis.parse("0-0:43.1.0*255"), 2)
 TITLE = b"UTBMTR01"
 FAR = 1_000_000_000  # a counter beyond where a key starts
 
@@ -142,8 +141,8 @@ def test_counter_and_association_are_asked_for_where_the_profile_says(store: Lmn
     place, association = Obis.parse("0-0:43.1.3*255"), Obis.parse("0-0:40.0.3*255")
     meter.received.take(bytes(meter.keys.encryption), FAR)
     meter.model.extra = {
-        Attribute(1, place, 2): encode(Data(DataType.DOUBLE_LONG_UNSIGNED, FAR)),
-        Attribute(15, association, 2): meter.model.object_list(),
+        AttributeName(1, place, 2): encode(Data(DataType.DOUBLE_LONG_UNSIGNED, FAR)),
+        AttributeName(15, association, 2): meter.model.object_list(),
     }
     with (
         DlmsMeter(meter.model, admissions=meter.admissions()) as line,
@@ -151,8 +150,8 @@ def test_counter_and_association_are_asked_for_where_the_profile_says(store: Lmn
     ):
         until(lambda: len(inbox.captures) >= 2)
     assert meter.newest > FAR
-    assert {Attribute(1, place, 2), Attribute(15, association, 2)} <= set(meter.model.asked)
-    assert not {COUNTER, Attribute(15, Obis.parse("0-0:40.0.0*255"), 2)} & set(meter.model.asked)
+    assert {AttributeName(1, place, 2), AttributeName(15, association, 2)} <= set(meter.model.asked)
+    assert not {COUNTER, AttributeName(15, Obis.parse("0-0:40.0.0*255"), 2)} & set(meter.model.asked)
 
 
 def test_without_a_public_client_the_meters_word_is_followed_once(store: LmnStore) -> None:
@@ -329,7 +328,7 @@ meter = resolve(profile.entry.meter)(profile, Secrets({secrets}), Surroundings(G
 security = getattr(getattr(meter, "_session", None), "_security", None)
 if security is not None:
     security.authentication(), security.ciphering()
-print("smgw.dlms.client" in sys.modules, "cryptography" in sys.modules)
+print("smgw.dlms.session.client" in sys.modules, "cryptography" in sys.modules)
 """
 
 

@@ -8,26 +8,35 @@ from pathlib import Path
 import pytest
 from dlms_line_meter import DlmsMeter
 from line_meter import Clock, Inbox, driver, running, until, watch
-from smgw.cosem import Capture, Data, DataType, DeviceId, Obis, Reading, octet_string
-from smgw.dlms.access import Admission
-from smgw.dlms.axdr import AxdrError, decode_all, encode
-from smgw.dlms.block import GeneralBlock
-from smgw.dlms.conformance import Conformance
-from smgw.dlms.descriptors import Attribute
+from smgw.cosem import (
+    AttributeName,
+    Capture,
+    CaptureObject,
+    Data,
+    DataError,
+    DataType,
+    DeviceId,
+    Obis,
+    Reading,
+    octet_string,
+)
+from smgw.dlms.apdus.block import GeneralBlock
+from smgw.dlms.apdus.conformance import Conformance
+from smgw.dlms.apdus.get import RESPONSE, GetResponse, GetResponseBlock
+from smgw.dlms.apdus.notify import DataNotification
+from smgw.dlms.apdus.results import DataAccessResult
+from smgw.dlms.carriers.wrapper import encode_wrapper
+from smgw.dlms.data import AxdrError, decode_all, encode
 from smgw.dlms.errors import TransferError
-from smgw.dlms.events import Pushed
-from smgw.dlms.general_block import GeneralBlocks
-from smgw.dlms.get import RESPONSE, GetResponse, GetResponseBlock
-from smgw.dlms.notify import DataNotification
-from smgw.dlms.push_list import PushListError, read_push
-from smgw.dlms.results import DataAccessResult
-from smgw.dlms.selection import CaptureObject, SelectionError
-from smgw.dlms.transfer import MAX_WHOLE, Incoming
-from smgw.dlms.wrapper import encode_wrapper
+from smgw.dlms.meter.access import Admission
+from smgw.dlms.push.lists import PushListError, read_push
+from smgw.dlms.session.events import Pushed
+from smgw.dlms.session.general_block import GeneralBlocks
+from smgw.dlms.session.transfer import MAX_WHOLE, Incoming
 from smgw.errors import SmgwError
 from smgw.iec62056 import sign_on
 from smgw.lmn import dlms_session
-from smgw.lmn.contract import Refused, Surroundings
+from smgw.lmn.contract import Surroundings
 from smgw.lmn.dlms_poll import DlmsPoll
 from smgw.lmn.dlms_security import Security
 from smgw.lmn.dlms_session import DlmsSession
@@ -37,6 +46,7 @@ from smgw.profiles.meter import MeterProfile
 from smgw.profiles.secrets import Secrets
 from smgw.store.lmn import LmnStore
 from smgw.store.records import Condition
+from smgw.wire import Refused
 
 ENERGY = Obis.parse("1-0:1.8.0")
 
@@ -68,7 +78,7 @@ def test_a_push_with_a_scaler_or_unit_that_cosem_has_not_is_refused(scaler: int,
 def test_a_column_with_a_class_or_attribute_that_cosem_has_not_is_none(
     class_id: int, attribute: int, index: int
 ) -> None:
-    with pytest.raises(SelectionError):
+    with pytest.raises(DataError):
         CaptureObject.of(structure(u64(class_id), octet_string(ENERGY), u64(attribute), u64(index)))
 
 
@@ -232,7 +242,7 @@ def test_a_scaler_that_the_meter_cannot_tell_now_is_asked_again_and_the_value_le
     """A register whose scaler was not to be had once must not be kept without it, and wrong, for ever."""
     inbox = Inbox()
     with DlmsMeter() as meter:
-        meter.model.extra[Attribute(3, ENERGY, 3)] = DataAccessResult.TEMPORARY_FAILURE
+        meter.model.extra[AttributeName(3, ENERGY, 3)] = DataAccessResult.TEMPORARY_FAILURE
         with running(driver(profile(DlmsProfile(), meter.url), inbox=inbox)):
             until(lambda: len(inbox.captures) >= 2)
             assert all(one.obis != ENERGY for one in inbox.captures[1].readings)
@@ -246,7 +256,7 @@ def test_a_value_that_the_meter_cannot_tell_now_is_asked_with_the_next_poll(refu
     """A target time may pass until then, but no hour of them."""
     inbox = Inbox()
     with DlmsMeter() as meter:
-        meter.model.extra[Attribute(3, ENERGY, 2)] = refusal
+        meter.model.extra[AttributeName(3, ENERGY, 2)] = refusal
         with running(driver(profile(DlmsProfile(), meter.url), inbox=inbox)):
             until(lambda: len(inbox.captures) >= 2)
             meter.model.extra.clear()
@@ -256,7 +266,7 @@ def test_a_value_that_the_meter_cannot_tell_now_is_asked_with_the_next_poll(refu
 def test_a_value_with_octets_behind_it_costs_no_other() -> None:
     inbox = Inbox()
     with DlmsMeter() as meter:
-        meter.model.extra[Attribute(3, ENERGY, 2)] = encode(u64(1)) + b"\x00"
+        meter.model.extra[AttributeName(3, ENERGY, 2)] = encode(u64(1)) + b"\x00"
         dlms = DlmsProfile(quirks=(Quirk.NO_LIST,))
         with running(driver(profile(dlms, meter.url), inbox=inbox)):
             until(lambda: inbox.captures)

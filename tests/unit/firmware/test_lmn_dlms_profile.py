@@ -10,13 +10,13 @@ import pytest
 from captures_made import BOOT
 from dlms_line_meter import ENERGY, EXPORT, LOAD_PROFILE, NAME, QUARTER, DlmsMeter, Model
 from line_meter import Head, Inbox, driver, running, until
-from smgw.cosem import ClockState, Data, DataType, DeviceId, Stamp, octet_string
-from smgw.dlms.access import Admission
-from smgw.dlms.axdr import encode
-from smgw.dlms.conformance import Conformance
-from smgw.dlms.descriptors import Attribute, Selection
-from smgw.dlms.selection import Range as RowRange
-from smgw.dlms.selection import read_selection
+from smgw.cosem import AttributeName, ClockState, Data, DataType, DeviceId, Stamp, octet_string
+from smgw.dlms.apdus.conformance import Conformance
+from smgw.dlms.apdus.descriptors import Selection
+from smgw.dlms.apdus.selection import Range as RowRange
+from smgw.dlms.apdus.selection import read_selection
+from smgw.dlms.data import encode
+from smgw.dlms.meter.access import Admission
 from smgw.lmn.dlms_objects import CLOCK_TIME
 from smgw.lmn.driver import Driver
 from smgw.metering.history import HistoryKeeper
@@ -172,7 +172,7 @@ def test_octets_behind_the_rows_cost_none_of_them(store: LmnStore, tmp_path: Pat
     """R15: a meter that declares a row less than it sends."""
     model = Model()
     octets = Model(quarters(1)).buffer(None)
-    model.extra[Attribute(7, LOAD_PROFILE, 2)] = octets + b"\x02\x01"
+    model.extra[AttributeName(7, LOAD_PROFILE, 2)] = octets + b"\x02\x01"
     with DlmsMeter(model) as meter, running(reader(meter.url, store)):
         until(lambda: len(kept(tmp_path)) == 4)
 
@@ -191,9 +191,9 @@ def test_a_profile_that_is_not_there_is_told_and_the_meter_read_on(
 ) -> None:
     inbox, model = Inbox(), Model()
     for number in (2, 3, 4):
-        from smgw.dlms.results import DataAccessResult
+        from smgw.dlms.apdus.results import DataAccessResult
 
-        model.extra[Attribute(7, LOAD_PROFILE, number)] = DataAccessResult.OBJECT_UNDEFINED
+        model.extra[AttributeName(7, LOAD_PROFILE, number)] = DataAccessResult.OBJECT_UNDEFINED
     with DlmsMeter(model) as meter, running(reader(meter.url, store, inbox, interval=0.1)):
         until(lambda: len(inbox.captures) > 3)
     assert caplog.text.count("load profile 1-0:99.1.0*255: capture_objects of load profile") == 1
@@ -268,7 +268,7 @@ def test_rows_behind_one_that_is_none_are_asked_again(
 @pytest.mark.parametrize("period", [-5, 0, 1 << 62])
 def test_any_capture_period_comes_to_an_end(period: int, store: LmnStore, tmp_path: Path) -> None:
     model = Model(quarters(5))
-    model.extra[Attribute(7, LOAD_PROFILE, 4)] = encode(Data(DataType.LONG64, period))
+    model.extra[AttributeName(7, LOAD_PROFILE, 4)] = encode(Data(DataType.LONG64, period))
     with DlmsMeter(model) as meter, running(reader(meter.url, store)):
         until(lambda: len(kept(tmp_path)) == 20)
 

@@ -9,16 +9,17 @@ import pytest
 from dlms_captures import SAMPLE_KEY, as_read, dlms_capture, one_list
 from line_meter import Head, Inbox, driver, running, until, watch
 from smgw.cosem import DeviceId, Obis
-from smgw.dlms.apdu import decode_apdu
-from smgw.dlms.envelope import Ciphered
-from smgw.dlms.mbus import MBusListener, MBusPush
-from smgw.hdlc import Address, Transmit
+from smgw.dlms.apdus.apdu import decode_apdu
+from smgw.dlms.apdus.envelope import Ciphered
+from smgw.dlms.carriers.mbus import MBusListener, MBusPush
+from smgw.hdlc import Address
 from smgw.hdlc.link import Link
 from smgw.lmn.driver import Driver
 from smgw.profiles.dlms import DlmsProfile, Framing
 from smgw.profiles.meter import MeterProfile
 from smgw.profiles.secrets import Secrets
 from smgw.store.records import Condition
+from smgw.wire import Transmit
 
 FREE = [
     "amshan/aidon_no_list_3_llc.bin",

@@ -6,13 +6,13 @@ import time
 import pytest
 from captures_made import BOOT
 from dlms_line_meter import ENERGY, DlmsMeter
+from hdlc_trace import read_trace
 from line_meter import Inbox, driver, running, until
 from smgw.cosem import ClockState, Stamp
-from smgw.dlms.access import Admission
-from smgw.dlms.hls import Password
-from smgw.dlms.secret import Secret
+from smgw.dlms.meter.access import Admission
+from smgw.dlms.security.hls import Password
+from smgw.dlms.security.secret import Secret
 from smgw.hdlc.frame import Frame, FrameDecoder
-from smgw.hdlc.trace import read_trace
 from smgw.profiles.dlms import Authentication, DlmsProfile
 from smgw.profiles.meter import MeterProfile
 from smgw.profiles.secrets import Secrets

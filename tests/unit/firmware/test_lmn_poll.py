@@ -14,18 +14,18 @@ from unittest.mock import ANY
 import pytest
 from captures_made import DEVICE, ENERGY, POWER
 from line_meter import Head, Inbox, Model, PolledMeter, driver, running, telegram, until, watch
-from smgw.cosem import DeviceId, MeterTime, MeterTimeKind, Obis
+from smgw.cosem import DeviceId, MeterTime, MeterTimeKind, Obis, ObjectName
 from smgw.lmn import sml_poll
 from smgw.lmn.driver import Driver
 from smgw.profiles.meter import MeterProfile
 from smgw.profiles.secrets import Secrets
 from smgw.sml.messages import ListEntry
-from smgw.sml.parameters import FIRMWARE, ObjectName
+from smgw.sml.parameters import FIRMWARE, parameter_name
 from smgw.sml.tlv import unsigned
 from smgw.store.records import CacheKind, Condition
 
-ASKED_ENERGY, ASKED_POWER = (ObjectName(obis).octets.hex() for obis in (ENERGY, POWER))
-ASKED_FIRMWARE = FIRMWARE.octets.hex()
+ASKED_ENERGY, ASKED_POWER = (parameter_name(ObjectName(3, 0, obis)).hex() for obis in (ENERGY, POWER))
+ASKED_FIRMWARE = parameter_name(FIRMWARE).hex()
 OTHER = DeviceId.parse("1ISK0071234567")
 
 

@@ -12,12 +12,12 @@ from line_meter import Inbox, telegram
 from memory_line import START_US, FakeTime, MemoryPort, Peer
 from profiled_model import ProfiledModel
 from smgw.cosem import Data, DataType, DeviceId, Obis, octet_string
-from smgw.dlms.access import Admission
-from smgw.dlms.axdr import encode
-from smgw.dlms.notify import DataNotification
+from smgw.dlms.apdus.notify import DataNotification
+from smgw.dlms.data import encode
+from smgw.dlms.meter.access import Admission
 from smgw.errors import SmgwError
-from smgw.hdlc import Address, Link, LinkParameters, Transmit
-from smgw.lmn.contract import Heard, Patience, PolledMeter, PushedMeter, Refused, Surroundings, Values
+from smgw.hdlc import Address, Link, LinkParameters
+from smgw.lmn.contract import Heard, Patience, PolledMeter, PushedMeter, Surroundings, Values
 from smgw.lmn.errors import NoAnswerError, StoppedError
 from smgw.lmn.listening import ListeningDriver
 from smgw.lmn.polling import PollingDriver
@@ -29,6 +29,7 @@ from smgw.profiles.secrets import Secrets
 from smgw.sml.profiles import LOAD_PROFILE as SML_LOAD_PROFILE
 from smgw.sml.server import Reply, Server
 from smgw.store.ranges import Range
+from smgw.wire import Refused, Transmit
 
 SECOND = 1_000_000
 NOW_S = START_US // SECOND
