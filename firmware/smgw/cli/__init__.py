@@ -10,9 +10,9 @@ from pathlib import Path
 
 from smgw import __version__
 from smgw.errors import SmgwError
+from smgw.store import paths
 
 DEFAULT_CONFIGURATION = Path("/etc/smgw/gateway.toml")
-DEFAULT_STATE = Path("/var/lib/smgw")
 USAGE_ERROR = 2
 _COLUMNS = 80  # where there is no terminal
 
@@ -103,7 +103,7 @@ def common_arguments(parser: argparse.ArgumentParser) -> None:
         "--config", type=Path, default=DEFAULT_CONFIGURATION, metavar="FILE", help="configuration (default %(default)s)"
     )
     parser.add_argument(
-        "--state", type=Path, default=DEFAULT_STATE, metavar="DIR", help="state directory (default %(default)s)"
+        "--state", type=Path, default=paths.STATE, metavar="DIR", help="state directory (default %(default)s)"
     )
     parser.add_argument(
         "--log-level",

@@ -17,10 +17,12 @@ from smgw.profiles.meter import MeterProfile
 from smgw.profiles.secrets import Secrets
 from smgw.services.fleet import Fleet, Words
 from smgw.services.retention import RetentionKeeper
+from smgw.services.sink import ReadingSink
 from smgw.services.status import clock_in_words, meters_in_words
 from smgw.services.workers import Worker, stop_all
 from smgw.store import paths
 from smgw.store.errors import StoreError
+from smgw.store.live import LiveWriter
 from smgw.store.lmn import LmnStore
 from smgw.store.lmn_view import LmnView
 from smgw.store.log_book import Level
@@ -61,6 +63,8 @@ class LmnService:
         self._registrar = Registrar(
             self._store, self._clock, *self._periods(configuration), linger=_linger(configuration)
         )
+        self._live = LiveWriter(paths.live_directory(state), _ports(configuration))
+        self._sink = ReadingSink(self._registrar, self._live)
         self._retention = RetentionKeeper(configuration, self._store, state)
         self._wan: WanView | None = None
         self._wan_id = ""
@@ -108,6 +112,7 @@ class LmnService:
         self._registrar.configure(periods, last)
         self._registrar.linger = _linger(configuration)
         self._retention.configure(configuration)
+        self._live.configure(_ports(configuration))
         return "; ".join(self._readers.apply(_by_name(configuration))) or "no meter changed"
 
     def taken(self, changes: str) -> None:
@@ -178,7 +183,7 @@ class LmnService:
         return make_reader(
             meter,
             self._clock,
-            self._registrar,
+            self._sink,
             self._secrets[meter.name],
             cached=self._store.object_list,
             keeper=HistoryKeeper(self._store, self._clock),
@@ -225,6 +230,10 @@ class LmnService:
         log.log(level, "clock: %s", event.text, extra={"event": str(event.kind)})
         self._store.save_clock(*self._clock.saved())  # written together with the entry
         self._store.log(str(event.kind), Level.INFO if healthy else Level.WARNING, event.text, event.stamp)
+
+
+def _ports(configuration: Configuration) -> dict[str, str]:
+    return {meter.name: meter.port for meter in configuration.meters}
 
 
 def _linger(configuration: Configuration) -> float:
