@@ -27,6 +27,7 @@ _COMMANDS = {
     "scan": "find out what is behind a port, and print a meter profile for it",
     "profile": "read a meter's own load profile, as far as it is not kept yet, and print it",
     "status": "how the gateway fares: meters, store, delivery, clock; exit code 0 healthy, 1 degraded, 2 down",
+    "watch": "the newest value of every register, in a table that is renewed every second",
     "log": "the log books of both processes as one; --verify checks that nobody tampered with them",
     "deliver": "deliver now what waits; --again also what an EMP refused",
     "export": "what waits for an EMP into a file that is carried by hand, for `emp import`",

@@ -11,8 +11,9 @@ from io import FileIO
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
+from smgw.cli.held_port import show_live_instead
 from smgw.dump.sml import Printer
-from smgw.ports import LineSettings, PortError, open_port
+from smgw.ports import LineSettings, PortBusy, PortError, open_port
 from smgw.sml.crc import Crc
 from smgw.sml.file import find_messages
 from smgw.sml.messages import Message, OpenResponse
@@ -95,6 +96,8 @@ def run(arguments: argparse.Namespace) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0 if printer.delivered else 1
     except (PortError, OSError) as error:
+        if isinstance(error, PortBusy) and show_live_instead(arguments.source, arguments.state, as_json=arguments.json):
+            return 0
         text = f"{arguments.source}: {error.strerror}" if isinstance(error, OSError) else str(error)
         print(f"smgw dump: {text}", file=sys.stderr)
         if not printer.delivered:

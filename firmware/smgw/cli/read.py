@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from smgw.cli.held_port import show_live_instead
 from smgw.clock import GatewayClock
 from smgw.cosem import Capture, DeviceId, MeterTimeKind
 from smgw.errors import SmgwError
@@ -20,7 +21,7 @@ from smgw.profiles.gateway import Configuration
 from smgw.profiles.meter import MeterProfile, Protocol
 from smgw.profiles.secrets import Secrets
 from smgw.profiles.toml_importer import load
-from smgw.reports.health import capture_object, text_of
+from smgw.reports.readings import capture_object, text_of
 from smgw.services.process import set_up_logging
 from smgw.store import paths
 from smgw.store.errors import StoreError
@@ -29,7 +30,7 @@ from smgw.store.records import MeterState
 
 _EPILOG = """\
 Reads with the profiles of the configuration and stores nothing, but for the counters of ciphered meters.
-A port that the running gateway holds cannot be read at the same time.
+Of a port that the running gateway holds it shows the live value.
 Exit code 0 if every meter answered, 1 if one did not.
 """
 
@@ -90,6 +91,8 @@ def run(arguments: argparse.Namespace) -> int:
                 store = None if isinstance(counters, str) else counters
                 found = _read(configuration, meter, arguments.seconds, store)
             if isinstance(found, str):
+                if show_live_instead(meter.port, arguments.state, meter=meter.name, as_json=arguments.json):
+                    continue
                 failed += 1
                 print(f"meter {meter.name}: {found}", file=sys.stderr)
             else:

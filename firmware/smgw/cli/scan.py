@@ -3,8 +3,10 @@
 import argparse
 import sys
 
+from smgw.cli.held_port import show_live_instead
 from smgw.errors import SmgwError
 from smgw.lmn.scan import Found, Scan
+from smgw.ports import PortBusy
 from smgw.profiles import checks
 from smgw.profiles.dlms import DlmsProfile
 from smgw.profiles.meter import MeterProfile
@@ -35,7 +37,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Try everything, print a profile for what answers."""
+    """Try everything, print a profile for what answers; of a port that the gateway holds, its live value."""
+    try:
+        return _scan(arguments)
+    except PortBusy:
+        if show_live_instead(arguments.port, arguments.state):
+            return 0
+        raise
+
+
+def _scan(arguments: argparse.Namespace) -> int:
     set_up_logging(arguments.log_level)
     faults: list[str] = []
     checks.port(arguments.port, lambda text, *_: faults.append(text))
