@@ -6,9 +6,10 @@ import os
 import sys
 from pathlib import Path
 
+from smgw.cli.held_port import show_live_instead
 from smgw.dump.printer import Options, formats, make_printer
 from smgw.dump.source import dump, is_port
-from smgw.ports import LineSettings, PortError
+from smgw.ports import LineSettings, PortBusy, PortError
 
 _EPILOG = """\
 examples:
@@ -92,6 +93,8 @@ def run(arguments: argparse.Namespace) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0 if printer.delivered else 1
     except (PortError, OSError) as error:
+        if isinstance(error, PortBusy) and show_live_instead(arguments.source, arguments.state, as_json=arguments.json):
+            return 0
         text = f"{arguments.source}: {error.strerror}" if isinstance(error, OSError) else str(error)
         print(f"smgw dump: {text}", file=sys.stderr)
         if not printer.delivered:

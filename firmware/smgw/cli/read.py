@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from smgw.cli.held_port import show_live_instead
 from smgw.clock import GatewayClock
 from smgw.cosem import Capture, MeterTimeKind
 from smgw.errors import SmgwError
@@ -19,7 +20,7 @@ from smgw.profiles.gateway import Configuration
 from smgw.profiles.meter import MeterProfile
 from smgw.profiles.secrets import read_secrets
 from smgw.profiles.toml_importer import load
-from smgw.reports.health import capture_object, text_of
+from smgw.reports.readings import capture_object, text_of
 from smgw.services.process import set_up_logging
 from smgw.store import paths
 from smgw.store.errors import StoreError
@@ -27,7 +28,7 @@ from smgw.store.lmn import LmnStore
 
 _EPILOG = """\
 Reads with the profiles of the configuration and stores nothing, but for the counters of ciphered meters.
-A port that the running gateway holds cannot be read at the same time.
+Of a port that the running gateway holds it shows the live value.
 Exit code 0 if every meter answered, 1 if one did not.
 """
 
@@ -58,6 +59,8 @@ def run(arguments: argparse.Namespace) -> int:
             try:
                 found = _read(configuration, meter, arguments.seconds, counters)
             except SmgwError as error:
+                if show_live_instead(meter.port, arguments.state, meter=meter.name, as_json=arguments.json):
+                    continue
                 failed += 1
                 print(f"meter {meter.name}: {error}", file=sys.stderr)
                 continue

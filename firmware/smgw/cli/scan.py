@@ -4,8 +4,10 @@ import argparse
 import sys
 from typing import Any
 
+from smgw.cli.held_port import show_live_instead
 from smgw.errors import SmgwError
 from smgw.lmn.scan import Found, Scan
+from smgw.ports import PortBusy
 from smgw.profiles import checks
 from smgw.services.process import set_up_logging
 
@@ -34,7 +36,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Try everything, print a profile for what answers."""
+    """Try everything, print a profile for what answers; of a port that the gateway holds, its live value."""
+    try:
+        return _scan(arguments)
+    except PortBusy:
+        if show_live_instead(arguments.port, arguments.state):
+            return 0
+        raise
+
+
+def _scan(arguments: argparse.Namespace) -> int:
     set_up_logging(arguments.log_level)
     faults: list[str] = []
     checks.port(arguments.port, lambda text, *_: faults.append(text))

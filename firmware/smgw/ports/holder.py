@@ -38,7 +38,7 @@ def holder_of(path: str) -> Holder | None:
         pids = holders.certain or holders.possible
     for pid in pids or _with_open(found.st_rdev):
         if pid > 0 and (_PROC / str(pid)).exists():
-            return Holder(pid, _name(pid))
+            return Holder(pid, process_name(pid))
     return next((Holder(pid, "") for pid in pids if pid > 0), None)
 
 
@@ -60,7 +60,7 @@ def _with_open(device: int) -> Iterator[int]:
                         break
 
 
-def _name(pid: int) -> str:
+def process_name(pid: int) -> str:
     """`smgw lmn`, `minicom`; of a program in Python the module or script, not the interpreter."""
     name, command = "", [""]
     with suppress(OSError):

@@ -20,6 +20,7 @@ from smgw.reports.health import examine
 from smgw.reports.redaction import Redaction
 from smgw.store import by_meter, paths
 from smgw.store.errors import StoreError
+from smgw.store.live import read_live
 from smgw.store.lmn_view import LmnView
 from smgw.store.wan_view import WanView
 
@@ -154,6 +155,7 @@ def _secrets(configuration: Configuration) -> Iterator[bytes]:
 
 
 def _ids(configuration: Configuration | None, state: Path) -> Iterator[DeviceId]:
+    yield from (live.capture.device for live in read_live(paths.live_directory(state)))
     if configuration is not None:
         yield configuration.gateway.device_id
         yield from (meter.device_id for meter in configuration.meters if meter.device_id is not None)

@@ -18,10 +18,12 @@ from smgw.profiles.meter import MeterProfile
 from smgw.profiles.secrets import Secrets, read_secrets
 from smgw.services.fleet import Fleet, Words
 from smgw.services.retention import RetentionKeeper
+from smgw.services.sink import ReadingSink
 from smgw.services.status import clock_in_words, meters_in_words
 from smgw.services.workers import Worker, stop_all
 from smgw.store import by_meter, paths
 from smgw.store.errors import StoreError
+from smgw.store.live import LiveWriter
 from smgw.store.lmn import LmnStore
 from smgw.store.lmn_view import LmnView
 from smgw.store.log_book import Level
@@ -64,6 +66,8 @@ class LmnService:
         self._registrar = Registrar(
             self._store, self._clock, *self._periods(configuration), linger=_linger(configuration)
         )
+        self._live = LiveWriter(paths.live_directory(state), _ports(configuration))
+        self._sink = ReadingSink(self._registrar, self._live)
         self._retention = RetentionKeeper(configuration, self._store, state)
         self._wan: WanView | None = None
         self._wan_id = ""
@@ -111,6 +115,7 @@ class LmnService:
         self._registrar.configure(periods, last)
         self._registrar.linger = _linger(configuration)
         self._retention.configure(configuration)
+        self._live.configure(_ports(configuration))
         return "; ".join(self._lines.apply(orders)) or "no meter changed"
 
     def taken(self, changes: str) -> None:
@@ -178,8 +183,8 @@ class LmnService:
                 return
 
     def _driver(self, line: _Line) -> Driver:
-        surroundings = Surroundings(self._clock, Cache(self._store.cached, self._registrar.cache), self._store)
-        return make_driver(line, surroundings, self._registrar, HistoryKeeper(self._store, self._clock))
+        surroundings = Surroundings(self._clock, Cache(self._store.cached, self._sink.cache), self._store)
+        return make_driver(line, surroundings, self._sink, HistoryKeeper(self._store, self._clock))
 
     def _periods(self, configuration: Configuration) -> tuple[dict[str, int], dict[str, int | None]]:
         """Meter -> registration period, and the target time registered last."""
@@ -221,6 +226,10 @@ class LmnService:
         log.log(level, "clock: %s", event.text, extra={"event": str(event.kind)})
         self._store.save_clock(*self._clock.saved())  # written together with the entry
         self._store.log(str(event.kind), Level.INFO if healthy else Level.WARNING, event.text, event.stamp)
+
+
+def _ports(configuration: Configuration) -> dict[str, str]:
+    return {meter.name: meter.port for meter in configuration.meters}
 
 
 def _linger(configuration: Configuration) -> float:

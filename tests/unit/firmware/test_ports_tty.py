@@ -247,7 +247,7 @@ def test_a_holder_is_named_by_its_program(
     (tmp_path / "4711" / "comm").write_text(f"{comm}\n")
     (tmp_path / "4711" / "cmdline").write_text(f"{command}\0")
     monkeypatch.setattr(holder_module, "_PROC", tmp_path)
-    assert holder_module._name(4711) == name
+    assert holder_module.process_name(4711) == name
 
 
 def test_a_closed_port_can_be_opened_again(meter: Pty) -> None:
