@@ -78,7 +78,7 @@ def _configuration(document: dict[str, Any], directory: Path, faults: list[_Faul
             faults.append(((key,), f"unknown section{nearest(key, _SECTIONS)}; write {', '.join(_SECTIONS.values())}"))
     own = _gateway(document, faults)
     meters = _all_of("meter", document, faults, section(meter.KEYS, meter.build, meter.contradictions, _hint))
-    emps = _all_of("emp", document, faults, section(communication.KEYS, communication.build, hint=_hint))
+    emps = _all_of("emp", document, faults, communication.check(_hint))
     if "meter" not in document:
         faults.append((("meter",), "there is none; a gateway reads at least one meter"))
     tables = _tables(document, "meter")

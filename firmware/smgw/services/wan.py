@@ -20,6 +20,7 @@ from smgw.store.lmn_view import LmnView
 from smgw.store.log_book import Level
 from smgw.store.wan import WanStore
 from smgw.wan.dispatcher import Dispatcher
+from smgw.wan.outlet import open_outlet
 from smgw.wan.time_samples import NtpSampler
 
 log = logging.getLogger(__name__)
@@ -94,7 +95,8 @@ class WanService:
         self._store.close()
 
     def _dispatcher(self, order: Order) -> Dispatcher:
-        return Dispatcher(*order, self._store, self._open_view, self._clock.stamp)
+        outlet = open_outlet(order.gateway, order.emp)
+        return Dispatcher(order.emp, order.granted, outlet, self._store, self._open_view, self._clock.stamp)
 
     def _start_sampler(self) -> None:
         servers = self._configuration.gateway.ntp

@@ -69,11 +69,12 @@ class LmnView(View):
         return cls(directory)
 
     def sources(self) -> list[Source]:
-        """All that were ever recorded here, by meter name and device."""
+        """All that were ever recorded here, in the order of their first record."""
         rows = self._typed(
             "oo",
-            """SELECT DISTINCT m.octets, d.octets FROM register
-            JOIN word m ON m.id = register.meter JOIN word d ON d.id = register.device ORDER BY 1, 2""",
+            """SELECT m.octets, d.octets FROM register
+            JOIN word m ON m.id = register.meter JOIN word d ON d.id = register.device
+            GROUP BY register.meter, register.device ORDER BY min(register.id)""",
         )
         with self._trusting_nothing():
             return [Source(meter.decode(), DeviceId(device)) for meter, device in rows]
