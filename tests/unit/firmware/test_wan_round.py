@@ -9,13 +9,20 @@ from pathlib import Path
 
 import pytest
 from captures_made import DEVICE, HOUSE, MIDNIGHT, SECOND
-from delivering import GATEWAY, OTHER, Gateway, gateways, hurry, running
+from delivered import acknowledged
+from delivering import GATEWAY, OTHER, Gateway, gateways, hurry, refusing, running
 from line_meter import until
 from small_emp import OK, Answer, Put, SmallEmp
-from smgw.cosem import Data, DataType
+from smgw.cosem import Data, DataType, DeviceId
+from smgw.profiles.communication import CommunicationProfile
+from smgw.profiles.feed import Grant
 from smgw.store.lmn_view import LmnView
 from smgw.store.records import NOBODY_WAITS, Retention
 from smgw.store.wan_records import ChannelKind
+from smgw.store.wan_view import WanView
+
+GAS = DeviceId.parse("7GAS0000000001")
+FOREIGN = DeviceId(b"\x09\x01gas")
 
 
 @pytest.fixture(autouse=True)
@@ -207,3 +214,76 @@ def test_the_cursor_moves_only_after_the_answer(make: Callable[..., Gateway], em
     emp.answer = answer
     gateway.dispatcher.deliver_round()
     assert seen == [0, numbers[9]]
+
+
+def test_two_devices_behind_one_profile_have_documents_and_cursors_of_their_own(
+    make: Callable[..., Gateway], emp: SmallEmp
+) -> None:
+    gateway = make()
+    power = gateway.append(3)
+    gas = gateway.append(2, device=GAS)
+    emp.answer = lambda put: OK if put.document.device == DEVICE else Answer(503)
+    assert gateway.dispatcher.deliver_round() is not None
+    assert (gateway.cursor(), gateway.cursor(device=GAS)) == (power[-1], 0)
+    emp.answer = lambda _: OK
+    assert gateway.dispatcher.deliver_round() is None
+    assert gateway.cursor(device=GAS) == gas[-1]
+    assert emp.kept_of == {DEVICE: power, GAS: gas}
+    assert emp.again == 0
+
+
+def test_a_device_whose_rows_are_all_disliked_does_not_hold_its_neighbour_up(
+    make: Callable[..., Gateway], emp: SmallEmp
+) -> None:
+    gateway = make()
+    bad = gateway.append(10, device=GAS)
+    good = gateway.append(10)
+    emp.answer = refusing(set(bad))
+    assert gateway.dispatcher.deliver_round() is None
+    assert emp.numbers() == good
+    assert {(row.record_number, row.device) for row in gateway.wan.set_aside("demo")} == {
+        (number, bytes(GAS)) for number in bad
+    }
+
+
+def test_a_device_that_appears_while_running_is_picked_up(make: Callable[..., Gateway], emp: SmallEmp) -> None:
+    gateway = make()
+    gateway.append(1)
+    with running(gateway.dispatcher):
+        until(gateway.cursor)
+        (number,) = gateway.append(1, device=GAS)
+        until(lambda: gateway.cursor(device=GAS) == number)
+    assert emp.kept_of[GAS] == [number]
+
+
+def test_a_cursor_from_before_there_were_devices_is_gone_on_from(make: Callable[..., Gateway], emp: SmallEmp) -> None:
+    gateway = make()
+    gateway.append(2)
+    gateway.append(2, device=GAS)
+    gateway.wan._file.writer.execute(
+        "INSERT INTO cursor VALUES ('demo', ?, 'house', x'', 4, 4)", (gateway.lmn.store_id,)
+    )
+    numbers = gateway.append(1) + gateway.append(1, device=GAS)
+    assert gateway.dispatcher.deliver_round() is None
+    assert emp.numbers() == numbers
+    with WanView.open(gateway.directory) as view:
+        assert acknowledged(view, "demo") == 6
+
+
+def test_a_second_foreign_device_is_delivered_under_its_own_id_and_that_is_logged(
+    make: Callable[..., Gateway], emp: SmallEmp, caplog: pytest.LogCaptureFixture
+) -> None:
+    gateway = make()
+    other = DeviceId(b"\x09\x01water")
+    gateway.append(1, device=FOREIGN)
+    gateway.append(1, device=other)
+    dispatcher = gateway.dispatcher_to(
+        CommunicationProfile("demo", emp.url, forward=0), [Grant("demo", "house", OTHER)]
+    )
+    for _ in range(2):
+        assert dispatcher.deliver_round() is None
+        gateway.append(1, device=other)
+    dispatcher.stop()
+    dispatcher.run()
+    assert emp.kept_of.keys() == {OTHER, other}
+    assert caplog.text.count(f"device {other} of meter house is delivered under its own id") == 1
