@@ -6,9 +6,13 @@ from pathlib import Path
 import pytest
 from captures_made import HOUSE
 from delivered import acknowledged, reached
+from released import unpack
 from smgw.cosem import DeviceId
-from smgw.store import schema, wan
+from smgw.store import paths, schema, wan
 from smgw.store.errors import StoreTooOld
+from smgw.store.lmn import LmnStore
+from smgw.store.lmn_view import LmnView
+from smgw.store.progress import Progress
 from smgw.store.records import Source
 from smgw.store.wan import WanStore
 from smgw.store.wan_records import EVERY_DEVICE, ChannelKind, ChannelState, Cursor, SetAside
@@ -119,3 +123,28 @@ def test_a_damaged_file_of_version_1_keeps_its_cursors(directory: Path) -> None:
         assert store.salvaged is not None
         assert reached(store, "north", STORE) == 7
         assert [row.record_number for row in store.set_aside("north")] == [3, 4]
+
+
+def test_what_waits_in_the_stores_of_the_released_package_waits_after_the_upgrade(tmp_path: Path) -> None:
+    unpack(tmp_path)
+    own, pv = Source("house", DeviceId.parse("1EMH0011802881")), Source("pv", DeviceId.parse("1LOG0065800042"))
+    LmnStore.open(paths.lmn_directory(tmp_path), ballast_bytes=0).close()
+    with (
+        WanStore.open(paths.wan_directory(tmp_path)) as store,
+        WanView.open(paths.wan_directory(tmp_path)) as view,
+        LmnView.open(paths.lmn_directory(tmp_path)) as readings,
+    ):
+        assert store.salvaged is None
+        assert readings.sources() == [own, pv]
+        known = Progress((), view.cursors(), readings.store_id)
+        reached_there = {
+            (who, source): known.position(who, source) for who in ("power", "archive") for source in (own, pv)
+        }
+        assert reached_there == {("power", own): 17, ("power", pv): 9, ("archive", own): 5, ("archive", pv): 0}
+        assert known.position("archive", own, "ab" * 16) == 7
+        assert (acknowledged(view, "power"), acknowledged(view, "archive")) == (9, 9)
+        (refused,) = store.set_aside("power")
+        assert refused.reason == "answers 422: no such register"
+        assert readings.find(own, refused.record_store_id, refused.record_number) is not None
+        assert [channel.state for channel in view.channels()] == [ChannelKind.IDLE]
+        assert len(view.time_samples(0)) == 1
