@@ -6,6 +6,7 @@ import shutil
 import time
 
 import pytest
+from delivered import reached
 from smgw.cosem.data import Data, DataType
 from smgw.cosem.device_id import DeviceId
 from smgw.cosem.obis import Obis
@@ -330,7 +331,7 @@ def test_old_rows_that_were_salvaged_still_age(directory):
 def test_a_damaged_wan_store_starts_with_the_cursors_that_are_left(tmp_path, caplog):
     with WanStore.open(tmp_path) as store:
         for meter in range(2000):
-            store.acknowledge("north", "ab" * 16, f"meter {meter}", 7, 5) if meter % 100 == 0 else None
+            store.acknowledge("north", "ab" * 16, Source(f"meter {meter}", DEVICE), 7, 5) if meter % 100 == 0 else None
         identity = store.store_id
         store._file.writer.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     view = WanView.open(tmp_path)
@@ -341,8 +342,8 @@ def test_a_damaged_wan_store_starts_with_the_cursors_that_are_left(tmp_path, cap
         assert store.store_id != identity
         assert "cursors were saved" in caplog.text
         assert view.changed()
-        store.acknowledge("north", "ab" * 16, "house", 1, 1)
-        assert store.cursor("north", "ab" * 16, "house") == 1
+        store.acknowledge("north", "ab" * 16, HOUSE, 1, 1)
+        assert reached(store, "north", "ab" * 16) == 1
     view.close()
 
 
@@ -351,19 +352,19 @@ def test_a_wan_store_of_garbage_delivers_everything_again(tmp_path):
     (tmp_path / "wan.db").write_bytes(b"garbage" * 1000)
 
     with WanStore.open(tmp_path) as store:
-        assert store.cursor("north", "ab" * 16, "house") == 0
+        assert reached(store, "north", "ab" * 16) == 0
         assert "cursors were saved" in (store.salvaged or "")
 
 
 def test_a_wan_store_without_its_wal_goes_on(tmp_path):
     with WanStore.open(tmp_path) as store:
-        store.acknowledge("north", "ab" * 16, "house", 7, 5)
+        store.acknowledge("north", "ab" * 16, HOUSE, 7, 5)
         identity = store.store_id
         store._file.writer.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     (tmp_path / "wan.db-wal").unlink()
 
     with WanStore.open(tmp_path) as store:
-        assert (store.store_id, store.cursor("north", "ab" * 16, "house")) == (identity, 7)
+        assert (store.store_id, reached(store, "north", "ab" * 16)) == (identity, 7)
 
 
 def test_a_salvaged_record_is_found_under_the_identity_it_was_recorded_under(directory, identity):

@@ -3,6 +3,8 @@
 import random
 
 import pytest
+from captures_made import HOUSE
+from delivered import reached
 from smgw.clock.gateway_clock import Saved
 from smgw.cosem.device_id import DeviceId
 from smgw.cosem.reading import ClockState
@@ -15,7 +17,7 @@ from smgw.store.wan_records import OrderKind, SetAside
 
 DEVICE = DeviceId.parse("1EMH0011802881")
 STORE = "ab" * 16
-ASIDE = SetAside("north", STORE, "house", 3, STORE, 3, 422, "no such register", 5)
+ASIDE = SetAside("north", STORE, "house", bytes(DEVICE), 3, STORE, 3, "no such register", 5)
 
 
 def destroy(store):
@@ -42,7 +44,7 @@ def lmn(tmp_path):
 @pytest.fixture
 def wan(tmp_path):
     with WanStore.open(tmp_path) as store:
-        store.acknowledge("north", STORE, "house", 7, 5, [ASIDE])
+        store.acknowledge("north", STORE, HOUSE, 7, 5, [ASIDE])
         yield store
 
 
@@ -69,7 +71,7 @@ def test_damage_met_while_reading_the_lmn_store_is_repaired_and_the_question_ans
 @pytest.mark.parametrize(
     "read",
     [
-        lambda store: store.cursor("north", STORE, "house") in (0, 7),
+        lambda store: reached(store, "north", STORE) in (0, 7),
         lambda store: store.set_aside("north") in ([], [ASIDE]),
         lambda store: store.take_requeued("north", STORE, 9) == [],
         lambda store: store.take_orders("north") == [],
@@ -84,8 +86,8 @@ def test_damage_met_while_reading_the_wan_store_is_repaired_and_the_question_ans
     assert read(wan)
 
     assert wan.store_id != identity
-    wan.acknowledge("north", STORE, "house", 9, 1)
-    assert wan.cursor("north", STORE, "house") == 9
+    wan.acknowledge("north", STORE, HOUSE, 9, 1)
+    assert reached(wan, "north", STORE) == 9
 
 
 def test_interned_rows_that_are_damaged_in_a_big_file_do_not_keep_the_store_from_opening(tmp_path, monkeypatch):

@@ -5,6 +5,7 @@ import os
 import subprocess
 
 import pytest
+from delivered import reached
 from smgw.cosem.data import Data, DataType
 from smgw.cosem.device_id import DeviceId
 from smgw.cosem.obis import Obis
@@ -202,22 +203,22 @@ def test_what_emps_acknowledge_on_a_full_disk_goes_into_the_reserve(disk):
     with WanStore.open(disk) as store:
         fill(disk)
         for position in range(1, 200):
-            store.acknowledge("north", STORE, "house", position, 1)
+            store.acknowledge("north", STORE, HOUSE, position, 1)
 
         assert cursors(disk) == {"house": (199, 199)}
 
 
 def test_where_the_reserve_is_used_up_cursors_wait_in_memory_and_delivery_goes_on(disk, caplog, monkeypatch):
     with WanStore.open(disk) as store:
-        store.acknowledge("north", STORE, "house", 1, 1)
+        store.acknowledge("north", STORE, HOUSE, 1, 1)
         fill(disk)
         asides = []
         for position in range(2, 3000):
-            asides.append(SetAside("north", STORE, "house", position, STORE, position, 422, "x" * 500, 5))
-            store.acknowledge("north", STORE, "house", position, 1, asides[-1:])
+            asides.append(SetAside("north", STORE, "house", bytes(DEVICE), position, STORE, position, "x" * 500, 5))
+            store.acknowledge("north", STORE, HOUSE, position, 1, asides[-1:])
             store.note_channel(ChannelState("north", ChannelKind.DELIVERING, position))
         assert not (disk / "wan.ballast").exists()
-        assert store.cursor("north", STORE, "house") == 2999
+        assert reached(store, "north", STORE) == 2999
         assert cursors(disk)["house"][0] < 2999
         assert sum("is full" in message for message in caplog.messages) == 1
 
@@ -226,7 +227,7 @@ def test_where_the_reserve_is_used_up_cursors_wait_in_memory_and_delivery_goes_o
         store.note_channel(ChannelState("north", ChannelKind.IDLE, 3000))
         assert cursors(disk) == {"house": (2999, 2999)}
         assert store.set_aside("north") == asides
-        store.acknowledge("north", STORE, "house", 3000, 1)
+        store.acknowledge("north", STORE, HOUSE, 3000, 1)
         assert (disk / "wan.ballast").stat().st_size == 256 * 1024
         with WanView.open(disk) as view:
             assert [entry.event for entry in view.log_entries(9)] == ["disk-full", "disk-room-again"]
@@ -236,22 +237,22 @@ def test_cursors_that_wait_are_written_when_the_store_closes(disk):
     with WanStore.open(disk) as store:
         fill(disk)
         for position in range(1, 1500):
-            aside = SetAside("north", STORE, "house", position, STORE, position, 422, "x" * 500, 5)
-            store.acknowledge("north", STORE, "house", position, 1, [aside])
+            aside = SetAside("north", STORE, "house", bytes(DEVICE), position, STORE, position, "x" * 500, 5)
+            store.acknowledge("north", STORE, HOUSE, position, 1, [aside])
         (disk / "filler").unlink()
     with WanStore.open(disk) as store:
-        assert store.cursor("north", STORE, "house") == 1499
+        assert reached(store, "north", STORE) == 1499
 
 
 def test_an_order_stays_until_there_is_room_to_take_it(disk):
     with WanStore.open(disk) as store:
-        aside = SetAside("north", STORE, "house", 3, STORE, 3, 422, "no", 5)
-        store.acknowledge("north", STORE, "house", 7, 6, [aside])
+        aside = SetAside("north", STORE, "house", bytes(DEVICE), 3, STORE, 3, "no", 5)
+        store.acknowledge("north", STORE, HOUSE, 7, 6, [aside])
         place_order(disk, "north", OrderKind.AGAIN)
         fill(disk)
         for position in range(8, 1500):
-            row = SetAside("south", STORE, "house", position, STORE, position, 422, "x" * 500, 5)
-            store.acknowledge("south", STORE, "house", position, 1, [row])
+            row = SetAside("south", STORE, "house", bytes(DEVICE), position, STORE, position, "x" * 500, 5)
+            store.acknowledge("south", STORE, HOUSE, position, 1, [row])
 
         taken = store.take_orders("north")
         (disk / "filler").unlink()

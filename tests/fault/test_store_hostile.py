@@ -47,7 +47,6 @@ def wan_reads(view):
     yield view.counts
     yield lambda: view.log_entries(9)
     yield view.cursors
-    yield lambda: view.acknowledged("north")
     yield view.channels
     yield view.set_aside_counts
     yield lambda: view.time_samples(0)
@@ -76,8 +75,8 @@ def fill_lmn(directory):
 
 def fill_wan(directory):
     with WanStore.open(directory) as store:
-        aside = SetAside("north", "ab" * 16, "house", 3, "ab" * 16, 3, 422, "no", 5)
-        store.acknowledge("north", "ab" * 16, "house", 7, 5, [aside])
+        aside = SetAside("north", "ab" * 16, "house", bytes(DEVICE), 3, "ab" * 16, 3, "no", 5)
+        store.acknowledge("north", "ab" * 16, HOUSE, 7, 5, [aside])
         store.note_channel(ChannelState("north", ChannelKind.HELD, 5))
         store.add_time_sample(TimeSample("boot", 1, 2, 3, "ntp"))
         store.log("event", Level.INFO, "x", STAMP)

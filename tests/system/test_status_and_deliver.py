@@ -108,7 +108,9 @@ def test_status_as_json_has_its_shape_in_every_state(tmp_path: Path) -> None:
         assert len(report["store"]["store_id"]) == 32
         assert report["store"]["lost"] == {}
         (emp,) = report["emps"]
-        assert (emp["name"], emp["held"], emp["last_status"], emp["set_aside"]) == (EMP, False, 200, 0)
+        assert (emp["name"], emp["held"], emp["detail"], emp["set_aside"]) == (EMP, False, "", 0)
+        assert [feed["device"] for feed in emp["feeds"]] == [profile.device for profile in METERS]
+        assert all(feed["delivered_as"] == feed["device"] and feed["position"] > 0 for feed in emp["feeds"])
         assert emp["acknowledged"] > 0
 
 

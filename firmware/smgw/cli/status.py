@@ -53,8 +53,9 @@ def _lines(report: Report) -> list[str]:
         lines.append(f"store   {report.store['store_id']}, {report.store['octets'] / 1e6:.1f} MB, {lost}")
     for emp in report.emps:
         lines.append(
-            f"EMP     {emp['name']} at {emp['url']}: {emp['state']}, {emp['acknowledged']} records acknowledged, "
-            f"{emp['backlog']} waiting, {emp['set_aside']} set aside, last answer {_when(emp['last_ack_us'])}"
+            f"EMP     {emp['name']} at {emp['url'] or emp['outlet']}: {emp['state']}, {emp['acknowledged']} records "
+            f"acknowledged, {emp['backlog']} waiting, {emp['set_aside']} set aside, "
+            f"last answer {_when(emp['last_ack_us'])}"
         )
     return lines
 

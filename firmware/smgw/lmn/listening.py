@@ -14,8 +14,8 @@ from smgw.lmn.sink import Sink
 from smgw.lmn.watch import Watch
 from smgw.ports import Port
 from smgw.ports.port import GATHER_S
+from smgw.profiles.entries import resolve
 from smgw.profiles.meter import MeterProfile
-from smgw.profiles.protocol import resolve
 from smgw.profiles.secrets import Secrets
 
 _TICK = 1.0

@@ -19,8 +19,8 @@ from smgw.lmn.sink import Sink
 from smgw.lmn.watch import Watch
 from smgw.patience import BackOff
 from smgw.ports import Port, PortError
+from smgw.profiles.entries import resolve
 from smgw.profiles.meter import MeterProfile
-from smgw.profiles.protocol import resolve
 from smgw.profiles.secrets import Secrets
 
 #: A meter that does not answer is tried at the latest after so long; one that refuses us must not be provoked.

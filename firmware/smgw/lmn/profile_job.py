@@ -15,8 +15,8 @@ from smgw.lmn.errors import AccessRefusedError, PollError
 from smgw.lmn.load_profile import ProfileKeeper
 from smgw.patience import BackOff
 from smgw.ports import PortError, open_port
+from smgw.profiles.entries import resolve
 from smgw.profiles.meter import MeterProfile
-from smgw.profiles.protocol import resolve
 from smgw.profiles.secrets import Secrets
 from smgw.sml.fetch import ProfileBusy, ProfileIncomplete
 from smgw.store.lmn_view import LmnView

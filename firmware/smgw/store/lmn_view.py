@@ -61,6 +61,8 @@ class LmnView(View):
     def __init__(self, directory: Path) -> None:
         self._words: dict[int, bytes] = {}
         self._registers: dict[int, _Register] = {}
+        self._sources: list[Source] = []
+        self._newest_register = 0
         super().__init__(directory / paths.LMN, lmn_schema())
 
     @classmethod
@@ -69,14 +71,19 @@ class LmnView(View):
         return cls(directory)
 
     def sources(self) -> list[Source]:
-        """All that were ever recorded here, by meter name and device."""
-        rows = self._typed(
-            "oo",
-            """SELECT DISTINCT m.octets, d.octets FROM register
-            JOIN word m ON m.id = register.meter JOIN word d ON d.id = register.device ORDER BY 1, 2""",
-        )
-        with self._trusting_nothing():
-            return [Source(meter.decode(), DeviceId(device)) for meter, device in rows]
+        """All that were ever recorded here, in the order of their first record."""
+        (newest,) = self._typed("i", "SELECT coalesce(max(id), 0) FROM register")[0]
+        if newest != self._newest_register:  # a new source has new registers, and no register ever goes
+            rows = self._typed(
+                "oo",
+                """SELECT m.octets, d.octets FROM register
+                JOIN word m ON m.id = register.meter JOIN word d ON d.id = register.device
+                GROUP BY register.meter, register.device ORDER BY min(register.id)""",
+            )
+            with self._trusting_nothing():
+                self._sources = [Source(meter.decode(), DeviceId(device)) for meter, device in rows]
+            self._newest_register = newest
+        return list(self._sources)
 
     def records(self, source: Source, after: int, limit: int) -> list[StoredRecord]:
         """At most `limit` records of one source whose position is greater than `after`, in the order of positions."""
@@ -201,6 +208,8 @@ class LmnView(View):
     def _forget(self) -> None:
         self._words.clear()
         self._registers.clear()
+        self._sources.clear()
+        self._newest_register = 0
 
 
 def _register(row: Sequence[Any]) -> _Register:

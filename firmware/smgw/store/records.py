@@ -6,17 +6,11 @@ from typing import NamedTuple
 from smgw.cosem.device_id import DeviceId
 from smgw.cosem.obis import Obis
 from smgw.cosem.reading import Capture, ClockState, MeterTime, Reading, Stamp
+from smgw.cosem.source import Source as Source  # of this room's vocabulary, but profiles stand below it
 from smgw.cosem.status_word import GatewayStatus
 
 #: In the `delivered` of `LmnStore.retain`: nobody waits for rows of this device.
 NOBODY_WAITS = 2**63 - 1
-
-
-class Source(NamedTuple):
-    """One device that a meter profile brought: whose rows have a cursor, a grid and a newest one of their own."""
-
-    meter: str  # name of the meter profile
-    device: DeviceId
 
 
 class ListKind(IntEnum):

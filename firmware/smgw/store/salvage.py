@@ -7,8 +7,9 @@ First SQLite reads what it still can, range by range; where that leaves a gap, t
 
 import contextlib
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from smgw.cosem.data import RANGE
@@ -31,6 +32,8 @@ _COUNTERS_LOST = (
     "give such a meter new keys if the clock may be wrong"
 )
 _WAN = ("cursor", "set_aside", "channel", "time_sample", "work_order", "order_taken", "counts", "log")
+#: What stands for a column that a wan.db of schema version 1 does not have.
+_WAN_1 = {"device": "x''"}
 
 _Row = Sequence[Any]
 
@@ -69,13 +72,19 @@ def salvage_wan(damaged: Path, target: sqlite3.Connection, _: str | None) -> str
     """Bring the rows of a damaged wan.db into `target`; what is lost is delivered again."""
     try:
         with contextlib.closing(connect_salvage(damaged)) as source:
+            absent = {} if _has_devices(source) else _WAN_1
             for table in _WAN:
-                _copy_ends(source, target, table)
+                _copy_ends(source, target, table, absent)
     except sqlite3.DatabaseError as error:
         if is_full(error):
             raise
     cursors = int(target.execute("SELECT count(*) FROM cursor").fetchone()[0])
     return f"{cursors} cursors were saved; rows behind the others are delivered again"
+
+
+def _has_devices(source: sqlite3.Connection) -> bool:
+    """False for a wan.db of schema version 1, which keeps cursors by meter."""
+    return any(column[1] == "device" for column in source.execute("PRAGMA table_info(cursor)"))
 
 
 def _since_2(source: sqlite3.Connection) -> bool:
@@ -138,10 +147,17 @@ def _types(declared: str, nullable: bool) -> tuple[type, ...]:
     return (*kinds, type(None)) if nullable else kinds
 
 
-def _copy_ends(source: sqlite3.Connection, target: sqlite3.Connection, name: str) -> int:
-    """Copy a small table from both ends towards the damage; 1 if there was some."""
+def _copy_ends(
+    source: sqlite3.Connection, target: sqlite3.Connection, name: str, absent: Mapping[str, str] = MappingProxyType({})
+) -> int:
+    """Copy a small table from both ends towards the damage; 1 if there was some.
+
+    `absent`: columns that the source may lack, and what stands for them.
+    """
     table = _Table(target, name)
-    key = ", ".join(column[1] for column in target.execute(f"PRAGMA table_info({name})") if column[5])
+    columns = target.execute(f"PRAGMA table_info({name})").fetchall()
+    key = ", ".join(column[1] for column in columns if column[5] and column[1] not in absent)
+    names = ", ".join(absent.get(column[1], column[1]) for column in columns)
     ways = [f"{name} NOT INDEXED ORDER BY {key}", f"{name} NOT INDEXED ORDER BY {key.replace(',', ' DESC,')} DESC"]
     if name in _TWICE:
         ways.append(f"{name} INDEXED BY {_TWICE[name]}")
@@ -149,7 +165,7 @@ def _copy_ends(source: sqlite3.Connection, target: sqlite3.Connection, name: str
     for way in ways:
         rows: list[_Row] = []
         try:
-            for row in source.execute(f"SELECT {table.names} FROM {way}"):
+            for row in source.execute(f"SELECT {names} FROM {way}"):
                 rows.append(row)  # what was read before the damage counts
             whole = True
         except sqlite3.DatabaseError:

@@ -39,7 +39,7 @@ def _run(name: str) -> Migration:
 
 
 MIGRATIONS: dict[int, Migration] = {1: _run("history.sql"), 2: _run("version3.sql")}
-WAN_MIGRATIONS: dict[int, Migration] = {}
+WAN_MIGRATIONS: dict[int, Migration] = {1: _run("wan_version2.sql")}
 
 
 def lmn_schema() -> Schema:
@@ -51,7 +51,7 @@ def lmn_schema() -> Schema:
 
 def wan_schema() -> Schema:
     """The schema of wan.db."""
-    return Schema((_script("log.sql"), _script("wan.sql")), 1, WAN_MIGRATIONS)
+    return Schema((_script("log.sql"), _script("wan.sql")), 2, WAN_MIGRATIONS)
 
 
 def version_of(connection: sqlite3.Connection) -> int:

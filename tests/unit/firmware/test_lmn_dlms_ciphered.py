@@ -319,7 +319,7 @@ import sys
 from pathlib import Path
 from smgw.clock import GatewayClock
 from smgw.lmn.contract import Surroundings
-from smgw.profiles.protocol import resolve
+from smgw.profiles.entries import resolve
 from smgw.profiles.dlms import Authentication, DlmsProfile
 from smgw.profiles.meter import MeterProfile
 from smgw.profiles.secrets import Secrets

@@ -147,7 +147,7 @@ def test_records_come_by_meter_in_the_order_of_positions(store, view):
     assert [record.position for record in view.records(GARAGE, 0, 2)] == [2]
     assert view.records(ATTIC, 0, 2) == []
     assert (view.backlog(HOUSE, 1), view.last_position(HOUSE), view.last_position(ATTIC)) == (2, 4, 0)
-    assert view.sources() == [("garage", DEVICE), ("house", DEVICE)]
+    assert view.sources() == [("house", DEVICE), ("garage", DEVICE)]
 
 
 def test_a_changed_scaler_is_a_new_register_and_old_rows_keep_theirs(store, view):

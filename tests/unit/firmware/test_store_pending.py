@@ -1,6 +1,7 @@
 """What waits to be written with the next commit must never keep that commit from succeeding."""
 
 import pytest
+from captures_made import HOUSE
 from smgw.cosem.data import Data, DataType
 from smgw.cosem.device_id import DeviceId
 from smgw.cosem.obis import Obis
@@ -85,10 +86,10 @@ def test_counters_of_the_caller_are_written_with_the_next_commit(store, view):
 
 
 def test_a_channel_or_a_refusal_that_is_no_text_is_written_with_its_faults_replaced(tmp_path):
-    row = SetAside("north", "ab" * 16, "house", 3, "ab" * 16, 3, 422, NO_TEXT, 5)
+    row = SetAside("north", "ab" * 16, "house", bytes(DEVICE), 3, "ab" * 16, 3, NO_TEXT, 5)
     with WanStore.open(tmp_path) as store, WanView.open(tmp_path) as view:
         store.note_channel(ChannelState("north", ChannelKind.HELD, 5, detail=NO_TEXT))
-        store.acknowledge("north", "ab" * 16, "house", 7, 5, [row])
+        store.acknowledge("north", "ab" * 16, HOUSE, 7, 5, [row])
 
         assert view.channels() == [ChannelState("north", ChannelKind.HELD, 5, detail="port ?")]
         assert [aside.reason for aside in store.set_aside("north")] == ["port ?"]

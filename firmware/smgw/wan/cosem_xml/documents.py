@@ -11,31 +11,30 @@ from smgw.store.records import StoredRecord
 _Column = tuple[Obis, int, int]  # OBIS code, class, attribute
 
 
-class Batch(NamedTuple):
+class Part(NamedTuple):
     """Records in order, and the document that carries them."""
 
     records: tuple[StoredRecord, ...]
     document: Document
 
 
-def batches(gateway: DeviceId, delivered_as: DeviceId | None, records: Sequence[StoredRecord]) -> Iterator[Batch]:
-    """Documents for the records of one meter, in order.
+def parts(gateway: DeviceId, delivered: DeviceId, records: Sequence[StoredRecord]) -> Iterator[Part]:
+    """Documents for the records of one feed, in order, made as they are asked for.
 
-    A document has one store, one device, and one scaler and unit a register; where any of these changes, another
-    begins. `delivered_as` is the id under which a meter with a foreign id is delivered.
+    A document has one store, and one scaler and unit a register; where any of these changes, another begins.
+    `delivered` is the name under which the device goes out.
     """
-    for (store_id, device), run in groupby(records, key=lambda record: (record.store_id, record.device)):
-        name = device if delivered_as is None or device.is_din else delivered_as
+    for store_id, run in groupby(records, key=lambda record: record.store_id):
         pending: list[StoredRecord] = []
         columns: dict[_Column, Register] = {}
         for record in run:
             own = {_column(register): register for register in _registers(record)}
             if any(columns.get(column, register) != register for column, register in own.items()):
-                yield _batch(gateway, store_id, name, pending, columns)
+                yield _part(gateway, store_id, delivered, pending, columns)
                 pending, columns = [], {}
             columns.update(own)
             pending.append(record)
-        yield _batch(gateway, store_id, name, pending, columns)
+        yield _part(gateway, store_id, delivered, pending, columns)
 
 
 def _registers(record: StoredRecord) -> list[Register]:
@@ -49,17 +48,17 @@ def _column(register: Register) -> _Column:
     return register.obis, register.class_id, register.attribute
 
 
-def _batch(
+def _part(
     gateway: DeviceId,
     store_id: str,
     device: DeviceId,
     records: Sequence[StoredRecord],
     columns: dict[_Column, Register],
-) -> Batch:
+) -> Part:
     document = Document(
         gateway, store_id, device, tuple(columns.values()), tuple(_row(record, tuple(columns)) for record in records)
     )
-    return Batch(tuple(records), document)
+    return Part(tuple(records), document)
 
 
 def _row(record: StoredRecord, columns: Sequence[_Column]) -> Row:
