@@ -12,7 +12,7 @@ from pathlib import Path
 
 from smgw.clock.sample import TimeSample
 from smgw.cosem import Capture, ClockState, Data, DataType, DeviceId, MeterTime, MeterTimeKind, Obis, Reading, Stamp
-from smgw.lmn.dlms_objects import SCALERS_OF
+from smgw.lmn.dlms.objects import SCALERS_OF
 from smgw.metering.history import HistoryKeeper
 from smgw.metering.registrar import Registrar
 from smgw.store.lmn import LmnStore

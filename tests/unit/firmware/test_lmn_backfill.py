@@ -11,10 +11,10 @@ from captures_made import BOOT, DEVICE
 from line_meter import Head, Inbox, PolledMeter, driver, running, until
 from profiled_model import QUARTER, ProfiledModel
 from smgw.cosem import ClockState, DeviceId, MeterTimeKind, Obis, ObjectName, Stamp
-from smgw.lmn import sml_profile
 from smgw.lmn.contract import Surroundings
 from smgw.lmn.driver import Driver
-from smgw.lmn.sml_session import SmlSession
+from smgw.lmn.sml import load_profile as sml_profile
+from smgw.lmn.sml.session import SmlSession
 from smgw.metering.history import HistoryKeeper
 from smgw.ports import LineSettings, open_port
 from smgw.profiles.meter import MeterProfile

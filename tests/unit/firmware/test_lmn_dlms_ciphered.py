@@ -18,8 +18,8 @@ from smgw.dlms.data import encode
 from smgw.dlms.meter.access import Admission
 from smgw.dlms.security.ciphering import Ciphering, Received, Setting
 from smgw.dlms.security.suites import Gmac, Keys, Suite
-from smgw.lmn.dlms_counters import Counters
-from smgw.lmn.dlms_security import Security
+from smgw.lmn.dlms.counters import Counters
+from smgw.lmn.dlms.security import Security
 from smgw.lmn.driver import Driver
 from smgw.lmn.errors import PollError
 from smgw.profiles.dlms import Authentication, DlmsProfile, Quirk

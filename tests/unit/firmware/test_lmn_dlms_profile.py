@@ -17,7 +17,7 @@ from smgw.dlms.apdus.selection import Range as RowRange
 from smgw.dlms.apdus.selection import read_selection
 from smgw.dlms.data import encode
 from smgw.dlms.meter.access import Admission
-from smgw.lmn.dlms_objects import CLOCK_TIME
+from smgw.lmn.dlms.objects import CLOCK_TIME
 from smgw.lmn.driver import Driver
 from smgw.metering.history import HistoryKeeper
 from smgw.profiles.dlms import DlmsProfile, Quirk

@@ -17,10 +17,10 @@ from smgw.errors import SmgwError
 from smgw.hdlc import Address, ApduReceived, Cause, Disconnected, Link, LinkParameters
 from smgw.hdlc.trace import Trace
 from smgw.lmn.contract import Patience, Surroundings
-from smgw.lmn.dlms_counters import Counters
-from smgw.lmn.dlms_objects import DATA, VALUE, number_of
-from smgw.lmn.dlms_security import Security, options_of, title
-from smgw.lmn.dlms_sign_on import sign_on
+from smgw.lmn.dlms.counters import Counters
+from smgw.lmn.dlms.objects import DATA, VALUE, number_of
+from smgw.lmn.dlms.security import Security, options_of, title
+from smgw.lmn.dlms.sign_on import sign_on
 from smgw.lmn.errors import LinkRefusedError, NoAnswerError, PollError, StoppedError
 from smgw.ports import Port, PortError
 from smgw.ports.port import GATHER_S

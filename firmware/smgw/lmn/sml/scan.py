@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from smgw.errors import RemoteProtocolError
 from smgw.lmn.errors import AccessRefusedError, PollError
 from smgw.lmn.scan import Ask, Found, Listen, Scan, device_text
-from smgw.lmn.sml_session import SmlSession
+from smgw.lmn.sml.session import SmlSession
 from smgw.profiles.meter import MeterProfile
 from smgw.sml.messages import GetListResponse
 from smgw.sml.telegram import Telegram, TelegramReader

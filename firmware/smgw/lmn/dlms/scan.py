@@ -9,7 +9,7 @@ from smgw.dlms.push.reader import Push, PushReader
 from smgw.errors import SmgwError
 from smgw.hdlc import Listener
 from smgw.hdlc.hint import line_hint
-from smgw.lmn.dlms_poll import DlmsPoll
+from smgw.lmn.dlms.poll import DlmsPoll
 from smgw.lmn.errors import LinkRefusedError
 from smgw.lmn.scan import Ask, Found, Listen, Scan, device_text
 from smgw.profiles.dlms import DlmsProfile, Framing, Start

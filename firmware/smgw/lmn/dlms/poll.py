@@ -30,8 +30,9 @@ from smgw.dlms.session.events import Pushed
 from smgw.errors import RemoteProtocolError, SmgwError
 from smgw.lmn import objects
 from smgw.lmn.contract import Heard, Patience, Surroundings, Values
-from smgw.lmn.dlms_device import LASTING, DlmsDevice
-from smgw.lmn.dlms_objects import (
+from smgw.lmn.dlms.device import LASTING, DlmsDevice
+from smgw.lmn.dlms.load_profile import DlmsProfile
+from smgw.lmn.dlms.objects import (
     ASSOCIATION,
     CLOCK_TIME,
     REGISTER,
@@ -41,7 +42,6 @@ from smgw.lmn.dlms_objects import (
     scaler_unit_of,
     values_of,
 )
-from smgw.lmn.dlms_profile import DlmsProfile
 from smgw.lmn.errors import PollError
 from smgw.lmn.load_profile import ProfileSource
 from smgw.ports import Port, PortError

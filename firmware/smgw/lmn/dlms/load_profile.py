@@ -29,8 +29,8 @@ from smgw.dlms.apdus.results import DataAccessResult
 from smgw.dlms.apdus.selection import Range as RowRange
 from smgw.dlms.data import AxdrError, decode_all
 from smgw.dlms.data.rows import Row, Rows, fill_nulls
-from smgw.lmn.dlms_device import DlmsDevice
-from smgw.lmn.dlms_objects import CLOCK, CLOCK_TIME, PROFILE, data_of, scaler_unit_of
+from smgw.lmn.dlms.device import DlmsDevice
+from smgw.lmn.dlms.objects import CLOCK, CLOCK_TIME, PROFILE, data_of, scaler_unit_of
 from smgw.lmn.errors import PollError
 from smgw.lmn.load_profile import rows_of_a_piece
 from smgw.ports import Port

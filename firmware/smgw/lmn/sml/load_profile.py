@@ -3,7 +3,7 @@
 from smgw.cosem import Data, DataType, Obis, ObjectName, Reading
 from smgw.cosem.units import NO_UNIT
 from smgw.lmn.load_profile import rows_of_a_piece
-from smgw.lmn.sml_session import SmlSession
+from smgw.lmn.sml.session import SmlSession
 from smgw.ports import Port
 from smgw.profiles.meter import MeterProfile
 from smgw.sml.fetch import Form, ProfileFetch, ProfileIncomplete, ProfileUnknown, ProfileUnsupported

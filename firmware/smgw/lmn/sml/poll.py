@@ -13,8 +13,8 @@ from smgw.lmn import objects
 from smgw.lmn.contract import Heard, Patience, Surroundings, Values
 from smgw.lmn.errors import PollError
 from smgw.lmn.load_profile import ProfileSource
-from smgw.lmn.sml_profile import SmlProfile
-from smgw.lmn.sml_session import SmlSession, code, refusal
+from smgw.lmn.sml.load_profile import SmlProfile
+from smgw.lmn.sml.session import SmlSession, code, refusal
 from smgw.ports import Port
 from smgw.profiles.meter import MeterProfile
 from smgw.profiles.secrets import Secrets

@@ -13,7 +13,7 @@ from smgw.dlms.apdus.results import DataAccessResult
 from smgw.dlms.session.events import Pushed
 from smgw.errors import RemoteProtocolError
 from smgw.lmn.contract import Surroundings
-from smgw.lmn.dlms_objects import (
+from smgw.lmn.dlms.objects import (
     DEVICE_NAME,
     FIRMWARE,
     pack_scalers,
@@ -22,8 +22,8 @@ from smgw.lmn.dlms_objects import (
     text_of,
     unpack_scalers,
 )
-from smgw.lmn.dlms_security import Security, options_of
-from smgw.lmn.dlms_session import DlmsSession
+from smgw.lmn.dlms.security import Security, options_of
+from smgw.lmn.dlms.session import DlmsSession
 from smgw.ports import Port
 from smgw.profiles.meter import MeterProfile
 from smgw.profiles.secrets import Secrets

@@ -11,7 +11,7 @@ from smgw.errors import RemoteProtocolError
 from smgw.hdlc import Listener, Pushed
 from smgw.hdlc.hint import line_hint
 from smgw.lmn.contract import Heard, Surroundings, Values
-from smgw.lmn.dlms_security import keys, options_of
+from smgw.lmn.dlms.security import keys, options_of
 from smgw.profiles.dlms import Framing
 from smgw.profiles.meter import MeterProfile
 from smgw.profiles.secrets import Secrets

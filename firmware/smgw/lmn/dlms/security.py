@@ -10,7 +10,7 @@ from smgw.dlms.security.hls import Authentication as Mechanics
 from smgw.dlms.security.hls import Ecdsa, Hashed, Password
 from smgw.dlms.security.secret import Secret
 from smgw.lmn.contract import CounterKeeper
-from smgw.lmn.dlms_counters import Counters
+from smgw.lmn.dlms.counters import Counters
 from smgw.lmn.errors import PollError
 from smgw.profiles.dlms import Authentication, DlmsProfile, Quirk
 from smgw.profiles.meter import MeterProfile
