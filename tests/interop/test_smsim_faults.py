@@ -11,8 +11,8 @@ from smgw.cosem import DeviceId
 from smgw.lmn import push
 from smgw.lmn.poll import PollReader
 from smgw.lmn.push import PushReader
-from smgw.lmn.watch import LOCKED, READING, SILENT
 from smgw.profiles.meter import MeterProfile, Protocol
+from smgw.store.records import Condition
 from smsim.faults import counted
 from smsim.ports import TcpPushPort
 
@@ -109,11 +109,11 @@ def test_only_damaged_telegrams_are_lost(pushed: Bench, kind: str) -> None:
 
 def test_a_silence_is_told_and_so_is_its_end(pushed: Bench) -> None:
     pushed.silence()
-    until(lambda: pushed.inbox.states[-1].state == SILENT, PATIENCE_S)
+    until(lambda: pushed.inbox.states[-1].state == Condition.SILENT, PATIENCE_S)
     captures = len(pushed.inbox.captures)
     pushed.meter.order("m silence off")
     until(lambda: len(pushed.inbox.captures) > captures, PATIENCE_S)
-    assert pushed.inbox.states[-1].state == READING
+    assert pushed.inbox.states[-1].state == Condition.READING
 
 
 def test_a_reboot_in_the_middle_loses_one_telegram_and_the_meters_time_begins_anew(pushed: Bench) -> None:
@@ -146,9 +146,9 @@ def test_an_exchanged_meter_is_read_on_under_its_own_id(pushed: Bench) -> None:
 def test_a_meter_that_waits_for_its_pin_is_told_and_read(tmp_path: Path) -> None:
     with bench(f"pty:{tmp_path}/meter", "itron-3hz") as made:
         made.meter.order("m pin-lock")
-        until(lambda: made.inbox.states[-1].state == LOCKED, PATIENCE_S)
+        until(lambda: made.inbox.states[-1].state == Condition.LOCKED, PATIENCE_S)
         made.meter.order("m pin-lock off")
-        until(lambda: made.inbox.states[-1].state == READING, PATIENCE_S)
+        until(lambda: made.inbox.states[-1].state == Condition.READING, PATIENCE_S)
         assert {capture.readings[-1].scaler for capture in made.inbox.captures} == {0, 3}
 
 

@@ -32,7 +32,7 @@ from smgw.sml.server import Reply, Server
 from smgw.sml.telegram import Telegram, TelegramReader
 from smgw.sml.tlv import signed, unsigned
 from smgw.sml.transport import encode_frame
-from smgw.store.records import MeterState
+from smgw.store.records import CacheKind, MeterState
 
 
 def entries(value: int = 86_038_387, power: int = 1234) -> tuple[ListEntry, ...]:
@@ -67,7 +67,8 @@ class Inbox:
     def __init__(self) -> None:
         self.captures: list[Capture] = []
         self.states: list[MeterState] = []
-        self.lists: list[tuple[DeviceId, bytes, bytes]] = []
+        self.told: list[tuple[CacheKind, DeviceId, bytes, bytes]] = []
+        self.gone: list[tuple[str, DeviceId]] = []
 
     def capture(self, capture: Capture) -> None:
         self.captures.append(capture)
@@ -75,11 +76,14 @@ class Inbox:
     def state(self, state: MeterState) -> None:
         self.states.append(state)
 
-    def object_list(self, device: DeviceId, firmware: bytes, objects: bytes) -> None:
-        self.lists.append((device, firmware, objects))
+    def left(self, meter: str, device: DeviceId) -> None:
+        self.gone.append((meter, device))
 
-    def cached(self, device: DeviceId, firmware: bytes) -> bytes | None:
-        return next((objects for d, f, objects in reversed(self.lists) if (d, f) == (device, firmware)), None)
+    def cache(self, kind: CacheKind, device: DeviceId, firmware: bytes, octets: bytes) -> None:
+        self.told.append((kind, device, firmware, octets))
+
+    def cached(self, *key: object) -> bytes | None:
+        return next((octets for *known, octets in reversed(self.told) if tuple(known) == key), None)
 
     @property
     def values(self) -> list[object]:

@@ -20,6 +20,7 @@ from smgw.lmn.load_profile import ProfileKeeper, ProfileMeter, ending
 from smgw.lmn.make import make_reader
 from smgw.lmn.reader import line_settings
 from smgw.metering.history import HistoryKeeper
+from smgw.metering.registrar import Registrar
 from smgw.ports import PortError, open_port
 from smgw.profiles.gateway import Configuration
 from smgw.profiles.meter import MeterProfile
@@ -32,7 +33,7 @@ from smgw.store.errors import StoreError, StoreOwned
 from smgw.store.lmn import LmnStore
 from smgw.store.lmn_view import LmnView
 from smgw.store.ranges import Range, gaps
-from smgw.store.records import MeterState, ProfileName, ProfileRow
+from smgw.store.records import CacheKind, MeterState, ProfileName, ProfileRow
 
 _SECOND = 1_000_000
 _USUAL = "1-0:99.1.0"
@@ -155,8 +156,8 @@ def _store(state: Path) -> Iterator[_Store]:
             yield _Store(None, None, None, str(error))
         else:
             view = stack.enter_context(LmnView.open(directory))
-            clock = GatewayClock(saved=store.load_clock())
-            yield _Store(view, HistoryKeeper(store, clock), store, "")
+            registrar = Registrar(store, GatewayClock(saved=store.load_clock()), {})
+            yield _Store(view, HistoryKeeper(registrar, store, registrar.drain), store, "")
 
 
 class _Nowhere:
@@ -168,7 +169,10 @@ class _Nowhere:
     def state(self, state: MeterState) -> None:
         """Nobody looks."""
 
-    def object_list(self, device: DeviceId, firmware: bytes, objects: bytes) -> None:
+    def left(self, meter: str, device: DeviceId) -> None:
+        """Nothing is registered."""
+
+    def cache(self, kind: CacheKind, device: DeviceId, firmware: bytes, octets: bytes) -> None:
         """Asked anew the next time."""
 
 

@@ -15,7 +15,6 @@ from smgw.clock import GatewayClock
 from smgw.cosem import Capture, DeviceId, MeterTimeKind
 from smgw.errors import SmgwError
 from smgw.lmn.make import make_reader
-from smgw.lmn.watch import ABSENT, LOCKED, READING, SILENT
 from smgw.profiles.gateway import Configuration
 from smgw.profiles.meter import MeterProfile, Protocol
 from smgw.profiles.secrets import Secrets
@@ -25,7 +24,7 @@ from smgw.services.process import set_up_logging
 from smgw.store import paths
 from smgw.store.errors import StoreError
 from smgw.store.lmn import LmnStore
-from smgw.store.records import MeterState
+from smgw.store.records import CacheKind, Condition, MeterState
 
 _EPILOG = """\
 Reads with the profiles of the configuration and stores nothing, but for the counters of ciphered meters.
@@ -58,16 +57,19 @@ class _Inbox:
         self.captures.put(capture)
 
     def state(self, state: MeterState) -> None:
-        if state.state in (ABSENT, SILENT):
+        if state.state in (Condition.ABSENT, Condition.SILENT):
             self.trouble = state.note
-        if state.state == ABSENT:
+        if state.state == Condition.ABSENT:
             self.absent.set()
-        if state.state == LOCKED:
+        if state.state == Condition.LOCKED:
             self.advice = state.note
-        elif state.state == READING:
-            self.advice = state.note.partition("; ")[2]  # what is to be said of the meter's clock
+        elif state.state == Condition.READING:
+            self.advice = state.remark
 
-    def object_list(self, device: DeviceId, firmware: bytes, objects: bytes) -> None:
+    def left(self, meter: str, device: DeviceId) -> None:
+        """Nothing is registered."""
+
+    def cache(self, kind: CacheKind, device: DeviceId, firmware: bytes, octets: bytes) -> None:
         """Asked anew the next time."""
 
 

@@ -35,7 +35,7 @@ class Fetch:
         self._settled = settled_us
         self._open = wanted.since  # from here on nothing is said to be kept
 
-    def step(self, port: Port, keeper: ProfileKeeper | None) -> ProfilePiece:
+    def step(self, port: Port, keeper: ProfileKeeper | None, stop: threading.Event | None = None) -> ProfilePiece:
         """Ask for a piece and keep it.
 
         That there is no row is believed of times up to `settled_us`, and where a row comes behind: else the meter may
@@ -46,7 +46,7 @@ class Fetch:
         until = min(piece.until_us, max(newest, self._settled))
         if keeper is not None and until >= self._open:
             by_event = not self.source.period_s
-            self.new += keeper.keep(self.name, ProfilePiece(piece.rows, self._open, until, by_event))
+            self.new += keeper.keep(self.name, ProfilePiece(piece.rows, self._open, until, by_event), stop)
             self._open = until + 1
         self.rows += len(piece.rows)
         self.reached_us = piece.until_us
@@ -77,7 +77,7 @@ class Backfill:
             first = False
             began = time.monotonic()
             try:
-                self._step(port, meter)
+                self._step(port, meter, stop)
             except PortError:
                 raise
             except SmgwError as error:
@@ -91,7 +91,7 @@ class Backfill:
         """Another meter may be behind the port now: what was under way is looked up again."""
         self._waiting = self._fetch = None
 
-    def _step(self, port: Port, meter: ProfileMeter) -> None:
+    def _step(self, port: Port, meter: ProfileMeter, stop: threading.Event) -> None:
         device = meter.identify(port)
         if self._fetch is not None and self._fetch.name.device != device:
             self.forget()
@@ -104,7 +104,7 @@ class Backfill:
             name, gap = self._waiting.pop(0)
             settled = gap.until if gap.until < self._until else self._settled()  # else what is kept begins behind it
             self._fetch = Fetch(name, meter.load_profile(name.profile, gap), gap, settled)
-        self._fetch.step(port, self._keeper)
+        self._fetch.step(port, self._keeper, stop)
         if self._fetch.source.done:
             self._done(self._fetch)
             self._fetch = None

@@ -18,8 +18,6 @@ VALUE = 2
 CLOCK_TIME = Attribute(CLOCK, Obis(b"\x00\x00\x01\x00\x00\xff"), 2)
 DEVICE_NAME = Attribute(DATA, Obis(b"\x00\x00\x2a\x00\x00\xff"), VALUE)
 FIRMWARE = Attribute(DATA, Obis(b"\x01\x00\x00\x02\x00\xff"), VALUE)
-#: Under this and the firmware id, scalers and units are kept beside the object list.
-SCALERS_OF = b"scaler_unit of "
 _SCALER_UNIT = {REGISTER: 3, EXTENDED: 3, DEMAND: 4}
 _LISTS = (DataType.ARRAY, DataType.STRUCTURE)
 _TEXTS = (DataType.OCTET_STRING, DataType.VISIBLE_STRING, DataType.UTF8_STRING)

@@ -29,7 +29,6 @@ from smgw.lmn.dlms_objects import (
     DEVICE_NAME,
     FIRMWARE,
     REGISTER,
-    SCALERS_OF,
     VALUE,
     ScalerUnit,
     data_of,
@@ -54,6 +53,7 @@ from smgw.profiles.meter import MeterProfile
 from smgw.profiles.secrets import Secrets
 from smgw.sml.parameters import ObjectName
 from smgw.store.ranges import Range
+from smgw.store.records import CacheKind
 
 log = logging.getLogger(__name__)
 
@@ -76,7 +76,7 @@ _LASTING = frozenset(
         DataAccessResult.SCOPE_OF_ACCESS_VIOLATED,
     }
 )
-Cached = Callable[[DeviceId, bytes], bytes | None]
+Cached = Callable[[CacheKind, DeviceId, bytes], bytes | None]
 
 
 class DlmsReader(Reader):
@@ -155,7 +155,7 @@ class DlmsReader(Reader):
                     log.warning("meter %s: %s: %s", self.profile.name, one.obis, error)
                     self._scalers[one] = ScalerUnit()
             assert self._device is not None
-            self._sink.object_list(self._device, SCALERS_OF + self._firmware, pack_scalers(self._scalers))
+            self._sink.cache(CacheKind.SCALER_UNIT, self._device, self._firmware, pack_scalers(self._scalers))
         right = dict(self.profile.dlms.scalers)
         return self._scalers | {
             one: known._replace(scaler=right[one.obis]) for one, known in self._scalers.items() if one.obis in right
@@ -261,13 +261,13 @@ class DlmsReader(Reader):
         if device == self._device and self._values is not None:
             return
         self._device, self._values, self._unreadable = device, None, {}
-        kept = self._cached(device, SCALERS_OF + self._firmware) if self._cached else None
+        kept = self._cached(CacheKind.SCALER_UNIT, device, self._firmware) if self._cached else None
         self._scalers = unpack_scalers(kept or b"[]")
 
     def _choose(self, port: Port) -> list[Attribute]:
         """What to poll, from the object list: the kept one, else the meter's."""
         assert self._device is not None
-        kept = self._cached(self._device, self._firmware) if self._cached else None
+        kept = self._cached(CacheKind.OBJECT_LIST, self._device, self._firmware) if self._cached else None
         known = objects.from_octets(kept or b"[]")
         if not known:
             known = self._object_list(port)
@@ -293,7 +293,7 @@ class DlmsReader(Reader):
         known = read_object_list(result)
         log.info("meter %s: object list of %s asked, %d objects", self.profile.name, self._device, len(known))
         assert self._device is not None
-        self._sink.object_list(self._device, self._firmware, objects.to_octets(known))
+        self._sink.cache(CacheKind.OBJECT_LIST, self._device, self._firmware, objects.to_octets(known))
         return known
 
     def _time(self, result: Result, stamp: Stamp) -> tuple[MeterTime | None, str]:

@@ -16,6 +16,7 @@ from smgw.profiles.dlms import Authentication, DlmsProfile, Quirk
 from smgw.profiles.meter import MeterProfile
 from smgw.profiles.secrets import Secrets
 from smgw.store.digest import sha256
+from smgw.store.records import CounterKind
 
 if TYPE_CHECKING:
     from smgw.dlms.ciphering import Ciphering, Received
@@ -41,7 +42,7 @@ _PROVING = frozenset(Authentication) - {Authentication.NONE, Authentication.LOW}
 class CounterKeeper(Protocol):
     """Where invocation counters are kept for good."""
 
-    def reserve_counters(self, meter: str, client: int, key_id: str, least: int, amount: int) -> int:
+    def reserve(self, kind: CounterKind, scope: str, holder: str, least: int, amount: int) -> int:
         """The first of `amount` counters that nobody had before, `least` at least. Raises StoreError."""
 
 
@@ -111,7 +112,8 @@ class Counters:
             )
         try:
             least = max(self.least, self._next)  # a store that was salvaged may have forgotten some
-            self._next = self._keeper.reserve_counters(self._meter, self._client, self._key_id, least, _AT_A_TIME)
+            holder = f"{self._meter} {self._client}"
+            self._next = self._keeper.reserve(CounterKind.INVOCATION, self._key_id, holder, least, _AT_A_TIME)
         except SmgwError as error:
             raise PollError(f"no invocation counter can be kept, so none is used: {error}") from error
         self._left = _AT_A_TIME

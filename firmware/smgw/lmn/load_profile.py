@@ -1,6 +1,7 @@
 """What the readers of all protocols share about load profiles: who can be asked, in pieces, and who keeps the rows."""
 
 import contextlib
+import threading
 from collections.abc import Iterator
 from typing import Protocol, runtime_checkable
 
@@ -49,8 +50,11 @@ class ProfileKeeper(Protocol):
     def missing(self, name: ProfileName, wanted: Range) -> list[Range]:
         """What of a range (microseconds UTC) is not kept yet, oldest first."""
 
-    def keep(self, name: ProfileName, piece: ProfilePiece) -> int:
-        """Keep rows, and that this part is there now; how many of them are new. Raises StoreError, nothing kept."""
+    def keep(self, name: ProfileName, piece: ProfilePiece, stop: threading.Event | None = None) -> int:
+        """Keep rows, and that this part is there now; how many of them are new. Raises StoreError, nothing kept.
+
+        Raises another SmgwError where `stop` is set before they are durable.
+        """
 
 
 @contextlib.contextmanager

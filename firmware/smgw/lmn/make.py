@@ -10,6 +10,7 @@ from smgw.lmn.reader import Reader
 from smgw.lmn.sink import Clock, Sink
 from smgw.profiles.meter import MeterProfile, Protocol
 from smgw.profiles.secrets import Secrets
+from smgw.store.records import CacheKind
 
 if TYPE_CHECKING:
     from smgw.lmn.dlms_security import CounterKeeper
@@ -21,13 +22,13 @@ def make_reader(
     sink: Sink,
     secrets: Secrets,
     *,
-    cached: Callable[[DeviceId, bytes], bytes | None] | None = None,
+    cached: Callable[[CacheKind, DeviceId, bytes], bytes | None] | None = None,
     keeper: ProfileKeeper | None = None,
     counters: "CounterKeeper | None" = None,
 ) -> Reader:
     """What reads this meter.
 
-    `cached` gives the object list kept for a device and firmware; without `keeper` no load profile is fetched, without
+    `cached` gives what is kept for a device and firmware; without `keeper` no load profile is fetched, without
     `counters` no ciphered meter is asked.
     """
     if profile.protocol is Protocol.DLMS:

@@ -27,6 +27,7 @@ from smgw.sml.parameters import FIRMWARE, OBJECT_LIST_PATH, VALUE, ObjectName, r
 from smgw.sml.readings import readings
 from smgw.sml.tlv import Kind
 from smgw.store.ranges import Range
+from smgw.store.records import CacheKind
 
 log = logging.getLogger(__name__)
 
@@ -48,7 +49,7 @@ class PollReader(Reader):
         clock: Clock,
         sink: Sink,
         password: bytes | None = None,
-        cached: Callable[[DeviceId, bytes], bytes | None] | None = None,
+        cached: Callable[[CacheKind, DeviceId, bytes], bytes | None] | None = None,
         keeper: ProfileKeeper | None = None,
     ) -> None:
         super().__init__(profile, clock, sink)
@@ -160,7 +161,11 @@ class PollReader(Reader):
         device = self._device = DeviceId(answers.opened.server_id)
         firmware = _firmware(answers.bodies[0])
         asked = None if self._ask_anew else self._lists.get((device, firmware))
-        kept = None if self._ask_anew or asked or not self._cached else self._cached(device, firmware)
+        kept = (
+            None
+            if self._ask_anew or asked or not self._cached
+            else self._cached(CacheKind.OBJECT_LIST, device, firmware)
+        )
         known = objects.from_octets(asked or kept or b"[]")
         if known or asked:
             log.info("meter %s: object list of %s known, %d objects", self.profile.name, device, len(known))
@@ -173,7 +178,7 @@ class PollReader(Reader):
             log.info("meter %s: object list of %s asked, %d objects", self.profile.name, device, len(known))
             self._ask_anew = False
             self._lists[device, firmware] = objects.to_octets(known)
-            self._sink.object_list(device, firmware, self._lists[device, firmware])
+            self._sink.cache(CacheKind.OBJECT_LIST, device, firmware, self._lists[device, firmware])
         selection = objects.select(known, self.profile.objects)
         if known and selection.missing:
             missing = [str(obis) for obis in selection.missing]

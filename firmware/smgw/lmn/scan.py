@@ -28,7 +28,7 @@ from smgw.profiles.meter import MeterProfile, Protocol
 from smgw.profiles.secrets import Secrets
 from smgw.sml.messages import GetListResponse
 from smgw.sml.telegram import Telegram, TelegramReader
-from smgw.store.records import MeterState
+from smgw.store.records import CacheKind, MeterState
 
 log = logging.getLogger(__name__)
 
@@ -64,7 +64,10 @@ class _Nowhere:
     def state(self, state: MeterState) -> None:
         """Nobody looks."""
 
-    def object_list(self, device: DeviceId, firmware: bytes, objects: bytes) -> None:
+    def left(self, meter: str, device: DeviceId) -> None:
+        """Nothing is registered."""
+
+    def cache(self, kind: CacheKind, device: DeviceId, firmware: bytes, octets: bytes) -> None:
         """Nothing is kept."""
 
 

@@ -3,7 +3,7 @@
 from typing import Protocol
 
 from smgw.cosem import Capture, DeviceId, Stamp
-from smgw.store.records import MeterState
+from smgw.store.records import CacheKind, MeterState
 
 
 class Sink(Protocol):
@@ -15,8 +15,11 @@ class Sink(Protocol):
     def state(self, state: MeterState) -> None:
         """How the meter fares; sent at every change and with every capture."""
 
-    def object_list(self, device: DeviceId, firmware: bytes, objects: bytes) -> None:
-        """The meter was asked for its object list."""
+    def left(self, meter: str, device: DeviceId) -> None:
+        """This device is no longer behind the meter: its grid and its state end."""
+
+    def cache(self, kind: CacheKind, device: DeviceId, firmware: bytes, octets: bytes) -> None:
+        """The meter told what need not be asked again."""
 
 
 class Clock(Protocol):

@@ -22,10 +22,9 @@ from smgw.services.readers import Readers
 from smgw.services.retention import RetentionKeeper
 from smgw.services.supervision import Supervision
 from smgw.services.workers import Worker, stop_all
-from smgw.store import by_meter, paths
+from smgw.store import paths
 from smgw.store.errors import StoreError
 from smgw.store.lmn import LmnStore
-from smgw.store.lmn_view import LmnView
 from smgw.store.log_book import Level
 from smgw.store.wan_view import WanView
 
@@ -62,9 +61,8 @@ class LmnService:
         self._read_out = threading.Event()  # the readers have stopped: nothing more comes
         self._store = LmnStore.open(paths.lmn_directory(state))
         self._clock = GatewayClock(saved=self._store.load_clock(), registration_period_s=_SHORTEST_PERIOD)
-        self._registrar = Registrar(
-            self._store, self._clock, *self._periods(configuration), linger=_linger(configuration)
-        )
+        self._store.use_clock(self._clock.stamp)
+        self._registrar = Registrar(self._store, self._clock, _periods(configuration), linger=_linger(configuration))
         self._retention = RetentionKeeper(configuration, self._store, state)
         self._wan: WanView | None = None
         self._wan_id = ""
@@ -155,8 +153,8 @@ class LmnService:
             self._clock,
             self._registrar,
             self._secrets[meter.name],
-            cached=self._store.object_list,
-            keeper=HistoryKeeper(self._store, self._clock),
+            cached=self._store.cached,
+            keeper=HistoryKeeper(self._registrar, self._store),
             counters=self._store,
         )
 
@@ -167,7 +165,6 @@ class LmnService:
         try:
             configuration = self._load()
             self._secrets = _secrets(configuration)
-            periods, last = self._periods(configuration)
             self._keep_profiles(configuration)
         except SmgwError as error:
             log.error(  # noqa: TRY400 - the text says all there is
@@ -176,18 +173,12 @@ class LmnService:
             )  # fmt: skip
             return
         self._configuration = configuration
-        self._registrar.configure(periods, last)
+        self._registrar.configure(_periods(configuration))
         self._registrar.linger = _linger(configuration)
         self._retention.configure(configuration)
         changes = "; ".join(self._readers.apply(configuration.meters)) or "no meter changed"
         self._registrar.event("configuration-taken", Level.INFO, changes)
         log.info("the configuration is taken: %s", changes, extra={"event": "configuration-taken"})
-
-    def _periods(self, configuration: Configuration) -> tuple[dict[str, int], dict[str, int | None]]:
-        """Meter -> registration period, and the target time registered last."""
-        periods = {meter.name: meter.registration_period for meter in configuration.meters}
-        with LmnView.open(paths.lmn_directory(self._state)) as view:
-            return periods, {name: by_meter.last_target_us(view, name) for name, period in periods.items() if period}
 
     def _keep_profiles(self, configuration: Configuration) -> None:
         self._store.profile_version("gateway", "gateway", configuration.gateway.content())
@@ -229,6 +220,11 @@ class LmnService:
         log.log(level, "clock: %s", event.text, extra={"event": str(event.kind)})
         self._store.save_clock(*self._clock.saved())  # written together with the entry
         self._store.log(str(event.kind), Level.INFO if healthy else Level.WARNING, event.text, event.stamp)
+
+
+def _periods(configuration: Configuration) -> dict[str, int]:
+    """Meter -> registration period in seconds."""
+    return {meter.name: meter.registration_period for meter in configuration.meters}
 
 
 def _linger(configuration: Configuration) -> float:

@@ -43,6 +43,7 @@ class WanService:
         self._state = state
         self._store = WanStore.open(paths.wan_directory(state))
         self._clock = GatewayClock()
+        self._store.use_clock(self._clock.stamp)
         self._deliveries = Deliveries(self._dispatcher)
         self._sampler: list[Worker] = []
         self._sampler_stops = threading.Event()

@@ -24,6 +24,7 @@ from smgw.store.lmn import LmnStore
 from smgw.store.lmn_view import LmnView
 from smgw.store.ranges import Range
 from smgw.store.records import ProfileName, ProfilePiece
+from stored import keeper
 
 NAME = ProfileName("house", DEVICE, LOAD_PROFILE)
 NOW = 1_792_900_000  # Unix seconds, between two quarter hours
@@ -67,7 +68,7 @@ def reader(url: str, inbox: Inbox, store: LmnStore, clock: At | None = None, **c
     }  # fmt: skip
     profile = MeterProfile(name="house", protocol=Protocol.SML_POLL, port=url, **settings)  # type: ignore[arg-type]
     clock = clock or At()
-    return PollReader(profile, clock, inbox, None, inbox.cached, HistoryKeeper(store, clock))
+    return PollReader(profile, clock, inbox, None, inbox.cached, keeper(store, clock))
 
 
 def test_a_load_profile_is_fetched_while_the_meter_is_polled(store: LmnStore, tmp_path: Path) -> None:
@@ -181,17 +182,17 @@ def test_a_full_disk_leaves_the_rows_with_the_meter(store: LmnStore, tmp_path: P
     full = threading.Event()
 
     class Full(HistoryKeeper):
-        def keep(self, name: ProfileName, piece: ProfilePiece) -> int:
+        def keep(self, name: ProfileName, piece: ProfilePiece, stop: threading.Event | None = None) -> int:
             if not full.is_set():
                 full.set()
                 raise StoreError(tmp_path, "is full")
-            return super().keep(name, piece)
+            return super().keep(name, piece, stop)
 
     def made(url: str) -> PollReader:
         profile = MeterProfile(
             name="house", protocol=Protocol.SML_POLL, port=url, interval=1, load_profile=(LOAD_PROFILE,)
         )
-        return PollReader(profile, At(), inbox, None, inbox.cached, Full(store, At()))
+        return PollReader(profile, At(), inbox, None, inbox.cached, keeper(store, At(), Full))
 
     with PolledMeter(model) as meter, running(made(meter.url)):
         until(lambda: full.is_set() and len(inbox.captures) > 1)

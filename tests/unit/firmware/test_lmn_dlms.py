@@ -20,10 +20,10 @@ from smgw.dlms.secret import Secret
 from smgw.hdlc import LinkParameters
 from smgw.lmn import dlms_poll
 from smgw.lmn.dlms_poll import DlmsReader
-from smgw.lmn.watch import ABSENT, READING, WAITING
 from smgw.profiles.dlms import Authentication, DlmsProfile, Framing, Quirk
 from smgw.profiles.meter import MeterProfile, Protocol
 from smgw.profiles.secrets import Secrets
+from smgw.store.records import Condition
 
 DEVICE = DeviceId(NAME)
 OBJECT_LIST = Attribute(15, Obis.parse("0-0:40.0.0*255"), 2)
@@ -65,7 +65,7 @@ def test_a_poll_becomes_a_capture(meter: DlmsMeter) -> None:
     assert capture.meter_time.kind is MeterTimeKind.DLMS_DATE_TIME
     found = [(one.obis, one.value.value, one.scaler, one.unit, one.class_id) for one in capture.readings]
     assert found == [(ENERGY, 1001, -1, 30, 3), (EXPORT, 7, -1, 30, 3), (POWER, -1234, 0, 27, 3)]
-    assert (inbox.states[-1].state, inbox.states[-1].note) == (READING, f"device {DEVICE}")
+    assert (inbox.states[-1].state, inbox.states[-1].note) == (Condition.READING, f"device {DEVICE}")
 
 
 @pytest.mark.parametrize("way", ["wrapper", "pty", "pty with echo", "short frames"])
@@ -172,7 +172,7 @@ def test_where_polls_are_far_apart_the_port_is_given_back_in_between(
         until(lambda: len(inbox.captures) >= 3)
     assert meter.accepted >= 3
     assert meter.ended >= 2
-    assert all(state.state in (WAITING, READING) for state in inbox.states)
+    assert all(state.state in (Condition.WAITING, Condition.READING) for state in inbox.states)
 
 
 def test_several_meters_on_one_bus_are_told_apart_by_their_addresses(tmp_path: Path) -> None:
@@ -299,9 +299,10 @@ def test_a_clock_that_is_wrong_is_a_remark_and_no_fault(
     meter.model.ahead_s, meter.model.status = ahead, status
     with running(reader(meter.url, inbox)):
         until(lambda: len(inbox.captures) >= 3)
-    note = inbox.states[-1].note
-    assert inbox.states[-1].state == READING
-    assert told in note
+    state = inbox.states[-1]
+    assert inbox.states[-1].state == Condition.READING
+    assert told in state.remark
+    assert told not in state.note
     warnings = [one.getMessage() for one in caplog.records if one.levelno == logging.WARNING]
     assert [told in one for one in warnings] == [True]
 
@@ -312,10 +313,10 @@ def test_a_deviation_with_the_opposite_sign_is_no_drift_where_it_is_known(meter:
     meter.model.opposite = True
     with running(reader(meter.url, inbox, dlms=DlmsProfile(quirks=(Quirk.OPPOSITE_DEVIATION,)))):
         until(lambda: inbox.captures)
-    assert inbox.states[-1].note == f"device {DEVICE}"
+    assert (inbox.states[-1].note, inbox.states[-1].remark) == (f"device {DEVICE}", "")
     with running(reader(meter.url, inbox)):
-        until(lambda: "behind" in inbox.states[-1].note or "ahead" in inbox.states[-1].note)
-    assert "7200 s" in inbox.states[-1].note
+        until(lambda: "behind" in inbox.states[-1].remark or "ahead" in inbox.states[-1].remark)
+    assert "7200 s" in inbox.states[-1].remark
 
 
 def test_a_lost_answer_is_polled_for(meter: DlmsMeter) -> None:
@@ -349,7 +350,7 @@ def test_a_connection_that_breaks_is_made_again(meter: DlmsMeter) -> None:
     with running(reader(meter.url, inbox)):
         until(lambda: hung[0] and len(inbox.captures) >= 6)
     assert meter.accepted == 2
-    assert any(state.state == ABSENT for state in inbox.states)
+    assert any(state.state == Condition.ABSENT for state in inbox.states)
 
 
 def test_a_meter_that_is_not_there_is_told(tmp_path: Path) -> None:

@@ -30,12 +30,12 @@ from smgw.lmn import dlms_session
 from smgw.lmn.dlms_poll import DlmsReader
 from smgw.lmn.dlms_security import Security
 from smgw.lmn.dlms_session import DlmsSession
-from smgw.lmn.watch import READING, SILENT
 from smgw.metering.registrar import Registrar
 from smgw.profiles.dlms import DlmsProfile, Framing, Quirk, Start
 from smgw.profiles.meter import MeterProfile, Protocol
 from smgw.profiles.secrets import Secrets
 from smgw.store.lmn import LmnStore
+from smgw.store.records import Condition
 
 ENERGY = Obis.parse("1-0:1.8.0")
 
@@ -169,9 +169,9 @@ def test_a_meter_whose_answer_does_not_end_is_not_shown_as_one_that_is_read() ->
     with DlmsMeter(wrapper=True) as meter:
         told = profile(DlmsProfile(framing=Framing.WRAPPER), meter.url)._replace(silence=1)
         with running(DlmsReader(told, Secrets(), Clock(), Inbox())) as made:
-            until(lambda: made.watch.state == READING)
+            until(lambda: made.watch.state == Condition.READING)
             meter.spoil = Endless()
-            until(lambda: made.watch.state == SILENT)
+            until(lambda: made.watch.state == Condition.SILENT)
 
 
 def test_a_connection_on_which_an_answer_is_missing_is_given_up() -> None:
@@ -199,7 +199,7 @@ def test_a_meter_whose_connection_is_made_anew_for_each_poll_is_told_to_be_silen
         meter.spoil = lambda _: []
         told = profile(DlmsProfile(framing=Framing.WRAPPER), meter.url)._replace(silence=1)
         with running(DlmsReader(told, Secrets(), Clock(), Inbox())) as made:
-            until(lambda: made.watch.state == SILENT)
+            until(lambda: made.watch.state == Condition.SILENT)
     assert meter.accepted > 1
 
 

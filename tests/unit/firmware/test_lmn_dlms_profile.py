@@ -19,7 +19,6 @@ from smgw.dlms.selection import Range as RowRange
 from smgw.dlms.selection import read_selection
 from smgw.lmn.dlms_objects import CLOCK_TIME
 from smgw.lmn.dlms_poll import DlmsReader
-from smgw.metering.history import HistoryKeeper
 from smgw.profiles.dlms import DlmsProfile, Quirk
 from smgw.profiles.meter import MeterProfile, Protocol
 from smgw.profiles.secrets import Secrets
@@ -27,6 +26,7 @@ from smgw.store.lmn import LmnStore
 from smgw.store.lmn_view import LmnView
 from smgw.store.ranges import Range
 from smgw.store.records import ProfileName
+from stored import keeper
 
 NAMED = ProfileName("flat", DeviceId(NAME), LOAD_PROFILE)
 SECOND = 1_000_000
@@ -71,7 +71,7 @@ def reader(url: str, store: LmnStore, inbox: Inbox | None = None, **changes: obj
         dlms=DlmsProfile(quirks=quirks, time_zone=zone, physical=physical), **settings,  # type: ignore[arg-type]
     )  # fmt: skip
     inbox = inbox or Inbox()
-    return DlmsReader(profile, Secrets(), At(), inbox, inbox.cached, HistoryKeeper(store, At()))
+    return DlmsReader(profile, Secrets(), At(), inbox, inbox.cached, keeper(store, At()))
 
 
 def test_a_load_profile_is_fetched_by_range_in_pieces(store: LmnStore, tmp_path: Path) -> None:

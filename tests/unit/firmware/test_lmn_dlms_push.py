@@ -15,10 +15,10 @@ from smgw.dlms.mbus import MBusListener, MBusPush
 from smgw.hdlc import Address, Transmit
 from smgw.hdlc.link import Link
 from smgw.lmn.dlms_push import DlmsPushReader
-from smgw.lmn.watch import READING, SILENT
 from smgw.profiles.dlms import DlmsProfile, Framing
 from smgw.profiles.meter import MeterProfile, Protocol
 from smgw.profiles.secrets import Secrets
+from smgw.store.records import Condition
 
 FREE = [
     "amshan/aidon_no_list_3_llc.bin",
@@ -82,7 +82,7 @@ def test_a_push_of_a_real_meter_becomes_a_capture(name: str, tmp_path: Path) -> 
     assert capture.meter_time == expected.meter_time
     device = expected.device()
     assert device is None or capture.device == DeviceId(device)
-    assert inbox.states[-1].state == READING
+    assert inbox.states[-1].state == Condition.READING
     assert len(as_read(expected)) <= len(capture.readings)
 
 
@@ -213,6 +213,6 @@ def test_when_pushes_stop_it_is_told(tmp_path: Path, caplog: pytest.LogCaptureFi
     inbox, head = Inbox(), Head(tmp_path / "head")
     with listening(reader(head, inbox, silence=1)):
         head.send(on_the_wire(FREE[1]))
-        until(lambda: inbox.states[-1].state == SILENT)
+        until(lambda: inbox.states[-1].state == Condition.SILENT)
     head.unplug()
     assert len(inbox.captures) == 1

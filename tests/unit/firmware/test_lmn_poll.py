@@ -17,11 +17,11 @@ from line_meter import Clock, Head, Inbox, Model, PolledMeter, running, telegram
 from smgw.cosem import DeviceId, MeterTime, MeterTimeKind, Obis
 from smgw.lmn import poll
 from smgw.lmn.poll import PollReader
-from smgw.lmn.watch import ABSENT, READING, SILENT
 from smgw.profiles.meter import MeterProfile, Protocol
 from smgw.sml.messages import ListEntry
 from smgw.sml.parameters import FIRMWARE, ObjectName
 from smgw.sml.tlv import unsigned
+from smgw.store.records import CacheKind, Condition
 
 ASKED_ENERGY, ASKED_POWER = (ObjectName(obis).octets.hex() for obis in (ENERGY, POWER))
 ASKED_FIRMWARE = FIRMWARE.octets.hex()
@@ -62,7 +62,7 @@ def test_a_poll_becomes_a_capture(meter: PolledMeter) -> None:
         (ENERGY, ANY, -1, 30),
         (POWER, 1234, 0, 27),
     ]
-    assert inbox.states[-1].state == READING
+    assert inbox.states[-1].state == Condition.READING
 
 
 def test_a_poll_over_a_serial_line_becomes_a_capture(tmp_path: Path) -> None:
@@ -80,7 +80,7 @@ def test_the_object_list_is_asked_once_and_then_only_what_is_in_it(meter: Polled
     assert meter.files[1] == ["objects"]
     assert all(file == [ASKED_ENERGY, ASKED_POWER] for file in meter.files[2:])
     assert meter.requests.count("objects") == 1
-    assert [(device, firmware) for device, firmware, _ in inbox.lists] == [(DEVICE, b"1.0")]
+    assert [told[:3] for told in inbox.told] == [(CacheKind.OBJECT_LIST, DEVICE, b"1.0")]
 
 
 def test_only_the_wanted_objects_are_polled(meter: PolledMeter, caplog: pytest.LogCaptureFixture) -> None:
@@ -112,7 +112,7 @@ def test_a_list_that_is_kept_is_not_asked_again_after_a_restart(meter: PolledMet
 
 def test_a_list_that_is_kept_in_damage_is_asked_again(meter: PolledMeter) -> None:
     inbox = Inbox()
-    inbox.lists.append((DEVICE, b"1.0", b"\xffno list"))
+    inbox.cache(CacheKind.OBJECT_LIST, DEVICE, b"1.0", b"\xffno list")
     with running(reader(meter.url, inbox)):
         until(lambda: inbox.captures)
     assert meter.requests.count("objects") == 1
@@ -129,7 +129,7 @@ def test_a_new_firmware_is_noticed_with_the_next_connection_and_its_list_asked(m
             until(lambda accepted=accepted: meter.accepted > accepted)
             until(lambda count=count: len(inbox.captures) > count + 1)
             assert meter.requests.count("objects") == lists
-    assert [firmware for _, firmware, _ in inbox.lists] == [b"1.0", b"2.0"]
+    assert [firmware for _, _, firmware, _ in inbox.told] == [b"1.0", b"2.0"]
 
 
 def test_another_meter_on_the_line_is_told_and_its_list_asked(
@@ -184,7 +184,7 @@ def test_a_wrong_password_is_told_once_with_what_to_do_and_is_tried_ever_more_ra
         PolledMeter(username=b"gw", password=b"secret") as meter,
         running(reader(meter.url, inbox, username="gw", password=password, silence=0.5)),
     ):
-        until(lambda: inbox.states[-1].state == SILENT)
+        until(lambda: inbox.states[-1].state == Condition.SILENT)
         time.sleep(0.3)
         assert "password_file" in inbox.states[-1].note
     assert not inbox.captures
@@ -213,7 +213,7 @@ def test_a_meter_that_never_answers_is_told_once_and_asked_ever_more_rarely(
     inbox = Inbox()
     meter.answer = lambda _: []
     with running(reader(meter.url, inbox, timeout=0.05, silence=0.5)):
-        until(lambda: inbox.states[-1].state == SILENT)
+        until(lambda: inbox.states[-1].state == Condition.SILENT)
         time.sleep(0.7)
     assert said(caplog, "no answer within 0.05 s, asked 3 times") >= 1
     assert said(caplog, "telegram refused") == 1
@@ -303,7 +303,7 @@ def test_a_connection_that_is_closed_is_opened_again(meter: PolledMeter, caplog:
         until(lambda: inbox.captures)
         pieces: Iterator[list[bytes | float | None]] = iter([[None]])
         meter.answer = lambda octets: next(pieces, [octets])
-        until(lambda: inbox.states[-1].state == ABSENT)
+        until(lambda: inbox.states[-1].state == Condition.ABSENT)
         count = len(inbox.captures)
         until(lambda: len(inbox.captures) > count, 2)
     assert said(caplog, "house: absent") == 1
@@ -325,7 +325,7 @@ def test_a_server_that_is_not_there_is_told_once(caplog: pytest.LogCaptureFixtur
         url = f"socket://127.0.0.1:{listener.getsockname()[1]}"
     inbox = Inbox()
     with running(reader(url, inbox)):
-        until(lambda: inbox.states[-1].state == ABSENT)
+        until(lambda: inbox.states[-1].state == Condition.ABSENT)
         time.sleep(0.8)
     assert said(caplog, "cannot connect") == 1
 

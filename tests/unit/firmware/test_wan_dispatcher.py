@@ -28,6 +28,7 @@ from smgw.wan import back_off
 from smgw.wan import dispatcher as dispatcher_module
 from smgw.wan import sender as sender_module
 from smgw.wan.dispatcher import Dispatcher
+from stored import append
 
 GATEWAY = DeviceId.parse("EXYZ0012345678")
 OTHER = DeviceId.parse("1ISK0071234567")
@@ -79,7 +80,7 @@ class Gateway:
             self.seconds += 1
             moment = MIDNIGHT + self.seconds * SECOND
             records.append(Record(capture(moment, energy(self.seconds, scaler), meter=meter, device=device)))
-        return [number or 0 for number in self.lmn.append(records)]
+        return [number or 0 for number in append(self.lmn, records)]
 
     def cursor(self, meter: str = "house") -> int:
         return self.wan.cursor("demo", self.lmn.store_id, meter)
@@ -669,7 +670,7 @@ def test_a_record_that_no_document_can_carry_stops_nothing(make: Callable[..., G
     good = gateway.append(2)
     odd = capture(MIDNIGHT)
     odd = odd._replace(stamp=odd.stamp._replace(utc_us=327_403_600_000 * SECOND))  # the year 12345
-    (bad,) = gateway.lmn.append([Record(odd)])
+    (bad,) = append(gateway.lmn, [Record(odd)])
     good += gateway.append(2)
     assert gateway.dispatcher.deliver_round() is None
     assert gateway.aside() == [bad]
