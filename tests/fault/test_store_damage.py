@@ -17,6 +17,7 @@ from smgw.store.lmn_view import LmnView
 from smgw.store.records import NOBODY_WAITS, Record, Retention, Source
 from smgw.store.wan import WanStore
 from smgw.store.wan_view import WanView
+from stored import append
 
 DEVICE = DeviceId.parse("1EMH0011802881")
 GARAGE = Source("garage", DEVICE)
@@ -75,7 +76,7 @@ def open_damaged(directory, identity, caplog):
     with caplog.at_level(logging.WARNING, "smgw.store"), LmnStore.open(directory, ballast_bytes=0) as store:
         assert store.store_id != identity
         assert any("was damaged" in message and "lmn.db.corrupt-" in message for message in caplog.messages)
-        (number,) = store.append([record(ROWS + 1)])
+        (number,) = append(store, [record(ROWS + 1)])
         with LmnView.open(directory) as view:
             rows = view.records(HOUSE, 0, 2 * ROWS)
             entry = view.log_entries(10)[-1]
@@ -192,7 +193,7 @@ def test_noise_in_the_first_pages_is_survived(directory, identity, caplog, seed)
     overwrite(checkpointed(directory), noise.randrange(1, 20) * 4096, noise.randbytes(4096))
 
     with caplog.at_level(logging.WARNING), LmnStore.open(directory, ballast_bytes=0) as store:
-        assert store.append([record(ROWS + 1)]) != [None]
+        assert append(store, [record(ROWS + 1)]) != [None]
 
 
 def test_a_file_of_garbage_starts_a_new_store(directory, identity, caplog):
@@ -258,7 +259,7 @@ def test_damage_that_shows_while_running_is_repaired_and_the_append_done(directo
             overwrite(database, page * 4096, random.Random(page).randbytes(4096))
         store._file.writer.execute("PRAGMA shrink_memory")  # forget the pages that were read before
 
-        assert store.append([record(ROWS + 1)]) != [None]
+        assert append(store, [record(ROWS + 1)]) != [None]
         assert store.store_id != identity
         assert view.changed()
         assert view.records(HOUSE, 0, 10)[-1].readings == record(ROWS + 1).capture.readings
@@ -273,7 +274,7 @@ def test_a_big_file_is_checked_while_it_is_used(directory, identity, monkeypatch
         until = time.monotonic() + 10
         while store._file.broken is None and time.monotonic() < until:
             time.sleep(0.01)
-        assert store.append([record(ROWS + 1)]) != [None]
+        assert append(store, [record(ROWS + 1)]) != [None]
         assert store.store_id != identity
         with LmnView.open(directory) as view:
             assert len(whole(view.records(HOUSE, 0, 2 * ROWS))) > ROWS * 8 // 10
@@ -316,7 +317,7 @@ def test_a_wal_without_its_database_never_meets_a_new_one(directory, identity):
     with LmnStore.open(directory, ballast_bytes=0) as store, LmnView.open(directory) as view:
         assert store.store_id != identity
         assert view.last_position(HOUSE) == 0
-        assert store.append([record(1)]) == [1]
+        assert append(store, [record(1)]) == [1]
 
 
 def test_old_rows_that_were_salvaged_still_age(directory):
@@ -370,7 +371,7 @@ def test_a_wan_store_without_its_wal_goes_on(tmp_path):
 def test_a_salvaged_record_is_found_under_the_identity_it_was_recorded_under(directory, identity):
     (directory / "lmn.db-wal").unlink()
     with LmnStore.open(directory, ballast_bytes=0) as store, LmnView.open(directory) as view:
-        (number,) = store.append([record(ROWS + 1)])
+        (number,) = append(store, [record(ROWS + 1)])
 
         assert view.find(HOUSE, identity, 5).readings == record(5).capture.readings
         assert view.find(HOUSE, store.store_id, number).position == number

@@ -12,6 +12,7 @@ from smgw.store.errors import StoreError
 from smgw.store.lmn import LmnStore
 from smgw.store.lmn_view import LmnView
 from smgw.store.orders import place_order
+from smgw.store.records import CacheKind
 from smgw.store.wan import WanStore
 from smgw.store.wan_records import OrderKind, SetAside
 
@@ -35,7 +36,7 @@ def destroy(store):
 @pytest.fixture
 def lmn(tmp_path):
     with LmnStore.open(tmp_path, ballast_bytes=0) as store:
-        store.save_object_list(DEVICE, b"1.0", b"list")
+        store.cache(CacheKind.OBJECT_LIST, DEVICE, b"1.0", b"list")
         store.save_clock("boot", 1, 2, 3, ClockState.SYNCHRONISED)
         store.flush(now=True)
         yield store
@@ -51,11 +52,11 @@ def wan(tmp_path):
 @pytest.mark.parametrize(
     "read",
     [
-        lambda store: store.object_list(DEVICE, b"1.0") in (None, b"list"),
+        lambda store: store.cached(CacheKind.OBJECT_LIST, DEVICE, b"1.0") in (None, b"list"),
         lambda store: store.load_clock() in (None, Saved("boot", 1, 2, 3, ClockState.SYNCHRONISED)),
         lambda store: "salvaged" in store.counts(),
     ],
-    ids=["object_list", "load_clock", "counts"],
+    ids=["cached", "load_clock", "counts"],
 )
 def test_damage_met_while_reading_the_lmn_store_is_repaired_and_the_question_answered(lmn, tmp_path, read):
     identity = lmn.store_id
@@ -106,10 +107,10 @@ def test_interned_rows_that_are_damaged_in_a_big_file_do_not_keep_the_store_from
 
 
 def test_an_error_that_is_no_damage_is_a_store_error(lmn):
-    lmn._file.writer.execute("DROP TABLE object_list")
+    lmn._file.writer.execute("DROP TABLE cache")
 
     with pytest.raises(StoreError, match="cannot be used: no such table"):
-        lmn.object_list(DEVICE, b"1.0")
+        lmn.cached(CacheKind.OBJECT_LIST, DEVICE, b"1.0")
 
 
 def test_an_order_survives_a_repair(wan, tmp_path):

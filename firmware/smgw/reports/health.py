@@ -138,13 +138,13 @@ def _meter(
             "records": 0,
         }
     if state.state != _READING:
-        report.worse(Health.DEGRADED, f"meter {meter.name}: {state.state}: {state.note}")
+        report.worse(Health.DEGRADED, f"meter {meter.name}: {state.state}: {_note(state)}")
     newest = by_meter.newest(lmn, meter.name)
     latest = [newest] if newest else []
     return {
         "name": meter.name,
         "state": state.state,
-        "note": state.note,
+        "note": _note(state),
         "since_us": state.since_us,
         "port": meter.port,
         "device": str(state.device) if state.device else None,
@@ -154,6 +154,10 @@ def _meter(
         "records": by_meter.backlog(lmn, meter.name, 0),
         "latest": _record(latest[0], known) if latest else None,
     }
+
+
+def _note(state: MeterState) -> str:
+    return "; ".join(filter(None, (state.note, state.remark)))
 
 
 def _record(record: StoredRecord, known: Progress) -> dict[str, Any]:

@@ -40,6 +40,7 @@ class WanService:
         self._state = state
         self._store = WanStore.open(paths.wan_directory(state))
         self._clock = GatewayClock()
+        self._store.use_clock(self._clock.stamp)
         self._deliveries: Fleet[Order, Dispatcher] = Fleet(_DELIVERIES, self._dispatcher, _STOP_SECONDS)
         self._samplers: Fleet[tuple[str, ...], _Sampling] = Fleet(_SAMPLERS, self._sampling, _STOP_SECONDS)
 

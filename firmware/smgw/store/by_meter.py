@@ -29,12 +29,6 @@ def last_position(view: LmnView, meter: str) -> int:
     return max((view.last_position(source) for source in sources(view, meter)), default=0)
 
 
-def last_target_us(view: LmnView, meter: str) -> int | None:
-    """The newest target time registered for this meter; None if nothing of it is on a grid."""
-    found = [view.last_target_us(source) for source in sources(view, meter)]
-    return max((target for target in found if target is not None), default=None)
-
-
 def newest(view: LmnView, meter: str) -> StoredRecord | None:
     """The newest record of what the gateway itself read of this meter."""
     found = [record for source in sources(view, meter) if (record := view.newest(source)) is not None]

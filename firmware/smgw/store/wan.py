@@ -11,10 +11,10 @@ from smgw.cosem.source import Source
 from smgw.store import log_book, paths
 from smgw.store.errors import StoreFull
 from smgw.store.log_book import Level, Note
-from smgw.store.pending import count, writable
-from smgw.store.salvage import salvage_wan
+from smgw.store.pending import Pending, count, writable
 from smgw.store.schema import wan_schema
 from smgw.store.wan_records import ChannelState, Cursor, OrderKind, SetAside
+from smgw.store.wan_salvage import salvage_wan
 from smgw.store.wan_waiting import ADVANCE, INSERT_SET_ASIDE, SET_ASIDE, Waiting
 from smgw.store.writer import StoreWriter
 
@@ -38,7 +38,9 @@ class WanStore(StoreWriter):
         # A lost -wal sets cursors back: rows are delivered again, which an EMP does not mind.
         self._waiting = Waiting()
         self._failed = 0.0
-        super().__init__(directory / paths.WAN, wan_schema(), salvage_wan, whole_wal=False, reserve=BALLAST_BYTES)
+        super().__init__(
+            directory / paths.WAN, wan_schema(), salvage_wan, Pending(), whole_wal=False, reserve=BALLAST_BYTES
+        )
 
     @classmethod
     def open(cls, directory: Path) -> Self:

@@ -1,4 +1,4 @@
-"""Writes released-0.1.0/lmn.db.gz and wan.db.gz: the stores as the released package (schema versions 2 and 1) wrote them.
+"""Writes released-0.1.0/lmn.db.gz and wan.db.gz: stores as the released package (schema versions 2 and 1) makes them.
 
 Run once, by a Python that has that release: `git worktree add OLD 6673697`, `make setup` there, then
 `OLD/.venv/bin/python make.py released-0.1.0`. Today's package has other names, and cannot run this.
@@ -12,7 +12,7 @@ from pathlib import Path
 
 from smgw.clock.sample import TimeSample
 from smgw.cosem import Capture, ClockState, Data, DataType, DeviceId, MeterTime, MeterTimeKind, Obis, Reading, Stamp
-from smgw.lmn.dlms.objects import SCALERS_OF
+from smgw.lmn.dlms_objects import SCALERS_OF
 from smgw.metering.history import HistoryKeeper
 from smgw.metering.registrar import Registrar
 from smgw.store.lmn import LmnStore
@@ -55,7 +55,7 @@ def capture(clock: Clock, meter: str, device: DeviceId, energy: int, power: int)
 
 
 def write_lmn(directory: Path) -> list[int]:
-    """Two meters, on a grid and at every telegram, with a gap; all that the store keeps beside rows. Their positions."""
+    """Two meters, on a grid and at every telegram, with a gap; all that is kept beside rows. Positions of the first."""
     clock = Clock()
     positions: list[int] = []
     with LmnStore.open(directory, ballast_bytes=0) as store:

@@ -9,6 +9,7 @@ from smgw.errors import SmgwError
 from smgw.lmn.contract import CounterKeeper
 from smgw.lmn.errors import PollError
 from smgw.store.digest import sha256
+from smgw.store.records import CounterKind
 
 log = logging.getLogger(__name__)
 
@@ -86,7 +87,8 @@ class Counters:
             )
         try:
             least = max(self.least, self._next)  # a store that was salvaged may have forgotten some
-            self._next = self._keeper.reserve_counters(self._meter, self._client, self._key_id, least, _AT_A_TIME)
+            holder = f"{self._meter} {self._client}"
+            self._next = self._keeper.reserve(CounterKind.INVOCATION, self._key_id, holder, least, _AT_A_TIME)
         except SmgwError as error:
             raise PollError(f"no invocation counter can be kept, so none is used: {error}") from error
         self._left = _AT_A_TIME

@@ -92,10 +92,13 @@ def _row(part: LoadProfile, row: Row) -> ProfileRow:
     kind = DataType.DOUBLE_LONG_UNSIGNED if row.status < 1 << 32 else DataType.LONG64_UNSIGNED
     status = Data(kind, row.status)
     readings = []
-    for column, value in zip(part.columns, row.values, strict=True):
+    signatures = row.value_signatures or (None,) * len(row.values)
+    for column, value, signature in zip(part.columns, row.values, signatures, strict=True):
         if value is None:
             continue
         number = value.kind in (Kind.SIGNED, Kind.UNSIGNED)
         scaler, unit, class_id = (column.scaler, column.unit, 3) if number else (0, NO_UNIT, 1)
-        readings.append(Reading(column.obis, data(value), scaler, unit, status=status, class_id=class_id))
-    return ProfileRow(row.time.seconds * _SECOND, row.time.meter_time(), tuple(readings))
+        readings.append(
+            Reading(column.obis, data(value), scaler, unit, status=status, class_id=class_id, signature=signature)
+        )
+    return ProfileRow(row.time.seconds * _SECOND, row.time.meter_time(), tuple(readings), row.signature)
