@@ -124,10 +124,12 @@ def test_what_was_told_in_a_transaction_that_failed_is_told_again(full, tmp_path
     assert full.counts() == {"refused_register": 1}
 
 
-def test_of_object_lists_the_newest_256_are_kept(store):
+def test_of_what_meters_told_the_newest_256_of_each_kind_are_kept(store):
+    store.cache(CacheKind.SCALER_UNIT, device(0), b"1.2", b"scalers")
     for place in range(300):
         store.cache(CacheKind.OBJECT_LIST, device(0), b"1.2", b"again")
         store.cache(CacheKind.OBJECT_LIST, device(place), b"1.2", b"list")
-    assert rows(store, "cache") == 256
+    assert rows(store, "cache") == 256 + 1
+    assert store.cached(CacheKind.SCALER_UNIT, device(0), b"1.2") == b"scalers"
     kept = [place for place in range(300) if store.cached(CacheKind.OBJECT_LIST, device(place), b"1.2") is not None]
     assert kept == [0, *range(45, 300)]
