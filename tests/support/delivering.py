@@ -77,7 +77,7 @@ class Gateway:
             self.seconds += 1
             moment = MIDNIGHT + self.seconds * SECOND
             records.append(Record(capture(moment, energy(self.seconds, scaler), meter=meter, device=device)))
-        return [number or 0 for number in self.lmn.append(records)]
+        return [outcome.number or 0 for outcome in self.lmn.append(records)]
 
     def cursor(self, meter: str = "house", device: DeviceId | None = None) -> int:
         own = {"house": DEVICE, "pv": OTHER}[meter]

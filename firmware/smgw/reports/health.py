@@ -17,7 +17,7 @@ from smgw.reports.readings import live_object, meter_time_object, reading_object
 from smgw.store import by_meter, paths
 from smgw.store.access import refuse_blindness
 from smgw.store.errors import StoreError
-from smgw.store.live import read_live
+from smgw.store.live_reader import read_live
 from smgw.store.lmn_view import LmnView
 from smgw.store.lock import owner_running
 from smgw.store.progress import Progress, progress

@@ -12,7 +12,7 @@ from smgw.reports.readings import meter_time_text, period_text, printable, text_
 from smgw.store import paths
 from smgw.store.access import refuse_blindness
 from smgw.store.errors import StoreError
-from smgw.store.live import Live, read_live
+from smgw.store.live_reader import Live, read_live
 from smgw.store.lmn_view import LmnView
 from smgw.store.lock import owner_running
 from smgw.store.records import MeterState

@@ -20,7 +20,7 @@ from smgw.reports.health import examine
 from smgw.reports.redaction import Redaction
 from smgw.store import by_meter, paths
 from smgw.store.errors import StoreError
-from smgw.store.live import read_live
+from smgw.store.live_reader import read_live
 from smgw.store.lmn_view import LmnView
 from smgw.store.wan_view import WanView
 

@@ -1,14 +1,12 @@
--- wan.db, schema version 2. Times are microseconds since 1970-01-01 UTC.
--- How far an EMP has acknowledged a device's rows, by position in the store with that id. An empty device is from
--- schema version 1 and stands for every device of the meter: the larger position counts.
+-- wan.db as of schema version 1; wan_version2.sql has what version 2 changed. Times are microseconds since 1970-01-01 UTC.
+-- How far an EMP has acknowledged a meter's rows, by position in the store with that id.
 CREATE TABLE cursor (
   emp          TEXT    NOT NULL,
   store_id     TEXT    NOT NULL,
   meter        TEXT    NOT NULL,
-  device       BLOB    NOT NULL,
   position     INTEGER NOT NULL,
   acknowledged INTEGER NOT NULL,   -- rows, in total
-  PRIMARY KEY (emp, store_id, meter, device)
+  PRIMARY KEY (emp, store_id, meter)
 ) WITHOUT ROWID;
 
 -- Rows that an EMP refused for good.
@@ -17,9 +15,9 @@ CREATE TABLE set_aside (
   store_id        TEXT    NOT NULL,  -- the file's
   position        INTEGER NOT NULL,
   meter           TEXT    NOT NULL,
-  device          BLOB    NOT NULL,  -- empty: set aside by schema version 1
   record_store_id TEXT    NOT NULL,  -- the record's own
   record_number   INTEGER NOT NULL,
+  status          INTEGER NOT NULL,
   reason          TEXT    NOT NULL,
   at_us           INTEGER NOT NULL,
   requeued        INTEGER NOT NULL DEFAULT 0,
@@ -30,6 +28,7 @@ CREATE TABLE channel (
   emp          TEXT PRIMARY KEY,
   state        TEXT    NOT NULL,
   since_us     INTEGER NOT NULL,
+  last_status  INTEGER,
   detail       TEXT    NOT NULL,
   retry_at_us  INTEGER,
   last_ack_us  INTEGER

@@ -256,7 +256,7 @@ def test_a_stop_ends_the_wait(store: LmnStore, clock: Clock, tmp_path: Path) -> 
 
     def fetch() -> None:
         try:
-            keeper.keep(NAME, piece(1, 3), stop)
+            keeper.keep(NAME, piece(1, 3), stop.is_set)
         except NotWrittenError as error:
             raised.append(error)
 

@@ -220,7 +220,8 @@ def test_a_record_that_no_document_can_carry_stops_nothing(make: Callable[..., G
     good = gateway.append(2)
     odd = capture(MIDNIGHT)
     odd = odd._replace(stamp=odd.stamp._replace(utc_us=327_403_600_000 * SECOND))  # the year 12345
-    (bad,) = gateway.lmn.append([Record(odd)])
+    (outcome,) = gateway.lmn.append([Record(odd)])
+    bad = outcome.number
     good += gateway.append(2)
     assert gateway.dispatcher.deliver_round() is None
     assert gateway.aside() == [bad]
