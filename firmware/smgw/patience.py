@@ -1,15 +1,59 @@
-"""Waiting for a call that cannot be interrupted (a resolver, a TLS handshake) no longer than one wants to."""
+"""Two ways to wait: pauses that double between tries, and a time limit on a call that cannot be interrupted."""
 
 import contextlib
 import queue
 import threading
 import time
 from collections.abc import Callable
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 T = TypeVar("T")
 
 _SLICE = 0.05  # s; how soon the end of patience is noticed
+
+
+class Chance(Protocol):
+    """The part of random.Random that jitter needs."""
+
+    def uniform(self, a: float, b: float) -> float:
+        """A number between a and b."""
+
+
+class BackOff:
+    """Pauses between tries, in seconds: each is twice the one before, from `first` up to `longest`.
+
+    A `jitter` of 0.25 changes each pause by up to 25 % in either direction, so that many gateways do not return in the
+    same second. `chance` is the source of the jitter.
+    """
+
+    def __init__(self, first: float, longest: float, jitter: float = 0.0, chance: Chance | None = None) -> None:
+        self._first = self._next = min(first, longest)
+        self._longest = longest
+        self._jitter = jitter
+        self._chance = chance
+        if jitter and chance is None:
+            from random import Random  # here, because the reading process has no use for it
+
+            self._chance = Random()  # noqa: S311 - jitter is no secret
+        self._failing = False
+
+    @property
+    def failing(self) -> bool:
+        """True from the first failure until `reset`."""
+        return self._failing
+
+    def next(self) -> float:
+        """A try failed: seconds until the next one."""
+        pause, self._next = self._next, min(2 * self._next, self._longest)
+        self._failing = True
+        if self._chance is not None:
+            pause *= self._chance.uniform(1 - self._jitter, 1 + self._jitter)
+        return pause
+
+    def reset(self) -> None:
+        """A try succeeded: the next pause is the first one again."""
+        self._next = self._first
+        self._failing = False
 
 
 def patiently(

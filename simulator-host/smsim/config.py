@@ -8,7 +8,7 @@ from typing import NamedTuple
 from smgw.cosem import DeviceId, Obis
 from smgw.cosem.units import SYMBOLS
 from smgw.errors import SmgwError
-from smgw.sml.crc import Crc
+from smgw.wire import Crc
 
 from smsim.dlms.config import LineConfig, lines
 from smsim.errors import ConfigError

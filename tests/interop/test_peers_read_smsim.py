@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from smgw.cosem import DeviceId, Obis, decimal
 from smgw.cosem.units import SYMBOLS
-from smgw.sml.crc import Crc
+from smgw.wire import Crc
 from smsim.load.registers import Drive, Register
 from smsim.load.timelapse import TimeLapse
 from smsim.sml.meter import Meter, MeterSpec

@@ -80,3 +80,71 @@ def test_children_end_with_their_parent(arguments: list[str]) -> None:
         time.sleep(0.2)
     assert process.stderr is not None
     process.stderr.close()
+
+
+class Said:
+    """What a process writes to stderr, line by line, until the test has seen what it waits for."""
+
+    def __init__(self, process: "subprocess.Popen[str]") -> None:
+        self.process = process
+        self.lines: list[str] = []
+
+    def wait_for(self, *wanted: str) -> None:
+        """Read on until each of these has been said since the last call."""
+        assert self.process.stderr is not None
+        missing = list(wanted)
+        while missing:
+            line = self.process.stderr.readline()
+            assert line, self.lines
+            self.lines.append(line)
+            missing = [text for text in missing if text not in line]
+
+
+def test_run_takes_a_changed_configuration_on_sighup_and_refuses_a_wrong_one(arguments: list[str]) -> None:
+    file = Path(arguments[1])
+    process = subprocess.Popen(
+        [sys.executable, "-m", "smgw", "run", *arguments],
+        env=surroundings(), stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    try:
+        said = Said(process)
+        said.wait_for("services.lmn: ready", "services.wan: ready")
+        file.write_text(CONFIGURATION.replace('"house"', '"roof"'))
+        process.send_signal(signal.SIGHUP)
+        said.wait_for(
+            "services.lmn: the configuration is taken: meter roof is new; meter house is read no more",
+            "services.wan: the configuration is taken: no EMP changed",
+        )
+        file.write_text(CONFIGURATION.replace('"sml-push"', '"sml-pusch"'))
+        process.send_signal(signal.SIGHUP)
+        said.wait_for("services.run: the configuration is not taken, the one before stays")
+        assert not [line for line in said.lines if "starts again" in line]
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(20) == 0
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def test_a_sighup_during_the_start_of_the_children_kills_none_of_them(arguments: list[str]) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "smgw", "run", *arguments],
+        env=surroundings(), stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    try:
+        children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+        ends = time.monotonic() + 20
+        while len(children.read_text().split()) < 2:
+            assert time.monotonic() < ends
+            time.sleep(0.01)
+        for _ in range(5):
+            process.send_signal(signal.SIGHUP)
+            time.sleep(0.05)
+        said = Said(process)
+        said.wait_for("services.lmn: the configuration is taken", "services.wan: the configuration is taken")
+        assert not [line for line in said.lines if "starts again" in line], said.lines
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(20) == 0
+    finally:
+        process.kill()
+        process.communicate()

@@ -215,17 +215,6 @@ def test_read_says_which_meter_did_not_answer(tmp_path: Path) -> None:
         assert "has no meter 'attic'; it has house, solar" in stranger.stderr
 
 
-def test_read_of_a_port_that_the_gateway_holds_says_so(tmp_path: Path) -> None:
-    with Chain(tmp_path, METERS[:1]) as chain:
-        chain.smsim.start()
-        chain.smsim.wait_for("smsim: meter")
-        chain.lmn.start()
-        chain.lmn.wait_for("reading: device")
-        held = chain.smgw("read", "--seconds", "2")
-        assert held.returncode == 1
-        assert "meter house: " in held.stderr
-
-
 # check
 
 GOOD = f"""\

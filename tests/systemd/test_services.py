@@ -130,6 +130,28 @@ def test_stores_lie_where_the_other_process_may_only_read(machine: Machine) -> N
     ]
 
 
+def test_live_values_are_read_by_the_group_and_by_no_stranger(machine: Machine) -> None:
+    machine.until(lambda: state_of(machine, "house") == "reading")
+    files = machine.run("find", "/run/smgw/live", "-name", "*.json").split()
+    assert len(files) == 1
+    found = machine.run("stat", "-c", "%n %U %G %a", "/run/smgw/live", *files).splitlines()
+    assert found == ["/run/smgw/live smgw-lmn smgw 2750", f"{files[0]} smgw-lmn smgw 640"]
+    assert machine.run("stat", "-f", "-c", "%T", "/run/smgw/live").strip() == "tmpfs"
+    machine.run("useradd", "--system", "--groups", "smgw", "reader")
+    try:
+        live = json.loads(machine.run("runuser", "-u", "reader", "--", "cat", files[0]))
+        assert (live["version"], live["meter"], live["port"]) == (1, "house", "/dev/ttyUSB0")
+        watched = machine.run("runuser", "-u", "reader", "--", "smgw", "watch", "--once")
+        assert "1-0:1.8.0" in watched
+        assert machine.try_run("runuser", "-u", "reader", "--", "rm", files[0]).returncode != 0
+    finally:
+        machine.run("userdel", "reader")
+    assert machine.try_run("runuser", "-u", "nobody", "--", "cat", files[0]).returncode != 0
+    assert machine.try_run("runuser", "-u", "nobody", "--", "ls", "/run/smgw/live").returncode != 0
+    machine.run("systemctl", "stop", "smgw-lmn")
+    assert machine.try_run("ls", "/run/smgw/live").returncode != 0
+
+
 def test_a_user_who_may_not_look_is_told_which_group_to_join(machine: Machine) -> None:
     for command in ("status", "log"):
         done = machine.try_run("runuser", "-u", "nobody", "--", "smgw", command)

@@ -20,6 +20,7 @@ MESSAGE_IDS = {
     "store-trouble": "5d91ad2cee77401da98ce1e0bfcd2f35",
     "undelivered-lost": "011bde12e23344bbaa29c8159774a4e3",
     "captures-dropped": "5fc5c7adf4b34421a62b207caabf6bda",
+    "live-values-lost": "ef1b6b9afc8f49508aaa8f405a499097",
     "delivery-held": "2b44a46bc51b40d3907ce1e066037111",
     "delivery-backing-off": "967b9ff04e7646b5a471e09fcc1921cb",
     "delivery-resumed": "5a21cb39b9bf4752a60c61b163754652",

@@ -10,9 +10,9 @@ from pathlib import Path
 
 from smgw import __version__
 from smgw.errors import SmgwError
+from smgw.store import paths
 
 DEFAULT_CONFIGURATION = Path("/etc/smgw/gateway.toml")
-DEFAULT_STATE = Path("/var/lib/smgw")
 USAGE_ERROR = 2
 _COLUMNS = 80  # where there is no terminal
 
@@ -27,6 +27,7 @@ _COMMANDS = {
     "scan": "find out what is behind a port, and print a meter profile for it",
     "profile": "read a meter's own load profile, as far as it is not kept yet, and print it",
     "status": "how the gateway fares: meters, store, delivery, clock; exit code 0 healthy, 1 degraded, 2 down",
+    "watch": "the newest value of every register, in a table that is renewed every second",
     "log": "the log books of both processes as one; --verify checks that nobody tampered with them",
     "deliver": "deliver now what waits; --again also what an EMP refused",
     "export": "what waits for an EMP into a file that is carried by hand, for `emp import`",
@@ -103,7 +104,7 @@ def common_arguments(parser: argparse.ArgumentParser) -> None:
         "--config", type=Path, default=DEFAULT_CONFIGURATION, metavar="FILE", help="configuration (default %(default)s)"
     )
     parser.add_argument(
-        "--state", type=Path, default=DEFAULT_STATE, metavar="DIR", help="state directory (default %(default)s)"
+        "--state", type=Path, default=paths.STATE, metavar="DIR", help="state directory (default %(default)s)"
     )
     parser.add_argument(
         "--log-level",

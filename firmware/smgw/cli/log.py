@@ -2,11 +2,12 @@
 
 import argparse
 import json
-from datetime import UTC, datetime
 from typing import Any
 
+from smgw.clock.text import utc_text
 from smgw.cosem import ClockState
 from smgw.errors import SmgwError
+from smgw.reports.readings import printable
 from smgw.store import paths
 from smgw.store.errors import StoreAbsent
 from smgw.store.lmn_view import LmnView
@@ -61,9 +62,8 @@ def _verify(process: str, entries: list[LogEntry]) -> int:
 
 
 def _line(process: str, entry: LogEntry) -> str:
-    time = datetime.fromtimestamp(entry.utc_us / 1e6, UTC).isoformat(sep=" ", timespec="milliseconds")
-    doubt = "" if entry.clock_state is ClockState.SYNCHRONISED else " (?)"
-    return f"{time}{doubt}  {process}  {entry.level.name:<7}  {entry.event}  {entry.subject}"
+    time = utc_text(entry.utc_us, "milliseconds", valid=entry.clock_state is ClockState.SYNCHRONISED)
+    return f"{time}  {process}  {entry.level.name:<7}  {entry.event}  {printable(entry.subject)}"
 
 
 def _object(process: str, entry: LogEntry) -> dict[str, Any]:

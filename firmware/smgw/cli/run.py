@@ -9,7 +9,11 @@ from smgw.services.process import Signals, set_up_logging
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """None of its own."""
-    parser.epilog = "Ctrl-C or SIGTERM: the LMN process commits, then the WAN process delivers what is left (10 s)."
+    parser.epilog = (
+        "Ctrl-C or SIGTERM: the LMN process commits, then the WAN process delivers what is left (10 s).\n"
+        "SIGHUP: the configuration is checked, then both processes read it again. Started at a terminal, the command\n"
+        "ends on SIGHUP instead, because the terminal is gone."
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:

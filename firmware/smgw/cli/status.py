@@ -5,9 +5,11 @@ import json
 import time
 from typing import Any
 
+from smgw.clock.text import utc_text
 from smgw.profiles.toml_importer import load
 from smgw.reports.health import Report, examine
 from smgw.reports.known_losses import KnownLosses
+from smgw.reports.readings import period_text, printable
 
 _EPILOG = """\
 exit code:
@@ -39,41 +41,57 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _lines(report: Report) -> list[str]:
     lines = [f"gateway {report.gateway}: {report.health.name.lower()}"]
-    lines += [f"  ! {reason}" for reason in report.reasons]
+    lines += [f"  ! {printable(reason)}" for reason in report.reasons]
     if report.clock:
         dispersion = report.clock["dispersion_us"]
         known = f", within {dispersion / 1e6:.3f} s" if dispersion is not None else ""
         lines.append(f"clock   {report.clock['text']}{known}")
     for meter in report.meters:
-        lines += _meter(meter)
+        lines += map(printable, _meter(meter))
     if report.store:
         lost = ", ".join(f"{amount} {name}" for name, amount in report.store["lost"].items()) or "nothing lost"
         lines.append(f"store   {report.store['store_id']}, {report.store['octets'] / 1e6:.1f} MB, {lost}")
     for emp in report.emps:
         lines.append(
             f"EMP     {emp['name']} at {emp['url']}: {emp['state']}, {emp['acknowledged']} records acknowledged, "
-            f"{emp['backlog']} waiting, {emp['set_aside']} set aside, last answer {_ago(emp['last_ack_us'])}"
+            f"{emp['backlog']} waiting, {emp['set_aside']} set aside, last answer {_when(emp['last_ack_us'])}"
         )
     return lines
 
 
 def _meter(meter: dict[str, Any]) -> list[str]:
+    times = [meter.get("last_capture_us"), *(live["capture_time_us"] for live in meter["live"])]
+    last = max((time for time in times if time is not None), default=None)
     lines = [
         f"meter   {meter['name']} at {meter['port']}: {meter['state']}, device {meter.get('device') or 'unknown'}, "
-        f"last capture {_ago(meter.get('last_capture_us'))}, {meter['good']} good and {meter['refused']} refused "
+        f"last capture {_when(last)}, {meter['good']} good and {meter['refused']} refused "
         f"telegrams, {meter['records']} records"
     ]
-    latest = meter["latest"]
-    for reading in latest["readings"] if latest else ():
-        lines.append(f"          {reading['obis']:<18} {reading['text']:>22}")
+    for kind, values in _newest(meter):
+        time = utc_text(values["capture_time_us"], "milliseconds", valid=values["time_valid"])
+        device = f"device {values['device']}, " if "device" in values and len(meter["live"]) > 1 else ""
+        lines.append(f"        {device}{kind} value of {time}")
+        lines += [f"          {reading['obis']:<18} {reading['text']:>22}" for reading in values["readings"]]
+    if meter["live"] and not meter["records"] and meter["registration_period"]:
+        lines.append(f"        the first value is stored within {period_text(meter['registration_period'])}")
     return lines
 
 
-def _ago(utc_us: int | None) -> str:
+def _newest(meter: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    """The live value of each device; the stored one where it is newer, or the only one."""
+    found = [("live", live) for live in meter["live"]]
+    latest = meter["latest"]
+    if latest and all(live["capture_time_us"] < latest["capture_time_us"] for live in meter["live"]):
+        found.append(("stored", latest))
+    return found
+
+
+def _when(utc_us: int | None) -> str:
+    """`2026-01-01T00:15:00Z, 3 min ago`."""
     if utc_us is None:
         return "never"
     seconds = time.time() - utc_us / 1e6
     for unit, length in (("days", 86_400), ("h", 3600), ("min", 60)):
         if seconds >= 2 * length:
-            return f"{seconds / length:.0f} {unit} ago"
-    return f"{max(seconds, 0):.0f} s ago"
+            return f"{utc_text(utc_us)}, {seconds / length:.0f} {unit} ago"
+    return f"{utc_text(utc_us)}, {max(seconds, 0):.0f} s ago"

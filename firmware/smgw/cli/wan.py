@@ -18,6 +18,8 @@ def run(arguments: argparse.Namespace) -> int:
     signals = Signals()  # before the many imports: whatever is asked meanwhile is done after them
     set_up_logging(arguments.log_level)
     from smgw.profiles.toml_importer import load
+    from smgw.services.daemon import Daemon
     from smgw.services.wan import WanService
 
-    return WanService(load(arguments.config), arguments.state, lambda: load(arguments.config)).run(signals)
+    daemon = Daemon(lambda: load(arguments.config), lambda configuration: WanService(configuration, arguments.state))
+    return daemon.run(signals)

@@ -12,6 +12,15 @@ class PortError(SmgwError):
         self.what = what
 
 
+class PortBusy(PortError):  # noqa: N818  (a state of the port)
+    """Another process holds the port. `pid` and `name` tell which, where they can be found; else None and empty."""
+
+    def __init__(self, url: str, what: str, pid: int | None = None, name: str = "") -> None:
+        super().__init__(url, what)
+        self.pid = pid
+        self.name = name
+
+
 class PortGone(PortError):  # noqa: N818  (a state of the port, as the driver names it)
     """A port that was there and is no more: unplugged, or closed by the other side. Close it and open it again."""
 

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 
 import serial
 
-from smgw.ports.errors import PortError
+from smgw.ports.errors import PortBusy, PortError
+from smgw.ports.holder import device_of, holder_of
 from smgw.ports.line_settings import LineSettings
 
 if TYPE_CHECKING:
@@ -23,12 +24,14 @@ log = logging.getLogger(__name__)
 
 _PTY_MAJORS = range(136, 144)  # Linux: Documentation/admin-guide/devices.txt, Unix98 pty slaves
 _SIZES = {5: termios.CS5, 6: termios.CS6, 7: termios.CS7, 8: termios.CS8}
+#: Error numbers of a device that somebody else has.
+_HELD = {errno.EBUSY, errno.EAGAIN}
 _ON_A_PTY = LineSettings()  # a pty has no line: it refuses a change of parity or size that comes alone
 
 
 def open_tty(url: str, settings: LineSettings) -> serial.Serial:
     """The opened device of a path or a spy:// URL; PortError."""
-    path = url.partition("://")[2].partition("?")[0] if "://" in url else url
+    path = device_of(url)
     pty = is_pty(path)
     line = LineSettings(settings.baudrate) if pty else settings
     device: serial.Serial | None = None
@@ -49,6 +52,8 @@ def open_tty(url: str, settings: LineSettings) -> serial.Serial:
     except (OSError, ValueError, termios.error, ImportError) as error:
         if device is not None:
             device.close()
+        if _number(error) in _HELD:
+            raise _busy(url, path) from error
         raise PortError(url, _reason(path, settings, error)) from error
     except PortError:
         if device is not None:
@@ -100,6 +105,16 @@ def _refused(line: LineSettings) -> str:
     )
 
 
+def _busy(url: str, path: str) -> PortBusy:
+    holder = holder_of(path)
+    advice = "stop it, or give each meter a port of its own"
+    if holder is None:
+        return PortBusy(url, f"another program has claimed it; {advice}")
+    if holder.pid == os.getpid():
+        return PortBusy(url, "this process has claimed it already; give each meter a port of its own", *holder)
+    return PortBusy(url, f"{holder} has claimed it; {advice}", *holder)
+
+
 def _reason(path: str, line: LineSettings, error: Exception) -> str:
     number = _number(error)
     if isinstance(error, termios.error) and number == errno.EINVAL:
@@ -109,8 +124,6 @@ def _reason(path: str, line: LineSettings, error: Exception) -> str:
             return "there is no such device; plug it in, or look for its name in /dev/serial/by-id"
         case errno.EACCES | errno.EPERM:
             return f"this user may not open it; add the user to the group {_group(path)}"
-        case errno.EBUSY | errno.EAGAIN:
-            return "another program has claimed it; stop that one, or give each meter a port of its own"
         case errno.ENOTTY | errno.EISDIR:
             return "is no serial device; give one such as /dev/ttyUSB0"
         case errno.EIO:

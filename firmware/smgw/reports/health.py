@@ -5,15 +5,16 @@ from enum import IntEnum
 from pathlib import Path
 from typing import Any
 
-from smgw.cosem import Capture, ClockState, DataType, MeterTime, Reading, StatusWord, meter_status, plain
-from smgw.cosem.units import symbol
+from smgw.cosem import ClockState, StatusWord, meter_status
 from smgw.profiles.communication import CommunicationProfile
 from smgw.profiles.gateway import Configuration
 from smgw.profiles.meter import MeterProfile
 from smgw.reports.known_losses import KnownLosses
-from smgw.store import paths
+from smgw.reports.readings import live_object, meter_time_object, reading_object
+from smgw.store import by_meter, paths
 from smgw.store.access import refuse_blindness
 from smgw.store.errors import StoreError
+from smgw.store.live import read_live
 from smgw.store.lmn_view import LmnView
 from smgw.store.lock import owner_running
 from smgw.store.records import MeterState, StoredRecord
@@ -80,11 +81,14 @@ def examine(configuration: Configuration, state: Path) -> Report:
             {(row.emp, row.meter): row.position for row in wan.cursors() if row.store_id == lmn.store_id} if wan else {}
         )
         _clock(report, lmn)
+        lives = read_live(paths.live_directory(state))
         states = {found.meter: found for found in lmn.meter_states()}
         for meter in configuration.meters:
             receivers = [emp for emp in configuration.emps if meter in configuration.meters_for(emp)]
             reached = min((cursors.get((emp.name, meter.name), 0) for emp in receivers), default=None)
             report.meters.append(_meter(report, lmn, meter, states.get(meter.name), reached))
+            report.meters[-1]["registration_period"] = meter.registration_period
+            report.meters[-1]["live"] = [live_object(one) for one in lives if one.capture.meter == meter.name]
         _store(report, lmn, lmn_file, KnownLosses(state))
         _strangers(report, lmn, configuration, cursors)
         channels = {channel.emp: channel for channel in wan.channels()} if wan else {}
@@ -132,7 +136,7 @@ def _meter(
         }
     if state.state != _READING:
         report.worse(Health.DEGRADED, f"meter {meter.name}: {state.state}: {state.note}")
-    newest = lmn.newest(meter.name)
+    newest = by_meter.newest(lmn, meter.name)
     latest = [newest] if newest else []
     return {
         "name": meter.name,
@@ -144,7 +148,7 @@ def _meter(
         "last_capture_us": state.last_capture_us,
         "good": state.good,
         "refused": state.refused,
-        "records": lmn.backlog(meter.name, 0),
+        "records": by_meter.backlog(lmn, meter.name, 0),
         "latest": _record(latest[0], reached) if latest else None,
     }
 
@@ -156,51 +160,10 @@ def _record(record: StoredRecord, reached: int | None) -> dict[str, Any]:
         "capture_time_us": record.stamp.utc_us,
         "time_valid": record.stamp.state is ClockState.SYNCHRONISED,
         "target_time_us": record.target_time_us,
-        "meter_time": _meter_time(record.meter_time),
+        "meter_time": meter_time_object(record.meter_time),
         "status_word": StatusWord(record.gateway_status, meter_status(record.readings)).lsb0,
         "delivered": None if reached is None else record.position <= reached,
-        "readings": [_reading(reading) for reading in record.readings],
-    }
-
-
-def _meter_time(time: MeterTime | None) -> list[Any] | None:
-    """Kind, and the seconds of an SML time or the octets of a DLMS date-time as hex."""
-    if time is None:
-        return None
-    return [int(time.kind), time.octets.hex() if time.seconds is None else time.seconds]
-
-
-def _reading(reading: Reading) -> dict[str, Any]:
-    value = reading.value.value
-    found: dict[str, Any] = {
-        "obis": str(reading.obis),
-        "value": value.hex() if isinstance(value, bytes) else value,
-        "scaler": reading.scaler,
-        "unit": reading.unit,
-        "text": text_of(reading),
-    }
-    if reading.raw is not None:
-        found["raw"] = reading.raw.value
-    return found
-
-
-def text_of(reading: Reading) -> str:
-    """A reading as a person reads it."""
-    value = reading.value.value
-    if value is None:
-        return "missing"
-    if isinstance(value, int) and reading.value.type is not DataType.BOOLEAN:
-        return f"{plain(value, reading.scaler)} {symbol(reading.unit)}".rstrip()
-    return value.hex() if isinstance(value, bytes) else str(value)
-
-
-def capture_object(capture: Capture) -> dict[str, Any]:
-    """A capture that is in no store, as JSON."""
-    return {
-        "meter": capture.meter,
-        "device": str(capture.device),
-        "meter_time": _meter_time(capture.meter_time),
-        "readings": [_reading(reading) for reading in capture.readings],
+        "readings": [reading_object(reading) for reading in record.readings],
     }
 
 
@@ -208,7 +171,7 @@ def _strangers(report: Report, lmn: LmnView, configuration: Configuration, curso
     """Rows of meters that were renamed or taken out of the configuration before all of them had arrived."""
     known = {meter.name for meter in configuration.meters}
     for (emp, meter), position in cursors.items():
-        if meter not in known and (rows := lmn.backlog(meter, position)):
+        if meter not in known and (rows := by_meter.backlog(lmn, meter, position)):
             report.worse(
                 Health.DEGRADED,
                 f"{rows} records of meter {meter}, which no profile names any more, wait for EMP {emp}; "
@@ -237,7 +200,8 @@ def _emp(
     cursors: dict[tuple[str, str], int],
 ) -> dict[str, Any]:
     backlog = sum(
-        lmn.backlog(meter.name, cursors.get((emp.name, meter.name), 0)) for meter in configuration.meters_for(emp)
+        by_meter.backlog(lmn, meter.name, cursors.get((emp.name, meter.name), 0))
+        for meter in configuration.meters_for(emp)
     )
     if channel is not None and channel.state in FAILING:
         report.worse(Health.DEGRADED, f"EMP {emp.name}: {channel.state}: {channel.detail}")

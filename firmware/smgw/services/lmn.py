@@ -3,27 +3,27 @@
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Sequence
 from pathlib import Path
 
-from smgw.board.notify import Notifier
 from smgw.clock import ClockEvent, GatewayClock
 from smgw.cosem import ClockState
-from smgw.errors import SmgwError
-from smgw.lmn.make import make_reader
-from smgw.lmn.reader import Reader
+from smgw.lmn.contract import Cache, Surroundings
+from smgw.lmn.driver import Driver
+from smgw.lmn.make import make_driver
 from smgw.metering.history import HistoryKeeper
 from smgw.metering.registrar import Registrar
 from smgw.profiles.gateway import Configuration
 from smgw.profiles.meter import MeterProfile
-from smgw.profiles.secrets import Secrets
-from smgw.services import process
-from smgw.services.readers import Readers
+from smgw.profiles.secrets import Secrets, read_secrets
+from smgw.services.fleet import Fleet, Words
 from smgw.services.retention import RetentionKeeper
-from smgw.services.supervision import Supervision
+from smgw.services.sink import ReadingSink
+from smgw.services.status import clock_in_words, meters_in_words
 from smgw.services.workers import Worker, stop_all
-from smgw.store import paths
+from smgw.store import by_meter, paths
 from smgw.store.errors import StoreError
+from smgw.store.live import LiveWriter
 from smgw.store.lmn import LmnStore
 from smgw.store.lmn_view import LmnView
 from smgw.store.log_book import Level
@@ -35,7 +35,6 @@ _TICK = 1.0
 #: A record waits so long for others, unless an EMP gets each immediately: half of the second that it may take, and 8
 #: meters a second are 2 commits rather than 8.
 _LINGER = 0.5
-_STARTING = 0.05
 #: Ready when every reader has tried its port, and at the latest after so long: a meter on TCP may not answer.
 _READY_SECONDS = 3.0
 _STOP_SECONDS = 1.2
@@ -45,18 +44,20 @@ _PATIENCE = 120.0
 _COMMIT_SECONDS = 10.0
 _CLOCK_SAVED_EVERY = 300.0
 _SHORTEST_PERIOD = 900  # the legally smallest registration period, which the clock's limits follow
+#: Of the fleet of lines. A line is named by its meters.
+_WORDS = Words("line of {}", "meter {} is new", "meter {} is read anew", "meter {} is read no more")
+
+_Line = tuple[tuple[MeterProfile, Secrets], ...]  # the meters on one port
 
 
 class LmnService:
-    """All of the LMN process; `run` returns after SIGTERM."""
+    """What is specific to the LMN process; see `smgw.services.daemon.Service`."""
 
-    def __init__(
-        self, configuration: Configuration, state: Path, load: Callable[[], Configuration] | None = None
-    ) -> None:
-        """`load` reads the configuration again, when somebody asks for it."""
-        self._notifier = Notifier()
+    log = log
+
+    def __init__(self, configuration: Configuration, state: Path) -> None:
+        """Opens the store; StoreError, PasswordFileError."""
         self._configuration = configuration
-        self._load = load
         self._state = state
         self._stopping = threading.Event()
         self._read_out = threading.Event()  # the readers have stopped: nothing more comes
@@ -65,54 +66,86 @@ class LmnService:
         self._registrar = Registrar(
             self._store, self._clock, *self._periods(configuration), linger=_linger(configuration)
         )
+        self._live = LiveWriter(paths.live_directory(state), _ports(configuration))
+        self._sink = ReadingSink(self._registrar, self._live)
         self._retention = RetentionKeeper(configuration, self._store, state)
         self._wan: WanView | None = None
         self._wan_id = ""
         self._last_sample = 0
         self._in_trouble = False
-        self._secrets = _secrets(configuration)
-        self._readers = Readers(self._reader)
+        self._lines: Fleet[_Line, Driver] = Fleet(_WORDS, self._driver, _STOP_SECONDS)
+        self._orders = _lines(configuration)
+        self._registering = Worker("registrar", self._register, self._read_out, _PATIENCE)
+        self._housekeeping = Worker("housekeeping", self._keep_house, self._stopping, _PATIENCE)
+        self._started = time.monotonic()
         self._keep_profiles(configuration)
 
-    def run(self, signals: process.Signals) -> int:
-        """Serve until told to stop; 0."""
-        registrar = Worker("registrar", lambda: self._register(registrar), self._read_out, _PATIENCE)
-        house = Worker("housekeeping", lambda: self._keep_house(house), self._stopping, _PATIENCE)
-        supervision = Supervision(self._notifier, lambda: (registrar, house, *self._readers.workers), self._status)
-        registrar.start()
-        self._readers.apply(self._configuration.meters)
-        house.start()
-        started = time.monotonic()
+    def start(self) -> None:
+        """Registrar first, so that somebody takes what the readers bring."""
+        self._registering.start()
+        self._lines.apply(self._orders)
+        self._housekeeping.start()
+        self._started = time.monotonic()
         self._registrar.event("lmn-started", Level.INFO, f"{len(self._configuration.meters)} meters")
-        while not signals.stop:
-            if not supervision.ready and (self._readers.tried or time.monotonic() - started > _READY_SECONDS):
-                log.info(
-                    "ready: %d meters, store %s",
-                    len(self._configuration.meters), self._store.store_id, extra={"event": "ready"},
-                )  # fmt: skip
-                supervision.become_ready()
-            if signals.reload:
-                signals.reload = False
-                supervision.reload(self._reload)
-            supervision.tick()
-            signals.wait(supervision.interval if supervision.ready else _STARTING)
-        self._notifier.stopping()
+
+    def is_ready(self) -> bool:
+        """Each line has tried its port, or has had time enough to."""
+        tried = all(driver.tried for driver in self._lines.members.values())
+        return tried or time.monotonic() - self._started > _READY_SECONDS
+
+    def ready_text(self) -> str:
+        """Meters and store."""
+        return f"{len(self._configuration.meters)} meters, store {self._store.store_id}"
+
+    def workers(self) -> Sequence[Worker]:
+        """Registrar, housekeeper and lines."""
+        return (self._registering, self._housekeeping, *self._lines.workers)
+
+    def status(self) -> str:
+        """Meters and clock."""
+        watches = {name: watch for driver in self._lines.members.values() for name, watch in driver.watches.items()}
+        return f"{meters_in_words(watches)}; {clock_in_words(self._clock.stamp())}"
+
+    def take(self, configuration: Configuration) -> str:
+        """Unchanged lines notice nothing."""
+        orders = _lines(configuration)
+        periods, last = self._periods(configuration)
+        self._keep_profiles(configuration)
+        self._configuration, self._orders = configuration, orders
+        self._registrar.configure(periods, last)
+        self._registrar.linger = _linger(configuration)
+        self._retention.configure(configuration)
+        self._live.configure(_ports(configuration))
+        return "; ".join(self._lines.apply(orders)) or "no meter changed"
+
+    def taken(self, changes: str) -> None:
+        """The registrar writes it, with the next commit."""
+        self._registrar.event("configuration-taken", Level.INFO, changes)
+
+    def drain(self, seconds: float) -> bool:  # noqa: ARG002 - the contract of a service
+        """All is written at every stop; there is nothing else to finish."""
+        return False
+
+    def drained(self) -> bool:
+        """Never asked."""
+        return True
+
+    def stop(self) -> list[str]:
+        """Readers first, then the registrar writes what they left."""
         self._stopping.set()
         self._registrar.hurry()
-        left = self._readers.stop() + stop_all([house], _STOP_SECONDS)
+        left = self._lines.stop() + stop_all([self._housekeeping], _STOP_SECONDS)
         self._read_out.set()
         self._registrar.event("lmn-stopping", Level.INFO, "asked to stop")  # also ends the registrar's wait
-        left += stop_all([registrar], _COMMIT_SECONDS)
-        if left:
-            log.warning("did not stop in time: %s", ", ".join(left))
-        if not registrar.alive:  # else a commit hangs, and whatever it holds must not be written a second time
+        left += stop_all([self._registering], _COMMIT_SECONDS)
+        if not self._registering.alive:  # else a commit hangs, and whatever it holds must not be written a second time
             self._close()
-        return 0
+        return left
 
-    def _register(self, worker: Worker) -> None:
+    def _register(self) -> None:
         """Until the readers have stopped, and then what they left."""
         while not self._read_out.is_set():
-            worker.beat()
+            self._registering.beat()
             self._registrar.run_once(_TICK)
         taken = self._registrar.drain()
         log.info("stopping; %d captures of the last moment registered", taken, extra={"event": "stopping"})
@@ -129,11 +162,11 @@ class LmnService:
             self._wan.close()
         log.info("stopped")
 
-    def _keep_house(self, worker: Worker) -> None:
+    def _keep_house(self) -> None:
         """Clock and retention, every second; a full or failing card is no reason to stop either."""
         saved = time.monotonic()
         while True:
-            worker.beat()
+            self._housekeeping.beat()
             try:
                 self._discipline()
                 self._retention.tick(self._clock.stamp().utc_us)
@@ -149,45 +182,15 @@ class LmnService:
             if self._stopping.wait(_TICK):
                 return
 
-    def _reader(self, meter: MeterProfile) -> Reader:
-        return make_reader(
-            meter,
-            self._clock,
-            self._registrar,
-            self._secrets[meter.name],
-            cached=self._store.object_list,
-            keeper=HistoryKeeper(self._store, self._clock),
-            counters=self._store,
-        )
-
-    def _reload(self) -> None:
-        """Take the configuration as it is now; one that is wrong changes nothing."""
-        if self._load is None:
-            return
-        try:
-            configuration = self._load()
-            self._secrets = _secrets(configuration)
-            periods, last = self._periods(configuration)
-            self._keep_profiles(configuration)
-        except SmgwError as error:
-            log.error(  # noqa: TRY400 - the text says all there is
-                "the configuration is not taken, the one before stays: %s", error,
-                extra={"event": "configuration-refused"},
-            )  # fmt: skip
-            return
-        self._configuration = configuration
-        self._registrar.configure(periods, last)
-        self._registrar.linger = _linger(configuration)
-        self._retention.configure(configuration)
-        changes = "; ".join(self._readers.apply(configuration.meters)) or "no meter changed"
-        self._registrar.event("configuration-taken", Level.INFO, changes)
-        log.info("the configuration is taken: %s", changes, extra={"event": "configuration-taken"})
+    def _driver(self, line: _Line) -> Driver:
+        surroundings = Surroundings(self._clock, Cache(self._store.cached, self._sink.cache), self._store)
+        return make_driver(line, surroundings, self._sink, HistoryKeeper(self._store, self._clock))
 
     def _periods(self, configuration: Configuration) -> tuple[dict[str, int], dict[str, int | None]]:
         """Meter -> registration period, and the target time registered last."""
         periods = {meter.name: meter.registration_period for meter in configuration.meters}
         with LmnView.open(paths.lmn_directory(self._state)) as view:
-            return periods, {name: view.last_target_us(name) for name, period in periods.items() if period}
+            return periods, {name: by_meter.last_target_us(view, name) for name, period in periods.items() if period}
 
     def _keep_profiles(self, configuration: Configuration) -> None:
         self._store.profile_version("gateway", "gateway", configuration.gateway.content())
@@ -195,12 +198,6 @@ class LmnService:
             self._store.profile_version("meter", meter.name, meter.content())
         for emp in configuration.emps:
             self._store.profile_version("communication", emp.name, emp.content())
-
-    def _status(self) -> str:
-        stamp = self._clock.stamp()
-        known = stamp.state is ClockState.SYNCHRONISED
-        clock = f"clock within {stamp.dispersion_us / 1e6:.3f} s" if known else "time not synchronised"
-        return f"{self._readers.status()}; {clock}"
 
     def _discipline(self) -> None:
         """Take the WAN process's time samples; there may be none, and no WAN process."""
@@ -231,10 +228,19 @@ class LmnService:
         self._store.log(str(event.kind), Level.INFO if healthy else Level.WARNING, event.text, event.stamp)
 
 
+def _ports(configuration: Configuration) -> dict[str, str]:
+    return {meter.name: meter.port for meter in configuration.meters}
+
+
 def _linger(configuration: Configuration) -> float:
     return 0.0 if any(emp.forward == 0 for emp in configuration.emps) else _LINGER
 
 
-def _secrets(configuration: Configuration) -> dict[str, Secrets]:
-    """By meter; PasswordFileError."""
-    return {meter.name: Secrets.read(meter, configuration.directory) for meter in configuration.meters}
+def _lines(configuration: Configuration) -> dict[str, _Line]:
+    """By the names of their meters; PasswordFileError."""
+    return {
+        ", ".join(meter.name for meter in line.meters): tuple(
+            (meter, read_secrets(meter, configuration.directory)) for meter in line.meters
+        )
+        for line in configuration.lines
+    }

@@ -6,6 +6,7 @@ import os
 import select
 import signal
 import sys
+from collections.abc import Iterator
 
 from smgw.board.collapse import Collapse
 from smgw.board.journal import journal_handler
@@ -51,6 +52,7 @@ class Signals:
         signal.signal(signal.SIGUSR1, self._on_drain)
         if not sys.stdin.isatty():  # there it means that the terminal is gone, and so shall we be
             signal.signal(signal.SIGHUP, self._on_reload)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})  # see `reload_kept_waiting`
 
     def wait(self, seconds: float) -> None:
         """Sleep, but not beyond a signal or the parent's end."""
@@ -75,6 +77,19 @@ class Signals:
 def child_environment() -> dict[str, str]:
     """For a child process: it ends when this one does."""
     return {**os.environ, _PARENT: str(os.getpid())}
+
+
+@contextlib.contextmanager
+def reload_kept_waiting() -> Iterator[None]:
+    """A child started in this block gets a SIGHUP only when it is able to handle it.
+
+    The child inherits the blocked signal, and `Signals` unblocks it. Without this an early SIGHUP would kill it.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def orphaned() -> bool:

@@ -7,6 +7,9 @@ import sys
 import time
 from pathlib import Path
 
+from smgw.errors import SmgwError
+from smgw.patience import BackOff
+from smgw.profiles.toml_importer import load
 from smgw.services import process
 
 log = logging.getLogger(__name__)
@@ -14,7 +17,9 @@ log = logging.getLogger(__name__)
 _LOOK = 0.2
 _STOP_SECONDS = 12.0
 _DRAIN_SECONDS = 12.0  # the WAN process gives up after 10 s by itself
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 30.0
+_FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 30.0
+#: Having run so long, a process that ends starts again without the pauses of earlier failures.
+_SOUND = 60.0
 _USAGE = 2  # exit code of what a person has to mend: the configuration, the state directory, another gateway on it
 
 
@@ -25,7 +30,7 @@ class _Child:
         self.name = name
         self._command = [sys.executable, "-m", "smgw", *arguments]
         self._process: subprocess.Popen[bytes] | None = None
-        self._pause = _FIRST_PAUSE
+        self._back_off = BackOff(_FIRST_PAUSE, _LONGEST_PAUSE)
         self._due = 0.0
         self._began = 0.0
         self._starts = 0
@@ -38,15 +43,23 @@ class _Child:
             if code == _USAGE and self._starts == 1:
                 self.hopeless = True
                 return
-            self._pause = _FIRST_PAUSE if now - self._began > 60 else min(2 * self._pause, _LONGEST_PAUSE)
-            self._due = now + self._pause
+            if now - self._began > _SOUND:
+                self._back_off.reset()
+            pause = self._back_off.next()
+            self._due = now + pause
             said = f"signal {-code}" if code < 0 else f"exit code {code}"
-            log.error("the %s process ended (%s); it starts again in %.0f s", self.name, said, self._pause)
+            log.error("the %s process ended (%s); it starts again in %.0f s", self.name, said, pause)
         if self._process is None and now >= self._due:
             self._began = now
             self._starts += 1
             # A group of its own: Ctrl-C at the terminal reaches us alone, and we stop the children in order.
-            self._process = subprocess.Popen(self._command, env=process.child_environment(), process_group=0)  # noqa: S603 - ourselves
+            with process.reload_kept_waiting():
+                self._process = subprocess.Popen(self._command, env=process.child_environment(), process_group=0)  # noqa: S603 - ourselves
+
+    def reload(self) -> None:
+        """Let it read its configuration again. One that does not run reads it when it starts."""
+        if self._process is not None and self._process.poll() is None:
+            self._process.send_signal(signal.SIGHUP)
 
     def stop(self, number: signal.Signals, seconds: float) -> bool:
         """Ask it to end and wait; kill it if it does not. True if it ended well.
@@ -72,7 +85,7 @@ class _Child:
 def run(signals: process.Signals, configuration: Path, state: Path, log_level: str) -> int:
     """Run both until SIGTERM or SIGINT: then the LMN process commits, the WAN process drains. 0 if both ended well.
 
-    2 if one of them cannot begin at all.
+    2 if one of them cannot begin at all. SIGHUP goes to both, if the configuration is good.
     """
     arguments = ["--config", str(configuration), "--state", str(state), "--log-level", log_level]
     lmn = _Child("LMN", ["lmn", *arguments])
@@ -81,6 +94,9 @@ def run(signals: process.Signals, configuration: Path, state: Path, log_level: s
         signals.wait(_LOOK)
         if signals.stop:
             break
+        if signals.reload:
+            signals.reload = False
+            _reload(configuration, (lmn, wan))
         now = time.monotonic()
         lmn.keep_running(now)
         wan.keep_running(now)
@@ -91,3 +107,16 @@ def run(signals: process.Signals, configuration: Path, state: Path, log_level: s
     if lmn.hopeless or wan.hopeless:
         return _USAGE
     return 0 if all(ended_well) else 1
+
+
+def _reload(configuration: Path, children: tuple[_Child, ...]) -> None:
+    """Check the configuration first: both take the same one, or neither does."""
+    try:
+        load(configuration)
+    except SmgwError as error:
+        log.error(  # noqa: TRY400 - the text says all there is
+            "the configuration is not taken, the one before stays: %s", error, extra={"event": "configuration-refused"}
+        )
+        return
+    for child in children:
+        child.reload()

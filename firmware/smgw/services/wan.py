@@ -2,18 +2,15 @@
 
 import logging
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
-from smgw.board.notify import Notifier
 from smgw.clock import GatewayClock, SystemSource, TimeSample
-from smgw.cosem import ClockState
-from smgw.errors import SmgwError
 from smgw.profiles.gateway import Configuration
-from smgw.services import process
-from smgw.services.deliveries import Deliveries, Order, orders_of
-from smgw.services.supervision import Supervision
-from smgw.services.workers import Worker, stop_all
+from smgw.services.deliveries import Order, deliveries_in_words, orders_of
+from smgw.services.fleet import Fleet, Words
+from smgw.services.status import clock_in_words
+from smgw.services.workers import Worker
 from smgw.store import paths
 from smgw.store.errors import StoreError
 from smgw.store.lmn_view import LmnView
@@ -24,61 +21,80 @@ from smgw.wan.time_samples import NtpSampler
 
 log = logging.getLogger(__name__)
 
-#: How long a drain may take (SIGUSR1): what is left then is delivered after the next start.
-DRAIN_SECONDS = 10.0
-_TICK = 0.1
 _STOP_SECONDS = 1.6
+_NO_TIME = "no time server configured ([gateway] ntp): time not synchronised, values are flagged"
+#: Of the fleet of dispatchers, and of that of one which samples the time.
+_DELIVERIES = Words("delivery {}", "EMP {} is new", "EMP {} is served anew", "EMP {} is served no more")
+_SAMPLERS = Words("{}", "other {} servers", "other {} servers", "no {} server any more")
 
 
 class WanService:
-    """All of the WAN process; `run` returns after SIGTERM, or drained after SIGUSR1."""
+    """What is specific to the WAN process; see `smgw.services.daemon.Service`."""
 
-    def __init__(
-        self, configuration: Configuration, state: Path, load: Callable[[], Configuration] | None = None
-    ) -> None:
-        """`load` reads the configuration again, when somebody asks for it."""
-        self._notifier = Notifier()
+    log = log
+
+    def __init__(self, configuration: Configuration, state: Path) -> None:
+        """Opens the store; StoreError."""
         self._configuration = configuration
-        self._load = load
         self._state = state
         self._store = WanStore.open(paths.wan_directory(state))
         self._clock = GatewayClock()
-        self._deliveries = Deliveries(self._dispatcher)
-        self._sampler: list[Worker] = []
-        self._sampler_stops = threading.Event()
+        self._deliveries: Fleet[Order, Dispatcher] = Fleet(_DELIVERIES, self._dispatcher, _STOP_SECONDS)
+        self._samplers: Fleet[tuple[str, ...], _Sampling] = Fleet(_SAMPLERS, self._sampling, _STOP_SECONDS)
 
-    def run(self, signals: process.Signals) -> int:
-        """Serve until told to stop; 0."""
-        supervision = Supervision(self._notifier, lambda: (*self._deliveries.workers, *self._sampler), self._status)
-        self._start_sampler()
-        self._deliveries.apply(self._configuration)
-        log.info(
-            "ready: %d EMPs, store %s",
-            len(self._configuration.emps), self._store.store_id, extra={"event": "ready"},
-        )  # fmt: skip
-        supervision.become_ready()
-        draining = False
-        while not signals.stop:
-            if signals.drain and not draining:
-                draining = True
-                self._notifier.stopping()
-                self._deliveries.drain(DRAIN_SECONDS)
-            if draining and not any(worker.alive for worker in self._deliveries.workers):
-                break
-            if signals.reload and not draining:
-                signals.reload = False
-                supervision.reload(self._reload)
-            if not draining:  # then threads may end, and it is over before a watchdog would notice
-                supervision.tick()
-            signals.wait(_TICK if draining else supervision.interval)
-        self._notifier.stopping()
-        self._sampler_stops.set()
-        left = self._deliveries.stop() + stop_all(self._sampler, _STOP_SECONDS)
-        if left:
-            log.warning("did not stop in time: %s", ", ".join(left))
+    def start(self) -> None:
+        """The time first: the first delivery should already tell it."""
+        self._sample_time(self._configuration)
+        if not self._configuration.gateway.ntp:
+            log.warning("%s", _NO_TIME)
+        self._deliveries.apply(_by_name(self._configuration))
+
+    def is_ready(self) -> bool:
+        """As soon as the dispatchers run: neither time nor network is awaited."""
+        return True
+
+    def ready_text(self) -> str:
+        """EMPs and store."""
+        return f"{len(self._configuration.emps)} EMPs, store {self._store.store_id}"
+
+    def workers(self) -> Sequence[Worker]:
+        """Dispatchers and time."""
+        return (*self._deliveries.workers, *self._samplers.workers)
+
+    def status(self) -> str:
+        """EMPs and clock."""
+        return f"{deliveries_in_words(self._deliveries.members)}; {clock_in_words(self._clock.stamp())}"
+
+    def take(self, configuration: Configuration) -> str:
+        """Dispatchers of unchanged EMPs notice nothing."""
+        self._configuration = configuration
+        changes = self._deliveries.apply(_by_name(configuration))
+        if other_servers := self._sample_time(configuration):
+            changes += other_servers
+            if not configuration.gateway.ntp:
+                log.warning("%s", _NO_TIME)
+        return "; ".join(changes) or "no EMP changed"
+
+    def taken(self, changes: str) -> None:
+        """An entry of this process's own log book."""
+        self._store.log("configuration-taken", Level.INFO, changes, self._clock.stamp())
+
+    def drain(self, seconds: float) -> bool:
+        """Each dispatcher delivers what there is, then ends."""
+        for dispatcher in self._deliveries.members.values():
+            dispatcher.drain(seconds)
+        return True
+
+    def drained(self) -> bool:
+        """No dispatcher runs any more."""
+        return not any(worker.alive for worker in self._deliveries.workers)
+
+    def stop(self) -> list[str]:
+        """An exchange under way is broken off, and repeated after the next start."""
+        left = self._deliveries.stop() + self._samplers.stop()
         self._store.close()
         log.info("stopped", extra={"event": "stopping"})
-        return 0
+        return left
 
     def deliver_once(self, emps: Sequence[str], seconds: float) -> None:
         """Deliver what there is to these EMPs, in this thread and without the daemon, for `seconds` at most each."""
@@ -96,45 +112,12 @@ class WanService:
     def _dispatcher(self, order: Order) -> Dispatcher:
         return Dispatcher(*order, self._store, self._open_view, self._clock.stamp)
 
-    def _start_sampler(self) -> None:
-        servers = self._configuration.gateway.ntp
-        self._sampler_stops = stops = threading.Event()
-        self._sampler = []
-        if not servers:
-            log.warning("no time server configured ([gateway] ntp): time not synchronised, values are flagged")
-            return
-        sampler = NtpSampler(servers, SystemSource(), self._sample)
-        self._sampler.append(Worker("time", lambda: sampler.run(stops), stops))
-        self._sampler[0].start()
+    def _sampling(self, servers: tuple[str, ...]) -> "_Sampling":
+        return _Sampling(NtpSampler(servers, SystemSource(), self._sample))
 
-    def _reload(self) -> None:
-        """Take the configuration as it is now; one that is wrong changes nothing."""
-        if self._load is None:
-            return
-        try:
-            configuration = self._load()
-        except SmgwError as error:
-            log.error(  # noqa: TRY400 - the text says all there is
-                "the configuration is not taken, the one before stays: %s", error,
-                extra={"event": "configuration-refused"},
-            )  # fmt: skip
-            return
-        before, self._configuration = self._configuration, configuration
-        changes = self._deliveries.apply(configuration)
-        if configuration.gateway.ntp != before.gateway.ntp:
-            self._sampler_stops.set()
-            stop_all(self._sampler, _STOP_SECONDS)
-            self._start_sampler()
-            changes.append("other time servers")
-        said = "; ".join(changes) or "no EMP changed"
-        self._store.log("configuration-taken", Level.INFO, said, self._clock.stamp())
-        log.info("the configuration is taken: %s", said, extra={"event": "configuration-taken"})
-
-    def _status(self) -> str:
-        stamp = self._clock.stamp()
-        known = stamp.state is ClockState.SYNCHRONISED
-        clock = f"clock within {stamp.dispersion_us / 1e6:.3f} s" if known else "time not synchronised"
-        return f"{self._deliveries.status()}; {clock}"
+    def _sample_time(self, configuration: Configuration) -> list[str]:
+        servers = configuration.gateway.ntp
+        return self._samplers.apply({"time": servers} if servers else {})
 
     def _open_view(self) -> LmnView | None:
         try:
@@ -149,3 +132,21 @@ class WanService:
         if event is not None:
             # The LMN process's clock says it in the log book.
             log.info("clock: %s", event.text, extra={"event": str(event.kind)})
+
+
+class _Sampling:
+    """The time samples of some servers, as a member of a fleet."""
+
+    def __init__(self, sampler: NtpSampler) -> None:
+        self._sampler = sampler
+        self._stopping = threading.Event()
+
+    def run(self) -> None:
+        self._sampler.run(self._stopping)
+
+    def stop(self) -> None:
+        self._stopping.set()
+
+
+def _by_name(configuration: Configuration) -> dict[str, Order]:
+    return {order.emp.name: order for order in orders_of(configuration)}

@@ -5,6 +5,8 @@ import threading
 import time
 from collections.abc import Callable
 
+from smgw.patience import BackOff
+
 log = logging.getLogger(__name__)
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 60.0
@@ -55,21 +57,21 @@ class Worker:
         return not self._thread.is_alive()
 
     def _run(self) -> None:
-        pause = _FIRST_PAUSE
+        back_off = BackOff(_FIRST_PAUSE, _LONGEST_PAUSE)
         while not self._stopping.is_set():
             began = time.monotonic()
             try:
                 self._body()
             except Exception:
                 if time.monotonic() - began > _SOUND:
-                    pause = _FIRST_PAUSE
+                    back_off.reset()
+                pause = back_off.next()
                 log.exception(
                     "%s failed; it starts again in %.0f s",
                     self.name, pause, extra={"event": "worker-failed", "WORKER": self.name},
                 )  # fmt: skip
                 self._stopping.wait(pause)
                 self.beat()
-                pause = min(2 * pause, _LONGEST_PAUSE)
             else:
                 return
 

@@ -7,12 +7,12 @@ import re
 import time
 from pathlib import Path
 
+from smgw.flocks import flock_holders
 from smgw.store.access import LOCK_MODE
 from smgw.store.errors import StoreError, StoreOwned
 
 #: So long an owner waits for the lock: somebody may only be asking whether it is held.
 _PATIENCE_S = 0.5
-_LOCKS = Path("/proc/locks")
 
 
 class OwnerLock:
@@ -78,16 +78,19 @@ def owner_running(lock: Path) -> bool:
     except OSError:
         return False
     try:
-        held = _LOCKS.read_text(encoding="ascii", errors="replace")
+        holders = flock_holders(found)
     except OSError:  # a container that hides it
         return _blocked(lock)
-    # 1: FLOCK  ADVISORY  WRITE 31594 fe:00:9977965 0 EOF     with the device in hex; a second process waiting has "->"
-    files = re.findall(r"^\d+: FLOCK +\S+ +WRITE +-?\d+ +([0-9a-f]+):([0-9a-f]+):(\d+) ", held, re.MULTILINE)
-    major, minor = os.major(found.st_dev), os.minor(found.st_dev)
-    if any((int(a, 16), int(b, 16), int(inode)) == (major, minor, found.st_ino) for a, b, inode in files):
-        return True
-    # File systems of many devices (Btrfs) tell another number here than `stat` does; their own has no major number.
-    return major == 0 and any(int(inode) == found.st_ino for _, _, inode in files) and _blocked(lock)
+    return bool(holders.certain) or (bool(holders.possible) and _blocked(lock))
+
+
+def owner_pid(lock: Path) -> int | None:
+    """The process that holds this lock, as far as the kernel tells."""
+    try:
+        holders = flock_holders(lock.stat())
+    except OSError:
+        return None
+    return next(iter(holders.certain or holders.possible), None)
 
 
 def _blocked(lock: Path) -> bool:

@@ -1,7 +1,9 @@
-"""What lies in the state directory and in the two below it: one place for every file name."""
+"""What lies in the state directory, in those below it and in the run directory: one place for every file name."""
 
 from pathlib import Path
 
+#: The state directory of the installed gateway, and its run directory, which is a tmpfs.
+STATE, RUN = Path("/var/lib/smgw"), Path("/run/smgw")
 LMN = "lmn.db"
 WAN = "wan.db"
 
@@ -14,6 +16,11 @@ def lmn_directory(state: Path) -> Path:
 def wan_directory(state: Path) -> Path:
     """The directory of wan.db, which only the WAN process's user writes."""
     return state / "wan"
+
+
+def live_directory(state: Path) -> Path:
+    """The directory of the live values, which only the LMN process's user writes."""
+    return (RUN if state == STATE else state / "run") / "live"
 
 
 def wal_of(database: Path) -> Path:

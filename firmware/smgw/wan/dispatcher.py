@@ -10,14 +10,15 @@ import time
 from collections.abc import Callable, Sequence
 
 from smgw.cosem import DeviceId, Stamp
+from smgw.patience import BackOff
 from smgw.profiles.communication import CommunicationProfile
 from smgw.profiles.meter import MeterProfile
+from smgw.store import by_meter
 from smgw.store.errors import StoreError
 from smgw.store.lmn_view import LmnView
 from smgw.store.records import NOBODY_WAITS, StoredRecord
 from smgw.store.wan import WanStore
 from smgw.store.wan_records import OrderKind
-from smgw.wan.back_off import HOLD_SECONDS, BackOff
 from smgw.wan.batch import Batch
 from smgw.wan.channel import Channel
 from smgw.wan.exchange import Answer
@@ -28,6 +29,10 @@ from smgw.wan.verdict import Verdict
 
 log = logging.getLogger(__name__)
 
+#: Seconds to the next try after the first failure and after many. The jitter keeps a thousand gateways apart.
+_FIRST_PAUSE, _LONGEST_PAUSE, _JITTER = 1.0, 300.0, 0.25
+#: A held channel is tried this rarely: the EMP may have been put right without anyone telling the gateway.
+HOLD_SECONDS = 900.0
 #: How soon new rows are noticed when they are to go immediately; asking costs a few microseconds.
 _NOTICE = 0.02
 #: How soon an order of a person or a drain is noticed; how long a drain waits between two tries.
@@ -70,7 +75,7 @@ class Dispatcher:
         self._sender = Sender(gateway, profile)
         self._now = now
         self._channel = Channel(profile.name, store, now)
-        self._back_off = BackOff()
+        self._back_off = BackOff(_FIRST_PAUSE, _LONGEST_PAUSE, _JITTER)
         self._size = profile.batch
         self._stop = threading.Event()
         self._drained = threading.Event()
@@ -146,7 +151,7 @@ class Dispatcher:
             log.log(logging.DEBUG if self._said else logging.WARNING, "EMP %s: %s", self._profile.name, error)
             self._said = str(error)
             self._close_view()
-            return self._back_off.failed()
+            return self._back_off.next()
 
     def _wait(self, due: float, *, watching: bool) -> bool:
         """Sleep until it is time to deliver; False if it is time to stop."""
@@ -203,7 +208,7 @@ class Dispatcher:
 
         What is recorded meanwhile is of the next round.
         """
-        waiting = {meter.name: (meter, view.last_position(meter.name)) for meter in self._meters}
+        waiting = {meter.name: (meter, by_meter.last_position(view, meter.name)) for meter in self._meters}
         while waiting:
             for meter, last in list(waiting.values()):
                 if turn.stopped_by is not None or self._stop.is_set():
@@ -216,7 +221,7 @@ class Dispatcher:
         reached = turn.reached.get(meter.name)
         if reached is None:
             reached = self._store.cursor(self._profile.name, view.store_id, meter.name)
-        records = view.records(meter.name, reached, self._size)
+        records = by_meter.records(view, meter.name, reached, self._size)
         waiting = self._not_settled_before(view, meter, records)
         for batch in self._sender.batches(meter, waiting):
             self._deliver(view, meter, batch, turn)
@@ -310,7 +315,7 @@ class Dispatcher:
 
         It is sent once more in its turn, and counted then.
         """
-        newest = view.records(meter.name, view.last_position(meter.name) - 1, 1)
+        newest = by_meter.records(view, meter.name, by_meter.last_position(view, meter.name) - 1, 1)
         if not newest or turn.suspects.has(newest[0]):
             return False
         (batch,) = self._sender.batches(meter, newest)
@@ -342,7 +347,7 @@ class Dispatcher:
             self._channel.wait(HOLD_SECONDS)
             return HOLD_SECONDS
         if turn.stopped_by is Verdict.RETRY or turn.suspects:
-            pause = self._back_off.failed(self._channel.retry_after)
+            pause = max(self._back_off.next(), float(self._channel.retry_after or 0))  # never sooner than the EMP asked
             self._channel.wait(pause)
             return pause
         self._channel.idle()

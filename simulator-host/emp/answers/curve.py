@@ -12,10 +12,10 @@ from itertools import pairwise
 from statistics import median
 from typing import NamedTuple, TypeVar
 
+from smgw.cosem import CaptureObject
 from smgw.cosem.data import decimal
 from smgw.cosem.device_id import DeviceId
 from smgw.cosem.units import symbol
-from smgw.cosemxml.columns import Column
 from smgw.webservice.error import BadRequest
 
 from emp.answers.days import month_of, period_of, slots, week_of
@@ -57,7 +57,7 @@ class Window(NamedTuple):
     to_us: int
 
     @classmethod
-    def parse(cls, query: Mapping[str, str], zone: Zone, last_us: int | None, column: Column) -> "Window":
+    def parse(cls, query: Mapping[str, str], zone: Zone, last_us: int | None, column: CaptureObject) -> "Window":
         """Read `day`, `range` and `as`; by default the day of the latest value. BadRequest for what is none."""
         default = zone.at(last_us or 0).date()
         try:
@@ -106,12 +106,12 @@ class Curve(NamedTuple):
         return sum(point.text is None for point in self.points)
 
 
-def is_counter(column: Column) -> bool:
+def is_counter(column: CaptureObject) -> bool:
     """Whether a register counts up, so that its differences are what one wants to see."""
     return column.obis[3] == _TIME_INTEGRAL and column.class_id in (3, 4)
 
 
-def curve(storage: Storage, device: DeviceId, column: Column, window: Window, now_us: int) -> Curve:
+def curve(storage: Storage, device: DeviceId, column: CaptureObject, window: Window, now_us: int) -> Curve:
     """The curve of a register of a device in a window; nothing is missing before the first value and after now."""
     span = storage.span(device)
     if span.first_target_us is None or span.last_target_us is None:
@@ -134,7 +134,7 @@ def curve(storage: Storage, device: DeviceId, column: Column, window: Window, no
     return Curve(points[:MAX_POINTS], _unit(samples), period_us, window.kind, len(points) > MAX_POINTS)
 
 
-def _captured(storage: Storage, device: DeviceId, column: Column, window: Window) -> Curve:
+def _captured(storage: Storage, device: DeviceId, column: CaptureObject, window: Window) -> Curve:
     samples = storage.captured(device, column, window.from_us, window.to_us, MAX_POINTS + 1)
     distances = [later.time_us - earlier.time_us for earlier, later in pairwise(samples)]
     longest = max(_GAP * int(median(distances)), _SMALLEST_GAP_US) if distances else 0

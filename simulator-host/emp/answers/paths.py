@@ -3,9 +3,9 @@
 import re
 
 from aiohttp import web
+from smgw.cosem import CaptureObject
 from smgw.cosem.device_id import DeviceId, DeviceIdError
 from smgw.cosem.obis import Obis
-from smgw.cosemxml.columns import Column
 from smgw.webservice.error import BadRequest, NotFound
 
 from emp.store.storage import RowFilter, Storage
@@ -27,26 +27,24 @@ def device(request: web.Request) -> DeviceId:
         raise NotFound(str(error)) from None
 
 
-def register(request: web.Request) -> Column:
+def register(request: web.Request) -> CaptureObject:
     """The register in .../registers/3-0100010800ff, or with its attribute if that is not 2: ...ff.5."""
     match = _REGISTER.fullmatch(request.match_info["register"])
     if match is None or int(match[1]) > 0xFFFF:
         raise NotFound(f"{request.match_info['register']!r:.60} names no register; 3-0100010800ff would")
-    return Column(int(match[1]), Obis(bytes.fromhex(match[2])), int(match[3] or 2))
+    return CaptureObject(int(match[1]), Obis(bytes.fromhex(match[2])), int(match[3] or 2))
 
 
-def register_name(column: Column) -> str:
+def register_name(column: CaptureObject) -> str:
     """What `register` reads."""
     return f"{column.class_id}-{column.obis.hex()}" + ("" if column.attribute == 2 else f".{column.attribute}")
 
 
-def known(storage: Storage, wanted: DeviceId, column: Column | None = None) -> None:
+def known(storage: Storage, wanted: DeviceId, column: CaptureObject | None = None) -> None:
     """NotFound unless the device, and its register, are known."""
     if not storage.has(wanted):
         raise NotFound(f"no device {wanted} is known here")
-    if column is not None and all(
-        (register.class_id, register.obis, register.attribute) != column for register in storage.registers(wanted)
-    ):
+    if column is not None and all(register.column != column for register in storage.registers(wanted)):
         raise NotFound(f"device {wanted} has no register {register_name(column)}")
 
 

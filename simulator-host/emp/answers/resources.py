@@ -10,11 +10,11 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from smgw.cosem import CaptureObject, ScalerUnit
 from smgw.cosem.data import NULL, Data, DataType, octet_string
 from smgw.cosem.device_id import DeviceId
 from smgw.cosem.obis import Obis
 from smgw.cosemxml import columns as document_columns
-from smgw.cosemxml.columns import Column
 from smgw.cosemxml.resources import (
     Attribute,
     Attributes,
@@ -43,7 +43,7 @@ _BUFFER = document_columns.BUFFER
 IDENTITY_ID = ObjectId(document_columns.DATA_CLASS, document_columns.IDENTITY)
 PROFILE_ID = ObjectId(document_columns.PROFILE_CLASS, document_columns.PROFILE)
 #: Which gateway and store a row came from; 0-0:94.49.240*3 is our invention, like the columns *1 and *2 of a PUT.
-SOURCE = Column(1, Obis.parse("0-0:94.49.240*3"), 2)
+SOURCE = CaptureObject(1, Obis.parse("0-0:94.49.240*3"), 2)
 
 
 #: Method 1 of a profile generic empties its buffer.
@@ -59,10 +59,10 @@ class Answer(NamedTuple):
     resource: Resource
     next_index: int | None = None
     rows: RowQuery | None = None
-    columns: tuple[Column, ...] = ()
+    columns: tuple[CaptureObject, ...] = ()
 
     @property
-    def picked(self) -> frozenset[Column]:
+    def picked(self) -> frozenset[CaptureObject]:
         """The columns that were asked for."""
         return frozenset() if self.rows is None else frozenset(self.columns[place] for place in self.rows.picks)
 
@@ -170,7 +170,7 @@ def _registers(latest: list[LatestView]) -> list[Object]:
         if register.class_id in document_columns.SCALED_CLASSES and all(
             attribute.id != document_columns.SCALER_UNIT for attribute in attributes
         ):
-            scaler_unit = document_columns.scaler_unit(register.scaler, register.unit)
+            scaler_unit = ScalerUnit(register.scaler, register.unit).data()
             attributes.append(Attribute(document_columns.SCALER_UNIT, scaler_unit))
     return [
         Object(obis, class_id, 0, Attributes(tuple(sorted(attributes, key=lambda attribute: attribute.id))))
@@ -178,25 +178,25 @@ def _registers(latest: list[LatestView]) -> list[Object]:
     ]
 
 
-def profile_columns(storage: Storage, device: DeviceId) -> list[Column]:
+def profile_columns(storage: Storage, device: DeviceId) -> list[CaptureObject]:
     """The columns of a device's load profile: the fixed four, the source, then the registers."""
     registers = storage.registers(device)
-    scalers = Counter((register.class_id, register.obis, register.attribute) for register in registers)
+    scalers = Counter(register.column for register in registers)
     columns = [*document_columns.FIXED_COLUMNS, SOURCE]
-    for (class_id, obis, attribute), count in scalers.items():
-        columns.append(Column(class_id, obis, attribute))
+    for column, count in scalers.items():
+        columns.append(column)
         if count > 1:
-            columns.append(Column(class_id, obis, document_columns.SCALER_UNIT))
+            columns.append(column._replace(attribute=document_columns.SCALER_UNIT))
     return list(dict.fromkeys(columns))
 
 
-def _profile(storage: Storage, device: DeviceId, columns: Sequence[Column], buffer: Data | None) -> Object:
+def _profile(storage: Storage, device: DeviceId, columns: Sequence[CaptureObject], buffer: Data | None) -> Object:
     attributes = (
         _logical_name(PROFILE_ID.logical_name),
         Attribute(_BUFFER, buffer),
         Attribute(
             document_columns.CAPTURE_OBJECTS,
-            Data(DataType.ARRAY, tuple(map(document_columns.capture_object, columns))),
+            Data(DataType.ARRAY, tuple(column.data() for column in columns)),
         ),
         Attribute(document_columns.CAPTURE_PERIOD, Data(DataType.DOUBLE_LONG_UNSIGNED, 0)),
         Attribute(ENTRIES_IN_USE, Data(DataType.DOUBLE_LONG_UNSIGNED, min(storage.count(device), 0xFFFFFFFF))),
@@ -218,9 +218,9 @@ def _profile_answer(storage: Storage, target: Target, query: Query, default_rows
     return Answer(whole, more, rows, tuple(columns))
 
 
-def row_data(row: RowView, columns: Sequence[Column], picks: Sequence[int]) -> list[Data]:
+def row_data(row: RowView, columns: Sequence[CaptureObject], picks: Sequence[int]) -> list[Data]:
     """The picked cells of a row."""
-    values: dict[Column, Data] = {
+    values: dict[CaptureObject, Data] = {
         document_columns.RECORD_NUMBER: document_columns.number(row.record_number),
         document_columns.CAPTURE_TIME: document_columns.moment(row.capture_time_us, valid=row.time_valid),
         document_columns.TARGET_TIME: document_columns.moment(row.target_time_us),
@@ -228,8 +228,8 @@ def row_data(row: RowView, columns: Sequence[Column], picks: Sequence[int]) -> l
         SOURCE: document_columns.identity(row.gateway, row.store_id),
     }
     for register, value in row.cells:
-        values[Column(register.class_id, register.obis, register.attribute)] = value
+        values[register.column] = value
         if register.class_id in document_columns.SCALED_CLASSES:
-            scaler_unit = document_columns.scaler_unit(register.scaler, register.unit)
-            values[Column(register.class_id, register.obis, document_columns.SCALER_UNIT)] = scaler_unit
+            scaler_unit = ScalerUnit(register.scaler, register.unit).data()
+            values[register.column._replace(attribute=document_columns.SCALER_UNIT)] = scaler_unit
     return [values.get(columns[place], NULL) for place in picks]

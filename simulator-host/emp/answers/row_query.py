@@ -3,11 +3,10 @@
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
+from smgw.cosem import CaptureObject, date_time
 from smgw.cosem.data import Data
 from smgw.cosem.device_id import DeviceId
 from smgw.cosemxml import columns as names
-from smgw.cosemxml import date_time
-from smgw.cosemxml.columns import Column
 from smgw.webservice.error import BadRequest
 from smgw.webservice.query import Query
 from smgw.webservice.selection import Selection
@@ -52,7 +51,7 @@ class RowQuery(NamedTuple):
         return after + 1 if more else None
 
 
-def plan(query: Query, columns: list[Column], until: int, default_rows: int | None = DEFAULT_ROWS) -> RowQuery:
+def plan(query: Query, columns: list[CaptureObject], until: int, default_rows: int | None = DEFAULT_ROWS) -> RowQuery:
     """What a query asks of a profile with these columns (the fixed ones among them), of rows up to a position.
 
     Without a number of rows it is `default_rows`, but all if values are compared: where a part ends is then not known.
@@ -74,24 +73,24 @@ def plan(query: Query, columns: list[Column], until: int, default_rows: int | No
     return RowQuery(span, picks, test, skip, limit if ends else None)
 
 
-def _picks(selection: Selection, columns: list[Column]) -> tuple[int, ...]:
+def _picks(selection: Selection, columns: list[CaptureObject]) -> tuple[int, ...]:
     if selection.columns is not None:
-        return tuple([_place(Column(*wanted), columns) for wanted in selection.columns])
+        return tuple([_place(wanted, columns) for wanted in selection.columns])
     first, last = selection.first_column or 1, selection.last_column or len(columns)
     return tuple(range(first - 1, min(last, len(columns))))
 
 
-def _place(wanted: Column, columns: list[Column]) -> int:
+def _place(wanted: CaptureObject, columns: list[CaptureObject]) -> int:
     if wanted not in columns:
         raise BadRequest(f"the load profile has no column {wanted.class_id}-{wanted.obis.hex()} {wanted.attribute}")
     return columns.index(wanted)
 
 
-def _compare(selection: Selection, columns: list[Column]) -> tuple[int | None, int | None, _Test | None]:
+def _compare(selection: Selection, columns: list[CaptureObject]) -> tuple[int | None, int | None, _Test | None]:
     """Capture times the store compares (from, to), anything else a test of each row."""
     if selection.filter_column is None or (selection.lowest is None and selection.highest is None):
         return None, None, None
-    column = Column(*selection.filter_column)
+    column = selection.filter_column
     _place(column, columns)
     low, high = selection.lowest, selection.highest
     if column in (names.CAPTURE_TIME, names.TARGET_TIME):
@@ -108,9 +107,9 @@ def _compare(selection: Selection, columns: list[Column]) -> tuple[int | None, i
     return None, None, lambda row: _within(_value(row, column), *bounds)
 
 
-def _value(row: RowView, column: Column) -> int | None:
+def _value(row: RowView, column: CaptureObject) -> int | None:
     for register, data in row.cells:
-        if (register.class_id, register.obis, register.attribute) == column:
+        if register.column == column:
             value = data.value
             return value if isinstance(value, int) else None
     return None
@@ -123,7 +122,7 @@ def _within(value: int | None, low: int | None, high: int | None) -> bool:
 def _moment(data: Data) -> int:
     try:
         if isinstance(data.value, bytes):
-            return date_time.decode(data.value).utc_us
+            return date_time.decode_utc(data.value).utc_us
     except ValueError as error:
         raise BadRequest(f"sa.fromtype, sa.totype: {error}") from None
     raise BadRequest("a column of times is compared with date_time:<24 hex digits>")

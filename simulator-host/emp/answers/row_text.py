@@ -7,11 +7,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import Any
 
+from smgw.cosem import CaptureObject
 from smgw.cosem.data import Data, plain
 from smgw.cosem.device_id import DeviceId
 from smgw.cosem.status_word import StatusWord
 from smgw.cosem.units import symbol
-from smgw.cosemxml.columns import Column
 from smgw.cosemxml.data import data_text
 from smgw.cosemxml.document import Register
 from smgw.cosemxml.names import TYPE_NAME
@@ -26,7 +26,7 @@ _EMPTY_BUFFER = ' id="2"><cod:array></cod:array></attribute>'
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
-def xml_rows(whole: bytes, batches: Batches, columns: Sequence[Column], picks: Sequence[int]) -> Iterator[bytes]:
+def xml_rows(whole: bytes, batches: Batches, columns: Sequence[CaptureObject], picks: Sequence[int]) -> Iterator[bytes]:
     """An answer with its rows put into the one empty buffer that `whole`, the answer without rows, has."""
     before, empty, after = whole.decode().partition(_EMPTY_BUFFER)
     if not empty:
@@ -56,7 +56,7 @@ def xml_rows(whole: bytes, batches: Batches, columns: Sequence[Column], picks: S
     yield f"{pending}{end}{after}".encode()
 
 
-def json_rows(device: DeviceId, batches: Batches, wanted: frozenset[Column]) -> Iterator[bytes]:
+def json_rows(device: DeviceId, batches: Batches, wanted: frozenset[CaptureObject]) -> Iterator[bytes]:
     """{"device": ..., "rows": [...]}, one row a line."""
     pending = f'{{"device":{json.dumps(str(device))},"rows":['
     separator = "\n"
@@ -70,12 +70,12 @@ def json_rows(device: DeviceId, batches: Batches, wanted: frozenset[Column]) -> 
     yield f"{pending}\n]}}\n".encode()
 
 
-def csv_rows(batches: Batches, registers: Iterable[Register], wanted: frozenset[Column]) -> Iterator[bytes]:
+def csv_rows(batches: Batches, registers: Iterable[Register], wanted: frozenset[CaptureObject]) -> Iterator[bytes]:
     """A line a row (RFC 4180), a column a register and unit; values scaled, times in UTC, nothing for no value."""
-    places: dict[tuple[Column, int], int] = {}
+    places: dict[tuple[CaptureObject, int], int] = {}
     heads: list[str] = []
     for register in registers:
-        column = column_of(register)
+        column = register.column
         if column in wanted and (column, register.unit) not in places:
             places[(column, register.unit)] = len(heads)
             unit = symbol(register.unit)
@@ -99,7 +99,7 @@ def csv_rows(batches: Batches, registers: Iterable[Register], wanted: frozenset[
         for row in batch:
             values = [""] * len(heads)
             for register, data in row.cells:
-                place = places.get((column_of(register), register.unit))
+                place = places.get((register.column, register.unit))
                 if place is not None:
                     values[place] = _cell(data, register.scaler)
             lines.writerow(
@@ -121,12 +121,7 @@ def csv_rows(batches: Batches, registers: Iterable[Register], wanted: frozenset[
     yield text.getvalue().encode()
 
 
-def column_of(register: Register) -> Column:
-    """The column a register stands in."""
-    return Column(register.class_id, register.obis, register.attribute)
-
-
-def row_json(row: RowView, wanted: frozenset[Column] | None = None) -> dict[str, Any]:
+def row_json(row: RowView, wanted: frozenset[CaptureObject] | None = None) -> dict[str, Any]:
     """A row as a JSON object; with `wanted` only these columns of its registers."""
     return {
         "gateway": _gateway(row.gateway),
@@ -150,7 +145,7 @@ def row_json(row: RowView, wanted: frozenset[Column] | None = None) -> dict[str,
                 "attribute": register.attribute,
             }
             for register, value in row.cells
-            if wanted is None or column_of(register) in wanted
+            if wanted is None or register.column in wanted
         ],
     }
 

@@ -2,10 +2,10 @@
 
 from typing import NamedTuple
 
+from smgw.cosem import CaptureObject
 from smgw.cosem.obis import Obis
 from smgw.cosem.status_word import GatewayStatus
 from smgw.cosem.units import symbol
-from smgw.cosemxml.columns import Column
 from smgw.cosemxml.document import Register
 
 from emp.times import Zone, ago, iso
@@ -73,12 +73,11 @@ def heading(obis: Obis, unit: str) -> Heading:
     return Heading(str(obis), _MEANING.get(".".join(map(str, obis[2:5])), "") if obis[0] == 1 else "", unit)
 
 
-def headings(registers: list[Register]) -> dict[Column, Heading]:
+def headings(registers: list[Register]) -> dict[CaptureObject, Heading]:
     """A heading a column; one whose unit changed names both."""
-    units: dict[Column, set[str]] = {}
+    units: dict[CaptureObject, set[str]] = {}
     for register in registers:
-        column = Column(register.class_id, register.obis, register.attribute)
-        units.setdefault(column, set()).add(symbol(register.unit))
+        units.setdefault(register.column, set()).add(symbol(register.unit))
     return {column: heading(column.obis, " / ".join(sorted(found))) for column, found in units.items()}
 
 

@@ -8,16 +8,16 @@ from typing import Any
 
 from aiohttp import web
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from smgw.cosem import CaptureObject
 from smgw.cosem.device_id import DeviceId
 from smgw.cosem.units import symbol
-from smgw.cosemxml.columns import Column
 from smgw.webservice import uri
 from smgw.webservice.uri import Node, Target
 
 from emp.answers import paths
 from emp.answers.paths import PAGE_ROWS
 from emp.answers.resources import PROFILE_ID
-from emp.answers.row_text import column_of, value_text
+from emp.answers.row_text import value_text
 from emp.pages.device_page import device_page
 from emp.pages.page_parts import Heading, flaws, heading, headings, moment
 from emp.pages.register_page import register_page
@@ -170,19 +170,19 @@ class Pages:
     def _latest(self, view: LatestView, now_us: int) -> dict[str, Any]:
         return {
             "heading": heading(view.register.obis, symbol(view.register.unit)),
-            "name": paths.register_name(column_of(view.register)),
+            "name": paths.register_name(view.register.column),
             "value": value_text(view.value, view.register.scaler),
             "captured": moment(view.capture_time_us, now_us, self._zone),
             "time_valid": view.time_valid,
         }
 
-    def _row(self, row: RowView, columns: dict[Column, Heading], now_us: int) -> dict[str, Any]:
+    def _row(self, row: RowView, columns: dict[CaptureObject, Heading], now_us: int) -> dict[str, Any]:
         values = {
-            column_of(register): value_text(value, register.scaler)
+            register.column: value_text(value, register.scaler)
             # A column of mixed units tells each value's own.
-            + (f" {symbol(register.unit)}" if " / " in columns[column_of(register)].unit else "")
+            + (f" {symbol(register.unit)}" if " / " in columns[register.column].unit else "")
             for register, value in row.cells
-            if column_of(register) in columns
+            if register.column in columns
         }
         return {
             "record_number": row.record_number,

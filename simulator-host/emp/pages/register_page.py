@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote, urlencode
 
+from smgw.cosem import CaptureObject
 from smgw.cosem.device_id import DeviceId
-from smgw.cosemxml.columns import FIXED_COLUMNS, Column
+from smgw.cosemxml.columns import FIXED_COLUMNS
 
 from emp.answers.curve import Curve, Kind, Point, Range, Window, curve, is_counter
 from emp.answers.paths import register_name
@@ -17,7 +18,7 @@ MAX_TABLE = 3000  # a month of quarter hours
 
 
 def register_page(
-    storage: Storage, device: DeviceId, column: Column, query: Mapping[str, str], zone: Zone, now_us: int
+    storage: Storage, device: DeviceId, column: CaptureObject, query: Mapping[str, str], zone: Zone, now_us: int
 ) -> dict[str, Any]:
     """Its variables; BadRequest for a day, a range or a kind that is none."""
     span = storage.span(device)
@@ -63,7 +64,7 @@ def _link(path: str, window: Window, **changes: object) -> str:
     return f"{path}?{urlencode({'day': window.day, 'range': window.range.value, 'as': window.kind.value, **changes})}"
 
 
-def _selected(column: Column, window: Window) -> str:
+def _selected(column: CaptureObject, window: Window) -> str:
     names = ",".join(
         f"{{long:{chosen.class_id},octet-string:{bytes(chosen.obis).hex()},integer:{chosen.attribute},long:0}}"
         for chosen in (*FIXED_COLUMNS, column)

@@ -4,11 +4,11 @@ from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import Any
 
+from smgw.cosem import CaptureObject
 from smgw.cosem.data import Data
 from smgw.cosem.device_id import DeviceId
 from smgw.cosem.obis import Obis
 from smgw.cosem.status_word import StatusWord
-from smgw.cosemxml.columns import Column
 from smgw.cosemxml.document import Register
 
 from emp.store.sqlite_reader import SqliteReader
@@ -104,7 +104,7 @@ class SqliteRows(SqliteReader):
             )
         ]
 
-    def grid(self, device: DeviceId, column: Column, from_us: int, to_us: int) -> list[Sample]:
+    def grid(self, device: DeviceId, column: CaptureObject, from_us: int, to_us: int) -> list[Sample]:
         """See Storage."""
         return self._samples(
             "SELECT r.target_time_us, r.time_valid, r.gateway_status, v.register, v.type, v.value FROM record r"  # noqa: S608
@@ -115,7 +115,7 @@ class SqliteRows(SqliteReader):
             (bytes(device), from_us, to_us),
         )
 
-    def captured(self, device: DeviceId, column: Column, from_us: int, to_us: int, limit: int) -> list[Sample]:
+    def captured(self, device: DeviceId, column: CaptureObject, from_us: int, to_us: int, limit: int) -> list[Sample]:
         """See Storage."""
         return self._samples(
             "SELECT r.capture_time_us, r.time_valid, r.gateway_status, v.register, v.type, v.value FROM record r"  # noqa: S608
@@ -127,7 +127,7 @@ class SqliteRows(SqliteReader):
             (bytes(device), from_us, to_us, limit),
         )
 
-    def _samples(self, sql: str, device: DeviceId, column: Column, values: tuple[object, ...]) -> list[Sample]:
+    def _samples(self, sql: str, device: DeviceId, column: CaptureObject, values: tuple[object, ...]) -> list[Sample]:
         registers = {
             identity: register_of(row)
             for identity, *row in self._all(

@@ -4,11 +4,11 @@ from collections.abc import Iterator
 from concurrent.futures import Future
 from typing import NamedTuple, Protocol
 
+from smgw.cosem import CaptureObject
 from smgw.cosem.data import Data
 from smgw.cosem.device_id import DeviceId
 from smgw.cosem.obis import Obis
 from smgw.cosem.status_word import StatusWord
-from smgw.cosemxml.columns import Column
 from smgw.cosemxml.document import Document, Register
 from smgw.errors import SmgwError
 
@@ -236,10 +236,10 @@ class Storage(Protocol):
     def presence(self, device: DeviceId, from_us: int, to_us: int) -> list[Presence]:
         """The target times on the minute in a time (its end not included), each once, in order."""
 
-    def grid(self, device: DeviceId, column: Column, from_us: int, to_us: int) -> list[Sample]:
+    def grid(self, device: DeviceId, column: CaptureObject, from_us: int, to_us: int) -> list[Sample]:
         """A register on the grid by target time, on the minute; one twice if it came twice."""
 
-    def captured(self, device: DeviceId, column: Column, from_us: int, to_us: int, limit: int) -> list[Sample]:
+    def captured(self, device: DeviceId, column: CaptureObject, from_us: int, to_us: int, limit: int) -> list[Sample]:
         """A register's values by capture time, at most `limit`."""
 
     def count(self, device: DeviceId) -> int:

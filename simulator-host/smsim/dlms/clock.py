@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from smgw.dlms.date_time import ClockStatus, DateTime
+from smgw.cosem.date_time import ClockStatus, DateTime
 
 from smsim.load.days import utc_of_local, utc_offset_s
 

@@ -8,9 +8,9 @@ from collections.abc import Callable
 from typing import Any
 
 from smgw.cosem.units import symbol
-from smgw.hdlc import Transmit
 from smgw.iec62056 import Responder
 from smgw.iec62056.identification import INITIAL_BAUD_RATE
+from smgw.wire import Transmit
 
 from smsim.channel import Channel, Gone, TcpChannel, TtyChannel
 from smsim.dlms.association import Associations

@@ -4,13 +4,13 @@ import hashlib
 from collections.abc import Callable
 from typing import NamedTuple
 
-from smgw.cosem import DeviceId
+from smgw.cosem import DeviceId, ObjectName
 from smgw.sml import tlv
 from smgw.sml.attention import AttentionCode, Denied
-from smgw.sml.crc import Crc
 from smgw.sml.messages import ListEntry, Time
-from smgw.sml.parameters import ObjectName
+from smgw.sml.parameters import parameter_name
 from smgw.sml.profiles import LOAD_PROFILE, Column, LoadProfile, Row
+from smgw.wire import Crc
 
 from smsim.load.days import QUARTER_HOUR_S
 from smsim.load.history import History
@@ -25,7 +25,11 @@ FIRMWARE = b"smsim-1"
 _U32 = 0xFFFF_FFFF
 _TIMESTAMP, _LOCAL_TIMESTAMP = 2, 3  # SML's choices for Unix seconds
 #: A profile is named by its OBIS code alone, or as an object of class 7 (profile generic).
-_PROFILE_PATHS = ((LOAD_PROFILE,), (ObjectName(LOAD_PROFILE, 7, 0).octets,), (ObjectName(LOAD_PROFILE, 7, 1).octets,))
+_PROFILE_PATHS = (
+    (LOAD_PROFILE,),
+    (parameter_name(ObjectName(7, 0, LOAD_PROFILE)),),
+    (parameter_name(ObjectName(7, 1, LOAD_PROFILE)),),
+)
 
 
 class MeterSpec(NamedTuple):

@@ -10,9 +10,9 @@ from typing import NamedTuple
 
 from smgw.cosem import DeviceId
 from smgw.sml import tlv
-from smgw.sml.crc import Crc
 from smgw.sml.messages import ListEntry, Time
 from smgw.sml.transport import ESCAPE, START
+from smgw.wire import Crc
 
 from smsim.sml.number import NUMBERS, Number
 from smsim.sml.style import Counting, Entry, Holds, Style, ValTime

@@ -1,10 +1,53 @@
-"""A call that cannot be interrupted is waited for no longer than one wants."""
+"""Pauses double between tries; a call that cannot be interrupted is waited for no longer than one wants."""
 
+import random
 import threading
 import time
 
 import pytest
-from smgw.patience import patiently
+from smgw.patience import BackOff, patiently
+
+
+def test_pauses_double_up_to_the_longest() -> None:
+    back_off = BackOff(0.5, 3)
+    assert [back_off.next() for _ in range(5)] == [0.5, 1, 2, 3, 3]
+
+
+def test_after_a_success_the_first_pause_comes_again() -> None:
+    back_off = BackOff(1, 300)
+    assert [back_off.next(), back_off.next()] == [1, 2]
+    back_off.reset()
+    assert back_off.next() == 1
+
+
+def test_a_back_off_is_failing_from_the_first_failure_to_the_next_success() -> None:
+    back_off = BackOff(1, 300)
+    assert not back_off.failing
+    back_off.next()
+    assert back_off.failing
+    back_off.reset()
+    assert not back_off.failing
+
+
+def test_no_pause_is_longer_than_the_longest_not_even_the_first() -> None:
+    assert BackOff(900, 60).next() == 60
+
+
+def test_jitter_changes_a_pause_by_its_share_and_does_not_add_up() -> None:
+    back_off = BackOff(1, 8, jitter=0.25, chance=random.Random(8))
+    pauses = [back_off.next() for _ in range(8)]
+    assert all(
+        0.75 * base <= pause <= 1.25 * base for base, pause in zip([1, 2, 4, 8, 8, 8, 8, 8], pauses, strict=True)
+    )
+    assert len(set(pauses)) == 8
+
+
+def test_jitter_needs_no_source_of_chance_from_outside() -> None:
+    assert 0.9 <= BackOff(1, 8, jitter=0.1).next() <= 1.1
+
+
+def test_two_back_offs_with_jitter_differ() -> None:
+    assert BackOff(1, 8, jitter=0.25).next() != BackOff(1, 8, jitter=0.25).next()
 
 
 def test_what_the_call_returns_is_returned() -> None:

@@ -1,5 +1,6 @@
 """Serial ports over real ptys."""
 
+import contextlib
 import errno
 import fcntl
 import os
@@ -12,8 +13,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from smgw import flocks
 from smgw.errors import LocalProtocolError
-from smgw.ports import LineSettings, PortError, PortGone, PortWoken, Wake, open_port, tty
+from smgw.ports import LineSettings, PortBusy, PortError, PortGone, PortWoken, Wake, open_port, tty
+from smgw.ports import holder as holder_module
+from smgw.ports.holder import holder_of
 
 LINE = LineSettings()
 
@@ -174,28 +178,76 @@ def test_a_wake_ends_a_write(meter: Pty) -> None:
 
 
 def test_the_second_claimant_in_this_process_is_told(meter: Pty) -> None:
-    with open_port(meter.name, LINE), pytest.raises(PortError, match="another program has claimed it"):
+    with open_port(meter.name, LINE), pytest.raises(PortBusy, match="this process has claimed it already") as caught:
         open_port(meter.name, LINE)
+    assert caught.value.pid == os.getpid()
 
 
-def test_a_claim_by_another_process_is_told_and_ends_with_it(meter: Pty) -> None:
-    """R24."""
-    holder = subprocess.Popen(
-        [
-            sys.executable,
-            "-c",
-            f"import serial; p = serial.Serial({meter.name!r}, exclusive=True); print(1, flush=True); input()",
-        ],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-    )
-    with holder:
+@contextlib.contextmanager
+def claimed(meter: Pty, opening: str) -> Iterator["subprocess.Popen[bytes]"]:
+    """Another process that has opened the port by this statement."""
+    script = f"import os, serial; p = {opening.format(repr(meter.name))}; print(1, flush=True); input()"
+    with subprocess.Popen([sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
         assert holder.stdout is not None
         holder.stdout.readline()
-        with pytest.raises(PortError, match="claimed"):
+        try:
+            yield holder
+        finally:
+            holder.kill()
+
+
+def test_a_claim_by_another_process_names_it_and_ends_with_it(meter: Pty) -> None:
+    """R24."""
+    with claimed(meter, "serial.Serial({}, exclusive=True)") as holder:
+        with pytest.raises(PortBusy, match=rf"\(process {holder.pid}\) has claimed it; stop it") as caught:
             open_port(meter.name, LINE)
-        holder.kill()
+        assert caught.value.pid == holder.pid
+        assert caught.value.name.startswith("python")
     open_port(meter.name, LINE).close()
+
+
+def test_whoever_has_a_device_open_without_a_lock_is_found_too(meter: Pty) -> None:
+    assert holder_of(meter.name) is None
+    with claimed(meter, "os.open({}, os.O_RDWR | os.O_NOCTTY)") as holder:
+        found = holder_of(meter.name)
+        assert found is not None
+        assert found.pid == holder.pid
+
+
+def test_a_port_whose_holder_cannot_be_found_is_busy_nevertheless(
+    meter: Pty, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(flocks, "_LOCKS", tmp_path / "hidden")
+    monkeypatch.setattr(holder_module, "_PROC", tmp_path)
+    with (
+        claimed(meter, "serial.Serial({}, exclusive=True)"),
+        pytest.raises(PortBusy, match="another program has claimed it; stop it") as caught,
+    ):
+        open_port(meter.name, LINE)
+    assert (caught.value.pid, caught.value.name) == (None, "")
+
+
+@pytest.mark.parametrize(
+    ("comm", "command", "name"),
+    [
+        ("minicom", "minicom\0-D\0/dev/ttyUSB0", "minicom"),
+        ("python3", "/usr/bin/python3\0-m\0smgw\0lmn\0--config\0x", "smgw lmn"),
+        ("smgw", "/usr/bin/python3\0/usr/bin/smgw\0lmn", "smgw lmn"),
+        ("smgw", "/usr/bin/python3\0/usr/bin/smgw\0--version", "smgw"),
+        ("python3", "python3", "python3"),
+        ("python3", "python3\0-c\0print(1)", "python3"),
+        ("\x1b[2Jbad", "\x1b[2Jbad", "[2Jbad"),
+        ("", "", ""),
+    ],
+)
+def test_a_holder_is_named_by_its_program(
+    comm: str, command: str, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "4711").mkdir()
+    (tmp_path / "4711" / "comm").write_text(f"{comm}\n")
+    (tmp_path / "4711" / "cmdline").write_text(f"{command}\0")
+    monkeypatch.setattr(holder_module, "_PROC", tmp_path)
+    assert holder_module.process_name(4711) == name
 
 
 def test_a_closed_port_can_be_opened_again(meter: Pty) -> None:

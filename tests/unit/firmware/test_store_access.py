@@ -7,11 +7,12 @@ import threading
 import time
 
 import pytest
+from smgw import flocks
 from smgw.store import lock, paths
 from smgw.store.access import make_directory
 from smgw.store.errors import StoreError, StoreFull, StoreOwned
 from smgw.store.lmn import LmnStore
-from smgw.store.lock import OwnerLock, owner_running
+from smgw.store.lock import OwnerLock, owner_pid, owner_running
 from smgw.store.wan import WanStore
 
 
@@ -67,8 +68,10 @@ def test_it_shows_whether_the_owner_runs(tmp_path):
     assert not owner_running(path)
     owner = OwnerLock(path)
     assert owner_running(path)
+    assert owner_pid(path) == os.getpid()
     owner.release()
     assert not owner_running(path)
+    assert owner_pid(path) is None
 
 
 def test_asking_whether_the_owner_runs_takes_no_lock(tmp_path, monkeypatch):
@@ -80,7 +83,7 @@ def test_asking_whether_the_owner_runs_takes_no_lock(tmp_path, monkeypatch):
 
 
 def test_without_proc_locks_it_asks_by_trying(tmp_path, monkeypatch):
-    monkeypatch.setattr(lock, "_LOCKS", tmp_path / "absent")
+    monkeypatch.setattr(flocks, "_LOCKS", tmp_path / "absent")
     path = tmp_path / "x.lock"
     owner = OwnerLock(path)
     assert owner_running(path)

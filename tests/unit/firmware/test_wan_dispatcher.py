@@ -9,13 +9,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from captures_made import DEVICE, MIDNIGHT, SECOND, capture, energy
+from captures_made import DEVICE, HOUSE, MIDNIGHT, SECOND, capture, energy
 from line_meter import Clock, until
 from small_emp import OK, Answer, Put, SmallEmp
 from smgw.cosem import Data, DataType, DeviceId
 from smgw.cosemxml.document import Document, DocumentError
 from smgw.profiles.communication import CommunicationProfile
-from smgw.profiles.meter import MeterProfile, Protocol
+from smgw.profiles.meter import MeterProfile
 from smgw.store.errors import StoreError
 from smgw.store.lmn import LmnStore
 from smgw.store.lmn_view import LmnView
@@ -24,7 +24,6 @@ from smgw.store.records import NOBODY_WAITS, Record, Retention
 from smgw.store.wan import WanStore
 from smgw.store.wan_records import ChannelKind, OrderKind
 from smgw.store.wan_view import WanView
-from smgw.wan import back_off
 from smgw.wan import dispatcher as dispatcher_module
 from smgw.wan import sender as sender_module
 from smgw.wan.dispatcher import Dispatcher
@@ -35,7 +34,7 @@ OTHER = DeviceId.parse("1ISK0071234567")
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
-    monkeypatch.setattr(back_off, "_FIRST", 0.05)
+    monkeypatch.setattr(dispatcher_module, "_FIRST_PAUSE", 0.05)
     monkeypatch.setattr(dispatcher_module, "_ATTENTION", 0.05)
     monkeypatch.setattr(dispatcher_module, "_DRAIN_PAUSE", 0.05)
     caplog.set_level(logging.INFO)
@@ -54,9 +53,7 @@ class Gateway:
         self.directory = directory
         self.lmn = LmnStore.open(directory, ballast_bytes=0)
         self.wan = WanStore.open(directory)
-        self.meters = [
-            MeterProfile(name=name, protocol=Protocol.SML_PUSH, port="/dev/null") for name in ("house", "pv")
-        ]
+        self.meters = [MeterProfile(name=name, protocol="sml-push", port="/dev/null") for name in ("house", "pv")]
         settings = {"forward": 0, "batch": 10, "timeout": 1, **profile}
         self.dispatcher = Dispatcher(
             GATEWAY,
@@ -237,7 +234,7 @@ def test_a_wrong_set_up_holds_the_channel_and_skips_nothing(
     gateway.append(5, meter="pv", device=OTHER)
     emp.answer = lambda _: Answer(status, b"who are you?")
     for _ in range(3):
-        assert gateway.dispatcher.deliver_round() == back_off.HOLD_SECONDS
+        assert gateway.dispatcher.deliver_round() == dispatcher_module.HOLD_SECONDS
     assert len(emp.puts) == 3
     assert gateway.cursor() == 0
     assert gateway.channel() is ChannelKind.HELD
@@ -310,7 +307,7 @@ def test_where_nothing_is_taken_nothing_is_set_aside_and_the_channel_is_held(
     gateway = make()
     gateway.append(20)
     emp.answer = lambda _: Answer(422, b"I like none")
-    assert gateway.dispatcher.deliver_round() == back_off.HOLD_SECONDS
+    assert gateway.dispatcher.deliver_round() == dispatcher_module.HOLD_SECONDS
     assert gateway.aside() == []
     assert gateway.cursor() == 0
     assert gateway.channel() is ChannelKind.HELD
@@ -574,7 +571,7 @@ def test_a_drain_without_a_store_ends_at_once(tmp_path: Path, emp: SmallEmp) -> 
 
 def test_rows_go_out_as_soon_as_there_is_a_store(tmp_path: Path, emp: SmallEmp) -> None:
     with WanStore.open(tmp_path) as wan:
-        meter = MeterProfile(name="house", protocol=Protocol.SML_PUSH, port="/dev/null")
+        meter = MeterProfile(name="house", protocol="sml-push", port="/dev/null")
 
         def open_view() -> LmnView | None:
             with contextlib.suppress(StoreError):
@@ -620,7 +617,7 @@ def test_rows_that_retention_took_are_passed_over_and_the_rest_arrives(
         pass
     numbers = gateway.append(5)
     with LmnView.open(gateway.directory) as view:
-        left = [record.record_number for record in view.records("house", 0, 1000)]
+        left = [record.record_number for record in view.records(HOUSE, 0, 1000)]
     assert gateway.dispatcher.deliver_round() is None
     assert set(left) <= set(emp.numbers())
     assert gateway.cursor() == numbers[-1]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from smgw.cosem import Obis
-from smgw.sml.crc import Crc
+from smgw.wire import Crc
 from smsim.config import default_config, load, parse
 from smsim.errors import ConfigError
 from smsim.load.registers import USUAL_REGISTERS, Drive

@@ -6,7 +6,7 @@ from importlib import resources
 from pathlib import Path
 
 import pytest
-from smgw.dlms.hls import Mechanism
+from smgw.dlms.apdus.acse import Mechanism
 from smgw.hdlc import Address, LinkParameters
 from smgw.iec62056 import Confirmation
 from smsim import menu, orders

@@ -9,11 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from smgw.cosem import DeviceId, Obis
 from smgw.sml import tlv
-from smgw.sml.crc import Crc
 from smgw.sml.habits import corrected_power, pin_locked
 from smgw.sml.messages import GetListResponse
 from smgw.sml.telegram import Telegram, TelegramReader
 from smgw.sml.transport import START
+from smgw.wire import Crc
 from smsim.errors import ConfigError
 from smsim.load.registers import Drive, Register
 from smsim.load.timelapse import TimeLapse

@@ -1,0 +1,31 @@
+"""Who holds the flock of a file, as the kernel tells everybody. Asking takes no lock and needs no right to the file."""
+
+import os
+import re
+from pathlib import Path
+from typing import NamedTuple
+
+_LOCKS = Path("/proc/locks")
+# 1: FLOCK  ADVISORY  WRITE 31594 fe:00:9977965 0 EOF     with the device in hex; a process that waits has "->"
+_HELD = re.compile(r"^\d+: FLOCK +\S+ +WRITE +(-?\d+) +([0-9a-f]+):([0-9a-f]+):(\d+) ", re.MULTILINE)
+
+
+class Holders(NamedTuple):
+    """Process ids; 0 or less for a process that this one cannot see."""
+
+    certain: list[int]
+    #: File systems of many devices (Btrfs) tell another device number here than `stat` does. The inode is the same.
+    possible: list[int]
+
+
+def flock_holders(found: os.stat_result) -> Holders:
+    """The processes that hold an exclusive flock on this file. OSError where /proc/locks is hidden."""
+    certain, possible = [], []
+    device = os.major(found.st_dev), os.minor(found.st_dev)
+    for pid, major, minor, inode in _HELD.findall(_LOCKS.read_text(encoding="ascii", errors="replace")):
+        if int(inode) == found.st_ino:
+            if (int(major, 16), int(minor, 16)) == device:
+                certain.append(int(pid))
+            elif device[0] == 0:  # only such file systems have no major number of their own
+                possible.append(int(pid))
+    return Holders(certain, possible)

@@ -1,0 +1,59 @@
+"""A port that the running gateway holds: which process has it, and what it read there last."""
+
+import os
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+from smgw.ports.holder import Holder, device_of, holder_of, process_name
+from smgw.store import paths
+from smgw.store.live import Live, read_live
+from smgw.store.lock import owner_pid
+
+_FRESH_NS = 60_000_000_000
+
+
+class HeldPort(NamedTuple):
+    """Who holds the port, and the live values of the devices behind it, at least one."""
+
+    holder: Holder
+    lives: list[Live]
+
+
+def held_by_gateway(url: str, state: Path, meter: str | None = None) -> HeldPort | None:
+    """What the gateway of this state directory knows of a port (or of one meter there).
+
+    None if it does not run, does not hold the port, or has read no telegram there yet. Of a port on the network nobody
+    tells who uses it: there a value of the last minute counts.
+    """
+    owner = owner_pid(paths.lock_of(paths.lmn_directory(state) / paths.LMN))
+    if owner is None:
+        return None
+    lives = [
+        live
+        for live in read_live(paths.live_directory(state))
+        if _same(live.port, url) and meter in (None, live.capture.meter)
+    ]
+    if _network(url):
+        lives = list(filter(_fresh, lives))
+    else:
+        holder = holder_of(device_of(url))
+        if holder is None or holder.pid != owner:
+            return None
+    return HeldPort(Holder(owner, process_name(owner)), lives) if lives else None
+
+
+def _fresh(live: Live) -> bool:
+    age_ns = time.clock_gettime_ns(time.CLOCK_BOOTTIME) - live.capture.stamp.boottime_ns
+    return 0 <= age_ns < _FRESH_NS
+
+
+def _same(one: str, other: str) -> bool:
+    """Two names of a device are the same port."""
+    if _network(one) or _network(other):
+        return one.lower() == other.lower()
+    return os.path.realpath(device_of(one)) == os.path.realpath(device_of(other))
+
+
+def _network(url: str) -> bool:
+    return url.lower().startswith(("socket://", "udp://"))

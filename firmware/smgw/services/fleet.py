@@ -1,0 +1,89 @@
+"""Named workers, each with an order that it works by. After a change only those whose order changed begin anew."""
+
+import logging
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from typing import Generic, NamedTuple, Protocol, TypeVar
+
+from smgw.services.workers import Worker, stop_all
+
+log = logging.getLogger(__name__)
+
+
+class Member(Protocol):
+    """What works in a thread of its own."""
+
+    def run(self) -> None:
+        """The body of the thread, until `stop`."""
+
+    def stop(self) -> None:
+        """End `run` soon, from another thread."""
+
+
+class Words(NamedTuple):
+    """How a fleet is described. Each text has one place `{}` for the name of a worker."""
+
+    thread: str  # the name of the thread, which logs show
+    new: str
+    changed: str
+    gone: str
+
+
+_Order = TypeVar("_Order")
+_Member = TypeVar("_Member", bound=Member)
+
+
+class _Running(NamedTuple, Generic[_Order, _Member]):
+    order: _Order
+    member: _Member
+    worker: Worker
+    stopping: threading.Event
+
+
+class Fleet(Generic[_Order, _Member]):
+    """`make` builds the worker of an order. Two orders that compare equal are the same order."""
+
+    def __init__(self, words: Words, make: Callable[[_Order], _Member], stop_seconds: float) -> None:
+        self._words = words
+        self._make = make
+        self._stop_seconds = stop_seconds
+        self._running: dict[str, _Running[_Order, _Member]] = {}
+
+    def apply(self, orders: Mapping[str, _Order]) -> list[str]:
+        """Work by these orders from now on. Returns what changed, in words.
+
+        All workers that go are stopped before any new one begins, because a port may change hands.
+        """
+        leaving = [name for name, running in self._running.items() if orders.get(name) != running.order]
+        coming = [name for name in orders if name in leaving or name not in self._running]
+        if left := self._stop(leaving):
+            log.warning("did not stop in time: %s", ", ".join(left))
+        for name in coming:
+            member = self._make(orders[name])
+            stopping = threading.Event()
+            worker = Worker(self._words.thread.format(name), member.run, stopping)
+            self._running[name] = _Running(orders[name], member, worker, stopping)
+            worker.start()
+        said = [(self._words.changed if name in leaving else self._words.new).format(name) for name in coming]
+        return said + [self._words.gone.format(name) for name in leaving if name not in orders]
+
+    def stop(self) -> list[str]:
+        """Stop all. Returns the names of the threads that hang; they are daemons, so the process can still end."""
+        return self._stop(list(self._running))
+
+    @property
+    def members(self) -> dict[str, _Member]:
+        """Name -> what `make` built."""
+        return {name: running.member for name, running in self._running.items()}
+
+    @property
+    def workers(self) -> list[Worker]:
+        """The threads, for the watchdog."""
+        return [running.worker for running in self._running.values()]
+
+    def _stop(self, names: Sequence[str]) -> list[str]:
+        going = [self._running.pop(name) for name in names]
+        for running in going:
+            running.stopping.set()
+            running.member.stop()
+        return stop_all([running.worker for running in going], self._stop_seconds)

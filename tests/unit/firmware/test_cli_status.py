@@ -1,0 +1,70 @@
+"""What `smgw status` says of values, in the process of the test."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from captures_made import DEVICE, MIDNIGHT, SECOND, capture, energy
+from gateway_state import GatewayState, gateway_state
+from smgw.cli import main
+from smgw.cosem import Data, DataType, Obis, Reading
+from smgw.store.records import MeterState, Record
+
+
+@pytest.fixture
+def gateway(tmp_path: Path) -> Iterator[GatewayState]:
+    with gateway_state(tmp_path) as made:
+        made.store.note_meter(MeterState("house", DEVICE, "reading", MIDNIGHT, good=1, note="device \x1b[2J"))
+        made.store.flush(now=True)
+        yield made
+
+
+def shown(gateway: GatewayState, capsys: pytest.CaptureFixture[str]) -> list[str]:
+    main(["status", *gateway.arguments])
+    return capsys.readouterr().out.splitlines()
+
+
+def test_the_live_value_is_shown_before_anything_is_stored(
+    gateway: GatewayState, capsys: pytest.CaptureFixture[str]
+) -> None:
+    gateway.live.capture(capture(MIDNIGHT + 42_000, energy(7)))
+    lines = shown(gateway, capsys)
+    place = lines.index("        live value of 2026-03-01T00:00:00.042Z")
+    assert lines[place + 1].split() == ["1-0:1.8.0*255", "0.7", "Wh"]
+    assert lines[place + 2] == "        the first value is stored within 15 min"
+
+
+def test_of_live_and_stored_value_the_newer_one_is_shown(
+    gateway: GatewayState, capsys: pytest.CaptureFixture[str]
+) -> None:
+    gateway.store.append([Record(capture(MIDNIGHT, energy(1)))])
+    assert "        stored value of 2026-03-01T00:00:00.000Z" in shown(gateway, capsys)
+    gateway.live.capture(capture(MIDNIGHT + SECOND, energy(2), synchronised=False))
+    lines = shown(gateway, capsys)
+    assert "        live value of 2026-03-01T00:00:01.000Z (?)" in lines
+    assert not [line for line in lines if "stored value" in line]
+    gateway.store.append([Record(capture(MIDNIGHT + 2 * SECOND, energy(3)))])
+    assert "        stored value of 2026-03-01T00:00:02.000Z" in shown(gateway, capsys)
+
+
+def test_json_has_the_live_values_of_each_meter(gateway: GatewayState, capsys: pytest.CaptureFixture[str]) -> None:
+    gateway.live.capture(capture(MIDNIGHT, energy(7)))
+    main(["status", "--json", *gateway.arguments])
+    house, roof = json.loads(capsys.readouterr().out)["meters"]
+    assert [live["readings"][0]["value"] for live in house["live"]] == [7]
+    assert house["live"][0]["device"] == str(DEVICE)
+    assert (house["registration_period"], roof["registration_period"], roof["live"]) == (900, 0, [])
+
+
+def test_nothing_that_a_meter_sends_reaches_the_terminal(
+    gateway: GatewayState, capsys: pytest.CaptureFixture[str]
+) -> None:
+    evil = Reading(Obis.parse("0-0:96.13.0"), Data(DataType.VISIBLE_STRING, "\x1b[2J\x9b\r"))
+    gateway.store.append([Record(capture(MIDNIGHT, evil))])
+    gateway.live.capture(capture(MIDNIGHT + 1, evil))
+    gateway.store.note_meter(MeterState("house", DEVICE, "locked", MIDNIGHT, note="\x1b[2J"))
+    gateway.store.flush(now=True)
+    lines = shown(gateway, capsys)
+    assert [line for line in lines if not line.isprintable()] == []
+    assert [line for line in lines if "\\x1b[2J" in line]
