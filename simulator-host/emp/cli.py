@@ -156,11 +156,11 @@ def _set_up_log(verbosity: int) -> None:
 
 
 def _serve(options: argparse.Namespace) -> int:
-    from emp import password
-    from emp.cosem_api import Bounds
-    from emp.listener import Address
-    from emp.server import Settings, serve
-    from emp.sqlite_storage import SqliteStorage
+    from emp.store.sqlite_storage import SqliteStorage
+    from emp.web import password
+    from emp.web.cosem_api import Bounds
+    from emp.web.listener import Address
+    from emp.web.server import Settings, serve
 
     bounds = Bounds(
         body_octets=options.max_body * 1024,
@@ -180,7 +180,7 @@ def _serve(options: argparse.Namespace) -> int:
 
 
 def _password(options: argparse.Namespace) -> int:
-    from emp import password
+    from emp.web import password
 
     if sys.stdin.isatty():
         chosen = getpass.getpass("Password: ")
@@ -196,7 +196,7 @@ def _password(options: argparse.Namespace) -> int:
 def _status(options: argparse.Namespace) -> int:
     import time
 
-    from emp.sqlite_storage import SqliteView
+    from emp.store.sqlite_storage import SqliteView
 
     zone = Zone(options.zone)
     view = SqliteView(options.db)

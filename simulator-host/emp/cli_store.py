@@ -41,14 +41,14 @@ def add_commands(commands: Any) -> None:
 
 
 def _backup(options: argparse.Namespace) -> int:
-    from emp.backup import back_up
+    from emp.store.backup import back_up
 
     print(f"{options.file}: {back_up(options.db, options.file)} rows of {options.db}")
     return 0
 
 
 def _restore(options: argparse.Namespace) -> int:
-    from emp.backup import restore
+    from emp.store.backup import restore
 
     rows, kept = restore(options.file, options.db)
     print(f"{options.db}: {rows} rows restored" + (f"; what was there is in {kept}" if kept else ""))
@@ -56,7 +56,7 @@ def _restore(options: argparse.Namespace) -> int:
 
 
 def _import(options: argparse.Namespace) -> int:
-    from emp.importing import import_into_file, import_over_http
+    from emp.store.importing import import_into_file, import_over_http
 
     done = import_over_http(options.file, options.url) if options.url else import_into_file(options.file, options.db)
     for why in done.refused:

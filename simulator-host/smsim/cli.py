@@ -13,12 +13,13 @@ from pathlib import Path
 
 from smgw.errors import SmgwError
 
-from smsim import control, menu, orders, style
+from smsim import control, menu, orders
 from smsim.config import Config, default_config, load
 from smsim.errors import ConfigError
 from smsim.ports import PushPort, parse_push_port
 from smsim.replay import Replay, cut, read_capture
 from smsim.simulator import Simulator
+from smsim.sml import style
 
 _DESCRIPTION = """\
 Electricity meters for a testbed. Their registers follow a household's load profile (H0) and a

@@ -8,17 +8,17 @@ from typing import NamedTuple
 from smgw.cosem import DeviceId, Obis
 from smgw.cosem.units import SYMBOLS
 from smgw.errors import SmgwError
-from smgw.sml.crc import Crc
+from smgw.wire import Crc
 
-from smsim import style
-from smsim.days import utc_of_local
 from smsim.dlms.config import LineConfig, lines
 from smsim.errors import ConfigError
-from smsim.faults import FIELDS, MOST_ONE_IN, MOST_SECONDS, Fault, Kind, counted
-from smsim.meter import MeterSpec
+from smsim.load.days import utc_of_local
+from smsim.load.registers import USUAL_DRIVES, USUAL_REGISTERS, Drive, Register
+from smsim.load.timelapse import TimeLapse
 from smsim.ports import RIGHT, Port, PtyPort, SerialPort, TcpPort, TcpPushPort, parse_port
-from smsim.registers import USUAL_DRIVES, USUAL_REGISTERS, Drive, Register
-from smsim.timelapse import TimeLapse
+from smsim.sml import style
+from smsim.sml.faults import FIELDS, MOST_ONE_IN, MOST_SECONDS, Fault, Kind, counted
+from smsim.sml.meter import MeterSpec
 from smsim.toml_section import Section, document
 
 DEFAULT_START = "2026-01-01T00:00:00"

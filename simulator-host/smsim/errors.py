@@ -20,3 +20,7 @@ class PortError(SmgwError):
     def __init__(self, port: str, wrong: str, right: str = "") -> None:
         super().__init__(f"port {port}: {wrong}{'; ' + right if right else ''}")
         self.port = port
+
+
+class FaultError(SmgwError):
+    """A fault that cannot be switched on as it was said."""

@@ -11,8 +11,8 @@ from smgw.errors import SmgwError
 
 from smsim import orders
 from smsim.dlms.line import DlmsLine
-from smsim.service import Service
 from smsim.simulator import RunningMeter, Simulator
+from smsim.sml.service import Service
 
 CHOICES = "[1] View server settings\n[2] View simulator settings\n[3] Faults: how to switch them on\n[0] Exit"
 _STDIN = 0

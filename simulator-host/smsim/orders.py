@@ -8,7 +8,8 @@ from smgw.cosem import DeviceId
 from smgw.errors import SmgwError
 
 from smsim.dlms import orders as dlms_orders
-from smsim.faults import FIELDS, MOST_ONE_IN, MOST_SECONDS, Fault, FaultError, Kind, lasting
+from smsim.errors import FaultError
+from smsim.sml.faults import FIELDS, MOST_ONE_IN, MOST_SECONDS, Fault, Kind, lasting
 
 if TYPE_CHECKING:
     from smsim.simulator import RunningMeter, Simulator

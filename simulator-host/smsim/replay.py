@@ -11,7 +11,7 @@ from smgw.sml.transport import START
 from smsim.errors import ConfigError
 from smsim.line import open_line
 from smsim.ports import PushPort
-from smsim.push import transmit
+from smsim.sml.push import transmit
 
 _WAIT_S = 0.05
 _DRAIN_S = 2.0

@@ -10,15 +10,15 @@ from typing import Any
 from smgw.cosem.units import symbol
 
 from smsim.config import Config, MeterConfig
-from smsim.days import utc_offset_s
 from smsim.dlms.line import DlmsLine
-from smsim.faults import Fault, Faults, Kind
 from smsim.limits import allow_files
-from smsim.line_service import LineService
-from smsim.meter import Meter
+from smsim.load.days import utc_offset_s
 from smsim.ports import PtyPort, SerialPort, TcpPort, TcpPushPort
-from smsim.push import Pacer, Pusher
-from smsim.service import Service
+from smsim.sml.faults import Fault, Faults, Kind
+from smsim.sml.line_service import LineService
+from smsim.sml.meter import Meter
+from smsim.sml.push import Pacer, Pusher
+from smsim.sml.service import Service
 
 log = logging.getLogger(__name__)
 

@@ -185,7 +185,9 @@ def follow(directory: Path, meters: list[Meter], seconds: float) -> tuple[list[f
     assert isinstance(lmn, LmnView)
     assert isinstance(wan, WanView)
     names = {f"m{meter.number}": meter for meter in meters}
-    seen = {name: lmn.last_position(name) for name in names}
+    seen = dict.fromkeys(names, 0)
+    for source in lmn.sources():
+        seen[source.meter] = lmn.last_position(source)
     waiting: dict[str, list[tuple[int, float]]] = {name: [] for name in names}
     committed, acknowledged = [], []
     ends = time.monotonic() + seconds
@@ -194,8 +196,10 @@ def follow(directory: Path, meters: list[Meter], seconds: float) -> tuple[list[f
             time.sleep(0.002)
             if lmn.changed():
                 now = time.monotonic()
-                for name, meter in names.items():
-                    for record in lmn.records(name, seen[name], 100):
+                for source in lmn.sources():
+                    name = source.meter
+                    meter = names[name]
+                    for record in lmn.records(source, seen[name], 100):
                         seen[name] = record.position
                         assert record.meter_time is not None
                         last = meter.ended.get(record.meter_time.seconds or 0)
@@ -242,7 +246,7 @@ def cost(number: int) -> Cost:
         view = settled(LmnView, directory / "lmn")
         assert isinstance(view, LmnView)
         with view:
-            records = sum(view.backlog(f"m{meter.number}", 0) for meter in meters)
+            records = sum(view.backlog(source, 0) for source in view.sources())
     return Cost(cpu, peak, opened, records)
 
 

@@ -25,17 +25,18 @@ from dlms_driver import Driver, Line  # noqa: E402
 from dlms_meter_process import KEYS, PUBLIC, SECURE, SIZES, Meter, Model, make_link, profile  # noqa: E402
 from dlms_pair import ENERGY, profile_octets  # noqa: E402
 from result import Result, shown  # noqa: E402
-from smgw.dlms.axdr import decode_all  # noqa: E402
-from smgw.dlms.ciphering import Ciphering, Setting  # noqa: E402
-from smgw.dlms.client import Client  # noqa: E402
-from smgw.dlms.events import Associated, Got, Send  # noqa: E402
-from smgw.dlms.rows import Rows  # noqa: E402
-from smgw.dlms.security import Gmac  # noqa: E402
-from smgw.dlms.wrapper import Wrapper  # noqa: E402
+from smgw.dlms.carriers.wrapper import Wrapper  # noqa: E402
+from smgw.dlms.data import decode_all  # noqa: E402
+from smgw.dlms.data.rows import Rows  # noqa: E402
+from smgw.dlms.security.ciphering import Ciphering, Setting  # noqa: E402
+from smgw.dlms.security.suites import Gmac  # noqa: E402
+from smgw.dlms.session.client import Client  # noqa: E402
+from smgw.dlms.session.events import Associated, Got, Send  # noqa: E402
 from smgw.hdlc.address import Address  # noqa: E402
-from smgw.hdlc.events import ApduReceived, Transmit  # noqa: E402
+from smgw.hdlc.events import ApduReceived  # noqa: E402
 from smgw.hdlc.link import Link  # noqa: E402
 from smgw.hdlc.parameters import LinkParameters  # noqa: E402
+from smgw.wire import Transmit  # noqa: E402
 
 GETS, ROUNDS, YEAR = 1000, 5, SIZES[-1]
 PEERS = ROOT / ".venv-peers" / "bin" / "python"
@@ -111,12 +112,12 @@ def get_cost(port: int, *, hdlc: bool, secure: bool = False) -> float:
 
 
 def profile_cost(port: int, rows: int, *, hdlc: bool) -> float:
-    """CPU seconds of one profile, streamed, with its rows as objects."""
+    """CPU seconds of one profile, with its rows as objects."""
     with associated(port, hdlc=hdlc) as driver:
 
         def work() -> None:
-            driver.expect(driver.client.stream(profile(rows)), Got)
-            octets = b"".join(part.octets for part in driver.parts)
+            (octets,) = driver.expect(driver.client.get(profile(rows)), Got).results
+            assert isinstance(octets, bytes)
             assert len(list(Rows(octets))) == rows
 
         return min(cpu(work) for _ in range(ROUNDS))
@@ -131,7 +132,7 @@ class Replay:
         meter = Meter(make_link(True), Model())
         self._talk(meter, link, client, link.connect(0.0), keep=False)
         self._talk(meter, link, client, client.associate(), keep=False)
-        self._talk(meter, link, client, client.stream(profile(YEAR)), keep=True)
+        self._talk(meter, link, client, client.get(profile(YEAR)), keep=True)
 
     def _talk(self, meter: Meter, link: Link | Wrapper, client: Client, events: list[Any], *, keep: bool) -> None:
         waiting = self._sent(link, client, events)
@@ -159,7 +160,7 @@ class Replay:
         meter = Meter(make_link(True), Model())
         self._talk(meter, link, client, link.connect(0.0), keep=False)
         self._talk(meter, link, client, client.associate(), keep=False)
-        self._sent(link, client, client.stream(profile(YEAR)))
+        self._sent(link, client, client.get(profile(YEAR)))
 
         def work() -> None:
             for octets in self.octets:

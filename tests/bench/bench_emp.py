@@ -21,9 +21,9 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / part) for part in ("firmware", "simulator-host", "tests/support", "tests/bench")]
 
 import emp_many  # noqa: E402
-from emp.forms import Form, as_text  # noqa: E402
-from emp.resources import PROFILE_ID, answer  # noqa: E402
-from emp.sqlite_storage import SqliteView  # noqa: E402
+from emp.answers.forms import Form, as_text  # noqa: E402
+from emp.answers.resources import PROFILE_ID, answer  # noqa: E402
+from emp.store.sqlite_storage import SqliteView  # noqa: E402
 from result import Result, shown  # noqa: E402
 from smgw.cosem.data import Data, DataType  # noqa: E402
 from smgw.cosem.device_id import DeviceId  # noqa: E402

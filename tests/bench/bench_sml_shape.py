@@ -27,9 +27,9 @@ sys.path[:0] = [str(ROOT / "firmware"), str(ROOT / "tests" / "support"), str(Pat
 from captures import SHARED, sml_captures  # noqa: E402
 from result import Result, shown  # noqa: E402
 from smgw.sml import tlv  # noqa: E402
-from smgw.sml.crc import Crc  # noqa: E402
 from smgw.sml.telegram import Telegram, TelegramReader  # noqa: E402
 from smgw.sml.transport import START, Frame, FrameDecoder, encode_frame  # noqa: E402
+from smgw.wire import Crc  # noqa: E402
 from telegrams import sealed, unsealed  # noqa: E402
 
 ROUNDS = 60

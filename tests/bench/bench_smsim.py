@@ -27,9 +27,9 @@ from result import Result, shown  # noqa: E402
 from smgw.sml.client import Client  # noqa: E402
 from smgw.sml.telegram import Telegram, TelegramReader  # noqa: E402
 from smgw.sml.transport import START  # noqa: E402
-from smsim import style  # noqa: E402
 from smsim.config import parse  # noqa: E402
-from smsim.meter import Meter  # noqa: E402
+from smsim.sml import style  # noqa: E402
+from smsim.sml.meter import Meter  # noqa: E402
 
 METERS = 500
 SECONDS = float(os.environ.get("BENCH_SECONDS", "20"))

@@ -334,7 +334,7 @@ from smgw.store.records import NOBODY_WAITS, Retention
 state = Path(sys.argv[1])
 store = LmnStore.open(state)
 with LmnView.open(state) as view:
-    delivered = {bytes(device): NOBODY_WAITS for _, device in view.devices()}
+    delivered = {bytes(device): NOBODY_WAITS for _, device in view.sources()}
 gone = 0
 while True:
     report = store.retain(time.time_ns() // 1000, Retention(0, 0, 0), delivered)

@@ -13,11 +13,13 @@ from smgw.cosem.reading import Capture, ClockState, Reading, Stamp
 from smgw.store.carve import carve
 from smgw.store.lmn import LmnStore
 from smgw.store.lmn_view import LmnView
-from smgw.store.records import NOBODY_WAITS, Record, Retention
+from smgw.store.records import NOBODY_WAITS, Record, Retention, Source
 from smgw.store.wan import WanStore
 from smgw.store.wan_view import WanView
 
 DEVICE = DeviceId.parse("1EMH0011802881")
+GARAGE = Source("garage", DEVICE)
+HOUSE = Source("house", DEVICE)
 REGISTERS = [Obis.parse(code) for code in ("1.8.0", "2.8.0", "16.7.0", "36.7.0", "56.7.0", "76.7.0", "1.8.1", "1.8.2")]
 START = 1_700_000_000_000_000
 ROWS = 2000
@@ -74,7 +76,7 @@ def open_damaged(directory, identity, caplog):
         assert any("was damaged" in message and "lmn.db.corrupt-" in message for message in caplog.messages)
         (number,) = store.append([record(ROWS + 1)])
         with LmnView.open(directory) as view:
-            rows = view.records("house", 0, 2 * ROWS)
+            rows = view.records(HOUSE, 0, 2 * ROWS)
             entry = view.log_entries(10)[-1]
             assert entry.event == "store-salvaged"
             assert "lmn.db.corrupt-" in entry.subject
@@ -150,7 +152,7 @@ def test_long_octets_are_carved_with_their_overflow_pages(tmp_path):
     overwrite(checkpointed(tmp_path), 0, bytes(4096))
 
     with LmnStore.open(tmp_path, ballast_bytes=0), LmnView.open(tmp_path) as view:
-        assert view.records("house", 0, 9)[0].readings == (reading,)
+        assert view.records(HOUSE, 0, 9)[0].readings == (reading,)
 
 
 def test_a_power_cut_while_the_salvage_ran_leaves_the_damaged_file_for_the_next_start(directory, identity, monkeypatch):
@@ -166,7 +168,7 @@ def test_a_power_cut_while_the_salvage_ran_leaves_the_damaged_file_for_the_next_
     assert (directory / "lmn.db").exists()
 
     with LmnStore.open(directory, ballast_bytes=0), LmnView.open(directory) as view:
-        assert view.records("house", 0, 1)[0].store_id == identity
+        assert view.records(HOUSE, 0, 1)[0].store_id == identity
 
 
 @pytest.mark.parametrize("seed", range(8))
@@ -213,7 +215,7 @@ def test_rows_salvaged_twice_keep_their_first_identity(directory, identity, capl
     (directory / "lmn.db-wal").unlink()
 
     with LmnStore.open(directory, ballast_bytes=0), LmnView.open(directory) as view:
-        rows = view.records("house", 0, 2 * ROWS)
+        rows = view.records(HOUSE, 0, 2 * ROWS)
 
     assert [row.record_number for row in rows if row.store_id == identity] == list(range(1, saved + 1))
 
@@ -241,7 +243,7 @@ def test_a_view_notices_that_the_file_was_replaced(directory, identity):
         with LmnStore.open(directory, ballast_bytes=0) as store:
             assert view.changed()
             assert view.store_id == store.store_id != identity
-            assert view.records("house", 0, 1)[0].store_id == identity
+            assert view.records(HOUSE, 0, 1)[0].store_id == identity
             assert not view.changed()
     finally:
         view.close()
@@ -258,7 +260,7 @@ def test_damage_that_shows_while_running_is_repaired_and_the_append_done(directo
         assert store.append([record(ROWS + 1)]) != [None]
         assert store.store_id != identity
         assert view.changed()
-        assert view.records("house", 0, 10)[-1].readings == record(ROWS + 1).capture.readings
+        assert view.records(HOUSE, 0, 10)[-1].readings == record(ROWS + 1).capture.readings
 
 
 def test_a_big_file_is_checked_while_it_is_used(directory, identity, monkeypatch):
@@ -273,7 +275,7 @@ def test_a_big_file_is_checked_while_it_is_used(directory, identity, monkeypatch
         assert store.append([record(ROWS + 1)]) != [None]
         assert store.store_id != identity
         with LmnView.open(directory) as view:
-            assert len(whole(view.records("house", 0, 2 * ROWS))) > ROWS * 8 // 10
+            assert len(whole(view.records(HOUSE, 0, 2 * ROWS))) > ROWS * 8 // 10
 
 
 def test_a_store_closes_while_its_pages_are_checked(directory, identity, monkeypatch):
@@ -304,7 +306,7 @@ def test_a_crash_between_the_renames_of_a_replacement_is_finished_at_the_next_st
     assert not (directory / "lmn.db").exists()
 
     with LmnStore.open(directory, ballast_bytes=0), LmnView.open(directory) as view:
-        assert {row.store_id for row in view.records("house", 0, ROWS)} == {identity}
+        assert {row.store_id for row in view.records(HOUSE, 0, ROWS)} == {identity}
 
 
 def test_a_wal_without_its_database_never_meets_a_new_one(directory, identity):
@@ -312,7 +314,7 @@ def test_a_wal_without_its_database_never_meets_a_new_one(directory, identity):
 
     with LmnStore.open(directory, ballast_bytes=0) as store, LmnView.open(directory) as view:
         assert store.store_id != identity
-        assert view.last_position("house") == 0
+        assert view.last_position(HOUSE) == 0
         assert store.append([record(1)]) == [1]
 
 
@@ -322,7 +324,7 @@ def test_old_rows_that_were_salvaged_still_age(directory):
         while store.retain(START + 10**15, Retention(), {DEVICE: NOBODY_WAITS}).more:
             pass
         with LmnView.open(directory) as view:
-            assert view.last_position("house") == 0
+            assert view.last_position(HOUSE) == 0
 
 
 def test_a_damaged_wan_store_starts_with_the_cursors_that_are_left(tmp_path, caplog):
@@ -369,9 +371,9 @@ def test_a_salvaged_record_is_found_under_the_identity_it_was_recorded_under(dir
     with LmnStore.open(directory, ballast_bytes=0) as store, LmnView.open(directory) as view:
         (number,) = store.append([record(ROWS + 1)])
 
-        assert view.find("house", identity, 5).readings == record(5).capture.readings
-        assert view.find("house", store.store_id, number).position == number
-        assert view.find("garage", identity, 5) is None
-        assert view.find("house", store.store_id, 5) is None
-        assert view.find("house", identity, 10**6) is None
-        assert view.find("house", "no store", 5) is None
+        assert view.find(HOUSE, identity, 5).readings == record(5).capture.readings
+        assert view.find(HOUSE, store.store_id, number).position == number
+        assert view.find(GARAGE, identity, 5) is None
+        assert view.find(HOUSE, store.store_id, 5) is None
+        assert view.find(HOUSE, identity, 10**6) is None
+        assert view.find(HOUSE, "no store", 5) is None

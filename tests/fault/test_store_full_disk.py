@@ -14,7 +14,7 @@ from smgw.store.lmn import LmnStore
 from smgw.store.lmn_view import LmnView
 from smgw.store.log_book import Level
 from smgw.store.orders import place_order
-from smgw.store.records import Record
+from smgw.store.records import Record, Source
 from smgw.store.wan import WanStore
 from smgw.store.wan_records import ChannelKind, ChannelState, OrderKind, SetAside
 from smgw.store.wan_view import WanView
@@ -23,6 +23,7 @@ if os.geteuid() != 0:
     pytest.skip("NEEDS ROOT: a small tmpfs is mounted to fill it up", allow_module_level=True)
 
 DEVICE = DeviceId.parse("1EMH0011802881")
+HOUSE = Source("house", DEVICE)
 REGISTERS = [Obis.parse(code) for code in ("1.8.0", "2.8.0", "16.7.0", "36.7.0", "56.7.0", "76.7.0", "1.8.1", "1.8.2")]
 
 
@@ -59,8 +60,8 @@ def fill(disk, name="filler"):
 
 def kept(disk):
     with LmnView.open(disk) as view:
-        rows = view.records("house", 0, 10**6)
-        assert view.backlog("house", 0) == len(rows)
+        rows = view.records(HOUSE, 0, 10**6)
+        assert view.backlog(HOUSE, 0) == len(rows)
         return rows, view.counts()
 
 
@@ -98,7 +99,7 @@ def test_another_program_fills_the_disk_and_gives_it_back(disk):
         grid = [number for at, number in enumerate(returned) if (5001 + at) % 10 == 0]
         assert None not in grid
         assert view.changed()
-        assert view.records("house", grid[-1] - 1, 1)[0].readings == record(6000).capture.readings
+        assert view.records(HOUSE, grid[-1] - 1, 1)[0].readings == record(6000).capture.readings
         store.log("still-here", Level.INFO, "", record(1).capture.stamp)
         assert not (disk / "lmn.ballast").exists()
 
@@ -265,7 +266,7 @@ def test_a_reader_keeps_its_place_all_the_while(disk):
         for number in range(1, 30_001, 50):
             store.append([record(n) for n in range(number, number + 50)])
             after = seen[-1] if seen else 0
-            seen += [row.position for row in view.records("house", after, 100)]
+            seen += [row.position for row in view.records(HOUSE, after, 100)]
     assert seen == sorted(set(seen))
     assert len(seen) == 30_000
 

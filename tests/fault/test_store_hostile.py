@@ -14,12 +14,13 @@ from smgw.store.errors import StoreDamaged, StoreError
 from smgw.store.lmn import LmnStore
 from smgw.store.lmn_view import LmnView
 from smgw.store.log_book import Level
-from smgw.store.records import MeterState, Record
+from smgw.store.records import MeterState, Record, Source
 from smgw.store.wan import WanStore
 from smgw.store.wan_records import ChannelKind, ChannelState, SetAside
 from smgw.store.wan_view import WanView
 
 DEVICE = DeviceId.parse("1EMH0011802881")
+HOUSE = Source("house", DEVICE)
 STAMP = Stamp("boot", 10**9, 1_700_000_000_000_000, 3, ClockState.SYNCHRONISED)
 VALUES = [
     None, "text", "", "9", b"octets", b"", b"\xff" * 16, 1.5, -0.0, 1e308, float("inf"), 0, -1, 1, 2**31, 2**63 - 1,
@@ -31,13 +32,13 @@ def lmn_reads(view):
     yield view.counts
     yield lambda: view.log_entries(9)
     yield lambda: view.log_entries(9, "system")
-    yield view.devices
-    yield lambda: view.records("house", 0, 9)
-    yield lambda: view.find("house", view.store_id, 1)
-    yield lambda: view.find("house", "ab" * 16, 1)
-    yield lambda: view.backlog("house", 0)
-    yield lambda: view.last_target_us("house")
-    yield lambda: view.last_position("house")
+    yield view.sources
+    yield lambda: view.records(HOUSE, 0, 9)
+    yield lambda: view.find(HOUSE, view.store_id, 1)
+    yield lambda: view.find(HOUSE, "ab" * 16, 1)
+    yield lambda: view.backlog(HOUSE, 0)
+    yield lambda: view.last_target_us(HOUSE)
+    yield lambda: view.last_position(HOUSE)
     yield view.meter_states
     yield view.clock
 

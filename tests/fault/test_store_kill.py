@@ -8,9 +8,12 @@ import time
 from pathlib import Path
 
 import pytest
+from smgw.cosem.device_id import DeviceId
 from smgw.store.lmn import LmnStore
 from smgw.store.lmn_view import LmnView
+from smgw.store.records import Source
 
+HOUSE = Source("house", DeviceId.parse("1EMH0011802881"))
 FIRMWARE = Path(__file__).parents[2] / "firmware"
 WRITER = """
 import sys
@@ -62,7 +65,7 @@ def test_what_append_returned_is_there_once_after_every_kill(tmp_path, seed):
         value = max(promised.values()) + 1000  # a transaction may have been durable before its print
 
         with LmnView.open(tmp_path) as view:
-            rows = view.records("house", 0, 10**6)
+            rows = view.records(HOUSE, 0, 10**6)
         there = {row.record_number: row.readings[0].value.value for row in rows}
         assert len(there) == len(rows)
         assert len(set(there.values())) == len(rows), "a capture is there twice"

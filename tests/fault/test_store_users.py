@@ -28,7 +28,7 @@ from smgw.cosem.reading import Capture, ClockState, Reading, Stamp
 from smgw.store.errors import StoreError
 from smgw.store.lmn import LmnStore
 from smgw.store.lmn_view import LmnView
-from smgw.store.records import Record
+from smgw.store.records import Record, Source
 from smgw.store.wan import WanStore
 directory, user, group = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
 # All is imported by now: the interpreter may lie where only root can read.
@@ -36,6 +36,7 @@ os.setgroups([])
 os.setgid(group)
 os.setuid(user)
 os.umask(0o027)
+HOUSE = Source("house", DeviceId.parse("1EMH0011802881"))
 def record(number):
     reading = Reading(Obis.parse("1.8.0"), Data(DataType.LONG64, number), -1, 30)
     stamp = Stamp("boot", number, number, 1, ClockState.SYNCHRONISED)
@@ -50,7 +51,7 @@ print("written", flush=True)
 WAITS = "sys.stdin.read()\nstore.close()\n"
 READS = """
 with LmnView.open(directory) as view:
-    rows = view.records("house", 0, 100)
+    rows = view.records(HOUSE, 0, 100)
     print(len(rows), rows[-1].readings[0].value.value, view.changed())
 """
 
@@ -210,10 +211,10 @@ except StoreError as error:
 def test_a_reader_that_stays_sees_what_a_new_writer_writes(written):
     script = """
 view = LmnView.open(directory)
-print(view.last_position("house"), flush=True)
+print(view.last_position(HOUSE), flush=True)
 view.changed()
 sys.stdin.readline()
-print(view.changed(), view.last_position("house"))
+print(view.changed(), view.last_position(HOUSE))
 view.close()
 """
     more = "store = LmnStore.open(directory)\nstore.append([record(51)])\nstore.close()\n"

@@ -10,9 +10,10 @@ from smgw.cosem.reading import Capture, ClockState, Reading, Stamp
 from smgw.store.connection import connect_reader
 from smgw.store.lmn import LmnStore
 from smgw.store.lmn_view import LmnView
-from smgw.store.records import Record
+from smgw.store.records import Record, Source
 
 DEVICE = DeviceId.parse("1EMH0011802881")
+HOUSE = Source("house", DEVICE)
 MIB = 1024 * 1024
 
 
@@ -43,7 +44,7 @@ def test_the_wal_stays_near_two_mebibytes(store, tmp_path):
         for _ in range(20):
             write(store, 100)
             assert view.changed()
-            assert view.records("house", 0, 1)
+            assert view.records(HOUSE, 0, 1)
             assert wal_size(tmp_path) < 3 * MIB
 
 

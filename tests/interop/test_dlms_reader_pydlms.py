@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from line_meter import Clock, Inbox, running, until
+from line_meter import Inbox, driver, running, until, watch
 from smgw.cosem import DeviceId, Obis
-from smgw.lmn.dlms_poll import DlmsReader
+from smgw.lmn.driver import Driver
 from smgw.profiles.dlms import Authentication, DlmsProfile, Framing
-from smgw.profiles.meter import MeterProfile, Protocol
+from smgw.profiles.meter import MeterProfile
 from smgw.profiles.secrets import Secrets
 from smgw.store.lmn import LmnStore
 
@@ -48,13 +48,13 @@ def meter(link: str, **wanted: Any) -> Iterator[str]:
             process.wait(10)
 
 
-def reader(port: str, inbox: Inbox, dlms: DlmsProfile, store: LmnStore) -> DlmsReader:
+def reader(port: str, inbox: Inbox, dlms: DlmsProfile, store: LmnStore) -> Driver:
     profile = MeterProfile(
-        name="flat", protocol=Protocol.DLMS, port=port, interval=1, timeout=2, retries=1, dlms=dlms,
+        name="flat", protocol="dlms", port=port, interval=1, timeout=2, retries=1, options=dlms,
         objects=(ENERGY, Obis.parse("1-0:32.7.0")),
     )  # fmt: skip
-    secrets = Secrets({"password": SECRET, "encryption": KEY, "authentication": AUTH_KEY})
-    return DlmsReader(profile, secrets, Clock(), inbox, inbox.cached, None, store)
+    secrets = Secrets(SECRET, KEY, AUTH_KEY)
+    return driver(profile, inbox=inbox, secrets=secrets, counters=store)
 
 
 @pytest.mark.parametrize("authentication", MECHANISMS)
@@ -77,7 +77,7 @@ def test_the_reader_polls_it(link: str, authentication: Authentication, tmp_path
         running(reader(port, inbox, dlms, store), stop_within=3.0) as made,
     ):
         until(lambda: len(inbox.captures) >= 2, 20)
-        assert not made.watch.last_refusal
+        assert not watch(made).last_refusal
     capture = inbox.captures[0]
     assert capture.device == DeviceId(b"PYD1000000000001")
     assert (capture.readings[0].obis, capture.readings[0].value.value) == (ENERGY, 12_345_678)

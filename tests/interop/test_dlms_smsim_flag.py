@@ -14,7 +14,7 @@ from typing import Any, Self
 
 import pytest
 from dlms_smsim import PROFILE, rows_of, running_meters, same_device
-from smgw.dlms.selection import Entries
+from smgw.dlms.apdus.selection import Entries
 from smgw.hdlc.frame import Frame, FrameDecoder, encode_frame
 
 PEERS = Path(os.environ.get("SMGW_PEERS_PYTHON", Path(__file__).parents[2] / ".venv-peers/bin/python"))

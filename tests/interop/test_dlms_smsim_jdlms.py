@@ -28,10 +28,9 @@ from dlms_smsim import (
     value_of,
 )
 from java_peer import java_peer
-from smgw.cosem import Obis
+from smgw.cosem import AttributeName, Obis
 from smgw.cosem.data import octet_string
-from smgw.dlms.descriptors import Attribute
-from smgw.dlms.selection import Entries, Range
+from smgw.dlms.apdus.selection import Entries, Range
 from smsim.dlms.device import COUNTERS, CosemObject, Device
 
 RUN_S = 120
@@ -111,12 +110,12 @@ def test_jdlms_reads_the_list_of_objects_and_by_lists_what_each_says(
     jdlms: list[str], meters: dict[str, Any], device: Device, line: str, mechanism: int
 ) -> None:
     sap = SAPS[mechanism]
-    lists = [[Attribute(15, Obis.parse("0-0:40.0.0"), 2)]]
+    lists = [[AttributeName(15, Obis.parse("0-0:40.0.0"), 2)]]
     for one in device.objects_for(sap):
         if one.obis not in COUNTERS:  # what they say comes of the tests before
             numbers = [1, *one.attributes]
             lists.append(
-                [Attribute(one.class_id, one.obis, number) for number in numbers if not is_buffer(one, number)]
+                [AttributeName(one.class_id, one.obis, number) for number in numbers if not is_buffer(one, number)]
             )
     found = Peer(jdlms, meters, line).read(mechanism, [",".join(map(asked, attributes)) for attributes in lists])
     for attributes, values in zip(lists, found, strict=True):
@@ -128,8 +127,8 @@ def is_buffer(one: CosemObject, number: int) -> bool:
     return (one.class_id, number) == (7, 2)
 
 
-def asked(attribute: Attribute) -> str:
-    return f"{attribute.class_id} {dotted(attribute.obis)} {attribute.number}"
+def asked(attribute: AttributeName) -> str:
+    return f"{attribute.class_id} {dotted(attribute.obis)} {attribute.attribute}"
 
 
 def dotted(obis: Obis) -> str:

@@ -7,18 +7,18 @@ from typing import Any
 import pytest
 from dlms_driver import Driver, Line
 from dlms_smsim import CONFIRMATIONS, energy_of, running_meters, same_device
-from smgw.cosem import Obis
-from smgw.dlms.axdr import decode_all
-from smgw.dlms.client import Client
-from smgw.dlms.descriptors import Attribute
-from smgw.dlms.events import Associated, Got
-from smgw.dlms.wrapper import Wrapper
-from smgw.hdlc import Address, Link, LinkParameters, Transmit
+from smgw.cosem import AttributeName, Obis
+from smgw.dlms.carriers.wrapper import Wrapper
+from smgw.dlms.data import decode_all
+from smgw.dlms.session.client import Client
+from smgw.dlms.session.events import Associated, Got
+from smgw.hdlc import Address, Link, LinkParameters
 from smgw.iec62056 import ChangeBaud, SignedOn, SignOn
 from smgw.iec62056.sign_on import Event
 from smgw.ports import LineSettings, Port, open_port
+from smgw.wire import Transmit
 
-ENERGY = Attribute(3, Obis.parse("1.8.0"), 2)
+ENERGY = AttributeName(3, Obis.parse("1.8.0"), 2)
 METER = Address(1, 17)
 
 

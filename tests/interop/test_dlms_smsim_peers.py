@@ -26,7 +26,7 @@ from dlms_smsim import (
     same_device,
 )
 from smgw.cosem.data import octet_string
-from smgw.dlms.selection import Entries, Range
+from smgw.dlms.apdus.selection import Entries, Range
 from smsim.dlms.device import Device
 
 REPOSITORY = Path(__file__).parents[2]

@@ -12,13 +12,12 @@ from typing import Any
 import pytest
 from dlms_driver import Driver, Line
 from dlms_smsim import ENERGY, PASSWORD, PROFILE, SAPS, energy_of, rows_of, running_meters, same_device
-from smgw.cosem import Obis
-from smgw.dlms.axdr import decode_all
-from smgw.dlms.client import Client
-from smgw.dlms.descriptors import Attribute
-from smgw.dlms.events import Associated, Got
-from smgw.dlms.selection import Entries
-from smgw.dlms.wrapper import Wrapper
+from smgw.cosem import AttributeName, Obis
+from smgw.dlms.apdus.selection import Entries
+from smgw.dlms.carriers.wrapper import Wrapper
+from smgw.dlms.data import decode_all
+from smgw.dlms.session.client import Client
+from smgw.dlms.session.events import Associated, Got
 
 PEERS = Path(os.environ.get("SMGW_PEERS_PYTHON", Path(__file__).parents[2] / ".venv-peers/bin/python"))
 SCRIPT = Path(__file__).with_name("peers") / "pydlms_read.py"
@@ -59,7 +58,7 @@ def test_clients_over_udp_have_sessions_of_their_own_and_broken_datagrams_none(p
         driver.expect(driver.client.associate(), Associated)
         drivers.append(driver)
     for driver in drivers:
-        (octets,) = driver.expect(driver.client.get(Attribute(3, Obis.parse("1.8.0"), 2)), Got).results
+        (octets,) = driver.expect(driver.client.get(AttributeName(3, Obis.parse("1.8.0"), 2)), Got).results
         assert isinstance(octets, bytes)
         assert decode_all(octets).value == energy_of(same_device())
         driver.line.close()

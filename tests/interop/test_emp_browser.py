@@ -216,7 +216,7 @@ def test_live_values_without_a_grid_are_drawn_too(chromium, tmp_path):
 
 
 def test_with_a_password_in_the_address_the_curve_comes_too(chromium, tmp_path):
-    from emp import password
+    from emp.web import password
 
     password.write(tmp_path / "emp.password", SECRET)
     with emp_process.running(tmp_path / "emp.db", "--password", str(tmp_path / "emp.password")) as emp:

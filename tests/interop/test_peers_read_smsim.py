@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 from smgw.cosem import DeviceId, Obis, decimal
 from smgw.cosem.units import SYMBOLS
-from smgw.sml.crc import Crc
-from smsim.meter import Meter, MeterSpec
-from smsim.registers import Drive, Register
-from smsim.style import EDL_STATUS
-from smsim.template import EDL_EXPORT
-from smsim.timelapse import TimeLapse
+from smgw.wire import Crc
+from smsim.load.registers import Drive, Register
+from smsim.load.timelapse import TimeLapse
+from smsim.sml.meter import Meter, MeterSpec
+from smsim.sml.style import EDL_STATUS
+from smsim.sml.template import EDL_EXPORT
 
 REPOSITORY = Path(__file__).parents[2]
 PEERS = Path(os.environ.get("SMGW_PEERS_PYTHON", REPOSITORY / ".venv-peers/bin/python"))

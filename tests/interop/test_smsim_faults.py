@@ -5,16 +5,14 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from line_meter import Clock, Inbox, running, until
+from line_meter import Inbox, driver, running, until
 from simulated import Running, simulated
 from smgw.cosem import DeviceId
-from smgw.lmn import push
-from smgw.lmn.poll import PollReader
-from smgw.lmn.push import PushReader
-from smgw.lmn.watch import LOCKED, READING, SILENT
-from smgw.profiles.meter import MeterProfile, Protocol
-from smsim.faults import counted
+from smgw.lmn import listening
+from smgw.profiles.meter import MeterProfile
+from smgw.store.records import Condition
 from smsim.ports import TcpPushPort
+from smsim.sml.faults import counted
 
 #: Its first register moves with every telegram, so that no two telegrams are alike.
 PUSHING = """
@@ -34,7 +32,7 @@ PATIENCE_S = 20
 
 @pytest.fixture(autouse=True)
 def quick_ticks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(push, "_TICK", 0.05)
+    monkeypatch.setattr(listening, "_TICK", 0.05)
 
 
 class Bench:
@@ -81,8 +79,8 @@ def bench(port: str, style: str = "ebz-dd3") -> Iterator[Bench]:
         url = opened.removeprefix("pty:")
         if opened.startswith(str(TcpPushPort(0))[:8]):
             url = f"socket://{opened.removeprefix('tcp-push:')}"
-        profile = MeterProfile(name="house", protocol=Protocol.SML_PUSH, port=url, silence=1)
-        with running(PushReader(profile, Clock(), inbox)):
+        profile = MeterProfile(name="house", protocol="sml-push", port=url, silence=1)
+        with running(driver(profile, inbox=inbox)):
             until(lambda: inbox.captures, PATIENCE_S)
             yield Bench(meter, inbox)
 
@@ -109,11 +107,11 @@ def test_only_damaged_telegrams_are_lost(pushed: Bench, kind: str) -> None:
 
 def test_a_silence_is_told_and_so_is_its_end(pushed: Bench) -> None:
     pushed.silence()
-    until(lambda: pushed.inbox.states[-1].state == SILENT, PATIENCE_S)
+    until(lambda: pushed.inbox.states[-1].state == Condition.SILENT, PATIENCE_S)
     captures = len(pushed.inbox.captures)
     pushed.meter.order("m silence off")
     until(lambda: len(pushed.inbox.captures) > captures, PATIENCE_S)
-    assert pushed.inbox.states[-1].state == READING
+    assert pushed.inbox.states[-1].state == Condition.READING
 
 
 def test_a_reboot_in_the_middle_loses_one_telegram_and_the_meters_time_begins_anew(pushed: Bench) -> None:
@@ -146,9 +144,9 @@ def test_an_exchanged_meter_is_read_on_under_its_own_id(pushed: Bench) -> None:
 def test_a_meter_that_waits_for_its_pin_is_told_and_read(tmp_path: Path) -> None:
     with bench(f"pty:{tmp_path}/meter", "itron-3hz") as made:
         made.meter.order("m pin-lock")
-        until(lambda: made.inbox.states[-1].state == LOCKED, PATIENCE_S)
+        until(lambda: made.inbox.states[-1].state == Condition.LOCKED, PATIENCE_S)
         made.meter.order("m pin-lock off")
-        until(lambda: made.inbox.states[-1].state == READING, PATIENCE_S)
+        until(lambda: made.inbox.states[-1].state == Condition.READING, PATIENCE_S)
         assert {capture.readings[-1].scaler for capture in made.inbox.captures} == {0, 3}
 
 
@@ -160,8 +158,8 @@ def polled(port: str, more: str = "") -> Iterator[tuple[Running, Inbox]]:
         opened = meter.meter.port
         url = f"socket://{opened.removeprefix('tcp:')}" if port == "tcp:0" else opened.removeprefix("pty:")
         settings = {"interval": 0.1, "timeout": 0.5, "retries": 3}
-        profile = MeterProfile(name="house", protocol=Protocol.SML_POLL, port=url, **settings)  # type: ignore[arg-type]
-        with running(PollReader(profile, Clock(), inbox)):
+        profile = MeterProfile(name="house", protocol="sml-poll", port=url, **settings)  # type: ignore[arg-type]
+        with running(driver(profile, inbox=inbox)):
             until(lambda: inbox.captures, PATIENCE_S)
             yield meter, inbox
 

@@ -11,19 +11,19 @@ from typing import Any
 
 import pytest
 from java_peer import java_peer
-from smgw.cosem import Obis
+from smgw.cosem import Obis, ObjectName
 from smgw.sml import tlv
 from smgw.sml.client import Client
 from smgw.sml.messages import Time
-from smgw.sml.parameters import OBJECT_LIST_PATH, VALUE, ObjectName
+from smgw.sml.parameters import OBJECT_LIST_PATH, VALUE, parameter_name
 from smgw.sml.profiles import LOAD_PROFILE
 from smgw.sml.server import Reply, Server
 from smgw.sml.transport import encode_frame
-from smsim import style
 from smsim.config import parse
-from smsim.meter import Meter, MeterSpec
+from smsim.load.timelapse import TimeLapse
 from smsim.simulator import Simulator
-from smsim.timelapse import TimeLapse
+from smsim.sml import style
+from smsim.sml.meter import Meter, MeterSpec
 from telegrams import payload_of, unsealed
 
 JUNE = 1_780_264_800
@@ -116,7 +116,7 @@ async def asked(jsml: list[str], simulator: Simulator, files: list[bytes]) -> li
 
 def test_jsml_asks_the_tcp_server_for_lists_parameters_and_profiles(jsml: list[str]) -> None:
     simulator = Simulator(parse(CONFIG), elapsed_ms=lambda: 40_000)  # its time stands still
-    energy = ObjectName(Obis.parse("1.8.0")).octets
+    energy = parameter_name(ObjectName(3, 0, Obis.parse("1.8.0")))
     client = Client(b"jsml", b"seed")
     requests = {
         "list": client.get_list(),

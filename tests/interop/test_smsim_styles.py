@@ -13,16 +13,16 @@ from smgw.cosem import DeviceId, Obis, decimal
 from smgw.cosem.units import SYMBOLS
 from smgw.sml import tlv
 from smgw.sml.client import Client
-from smgw.sml.crc import Crc
 from smgw.sml.habits import corrected_power
 from smgw.sml.messages import ListEntry
 from smgw.sml.profiles import LOAD_PROFILE
 from smgw.sml.server import Reply, Server
 from smgw.sml.tlv import Kind
-from smsim import style
-from smsim.meter import Meter, MeterSpec
-from smsim.style import Holds
-from smsim.timelapse import TimeLapse
+from smgw.wire import Crc
+from smsim.load.timelapse import TimeLapse
+from smsim.sml import style
+from smsim.sml.meter import Meter, MeterSpec
+from smsim.sml.style import Holds
 from tshark import dissect
 
 REPOSITORY = Path(__file__).parents[2]

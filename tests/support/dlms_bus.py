@@ -4,23 +4,24 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Any
 
-from smgw.cosem import DeviceId, Obis
+from smgw.cosem import AttributeName, DeviceId, Obis
 from smgw.cosem.data import Data
-from smgw.dlms.axdr import decode_all
-from smgw.dlms.client import Client
-from smgw.dlms.descriptors import Attribute, Selection
-from smgw.dlms.events import Associated, Event, Failed, Got, Invoked, Part, Released, Send, Written
-from smgw.dlms.results import DataAccessResult
-from smgw.dlms.wrapper import Wrapper
+from smgw.dlms.apdus.descriptors import Selection
+from smgw.dlms.apdus.results import DataAccessResult
+from smgw.dlms.carriers.wrapper import Wrapper
+from smgw.dlms.data import decode_all
+from smgw.dlms.session.client import Client
+from smgw.dlms.session.events import Associated, Event, Failed, Got, Invoked, Released, Send, Written
 from smgw.errors import SmgwError
-from smgw.hdlc import Address, ApduReceived, Disconnected, Link, LinkParameters, Transmit
+from smgw.hdlc import Address, ApduReceived, Disconnected, Link, LinkParameters
 from smgw.iec62056 import ChangeBaud
+from smgw.wire import Transmit
 from smsim.dlms.association import Associations, ClientSpec
 from smsim.dlms.bus import Bus
 from smsim.dlms.device import Device, DeviceSpec
 from smsim.dlms.faults import DlmsFaults
 from smsim.dlms.station import Framing, Station
-from smsim.timelapse import TimeLapse
+from smsim.load.timelapse import TimeLapse
 
 NEW_YEAR = 1_767_222_000  # 2026-01-01 00:00 legal time
 PUBLIC = ClientSpec(16)
@@ -87,7 +88,7 @@ class Reader:
 
     def get(self, class_id: int, obis: str, number: int, selection: Selection | None = None) -> Data | DataAccessResult:
         """One attribute."""
-        answer = self.ask(self.client.get(Attribute(class_id, Obis.parse(obis), number), selection))
+        answer = self.ask(self.client.get(AttributeName(class_id, Obis.parse(obis), number), selection))
         assert isinstance(answer, Got), answer
         result = answer.results[0]
         return result if isinstance(result, DataAccessResult) else decode_all(result)
@@ -138,10 +139,9 @@ class Reader:
                 self._from_link(event)
             elif isinstance(event, Send):
                 self._carry(self.link.send(event.apdu, self.now))
-            elif isinstance(event, _FINAL):
-                self._answer = event
             else:
-                assert isinstance(event, Part), event
+                assert isinstance(event, _FINAL), event
+                self._answer = event
         self._working = False
 
     def _from_link(self, event: Any) -> None:

@@ -4,11 +4,12 @@ import pytest
 from captures import ABSENT, OWN, SHARED
 from smgw.cosem import plain
 from smgw.cosem.units import symbol
-from smgw.dlms.envelope import Ciphered
-from smgw.dlms.mbus import MBusListener
-from smgw.dlms.push import Push, PushReader, PushRefused
-from smgw.dlms.push_list import PushedList, read_push
-from smgw.hdlc import FrameRefused, Listener
+from smgw.dlms.apdus.envelope import Ciphered
+from smgw.dlms.carriers.mbus import MBusListener
+from smgw.dlms.push.lists import PushedList, read_push
+from smgw.dlms.push.reader import Push, PushReader
+from smgw.hdlc import Listener
+from smgw.wire import Refused
 
 #: The sample key that stands beside the ciphered samples of Landis+Gyr and TINETZ.
 SAMPLE_KEY = bytes(range(0x10, 0x20))
@@ -26,11 +27,11 @@ def dlms_capture(name: str) -> bytes:
 
 def open_with_sample_key(ciphered: Ciphered) -> bytes:
     """The plain text of an APDU ciphered with the sample key."""
-    from smgw.dlms import security  # `cryptography` only where it is used, as on the device
+    from smgw.dlms.security import suites  # `cryptography` only where it is used, as on the device
 
-    suite = security.Suite(ciphered.security_control & 0x0F)
-    keys = security.Keys.of(suite, SAMPLE_KEY, SAMPLE_KEY)
-    return security.unseal(keys, ciphered.system_title or b"", ciphered.octets).text
+    suite = suites.Suite(ciphered.security_control & 0x0F)
+    keys = suites.Keys.of(suite, SAMPLE_KEY, SAMPLE_KEY)
+    return suites.unseal(keys, ciphered.system_title or b"", ciphered.octets).text
 
 
 def apdus_of(name: str) -> tuple[list[bytes], list[str]]:
@@ -40,8 +41,8 @@ def apdus_of(name: str) -> tuple[list[bytes], list[str]]:
         return [octets[_LLC:]], []
     listener = MBusListener() if "mbus" in name else Listener()
     events = [*listener.receive(octets), *listener.finish()]
-    refused = [event.reason for event in events if isinstance(event, FrameRefused)]
-    return [event.apdu for event in events if not isinstance(event, FrameRefused)], refused
+    refused = [event.reason for event in events if isinstance(event, Refused)]
+    return [event.apdu for event in events if not isinstance(event, Refused)], refused
 
 
 def pushes_of(name: str) -> tuple[list[Push], list[str]]:
@@ -49,7 +50,7 @@ def pushes_of(name: str) -> tuple[list[Push], list[str]]:
     apdus, reasons = apdus_of(name)
     reader = PushReader(open_with_sample_key)
     events = [event for apdu in apdus for event in reader.receive(apdu)] + reader.finish()
-    refused = [event.reason for event in events if isinstance(event, PushRefused)]
+    refused = [event.reason for event in events if isinstance(event, Refused)]
     return [event for event in events if isinstance(event, Push)], reasons + refused
 
 

@@ -9,11 +9,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
-from smgw.dlms.client import Client
-from smgw.dlms.events import Associated, Event, Failed, Got, Invoked, Part, Pushed, Released, Send, Stray, Written
-from smgw.dlms.wrapper import Wrapper
-from smgw.hdlc.events import ApduReceived, Connected, Disconnected, Transmit
+from smgw.dlms.carriers.wrapper import Wrapper
+from smgw.dlms.session.client import Client
+from smgw.dlms.session.events import Associated, Event, Failed, Got, Invoked, Pushed, Released, Send, Stray, Written
+from smgw.hdlc.events import ApduReceived, Connected, Disconnected
 from smgw.hdlc.link import Link
+from smgw.wire import Transmit
 
 Kind = TypeVar("Kind")
 _FINAL = Associated | Got | Written | Invoked | Released | Failed
@@ -61,7 +62,6 @@ class Driver:
         self.link = link
         self.client = client
         self.kept: list[Pushed | Stray] = []
-        self.parts: list[Part] = []
         self._answer: _FINAL | None = None
         self._waiting: list[bytes] = []  # APDUs of a window that the link takes one after the other
         self._connected = False
@@ -80,7 +80,6 @@ class Driver:
     def ask(self, events: Sequence[Event]) -> _FINAL:
         """What a verb of the client leads to."""
         self._answer = None
-        self.parts = []
         self._follow(events)
         while self._answer is None:
             self._turn()
@@ -123,8 +122,6 @@ class Driver:
         for event in events:
             if isinstance(event, Send):
                 self._carry(self.link.send(event.apdu, time.monotonic()))
-            elif isinstance(event, Part):
-                self.parts.append(event)
             elif isinstance(event, _FINAL):
                 self._answer = event
             elif isinstance(event, Pushed | Stray):

@@ -10,18 +10,19 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any, Self
 
-from smgw.cosem import Data, DataType, Obis, octet_string
-from smgw.dlms.access import Admission
-from smgw.dlms.action import Outcome
-from smgw.dlms.axdr import encode
-from smgw.dlms.date_time import DateTime
-from smgw.dlms.descriptors import Attribute, Selection
-from smgw.dlms.events import Send
-from smgw.dlms.results import ActionResult, DataAccessResult
-from smgw.dlms.selection import CaptureObject, Range, read_selection
-from smgw.dlms.server import Server
-from smgw.dlms.wrapper import Wrapper
-from smgw.hdlc import Address, ApduReceived, Connected, Disconnected, Link, LinkParameters, Transmit
+from smgw.cosem import AttributeName, CaptureObject, Data, DataType, MethodName, Obis, octet_string
+from smgw.cosem.date_time import DateTime
+from smgw.dlms.apdus.action import Outcome
+from smgw.dlms.apdus.descriptors import Selection
+from smgw.dlms.apdus.results import ActionResult, DataAccessResult
+from smgw.dlms.apdus.selection import Range, read_selection
+from smgw.dlms.carriers.wrapper import Wrapper
+from smgw.dlms.data import encode
+from smgw.dlms.meter.access import Admission
+from smgw.dlms.meter.server import Server
+from smgw.dlms.session.events import Send
+from smgw.hdlc import Address, ApduReceived, Connected, Disconnected, Link, LinkParameters
+from smgw.wire import Transmit
 
 ENERGY, EXPORT, POWER = (Obis.parse(text) for text in ("1-0:1.8.0", "1-0:2.8.0", "1-0:16.7.0"))
 LOAD_PROFILE = Obis.parse("1-0:99.1.0")
@@ -62,11 +63,11 @@ class Model:
         self.opposite = False
         self.list_denied = False
         self.nulls = False  # times after the first row of an answer are left away
-        self.extra: dict[Attribute, bytes | DataAccessResult] = {}
-        self.asked: list[Attribute] = []
+        self.extra: dict[AttributeName, bytes | DataAccessResult] = {}
+        self.asked: list[AttributeName] = []
         self.ranges: list[tuple[int, int]] = []
 
-    def read(self, client: int, attribute: Attribute, selection: Selection | None) -> bytes | DataAccessResult:
+    def read(self, client: int, attribute: AttributeName, selection: Selection | None) -> bytes | DataAccessResult:
         self.asked.append(attribute)
         if attribute in self.extra:
             return self.extra[attribute]
@@ -99,10 +100,12 @@ class Model:
                 return encode(_long(QUARTER))
         return DataAccessResult.OBJECT_UNDEFINED
 
-    def write(self, client: int, attribute: Attribute, value: bytes, selection: Selection | None) -> DataAccessResult:
+    def write(
+        self, client: int, attribute: AttributeName, value: bytes, selection: Selection | None
+    ) -> DataAccessResult:
         return DataAccessResult.READ_WRITE_DENIED
 
-    def invoke(self, client: int, method: Attribute, parameter: bytes | None) -> Outcome:
+    def invoke(self, client: int, method: MethodName, parameter: bytes | None) -> Outcome:
         return Outcome(ActionResult.OBJECT_UNDEFINED)
 
     def time(self, seconds: float) -> bytes:

@@ -16,21 +16,22 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "firmware"), str(Path(__file__).parent)]
 
 from dlms_pair import ENERGY, SCALER_UNIT, profile_octets  # noqa: E402
-from smgw.cosem import Obis  # noqa: E402
-from smgw.dlms.access import SERVER, Admission  # noqa: E402
-from smgw.dlms.action import Outcome  # noqa: E402
-from smgw.dlms.ciphering import Ciphering, Setting  # noqa: E402
-from smgw.dlms.conformance import Conformance  # noqa: E402
-from smgw.dlms.descriptors import Attribute, Selection  # noqa: E402
-from smgw.dlms.events import Send  # noqa: E402
-from smgw.dlms.results import ActionResult, DataAccessResult  # noqa: E402
-from smgw.dlms.security import Gmac, Keys, Suite  # noqa: E402
-from smgw.dlms.server import Server  # noqa: E402
-from smgw.dlms.wrapper import Wrapper  # noqa: E402
+from smgw.cosem import AttributeName, MethodName, Obis  # noqa: E402
+from smgw.dlms.apdus.action import Outcome  # noqa: E402
+from smgw.dlms.apdus.conformance import Conformance  # noqa: E402
+from smgw.dlms.apdus.descriptors import Selection  # noqa: E402
+from smgw.dlms.apdus.results import ActionResult, DataAccessResult  # noqa: E402
+from smgw.dlms.carriers.wrapper import Wrapper  # noqa: E402
+from smgw.dlms.meter.access import SERVER, Admission  # noqa: E402
+from smgw.dlms.meter.server import Server  # noqa: E402
+from smgw.dlms.security.ciphering import Ciphering, Setting  # noqa: E402
+from smgw.dlms.security.suites import Gmac, Keys, Suite  # noqa: E402
+from smgw.dlms.session.events import Send  # noqa: E402
 from smgw.hdlc.address import Address  # noqa: E402
-from smgw.hdlc.events import ApduReceived, Connected, Disconnected, Transmit  # noqa: E402
+from smgw.hdlc.events import ApduReceived, Connected, Disconnected  # noqa: E402
 from smgw.hdlc.link import Link  # noqa: E402
 from smgw.hdlc.parameters import LinkParameters  # noqa: E402
+from smgw.wire import Transmit  # noqa: E402
 
 PUBLIC, SECURE = 16, 1
 GENERAL_BLOCKS = "--general-blocks" in sys.argv
@@ -40,9 +41,9 @@ KEYS = Keys.of(Suite.AES_GCM_128, bytes(range(16)), bytes(range(0xD0, 0xE0)))
 TITLE = b"UTBMTR01"
 
 
-def profile(rows: int) -> Attribute:
+def profile(rows: int) -> AttributeName:
     """The profile with so many rows: 1-0:99.n.0."""
-    return Attribute(7, Obis(bytes((1, 0, 99, 1 + SIZES.index(rows), 0, 255))), 2)
+    return AttributeName(7, Obis(bytes((1, 0, 99, 1 + SIZES.index(rows), 0, 255))), 2)
 
 
 class Model:
@@ -53,13 +54,15 @@ class Model:
         self.values[ENERGY] = bytes.fromhex("060012d687")
         self.values[SCALER_UNIT] = bytes.fromhex("02020f00161e")
 
-    def read(self, client: int, attribute: Attribute, selection: Selection | None) -> bytes | DataAccessResult:
+    def read(self, client: int, attribute: AttributeName, selection: Selection | None) -> bytes | DataAccessResult:
         return self.values.get(attribute, DataAccessResult.OBJECT_UNDEFINED)
 
-    def write(self, client: int, attribute: Attribute, value: bytes, selection: Selection | None) -> DataAccessResult:
+    def write(
+        self, client: int, attribute: AttributeName, value: bytes, selection: Selection | None
+    ) -> DataAccessResult:
         return DataAccessResult.READ_WRITE_DENIED
 
-    def invoke(self, client: int, method: Attribute, parameter: bytes | None) -> Outcome:
+    def invoke(self, client: int, method: MethodName, parameter: bytes | None) -> Outcome:
         return Outcome(ActionResult.OBJECT_UNDEFINED)
 
 

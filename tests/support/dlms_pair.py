@@ -3,26 +3,26 @@
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
 
-from smgw.cosem import Obis
+from smgw.cosem import AttributeName, MethodName, Obis
 from smgw.cosem.data import Data, DataType, octet_string
-from smgw.dlms.access import Admission, Pieces
-from smgw.dlms.action import Outcome
-from smgw.dlms.axdr import encode, length
-from smgw.dlms.client import Client
-from smgw.dlms.descriptors import Attribute, Selection
-from smgw.dlms.events import Event, Failed, Send
-from smgw.dlms.results import ActionResult, DataAccessResult
-from smgw.dlms.server import Server
+from smgw.dlms.apdus.action import Outcome
+from smgw.dlms.apdus.descriptors import Selection
+from smgw.dlms.apdus.results import ActionResult, DataAccessResult
+from smgw.dlms.data import encode, length
+from smgw.dlms.meter.access import Admission, Pieces
+from smgw.dlms.meter.server import Server
+from smgw.dlms.session.client import Client
+from smgw.dlms.session.events import Event, Failed, Send
 
 CLIENT = 1
-ENERGY = Attribute(3, Obis.parse("1.8.0"), 2)
-SCALER_UNIT = Attribute(3, Obis.parse("1.8.0"), 3)
-NAME = Attribute(1, Obis.parse("0-0:42.0.0*255"), 2)
-PROFILE = Attribute(7, Obis.parse("1-0:99.1.0*255"), 2)
-TEXT = Attribute(1, Obis.parse("0-0:96.13.0*255"), 2)
-MISSING = Attribute(3, Obis.parse("9.9.9"), 2)
-DENIED = Attribute(15, Obis.parse("0-0:40.0.0*255"), 7)
-ECHO = Attribute(9, Obis.parse("0-0:10.0.0*255"), 1)
+ENERGY = AttributeName(3, Obis.parse("1.8.0"), 2)
+SCALER_UNIT = AttributeName(3, Obis.parse("1.8.0"), 3)
+NAME = AttributeName(1, Obis.parse("0-0:42.0.0*255"), 2)
+PROFILE = AttributeName(7, Obis.parse("1-0:99.1.0*255"), 2)
+TEXT = AttributeName(1, Obis.parse("0-0:96.13.0*255"), 2)
+MISSING = AttributeName(3, Obis.parse("9.9.9"), 2)
+DENIED = AttributeName(15, Obis.parse("0-0:40.0.0*255"), 7)
+ECHO = MethodName(9, Obis.parse("0-0:10.0.0*255"), 1)
 
 E_ = TypeVar("E_")
 
@@ -33,7 +33,7 @@ class Model:
     def __init__(self, rows: int = 0) -> None:
         self.rows = rows
         self.drawn = 0  # rows made so far
-        self.asked: list[Attribute] = []
+        self.asked: list[AttributeName] = []
         self.values = {
             ENERGY: encode(Data(DataType.DOUBLE_LONG_UNSIGNED, 1234567)),
             SCALER_UNIT: bytes.fromhex("02020f00161e"),
@@ -41,7 +41,7 @@ class Model:
             TEXT: encode(octet_string(b"")),
         }
 
-    def read(self, client: int, attribute: Attribute, selection: Selection | None) -> Pieces | DataAccessResult:
+    def read(self, client: int, attribute: AttributeName, selection: Selection | None) -> Pieces | DataAccessResult:
         self.asked.append(attribute)
         if attribute == PROFILE:
             return self.profile()
@@ -55,13 +55,15 @@ class Model:
             self.drawn += 1
             yield row(number)
 
-    def write(self, client: int, attribute: Attribute, value: bytes, selection: Selection | None) -> DataAccessResult:
+    def write(
+        self, client: int, attribute: AttributeName, value: bytes, selection: Selection | None
+    ) -> DataAccessResult:
         if attribute != TEXT:
             return DataAccessResult.READ_WRITE_DENIED
         self.values[TEXT] = value
         return DataAccessResult.SUCCESS
 
-    def invoke(self, client: int, method: Attribute, parameter: bytes | None) -> Outcome:
+    def invoke(self, client: int, method: MethodName, parameter: bytes | None) -> Outcome:
         if method != ECHO:
             return Outcome(ActionResult.OBJECT_UNDEFINED)
         return Outcome(ActionResult.SUCCESS, parameter)

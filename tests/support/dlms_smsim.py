@@ -11,12 +11,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from smgw.cosem import Obis
+from smgw.cosem import AttributeName, CaptureObject, Obis
 from smgw.cosem.data import Data
-from smgw.dlms.axdr import decode_all
-from smgw.dlms.descriptors import Attribute
-from smgw.dlms.results import DataAccessResult
-from smgw.dlms.selection import CaptureObject, Entries, Range
+from smgw.dlms.apdus.results import DataAccessResult
+from smgw.dlms.apdus.selection import Entries, Range
+from smgw.dlms.data import decode_all
 from smsim.config import parse
 from smsim.dlms.device import Device
 from smsim.dlms.line import DlmsLine
@@ -118,7 +117,7 @@ def same_device() -> Device:
     return device
 
 
-def value_of(device: Device, sap: int, attribute: Attribute, selection: Entries | Range | None = None) -> Any:
+def value_of(device: Device, sap: int, attribute: AttributeName, selection: Entries | Range | None = None) -> Any:
     """What a client must find there, as JSON: octets and bits in hex; a refusal as its name."""
     found = device.read(sap, attribute, selection and selection.selection())
     if isinstance(found, DataAccessResult):
@@ -139,7 +138,7 @@ def _as_json(data: Data) -> Any:
 
 def rows_of(device: Device, selection: Entries | Range) -> list[list[Any]]:
     """What a reader must find in the load profile; octets in hex."""
-    rows: list[list[Any]] = value_of(device, SAPS[0], Attribute(7, Obis.parse(PROFILE), 2), selection)
+    rows: list[list[Any]] = value_of(device, SAPS[0], AttributeName(7, Obis.parse(PROFILE), 2), selection)
     return rows
 
 

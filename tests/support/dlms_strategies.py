@@ -6,16 +6,17 @@ from operator import methodcaller
 from typing import Any
 
 from hypothesis import strategies as st
-from smgw.cosem import Data, DataType, Obis
+from smgw.cosem import AttributeName, Data, DataType, MethodName, Obis
 from smgw.cosem.data import RANGE
-from smgw.dlms import action, axdr
-from smgw.dlms import set as set_service
-from smgw.dlms.block import GeneralBlock
-from smgw.dlms.conformance import Conformance
-from smgw.dlms.descriptors import Attribute, Block, Selection
-from smgw.dlms.envelope import GENERAL_DED, GENERAL_GLO, PLAIN_TAG, Ciphered
-from smgw.dlms.exception import ConfirmedServiceError, ExceptionResponse
-from smgw.dlms.get import (
+from smgw.dlms import data as axdr
+from smgw.dlms.apdus import action
+from smgw.dlms.apdus import set as set_service
+from smgw.dlms.apdus.block import GeneralBlock
+from smgw.dlms.apdus.conformance import Conformance
+from smgw.dlms.apdus.descriptors import Block, Selection
+from smgw.dlms.apdus.envelope import GENERAL_DED, GENERAL_GLO, PLAIN_TAG, Ciphered
+from smgw.dlms.apdus.exception import ConfirmedServiceError, ExceptionResponse
+from smgw.dlms.apdus.get import (
     GetRequest,
     GetRequestNext,
     GetRequestWithList,
@@ -23,10 +24,10 @@ from smgw.dlms.get import (
     GetResponseBlock,
     GetResponseWithList,
 )
-from smgw.dlms.initiate import InitiateRequest, InitiateResponse
-from smgw.dlms.notify import DataNotification, EventNotification
-from smgw.dlms.results import ActionResult, DataAccessResult, ServiceError, StateError
-from smgw.dlms.tags import SIZE
+from smgw.dlms.apdus.initiate import InitiateRequest, InitiateResponse
+from smgw.dlms.apdus.notify import DataNotification, EventNotification
+from smgw.dlms.apdus.results import ActionResult, DataAccessResult, ServiceError, StateError
+from smgw.dlms.data.tags import SIZE
 
 # Functions with names: hypothesis looks for the source of a lambda each time it is called.
 
@@ -98,10 +99,11 @@ encoded = data.map(axdr.encode)
 row_values = st.one_of(*_NUMBERS, *_SIZED, *_EMPTY, *_STRINGS)
 
 _octet, _word, _long = st.integers(0, 255), st.integers(0, 0xFFFF), st.integers(0, 0xFFFFFFFF)
-_attribute = _record(Attribute, _word, _octets(6).map(Obis), st.integers(-128, 127))
+_attribute = _record(AttributeName, _word, _octets(6).map(Obis), st.integers(-128, 127))
+_method = _record(MethodName, _word, _octets(6).map(Obis), st.integers(-128, 127))
 _selection = st.none() | _record(Selection, _octet, encoded)
 _selected = st.lists(st.tuples(_attribute, _selection), max_size=4).map(tuple)
-_methods = st.lists(_attribute, max_size=4).map(tuple)
+_methods = st.lists(_method, max_size=4).map(tuple)
 _raw = st.binary(max_size=200)
 _block = _record(Block, st.booleans(), _long, _raw)
 _refusal = _octet.map(DataAccessResult)
@@ -139,10 +141,10 @@ apdus = st.one_of(
     _record(set_service.SetResponseLastBlock, _octet, _refusal, _long),
     _record(set_service.SetResponseLastBlockWithList, _octet, _refusals, _long),
     _record(set_service.SetResponseWithList, _octet, _refusals),
-    _record(action.ActionRequest, _octet, _attribute, st.none() | encoded),
+    _record(action.ActionRequest, _octet, _method, st.none() | encoded),
     _record(action.ActionRequestNextBlock, _octet, _long),
-    _with_values(action.ActionRequestWithList, _attribute),
-    _record(action.ActionRequestFirstBlock, _octet, _attribute, _block),
+    _with_values(action.ActionRequestWithList, _method),
+    _record(action.ActionRequestFirstBlock, _octet, _method, _block),
     _record(action.ActionRequestWithListFirstBlock, _octet, _methods, _block),
     _record(action.ActionRequestBlock, _octet, _block),
     _record(action.ActionResponse, _octet, _outcome),

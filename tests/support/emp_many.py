@@ -3,7 +3,7 @@
 import sqlite3
 from pathlib import Path
 
-from emp.sqlite_storage import SqliteStorage
+from emp.store.sqlite_storage import SqliteStorage
 from emp_process import START_US, content, row
 from smgw.cosem.data import DataType
 

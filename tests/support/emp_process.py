@@ -2,9 +2,11 @@
 
 import asyncio
 import http.client
+import json
 import os
 import queue
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -13,9 +15,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from emp.listener import Address
-from emp.server import HeadEnd, Settings
-from emp.sqlite_storage import SqliteStorage
+from emp.store.sqlite_storage import SqliteStorage
+from emp.web.listener import Address
+from emp.web.server import HeadEnd, Settings
 from smgw.cosem.data import Data, DataType
 from smgw.cosem.device_id import DeviceId
 from smgw.cosem.obis import Obis
@@ -32,6 +34,7 @@ ENERGY = Register(Obis.parse("1.8.0"), -1, 30)
 POWER = Register(Obis.parse("16.7.0"), 0, 27)
 PEOPLES = ("/devices", "/api", "/healthz", "/metrics", "/static", "/?")
 START_US = 1_700_000_000_000_000
+PATH = f"/cosem/ldevs/{DEVICE.uri}"  # of the device
 
 
 class Answer(NamedTuple):
@@ -74,6 +77,34 @@ def row(number: int, *values: int, **changes: object) -> Row:
 
 def content(*rows: Row, registers: tuple[Register, ...] = (ENERGY,), **changes: object) -> Document:
     return Document(GATEWAY, STORE, DEVICE, registers, rows)._replace(**changes)
+
+
+def connect(emp: Emp) -> socket.socket:
+    """A connection to the gateways' port."""
+    return socket.create_connection(("127.0.0.1", emp.port), timeout=10)
+
+
+def read_all(connection: socket.socket) -> bytes:
+    """What comes until the other side closes."""
+    answer = b""
+    try:
+        while part := connection.recv(65536):
+            answer += part
+    except ConnectionError:
+        pass
+    return answer
+
+
+def resident_kib(emp: Emp) -> int:
+    """The memory of the server's process."""
+    lines = Path(f"/proc/{emp.process.pid}/status").read_text(encoding="ascii").splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS"))
+
+
+def numbers(emp: Emp) -> list[int]:
+    """The record numbers of the only source; none if there is no source."""
+    sources = json.loads(emp.ask("GET", "/api/keys?form=list").body)["sources"]
+    return sources[0]["record_numbers"] if sources else []
 
 
 def start(database: Path, *options: str) -> Emp:

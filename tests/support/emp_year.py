@@ -4,7 +4,7 @@ import math
 from datetime import UTC, datetime
 from pathlib import Path
 
-from emp.sqlite_storage import SqliteStorage
+from emp.store.sqlite_storage import SqliteStorage
 from emp_process import DEVICE, GATEWAY, STORE
 from smgw.cosem.data import NULL, Data, DataType
 from smgw.cosem.obis import Obis

@@ -3,7 +3,9 @@
 from collections.abc import Callable
 from typing import Protocol
 
-from smgw.hdlc import ApduReceived, Event, Transmit
+from smgw.hdlc import ApduReceived, Event
+from smgw.hdlc.frame import Frame, FrameDecoder
+from smgw.wire import Transmit
 
 Harm = Callable[[int, bytes], bytes]  # (how many transmissions went before, octets) -> what arrives
 
@@ -87,3 +89,11 @@ class Wire:
             return end.receive(octets, self.now)
         pieces = [octets[start : start + self._piece] for start in range(0, len(octets), self._piece)]
         return [event for piece in pieces for event in end.receive(piece, self.now)]
+
+
+def decode_frame(octets: bytes) -> Frame:
+    """The one frame that these octets are."""
+    decoder = FrameDecoder()
+    (frame,) = decoder.receive(octets) + decoder.finish()
+    assert isinstance(frame, Frame), frame
+    return frame

@@ -11,8 +11,14 @@ from pathlib import Path
 
 from captures_made import BOOT, DEVICE, ENERGY, POWER
 from smgw.cosem import Capture, ClockState, DeviceId, Stamp
-from smgw.lmn.reader import Reader
-from smgw.sml.crc import Crc
+from smgw.lmn.contract import NO_CACHE, Cache, CounterKeeper, Surroundings
+from smgw.lmn.contract import Clock as AnyClock
+from smgw.lmn.driver import Driver
+from smgw.lmn.load_profile import ProfileKeeper
+from smgw.lmn.make import make_driver
+from smgw.lmn.watch import Watch
+from smgw.profiles.meter import MeterProfile
+from smgw.profiles.secrets import Secrets
 from smgw.sml.file import encode_messages
 from smgw.sml.messages import (
     Body,
@@ -32,7 +38,8 @@ from smgw.sml.server import Reply, Server
 from smgw.sml.telegram import Telegram, TelegramReader
 from smgw.sml.tlv import signed, unsigned
 from smgw.sml.transport import encode_frame
-from smgw.store.records import MeterState
+from smgw.store.records import CacheKind, MeterState
+from smgw.wire import Crc
 
 
 def entries(value: int = 86_038_387, power: int = 1234) -> tuple[ListEntry, ...]:
@@ -67,7 +74,8 @@ class Inbox:
     def __init__(self) -> None:
         self.captures: list[Capture] = []
         self.states: list[MeterState] = []
-        self.lists: list[tuple[DeviceId, bytes, bytes]] = []
+        self.cached: list[tuple[CacheKind, DeviceId, bytes, bytes]] = []
+        self.gone: list[tuple[str, DeviceId]] = []
 
     def capture(self, capture: Capture) -> None:
         self.captures.append(capture)
@@ -75,11 +83,19 @@ class Inbox:
     def state(self, state: MeterState) -> None:
         self.states.append(state)
 
-    def object_list(self, device: DeviceId, firmware: bytes, objects: bytes) -> None:
-        self.lists.append((device, firmware, objects))
+    def left(self, meter: str, device: DeviceId) -> None:
+        self.gone.append((meter, device))
 
-    def cached(self, device: DeviceId, firmware: bytes) -> bytes | None:
-        return next((objects for d, f, objects in reversed(self.lists) if (d, f) == (device, firmware)), None)
+    def cache(self, kind: CacheKind, device: DeviceId, firmware: bytes, octets: bytes) -> None:
+        self.cached.append((kind, device, firmware, octets))
+
+    def from_cache(self, kind: CacheKind, device: DeviceId, firmware: bytes) -> bytes | None:
+        wanted = (kind, device, firmware)
+        return next((found[3] for found in reversed(self.cached) if found[:3] == wanted), None)
+
+    @property
+    def lists(self) -> list[tuple[DeviceId, bytes, bytes]]:
+        return [found[1:] for found in self.cached if found[0] is CacheKind.OBJECT_LIST]
 
     @property
     def values(self) -> list[object]:
@@ -94,9 +110,30 @@ class Clock:
         return Stamp(BOOT, now, now // 1000, 5000, ClockState.SYNCHRONISED)
 
 
+def driver(
+    *profiles: MeterProfile,
+    inbox: Inbox,
+    secrets: Secrets | None = None,
+    clock: AnyClock | None = None,
+    cached: bool = True,
+    keeper: ProfileKeeper | None = None,
+    counters: CounterKeeper | None = None,
+) -> Driver:
+    """What drives a line with these meters, which share their secrets."""
+    cache = Cache(inbox.from_cache, inbox.cache) if cached else Cache(NO_CACHE.get, inbox.cache)
+    surroundings = Surroundings(clock or Clock(), cache, counters)
+    return make_driver([(profile, secrets or Secrets()) for profile in profiles], surroundings, inbox, keeper)
+
+
+def watch(made: Driver) -> Watch:
+    """The watch of the only meter."""
+    (only,) = made.watches.values()
+    return only
+
+
 @contextlib.contextmanager
-def running(reader: Reader, *, stop_within: float = 0.5) -> Iterator[Reader]:
-    """The reader in a thread of its own; it must stop quickly whatever it does."""
+def running(reader: Driver, *, stop_within: float = 0.5) -> Iterator[Driver]:
+    """The driver in a thread of its own; it must stop quickly whatever it does."""
     failed: list[BaseException] = []
 
     def run() -> None:

@@ -9,8 +9,8 @@ from typing import TypeVar
 from smgw.sml.telegram import Telegram, TelegramReader
 from smsim.config import parse
 from smsim.orders import carry_out
-from smsim.push import Pusher
 from smsim.simulator import Simulator
+from smsim.sml.push import Pusher
 
 _Result = TypeVar("_Result")
 
@@ -53,7 +53,7 @@ class Running:
 
     def sending(self) -> bool:
         """True while a telegram is on its way."""
-        return self._call(lambda: self._pusher().sending)
+        return self._call(lambda: self._pusher()._on_its_way is not None)
 
     def _pusher(self) -> Pusher:
         assert isinstance(self.meter.driver, Pusher)

@@ -2,11 +2,11 @@
 
 from smgw.cosem import Obis
 from smgw.sml import tlv
-from smgw.sml.crc import Crc
 from smgw.sml.file import encode_messages
 from smgw.sml.layouts import read_body, write_body
 from smgw.sml.messages import Body, CloseResponse, GetListResponse, ListEntry, Message, OpenResponse, Time
 from smgw.sml.transport import Frame, FrameDecoder, encode_frame
+from smgw.wire import Crc
 
 SERVER = bytes.fromhex("0a01454d480000519725")
 IMPORT = Obis.parse("1-0:1.8.0")

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import testbed
 from captures_made import BOOT, DEVICE, MIDNIGHT, SECOND, capture
-from emp.sqlite_storage import SqliteView
+from emp.store.sqlite_storage import SqliteView
 from emp_process import Emp, content, row, running
 from smgw.cosem import ClockState, Stamp
 from smgw.store import paths

@@ -3,7 +3,7 @@
 import argparse
 
 from smgw.profiles.password import PasswordFileError
-from smgw.profiles.secrets import Secrets
+from smgw.profiles.secrets import read_secrets
 from smgw.profiles.toml_importer import load
 
 
@@ -29,7 +29,7 @@ def run(arguments: argparse.Namespace) -> int:
         profiles = f"; load profiles {', '.join(map(str, meter.load_profile))}" if meter.load_profile else ""
         print(f"  meter {meter.name} at {meter.port}, {how}; registers {kept}: {what}{profiles}")
         try:
-            Secrets.read(meter, configuration.directory)
+            read_secrets(meter, configuration.directory)
         except PasswordFileError as error:
             print(f"  note: meter {meter.name}: {error}")
     for emp in configuration.emps:

@@ -7,41 +7,28 @@ import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import NamedTuple
 
 from smgw.cli.profile_rows import FORMATS, Table
 from smgw.clock import GatewayClock
-from smgw.cosem import Capture, DeviceId, Obis
+from smgw.cosem import Obis
 from smgw.cosem.obis import ObisError
 from smgw.errors import SmgwError
-from smgw.lmn.backfill import Fetch, utc_text
-from smgw.lmn.errors import AccessRefused, PollError
-from smgw.lmn.load_profile import ProfileKeeper, ProfileMeter, ending
-from smgw.lmn.make import make_reader
-from smgw.lmn.reader import line_settings
+from smgw.lmn.profile_job import Places, ProfileJob
 from smgw.metering.history import HistoryKeeper
-from smgw.ports import PortError, open_port
 from smgw.profiles.gateway import Configuration
 from smgw.profiles.meter import MeterProfile
-from smgw.profiles.secrets import Secrets
+from smgw.profiles.secrets import read_secrets
 from smgw.profiles.toml_importer import load
 from smgw.services.process import set_up_logging
-from smgw.sml.fetch import ProfileBusy, ProfileIncomplete
 from smgw.store import paths
 from smgw.store.errors import StoreError, StoreOwned
 from smgw.store.lmn import LmnStore
 from smgw.store.lmn_view import LmnView
-from smgw.store.ranges import Range, gaps
-from smgw.store.records import MeterState, ProfileName, ProfileRow
+from smgw.store.ranges import Range
 
 _SECOND = 1_000_000
 _USUAL = "1-0:99.1.0"
-_PAGE = 1000
-#: A line that breaks is tried again so often without a new piece, with pauses that double.
-_TRIES, _FIRST_PAUSE = 5, 1.0
 _TOLD_EVERY = 5.0
-#: What may be otherwise in a second. A refusal is not: some meters lock themselves after a few wrong passwords.
-_PASSING = (PortError, PollError, ProfileIncomplete, ProfileBusy)
 _EPILOG = """\
 examples:
   smgw profile house --from 2026-03-01 --to 2026-04-01 --csv > march.csv
@@ -89,20 +76,6 @@ def _obis(text: str) -> Obis:
 _moment.__name__ = "time, such as 2026-03-01 or 2026-03-01T12:00+01:00"  # what argparse calls it
 
 
-class _Store(NamedTuple):
-    """What there is of a store: a view of it, and a keeper if this command may write."""
-
-    view: LmnView | None
-    keeper: ProfileKeeper | None
-    counters: LmnStore | None
-    note: str  # why nothing is kept
-
-    @property
-    def running(self) -> bool:
-        """True if the gateway runs."""
-        return self.view is not None and self.keeper is None
-
-
 def run(arguments: argparse.Namespace) -> int:
     """Fetch what is not kept, print the rows."""
     set_up_logging(arguments.log_level)
@@ -114,8 +87,11 @@ def run(arguments: argparse.Namespace) -> int:
         raise SmgwError(f"--to {end.isoformat()} is before --from {begin.isoformat()}; exchange them")
     wanted = Range(int(begin.timestamp()) * _SECOND, int(end.timestamp()) * _SECOND)
     profile = arguments.profile or (meter.load_profile[0] if meter.load_profile else Obis.parse(_USUAL))
-    with _store(arguments.state) as store:
-        job = _Job(configuration, meter, profile, wanted, store)
+    progress = _Progress(f"smgw profile: {meter.name} {profile}")
+    with _store(arguments.state) as places:
+        job = ProfileJob(
+            meter, lambda: read_secrets(meter, configuration.directory), profile, wanted, places, progress.say
+        )
         whole = job.complete()
         table = Table(FORMATS[arguments.form])
         for row in job.rows():
@@ -135,155 +111,44 @@ def _meter(configuration: Configuration, file: Path, name: str) -> MeterProfile:
 
 
 @contextlib.contextmanager
-def _store(state: Path) -> Iterator[_Store]:
+def _store(state: Path) -> Iterator[Places]:
     """The store, to write if nobody else does; where there is no state directory, nothing is kept."""
     directory = paths.lmn_directory(state)
     with contextlib.ExitStack() as stack:
         if not state.is_dir():
-            yield _Store(None, None, None, f"there is no state directory {state}")
+            yield Places(None, None, None, f"there is no state directory {state}")
             return
         try:
             store = stack.enter_context(LmnStore.open(directory))
         except StoreOwned:
-            yield _Store(
+            yield Places(
                 stack.enter_context(LmnView.open(directory)),
                 None,
                 None,
                 "the gateway runs, and it alone writes its store",
             )
         except StoreError as error:
-            yield _Store(None, None, None, str(error))
+            yield Places(None, None, None, str(error))
         else:
             view = stack.enter_context(LmnView.open(directory))
             clock = GatewayClock(saved=store.load_clock())
-            yield _Store(view, HistoryKeeper(store, clock), store, "")
+            yield Places(view, HistoryKeeper(store, clock), store, "")
 
 
-class _Nowhere:
-    """The sink of a reader of which only the load profile is wanted."""
+class _Progress:
+    """Lines on standard error. On a terminal one line of progress replaces the one before."""
 
-    def capture(self, capture: Capture) -> None:
-        """Never."""
-
-    def state(self, state: MeterState) -> None:
-        """Nobody looks."""
-
-    def object_list(self, device: DeviceId, firmware: bytes, objects: bytes) -> None:
-        """Asked anew the next time."""
-
-
-class _Job:
-    """One range of one load profile: fetched where it is not kept, then given row by row."""
-
-    def __init__(
-        self, configuration: Configuration, meter: MeterProfile, profile: Obis, wanted: Range, store: _Store
-    ) -> None:
-        self._meter = meter
-        self._profile = profile
-        self._wanted = wanted
-        self._store = store
-        self._directory = configuration.directory
-        self._fetched: dict[int, ProfileRow] = {}  # without a store that we may write
-        self._answered: list[Range] = []  # of this device, in this run
-        self._device: DeviceId | None = None
+    def __init__(self, which: str) -> None:
+        self._which = which
         self._told = 0.0
-        if store.view is not None:
-            found = [state.device for state in store.view.meter_states() if state.meter == meter.name]
-            kept = [device for name, device in store.view.devices() if name == meter.name]
-            self._device = next(iter([*(one for one in found if one), *reversed(kept)]), None)
 
-    def complete(self) -> bool:
-        """Fetch what is missing, through breaks; False if some of it did not come, which is told."""
-        if self._device is not None and not self._missing():
-            return True
-        secrets = Secrets.read(self._meter, self._directory)
-        pause, tries = _FIRST_PAUSE, _TRIES
-        while True:
-            before = len(self._answered)
-            try:
-                self._fetch(secrets)
-            except SmgwError as error:
-                if isinstance(error, PortError) and self._store.running:
-                    self._say(
-                        f"not complete: {error}; the running gateway has the port, and fetches by itself what "
-                        "load_profile in its configuration names"
-                    )
-                    return False
-                if len(self._answered) > before:
-                    pause, tries = _FIRST_PAUSE, _TRIES
-                tries -= 1
-                if not tries or not isinstance(error, _PASSING) or isinstance(error, AccessRefused):
-                    self._say(f"not complete: {error}; the same command goes on from here")
-                    return False
-                self._say(f"{error}; tried again in {pause:g} s")
-                time.sleep(pause)
-                pause *= 2
-            else:
-                if self._store.note:
-                    self._say(f"the rows are not kept: {self._store.note}")
-                return True
-
-    def rows(self) -> Iterator[ProfileRow]:
-        """All rows of the range, oldest first."""
-        if self._device is None:
-            return
-        name = ProfileName(self._meter.name, self._device, self._profile)
-        view, wanted = self._store.view, self._wanted
-        fetched = sorted(self._fetched.values())
-        if view is None:
-            yield from fetched
-            return
-        place = 0
-        while True:
-            page = view.profile_rows(name, wanted, _PAGE)
-            for row in page:
-                time_us = row.target_time_us or 0
-                while place < len(fetched) and fetched[place].target_time_us <= time_us:
-                    if fetched[place].target_time_us < time_us:
-                        yield fetched[place]
-                    place += 1
-                yield ProfileRow(time_us, row.meter_time, row.readings)
-            if len(page) < _PAGE:
-                break
-            wanted = Range((page[-1].target_time_us or 0) + 1, wanted.until)
-        yield from fetched[place:]
-
-    def _missing(self) -> list[Range]:
-        assert self._device is not None
-        name = ProfileName(self._meter.name, self._device, self._profile)
-        kept = self._store.view.profile_ranges(name) if self._store.view is not None else []
-        return gaps(self._wanted, [*kept, *self._answered])
-
-    def _fetch(self, secrets: Secrets) -> None:
-        reader = make_reader(self._meter, GatewayClock(), _Nowhere(), secrets, counters=self._store.counters)
-        assert isinstance(reader, ProfileMeter)
-        with open_port(self._meter.port, line_settings(self._meter)) as port, ending(reader, port):
-            device = reader.identify(port)
-            if device != self._device:
-                self._device, self._answered, self._fetched = device, [], {}
-            name = ProfileName(self._meter.name, device, self._profile)
-            for gap in self._missing():
-                settled = gap.until if gap.until < self._wanted.until else 0  # else what is kept begins behind it
-                fetch = Fetch(name, reader.load_profile(self._profile, gap), gap, settled)
-                while not fetch.source.done:
-                    piece = fetch.step(port, self._store.keeper)
-                    if self._store.keeper is None:
-                        self._fetched.update((row.target_time_us, row) for row in piece.rows)
-                    if piece.until_us >= piece.since_us:
-                        self._answered.append(Range(piece.since_us, piece.until_us))
-                    self._progress(fetch, last=fetch.source.done)
-
-    def _progress(self, fetch: Fetch, *, last: bool) -> None:
+    def say(self, text: str, more: bool) -> None:
+        """A line; with `more` it is progress, and need not be shown."""
+        terminal = sys.stderr.isatty()
         now = time.monotonic()
-        if sys.stderr.isatty() or last or now - self._told > _TOLD_EVERY:
-            self._told = now
-            length = self._wanted.until - self._wanted.since or 1
-            percent = 100 * (min(fetch.reached_us, self._wanted.until) - self._wanted.since) // length
-            text = f"{fetch.rows} rows read, up to {utc_text(fetch.reached_us)}, {percent} %"
-            self._say(text, over=sys.stderr.isatty() and not last)
-
-    def _say(self, text: str, *, over: bool = False) -> None:
-        which = f"smgw profile: {self._meter.name} {self._profile}: {text}"
-        print(
-            f"\r\x1b[K{which}" if sys.stderr.isatty() else which, end="" if over else "\n", file=sys.stderr, flush=True
-        )
+        if more and not terminal and now - self._told <= _TOLD_EVERY:
+            return
+        self._told = now
+        line = f"{self._which}: {text}"
+        end = "" if terminal and more else "\n"
+        print(f"\r\x1b[K{line}" if terminal else line, end=end, file=sys.stderr, flush=True)

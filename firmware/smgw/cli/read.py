@@ -3,30 +3,28 @@
 import argparse
 import contextlib
 import json
-import queue
 import sys
 import threading
-import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from smgw.cli.held_port import show_live_instead
 from smgw.clock import GatewayClock
-from smgw.cosem import Capture, DeviceId, MeterTimeKind
+from smgw.cosem import Capture, MeterTimeKind
 from smgw.errors import SmgwError
-from smgw.lmn.make import make_reader
-from smgw.lmn.watch import ABSENT, LOCKED, READING, SILENT
+from smgw.lmn.contract import Surroundings, Values
+from smgw.lmn.read_once import read_once
+from smgw.ports import Wake
 from smgw.profiles.gateway import Configuration
-from smgw.profiles.meter import MeterProfile, Protocol
-from smgw.profiles.secrets import Secrets
+from smgw.profiles.meter import MeterProfile
+from smgw.profiles.secrets import read_secrets
 from smgw.profiles.toml_importer import load
 from smgw.reports.readings import capture_object, text_of
 from smgw.services.process import set_up_logging
 from smgw.store import paths
 from smgw.store.errors import StoreError
 from smgw.store.lmn import LmnStore
-from smgw.store.records import MeterState
 
 _EPILOG = """\
 Reads with the profiles of the configuration and stores nothing, but for the counters of ciphered meters.
@@ -46,32 +44,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.epilog = _EPILOG
 
 
-class _Inbox:
-    """A reader's sink that keeps the first capture and the latest trouble."""
-
-    def __init__(self) -> None:
-        self.captures: queue.Queue[Capture] = queue.Queue()
-        self.trouble = "no telegram"
-        self.advice = ""
-        self.absent = threading.Event()
-
-    def capture(self, capture: Capture) -> None:
-        self.captures.put(capture)
-
-    def state(self, state: MeterState) -> None:
-        if state.state in (ABSENT, SILENT):
-            self.trouble = state.note
-        if state.state == ABSENT:
-            self.absent.set()
-        if state.state == LOCKED:
-            self.advice = state.note
-        elif state.state == READING:
-            self.advice = state.note.partition("; ")[2]  # what is to be said of the meter's clock
-
-    def object_list(self, device: DeviceId, firmware: bytes, objects: bytes) -> None:
-        """Asked anew the next time."""
-
-
 def run(arguments: argparse.Namespace) -> int:
     """Read and print."""
     set_up_logging(arguments.log_level)
@@ -84,20 +56,18 @@ def run(arguments: argparse.Namespace) -> int:
     failed = 0
     with _counters(arguments.state, asked) as counters:
         for meter in asked:
-            found: tuple[Capture, str] | str
-            if isinstance(counters, str) and _ciphered(meter):
-                found = f"ciphered, and its counters are kept in the state directory: {counters}"
-            else:
-                store = None if isinstance(counters, str) else counters
-                found = _read(configuration, meter, arguments.seconds, store)
-            if isinstance(found, str):
+            try:
+                found = _read(configuration, meter, arguments.seconds, counters)
+            except SmgwError as error:
                 if show_live_instead(meter.port, arguments.state, meter=meter.name, as_json=arguments.json):
                     continue
                 failed += 1
-                print(f"meter {meter.name}: {found}", file=sys.stderr)
-            else:
-                capture, advice = found
-                print(json.dumps(_object(capture, advice)) if arguments.json else "\n".join(_lines(capture, advice)))
+                print(f"meter {meter.name}: {error}", file=sys.stderr)
+                continue
+            for values in found:
+                capture = Capture(meter.name, *values[:4])
+                note = "; ".join(filter(None, (values.advice, values.remark)))
+                print(json.dumps(_object(capture, note)) if arguments.json else "\n".join(_lines(capture, note)))
     return 1 if failed or not asked else 0
 
 
@@ -106,7 +76,7 @@ def _counters(state: Path, meters: Sequence[MeterProfile]) -> Iterator[LmnStore 
     """Where the counters of ciphered meters are kept; None if no such meter is asked, else why not."""
     with contextlib.ExitStack() as stack:
         store: LmnStore | str | None = None
-        if any(map(_ciphered, meters)):
+        if any(meter.needs_counters for meter in meters):
             if not state.is_dir():
                 store = f"there is no {state}; name the gateway's with --state, or make one for good: mkdir -p {state}"
             else:
@@ -117,33 +87,23 @@ def _counters(state: Path, meters: Sequence[MeterProfile]) -> Iterator[LmnStore 
         yield store
 
 
-def _ciphered(meter: MeterProfile) -> bool:
-    return meter.protocol is Protocol.DLMS and meter.dlms.ciphered
-
-
 def _read(
-    configuration: Configuration, meter: MeterProfile, seconds: float, counters: LmnStore | None
-) -> tuple[Capture, str] | str:
-    """One capture and advice about it, or why there is none."""
-    inbox = _Inbox()
-    clock = GatewayClock()
-    reader = make_reader(meter, clock, inbox, Secrets.read(meter, configuration.directory), counters=counters)
-    thread = threading.Thread(target=reader.run, daemon=True)
-    thread.start()
-    ends = time.monotonic() + seconds
-    try:
-        while time.monotonic() < ends and not inbox.absent.is_set():
-            try:
-                capture = inbox.captures.get(timeout=0.2)
-            except queue.Empty:
-                continue
-            time.sleep(0.05)  # advice comes right behind the capture
-            return capture, inbox.advice
-    finally:
-        reader.stop()
-        thread.join(2.0)
-    refused = reader.watch.last_refusal
-    return f"{inbox.trouble} within {seconds:g} s" + (f"; last refused: {refused}" if refused else "")
+    configuration: Configuration, meter: MeterProfile, seconds: float, counters: LmnStore | str | None
+) -> list[Values]:
+    """What the meter gives within so many seconds. Raises SmgwError: why there is nothing."""
+    if isinstance(counters, str) and meter.needs_counters:
+        raise SmgwError(f"ciphered, and its counters are reserved in the state directory: {counters}")
+    with Wake() as wake:
+        surroundings = Surroundings(
+            GatewayClock(), counters=None if isinstance(counters, str) else counters, stopping=wake.is_set
+        )
+        ends = threading.Timer(seconds, wake.set)
+        ends.daemon = True
+        ends.start()
+        try:
+            return read_once(meter, read_secrets(meter, configuration.directory), surroundings, wake, seconds)
+        finally:
+            ends.cancel()
 
 
 def _lines(capture: Capture, advice: str) -> list[str]:
@@ -164,7 +124,7 @@ def _time(capture: Capture) -> str:
     if time is None:
         return ""
     if time.kind is MeterTimeKind.DLMS_DATE_TIME:
-        from smgw.dlms.date_time import DateTime  # only for a meter that tells such a time
+        from smgw.cosem.date_time import DateTime  # only for a meter that tells such a time
 
         return f", meter time {DateTime.read(time.octets)}"
     return f", meter time {time.seconds} s"

@@ -2,14 +2,13 @@
 
 import argparse
 import sys
+from typing import Any
 
 from smgw.cli.held_port import show_live_instead
 from smgw.errors import SmgwError
 from smgw.lmn.scan import Found, Scan
 from smgw.ports import PortBusy
 from smgw.profiles import checks
-from smgw.profiles.dlms import DlmsProfile
-from smgw.profiles.meter import MeterProfile
 from smgw.services.process import set_up_logging
 
 _EPILOG = """\
@@ -79,15 +78,17 @@ def profile_text(found: Found, number: int = 1) -> str:
     if found.remark:
         lines.append(f"# {found.remark}")
     lines += [f'name = "{profile.name}-{number}"', f'protocol = "{profile.protocol}"', f'port = "{profile.port}"']
-    if not profile.port.startswith("socket://"):
+    if not profile.on_network:
         lines += [f"{key} = {_toml(value)}" for key, value in _differences(profile, ("baudrate", "parity"))]
-    told = [f"{key} = {_toml(value)}" for key, value in _differences(profile.dlms, DlmsProfile._fields)]
-    if profile.speaks_dlms and told:
-        lines.append(f"dlms = {{ {', '.join(told)} }}")
+    section = profile.entry.section
+    if section is not None and profile.options is not None:
+        told = [f"{key} = {_toml(value)}" for key, value in _differences(profile.options, tuple(section.keys))]
+        if told:
+            lines.append(f"{section.name} = {{ {', '.join(told)} }}")
     return "\n".join(lines) + "\n"
 
 
-def _differences(one: MeterProfile | DlmsProfile, names: tuple[str, ...]) -> list[tuple[str, object]]:
+def _differences(one: Any, names: tuple[str, ...]) -> list[tuple[str, object]]:
     defaults = one._field_defaults
     return [(name, getattr(one, name)) for name in names if getattr(one, name) != defaults.get(name)]
 

@@ -3,7 +3,7 @@
 from enum import IntEnum
 from typing import TYPE_CHECKING, NamedTuple
 
-from smgw.errors import LocalProtocolError
+from smgw.errors import LocalProtocolError, RemoteProtocolError
 
 if TYPE_CHECKING:
     from decimal import Decimal
@@ -78,6 +78,27 @@ def integer(value: int, size: int, *, signed: bool) -> Data:
     if not low <= value <= high:
         raise LocalProtocolError(f"{value} does not fit {kind.name}")
     return Data(kind, value)
+
+
+class DataError(RemoteProtocolError):
+    """Data other than what has to stand in their place."""
+
+
+def members_of(data: Data, kind: DataType, count: int | None, what: str) -> tuple[Data, ...]:
+    """The members of an array or structure; DataError, naming `what`, unless it has `count` of them (None: any)."""
+    value = data.value
+    if data.type is not kind or not isinstance(value, tuple) or (count is not None and len(value) != count):
+        wanted = "any number of" if count is None else count
+        raise DataError(f"{what} is {data.type.name}; it is {kind.name} of {wanted} elements")
+    return value
+
+
+def number_of(data: Data, what: str, kind: DataType) -> int:
+    """A whole number of any type; DataError, naming `what`, unless it fits `kind`, the standard's type."""
+    low, high = RANGE[kind]
+    if not isinstance(data.value, int) or not low <= data.value <= high:
+        raise DataError(f"{what} is {data.type.name} {data.value!r:.24}; it is a number from {low} to {high}")
+    return data.value
 
 
 def octet_string(octets: bytes) -> Data:

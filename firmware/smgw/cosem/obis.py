@@ -53,11 +53,6 @@ class Obis(bytes):
             raise ObisError(text)
         return cls(bytes(groups))
 
-    @property
-    def dotted(self) -> str:
-        """`1.0.1.8.0.255`, the form of the jOSEF paper."""
-        return ".".join(map(str, self))
-
     def __str__(self) -> str:
         a, b, c, d, e, f = self
         return f"{a}-{b}:{c}.{d}.{e}*{f}"

@@ -69,6 +69,7 @@ class Capture(NamedTuple):
     stamp: Stamp
     meter_time: MeterTime | None
     readings: tuple[Reading, ...]
+    signature: bytes | None = None  # of the whole list, as the meter sent it
 
 
 def meter_status(readings: Iterable[Reading]) -> int:

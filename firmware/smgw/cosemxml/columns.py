@@ -1,11 +1,10 @@
 """The columns of a document's load profile and the data that stand in them."""
 
-from typing import NamedTuple
-
+from smgw.cosem import date_time
 from smgw.cosem.data import NULL, Data, DataType, octet_string
 from smgw.cosem.device_id import DeviceId
+from smgw.cosem.names import CaptureObject
 from smgw.cosem.obis import Obis
-from smgw.cosemxml import date_time
 
 #: The gateway's own logical name, as deployed gateways use it.
 IDENTITY = Obis.parse("0-0:99.98.3*255")
@@ -18,19 +17,11 @@ SCALER_UNIT = 3
 BUFFER, CAPTURE_OBJECTS, CAPTURE_PERIOD = 2, 3, 4
 
 
-class Column(NamedTuple):
-    """One capture object: which attribute of which object a column of the load profile holds."""
-
-    class_id: int
-    obis: Obis
-    attribute: int
-
-
 #: The columns before the registers. F = 1 and F = 2 of 0-0:94.49.240 (Germany's own range) are our invention.
-RECORD_NUMBER = Column(1, Obis.parse("0-0:94.49.240*1"), 2)
-CAPTURE_TIME = Column(8, Obis.parse("0-0:1.0.0*255"), 2)
-TARGET_TIME = Column(1, Obis.parse("0-0:94.49.240*2"), 2)
-STATUS_WORD = Column(1, Obis.parse("0-0:96.10.1*255"), 2)
+RECORD_NUMBER = CaptureObject(1, Obis.parse("0-0:94.49.240*1"), 2)
+CAPTURE_TIME = CaptureObject(8, Obis.parse("0-0:1.0.0*255"), 2)
+TARGET_TIME = CaptureObject(1, Obis.parse("0-0:94.49.240*2"), 2)
+STATUS_WORD = CaptureObject(1, Obis.parse("0-0:96.10.1*255"), 2)
 FIXED_COLUMNS = (RECORD_NUMBER, CAPTURE_TIME, TARGET_TIME, STATUS_WORD)
 
 
@@ -41,25 +32,7 @@ def number(value: int) -> Data:
 
 def moment(utc_us: int | None, *, valid: bool = True) -> Data:
     """A time in microseconds UTC as date_time, None as null-data; ValueError outside the years 1970 to 9999."""
-    return NULL if utc_us is None else Data(DataType.DATE_TIME, date_time.encode(utc_us, valid=valid))
-
-
-def capture_object(column: Column) -> Data:
-    """A column's description {class, logical name, attribute, data index 0} (IEC 62056-62, profile generic)."""
-    return Data(
-        DataType.STRUCTURE,
-        (
-            Data(DataType.LONG_UNSIGNED, column.class_id),
-            octet_string(bytes(column.obis)),
-            Data(DataType.INTEGER, column.attribute),
-            Data(DataType.LONG_UNSIGNED, 0),
-        ),
-    )
-
-
-def scaler_unit(scaler: int, unit: int) -> Data:
-    """The attribute scaler_unit: structure {integer, enum}."""
-    return Data(DataType.STRUCTURE, (Data(DataType.INTEGER, scaler), Data(DataType.ENUM, unit)))
+    return NULL if utc_us is None else Data(DataType.DATE_TIME, date_time.encode_utc(utc_us, valid=valid))
 
 
 def identity(gateway: DeviceId, store_id: str) -> Data:

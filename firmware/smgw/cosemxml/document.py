@@ -13,12 +13,13 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import NamedTuple
 
-from smgw.cosem.data import NULL, Data, DataType, octet_string
+from smgw.cosem import date_time
+from smgw.cosem.data import NULL, Data, DataError, DataType, octet_string
 from smgw.cosem.device_id import DeviceId
+from smgw.cosem.names import CaptureObject, ScalerUnit
 from smgw.cosem.obis import Obis
 from smgw.cosem.status_word import StatusWord
 from smgw.cosem.units import NO_UNIT
-from smgw.cosemxml import date_time
 from smgw.cosemxml.columns import (
     BUFFER,
     CAPTURE_OBJECTS,
@@ -30,11 +31,8 @@ from smgw.cosemxml.columns import (
     PROFILE_CLASS,
     SCALED_CLASSES,
     SCALER_UNIT,
-    Column,
-    capture_object,
     identity,
     number,
-    scaler_unit,
 )
 from smgw.cosemxml.data import data_text
 from smgw.cosemxml.error import CosemXmlError
@@ -58,6 +56,11 @@ class Register(NamedTuple):
     unit: int
     class_id: int = 3
     attribute: int = 2
+
+    @property
+    def column(self) -> CaptureObject:
+        """The column of the load profile that holds its values."""
+        return CaptureObject(self.class_id, self.obis, self.attribute)
 
 
 class Row(NamedTuple):
@@ -107,7 +110,7 @@ def objects_of(registers: tuple[Register, ...], latest: tuple[Data, ...]) -> Ite
             raise DocumentError("two scalers or units for one register; they go into two documents", str(obis))
         scaler, unit = group[0][0][1:3]
         if class_id in SCALED_CLASSES:
-            attributes.append(Attribute(SCALER_UNIT, scaler_unit(scaler, unit)))
+            attributes.append(Attribute(SCALER_UNIT, ScalerUnit(scaler, unit).data()))
         elif (scaler, unit) != (0, NO_UNIT):
             raise DocumentError(f"class {class_id} has no scaler and unit; only {sorted(SCALED_CLASSES)} do", str(obis))
         if len({attribute.id for attribute in attributes}) < len(attributes):
@@ -136,9 +139,9 @@ def _pieces(document: Document) -> Iterator[str]:
         yield attribute_text(BUFFER, Data(DataType.ARRAY, ()), _DEEP)
     columns = (
         *FIXED_COLUMNS,
-        *(Column(register.class_id, register.obis, register.attribute) for register in registers),
+        *(register.column for register in registers),
     )
-    yield attribute_text(CAPTURE_OBJECTS, Data(DataType.ARRAY, tuple(map(capture_object, columns))), _DEEP)
+    yield attribute_text(CAPTURE_OBJECTS, Data(DataType.ARRAY, tuple(column.data() for column in columns)), _DEEP)
     yield attribute_text(CAPTURE_PERIOD, Data(DataType.DOUBLE_LONG_UNSIGNED, 0), _DEEP)
     yield "      </attributes>\n    </object>\n"
     for register_object in register_objects:
@@ -180,7 +183,7 @@ def _row_text(row: Row) -> str:
 
 
 def _time_text(utc_us: int, *, valid: bool) -> str:
-    return f"<cod:date_time>{date_time.encode(utc_us, valid=valid).hex()}</cod:date_time>"
+    return f"<cod:date_time>{date_time.encode_utc(utc_us, valid=valid).hex()}</cod:date_time>"
 
 
 def _latest(document: Document) -> tuple[Data, ...]:
@@ -242,13 +245,6 @@ def _members(data: Data, kind: DataType, path: str) -> tuple[Data, ...]:
     return data.value
 
 
-def _integers(members: tuple[Data, ...], path: str) -> list[int]:
-    for member in members:
-        if not isinstance(member.value, int):
-            raise DocumentError(f"{member.type.name.lower()} where a number belongs", path)
-    return [member.value for member in members if isinstance(member.value, int)]
-
-
 def _identity(data: Data) -> tuple[DeviceId, str]:
     path = _object_path(DATA_CLASS, IDENTITY, 2)
     match _members(data, DataType.STRUCTURE, path):
@@ -259,17 +255,17 @@ def _identity(data: Data) -> tuple[DeviceId, str]:
     raise DocumentError("structure {octet-string gateway id, octet-string store id} belongs here", path)
 
 
-def _columns(data: Data) -> list[Column]:
+def _columns(data: Data) -> list[CaptureObject]:
     path = _object_path(PROFILE_CLASS, PROFILE, CAPTURE_OBJECTS)
     columns = []
     for at, member in enumerate(_members(data, DataType.ARRAY, path), 1):
-        match _members(member, DataType.STRUCTURE, f"{path}[{at}]"):
-            case (Data(_, int(class_id)), Data(DataType.OCTET_STRING, bytes(name)), Data(_, int(index)), Data(_, 0)):
-                if len(name) != 6 or not 0 <= class_id <= 0xFFFF or not -128 <= index <= 127:
-                    raise DocumentError("no class, logical name of 6 octets and attribute", f"{path}[{at}]")
-                columns.append(Column(class_id, Obis(name), index))
-            case _:
-                raise DocumentError("structure {class, logical name, attribute, 0} belongs here", f"{path}[{at}]")
+        try:
+            column: CaptureObject | None = CaptureObject.of(member)
+        except DataError:
+            column = None
+        if column is None or column.data_index:
+            raise DocumentError("structure {class, logical name, attribute, 0} belongs here", f"{path}[{at}]")
+        columns.append(column)
     if tuple(columns[: len(FIXED_COLUMNS)]) != FIXED_COLUMNS:
         raise DocumentError("the first four are record number, capture time, target time, status word", path)
     if len(set(columns)) < len(columns):
@@ -277,15 +273,16 @@ def _columns(data: Data) -> list[Column]:
     return columns[len(FIXED_COLUMNS) :]
 
 
-def _register(objects: dict[tuple[int, Obis], dict[int, Data | None]], column: Column) -> Register:
+def _register(objects: dict[tuple[int, Obis], dict[int, Data | None]], column: CaptureObject) -> Register:
     if column.class_id not in SCALED_CLASSES:
         return Register(column.obis, 0, NO_UNIT, column.class_id, column.attribute)
     path = _object_path(column.class_id, column.obis, SCALER_UNIT)
     data = _attribute(objects, column.class_id, column.obis, SCALER_UNIT)
-    match _integers(_members(data, DataType.STRUCTURE, path), path):
-        case (scaler, unit) if -128 <= scaler <= 127 and 0 <= unit <= 255:
-            return Register(column.obis, scaler, unit, column.class_id, column.attribute)
-    raise DocumentError("structure {integer scaler, enum unit} belongs here", path)
+    try:
+        scaler, unit = ScalerUnit.of(data)
+    except DataError:
+        raise DocumentError("structure {integer scaler, enum unit} belongs here", path) from None
+    return Register(column.obis, scaler, unit, column.class_id, column.attribute)
 
 
 def _row(data: Data, width: int, path: str, at: int) -> Row:
@@ -317,4 +314,4 @@ def _moment(data: Data) -> tuple[int | None, bool]:
         return None, False
     if data.type not in (DataType.DATE_TIME, DataType.OCTET_STRING) or not isinstance(data.value, bytes):
         raise ValueError("columns 2 and 3 are date_time or null-data")
-    return date_time.decode(data.value)
+    return date_time.decode_utc(data.value)

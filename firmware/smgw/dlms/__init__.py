@@ -1,10 +1,16 @@
 """DLMS/COSEM (IEC 62056-5-3, -6-2): octets in, events out. No socket, no clock, no sleep.
 
-Ground floor first: `tags`, `axdr` (data as octets), `date_time`, `selection`, `rows` (a profile's buffer, fast); then
-`cursor`, `descriptors`, `results`; then the APDUs as values, `get`, `set`, `action`, `notify`, `exception`, `initiate`,
-`block` and `envelope`, and `apdu`, which tells them apart. They carry A-XDR octets and do not look into them.
+Ground floor first; a folder imports only what stands above it here:
 
-Upon these `security`, `acse` and the sessions `client` and `server`; and the way of pushes, which need no session:
-`push` (blocks, ciphers), `push_list` and `push_tables` (what each maker lists, and leaves out). What carries APDUs is
-`hdlc`, `wrapper` or, for pushes, `mbus`.
+folder      holds                                                                        begin with
+data        A-XDR: COSEM data as octets, and the rows of a profile, fast                 `__init__`, `rows`
+carriers    what carries APDUs beside HDLC: the wrapper of TCP and UDP, M-Bus            `wrapper`
+apdus       APDUs as values; they carry A-XDR octets and do not look into them           `apdu`, `get`, `acse`
+security    keys, ciphering, authentication; `suites`, `ciphering` and `signatures`      `suites`, `hls`
+            bring `cryptography`, and are imported only for a meter that needs them
+push        pushes, which need no session, and what each maker lists in them             `reader`, `lists`
+session     the client's side of an association, and what both sides share               `client`
+meter       the meter's side: our simulator stands on it                                 `server`
+
+`errors` stands between `apdus` and `security`.
 """

@@ -1,9 +1,8 @@
 """What a meter answers where it does not do what was asked, as errors with fields. Sessions hand them on as values."""
 
-from smgw.dlms.acse import AssociationResult, Diagnostic, ProviderDiagnostic, named
-from smgw.dlms.descriptors import Attribute
-from smgw.dlms.exception import ConfirmedServiceError
-from smgw.dlms.results import DataAccessResult, ServiceError, StateError
+from smgw.dlms.apdus.acse import AssociationResult, Diagnostic, ProviderDiagnostic, named
+from smgw.dlms.apdus.exception import ConfirmedServiceError
+from smgw.dlms.apdus.results import ServiceError, StateError
 from smgw.errors import RemoteProtocolError, SmgwError
 
 _ADVICE = {
@@ -30,17 +29,6 @@ class AssociationRejectedError(SmgwError):
 
 class AuthenticationError(SmgwError):
     """High level security: one side did not accept the other's proof."""
-
-
-class AccessError(SmgwError):
-    """The meter has no value for an attribute, or does not take one."""
-
-    def __init__(self, attribute: Attribute, result: DataAccessResult) -> None:
-        super().__init__(
-            f"{attribute.obis} attribute {attribute.number} of class {attribute.class_id}: {result.words} ({result:d})"
-        )
-        self.attribute = attribute
-        self.result = result
 
 
 class ServiceExceptionError(SmgwError):

@@ -8,18 +8,20 @@ from itertools import product
 from pathlib import Path
 from typing import NamedTuple
 
-from smgw.dlms.acse import AARE_TAG, AARQ_TAG, RLRE_TAG, RLRQ_TAG, Aare, Aarq, Release
-from smgw.dlms.apdu import decode_apdu
-from smgw.dlms.block import GeneralBlock, PushedBlocks
-from smgw.dlms.envelope import PLAIN_TAG, Ciphered
-from smgw.dlms.get import GetResponse, GetResponseBlock
-from smgw.dlms.results import DataAccessResult
+from smgw.dlms.apdus.acse import AARE_TAG, AARQ_TAG, RLRE_TAG, RLRQ_TAG, Aare, Aarq, Release
+from smgw.dlms.apdus.apdu import decode_apdu
+from smgw.dlms.apdus.block import GeneralBlock
+from smgw.dlms.apdus.envelope import PLAIN_TAG, Ciphered
+from smgw.dlms.apdus.get import GetResponse, GetResponseBlock
+from smgw.dlms.apdus.results import DataAccessResult
+from smgw.dlms.push.blocks import PushedBlocks
 from smgw.dump.dlms_stream import Event, Item, Stream
 from smgw.dump.dlms_tree import Message, as_object, data_lines, lines, title
+from smgw.dump.printer import Options
 from smgw.errors import RemoteProtocolError, SmgwError
-from smgw.hdlc.events import FrameRefused
 from smgw.hdlc.hint import line_hint
 from smgw.profiles.password import read_password
+from smgw.wire import Refused
 
 _KEY = re.compile(rb"(?:[0-9a-fA-F]{32}){1,2}")
 _AUTHENTICATED = 0x10
@@ -58,19 +60,19 @@ class Keys(NamedTuple):
             raise RemoteProtocolError("ciphered; --key names the file of a key")
         if ciphered.security_control & _AUTHENTICATED and not self.authentication:
             raise RemoteProtocolError("ciphered with authentication; --authentication-key names the file of its key")
-        from smgw.dlms import security  # `cryptography` only where something is to be opened
+        from smgw.dlms.security import suites  # `cryptography` only where something is to be opened
 
         number = ciphered.security_control & _SUITE
-        if number not in list(security.Suite):
+        if number not in list(suites.Suite):
             raise RemoteProtocolError(f"ciphered with security suite {number}; known are 0 to 2")
-        suite = security.Suite(number)
+        suite = suites.Suite(number)
         wrong = RemoteProtocolError(f"none of the keys is one of security suite {suite.value}")
         for encryption, authentication in product(self.encryption, self.authentication or (b"",)):
             if len(encryption) != suite.key_length:
                 continue
             try:
-                keys = security.Keys.of(suite, encryption, authentication or bytes(suite.key_length))
-                text = security.unseal(keys, system_title, ciphered.octets).text
+                keys = suites.Keys.of(suite, encryption, authentication or bytes(suite.key_length))
+                text = suites.unseal(keys, system_title, ciphered.octets).text
                 decode_apdu(text)
             except SmgwError as error:
                 wrong = RemoteProtocolError(f"not opened by any of the keys: {error}")
@@ -126,7 +128,7 @@ class Printer:
         for event in events:
             if self.enough:
                 break
-            if isinstance(event, FrameRefused):
+            if isinstance(event, Refused):
                 self._refuse(event.reason, event.octets)
             else:
                 self._item(event)
@@ -233,3 +235,9 @@ def _decode(octets: bytes) -> Message:
         if octets[:1] == bytes((tag,)):
             return Release.decode(octets, tag)
     return decode_apdu(octets)
+
+
+def make(options: Options) -> Printer:
+    """For `smgw dump dlms`. Raises PasswordFileError, KeyFileError."""
+    keys = Keys.of(options.keys, options.authentication_keys)
+    return Printer(keys, as_json=options.as_json, most=options.most, live=options.live)

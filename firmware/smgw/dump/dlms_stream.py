@@ -3,16 +3,16 @@
 import re
 from typing import NamedTuple
 
-from smgw.dlms.apdu import decode_apdu
-from smgw.dlms.cursor import ApduError
-from smgw.dlms.mbus import MBusListener, MBusPush
+from smgw.dlms.apdus.apdu import decode_apdu
+from smgw.dlms.apdus.cursor import ApduError
+from smgw.dlms.carriers.mbus import MBusListener, MBusPush
 from smgw.errors import RemoteProtocolError
 from smgw.hdlc.control import CONTROLS, Kind
-from smgw.hdlc.events import FrameRefused
-from smgw.hdlc.frame import Frame, FrameDecoder, Refused
+from smgw.hdlc.frame import Frame, FrameDecoder
 from smgw.hdlc.llc import COMMAND, RESPONSE, split
 from smgw.hdlc.parameters import decode_parameters
 from smgw.hdlc.segments import Assembly
+from smgw.wire import Refused
 
 _HEX = re.compile(rb"(?:[0-9a-fA-F][0-9a-fA-F][\s:,]*)*", re.ASCII)
 _DIGITS = re.compile(rb"[0-9a-fA-F\s:,]+")
@@ -35,7 +35,7 @@ class Item(NamedTuple):
     sender: str
 
 
-Event = Item | FrameRefused
+Event = Item | Refused
 
 
 class Stream:
@@ -55,7 +55,7 @@ class Stream:
         self._mbus = MBusListener()
         self._wrapped = _Wrapped()
         self._found: _Hdlc | MBusListener | _Wrapped | None = None
-        self._refused: list[FrameRefused] = []  # by HDLC, for as long as it may be something else
+        self._refused: list[Refused] = []  # by HDLC, for as long as it may be something else
 
     @property
     def unframed(self) -> bytes:
@@ -91,7 +91,7 @@ class Stream:
             self._number += 1
             digits = line.partition(b"#")[0].strip()
             if not _HEX.fullmatch(digits):
-                events.append(FrameRefused(f"line {self._number} is not made of pairs of hex digits", len(line)))
+                events.append(Refused(f"line {self._number} is not made of pairs of hex digits", len(line)))
                 continue
             events += self._octets(bytes.fromhex(re.sub(rb"[\s:,]", b"", digits).decode()))
         return events
@@ -111,7 +111,7 @@ class Stream:
                 self._units.clear()
                 return events
             if carrier is self._hdlc:
-                self._refused += [event for event in events if isinstance(event, FrameRefused)]
+                self._refused += [event for event in events if isinstance(event, Refused)]
         told, self._refused = (self._refused, []) if self._live else ([], self._refused)
         return list[Event](told)
 
@@ -127,7 +127,7 @@ def is_hex(data: bytes) -> bool:
     return _DIGITS.fullmatch(next((line for line in lines if line), b"")) is not None
 
 
-def _items(events: "list[Event] | list[MBusPush | FrameRefused]") -> list[Event]:
+def _items(events: "list[Event] | list[MBusPush | Refused]") -> list[Event]:
     return [
         Item(f"M-Bus from {event.source} to {event.destination}", (event.apdu,), f"{event.source}")
         if isinstance(event, MBusPush)
@@ -162,14 +162,14 @@ class _Hdlc:
         events = self._take(self._decoder.finish())
         for (source, _), assembly in self._assemblies.items():
             if assembly.partial:
-                events.append(FrameRefused(f"an APDU from {source} lacks its last segments", assembly.clear()))
+                events.append(Refused(f"an APDU from {source} lacks its last segments", assembly.clear()))
         return events
 
     def _take(self, found: list[Frame | Refused]) -> list[Event]:
         events: list[Event] = []
         for frame in found:
             if isinstance(frame, Refused):
-                events.append(FrameRefused(frame.reason, frame.octets))
+                events.append(Refused(frame.reason, frame.octets))
             else:
                 events += self._frame(frame)
         return events
@@ -192,7 +192,7 @@ class _Hdlc:
         try:
             whole = assembly.add(frame.information, more=frame.segmented)
         except RemoteProtocolError as error:
-            return [Item(head, (), source), FrameRefused(str(error), len(frame.information))]
+            return [Item(head, (), source), Refused(str(error), len(frame.information))]
         return [Item(head, tuple(split(whole or b"")), source)]
 
 
@@ -236,5 +236,5 @@ class _Wrapped:
 
     def finish(self) -> list[Event]:
         if self._wrong or not self._buffer:
-            return [FrameRefused("no wrapper of version 1 begins here", 0)] if self._wrong else []
-        return [FrameRefused("a wrapper is cut off before its end", len(self._buffer))]
+            return [Refused("no wrapper of version 1 begins here", 0)] if self._wrong else []
+        return [Refused("a wrapper is cut off before its end", len(self._buffer))]

@@ -3,26 +3,41 @@
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from smgw.cosem import Data, DataType, MeterTime, Obis, plain
+from smgw.cosem import AttributeName, Data, DataType, MeterTime, MethodName, Obis, plain
+from smgw.cosem.date_time import SIZE as DATE_TIME_SIZE
+from smgw.cosem.date_time import DateTime
 from smgw.cosem.units import symbol
-from smgw.dlms import acse
-from smgw.dlms.acse import Aare, Aarq, ApplicationContext, AssociationResult, Diagnostic, ProviderDiagnostic, Release
-from smgw.dlms.action import ActionRequest, ActionResponse, ActionResponseWithList
-from smgw.dlms.apdu import Apdu
-from smgw.dlms.axdr import decode
-from smgw.dlms.block import GeneralBlock
-from smgw.dlms.conformance import Conformance
-from smgw.dlms.date_time import SIZE as DATE_TIME_SIZE
-from smgw.dlms.date_time import DateTime
-from smgw.dlms.descriptors import INVOKE_ID, Attribute, Selection
-from smgw.dlms.envelope import Ciphered
-from smgw.dlms.exception import ConfirmedServiceError, ExceptionResponse
-from smgw.dlms.get import GetRequest, GetRequestWithList, GetResponse, GetResponseBlock, GetResponseWithList, Result
-from smgw.dlms.initiate import InitiateRequest, InitiateResponse
-from smgw.dlms.notify import DataNotification, EventNotification
-from smgw.dlms.push_list import PushedList, PushedValue, PushListError, read_push
-from smgw.dlms.results import DataAccessResult
-from smgw.dlms.set import SetRequest, SetResponse, SetResponseLastBlock
+from smgw.dlms.apdus import acse
+from smgw.dlms.apdus.acse import (
+    Aare,
+    Aarq,
+    ApplicationContext,
+    AssociationResult,
+    Diagnostic,
+    ProviderDiagnostic,
+    Release,
+)
+from smgw.dlms.apdus.action import ActionRequest, ActionResponse, ActionResponseWithList
+from smgw.dlms.apdus.apdu import Apdu
+from smgw.dlms.apdus.block import GeneralBlock
+from smgw.dlms.apdus.conformance import Conformance
+from smgw.dlms.apdus.descriptors import INVOKE_ID, Selection
+from smgw.dlms.apdus.envelope import Ciphered
+from smgw.dlms.apdus.exception import ConfirmedServiceError, ExceptionResponse
+from smgw.dlms.apdus.get import (
+    GetRequest,
+    GetRequestWithList,
+    GetResponse,
+    GetResponseBlock,
+    GetResponseWithList,
+    Result,
+)
+from smgw.dlms.apdus.initiate import InitiateRequest, InitiateResponse
+from smgw.dlms.apdus.notify import DataNotification, EventNotification
+from smgw.dlms.apdus.results import DataAccessResult
+from smgw.dlms.apdus.set import SetRequest, SetResponse, SetResponseLastBlock
+from smgw.dlms.data import decode
+from smgw.dlms.push.lists import PushedList, PushedValue, PushListError, read_push
 
 Message = Apdu | Aarq | Aare | Release
 _HIDDEN = "what it hands over is not shown, since it may be a secret"
@@ -43,9 +58,10 @@ def _invoke(apdu: Any) -> str:
     return f"  {apdu.invoke & INVOKE_ID}"
 
 
-def _of(attribute: Attribute, selection: Selection | None = None) -> str:
+def _of(name: AttributeName | MethodName, selection: Selection | None = None) -> str:
     chosen = "" if selection is None else f", selector {selection.selector}"
-    return f"class {attribute.class_id}  {attribute.obis}  {attribute.number}{chosen}"
+    class_id, obis, number = name
+    return f"class {class_id}  {obis}  {number}{chosen}"
 
 
 def _conformance(conformance: Conformance) -> str:
@@ -193,24 +209,25 @@ def as_object(apdu: Message) -> dict[str, Any]:
     if isinstance(apdu, _PUSHES):
         found |= _push_object(apdu)
     elif isinstance(apdu, GetRequest):
-        found["object"] = _attribute_object(apdu.attribute)
+        found["object"] = _name_object(apdu.attribute)
     elif isinstance(apdu, GetRequestWithList):
-        found["objects"] = [_attribute_object(attribute) for attribute, _ in apdu.attributes]
+        found["objects"] = [_name_object(attribute) for attribute, _ in apdu.attributes]
     elif isinstance(apdu, GetResponse):
         found |= _result_object(apdu.result)
     elif isinstance(apdu, GetResponseWithList):
         found["results"] = [_result_object(result) for result in apdu.results]
     elif isinstance(apdu, SetRequest):
-        found["object"] = _attribute_object(apdu.attribute)
+        found["object"] = _name_object(apdu.attribute)
     elif isinstance(apdu, ActionRequest):
-        found["object"] = _attribute_object(apdu.method)
+        found["object"] = _name_object(apdu.method)
     else:
         found["text"] = title(apdu).removeprefix(type(apdu).__name__).strip()
     return found
 
 
-def _attribute_object(attribute: Attribute) -> dict[str, Any]:
-    return {"class_id": attribute.class_id, "obis": str(attribute.obis), "attribute": attribute.number}
+def _name_object(name: AttributeName | MethodName) -> dict[str, Any]:
+    class_id, obis, number = name
+    return {"class_id": class_id, "obis": str(obis), "attribute": number}
 
 
 def _result_object(result: Result) -> dict[str, Any]:

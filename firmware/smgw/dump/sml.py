@@ -6,12 +6,14 @@ import sys
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from smgw.cosem import DeviceId, Obis, plain
+from smgw.cosem import DeviceId, Obis, ScalerUnit, plain
 from smgw.cosem.units import symbol
+from smgw.dump.printer import Options
 from smgw.errors import RemoteProtocolError
 from smgw.sml.attention import explain
+from smgw.sml.file import find_messages
 from smgw.sml.habits import PIN_ADVICE, corrected_power, pin_locked
-from smgw.sml.list_values import ScalerUnit, TimestampedValue, read_list_value
+from smgw.sml.list_values import TimestampedValue, read_list_value
 from smgw.sml.messages import (
     AttentionResponse,
     Body,
@@ -33,11 +35,12 @@ from smgw.sml.messages import (
     Time,
     Tree,
 )
-from smgw.sml.parameters import ObjectName
+from smgw.sml.parameters import read_parameter_name
 from smgw.sml.profiles import LoadProfile, from_list, from_pack
-from smgw.sml.telegram import Telegram
+from smgw.sml.telegram import Telegram, TelegramReader
 from smgw.sml.tlv import Kind, Value
-from smgw.sml.transport import Refused
+from smgw.sml.transport import START, START_V2
+from smgw.wire import Crc, Refused
 
 _FRAMING = (OpenRequest, OpenResponse, CloseRequest, CloseResponse)
 _BARE = ListEntry(b"")  # neither unit nor scaler
@@ -281,7 +284,7 @@ def _path(path: Iterable[bytes]) -> str:
 
 def _parameter(name: bytes) -> str:
     """A name by its OBIS code, with its class where it has one."""
-    found = ObjectName.from_octets(name)
+    found = read_parameter_name(name)
     return f"{found.obis} class {found.class_id} version {found.version}" if found else _obis(name)
 
 
@@ -326,3 +329,53 @@ def _raw(value: Value | None) -> Iterator[str]:
             yield from (f"  {line}" for line in _raw(element))
     else:
         yield f"{value.kind.name.lower()} {_octets(value.value) if isinstance(value.value, bytes) else value.value}"
+
+
+class TelegramPrinter(Printer):
+    """SML: telegrams, or bare messages where no octets begin a telegram."""
+
+    def __init__(self, options: Options) -> None:
+        super().__init__(as_json=options.as_json, most=options.most)
+        self._reader = TelegramReader()
+        self._held = bytearray()  # of a file, from the first octet until a start is seen
+        self._started = options.live
+
+    def receive(self, data: bytes) -> bool:
+        """Print what these octets complete; True if there was anything."""
+        if not self._started:
+            searched = max(0, len(self._held) - len(START))
+            self._held += data
+            if self._held.find(START, searched) < 0 and self._held.find(START_V2, searched) < 0:
+                return False
+            self._started, data = True, bytes(self._held)
+            self._held.clear()
+        events = self._reader.receive(data)
+        self.take(events)
+        return bool(events)
+
+    def finish(self) -> None:
+        """No more octets come."""
+        if self._started:
+            self.take(self._reader.finish())
+        else:
+            for telegram in _without_transport(find_messages(bytes(self._held))):
+                self.take([telegram])
+
+
+def _without_transport(found: Iterable[tuple[Message, Crc]]) -> Iterator[Telegram]:
+    """Telegrams out of bare messages: each open begins another, and so does another check sum."""
+    messages: list[Message] = []
+    family = Crc.X25
+    for message, crc in found:
+        if messages and (isinstance(message.body, OpenResponse) or crc is not family):
+            yield Telegram(messages, family)
+            messages = []
+        family = crc
+        messages.append(message)
+    if messages:
+        yield Telegram(messages, family)
+
+
+def make(options: Options) -> TelegramPrinter:
+    """For `smgw dump sml`."""
+    return TelegramPrinter(options)

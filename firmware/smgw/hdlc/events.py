@@ -1,14 +1,10 @@
 """What a link below DLMS tells its user. `smgw.hdlc` says which verb leads to which."""
 
+from enum import Enum
 from typing import NamedTuple
 
 from smgw.hdlc.parameters import LinkParameters
-
-
-class Transmit(NamedTuple):
-    """Octets for the port, in this order."""
-
-    octets: bytes
+from smgw.wire import Refused, Transmit
 
 
 class Connected(NamedTuple):
@@ -26,17 +22,22 @@ class ApduReceived(NamedTuple):
     source: int  # the sender's service access point: client SAP, or logical device
 
 
+class Cause(Enum):
+    """Why a link is down."""
+
+    ASKED = "asked for"  #: one of the two sides ended it in due form (DISC)
+    REFUSED = "refused"  #: the peer did not take up the link (DM)
+    REJECTED = "rejected"  #: the peer rejected a frame (FRMR)
+    DROPPED = "dropped"  #: the peer has ended the link without being asked (DM, or FRMR of a client)
+    SILENT = "silent"  #: nothing came for too long
+    BROKEN = "broken"  #: what came goes on beyond all bounds
+
+
 class Disconnected(NamedTuple):
-    """The link is down. `reason` says why in words; empty where our own side wanted it."""
+    """The link is down. `reason` says why in words, for people; empty where one of the two sides asked for it."""
 
-    reason: str
-
-
-class FrameRefused(NamedTuple):
-    """Octets on the line that made no frame, and why. The link goes on."""
-
-    reason: str
-    octets: int
+    cause: Cause
+    reason: str = ""
 
 
-Event = Transmit | Connected | ApduReceived | Disconnected | FrameRefused
+Event = Transmit | Connected | ApduReceived | Disconnected | Refused

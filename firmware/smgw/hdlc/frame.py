@@ -15,9 +15,8 @@ the search goes on at the very next octet.
 
 from typing import NamedTuple
 
-from smgw.errors import RemoteProtocolError
 from smgw.hdlc.address import Address
-from smgw.sml.crc import Crc, x25_intact
+from smgw.wire import Crc, Refused, x25_intact
 
 FLAG = 0x7E
 _FLAG = b"\x7e"
@@ -37,13 +36,6 @@ class Frame(NamedTuple):
     control: int
     segmented: bool = False
     information: bytes = b""
-
-
-class Refused(NamedTuple):
-    """Octets that made no frame, and why."""
-
-    reason: str
-    octets: int
 
 
 class _Header(NamedTuple):
@@ -272,14 +264,3 @@ class FrameDecoder:
             events.append(Refused(self._why.reason, self._lost))
         self._lost = 0
         self._why = _NO_FLAG
-
-
-def decode_frame(octets: bytes) -> Frame:
-    """The one frame that these octets are; RemoteProtocolError."""
-    decoder = FrameDecoder()
-    match decoder.receive(octets) + decoder.finish():
-        case [Frame() as frame]:
-            return frame
-        case [*_, Refused(reason, _)]:
-            raise RemoteProtocolError(f"{octets.hex()} is no HDLC frame: {reason}")
-    raise RemoteProtocolError(f"{octets.hex()} is not one HDLC frame")

@@ -8,35 +8,27 @@ polls with RR; it never sends an I-frame again before the meter has said that it
 
 import logging
 from collections.abc import Container
-from enum import Enum
 from typing import Self
 
 from smgw.errors import LocalProtocolError, RemoteProtocolError
 from smgw.hdlc.address import NO_STATION, Address
 from smgw.hdlc.control import CONTROLS, Control, Kind
-from smgw.hdlc.events import ApduReceived, Connected, Disconnected, Event, FrameRefused, Transmit
-from smgw.hdlc.frame import Frame, FrameDecoder, Refused, encode_frame
-from smgw.hdlc.llc import COMMAND, RESPONSE, split
+from smgw.hdlc.events import ApduReceived, Cause, Connected, Disconnected, Event
+from smgw.hdlc.frame import Frame, FrameDecoder, encode_frame
+from smgw.hdlc.llc import Role, split
 from smgw.hdlc.parameters import LinkParameters, decode_parameters
-from smgw.hdlc.segments import Assembly, cut
 from smgw.hdlc.states import State, after
+from smgw.hdlc.timing import Timing
 from smgw.hdlc.transfer import Step, Transfer
+from smgw.hdlc.unnumbered import Unnumbered
+from smgw.wire import Refused, Transmit
 
 log = logging.getLogger(__name__)
 
-_BUSY_S = 0.5  # a meter that has nothing to say yet is polled again after this
-INTER_OCTET_S = 1.0  # within a frame; 25 ms on the wire, but USB and TCP bridges pause
 _NOWHERE = Address(NO_STATION)
 # Looked up once: a member of an enum costs more than the test it stands in, and these stand on every frame's way.
 _I, _RR, _RNR, _UI, _CONNECTED = Kind.I, Kind.RR, Kind.RNR, Kind.UI, State.CONNECTED
 _WINDOW, _READY, _DONE, _LATER = Step.WINDOW, Step.READY, Step.DONE, Step.LATER
-
-
-class Role(Enum):
-    """Who polls and who answers."""
-
-    PRIMARY = "client"
-    SECONDARY = "meter"
 
 
 class Link:
@@ -61,17 +53,13 @@ class Link:
         self.state = State.DISCONNECTED
         self._offered = parameters
         self._primary = role is Role.PRIMARY
+        self._header = role.value
         self._own = own
         self._peer = peer or _NOWHERE
-        self._timeout = timeout
-        self._patience = timeout * (1 + retries)
-        self._inactivity = inactivity
+        self._timing = Timing(timeout, retries, inactivity)
         self._clients: Container[int] | None = None
         self._decoder = FrameDecoder(own)
-        self._unnumbered = Assembly()
-        self._due: float | None = None  # when `expire` is to be called
-        self._answer_due = 0.0  # the same if nothing at all comes
-        self._give_up = 0.0  # when there was no progress for too long
+        self._unnumbered = Unnumbered(role)
         self._echo_told = False
         self._heard: tuple[Address, Address] | None = None  # destination and source of frames that were for us
         self._ready: dict[int, Transmit] = {}  # the RR of each N(R): every segment is answered by one
@@ -117,7 +105,7 @@ class Link:
     @property
     def busy(self) -> bool:
         """Primary: something was sent and is not answered yet."""
-        return self._primary and self._due is not None
+        return self._primary and self._timing.due is not None
 
     @property
     def echo(self) -> bool:
@@ -127,22 +115,21 @@ class Link:
     def connect(self, now: float) -> list[Event]:
         """Primary: ask for a link with our parameters."""
         self._only_primary("connect")
-        self._give_up = now + self._patience
+        self._timing.progress(now)
         return [self._set_up(now)]
 
     def disconnect(self, now: float) -> list[Event]:
         """Primary: ask for the end of the link, once: whatever comes of it, `Disconnected` follows."""
         self._only_primary("disconnect")
-        self._await_answer(now)
-        self._give_up = self._answer_due
+        self._timing.await_once(now)
         return [self._frame(Kind.DISC)]
 
     def send(self, apdu: bytes, now: float) -> list[Event]:
         """One APDU; kept until it is our turn."""
         if not self.connected:
             raise LocalProtocolError(f"the link with {self._peer} is not connected; connect first")
-        self._transfer.put((COMMAND if self._primary else RESPONSE) + apdu)
-        self._give_up = now + self._patience
+        self._transfer.put(self._header + apdu)
+        self._timing.progress(now)
         events: list[Event] = []
         if self._transfer.turn:
             self._send_window(now, events)
@@ -150,12 +137,8 @@ class Link:
 
     def send_unnumbered(self, apdu: bytes, now: float) -> list[Event]:  # noqa: ARG002  (the face of all links)
         """One APDU in UI frames: no turn, no acknowledgement, no link needed once the peer is known."""
-        segments = cut((COMMAND if self._primary else RESPONSE) + apdu, self.parameters.information_transmit)
-        frames = []
-        for segment in segments:
-            control = Control(Kind.UI, final=not self._primary and not segment.more).encode()
-            frames.append(encode_frame(self._peer, self._own, control, segment.information, segmented=segment.more))
-        return [Transmit(b"".join(frames))]
+        longest = self.parameters.information_transmit
+        return [Transmit(self._unnumbered.frames(apdu, self._own, self._peer, longest))]
 
     def poll(self, now: float) -> list[Event]:
         """Primary: what came was not the answer (a push): go on asking for it."""
@@ -163,7 +146,7 @@ class Link:
         self._transfer.answered = False
         if not self.connected or not self._transfer.turn:
             return []
-        self._give_up = now + self._patience
+        self._timing.progress(now)
         return [self._ask(now)]
 
     def receive(self, data: bytes, now: float) -> list[Event]:
@@ -171,11 +154,8 @@ class Link:
         events: list[Event] = []
         for found in self._decoder.receive(data):
             self._take(found, now, events)
-        if self._due is not None and self._primary:
-            if self._decoder.receiving:
-                self._due = max(self._due, min(now + INTER_OCTET_S, self._give_up))
-            elif self._decoder.lost:  # most likely the answer, damaged: once the line is silent it is polled for
-                self._due = min(self._answer_due, now + INTER_OCTET_S)
+        if self._primary:
+            self._timing.octets(now, receiving=self._decoder.receiving, lost=self._decoder.lost > 0)
         if self._decoder.echoes and not self._echo_told:
             self._echo_told = True
             log.info("the line of %s sends back what is sent; that is removed", self._peer)
@@ -183,27 +163,28 @@ class Link:
 
     def deadline(self, now: float) -> float | None:
         """When `expire` is due, in the seconds that the verbs were given; None while nothing is waited for."""
-        return None if self._due is None else max(self._due, now)
+        return self._timing.deadline(now)
 
     def expire(self, now: float) -> list[Event]:
         """Do what is due: poll for a lost answer, ask again for the link, or give it up."""
         events: list[Event] = []
-        if self._due is None or now < self._due:
+        if not self._timing.passed(now):
             return events
         for found in self._decoder.finish():  # an answer may stand behind octets that look like the start of a frame
             self._take(found, now, events)
-        if self._due is None or now < self._due:
+        if not self._timing.passed(now):
             return events
         if self.state is State.DISCONNECTING:
-            self._down(events, "")
+            self._down(events, Cause.ASKED)
         elif not self._primary:
-            self._down(events, f"nothing came for {self._inactivity:g} s")
+            self._down(events, Cause.SILENT, f"nothing came for {self._timing.inactivity:g} s")
         elif self.state is State.CONNECTED and self._transfer.answered:
-            self._transfer.turn, self._due = True, None  # an APDU came, and no frame with F after it
+            self._timing.stop()
+            self._transfer.turn = True  # an APDU came, and no frame with F after it
             if self._transfer.waiting:
                 self._send_window(now, events)
-        elif now >= self._give_up:
-            self._down(events, self._silent())
+        elif self._timing.exhausted(now):
+            self._down(events, Cause.SILENT, self._silent())
         elif self.state is State.CONNECTING:
             events.append(self._set_up(now))
         else:
@@ -212,14 +193,14 @@ class Link:
 
     def _take(self, found: Frame | Refused, now: float, events: list[Event]) -> None:
         if isinstance(found, Refused):
-            events.append(FrameRefused(found.reason, found.octets))
+            events.append(found)
             return
         control = CONTROLS[found.control]
         if control is None:
-            events.append(FrameRefused(f"control {found.control:02x} is none of this class of procedures", 1))
+            events.append(Refused(f"control {found.control:02x} is none of this class of procedures", 1))
         elif control.kind is _UI:
             if self._is_for_us(found):
-                self._unnumbered_frame(found, events)
+                events.extend(self._unnumbered.take(found))
         elif self._primary:
             if found[:2] == self._heard or self._is_answer(found, control):
                 self._answer(found, control, now, events)
@@ -249,10 +230,13 @@ class Link:
         if before is State.CONNECTING and self.state is State.CONNECTED:
             self.parameters = self._offered.agreed(decode_parameters(frame.information))
             self._reset()
-            self._due = None
+            self._timing.stop()
             events.append(Connected(self._peer.upper, self.parameters))
         elif before is not State.DISCONNECTED and self.state is State.DISCONNECTED:
-            self._down(events, "" if before is State.DISCONNECTING else _refusal(kind, frame, before))
+            if before is State.DISCONNECTING:
+                self._down(events, Cause.ASKED)
+            else:
+                self._down(events, *_refusal(kind, frame, before))
 
     def _command(self, frame: Frame, control: Control, now: float, events: list[Event]) -> None:
         """Secondary: a frame of a client."""
@@ -264,22 +248,22 @@ class Link:
             return
         before, self.state = self.state, after(self.state, kind)
         self._peer = frame.source
-        if self._inactivity is not None and before is State.CONNECTED:
-            self._due = now + self._inactivity
+        if before is State.CONNECTED:
+            self._timing.await_command(now)
         if kind is Kind.SNRM:
             self.parameters = self._offered.agreed(decode_parameters(frame.information))
             self._reset()
-            self._due = None if self._inactivity is None else now + self._inactivity
+            self._timing.await_command(now)
             events.append(self._frame(Kind.UA, self.parameters.encode()))
             events.append(Connected(self._peer.upper, self.parameters))
         elif kind is Kind.DISC and before is State.CONNECTED:
             events.append(self._frame(Kind.UA))
-            self._down(events, "")
+            self._down(events, Cause.ASKED)
         elif before is State.CONNECTED:
             if kind is _I or kind is _RR or kind is _RNR:
                 self._numbered(frame, control, now, events)
             elif self.state is State.DISCONNECTED:
-                self._down(events, f"client {frame.source} has dropped the link ({kind.name})")
+                self._down(events, Cause.DROPPED, f"client {frame.source} has dropped the link ({kind.name})")
         elif control.final:
             events.append(self._frame(Kind.DM))
 
@@ -288,25 +272,25 @@ class Link:
         try:
             progress, whole, step = self._transfer.take(frame, control)
         except RemoteProtocolError as error:
-            self._down(events, str(error))
+            self._down(events, Cause.BROKEN, str(error))
             return
         if whole is not None:
             events.extend(ApduReceived(apdu, False, self._peer.upper) for apdu in split(whole))
         if self._primary and progress:
-            self._give_up = now + self._patience
-        elif self._primary and now >= self._give_up:
-            self._down(events, self._silent())
+            self._timing.progress(now)
+        elif self._primary and self._timing.exhausted(now):
+            self._down(events, Cause.SILENT, self._silent())
             return
         if step is _READY:
             events.append(self._ask(now) if self._primary else self._frame(Kind.RR))
         elif step is _WINDOW:
             self._send_window(now, events)
         elif step is _DONE:
-            self._due = None
+            self._timing.stop()
         elif step is _LATER:
-            self._due = self._answer_due = min(now + _BUSY_S, self._give_up)
-        elif self._primary and progress and self._due is not None:
-            self._await_answer(now)
+            self._timing.await_later(now)
+        elif self._primary and progress and self._timing.due is not None:
+            self._timing.await_answer(now)
 
     def _send_window(self, now: float, events: list[Event]) -> None:
         frames = [
@@ -314,23 +298,20 @@ class Link:
             for control, segment in self._transfer.window()
         ]
         if self._primary:
-            self._await_answer(now)
+            self._timing.await_answer(now)
         events.append(self._transmit(b"".join(frames)))
 
     def _ask(self, now: float) -> Transmit:
         """RR with P: say what has come, give the turn."""
-        self._await_answer(now)
+        self._timing.await_answer(now)
         self._transfer.turn = False
         ready = self._ready.get(self._transfer.expected)
         if ready is None:
             ready = self._ready[self._transfer.expected] = self._frame(Kind.RR)
         return self._transmit(ready.octets)
 
-    def _await_answer(self, now: float) -> None:
-        self._due = self._answer_due = now + self._timeout
-
     def _set_up(self, now: float) -> Transmit:
-        self._await_answer(now)
+        self._timing.await_answer(now)
         return self._frame(Kind.SNRM, self._offered.encode())
 
     def _frame(self, kind: Kind, information: bytes = b"") -> Transmit:
@@ -345,37 +326,30 @@ class Link:
             self._decoder.sent = octets
         return Transmit(octets)
 
-    def _unnumbered_frame(self, frame: Frame, events: list[Event]) -> None:
-        try:
-            whole = self._unnumbered.add(frame.information, more=frame.segmented)
-        except RemoteProtocolError as error:
-            events.append(FrameRefused(str(error), len(frame.information)))
-            return
-        events.extend(ApduReceived(apdu, True, frame.source.upper) for apdu in split(whole or b""))
-
     def _reset(self) -> None:
         """Numbers of a new link."""
         self._transfer = Transfer(self.parameters, primary=self._primary)
 
-    def _down(self, events: list[Event], reason: str) -> None:
+    def _down(self, events: list[Event], cause: Cause, reason: str = "") -> None:
         self.state = State.DISCONNECTED
         self.parameters = self._offered
-        self._due = None
+        self._timing.stop()
         self._reset()
-        events.append(Disconnected(reason))
+        events.append(Disconnected(cause, reason))
 
     def _silent(self) -> str:
-        return f"no answer from {self._peer} within {self._patience:g} s"
+        return f"no answer from {self._peer} within {self._timing.patience:g} s"
 
     def _only_primary(self, verb: str) -> None:
         if not self._primary:
             raise LocalProtocolError(f"a meter does not {verb}: it is asked")
 
 
-def _refusal(kind: Kind, frame: Frame, before: State) -> str:
+def _refusal(kind: Kind, frame: Frame, before: State) -> tuple[Cause, str]:
     if kind is Kind.FRMR:
         why = f" ({frame.information.hex()})" if frame.information else ""
-        return f"{frame.source} rejects a frame (FRMR{why}): wrong client, wrong address, or the numbers are lost"
+        words = f"{frame.source} rejects a frame (FRMR{why}): wrong client, wrong address, or the numbers are lost"
+        return Cause.REJECTED, words
     if before is State.CONNECTING:
-        return f"{frame.source} refuses the link (DM): unknown client, or another client holds it"
-    return f"{frame.source} has dropped the link (DM)"
+        return Cause.REFUSED, f"{frame.source} refuses the link (DM): unknown client, or another client holds it"
+    return Cause.DROPPED, f"{frame.source} has dropped the link (DM)"

@@ -4,9 +4,18 @@ octets  E6 E6 00   client to server
         E6 E7 00   server to client
 """
 
+from enum import Enum
+
 COMMAND = b"\xe6\xe6\x00"
 RESPONSE = b"\xe6\xe7\x00"
 _DATA_NOTIFICATION = b"\x0f"
+
+
+class Role(Enum):
+    """Who polls, the client, and who answers, the meter. The value is the header of what it sends."""
+
+    PRIMARY = COMMAND
+    SECONDARY = RESPONSE
 
 
 def split(information: bytes) -> list[bytes]:

@@ -4,14 +4,11 @@
 12.401234 < 7ea0320321... I 0/1 F 1/17 > 16, 41 octets        this came
 12.501234 > 7ea0450223...ac0a8008****************...          a password is written as asterisks
 
-Such lines go to the log at level debug; `read_trace` takes them back. Of what this gateway sends, only the AARQ of low
-level security holds a secret in the clear.
+Such lines go to the log at level debug. Of what this gateway sends, only the AARQ of low level security holds a secret
+in the clear.
 """
 
 import logging
-import re
-from collections.abc import Iterable
-from typing import NamedTuple
 
 from smgw.hdlc.control import CONTROLS, Kind
 from smgw.hdlc.frame import Frame, FrameDecoder
@@ -22,17 +19,8 @@ log = logging.getLogger(__name__)
 _AARQ = 0x60
 _AUTHENTICATION_VALUE = b"\xac"  # with its length, then 80 and the length of the secret
 _HIDDEN = "**"
-_LINE = re.compile(r"(\d+\.\d{6}) ([<>]) ((?:[0-9a-f]{2}|\*\*)*)(?: .*)?")
 _WRAPPER = b"\x00\x01"
 _WRAPPER_HEAD = 8
-
-
-class Traced(NamedTuple):
-    """One line of a trace. `octets` is None where a part of them is hidden."""
-
-    now: float
-    sent: bool
-    octets: bytes | None
 
 
 class Trace:
@@ -93,16 +81,6 @@ class Trace:
         for begin, end in hidden:
             pairs[begin:end] = [_HIDDEN] * (end - begin)
         return "".join(pairs)
-
-
-def read_trace(lines: Iterable[str]) -> list[Traced]:
-    """The pieces of a trace, in order; whatever else a log says is passed over."""
-    found = (_LINE.search(line) for line in lines)
-    return [
-        Traced(float(match[1]), match[2] == ">", None if _HIDDEN in match[3] else bytes.fromhex(match[3]))
-        for match in found
-        if match
-    ]
 
 
 def _secret(octets: bytes, begin: int) -> tuple[int, int]:

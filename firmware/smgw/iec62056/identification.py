@@ -12,8 +12,6 @@ V     0 normal, 2 HDLC          Y     0 read-out, 1 programming, 2 binary mode
 import re
 from typing import NamedTuple
 
-from smgw.errors import RemoteProtocolError
-
 #: Z of modes C and E.
 BAUD_RATES = {"0": 300, "1": 600, "2": 1200, "3": 2400, "4": 4800, "5": 9600, "6": 19200}
 #: Z of mode B.
@@ -42,16 +40,6 @@ class Identification(NamedTuple):
         if self.baud_code in BAUD_RATES:
             return "C"
         return "B" if self.baud_code in BAUD_RATES_B else "A"
-
-    @property
-    def offers_hdlc(self) -> bool:
-        """It says that it can do mode E."""
-        return "2" in self.abilities
-
-    @property
-    def reaction_time(self) -> float:
-        """Seconds that the meter waits at least before it answers."""
-        return 0.02 if self.maker[2].islower() else 0.2
 
     def encode(self) -> bytes:
         """The message."""
@@ -85,16 +73,6 @@ def find_identification(text: bytes) -> Identification | None:
     """The first identification message in octets without parity. An echo of the request, or noise, is none."""
     match = _PATTERN.search(text)
     return Identification(*(part.decode("ascii") for part in _fields(match))) if match else None
-
-
-def decode_identification(text: bytes) -> Identification:
-    """The message that these octets are; RemoteProtocolError."""
-    found = find_identification(text)
-    if found is None:
-        raise RemoteProtocolError(
-            f"{text[:MAX_LENGTH]!r} is no identification of a meter; right would be /XXX5.. CR LF"
-        )
-    return found
 
 
 def find_sign_on(text: bytes) -> tuple[str, int] | None:

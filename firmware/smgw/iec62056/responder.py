@@ -2,7 +2,6 @@
 
 from enum import Enum
 
-from smgw.hdlc.events import Transmit
 from smgw.iec62056.events import ChangeBaud, SignedOn
 from smgw.iec62056.identification import (
     BAUD_RATES,
@@ -13,6 +12,7 @@ from smgw.iec62056.identification import (
     find_sign_on,
 )
 from smgw.iec62056.seven_bit import with_parity, without_parity
+from smgw.wire import Transmit
 
 _MOST = 256
 

@@ -14,7 +14,6 @@ Only a read-out that begins instead is taken for a refusal.
 from enum import Enum, auto
 
 from smgw.errors import LocalProtocolError
-from smgw.hdlc.events import Transmit
 from smgw.iec62056.events import ChangeBaud, SignedOn, SignOnFailed
 from smgw.iec62056.identification import (
     BAUD_RATES,
@@ -27,6 +26,7 @@ from smgw.iec62056.identification import (
     sign_on,
 )
 from smgw.iec62056.seven_bit import with_parity, without_parity
+from smgw.wire import Transmit
 
 Event = Transmit | ChangeBaud | SignedOn | SignOnFailed
 

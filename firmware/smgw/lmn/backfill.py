@@ -1,14 +1,13 @@
-"""A meter's load profiles, fetched by the running gateway as far as not kept, a piece at a time between two polls."""
+"""A meter's load profiles, fetched by the running gateway where they are not stored yet, a piece at a time."""
 
 import logging
-import threading
-import time
 from datetime import UTC, datetime
 
 from smgw.cosem import ClockState, DeviceId, Obis
 from smgw.errors import SmgwError
-from smgw.lmn.load_profile import ProfileKeeper, ProfileMeter, ProfileSource
-from smgw.lmn.sink import Clock
+from smgw.lmn.contract import PolledMeter, Surroundings
+from smgw.lmn.load_profile import PIECE_S, ProfileKeeper, ProfileSource
+from smgw.patience import BackOff
 from smgw.ports import Port, PortError
 from smgw.profiles.meter import DAY_S, MeterProfile
 from smgw.store.ranges import Range
@@ -25,7 +24,7 @@ _SETTLED = _DAY
 
 
 class Fetch:
-    """One range of one load profile on its way from a source to a keeper. Nothing is kept of it but by `step`."""
+    """One range of one load profile on its way from a source to a keeper. Only `step` stores anything of it."""
 
     def __init__(self, name: ProfileName, source: ProfileSource, wanted: Range, settled_us: int) -> None:
         self.name = name
@@ -33,13 +32,13 @@ class Fetch:
         self.reached_us = wanted.since - 1
         self.rows = self.new = 0
         self._settled = settled_us
-        self._open = wanted.since  # from here on nothing is said to be kept
+        self._open = wanted.since  # from here on nothing is marked as stored
 
     def step(self, port: Port, keeper: ProfileKeeper | None) -> ProfilePiece:
-        """Ask for a piece and keep it.
+        """Ask for a piece and store it.
 
-        That there is no row is believed of times up to `settled_us`, and where a row comes behind: else the meter may
-        still write one.
+        An empty answer is final for times up to `settled_us`, and where a row comes behind. Elsewhere the meter may
+        still write a row.
         """
         piece = self.source.step(port)
         newest = piece.rows[-1].target_time_us if piece.rows else self._open - 1
@@ -54,44 +53,51 @@ class Fetch:
 
 
 class Backfill:
-    """All load profiles of one meter profile. It belongs to the reader's thread."""
+    """All load profiles of one meter profile. It belongs to the line's thread."""
 
-    def __init__(self, profile: MeterProfile, clock: Clock, keeper: ProfileKeeper) -> None:
+    def __init__(self, profile: MeterProfile, surroundings: Surroundings, keeper: ProfileKeeper) -> None:
         self._profile = profile
-        self._clock = clock
+        self._clock = surroundings.clock
+        self._now = surroundings.now
+        self._stopping = surroundings.stopping
         self._keeper = keeper
         self._waiting: list[tuple[ProfileName, Range]] | None = None  # None: to be looked up when due
         self._until = 0  # up to which all were looked up
         self._fetch: Fetch | None = None
         self._due = 0.0
-        self._pause = _SHORTEST_PAUSE
-        self._cost = 0.0  # seconds that the last piece took
+        self._back_off = BackOff(_SHORTEST_PAUSE, _LONGEST_PAUSE)
         self._told = ""
+        self.cost = PIECE_S  #: seconds that the last piece took
 
-    def between_polls(self, port: Port, meter: ProfileMeter, until: float, stop: threading.Event) -> None:
+    def due(self, now: float) -> bool:
+        """True if there may be something to fetch (monotonic seconds)."""
+        return now >= self._due
+
+    def between_polls(self, port: Port, meter: PolledMeter, until: float) -> None:
         """One piece, and more as long as they fit into the time `until` (monotonic) the next poll. PortError."""
         first = True
-        while not stop.is_set() and time.monotonic() >= self._due:
-            if not first and time.monotonic() + self._cost > until:
+        while not self._stopping() and self.due(self._now()):
+            if not first and self._now() + self.cost > until:
                 return
             first = False
-            began = time.monotonic()
+            began = self._now()
             try:
                 self._step(port, meter)
             except PortError:
                 raise
             except SmgwError as error:
-                if not stop.is_set():
+                if not self._stopping():
                     self._failed(error)
                 return
-            self._cost = time.monotonic() - began
-            self._pause, self._told = _SHORTEST_PAUSE, ""
+            self.cost = self._now() - began
+            self._back_off.reset()
+            self._told = ""
 
     def forget(self) -> None:
         """Another meter may be behind the port now: what was under way is looked up again."""
         self._waiting = self._fetch = None
 
-    def _step(self, port: Port, meter: ProfileMeter) -> None:
+    def _step(self, port: Port, meter: PolledMeter) -> None:
         device = meter.identify(port)
         if self._fetch is not None and self._fetch.name.device != device:
             self.forget()
@@ -99,10 +105,10 @@ class Backfill:
             self._waiting = self._missing(device)
         if self._fetch is None:
             if not self._waiting:
-                self._waiting, self._due = None, time.monotonic() + _USUAL_PERIOD_S
+                self._waiting, self._due = None, self._now() + _USUAL_PERIOD_S
                 return
             name, gap = self._waiting.pop(0)
-            settled = gap.until if gap.until < self._until else self._settled()  # else what is kept begins behind it
+            settled = gap.until if gap.until < self._until else self._settled()  # else stored rows begin behind it
             self._fetch = Fetch(name, meter.load_profile(name.profile, gap), gap, settled)
         self._fetch.step(port, self._keeper)
         if self._fetch.source.done:
@@ -129,14 +135,13 @@ class Backfill:
         )
 
     def _failed(self, error: SmgwError) -> None:
-        """Later again, from where it stands; what was kept stays kept."""
+        """Later again, from where it stands; what was stored stays stored."""
         fetch, self._fetch, self._waiting = self._fetch, None, None
         which: Obis | str = fetch.name.profile if fetch else ""
         text = f"load profile {which}: {error}; tried again later"
         log.log(logging.DEBUG if text == self._told else logging.WARNING, "meter %s: %s", self._profile.name, text)
         self._told = text
-        self._due = time.monotonic() + self._pause
-        self._pause = min(2 * self._pause, _LONGEST_PAUSE)
+        self._due = self._now() + self._back_off.next()
 
 
 def utc_text(utc_us: int) -> str:

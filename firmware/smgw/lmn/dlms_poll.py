@@ -1,243 +1,156 @@
-"""The reader of a DLMS meter that is asked: its object list once, then only what is wanted, in one request if it can.
+"""A DLMS meter that is asked: its object list once, then only what is wanted, in one request if it can.
 
-The object list and the scalers are kept by logical device name and firmware id: only a new meter or a new firmware is
-asked again. An association is kept open from one poll to the next where they follow soon and nobody else is on the bus.
+The object list is cached by logical device name and firmware id: only a new meter or a new firmware is asked again.
+An association is kept open from one poll to the next where they follow soon.
 """
 
-import contextlib
 import logging
-import time
-from collections.abc import Callable, Iterator, Sequence
-from datetime import tzinfo
+from collections.abc import Sequence
 
-from smgw.cosem import Capture, ClockState, Data, DeviceId, MeterTime, MeterTimeKind, Obis, Reading, Stamp
+from smgw.cosem import (
+    AttributeName,
+    ClockState,
+    Data,
+    DeviceId,
+    MeterTime,
+    MeterTimeKind,
+    Obis,
+    ObjectName,
+    Reading,
+    ScalerUnit,
+    Stamp,
+)
+from smgw.cosem.date_time import SIZE, ClockStatus, DateTime
 from smgw.cosem.units import NO_UNIT
-from smgw.dlms.axdr import AxdrError, decode_all
-from smgw.dlms.date_time import SIZE, ClockStatus, DateTime
-from smgw.dlms.descriptors import Attribute
-from smgw.dlms.events import Pushed
-from smgw.dlms.get import Result
-from smgw.dlms.push_list import read_push
-from smgw.dlms.results import DataAccessResult
+from smgw.dlms.apdus.get import Result
+from smgw.dlms.apdus.results import DataAccessResult
+from smgw.dlms.data import AxdrError, decode_all
+from smgw.dlms.push.lists import read_push
+from smgw.dlms.session.events import Pushed
 from smgw.errors import RemoteProtocolError, SmgwError
 from smgw.lmn import objects
-from smgw.lmn.backfill import Backfill
-from smgw.lmn.bus import bus_of
+from smgw.lmn.contract import Heard, Patience, Surroundings, Values
+from smgw.lmn.dlms_device import LASTING, DlmsDevice
 from smgw.lmn.dlms_objects import (
     ASSOCIATION,
     CLOCK_TIME,
-    DEVICE_NAME,
-    FIRMWARE,
     REGISTER,
-    SCALERS_OF,
     VALUE,
-    ScalerUnit,
     data_of,
-    pack_scalers,
     read_object_list,
-    read_scaler_unit,
     scaler_unit_of,
-    text_of,
-    unpack_scalers,
     values_of,
-)  # fmt: skip
+)
 from smgw.lmn.dlms_profile import DlmsProfile
-from smgw.lmn.dlms_security import CounterKeeper, Security
-from smgw.lmn.dlms_session import DlmsSession
 from smgw.lmn.errors import PollError
-from smgw.lmn.load_profile import ProfileKeeper, ProfileSource
-from smgw.lmn.reader import Reader
-from smgw.lmn.sink import Clock, Sink
+from smgw.lmn.load_profile import ProfileSource
 from smgw.ports import Port, PortError
 from smgw.profiles.dlms import Quirk
 from smgw.profiles.meter import MeterProfile
 from smgw.profiles.secrets import Secrets
-from smgw.sml.parameters import ObjectName
 from smgw.store.ranges import Range
+from smgw.store.records import CacheKind
+from smgw.wire import Refused
 
 log = logging.getLogger(__name__)
 
-_LONGEST_BACK_OFF = 300.0
-#: A meter drops a link on which nothing is said for 120 s, most often.
-_KEPT_OPEN_S = 60
-#: Who shares a port gives it back after so many seconds of fetching a load profile.
-_TURN_S = 10.0
 #: A clock that is off by more is worth a word.
 _DRIFT_TOLD_S = 10
-#: What a meter refused in one of these ways is asked again so much later (R30); any other may have passed by then.
+#: What a meter does not have is asked again so much later (R30).
 _UNREADABLE_S = 3600.0
-_LASTING = frozenset(
-    {
-        DataAccessResult.READ_WRITE_DENIED,
-        DataAccessResult.OBJECT_UNDEFINED,
-        DataAccessResult.OBJECT_CLASS_INCONSISTENT,
-        DataAccessResult.OBJECT_UNAVAILABLE,
-        DataAccessResult.TYPE_UNMATCHED,
-        DataAccessResult.SCOPE_OF_ACCESS_VIOLATED,
-    }
-)
-Cached = Callable[[DeviceId, bytes], bytes | None]
 
 
-class DlmsReader(Reader):
-    """Asks every `interval` seconds; `cached` gives what was kept of a device and firmware, if anything."""
+class DlmsPoll:
+    """One meter behind an address."""
 
-    def __init__(
-        self,
-        profile: MeterProfile,
-        secrets: Secrets,
-        clock: Clock,
-        sink: Sink,
-        cached: Cached | None = None,
-        keeper: ProfileKeeper | None = None,
-        counters: CounterKeeper | None = None,
-    ) -> None:
-        super().__init__(profile, clock, sink)
-        self._cached = cached
-        security = Security(profile, secrets, counters)
-        self._session = DlmsSession(profile, security, clock, self._stop, self._take_push, self.watch.tick)
-        self._backfill = Backfill(profile, clock, keeper) if keeper is not None and profile.load_profile else None
-        self._bus = bus_of(profile.port)
-        self.zone = _zone(profile.dlms.time_zone)
-        self._device: DeviceId | None = None
-        self._firmware = b""
-        self._values: list[Attribute] | None = None
-        self._scalers: dict[Attribute, ScalerUnit] = {}
-        self._unreadable: dict[Attribute, float] = {}
-        self._due = self._back_off = 0.0
+    #: A meter drops a link on which nothing is said for 120 s, most often.
+    idle_s = 60.0
+
+    def __init__(self, profile: MeterProfile, secrets: Secrets, surroundings: Surroundings) -> None:
+        self.profile = profile
+        self._clock = surroundings.clock
+        self._cache = surroundings.cache
+        self._now = surroundings.now
+        self._device = DlmsDevice(profile, secrets, surroundings, self._take_push)
+        self._session = self._device.session
+        self._exchanged = 0  # of the device that `_values` are chosen for
+        self._values: list[AttributeName] | None = None
+        self._unreadable: dict[AttributeName, float] = {}
         self._drift_told = False
-        self.deviation: int | None = None  # of the meter's clock, in minutes
+        self._pushed: list[Heard] = []  # came between two answers, not yet handed out
 
-    def run(self) -> None:
-        """As every reader; on the bus meanwhile."""
-        with self._bus.used():
-            super().run()
+    @property
+    def patience(self) -> Patience:
+        """How long an answer is waited for."""
+        return self._session.patience
+
+    @patience.setter
+    def patience(self, patience: Patience) -> None:
+        self._session.patience = patience
+
+    @property
+    def unanswered(self) -> bool:
+        """Over the wrapper, a late answer could be taken for another: this connection has to be given up."""
+        return self._session.unanswered
 
     def identify(self, port: Port) -> DeviceId:
         """Who answers on this port."""
-        with self.session_on(port):
-            assert self._device is not None
-            return self._device
+        self._device.open_session(port)
+        return self._device.id
 
     def load_profile(self, profile: Obis, wanted: Range) -> ProfileSource:
         """Begin to fetch a range (microseconds UTC) of a load profile."""
-        return DlmsProfile(self, profile, wanted)
+        return DlmsProfile(self._device, profile, wanted)
 
-    @contextlib.contextmanager
-    def session_on(self, port: Port) -> Iterator[DlmsSession]:
-        """An open association with the meter, who is known by then."""
-        if not self._session.open_:
-            self._session.open(port)
-            self._recognise(port)
-        yield self._session
+    def poll(self, port: Port) -> Sequence[Heard]:
+        """One poll. Raises PollError, PortError, the errors of `smgw.dlms`; the association is then closed."""
+        try:
+            values = self._read(port)
+        except PortError:
+            raise
+        except SmgwError:
+            self._session.close(port)
+            raise
+        return [*self._take_pushed(), (values,)]
 
-    def get_list(self, port: Port, attributes: Sequence[Attribute]) -> list[Result]:
-        """Attributes in their order."""
-        with self.session_on(port) as session:
-            return session.get_list(port, attributes)
-
-    def scalers(self, port: Port, values: Sequence[Attribute]) -> dict[Attribute, ScalerUnit]:
-        """Scaler and unit of these values: those that are not known are asked, and kept.
-
-        One that the meter cannot tell now is left out: its value may not be taken for a number without a scaler.
-        What the profile says goes before what the meter says (R16).
-        """
-        asked = {one: place for one in values if one not in self._scalers and (place := scaler_unit_of(one))}
-        if asked:
-            for one, result in zip(asked, self.get_list(port, list(asked.values())), strict=True):
-                if isinstance(result, DataAccessResult):
-                    if result in _LASTING:
-                        self._scalers[one] = ScalerUnit()
-                    continue
-                try:
-                    self._scalers[one] = read_scaler_unit(result)
-                except RemoteProtocolError as error:
-                    log.warning("meter %s: %s: %s", self.profile.name, one.obis, error)
-                    self._scalers[one] = ScalerUnit()
-            assert self._device is not None
-            self._sink.object_list(self._device, SCALERS_OF + self._firmware, pack_scalers(self._scalers))
-        right = dict(self.profile.dlms.scalers)
-        return self._scalers | {
-            one: known._replace(scaler=right[one.obis]) for one, known in self._scalers.items() if one.obis in right
-        }
+    def listen(self, port: Port, until: float) -> Sequence[Heard]:
+        """Until a moment: pushes are taken, a link that goes down is noticed."""
+        self._session.listen(port, until)
+        return self._take_pushed()
 
     def close(self, port: Port) -> None:
         """End the association, so that the meter takes the next one at once."""
         self._session.close(port)
 
-    def _turn(self) -> contextlib.AbstractContextManager[object]:
-        return self._bus.turn(self._stop)
-
-    def _rest(self) -> float:
-        return max(self._due - time.monotonic(), 0.0) if self._due else super()._rest()
-
-    def _serve(self, port: Port) -> None:
-        try:
-            while not self._stop.is_set():
-                self._due = 0.0
-                self._poll(port)
-                if self._stop.is_set():
-                    return
-                shared = self._bus.shared
-                if self._backfill is not None and not self._back_off:
-                    until = min(self._due, time.monotonic() + _TURN_S) if shared else self._due
-                    self._backfill.between_polls(port, self, until, self._stop)
-                if shared or self._session.unanswered or self._due - time.monotonic() > _KEPT_OPEN_S:
-                    return  # and open the port again when the next poll is due
-                self._session.listen(port, self._due)
-        finally:
-            self._session.close(port)
-
-    def _poll(self, port: Port) -> None:
-        """One poll, and when the next is due."""
-        began = time.monotonic()
-        try:
-            self.read_once(port)
-            self._heard()
-            self._back_off = 0.0
-        except PortError:
-            raise
-        except SmgwError as error:
-            if self._stop.is_set():
-                return
-            self.watch.refused(str(error))
-            self._session.close(port)
-            self._back_off = min(max(2 * self._back_off, self.profile.interval), _LONGEST_BACK_OFF)
-        self.watch.tick()
-        interval = max(self.profile.interval, self._back_off)
-        self._due = min(max(began + interval, time.monotonic()), time.monotonic() + self._until_target())
-
-    def read_once(self, port: Port) -> None:
-        """One poll; the capture goes to the sink. Raises PollError, PortError, the errors of `smgw.dlms`."""
-        with self.session_on(port) as session:
-            if self._values is None:
-                self._values = self._choose(port)
-            now = time.monotonic()
-            asked = [one for one in self._values if self._unreadable.get(one, 0.0) <= now]
-            scalers = self.scalers(port, asked)
-            asked = [one for one in asked if one in scalers or scaler_unit_of(one) is None]
-            results = session.get_list(port, [CLOCK_TIME, *asked])
-            clock, *values = results
-            readings = []
-            for one, result in zip(asked, values, strict=True):
-                value = self._value(one, result)
-                if value is None:
-                    continue
-                number = isinstance(value.value, int)
-                scaler, unit = scalers.get(one, ScalerUnit()) if number else (0, NO_UNIT)
-                readings.append(Reading(one.obis, value, scaler, unit, class_id=one.class_id, attribute=one.number))
-            if not readings:
-                raise PollError(f"none of {len(self._values)} objects has a value")
-            stamp = session.answered or self._clock.stamp()
-        assert self._device is not None
+    def _read(self, port: Port) -> Values:
+        session = self._device.open_session(port)
+        if self._values is None or self._exchanged != self._device.exchanged:
+            self._unreadable, self._exchanged = {}, self._device.exchanged
+            self._values = self._choose(port)
+        now = self._now()
+        asked = [one for one in self._values if self._unreadable.get(one, 0.0) <= now]
+        scalers = self._device.scalers(port, asked)
+        asked = [one for one in asked if one in scalers or scaler_unit_of(one) is None]
+        clock, *values = session.get_list(port, [CLOCK_TIME, *asked])
+        readings = []
+        for one, result in zip(asked, values, strict=True):
+            value = self._value(one, result)
+            if value is None:
+                continue
+            number = isinstance(value.value, int)
+            scaler, unit = scalers.get(one, ScalerUnit()) if number else (0, NO_UNIT)
+            readings.append(Reading(one.obis, value, scaler, unit, class_id=one.class_id, attribute=one.attribute))
+        if not readings:
+            raise PollError(f"none of {len(self._values)} objects has a value")
+        stamp = session.answered or self._clock.stamp()
         meter_time, remark = self._time(clock, stamp)
-        self.watch.good(Capture(self.profile.name, self._device, stamp, meter_time, tuple(readings)), None, remark)
+        return Values(self._device.id, stamp, meter_time, tuple(readings), remark=remark)
 
-    def _value(self, one: Attribute, result: Result) -> Data | None:
+    def _value(self, one: AttributeName, result: Result) -> Data | None:
         """The value, or None where the meter has none: it must not cost the others."""
         why = ""
         if isinstance(result, DataAccessResult):
-            if result not in _LASTING:
+            if result not in LASTING:
                 log.debug("meter %s: %s: %s", self.profile.name, one.obis, result.words)
                 return None
             why = result.words
@@ -246,37 +159,22 @@ class DlmsReader(Reader):
                 return decode_all(result)
             except AxdrError as error:
                 why = str(error)
-        self._unreadable[one] = time.monotonic() + _UNREADABLE_S
+        self._unreadable[one] = self._now() + _UNREADABLE_S
         log.info("meter %s: %s: %s; asked again in an hour", self.profile.name, one.obis, why)
         return None
 
-    def _recognise(self, port: Port) -> None:
-        """Who has answered, and what is kept of it."""
-        name, firmware = self._session.get_list(port, [DEVICE_NAME, FIRMWARE])
-        octets = text_of(name)
-        if not octets:
-            octets = f"{self.profile.name}".encode()  # a meter without a name: the profile's tells it apart
-        device = DeviceId(octets[:64])
-        self._firmware = text_of(firmware)
-        if device == self._device and self._values is not None:
-            return
-        self._device, self._values, self._unreadable = device, None, {}
-        kept = self._cached(device, SCALERS_OF + self._firmware) if self._cached else None
-        self._scalers = unpack_scalers(kept or b"[]")
-
-    def _choose(self, port: Port) -> list[Attribute]:
+    def _choose(self, port: Port) -> list[AttributeName]:
         """What to poll, from the object list: the kept one, else the meter's."""
-        assert self._device is not None
-        kept = self._cached(self._device, self._firmware) if self._cached else None
-        known = objects.from_octets(kept or b"[]")
+        cached = self._cache.get(CacheKind.OBJECT_LIST, self._device.id, self._device.firmware)
+        known = objects.from_octets(cached or b"[]")
         if not known:
             known = self._object_list(port)
         chosen = values_of(known, self.profile.objects)
         missing = [one for one in self.profile.objects if one not in {value.obis for value in chosen}]
         if known and missing:
-            log.warning("meter %s: %s has no %s", self.profile.name, self._device, ", ".join(map(str, missing)))
+            log.warning("meter %s: %s has no %s", self.profile.name, self._device.id, ", ".join(map(str, missing)))
         if not known:
-            chosen = [Attribute(REGISTER, one, VALUE) for one in self.profile.objects]
+            chosen = [AttributeName(REGISTER, one, VALUE) for one in self.profile.objects]
         if not chosen:
             raise PollError(
                 "the meter tells no list of its objects to this client; name them in objects of its profile"
@@ -286,14 +184,14 @@ class DlmsReader(Reader):
         return chosen
 
     def _object_list(self, port: Port) -> list[ObjectName]:
-        result = self._session.get(port, Attribute(ASSOCIATION, self.profile.dlms.association, VALUE))
+        result = self._session.get(port, AttributeName(ASSOCIATION, self._device.options.association, VALUE))
         if isinstance(result, DataAccessResult):
             log.info("meter %s: its object list: %s", self.profile.name, result.words)
             return []
         known = read_object_list(result)
-        log.info("meter %s: object list of %s asked, %d objects", self.profile.name, self._device, len(known))
-        assert self._device is not None
-        self._sink.object_list(self._device, self._firmware, objects.to_octets(known))
+        log.info("meter %s: object list of %s asked, %d objects", self.profile.name, self._device.id, len(known))
+        octets = objects.to_octets(known)
+        self._cache.put(CacheKind.OBJECT_LIST, self._device.id, self._device.firmware, octets)
         return known
 
     def _time(self, result: Result, stamp: Stamp) -> tuple[MeterTime | None, str]:
@@ -303,10 +201,10 @@ class DlmsReader(Reader):
         if not isinstance(octets, bytes) or len(octets) != SIZE:
             return None, ""
         told = DateTime.read(octets)
-        self.deviation = told.deviation
+        self._device.deviation = told.deviation
         words = [text for flag, text in _DOUBTS.items() if told.status is not None and flag in told.status]
-        opposite = Quirk.OPPOSITE_DEVIATION in self.profile.dlms.quirks
-        its = told.utc_us(self.zone, opposite_sign=opposite)
+        opposite = Quirk.OPPOSITE_DEVIATION in self._device.options.quirks
+        its = told.utc_us(self._device.zone, opposite_sign=opposite)
         if its is None or stamp.state is not ClockState.SYNCHRONISED:
             pass  # ours may be the one that is wrong
         elif abs(its - stamp.utc_us) > _DRIFT_TOLD_S * 1_000_000:
@@ -319,26 +217,21 @@ class DlmsReader(Reader):
         return MeterTime(MeterTimeKind.DLMS_DATE_TIME, octets), remark
 
     def _take_push(self, pushed: Pushed) -> None:
-        """Said by the meter without being asked, between two answers (R18)."""
+        """Sent by the meter without being asked, between two answers (R18)."""
         try:
-            if self.profile.dlms.ciphered and not pushed.protected:
+            if self._device.options.ciphered and not pushed.protected:
                 raise PollError("a push in the clear, while all is ciphered with this meter")
             found = read_push(pushed.apdu)
         except (PollError, RemoteProtocolError) as error:
-            self.watch.refused(str(error))
+            self._pushed.append(Refused(str(error), 0))
             return
         readings = found.readings(frozenset(map(bytes, self.profile.objects)))
-        if readings and self._device is not None:
-            capture = Capture(self.profile.name, self._device, self._clock.stamp(), found.meter_time, readings)
-            self.watch.good(capture)
+        if readings and self._device.known:
+            self._pushed.append((Values(self._device.id, self._clock.stamp(), found.meter_time, readings),))
+
+    def _take_pushed(self) -> list[Heard]:
+        pushed, self._pushed = self._pushed, []
+        return pushed
 
 
 _DOUBTS = {ClockStatus.INVALID: "its clock is invalid", ClockStatus.DOUBTFUL: "its clock is doubtful"}
-
-
-def _zone(name: str | None) -> tzinfo | None:
-    if name is None:
-        return None
-    from zoneinfo import ZoneInfo  # only for a meter that needs it
-
-    return ZoneInfo(name)

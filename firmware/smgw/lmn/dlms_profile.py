@@ -7,29 +7,37 @@ their clock goes back in October. Each row tells its own time, which is what cou
 import logging
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
-from typing import TYPE_CHECKING
 
-from smgw.cosem import NULL, Data, DataType, MeterTime, MeterTimeKind, Obis, Reading, octet_string
+from smgw.cosem import (
+    NULL,
+    AttributeName,
+    CaptureObject,
+    Data,
+    DataType,
+    MeterTime,
+    MeterTimeKind,
+    Obis,
+    Reading,
+    ScalerUnit,
+    capture_objects,
+    octet_string,
+)
+from smgw.cosem.date_time import SIZE, DateTime, utc_us_in_order
 from smgw.cosem.units import NO_UNIT
-from smgw.dlms.axdr import AxdrError, decode_all
-from smgw.dlms.conformance import Conformance
-from smgw.dlms.date_time import SIZE, DateTime, utc_us_in_order
-from smgw.dlms.descriptors import Attribute
-from smgw.dlms.results import DataAccessResult
-from smgw.dlms.rows import Row, Rows, fill_nulls
-from smgw.dlms.selection import CaptureObject, capture_objects
-from smgw.dlms.selection import Range as RowRange
-from smgw.lmn.dlms_objects import CLOCK, CLOCK_TIME, PROFILE, ScalerUnit, data_of, scaler_unit_of
+from smgw.dlms.apdus.conformance import Conformance
+from smgw.dlms.apdus.results import DataAccessResult
+from smgw.dlms.apdus.selection import Range as RowRange
+from smgw.dlms.data import AxdrError, decode_all
+from smgw.dlms.data.rows import Row, Rows, fill_nulls
+from smgw.lmn.dlms_device import DlmsDevice
+from smgw.lmn.dlms_objects import CLOCK, CLOCK_TIME, PROFILE, data_of, scaler_unit_of
 from smgw.lmn.errors import PollError
-from smgw.lmn.reader import rows_of_a_piece
+from smgw.lmn.load_profile import rows_of_a_piece
 from smgw.ports import Port
 from smgw.profiles.dlms import Quirk
 from smgw.profiles.meter import DAY_S
 from smgw.store.ranges import Range
 from smgw.store.records import ProfilePiece, ProfileRow
-
-if TYPE_CHECKING:
-    from smgw.lmn.dlms_poll import DlmsReader
 
 log = logging.getLogger(__name__)
 
@@ -43,8 +51,8 @@ _STATUS = b"\x60\x0a"  # groups C, D of the status of a profile's rows
 class DlmsProfile:
     """One range (microseconds UTC) of a load profile. Columns and period are asked with the first piece."""
 
-    def __init__(self, reader: "DlmsReader", obis: Obis, wanted: Range) -> None:
-        self._reader = reader
+    def __init__(self, device: DlmsDevice, obis: Obis, wanted: Range) -> None:
+        self._device = device
         self._obis = obis
         self._wanted = wanted
         self._at = wanted.since
@@ -53,10 +61,10 @@ class DlmsProfile:
         self._clock = 0  # which column is the clock
         self._status: int | None = None  # which is the status of the row
         self.period_s = 0
-        quirks = reader.profile.dlms.quirks
+        quirks = device.options.quirks
         self._opposite = Quirk.OPPOSITE_DEVIATION in quirks
         self._bounds = DataType.DATE_TIME if Quirk.DATE_TIME_BOUNDS in quirks else DataType.OCTET_STRING
-        self._zone = reader.zone
+        self._zone = device.zone
 
     @property
     def done(self) -> bool:
@@ -65,19 +73,19 @@ class DlmsProfile:
 
     def step(self, port: Port) -> ProfilePiece:
         """The next piece; PollError, PortError, the errors of `smgw.dlms`."""
-        with self._reader.session_on(port) as session:
-            if not self._columns:
-                self._describe(port)
-            since = self._at
-            until = self._wanted.until
-            selection = None
-            if session.client.agreement.allows(Conformance.SELECTIVE_ACCESS):
-                span = self.period_s * rows_of_a_piece(self._reader.profile) if self.period_s else DAY_S
-                until = min(until, since + span * _SECOND - 1)
-                selection = RowRange(
-                    self._columns[self._clock], self._bound(since, -_WIDER_S), self._bound(until, _WIDER_S)
-                ).selection()
-            octets = session.get(port, Attribute(PROFILE, self._obis, _BUFFER), selection)
+        session = self._device.open_session(port)
+        if not self._columns:
+            self._describe(port)
+        since = self._at
+        until = self._wanted.until
+        selection = None
+        if session.client.agreement.allows(Conformance.SELECTIVE_ACCESS):
+            span = self.period_s * rows_of_a_piece(self._device.profile) if self.period_s else DAY_S
+            until = min(until, since + span * _SECOND - 1)
+            selection = RowRange(
+                self._columns[self._clock], self._bound(since, -_WIDER_S), self._bound(until, _WIDER_S)
+            ).selection()
+        octets = session.get(port, AttributeName(PROFILE, self._obis, _BUFFER), selection)
         found, fault = self._rows(self._octets(octets, "buffer"))
         rows = sorted(
             (row for row in found if since <= row.target_time_us <= until), key=lambda row: row.target_time_us
@@ -90,18 +98,18 @@ class DlmsProfile:
         return ProfilePiece(tuple(rows), since, until)
 
     def _describe(self, port: Port) -> None:
-        named = [Attribute(PROFILE, self._obis, number) for number in (_CAPTURE_OBJECTS, _CAPTURE_PERIOD)]
-        objects, period, clock = self._reader.get_list(port, [*named, CLOCK_TIME])
+        named = [AttributeName(PROFILE, self._obis, number) for number in (_CAPTURE_OBJECTS, _CAPTURE_PERIOD)]
+        objects, period, clock = self._device.get_list(port, [*named, CLOCK_TIME])
         if (told := data_of(clock)) is not None and isinstance(told.value, bytes) and len(told.value) == SIZE:
-            self._reader.deviation = DateTime.read(told.value).deviation
+            self._device.deviation = DateTime.read(told.value).deviation
         columns = capture_objects(decode_all(self._octets(objects, "capture_objects")))
         clocks = [place for place, one in enumerate(columns) if one.class_id == CLOCK]
         if not clocks:
             raise PollError(f"the rows of {self._obis} have no clock; this profile cannot be read by time")
         value = data_of(period)
         self.period_s = max(0, value.value) if value is not None and isinstance(value.value, int) else 0
-        attributes = [Attribute(one.class_id, one.obis, one.attribute) for one in columns]
-        scalers = self._reader.scalers(port, attributes)
+        attributes = [AttributeName(one.class_id, one.obis, one.attribute) for one in columns]
+        scalers = self._device.scalers(port, attributes)
         if untold := [one for one in attributes if one not in scalers and scaler_unit_of(one) is not None]:
             raise PollError(f"the meter does not tell the scaler of {untold[0].obis} now")
         self._scalers = [scalers.get(one, ScalerUnit()) for one in attributes]
@@ -111,7 +119,7 @@ class DlmsProfile:
 
     def _bound(self, utc_us: int, wider_s: int) -> Data:
         """In the meter's own offset from UTC, said with it; in its zone's time where its clock says no offset."""
-        deviation = self._reader.deviation
+        deviation = self._device.deviation
         zone: tzinfo = UTC
         if deviation is not None and abs(deviation) < _LARGEST_DEVIATION:
             zone = timezone(timedelta(minutes=deviation if self._opposite else -deviation))

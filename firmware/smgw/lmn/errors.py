@@ -1,4 +1,4 @@
-"""What a reader that asks may be told, whatever the protocol."""
+"""What a meter that is asked may answer, whatever the protocol."""
 
 from smgw.errors import SmgwError
 
@@ -7,8 +7,23 @@ class PollError(SmgwError):
     """The meter gave no answer, or a refusal."""
 
 
-class AccessRefused(PollError):  # noqa: N818 - the meter's answer, as the meter means it
+class NoAnswerError(PollError):
+    """Nothing came, or nothing that could be read: the meter, or the way to it, is not there."""
+
+
+class StoppedError(PollError):
+    """We stop: nobody waits for the answer."""
+
+    def __init__(self) -> None:
+        super().__init__("stopping")
+
+
+class AccessRefusedError(PollError):
     """The meter does not know the user or the password."""
 
     def __init__(self, refusal: str) -> None:
         super().__init__(f"{refusal}; put username and password_file of this meter's profile right")
+
+
+class LinkRefusedError(PollError):
+    """Somebody is there and does not want this link: another client, another address, or settings it does not know."""

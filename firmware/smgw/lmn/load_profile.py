@@ -1,13 +1,15 @@
-"""What the readers of all protocols share about load profiles: who can be asked, in pieces, and who keeps the rows."""
+"""What the meters of all protocols share about load profiles: what can be asked in pieces, and who stores the rows."""
 
-import contextlib
-from collections.abc import Iterator
-from typing import Protocol, runtime_checkable
+from typing import Protocol
 
-from smgw.cosem import DeviceId, Obis
 from smgw.ports import Port
+from smgw.profiles.meter import MeterProfile
 from smgw.store.ranges import Range
 from smgw.store.records import ProfileName, ProfilePiece
+
+_MOST_ROWS, _FEWEST_ROWS = 100, 4
+#: On a line, a piece takes about so many seconds at so many octets a row, so that polls still have their turn.
+PIECE_S, _ROW_OCTETS = 5.0, 64
 
 
 class ProfileSource(Protocol):
@@ -22,41 +24,26 @@ class ProfileSource(Protocol):
         """Seconds from one row to the next; 0 while that is not known, or if rows come by event."""
 
     def step(self, port: Port) -> ProfilePiece:
-        """Ask for the next piece: some rows or none, and the part of the range that has been answered with them.
+        """Ask for the next piece: some rows or none, and the part of the range that was answered with them.
 
         Raises PollError (no answer), RemoteProtocolError (a refusal, or an answer that makes no sense), PortError.
         After any of them the same piece may be asked again.
         """
 
 
-@runtime_checkable
-class ProfileMeter(Protocol):
-    """A meter, behind an open port, that may have load profiles."""
-
-    def identify(self, port: Port) -> DeviceId:
-        """Who answers. Raises as `ProfileSource.step`."""
-
-    def load_profile(self, profile: Obis, wanted: Range) -> ProfileSource:
-        """Begin to fetch a range (microseconds UTC) of a load profile of the meter that was identified."""
-
-    def close(self, port: Port) -> None:
-        """End the session, if the protocol has one, so that the meter takes the next at once. Never raises."""
-
-
 class ProfileKeeper(Protocol):
     """Where rows go. It may be called from any thread, and returns when they are durable."""
 
     def missing(self, name: ProfileName, wanted: Range) -> list[Range]:
-        """What of a range (microseconds UTC) is not kept yet, oldest first."""
+        """What of a range (microseconds UTC) is not stored yet, oldest first."""
 
     def keep(self, name: ProfileName, piece: ProfilePiece) -> int:
-        """Keep rows, and that this part is there now; how many of them are new. Raises StoreError, nothing kept."""
+        """Store rows, and that this part is there now; how many of them are new. Raises StoreError, nothing stored."""
 
 
-@contextlib.contextmanager
-def ending(meter: ProfileMeter, port: Port) -> Iterator[None]:
-    """End the session whatever comes: a meter that was left in one takes no other for minutes."""
-    try:
-        yield
-    finally:
-        meter.close(port)
+def rows_of_a_piece(profile: MeterProfile) -> int:
+    """How many rows of a load profile to ask for at once: as many as the line carries in a few seconds."""
+    if profile.on_network:
+        return _MOST_ROWS
+    octet_time = 10 / profile.baudrate
+    return max(_FEWEST_ROWS, min(_MOST_ROWS, int(PIECE_S / (_ROW_OCTETS * octet_time))))

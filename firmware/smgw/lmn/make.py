@@ -1,45 +1,33 @@
-"""The reader for a meter profile."""
+"""From a line of the configuration to what drives it."""
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+import threading
+from collections.abc import Sequence
 
-from smgw.cosem import DeviceId
+from smgw.lmn.contract import Surroundings
+from smgw.lmn.driver import Driver
+from smgw.lmn.listening import ListeningDriver
 from smgw.lmn.load_profile import ProfileKeeper
-from smgw.lmn.push import PushReader
-from smgw.lmn.reader import Reader
-from smgw.lmn.sink import Clock, Sink
-from smgw.profiles.meter import MeterProfile, Protocol
+from smgw.lmn.sink import Sink
+from smgw.profiles.meter import MeterProfile
 from smgw.profiles.secrets import Secrets
 
-if TYPE_CHECKING:
-    from smgw.lmn.dlms_security import CounterKeeper
 
-
-def make_reader(
-    profile: MeterProfile,
-    clock: Clock,
+def make_driver(
+    line: Sequence[tuple[MeterProfile, Secrets]],
+    surroundings: Surroundings,
     sink: Sink,
-    secrets: Secrets,
-    *,
-    cached: Callable[[DeviceId, bytes], bytes | None] | None = None,
     keeper: ProfileKeeper | None = None,
-    counters: "CounterKeeper | None" = None,
-) -> Reader:
-    """What reads this meter.
+) -> Driver:
+    """What drives the meters of one port. Imports their protocol, and no other.
 
-    `cached` gives the object list kept for a device and firmware; without `keeper` no load profile is fetched, without
-    `counters` no ciphered meter is asked.
+    Without `keeper` no load profile is fetched; without counters in the surroundings no ciphered meter is asked.
     """
-    if profile.protocol is Protocol.DLMS:
-        from smgw.lmn.dlms_poll import DlmsReader  # a gateway without DLMS meters does not carry DLMS
-
-        return DlmsReader(profile, secrets, clock, sink, cached, keeper, counters)
-    if profile.protocol is Protocol.DLMS_PUSH:
-        from smgw.lmn.dlms_push import DlmsPushReader
-
-        return DlmsPushReader(profile, secrets, clock, sink)
+    (profile, secrets), *others = line
+    stop = threading.Event()
+    surroundings = surroundings._replace(stopping=stop.is_set)
     if not profile.polled:
-        return PushReader(profile, clock, sink)
-    from smgw.lmn.poll import PollReader  # a gateway whose meters push does not carry the asking side
+        assert not others, "meters that push share no port"
+        return ListeningDriver(profile, secrets, surroundings, sink, stop)
+    from smgw.lmn.polling import PollingDriver  # a gateway whose meters push does not carry the asking side
 
-    return PollReader(profile, clock, sink, secrets.password, cached, keeper)
+    return PollingDriver(line, surroundings, sink, keeper, stop)

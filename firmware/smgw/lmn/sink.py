@@ -1,26 +1,22 @@
-"""Where readers put what they have."""
+"""Where lines put what they have."""
 
 from typing import Protocol
 
-from smgw.cosem import Capture, DeviceId, Stamp
-from smgw.store.records import MeterState
+from smgw.cosem import Capture, DeviceId
+from smgw.store.records import CacheKind, MeterState
 
 
 class Sink(Protocol):
-    """Called from the readers' threads; must not block."""
+    """Called from the threads of the lines; must not block."""
 
     def capture(self, capture: Capture) -> None:
         """A telegram or poll was read."""
 
     def state(self, state: MeterState) -> None:
-        """How the meter fares; sent at every change and with every capture."""
+        """How a device fares; sent at every change and with every capture."""
 
-    def object_list(self, device: DeviceId, firmware: bytes, objects: bytes) -> None:
-        """The meter was asked for its object list."""
+    def left(self, meter: str, device: DeviceId) -> None:
+        """This device is no longer behind the meter profile: another one is."""
 
-
-class Clock(Protocol):
-    """What readers need of the gateway's clock."""
-
-    def stamp(self) -> Stamp:
-        """Now."""
+    def cache(self, kind: CacheKind, device: DeviceId, firmware: bytes, octets: bytes) -> None:
+        """A meter was asked for something that does not change."""

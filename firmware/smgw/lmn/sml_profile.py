@@ -1,14 +1,14 @@
 """A load profile of a meter that answers SML requests (GetProfilePack, else GetProfileList)."""
 
-from smgw.cosem import Data, DataType, Obis, Reading
+from smgw.cosem import Data, DataType, Obis, ObjectName, Reading
 from smgw.cosem.units import NO_UNIT
-from smgw.lmn.reader import rows_of_a_piece
+from smgw.lmn.load_profile import rows_of_a_piece
 from smgw.lmn.sml_session import SmlSession
 from smgw.ports import Port
 from smgw.profiles.meter import MeterProfile
 from smgw.sml.fetch import Form, ProfileFetch, ProfileIncomplete, ProfileUnknown, ProfileUnsupported
 from smgw.sml.messages import Time
-from smgw.sml.parameters import ObjectName
+from smgw.sml.parameters import parameter_name
 from smgw.sml.profiles import LoadProfile, Row
 from smgw.sml.readings import data
 from smgw.sml.tlv import Kind
@@ -32,7 +32,7 @@ class SmlProfile:
         self._profile = profile
         self._ways = [
             (form, path)
-            for path in ((obis,), (ObjectName(obis, 7, 1).octets,), (ObjectName(obis, 7, 0).octets,))
+            for path in ((obis,), (parameter_name(ObjectName(7, 1, obis)),), (parameter_name(ObjectName(7, 0, obis)),))
             for form in (Form.PACK, Form.LIST)
         ]
         self._wanted = wanted
@@ -70,7 +70,7 @@ class SmlProfile:
         return ProfilePiece(tuple(_row(part, row) for part in parts for row in part.rows), since, until)
 
     def _answered(self, port: Port) -> list[LoadProfile]:
-        tries = self._profile.retries
+        tries = self._session.patience.retries
         while True:
             request = self._fetch.request(self._session.client)
             if request is None:

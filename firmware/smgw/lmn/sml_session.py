@@ -1,15 +1,13 @@
-"""Asking a meter by SML over an open port: a request file at a time, repeated as often as the meter's profile says."""
+"""Asking a meter by SML over an open port: a request file at a time, repeated as often as the patience allows."""
 
 import logging
 import math
 import os
-import threading
-import time
 from collections.abc import Sequence
 
 from smgw.cosem import Stamp
-from smgw.lmn.errors import AccessRefused, PollError
-from smgw.lmn.sink import Clock
+from smgw.lmn.contract import Patience, Surroundings
+from smgw.lmn.errors import AccessRefusedError, NoAnswerError, PollError, StoppedError
 from smgw.ports import Port
 from smgw.ports.port import GATHER_S
 from smgw.profiles.meter import MeterProfile
@@ -25,13 +23,15 @@ _LONGEST_ANSWER = 16_384
 
 
 class SmlSession:
-    """The client of one meter. `stop` ends every wait soon (with the port's Wake set beside it)."""
+    """The client of one meter."""
 
-    def __init__(self, profile: MeterProfile, clock: Clock, password: bytes | None, stop: threading.Event) -> None:
+    def __init__(self, profile: MeterProfile, password: bytes | None, surroundings: Surroundings) -> None:
         self._profile = profile
-        self._clock = clock
         self._password = password
-        self._stop = stop
+        self._clock = surroundings.clock
+        self._now = surroundings.now
+        self._stopping = surroundings.stopping
+        self.patience = Patience(profile.timeout, profile.retries)
         self.answered: Stamp | None = None  # when the answer that is being received, or was last, began
         self.renew()
 
@@ -45,9 +45,9 @@ class SmlSession:
     def ask(self, port: Port, requests: Sequence[Request]) -> Answers:
         """Send a request file and wait for its answer. Raises PollError if none comes, or a refusal of the whole."""
         reason = ""
-        for _ in range(self._profile.retries + 1):
-            if self._stop.is_set():
-                raise PollError("stopping")
+        for _ in range(self.patience.retries + 1):
+            if self._stopping():
+                raise StoppedError
             answers, refused = self._ask_once(port, requests)
             if answers is None:
                 reason = refused or reason
@@ -56,27 +56,27 @@ class SmlSession:
                 raise _refused(answers.attention)
             for body in answers.bodies:
                 if code(body) is AttentionCode.USER_OR_PASSWORD:
-                    raise AccessRefused(refusal(body))
+                    raise AccessRefusedError(refusal(body))
             return answers
-        tried = f"no answer within {self._profile.timeout} s, asked {self._profile.retries + 1} times"
-        raise PollError(f"{tried}; {reason}" if reason else tried)
+        tried = f"no answer within {self.patience.timeout:g} s, asked {self.patience.retries + 1} times"
+        raise NoAnswerError(f"{tried}; {reason}" if reason else tried)
 
     def _ask_once(self, port: Port, requests: Sequence[Request]) -> tuple[Answers | None, str]:
         """The time-out begins when the request is on the wire, and again with octets of an answer under way."""
         self.answered = None
         reason = ""
         octet_time = port.settings.octet_time if port.paced else 0.0
-        octets = self.client.send(requests, time.monotonic())
+        octets = self.client.send(requests, self._now())
         port.write(octets)
-        due = time.monotonic() + len(octets) * octet_time + self._profile.timeout
+        due = self._now() + len(octets) * octet_time + self.patience.timeout
         latest = due + _LONGEST_ANSWER * octet_time
-        while not self._stop.is_set() and (left := due - time.monotonic()) > 0:
+        while not self._stopping() and (left := due - self._now()) > 0:
             answers, refused = self._receive(port, left)
             if answers is not None:
                 return answers, ""
             reason = refused or reason
             if self.client.receiving:
-                due = min(time.monotonic() + self._profile.timeout, latest)
+                due = min(self._now() + self.patience.timeout, latest)
         self.client.expire(math.inf)
         return None, reason
 
@@ -95,8 +95,8 @@ class SmlSession:
         return None, reason
 
     def listen(self, port: Port, until: float) -> None:
-        """Until the next poll: late answers are read, recognised and let go."""
-        while not self._stop.is_set() and (left := until - time.monotonic()) > 0:
+        """Until the next poll: late answers are read, recognised and dropped."""
+        while not self._stopping() and (left := until - self._now()) > 0:
             self._receive(port, left)
 
 
@@ -114,5 +114,5 @@ def refusal(body: Body | None) -> str:
 
 def _refused(body: AttentionResponse) -> PollError:
     if attention_code(body.number) is AttentionCode.USER_OR_PASSWORD:
-        return AccessRefused(explain(body.number))
+        return AccessRefusedError(explain(body.number))
     return PollError(f"the meter refuses: {explain(body.number)}")

@@ -1,122 +1,191 @@
-"""How one meter fares: what was good, what was refused, and whether telegrams still come."""
+"""How one meter fares, device by device: what was good, what was refused, and whether telegrams still come."""
 
 import logging
-import time
+from collections.abc import Callable, Sequence
 
 from smgw.cosem import Capture, ClockState, DeviceId
-from smgw.lmn.sink import Clock, Sink
-from smgw.store.records import MeterState
+from smgw.lmn.contract import Clock, Heard, Values
+from smgw.lmn.sink import Sink
+from smgw.store.records import Condition, MeterState
+from smgw.wire import Refused
 
 log = logging.getLogger(__name__)
 
-#: States of a meter. Only the first is health.
-READING, WAITING, SILENT, ABSENT, LOCKED = "reading", "waiting", "silent", "absent", "locked"
+#: Devices remembered to be behind a meter; whoever makes up more is told of again.
+_MOST_DEVICES = 64
+_HEALTHY = (Condition.READING, Condition.WAITING)
+_FROM_GOOD_TO_BAD = (Condition.READING, Condition.WAITING, Condition.LOCKED, Condition.SILENT, Condition.ABSENT)
+
+
+class _Device:
+    """One device behind the meter, or what is known before the first one is."""
+
+    def __init__(self, name: DeviceId | None, since_us: int, heard: float) -> None:
+        self.name = name
+        self.condition = Condition.WAITING
+        self.note = "no telegram yet"
+        self.remark = ""
+        self.since_us = since_us
+        self.last_us: int | None = None
+        self.last_state = ClockState.INVALID
+        self.good = 0
+        self.heard = heard
 
 
 class Watch:
-    """One meter's state. Says each change once, however long it lasts; counts all of it."""
+    """The states of one meter's devices. Logs each change once, however long it lasts; counts all of it.
 
-    def __init__(self, meter: str, silence: float, clock: Clock, sink: Sink, port: str = "") -> None:
+    A device that comes while the telegrams of the one before end is an exchanged meter: the one before has left. If it
+    speaks again, both are behind the meter.
+    """
+
+    def __init__(
+        self, meter: str, port: str, silence: float, clock: Clock, sink: Sink, now: Callable[[], float]
+    ) -> None:
         self._meter = meter
         self._port = port
         self._silence = silence
         self._clock = clock
         self._sink = sink
-        self._state = WAITING
-        self._note = "no telegram yet"
-        self._since_us = clock.stamp().utc_us
-        self._device: DeviceId | None = None
-        self._last_us: int | None = None
-        self._last_state = ClockState.INVALID
-        self._good = self._refused = 0
-        self._said_refused = 0
-        self._said: set[str] = set()  # states told since the last good telegram: a port that flaps is told once
-        self._heard = time.monotonic()
+        self._now = now
+        self._devices: dict[DeviceId, _Device] = {}
+        self._seen: set[DeviceId] = set()
+        self._nobody = _Device(None, clock.stamp().utc_us, now())  # stands for the meter until a device is known
+        self._refused = self._refused_since_good = 0
+        self._told: set[Condition] = set()  # since the last good telegram: a port that flaps is logged once
         self.last_refusal = ""
-        self._report()
+        self._report(self._nobody)
 
-    def good(self, capture: Capture, locked: str | None = None, remark: str = "") -> None:
-        """A capture is on its way; `locked` is advice if the meter hides its values, `remark` tells of its quality."""
-        if self._device is not None and capture.device != self._device:
-            log.warning(
-                "meter %s: was %s, is now %s (meter exchanged?)",
-                self._meter, self._device, capture.device, extra=self._about("meter-exchanged"),
-            )  # fmt: skip
-        self._good += 1
-        self._heard = time.monotonic()
-        self._device, self._last_us = capture.device, capture.stamp.utc_us
-        self._last_state = capture.stamp.state
-        self._said_refused = 0
-        self._sink.capture(capture)
-        self._change(LOCKED if locked else READING, locked or f"device {capture.device}" + (remark and f"; {remark}"))
+    def heard(self, heard: Sequence[Heard]) -> bool:
+        """What telegrams or polls gave goes to the sink; True if there were values in them."""
+        good = False
+        for one in heard:
+            if isinstance(one, Refused):
+                self.refused(one.reason)
+                continue
+            good = True
+            self._meet([values.device for values in one])
+            for values in one:
+                self._good(values)
+        return good
 
     def refused(self, reason: str) -> None:
         """A telegram could not be vouched for, or an answer was none."""
         self._refused += 1
         self.last_refusal = reason
-        self._said_refused += 1
-        level = logging.WARNING if self._said_refused == 1 else logging.DEBUG
+        self._refused_since_good += 1
+        level = logging.WARNING if self._refused_since_good == 1 else logging.DEBUG
         log.log(level, "meter %s: telegram refused: %s", self._meter, reason, extra=self._about("telegram-refused"))
-        self._report()
+        for device in self._members():
+            self._report(device)
 
     def absent(self, reason: str) -> None:
         """The port cannot be opened, or went away."""
-        self._change(ABSENT, reason)
+        for device in self._members():
+            self._change(device, Condition.ABSENT, reason)
 
     def opened(self) -> None:
         """The port is open. Where it was not to be had, a telegram has to come from now on."""
-        if self._state == ABSENT:
-            self._heard = time.monotonic()
-            self._change(WAITING, f"{self._port} is open again" if self._good else f"{self._port} is open")
+        for device in self._members():
+            if device.condition is Condition.ABSENT:
+                device.heard = self._now()
+                self._change(device, Condition.WAITING, f"{self._port} is open{' again' if self._count else ''}")
 
     def tick(self) -> None:
         """Time passed: telegrams may have stopped."""
-        if self._state != ABSENT and time.monotonic() - self._heard > self._silence:
-            last = f", the last: {self.last_refusal}" if self._said_refused else ""
-            self.silent(f"no good telegram for {self._silence:g} s; {self._refused} refused since the start{last}")
-
-    def silent(self, reason: str) -> None:
-        """The meter does not speak."""
-        self._change(SILENT, reason)
+        for device in self._members():
+            if device.condition is not Condition.ABSENT and self._now() - device.heard > self._silence:
+                last = f", the last: {self.last_refusal}" if self._refused_since_good else ""
+                self._change(
+                    device,
+                    Condition.SILENT,
+                    f"no good telegram for {self._silence:g} s; {self._refused} refused since the start{last}",
+                )
 
     @property
-    def state(self) -> str:
-        """One of the states above."""
-        return self._state
+    def condition(self) -> Condition:
+        """The worst of its devices' states."""
+        return max((device.condition for device in self._members()), key=_FROM_GOOD_TO_BAD.index)
 
     @property
     def count(self) -> tuple[int, int]:
         """Good and refused telegrams since the start."""
-        return self._good, self._refused
+        return self._count, self._refused
+
+    @property
+    def _count(self) -> int:
+        return self._nobody.good + sum(device.good for device in self._devices.values())
+
+    def _members(self) -> list[_Device]:
+        return list(self._devices.values()) or [self._nobody]
+
+    def _meet(self, devices: Sequence[DeviceId]) -> None:
+        """These devices spoke in one telegram."""
+        new = [device for device in devices if device not in self._devices]
+        if self._devices and len(new) == len(devices) and not self._seen.intersection(devices):
+            before = list(self._devices)
+            log.warning(
+                "meter %s: was %s, is now %s (meter exchanged?)",
+                self._meter, ", ".join(map(str, before)), ", ".join(map(str, devices)),
+                extra=self._about("meter-exchanged"),
+            )  # fmt: skip
+            for device in before:
+                self._nobody.good += self._devices.pop(device).good
+                self._sink.left(self._meter, device)
+        for device in new:
+            if len(self._devices) >= _MOST_DEVICES:
+                self._devices.pop(next(iter(self._devices)))
+            made = self._devices[device] = _Device(device, self._clock.stamp().utc_us, self._now())
+            made.condition = self._nobody.condition
+            self._seen.add(device)
+        if len(self._seen) > _MOST_DEVICES:
+            self._seen = set(self._devices)
+
+    def _good(self, values: Values) -> None:
+        device = self._devices[values.device]
+        device.good += 1
+        device.heard = self._now()
+        device.last_us, device.last_state = values.stamp.utc_us, values.stamp.state
+        device.remark = values.remark
+        self._refused_since_good = 0
+        self._sink.capture(
+            Capture(self._meter, values.device, values.stamp, values.meter_time, values.readings, values.signature)
+        )
+        self._change(
+            device,
+            Condition.LOCKED if values.advice else Condition.READING,
+            values.advice or f"device {values.device}",
+        )
 
     def _about(self, event: str) -> dict[str, str]:
         """What the journal gets beside the text."""
         return {"event": event, "METER": self._meter, "PORT": self._port}
 
-    def _change(self, state: str, note: str) -> None:
-        if state != self._state:
-            healthy = state == READING or (state == WAITING and not note.startswith("no"))
-            level = logging.INFO if healthy else logging.WARNING
+    def _change(self, device: _Device, condition: Condition, note: str) -> None:
+        if condition is not device.condition:
+            level = logging.INFO if condition in _HEALTHY else logging.WARNING
             log.log(
-                logging.DEBUG if state in self._said else level,
-                "meter %s: %s: %s", self._meter, state, note, extra=self._about(f"meter-{state}"),
+                logging.DEBUG if condition in self._told else level,
+                "meter %s: %s: %s", self._meter, condition, note, extra=self._about(f"meter-{condition}"),
             )  # fmt: skip
-            self._said = set() if state in (READING, LOCKED) else self._said | {state}
-            self._state, self._since_us = state, self._clock.stamp().utc_us
-        self._note = note
-        self._report()
+            good = condition in (Condition.READING, Condition.LOCKED)
+            self._told = set() if good else self._told | {condition}
+            device.condition, device.since_us = condition, self._clock.stamp().utc_us
+        device.note = note
+        self._report(device)
 
-    def _report(self) -> None:
+    def _report(self, device: _Device) -> None:
         self._sink.state(
             MeterState(
                 self._meter,
-                self._device,
-                self._state,
-                self._since_us,
-                self._last_us,
-                self._last_state,
-                self._good,
+                device.name,
+                device.condition,
+                device.since_us,
+                device.last_us,
+                device.last_state,
+                device.good,
                 self._refused,
-                self._note,
+                device.note,
+                device.remark,
             )
         )

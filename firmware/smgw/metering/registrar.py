@@ -18,7 +18,7 @@ from smgw.metering.grid import Grid, Slot
 from smgw.store.errors import StoreError
 from smgw.store.lmn import LmnStore
 from smgw.store.log_book import Level
-from smgw.store.records import MeterState, Origin, Record
+from smgw.store.records import CacheKind, MeterState, Origin, Record
 from smgw.store.rows import columns_of
 
 log = logging.getLogger(__name__)
@@ -113,6 +113,13 @@ class Registrar:
     def object_list(self, device: DeviceId, firmware: bytes, objects: bytes) -> None:
         """A meter was asked for its object list: keep it, so that it need not be asked again."""
         self._inbox.put(_ObjectList(device, firmware, objects))
+
+    def cache(self, kind: CacheKind, device: DeviceId, firmware: bytes, octets: bytes) -> None:
+        """For the cache."""
+        self.object_list(device, (b"scaler_unit of " if kind is CacheKind.SCALER_UNIT else b"") + firmware, octets)
+
+    def left(self, meter: str, device: DeviceId) -> None:
+        """Not yet."""
 
     def event(self, event: str, level: Level, subject: str) -> None:
         """Something for the system log, now."""

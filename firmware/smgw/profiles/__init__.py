@@ -5,7 +5,7 @@ A profile does not know where it came from; TOML is one importer. Evaluation pro
 
 from smgw.profiles.communication import CommunicationProfile
 from smgw.profiles.gateway import Configuration, GatewayProfile, RetentionProfile
-from smgw.profiles.meter import MeterProfile, Protocol
+from smgw.profiles.meter import MeterProfile
 from smgw.profiles.problems import ConfigurationError, Problem
 from smgw.profiles.toml_importer import load
 
@@ -16,7 +16,6 @@ __all__ = [
     "GatewayProfile",
     "MeterProfile",
     "Problem",
-    "Protocol",
     "RetentionProfile",
     "load",
 ]

@@ -131,21 +131,43 @@ KEYS: Mapping[str, Key] = {
 }
 
 
+#: Keys that only one kind of carrier has.
+_HDLC_ONLY = ("physical", "address_length", "information_length", "window")
+_MODE_E_ONLY = ("device_address", "switch_delay")
+_CIPHERED_ONLY = ("security_suite", "counter_object", "public_client")
+
+
 def contradictions(values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """(key, text) of each key that is right by itself but not beside the others."""
     authentication = values.get("authentication", Authentication.NONE)
-    if "authentication_key_file" in values and "encryption_key_file" not in values:
+    ciphered = "encryption_key_file" in values
+    if "authentication_key_file" in values and not ciphered:
         yield "authentication_key_file", "alone it opens nothing; write encryption_key_file too"
-    if authentication == Authentication.HIGH_GMAC and "encryption_key_file" not in values:
+    if authentication == Authentication.HIGH_GMAC and not ciphered:
         yield "authentication", "hls-gmac takes the keys; write encryption_key_file and authentication_key_file too"
     if authentication == Authentication.HIGH_ECDSA and not {"signing_key_file", "meter_key_file"} <= set(values):
         yield "authentication", "hls-ecdsa takes two keys; write signing_key_file and meter_key_file too"
+    yield from _unused(values, ciphered)
     if values.get("start") == Start.MODE_E and values.get("framing", Framing.HDLC) != Framing.HDLC:
         yield "start", "mode E leads to HDLC on a serial line; leave it out"
-    if values.get("framing") == Framing.WRAPPER:
-        for key in ("physical", "address_length"):
-            if key in values:
-                yield key, "the wrapper has no physical addresses; leave it out"
+    if values.get("framing") != Framing.WRAPPER:
+        yield from _address_contradictions(values)
+
+
+def _unused(values: Mapping[str, Any], ciphered: bool) -> Iterator[tuple[str, str]]:
+    """Keys that do nothing beside the others."""
+    for key in _CIPHERED_ONLY:
+        if key in values and not ciphered:
+            yield key, "without encryption_key_file nothing is ciphered; write that key too, or leave this one out"
+    for key in _MODE_E_ONLY:
+        if key in values and values.get("start") != Start.MODE_E:
+            yield key, 'only the sign-on of mode E uses it; write start = "mode-e" too, or leave it out'
+    for key in _HDLC_ONLY:
+        if key in values and values.get("framing") == Framing.WRAPPER:
+            yield key, "the wrapper has no HDLC frames and addresses; leave it out"
+
+
+def _address_contradictions(values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     length, physical, server = values.get("address_length"), values.get("physical"), values.get("server", 1)
     if length in (2, 4) and physical is None:
         yield "address_length", f"an address of {length} octets has a physical part; write physical too"

@@ -1,8 +1,8 @@
 """The gateway's own profile, and the configuration that holds all profiles."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 from smgw.cosem.device_id import DeviceId
 from smgw.profiles import checks
@@ -36,13 +36,52 @@ class GatewayProfile(NamedTuple):
         return canonical(self)
 
 
-class Configuration(NamedTuple):
-    """All profiles of one gateway. Names are unique, every EMP names only meters that are here."""
+class LineProfile(NamedTuple):
+    """A port and the meters on it, in the order of the file. Mostly there is one."""
 
+    claim: str  # names the port whatever link leads to it
+    meters: tuple[MeterProfile, ...]
+
+    @property
+    def port(self) -> str:
+        """Device path or pyserial URL, as the first meter has it."""
+        return self.meters[0].port
+
+
+class _Profiles(NamedTuple):
     gateway: GatewayProfile
     meters: tuple[MeterProfile, ...]
     emps: tuple[CommunicationProfile, ...] = ()
-    directory: Path = Path()  # where the file stands: relative paths in it start here
+    directory: Path = Path()
+
+
+class Configuration(_Profiles):
+    """All profiles of one gateway. Names are unique, every EMP names only meters that are here.
+
+    `directory` is where the file stands: relative paths in it start there. Meters are given what they take from the
+    gateway (a DLMS system title), whoever builds the configuration.
+    """
+
+    __slots__ = ()
+
+    def __new__(
+        cls,
+        gateway: GatewayProfile,
+        meters: Iterable[MeterProfile],
+        emps: Iterable[CommunicationProfile] = (),
+        directory: Path = Path(),
+    ) -> Self:
+        """The meters as given, but for what they take from the gateway."""
+        titled = tuple(meter.titled(gateway.device_id) for meter in meters)
+        return super().__new__(cls, gateway, titled, tuple(emps), directory)
+
+    @property
+    def lines(self) -> tuple[LineProfile, ...]:
+        """The meters by port, in the order of the file."""
+        found: dict[str, list[MeterProfile]] = {}
+        for meter in self.meters:
+            found.setdefault(checks.claimed_by(meter.port) or meter.port, []).append(meter)
+        return tuple(LineProfile(claim, tuple(meters)) for claim, meters in found.items())
 
     def meter(self, name: str) -> MeterProfile:
         """The meter of that name; KeyError if there is none."""

@@ -1,16 +1,16 @@
 """The meter profile (Zählerprofil): what to read, over which port, how often, and what of it to register."""
 
 import re
-from collections.abc import Iterator, Mapping
-from enum import StrEnum
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from smgw.cosem.device_id import DeviceId
 from smgw.cosem.obis import Obis
-from smgw.profiles import checks, dlms
+from smgw.profiles import checks, protocols
+from smgw.profiles.checks import Check, Report
 from smgw.profiles.content import canonical
-from smgw.profiles.dlms import DlmsProfile
+from smgw.profiles.protocol import Protocol
 from smgw.profiles.section import Key, section
 
 DAY_S = 86_400
@@ -18,24 +18,11 @@ _DEFAULT_INTERVAL = 2
 _DEFAULT_SILENCE = 30
 
 
-class Protocol(StrEnum):
-    """How a meter talks."""
-
-    SML_PUSH = "sml-push"  # sends a telegram on its own, every second or so
-    SML_POLL = "sml-poll"  # answers SML requests
-    DLMS = "dlms"  # answers DLMS requests
-    DLMS_PUSH = "dlms-push"  # sends DLMS notifications on its own
-
-
-_POLLED = (Protocol.SML_POLL, Protocol.DLMS)
-_DLMS = (Protocol.DLMS, Protocol.DLMS_PUSH)
-
-
 class MeterProfile(NamedTuple):
     """One meter. Field and key of the file have the same name; times are whole seconds."""
 
     name: str
-    protocol: Protocol
+    protocol: str  # names an entry of `profiles.protocols`
     port: str  # device path or pyserial URL
     baudrate: int = 9600  # 300 to 921600
     parity: str = "N"  # N, E, O
@@ -48,35 +35,55 @@ class MeterProfile(NamedTuple):
     retries: int = 2  # polled: how often a request is repeated before the meter counts as silent
     username: str | None = None  # sml-poll
     password_file: Path | None = None  # polled; read by `password.read_password` when it is needed
-    load_profile: tuple[Obis, ...] = ()  # polled: the meter's own load profiles that are fetched and kept
+    load_profile: tuple[Obis, ...] = ()  # polled: the meter's own load profiles that are fetched and stored
     load_profile_days: int = 31  # how far back they are fetched at first
     registration_period: int = 900  # 0: every telegram; otherwise it divides a day
     silence: int = _DEFAULT_SILENCE  # after so long without a telegram, telegrams have stopped
     correct_power_sign: bool = True
-    dlms: DlmsProfile = DlmsProfile()
+    options: Any = None  # what the protocol's own section makes, such as DlmsProfile; None: it has none
+
+    @property
+    def entry(self) -> Protocol:
+        """What the product knows of its protocol."""
+        return protocols.entry(self.protocol)
 
     @property
     def polled(self) -> bool:
         """True if the gateway asks and the meter answers."""
-        return self.protocol in _POLLED
+        return self.entry.polled
 
     @property
-    def speaks_dlms(self) -> bool:
-        """True if `dlms` matters."""
-        return self.protocol in _DLMS
+    def needs_counters(self) -> bool:
+        """True if it is asked with invocation counters, which must be reserved in the database."""
+        return self.entry.needs_counters(self.options)
+
+    @property
+    def on_network(self) -> bool:
+        """True if its port is TCP or UDP, which has no line settings."""
+        return _on_network(self.port)
 
     def titled(self, gateway: DeviceId) -> "MeterProfile":
-        """With the gateway's own DLMS system title if none is named; unchanged if it speaks no DLMS."""
-        return self._replace(dlms=self.dlms.titled(gateway)) if self.speaks_dlms else self
+        """With what its section takes from the gateway's own id, such as a DLMS system title."""
+        titled: Callable[[DeviceId], Any] | None = getattr(self.options, "titled", None)
+        return self if titled is None else self._replace(options=titled(gateway))
 
     def content(self) -> str:
-        """Canonical JSON: the version of this profile."""
-        return canonical(self)
+        """Canonical JSON of the keys that its protocol uses: the version of this profile."""
+        entry = self.entry
+        used = {key: getattr(self, key) for key in (*_EVERY_METER, *_LINE, *entry.keys)}
+        if entry.section is not None:
+            options = self.options if self.options is not None else entry.section.build({})
+            used[entry.section.name] = {key: getattr(options, key) for key in entry.section.keys}
+        return canonical(used)
+
+
+def _protocol(value: object, report: Report) -> object:
+    return checks.choice(*protocols.names())(value, report)
 
 
 KEYS: Mapping[str, Key] = {
     "name": Key(checks.name, needed='"house"'),
-    "protocol": Key(checks.choice(*(protocol.value for protocol in Protocol)), needed='"sml-push"'),
+    "protocol": Key(_protocol, needed='"sml-push"'),
     "port": Key(checks.port, needed='"/dev/ttyUSB0"'),
     "baudrate": Key(checks.integer(300, 921_600, "Bd")),
     "parity": Key(checks.choice("N", "E", "O")),
@@ -94,21 +101,73 @@ KEYS: Mapping[str, Key] = {
     "registration_period": Key(checks.integer(0, DAY_S, "s")),
     "silence": Key(checks.integer(1, DAY_S, "s")),
     "correct_power_sign": Key(checks.boolean),
-    "dlms": Key(section(dlms.KEYS, dlms.build, dlms.contradictions)),
 }
+_EVERY_METER = ("name", "protocol", "port", "objects", "device_id", "registration_period", "silence")
+_LINE = ("baudrate", "parity", "bytesize", "stopbits")
+#: Keys that a [[line]] cannot hold for its meters.
+OWN_KEYS = ("name", "device_id", "objects")
 
-_POLL_ONLY = ("interval", "timeout", "retries", "username", "password_file", "load_profile", "load_profile_days")
+
+def check(hint: Callable[[str], str]) -> Check:
+    """The check of a table [[meter]]: its protocol says which keys it may have. `hint`: see `section`."""
+
+    def checked(value: object, report: Report) -> object:
+        entry = _entry_of(value)
+        return section(
+            _accepted(entry),
+            _build,
+            lambda values: _contradictions(entry, values),
+            hint,
+            _refused(entry, value),
+        )(value, report)
+
+    return checked
 
 
-def contradictions(values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+def _entry_of(value: object) -> Protocol | None:
+    name = value.get("protocol") if isinstance(value, dict) else None
+    return protocols.entry(name) if isinstance(name, str) and name in protocols.names() else None
+
+
+def _accepted(entry: Protocol | None) -> Mapping[str, Key]:
+    if entry is None:  # its protocol is missing or wrong: then any key may be right
+        sections = {one.section.name: one.section for one in protocols.every() if one.section is not None}
+        return {**KEYS, **{name: Key(lambda value, _: value) for name in sections}}
+    keys = {key: KEYS[key] for key in KEYS if key in (*_EVERY_METER, *_LINE, *entry.keys)}
+    if entry.section is not None:
+        name, own, build, contradictions, refused = entry.section
+        keys[name] = Key(section(own, build, contradictions, refused=refused))
+    return keys
+
+
+def _refused(entry: Protocol | None, value: object) -> dict[str, str]:
+    """Keys of this table that are known, but not used with its protocol and port -> what is right."""
+    if entry is None or not isinstance(value, dict):
+        return {}
+    accepted = _accepted(entry)
+    found = {key: entry.refused.get(key) or _users_of(key, entry) for key in value if key not in accepted}
+    if _on_network(value.get("port")):
+        found |= dict.fromkeys(_LINE, "a port on the network has no line settings; the bridge has them: leave it out")
+    return {key: text for key, text in found.items() if text}
+
+
+def _users_of(key: str, entry: Protocol) -> str:
+    """Which protocols use a key that this one does not; "" if none does."""
+    users = [one for one in protocols.every() if key in one.keys or (one.section and one.section.name == key)]
+    if not users:
+        return ""
+    # The nearest relative comes first: `dlms` for `dlms-push`, what pushes for what pushes.
+    users.sort(key=lambda one: (one.dump != entry.dump, one.polled != entry.polled))
+    why = "a meter that pushes is never asked" if not entry.polled and users[0].polled else f"{entry.name} has no {key}"
+    return f'{why}; leave it out, or write protocol = "{users[0].name}"'
+
+
+def _contradictions(entry: Protocol | None, values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """(key, text) of each key that is right by itself but not beside the others; `values` holds only checked ones."""
-    protocol = values.get("protocol")
-    if protocol is not None and protocol not in _POLLED:
-        polled = Protocol.DLMS if protocol in _DLMS else Protocol.SML_POLL
-        for key in _POLL_ONLY:
-            if key in values:
-                yield key, f'a meter that pushes is never asked; leave it out, or write protocol = "{polled}"'
-    yield from _dlms_contradictions(protocol, values)
+    if entry is not None:
+        yield from entry.contradictions(values)
+        if str(values.get("port", "")).startswith("udp://") and not entry.on_udp:
+            yield "port", 'UDP carries the DLMS wrapper alone; write protocol = "dlms" and framing = "wrapper"'
     period = values.get("registration_period")
     if period and DAY_S % period:
         shorter = next(one for one in range(period, 0, -1) if DAY_S % one == 0)
@@ -118,43 +177,24 @@ def contradictions(values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             f"{period} s does not divide a day; write {shorter}, {longer}, or 0 for every telegram",
         )
     silence, interval = values.get("silence"), values.get("interval", _DEFAULT_INTERVAL)
-    if silence and protocol in _POLLED and silence <= interval:
+    if silence and entry is not None and entry.polled and silence <= interval:
         yield (
             "silence",
             f"{silence} s is no longer than the interval of {interval} s; write {3 * interval} or leave it out",
         )
 
 
-def _dlms_contradictions(protocol: object, values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    told = values.get("dlms")
-    if str(values.get("port", "")).startswith("udp://") and (
-        protocol != Protocol.DLMS or told is None or told.framing is not dlms.Framing.WRAPPER
-    ):
-        yield (
-            "port",
-            f'UDP carries the wrapper alone; write protocol = "{Protocol.DLMS}", dlms = {{ framing = "wrapper" }}',
-        )
-    if told is None:
-        return
-    if protocol not in _DLMS:
-        yield "dlms", f'this meter speaks SML; leave the section out, or write protocol = "{Protocol.DLMS}"'
-        return
-    mbus = told.framing is dlms.Framing.MBUS
-    if protocol == Protocol.DLMS and mbus:
-        yield "dlms", f'over M-Bus a meter pushes; write protocol = "{Protocol.DLMS_PUSH}"'
-    if protocol == Protocol.DLMS and told.ciphered and told.authentication_key_file is None:
-        yield "dlms", "to ask a meter by ciphered requests takes two keys; write authentication_key_file too"
-    secret = told.authentication in (
-        dlms.Authentication.LOW, dlms.Authentication.HIGH_MD5, dlms.Authentication.HIGH_SHA1,
-        dlms.Authentication.HIGH_SHA256,
-    )  # fmt: skip
-    if protocol == Protocol.DLMS and secret and "password_file" not in values:
-        yield "dlms", f'authentication "{told.authentication}" takes a secret; write password_file for the meter too'
-
-
-def build(values: Mapping[str, Any]) -> MeterProfile:
+def _build(values: Mapping[str, Any]) -> MeterProfile:
     """The profile of checked values. A slow poll gets a silence of three intervals unless it is given one."""
-    filled = dict(values, protocol=Protocol(values["protocol"]))
-    if filled["protocol"] in _POLLED and "interval" in filled:
+    filled = dict(values)
+    entry = protocols.entry(filled["protocol"])
+    if entry.polled and "interval" in filled:
         filled.setdefault("silence", max(_DEFAULT_SILENCE, 3 * filled["interval"]))
+    if entry.section is not None:
+        own = filled.pop(entry.section.name, None)
+        filled["options"] = entry.section.build({}) if own is None else own
     return MeterProfile(**filled)
+
+
+def _on_network(port: object) -> bool:
+    return isinstance(port, str) and port.lower().startswith(("socket://", "udp://"))

@@ -1,6 +1,7 @@
 """The check of a whole section: which keys it may have, which it must have, and what its values make together."""
 
 from collections.abc import Callable, Iterator, Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from smgw.profiles.checks import Check, Report, shown
@@ -25,10 +26,12 @@ def section(
     build: Callable[[Mapping[str, Any]], object],
     contradictions: Contradictions = _consistent,
     hint: Callable[[str], str] = lambda _key: "",
+    refused: Mapping[str, str] = MappingProxyType({}),
 ) -> Check:
     """A check for a table: gives `build(checked values)`, or None after it has reported all that is wrong.
 
-    `contradictions` sees the values that are right by themselves. `hint` may say what to do about an unknown key.
+    `contradictions` sees the values that are right by themselves. `hint` may say what to do about an unknown key;
+    `refused` holds keys that are known and not used here, each with what is right instead.
     """
 
     def check(value: object, report: Report) -> object:
@@ -43,6 +46,9 @@ def section(
 
         checked: dict[str, Any] = {}
         for key, raw in value.items():
+            if key in refused:
+                fault(refused[key], key)
+                continue
             if key not in keys:
                 fault(f"unknown key{_advice(key, keys, hint)}", key)
                 continue

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from smgw.profiles import checks, communication, gateway, meter
+from smgw.profiles import checks, communication, gateway, lines, meter, protocols
 from smgw.profiles.checks import Check, Report
 from smgw.profiles.communication import CommunicationProfile
 from smgw.profiles.gateway import Configuration
@@ -15,7 +15,9 @@ from smgw.profiles.section import section
 
 _MOST = 1_000_000  # octets; a configuration of thousands of meters is smaller
 _KEYS = {"[gateway]": gateway.KEYS, "[[meter]]": meter.KEYS, "[[emp]]": communication.KEYS}
-_SECTIONS = {"gateway": "[gateway]", "meter": "[[meter]]", "emp": "[[emp]]"}
+_SECTIONS = {"gateway": "[gateway]", "line": "[[line]]", "meter": "[[meter]]", "emp": "[[emp]]"}
+#: Of a line, all meters on it must have the same.
+_OF_A_LINE = {"protocol": None, "baudrate": 9600, "parity": "N", "bytesize": 8, "stopbits": 1}
 _At = tuple[str | int, ...]
 _Fault = tuple[_At, str]
 
@@ -53,7 +55,7 @@ def parse(content: str, file: str) -> Configuration:
     faults: list[_Fault] = []
     configuration = _configuration(document, Path(file).parent, faults)
     if configuration is None:
-        raise ConfigurationError(_located(faults, content, file))
+        raise ConfigurationError(_located([(lines.place_of(document, at), text) for at, text in faults], content, file))
     return configuration
 
 
@@ -66,7 +68,7 @@ def _syntax_error(content: str, file: str, error: ValueError) -> ConfigurationEr
     match = re.match(r"line (\d+), column (\d+)", place)
     line = int(match[1]) if match else content.rstrip().count("\n") + 1 if place else None
     column = f" in column {match[2]}" if match else ""
-    right = 'write key = value, texts in "quotes", sections as [gateway], [[meter]], [[emp]]'
+    right = 'write key = value, texts in "quotes", sections as [gateway], [[line]], [[meter]], [[emp]]'
     if content.startswith("\ufeff"):
         message, right = "A byte order mark stands before the first line", "save it as UTF-8 without one"
     return _failed(file, line, f"no TOML{column}: {message}; {right}")
@@ -77,7 +79,8 @@ def _configuration(document: dict[str, Any], directory: Path, faults: list[_Faul
         if key not in _SECTIONS:
             faults.append(((key,), f"unknown section{nearest(key, _SECTIONS)}; write {', '.join(_SECTIONS.values())}"))
     own = _gateway(document, faults)
-    meters = _all_of("meter", document, faults, section(meter.KEYS, meter.build, meter.contradictions, _hint))
+    document = lines.spread(document, faults)
+    meters = _all_of("meter", document, faults, meter.check(_hint))
     emps = _all_of("emp", document, faults, section(communication.KEYS, communication.build, hint=_hint))
     if "meter" not in document:
         faults.append((("meter",), "there is none; a gateway reads at least one meter"))
@@ -91,8 +94,8 @@ def _configuration(document: dict[str, Any], directory: Path, faults: list[_Faul
         return None
     return Configuration(
         gateway=own,
-        meters=tuple(one.titled(own.device_id) for _, one in meters if isinstance(one, meter.MeterProfile)),
-        emps=tuple(one for _, one in emps if isinstance(one, CommunicationProfile)),
+        meters=(one for _, one in meters if isinstance(one, meter.MeterProfile)),
+        emps=(one for _, one in emps if isinstance(one, CommunicationProfile)),
         directory=directory,
     )
 
@@ -153,33 +156,41 @@ def _twice(kind: str, key: str, tables: list[tuple[int, dict[str, Any]]]) -> Ite
 
 
 def _ports_twice(tables: list[tuple[int, dict[str, Any]]]) -> Iterator[_Fault]:
-    """Only DLMS meters that are asked may share a port, as on a bus, and each needs an address of its own."""
-    users: dict[str, list[tuple[object, str | None]]] = {}
+    """Meters share a port only where their protocol knows addresses. Each has its own, and all the same settings."""
+    users: dict[str, list[dict[str, Any]]] = {}
     for index, table in tables:
         port = table.get("port")
         claim = checks.claimed_by(port) if isinstance(port, str) else None
         if claim is None:
             continue
-        address = _address(table)
         others = users.setdefault(claim, [])
-        for name, other in others:
-            if address is None or address == other or other is None:
-                owner = f"meter {checks.shown(name)}" if name else "a meter above"
-                right = "give each meter a port of its own"
-                if address is not None and address == other:
-                    right = "give each an address of its own: server or physical in its section dlms"
-                yield (("meter", index, "port"), f"{checks.shown(port)} is the port of {owner} already; {right}")
+        for other in others:
+            owner = f"meter {checks.shown(other['name'])}" if other.get("name") else "a meter above"
+            if fault := _clash(table, other):
+                yield ("meter", index, "port"), f"{checks.shown(port)} is the port of {owner} already; {fault}"
                 break
-        others.append((table.get("name"), address))
+            if differs := [key for key, usual in _OF_A_LINE.items() if table.get(key, usual) != other.get(key, usual)]:
+                key = differs[0]
+                told = checks.shown(other.get(key, _OF_A_LINE[key]))
+                text = f"{owner} on the same port has {told}; all meters of a line have the same {key}"
+                yield ("meter", index, key if key in table else "port"), text
+                break
+        others.append(table)
+
+
+def _clash(table: dict[str, Any], other: dict[str, Any]) -> str:
+    """Why two meters cannot share a port, as what to do; "" if they can."""
+    address, taken = _address(table), _address(other)
+    if address is None or taken is None:
+        return "give each meter a port of its own"
+    return "give each an address of its own: server or physical in its section dlms" if address == taken else ""
 
 
 def _address(table: dict[str, Any]) -> str | None:
-    """What tells a meter from others on its bus; None for a meter that shares no port."""
-    if table.get("protocol") != meter.Protocol.DLMS:
-        return None
-    told = table.get("dlms")
-    found = told if isinstance(told, dict) else {}
-    return repr([found.get("server", 1), found.get("physical"), found.get("device_address", "")])
+    """What tells a meter from others on its line; None for a meter that shares no port."""
+    name = table.get("protocol")
+    entry = protocols.entry(name) if isinstance(name, str) and name in protocols.names() else None
+    return None if entry is None or entry.address is None else entry.address(table)
 
 
 def _devices_twice(meters: list[tuple[int, object]], own: object) -> Iterator[_Fault]:
@@ -211,8 +222,8 @@ def _strangers(document: dict[str, Any], tables: list[tuple[int, dict[str, Any]]
 def _located(faults: list[_Fault], content: str, file: str) -> list[Problem]:
     from smgw.profiles.toml_lines import key_lines, line_of  # only for a wrong file
 
-    lines = key_lines(content)
-    problems = [Problem(file, line_of(lines, at), *_names(at), text) for at, text in faults]
+    places = key_lines(content)
+    problems = [Problem(file, line_of(places, at), *_names(at), text) for at, text in dict.fromkeys(faults)]
     return sorted(problems, key=lambda problem: problem.line or 0)
 
 

@@ -9,7 +9,7 @@ from smgw.cosemxml.document import DocumentError
 from smgw.profiles.communication import CommunicationProfile
 from smgw.profiles.gateway import Configuration
 from smgw.profiles.meter import MeterProfile
-from smgw.store import paths
+from smgw.store import by_meter, paths
 from smgw.store.errors import StoreAbsent
 from smgw.store.lmn_view import LmnView
 from smgw.store.records import StoredRecord
@@ -33,9 +33,9 @@ def export(
     with LmnView.open(paths.lmn_directory(state)) as view, ParcelWriter(file) as parcel:
         cursors = {} if everything else _cursors(state, emp.name)
         for meter in configuration.meters_for(emp):
-            last = view.last_position(meter.name)
+            last = by_meter.last_position(view, meter.name)
             position = cursors.get((view.store_id, meter.name), 0)
-            while records := view.records(meter.name, position, _ROWS):
+            while records := by_meter.records(view, meter.name, position, _ROWS):
                 position = records[-1].position
                 waiting = [row for row in records if row.record_number > cursors.get((row.store_id, row.meter), 0)]
                 unfit += _pack(parcel, configuration.gateway.device_id, meter, waiting)

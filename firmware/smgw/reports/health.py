@@ -11,7 +11,7 @@ from smgw.profiles.gateway import Configuration
 from smgw.profiles.meter import MeterProfile
 from smgw.reports.known_losses import KnownLosses
 from smgw.reports.readings import live_object, meter_time_object, reading_object
-from smgw.store import paths
+from smgw.store import by_meter, paths
 from smgw.store.access import refuse_blindness
 from smgw.store.errors import StoreError
 from smgw.store.live import read_live
@@ -136,7 +136,7 @@ def _meter(
         }
     if state.state != _READING:
         report.worse(Health.DEGRADED, f"meter {meter.name}: {state.state}: {state.note}")
-    newest = lmn.newest(meter.name)
+    newest = by_meter.newest(lmn, meter.name)
     latest = [newest] if newest else []
     return {
         "name": meter.name,
@@ -148,7 +148,7 @@ def _meter(
         "last_capture_us": state.last_capture_us,
         "good": state.good,
         "refused": state.refused,
-        "records": lmn.backlog(meter.name, 0),
+        "records": by_meter.backlog(lmn, meter.name, 0),
         "latest": _record(latest[0], reached) if latest else None,
     }
 
@@ -171,7 +171,7 @@ def _strangers(report: Report, lmn: LmnView, configuration: Configuration, curso
     """Rows of meters that were renamed or taken out of the configuration before all of them had arrived."""
     known = {meter.name for meter in configuration.meters}
     for (emp, meter), position in cursors.items():
-        if meter not in known and (rows := lmn.backlog(meter, position)):
+        if meter not in known and (rows := by_meter.backlog(lmn, meter, position)):
             report.worse(
                 Health.DEGRADED,
                 f"{rows} records of meter {meter}, which no profile names any more, wait for EMP {emp}; "
@@ -200,7 +200,8 @@ def _emp(
     cursors: dict[tuple[str, str], int],
 ) -> dict[str, Any]:
     backlog = sum(
-        lmn.backlog(meter.name, cursors.get((emp.name, meter.name), 0)) for meter in configuration.meters_for(emp)
+        by_meter.backlog(lmn, meter.name, cursors.get((emp.name, meter.name), 0))
+        for meter in configuration.meters_for(emp)
     )
     if channel is not None and channel.state in FAILING:
         report.worse(Health.DEGRADED, f"EMP {emp.name}: {channel.state}: {channel.detail}")

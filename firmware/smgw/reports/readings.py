@@ -32,7 +32,7 @@ def meter_time_text(time: MeterTime | None) -> str:
     if time is None:
         return ""
     if time.kind is MeterTimeKind.DLMS_DATE_TIME:
-        from smgw.dlms.date_time import DateTime, DateTimeError  # only for a meter that tells such a time
+        from smgw.cosem.date_time import DateTime, DateTimeError  # only for a meter that tells such a time
 
         try:
             return str(DateTime.read(time.octets))

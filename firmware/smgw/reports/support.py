@@ -14,11 +14,11 @@ from smgw import __version__
 from smgw.cosem import Data, DeviceId
 from smgw.errors import SmgwError
 from smgw.profiles.gateway import Configuration
-from smgw.profiles.secrets import Secrets
+from smgw.profiles.secrets import read_secrets
 from smgw.profiles.toml_importer import load
 from smgw.reports.health import examine
 from smgw.reports.redaction import Redaction
-from smgw.store import paths
+from smgw.store import by_meter, paths
 from smgw.store.errors import StoreError
 from smgw.store.live import read_live
 from smgw.store.lmn_view import LmnView
@@ -117,8 +117,10 @@ def _captures(state: Path) -> Iterator[str]:
     """The newest rows of each meter, values as hex. What the wire said octet by octet is not kept: `smgw dump`."""
     try:
         with LmnView.open(paths.lmn_directory(state)) as view:
-            for meter in sorted({meter for meter, _ in view.devices()}):
-                for record in view.records(meter, max(0, view.last_position(meter) - _CAPTURES), _CAPTURES):
+            for meter in sorted({meter for meter, _ in view.sources()}):
+                for record in by_meter.records(
+                    view, meter, max(0, by_meter.last_position(view, meter) - _CAPTURES), _CAPTURES
+                ):
                     yield (
                         f"{meter} record {record.record_number} device {bytes(record.device).hex()} at "
                         f"{record.stamp.utc_us} target {record.target_time_us} meter time {record.meter_time} "
@@ -146,10 +148,10 @@ def _hex(data: Data) -> str:
 def _secrets(configuration: Configuration) -> Iterator[bytes]:
     for meter in configuration.meters:
         try:
-            held = Secrets.read(meter, configuration.directory)
+            held = read_secrets(meter, configuration.directory)
         except SmgwError:  # not ours to read: then it can hardly be in what we may read
             continue
-        yield from filter(None, [held.password, *map(held.get, ("encryption", "authentication", "signing", "meter"))])
+        yield from filter(None, held)
 
 
 def _ids(configuration: Configuration | None, state: Path) -> Iterator[DeviceId]:
@@ -159,7 +161,7 @@ def _ids(configuration: Configuration | None, state: Path) -> Iterator[DeviceId]
         yield from (meter.device_id for meter in configuration.meters if meter.device_id is not None)
     try:
         with LmnView.open(paths.lmn_directory(state)) as view:
-            yield from (device for _, device in view.devices())
+            yield from (device for _, device in view.sources())
             yield from (found.device for found in view.meter_states() if found.device is not None)
     except StoreError:
         return

@@ -8,19 +8,20 @@ from pathlib import Path
 
 from smgw.clock import ClockEvent, GatewayClock
 from smgw.cosem import ClockState
-from smgw.lmn.make import make_reader
-from smgw.lmn.reader import Reader
+from smgw.lmn.contract import Cache, Surroundings
+from smgw.lmn.driver import Driver
+from smgw.lmn.make import make_driver
 from smgw.metering.history import HistoryKeeper
 from smgw.metering.registrar import Registrar
 from smgw.profiles.gateway import Configuration
 from smgw.profiles.meter import MeterProfile
-from smgw.profiles.secrets import Secrets
+from smgw.profiles.secrets import Secrets, read_secrets
 from smgw.services.fleet import Fleet, Words
 from smgw.services.retention import RetentionKeeper
 from smgw.services.sink import ReadingSink
 from smgw.services.status import clock_in_words, meters_in_words
 from smgw.services.workers import Worker, stop_all
-from smgw.store import paths
+from smgw.store import by_meter, paths
 from smgw.store.errors import StoreError
 from smgw.store.live import LiveWriter
 from smgw.store.lmn import LmnStore
@@ -44,8 +45,10 @@ _PATIENCE = 120.0
 _COMMIT_SECONDS = 10.0
 _CLOCK_SAVED_EVERY = 300.0
 _SHORTEST_PERIOD = 900  # the legally smallest registration period, which the clock's limits follow
-#: Of a fleet of readers.
-_WORDS = Words("reader {}", "meter {} is new", "meter {} is read anew", "meter {} is read no more")
+#: Of the fleet of lines. A line is named by its meters.
+_WORDS = Words("line of {}", "meter {} is new", "meter {} is read anew", "meter {} is read no more")
+
+_Line = tuple[tuple[MeterProfile, Secrets], ...]  # the meters on one port
 
 
 class LmnService:
@@ -72,8 +75,8 @@ class LmnService:
         self._wan_id = ""
         self._last_sample = 0
         self._in_trouble = False
-        self._secrets = _secrets(configuration)
-        self._readers: Fleet[MeterProfile, Reader] = Fleet(_WORDS, self._reader, _STOP_SECONDS)
+        self._lines: Fleet[_Line, Driver] = Fleet(_WORDS, self._driver, _STOP_SECONDS)
+        self._orders = _lines(configuration)
         self._registering = Worker("registrar", self._register, self._read_out, _PATIENCE)
         self._housekeeping = Worker("housekeeping", self._keep_house, self._stopping, _PATIENCE)
         self._started = time.monotonic()
@@ -82,14 +85,14 @@ class LmnService:
     def start(self) -> None:
         """Registrar first, so that somebody takes what the readers bring."""
         self._registering.start()
-        self._readers.apply(_by_name(self._configuration))
+        self._lines.apply(self._orders)
         self._housekeeping.start()
         self._started = time.monotonic()
         self._registrar.event("lmn-started", Level.INFO, f"{len(self._configuration.meters)} meters")
 
     def is_ready(self) -> bool:
-        """Each reader has tried its port, or has had time enough to."""
-        tried = all(reader.tried for reader in self._readers.members.values())
+        """Each line has tried its port, or has had time enough to."""
+        tried = all(driver.tried for driver in self._lines.members.values())
         return tried or time.monotonic() - self._started > _READY_SECONDS
 
     def ready_text(self) -> str:
@@ -97,25 +100,25 @@ class LmnService:
         return f"{len(self._configuration.meters)} meters, store {self._store.store_id}"
 
     def workers(self) -> Sequence[Worker]:
-        """Registrar, housekeeper and readers."""
-        return (self._registering, self._housekeeping, *self._readers.workers)
+        """Registrar, housekeeper and lines."""
+        return (self._registering, self._housekeeping, *self._lines.workers)
 
     def status(self) -> str:
         """Meters and clock."""
-        watches = {name: reader.watch for name, reader in self._readers.members.items()}
+        watches = {name: watch for driver in self._lines.members.values() for name, watch in driver.watches.items()}
         return f"{meters_in_words(watches)}; {clock_in_words(self._clock.stamp())}"
 
     def take(self, configuration: Configuration) -> str:
-        """Readers of unchanged meters notice nothing."""
-        secrets = _secrets(configuration)
+        """Unchanged lines notice nothing."""
+        orders = _lines(configuration)
         periods, last = self._periods(configuration)
         self._keep_profiles(configuration)
-        self._configuration, self._secrets = configuration, secrets
+        self._configuration, self._orders = configuration, orders
         self._registrar.configure(periods, last)
         self._registrar.linger = _linger(configuration)
         self._retention.configure(configuration)
         self._live.configure(_ports(configuration))
-        return "; ".join(self._readers.apply(_by_name(configuration))) or "no meter changed"
+        return "; ".join(self._lines.apply(orders)) or "no meter changed"
 
     def taken(self, changes: str) -> None:
         """The registrar writes it, with the next commit."""
@@ -133,7 +136,7 @@ class LmnService:
         """Readers first, then the registrar writes what they left."""
         self._stopping.set()
         self._registrar.hurry()
-        left = self._readers.stop() + stop_all([self._housekeeping], _STOP_SECONDS)
+        left = self._lines.stop() + stop_all([self._housekeeping], _STOP_SECONDS)
         self._read_out.set()
         self._registrar.event("lmn-stopping", Level.INFO, "asked to stop")  # also ends the registrar's wait
         left += stop_all([self._registering], _COMMIT_SECONDS)
@@ -183,22 +186,15 @@ class LmnService:
             if self._stopping.wait(_TICK):
                 return
 
-    def _reader(self, meter: MeterProfile) -> Reader:
-        return make_reader(
-            meter,
-            self._clock,
-            self._sink,
-            self._secrets[meter.name],
-            cached=self._store.object_list,
-            keeper=HistoryKeeper(self._store, self._clock),
-            counters=self._store,
-        )
+    def _driver(self, line: _Line) -> Driver:
+        surroundings = Surroundings(self._clock, Cache(self._store.cached, self._sink.cache), self._store)
+        return make_driver(line, surroundings, self._sink, HistoryKeeper(self._store, self._clock))
 
     def _periods(self, configuration: Configuration) -> tuple[dict[str, int], dict[str, int | None]]:
         """Meter -> registration period, and the target time registered last."""
         periods = {meter.name: meter.registration_period for meter in configuration.meters}
         with LmnView.open(paths.lmn_directory(self._state)) as view:
-            return periods, {name: view.last_target_us(name) for name, period in periods.items() if period}
+            return periods, {name: by_meter.last_target_us(view, name) for name, period in periods.items() if period}
 
     def _keep_profiles(self, configuration: Configuration) -> None:
         self._store.profile_version("gateway", "gateway", configuration.gateway.content())
@@ -244,10 +240,11 @@ def _linger(configuration: Configuration) -> float:
     return 0.0 if any(emp.forward == 0 for emp in configuration.emps) else _LINGER
 
 
-def _secrets(configuration: Configuration) -> dict[str, Secrets]:
-    """By meter; PasswordFileError."""
-    return {meter.name: Secrets.read(meter, configuration.directory) for meter in configuration.meters}
-
-
-def _by_name(configuration: Configuration) -> dict[str, MeterProfile]:
-    return {meter.name: meter for meter in configuration.meters}
+def _lines(configuration: Configuration) -> dict[str, _Line]:
+    """By the names of their meters; PasswordFileError."""
+    return {
+        ", ".join(meter.name for meter in line.meters): tuple(
+            (meter, read_secrets(meter, configuration.directory)) for meter in line.meters
+        )
+        for line in configuration.lines
+    }

@@ -50,7 +50,7 @@ class RetentionKeeper:
     def _delivered(self) -> dict[bytes, int]:
         """Device -> the position up to which all EMPs that are to have its rows have them."""
         with LmnView.open(paths.lmn_directory(self._state)) as own:
-            devices = own.devices()
+            devices = own.sources()
         try:
             with WanView.open(paths.wan_directory(self._state)) as wan:
                 cursors = {(row.emp, row.meter): row.position for row in wan.cursors() if row.store_id == own.store_id}

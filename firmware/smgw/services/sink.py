@@ -1,13 +1,13 @@
-"""Where the readers of the LMN process put what they have."""
+"""Where the lines of the LMN process put what they have."""
 
 from smgw.cosem import Capture, DeviceId
 from smgw.metering.registrar import Registrar
 from smgw.store.live import LiveWriter
-from smgw.store.records import MeterState
+from smgw.store.records import CacheKind, MeterState
 
 
 class ReadingSink:
-    """The registrar gets everything, the live values get captures. Called from the readers' threads."""
+    """The registrar gets everything, the live values get captures. Called from the lines' threads."""
 
     def __init__(self, registrar: Registrar, live: LiveWriter) -> None:
         self._registrar = registrar
@@ -26,8 +26,9 @@ class ReadingSink:
 
     def left(self, meter: str, device: DeviceId) -> None:
         """This device is no longer behind the meter."""
+        self._registrar.left(meter, device)
         self._live.left(meter, device)
 
-    def object_list(self, device: DeviceId, firmware: bytes, objects: bytes) -> None:
-        """A meter was asked for its object list."""
-        self._registrar.object_list(device, firmware, objects)
+    def cache(self, kind: CacheKind, device: DeviceId, firmware: bytes, octets: bytes) -> None:
+        """A meter was asked for something that does not change."""
+        self._registrar.cache(kind, device, firmware, octets)

@@ -12,10 +12,10 @@ if TYPE_CHECKING:
 
 def meters_in_words(watches: "Mapping[str, Watch]") -> str:
     """`3 meters: 2 reading, 1 absent (roof); 4711 telegrams, 3 refused`."""
-    states = Counter(watch.state for watch in watches.values())
+    states = Counter(watch.condition for watch in watches.values())
     parts = []
     for state, amount in states.most_common():
-        names = [name for name, watch in watches.items() if watch.state == state][:3]
+        names = [name for name, watch in watches.items() if watch.condition == state][:3]
         healthy = state in ("reading", "waiting")
         parts.append(f"{amount} {state}" if healthy else f"{amount} {state} ({', '.join(names)})")
     good, refused = (sum(watch.count[place] for watch in watches.values()) for place in (0, 1))

@@ -9,7 +9,6 @@ from typing import NamedTuple
 
 from smgw.errors import LocalProtocolError
 from smgw.sml.attention import explain
-from smgw.sml.crc import Crc
 from smgw.sml.file import encode_messages
 from smgw.sml.messages import (
     AbortOnError,
@@ -26,10 +25,10 @@ from smgw.sml.messages import (
     OpenResponse,
     SetProcParameterRequest,
     Time,
-    Tree,
 )
 from smgw.sml.telegram import TelegramReader
-from smgw.sml.transport import Refused, encode_frame
+from smgw.sml.transport import encode_frame
+from smgw.wire import Crc, Refused
 
 Request = (
     GetListRequest | GetProcParameterRequest | SetProcParameterRequest | GetProfilePackRequest | GetProfileListRequest
@@ -112,10 +111,6 @@ class Client:
     def get_parameter(self, *path: bytes) -> GetProcParameterRequest:
         """A request for one parameter, with this session's credentials."""
         return GetProcParameterRequest(path, username=self._username, password=self._password)
-
-    def set_parameter(self, path: Sequence[bytes], tree: Tree) -> SetProcParameterRequest:
-        """A request to write parameters, with this session's credentials; an attention says how that went."""
-        return SetProcParameterRequest(tuple(path), tree, username=self._username, password=self._password)
 
     def get_profile(
         self, path: Sequence[bytes], begin: Time | None = None, end: Time | None = None, objects: Sequence[bytes] = ()

@@ -11,9 +11,9 @@ from collections.abc import Iterator, Sequence
 
 from smgw.errors import RemoteProtocolError
 from smgw.sml import tlv
-from smgw.sml.crc import Crc
 from smgw.sml.layouts import read_body, write_body
 from smgw.sml.messages import Message
+from smgw.wire import Crc
 
 _MESSAGE = 0x76
 _CHOICE = b"\x72"

@@ -9,6 +9,7 @@ Not seen on a wire but for choice 1 (EMH charging meters). A list of another kin
 
 from typing import NamedTuple
 
+from smgw.cosem import ScalerUnit
 from smgw.sml.layouts import LayoutError, read_time, write_time
 from smgw.sml.messages import Time
 from smgw.sml.tlv import Kind, Value, sequence, signed, unsigned
@@ -23,13 +24,6 @@ class TimestampedValue(NamedTuple):
     time: Time
     status: Value | None = None
     value: Value | None = None
-
-
-class ScalerUnit(NamedTuple):
-    """Attribute scaler_unit: the value counts in 10^scaler of the unit (DLMS table)."""
-
-    scaler: int
-    unit: int
 
 
 ListValue = Time | TimestampedValue | ScalerUnit

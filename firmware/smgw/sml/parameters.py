@@ -22,38 +22,30 @@ how a meter would draw it.
 
 from typing import NamedTuple
 
-from smgw.cosem import Obis
+from smgw.cosem import Obis, ObjectName, ScalerUnit
 from smgw.errors import RemoteProtocolError
-from smgw.sml.list_values import ScalerUnit, write_list_value
+from smgw.sml.list_values import write_list_value
 from smgw.sml.messages import ParameterValue, Tree
 from smgw.sml.tlv import Kind, Value
 
 VALUE, SCALER_UNIT, STATUS = b"\x00\x02", b"\x00\x03", b"\x00\x04"
 
 
-class ObjectName(NamedTuple):
-    """A COSEM object as a path names it."""
-
-    obis: Obis
-    class_id: int = 3
-    version: int = 0
-
-    @property
-    def octets(self) -> bytes:
-        """The nine octets of the parameter name."""
-        return bytes(self.obis) + self.class_id.to_bytes(2, "big") + bytes((self.version,))
-
-    @classmethod
-    def from_octets(cls, octets: bytes) -> "ObjectName | None":
-        """Read a parameter name; None unless it has nine octets."""
-        if len(octets) != 9:
-            return None
-        return cls(Obis(octets[:6]), int.from_bytes(octets[6:8], "big"), octets[8])
+def parameter_name(name: ObjectName) -> bytes:
+    """The nine octets by which a path names an object."""
+    return bytes(name.obis) + name.class_id.to_bytes(2, "big") + bytes((name.version,))
 
 
-ASSOCIATION = ObjectName(Obis(b"\x00\x00\x28\x00\x00\xff"), 15, 0)
-FIRMWARE = ObjectName(Obis(b"\x01\x00\x00\x02\x00\x00"), 1, 0)
-OBJECT_LIST_PATH = (ASSOCIATION.octets, VALUE)
+def read_parameter_name(octets: bytes) -> ObjectName | None:
+    """The object that a parameter name means; None unless it has nine octets."""
+    if len(octets) != 9:
+        return None
+    return ObjectName(int.from_bytes(octets[6:8], "big"), octets[8], Obis(octets[:6]))
+
+
+ASSOCIATION = ObjectName(15, 0, Obis(b"\x00\x00\x28\x00\x00\xff"))
+FIRMWARE = ObjectName(1, 0, Obis(b"\x01\x00\x00\x02\x00\x00"))
+OBJECT_LIST_PATH = (parameter_name(ASSOCIATION), VALUE)
 
 
 class ObjectValue(NamedTuple):
@@ -68,12 +60,12 @@ class ObjectValue(NamedTuple):
 
 def object_list_tree(objects: list[ObjectName]) -> Tree:
     """The answer to OBJECT_LIST_PATH."""
-    return Tree(VALUE, None, tuple(Tree(name.octets) for name in objects))
+    return Tree(VALUE, None, tuple(Tree(parameter_name(name)) for name in objects))
 
 
 def read_object_list(tree: Tree) -> list[ObjectName]:
     """The objects in such an answer; names that are no COSEM objects are passed over."""
-    found = (ObjectName.from_octets(child.name) for child in tree.children)
+    found = (read_parameter_name(child.name) for child in tree.children)
     return [name for name in found if name is not None]
 
 
@@ -85,12 +77,12 @@ def object_tree(found: ObjectValue) -> Tree:
         children.append(Tree(SCALER_UNIT, ParameterValue(1, scaler_unit)))
     if found.status is not None:
         children.append(Tree(STATUS, ParameterValue(1, found.status)))
-    return Tree(found.name.octets, None, tuple(children))
+    return Tree(parameter_name(found.name), None, tuple(children))
 
 
 def read_object(tree: Tree) -> ObjectValue:
     """One object's value. Raises RemoteProtocolError for a tree that has none, or whose scaler_unit is no pair."""
-    name = ObjectName.from_octets(tree.name)
+    name = read_parameter_name(tree.name)
     attributes = {child.name: child.value.content for child in tree.children if child.value is not None}
     if name is None or VALUE not in attributes:
         raise RemoteProtocolError(f"parameter {tree.name.hex()} came without a value")

@@ -1,11 +1,10 @@
 """The meter's side of SML request and response: request files in, answer files out. Our simulator stands on it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
-from smgw.cosem import Obis
+from smgw.cosem import Obis, ObjectName
 from smgw.sml.attention import AttentionCode, Denied, attention_code, attention_number, refuses
-from smgw.sml.crc import Crc
 from smgw.sml.file import encode_messages
 from smgw.sml.groups import Groups
 from smgw.sml.messages import (
@@ -25,7 +24,6 @@ from smgw.sml.messages import (
     OpenResponse,
     SetProcParameterRequest,
     Time,
-    Tree,
 )
 from smgw.sml.parameters import (
     FIRMWARE,
@@ -33,17 +31,16 @@ from smgw.sml.parameters import (
     SCALER_UNIT,
     STATUS,
     VALUE,
-    ObjectName,
     ObjectValue,
     object_list_tree,
     object_tree,
+    parameter_name,
 )
 from smgw.sml.profiles import ProfileModel, same_clock, to_list, to_pack, with_columns
 from smgw.sml.telegram import Telegram, TelegramReader
 from smgw.sml.tlv import octets
-from smgw.sml.transport import MAX_FRAME, Refused, encode_frame
-
-Write = Callable[[tuple[bytes, ...], Tree], AttentionCode]
+from smgw.sml.transport import MAX_FRAME, encode_frame
+from smgw.wire import Crc, Refused
 
 #: An answer file goes on in another frame beyond this; even if every octet must be escaped, a frame is not too long.
 _ROOM = MAX_FRAME // 4
@@ -80,7 +77,7 @@ class Reply(NamedTuple):
 class Server:
     """One client's session. `object_list=False` is an older meter, which knows GetList only.
 
-    `write` carries out SetProcParameter (path and tree) and says how that went; without it nothing is writable.
+    Nothing is writable.
     What becomes of a file in which a request fails: see `groups`.
     """
 
@@ -92,13 +89,11 @@ class Server:
         *,
         crc: Crc = Crc.X25,
         object_list: bool = True,
-        write: Write | None = None,
     ) -> None:
         self._meter = meter
         self._credentials = (username, password)
         self._crc = crc
         self._object_list = object_list
-        self._write = write
         self._telegrams = TelegramReader()
 
     def receive(self, data: bytes) -> list[Reply | Refused]:
@@ -173,8 +168,7 @@ class Server:
         if isinstance(request, GetProcParameterRequest):
             return [self._parameter(request, entries)]
         if isinstance(request, SetProcParameterRequest):
-            code = self._write(request.path, request.tree) if self._write else AttentionCode.NOT_WRITABLE
-            return [self._attention(code)]
+            return [self._attention(AttentionCode.NOT_WRITABLE)]
         return self._profile(request)
 
     def _profile(self, request: GetProfilePackRequest | GetProfileListRequest) -> Sequence[Body]:
@@ -204,12 +198,12 @@ class Server:
         return to_list(meter.server_id, request.path, profile)
 
     def _parameter(self, request: GetProcParameterRequest, entries: tuple[ListEntry, ...]) -> Body:
-        found = {_name(entry).octets: entry for entry in entries if len(entry.obj_name) == 6 and entry.value}
+        found = {parameter_name(_name(entry)): entry for entry in entries if len(entry.obj_name) == 6 and entry.value}
         firmware = ListEntry(bytes(FIRMWARE.obis), value=octets(self._meter.firmware))
         if request.path == OBJECT_LIST_PATH:
             names = [_name(entry) for entry in (*found.values(), firmware)]
             return GetProcParameterResponse(self._meter.server_id, request.path, object_list_tree(names))
-        found[FIRMWARE.octets] = firmware
+        found[parameter_name(FIRMWARE)] = firmware
         entry = found.get(request.path[0]) if request.path else None
         if entry is None or entry.value is None:
             raise Denied(AttentionCode.UNKNOWN_OBJECT)
@@ -225,4 +219,4 @@ class Server:
 def _name(entry: ListEntry) -> ObjectName:
     """Numbers are registers (class 3), anything else is data (class 1)."""
     number = entry.value is not None and isinstance(entry.value.value, int) and not isinstance(entry.value.value, bool)
-    return ObjectName(Obis(entry.obj_name), 3 if number else 1)
+    return ObjectName(3 if number else 1, 0, Obis(entry.obj_name))

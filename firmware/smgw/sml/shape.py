@@ -27,10 +27,10 @@ import struct
 from collections.abc import Sequence
 from typing import Any
 
-from smgw.sml.crc import Crc
 from smgw.sml.file import decode_messages
 from smgw.sml.messages import GetListResponse, ListEntry, Message, OpenResponse, Time
 from smgw.sml.tlv import Kind, Places, Value, head, places
+from smgw.wire import Crc
 
 #: Shapes kept for one reader. A meter has one or two; more are meters on one line, or one that cuts leading zeros.
 MOST_SHAPES = 8

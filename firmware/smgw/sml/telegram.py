@@ -2,11 +2,11 @@
 
 from typing import NamedTuple
 
-from smgw.sml.crc import Crc
 from smgw.sml.file import FileError
 from smgw.sml.messages import GetListResponse, Message, OtherBody
 from smgw.sml.shape import Shapes
-from smgw.sml.transport import MAX_FRAME, Frame, FrameDecoder, Refused
+from smgw.sml.transport import MAX_FRAME, Frame, FrameDecoder
+from smgw.wire import Crc, Refused
 
 
 class Telegram(NamedTuple):

@@ -15,7 +15,7 @@ trusted, since meters do not keep it. Only when an octet was lost or added can a
 import re
 from typing import NamedTuple
 
-from smgw.sml.crc import Crc
+from smgw.wire import Crc, Refused
 
 ESCAPE = b"\x1b\x1b\x1b\x1b"
 START = ESCAPE + b"\x01\x01\x01\x01"
@@ -33,13 +33,6 @@ class Frame(NamedTuple):
 
     payload: bytes
     crc: Crc
-
-
-class Refused(NamedTuple):
-    """One frame that was begun and not delivered, and why."""
-
-    reason: str
-    octets: int
 
 
 def encode_frame(payload: bytes, crc: Crc = Crc.X25) -> bytes:

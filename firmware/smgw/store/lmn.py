@@ -16,10 +16,10 @@ from smgw.cosem.reading import ClockState
 from smgw.store import history, paths, retention
 from smgw.store.digest import sha256
 from smgw.store.errors import StoreFull
-from smgw.store.lmn_view import CLOCK_QUERY, saved_clock
+from smgw.store.lmn_view import CLOCK_QUERY, NEWEST_TARGET, parameters, saved_clock
 from smgw.store.pending import count
 from smgw.store.ranges import Range
-from smgw.store.records import MeterState, ProfileName, Record, Retention, RetentionReport
+from smgw.store.records import CacheKind, MeterState, ProfileName, Record, Retention, RetentionReport, Source
 from smgw.store.rows import Row, RowWriter, columns_of
 from smgw.store.salvage import salvage_lmn
 from smgw.store.schema import lmn_schema
@@ -120,6 +120,10 @@ class LmnStore(StoreWriter):
             )
         )
 
+    def cached(self, kind: CacheKind, device: DeviceId, firmware: bytes) -> bytes | None:
+        """What is cached."""
+        return self.object_list(device, (b"scaler_unit of " if kind is CacheKind.SCALER_UNIT else b"") + firmware)
+
     def object_list(self, device: DeviceId, firmware: bytes) -> bytes | None:
         """The cached object list, or None."""
         rows = self._read("SELECT objects FROM object_list WHERE device = ? AND firmware = ?", device, firmware)
@@ -136,6 +140,11 @@ class LmnStore(StoreWriter):
     def profile_ranges(self, name: ProfileName) -> list[Range]:
         """What is kept of a load profile, in order."""
         return [Range(*row) for row in self._read(history.RANGES, *name)]
+
+    def last_target_us(self, source: Source) -> int | None:
+        """The newest target time registered for this source; None if nothing of it is on a grid."""
+        (newest,) = self._read(NEWEST_TARGET, *parameters(source))[0]
+        return None if newest is None else int(newest)
 
     def reserve_counters(self, meter: str, client: int, key_id: str, least: int, amount: int) -> int:
         """The first of `amount` invocation counters that are the caller's alone, durably; `least` at least.

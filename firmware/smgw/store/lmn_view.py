@@ -14,7 +14,7 @@ from smgw.store import history, paths
 from smgw.store.checked import checked, within
 from smgw.store.errors import StoreDamaged
 from smgw.store.ranges import Range
-from smgw.store.records import ListKind, MeterState, Origin, ProfileName, StoredRecord
+from smgw.store.records import ListKind, MeterState, Origin, ProfileName, Source, StoredRecord
 from smgw.store.rows import Word
 from smgw.store.schema import lmn_schema
 from smgw.store.values import from_column
@@ -22,13 +22,14 @@ from smgw.store.view import NONSENSE, View
 
 _log = logging.getLogger(__name__)
 
-_METER = f"meter = (SELECT id FROM word WHERE kind = {Word.METER:d} AND octets = ?)"  # noqa: S608 - constant
+_WORD = "(SELECT id FROM word WHERE kind = {:d} AND octets = ?)"
+_SOURCE = f"meter = {_WORD.format(Word.METER)} AND device = {_WORD.format(Word.DEVICE)}"
 _COLUMNS = """number, device, boot, boottime_ns, utc_us, dispersion_us, clock_state,
     meter_time_kind, meter_time, target_time_us, gateway_status, list, origin, older_store, older_number"""
-_CAPTURES = f"SELECT {_COLUMNS} FROM capture WHERE {_METER} AND number > ? ORDER BY number LIMIT ?"  # noqa: S608
+_CAPTURES = f"SELECT {_COLUMNS} FROM capture WHERE {_SOURCE} AND number > ? ORDER BY number LIMIT ?"  # noqa: S608
 _READINGS = f"""SELECT reading.capture, register, type, value, raw_type, raw, status_type, status
     FROM capture CROSS JOIN reading ON reading.capture = capture.number
-    WHERE capture.{_METER} AND number > ? AND number <= ? ORDER BY number, place"""  # noqa: S608
+    WHERE {_SOURCE} AND number > ? AND number <= ? ORDER BY number, place"""  # noqa: S608
 
 _HISTORY = f"profile_version = ({history.VERSION}) AND origin = 2 AND target_time_us BETWEEN ? AND ?"
 _HISTORY_CAPTURES = f"SELECT {_COLUMNS} FROM capture WHERE {_HISTORY} ORDER BY target_time_us LIMIT ?"  # noqa: S608
@@ -36,14 +37,12 @@ _HISTORY_READINGS = f"""SELECT reading.capture, register, type, value, raw_type,
     FROM capture CROSS JOIN reading ON reading.capture = capture.number
     WHERE {_HISTORY.replace("target_time_us", "capture.target_time_us")} ORDER BY number, place"""  # noqa: S608
 
-# One step down the index of slots for every register and list of the meter, however many rows there are.
-_NEWEST_TARGET = f"""SELECT max((SELECT target_time_us FROM reading
+# One step down the index of slots for every register and list of the source, however many rows there are.
+NEWEST_TARGET = f"""SELECT max((SELECT target_time_us FROM reading
         WHERE reading.register = register.id AND reading.list = lists.value AND target_time_us IS NOT NULL
         ORDER BY target_time_us DESC LIMIT 1))
     FROM register, (SELECT 1 AS value UNION SELECT 2 UNION SELECT 3 UNION SELECT 4) AS lists
-    WHERE register.{_METER}"""  # noqa: S608 - constant
-
-
+    WHERE {_SOURCE}"""  # noqa: S608 - constant
 _OLDER = f"""SELECT number FROM capture WHERE older_number = ?2
     AND older_store = (SELECT id FROM word WHERE kind = {Word.OLDER_STORE:d} AND octets = ?1)"""  # noqa: S608 - constant
 
@@ -69,26 +68,26 @@ class LmnView(View):
         """Open lmn.db in the state directory; StoreAbsent, StoreDamaged, StoreTooNew."""
         return cls(directory)
 
-    def devices(self) -> list[tuple[str, DeviceId]]:
-        """(meter name, device) of all that were ever recorded here."""
+    def sources(self) -> list[Source]:
+        """All that were ever recorded here, by meter name and device."""
         rows = self._typed(
             "oo",
             """SELECT DISTINCT m.octets, d.octets FROM register
             JOIN word m ON m.id = register.meter JOIN word d ON d.id = register.device ORDER BY 1, 2""",
         )
         with self._trusting_nothing():
-            return [(meter.decode(), DeviceId(device)) for meter, device in rows]
+            return [Source(meter.decode(), DeviceId(device)) for meter, device in rows]
 
-    def records(self, meter: str, after: int, limit: int) -> list[StoredRecord]:
-        """At most `limit` records of one meter whose position is greater than `after`, in the order of positions."""
+    def records(self, source: Source, after: int, limit: int) -> list[StoredRecord]:
+        """At most `limit` records of one source whose position is greater than `after`, in the order of positions."""
         with self._snapshot() as connection:
-            name = meter.encode()
-            captures = connection.execute(_CAPTURES, (name, after, limit)).fetchall()
+            words = parameters(source)
+            captures = connection.execute(_CAPTURES, (*words, after, limit)).fetchall()
             if not captures:
                 return []
-            rows = connection.execute(_READINGS, (name, after, captures[-1][0])).fetchall()
+            rows = connection.execute(_READINGS, (*words, after, captures[-1][0])).fetchall()
             self._learn(captures, rows)
-        return self._records(meter, captures, rows)
+        return self._records(source.meter, captures, rows)
 
     def profile_rows(self, name: ProfileName, covered: Range, limit: int) -> list[StoredRecord]:
         """At most `limit` rows of a load profile whose target times lie in a range (microseconds UTC), oldest first."""
@@ -121,8 +120,8 @@ class LmnView(View):
         except NONSENSE as error:
             raise StoreDamaged(self._path, f"a record from {captures[0][0]} on is unreadable: {error!r}") from error
 
-    def find(self, meter: str, store_id: str, record_number: int) -> StoredRecord | None:
-        """The record of this meter that was recorded under that identity, here or in a file it was salvaged from."""
+    def find(self, source: Source, store_id: str, record_number: int) -> StoredRecord | None:
+        """The record of this source that was recorded under that identity, here or in a file it was salvaged from."""
         if not re.fullmatch("[0-9a-f]{32}", store_id):
             return None
         if store_id == self.store_id:
@@ -130,31 +129,31 @@ class LmnView(View):
         else:
             positions = self._typed("i", _OLDER, bytes.fromhex(store_id), record_number)
         for (position,) in positions:
-            for record in self.records(meter, position - 1, 1):
+            for record in self.records(source, position - 1, 1):
                 if (record.store_id, record.record_number) == (store_id, record_number):
                     return record
         return None
 
-    def backlog(self, meter: str, after: int) -> int:
-        """How many records of this meter stand behind position `after`."""
-        query = f"SELECT count(*) FROM capture WHERE {_METER} AND number > ?"  # noqa: S608 - constant
-        return int(self._typed("i", query, meter.encode(), after)[0][0])
+    def backlog(self, source: Source, after: int) -> int:
+        """How many records of this source stand behind position `after`."""
+        query = f"SELECT count(*) FROM capture WHERE {_SOURCE} AND number > ?"  # noqa: S608 - constant
+        return int(self._typed("i", query, *parameters(source), after)[0][0])
 
-    def last_target_us(self, meter: str) -> int | None:
-        """The newest target time registered for this meter; None if nothing of it is on a grid."""
-        (newest,) = self._typed("I", _NEWEST_TARGET, meter.encode())[0]
+    def last_target_us(self, source: Source) -> int | None:
+        """The newest target time registered for this source; None if nothing of it is on a grid."""
+        (newest,) = self._typed("I", NEWEST_TARGET, *parameters(source))[0]
         return None if newest is None else int(newest)
 
-    def last_position(self, meter: str) -> int:
-        """The position of the newest record of this meter; 0 if there is none."""
-        query = f"SELECT coalesce(max(number), 0) FROM capture WHERE {_METER}"  # noqa: S608 - constant
-        return int(self._typed("i", query, meter.encode())[0][0])
+    def last_position(self, source: Source) -> int:
+        """The position of the newest record of this source; 0 if there is none."""
+        query = f"SELECT coalesce(max(number), 0) FROM capture WHERE {_SOURCE}"  # noqa: S608 - constant
+        return int(self._typed("i", query, *parameters(source))[0][0])
 
-    def newest(self, meter: str) -> StoredRecord | None:
-        """The newest record of what the gateway itself read of this meter."""
-        query = f"SELECT number FROM capture WHERE {_METER} AND origin <> 2 ORDER BY number DESC LIMIT 1"  # noqa: S608
-        for (number,) in self._typed("i", query, meter.encode()):
-            for record in self.records(meter, number - 1, 1):
+    def newest(self, source: Source) -> StoredRecord | None:
+        """The newest record of what the gateway itself read of this source."""
+        query = f"SELECT number FROM capture WHERE {_SOURCE} AND origin <> 2 ORDER BY number DESC LIMIT 1"  # noqa: S608
+        for (number,) in self._typed("i", query, *parameters(source)):
+            for record in self.records(source, number - 1, 1):
                 return record
         return None
 
@@ -223,6 +222,11 @@ def _reading(register: _Register, row: Sequence[Any]) -> Reading:
     status_data = None if status_type is None else from_column(status_type, status)
     # As Reading(...) does, in a third of the time.
     return tuple.__new__(Reading, (obis, data, scaler, unit, raw_data, status_data, class_id, attribute))
+
+
+def parameters(source: Source) -> tuple[bytes, bytes]:
+    """What stands for a source in a query."""
+    return source.meter.encode(), bytes(source.device)
 
 
 CLOCK_QUERY = "SELECT boot_id, boottime_ns, offset_us, dispersion_us, state FROM clock_state"

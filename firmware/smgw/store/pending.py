@@ -90,7 +90,7 @@ class Pending:
         lost: Counter[str] = Counter()
         for state in states.values():
             try:
-                connection.execute("INSERT OR REPLACE INTO meter_state VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", state)
+                connection.execute("INSERT OR REPLACE INTO meter_state VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", state[:9])
             except _UNWRITABLE as error:
                 lost["lost_state"] += 1
                 _log.error("the state of meter %r cannot be written: %s", state.meter, error)

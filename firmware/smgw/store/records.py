@@ -1,6 +1,6 @@
 """What goes into the LMN store and comes out of it."""
 
-from enum import IntEnum
+from enum import IntEnum, StrEnum
 from typing import NamedTuple
 
 from smgw.cosem.device_id import DeviceId
@@ -10,6 +10,13 @@ from smgw.cosem.status_word import GatewayStatus
 
 #: In the `delivered` of `LmnStore.retain`: nobody waits for rows of this device.
 NOBODY_WAITS = 2**63 - 1
+
+
+class Source(NamedTuple):
+    """One device that a meter profile brought: whose rows have a cursor, a grid and a newest one of their own."""
+
+    meter: str  # name of the meter profile
+    device: DeviceId
 
 
 class ListKind(IntEnum):
@@ -81,6 +88,23 @@ class ProfilePiece(NamedTuple):
     by_event: bool = False  # rows of the same time are several rows, not one that was sent twice
 
 
+class Condition(StrEnum):
+    """How a device behind a meter profile fares."""
+
+    READING = "reading"
+    WAITING = "waiting"
+    SILENT = "silent"
+    ABSENT = "absent"
+    LOCKED = "locked"
+
+
+class CacheKind(IntEnum):
+    """What is asked of a meter once."""
+
+    OBJECT_LIST = 1
+    SCALER_UNIT = 2
+
+
 class MeterState(NamedTuple):
     """How a meter fares; one row a meter name, overwritten. Times are UTC microseconds."""
 
@@ -93,6 +117,7 @@ class MeterState(NamedTuple):
     good: int = 0
     refused: int = 0
     note: str = ""
+    remark: str = ""
 
 
 class Retention(NamedTuple):

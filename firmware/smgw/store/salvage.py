@@ -83,6 +83,16 @@ def _since_2(source: sqlite3.Connection) -> bool:
     return source.execute("SELECT 1 FROM sqlite_master WHERE name = 'invocation_counter'").fetchone() is not None
 
 
+def _index(source: sqlite3.Connection) -> str:
+    """The index of captures by meter; its name is another one since schema version 3."""
+    names = "'capture_source', 'capture_meter'"
+    try:
+        found = source.execute(f"SELECT name FROM sqlite_master WHERE type = 'index' AND name IN ({names})").fetchone()
+    except sqlite3.DatabaseError:
+        found = None
+    return str(found[0]) if found else "capture_source"
+
+
 def _identity(source: sqlite3.Connection) -> bytes | None:
     try:
         found = source.execute("SELECT store_id FROM store").fetchone()
@@ -178,7 +188,7 @@ def _span(source: sqlite3.Connection) -> tuple[int, int, int]:
     low, high, failed = 1, 0, 0
     for query in (
         "SELECT min(number), max(number) FROM capture NOT INDEXED",
-        "SELECT 1, max(number) FROM capture INDEXED BY capture_meter WHERE meter > 0",
+        f"SELECT 1, max(number) FROM capture INDEXED BY {_index(source)} WHERE meter > 0",
         "SELECT 1, max(capture) FROM reading NOT INDEXED",
         "SELECT 1, seq FROM sqlite_sequence WHERE name = 'capture'",
     ):

@@ -30,18 +30,23 @@ def _script(name: str) -> str:
     return Path(__file__).with_name(name).read_text(encoding="utf-8")
 
 
-def _with_history(connection: sqlite3.Connection) -> None:
-    for statement in _statements(_script("history.sql")):
-        connection.execute(statement)
+def _run(name: str) -> Migration:
+    def migration(connection: sqlite3.Connection) -> None:
+        for statement in _statements(_script(name)):
+            connection.execute(statement)
+
+    return migration
 
 
-MIGRATIONS: dict[int, Migration] = {1: _with_history}
+MIGRATIONS: dict[int, Migration] = {1: _run("history.sql"), 2: _run("version3.sql")}
 WAN_MIGRATIONS: dict[int, Migration] = {}
 
 
 def lmn_schema() -> Schema:
     """The schema of lmn.db."""
-    return Schema((_script("log.sql"), _script("lmn.sql"), _script("history.sql")), 2, MIGRATIONS)
+    return Schema(
+        (_script("log.sql"), _script("lmn.sql"), _script("history.sql"), _script("version3.sql")), 3, MIGRATIONS
+    )
 
 
 def wan_schema() -> Schema:

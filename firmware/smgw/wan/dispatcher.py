@@ -13,6 +13,7 @@ from smgw.cosem import DeviceId, Stamp
 from smgw.patience import BackOff
 from smgw.profiles.communication import CommunicationProfile
 from smgw.profiles.meter import MeterProfile
+from smgw.store import by_meter
 from smgw.store.errors import StoreError
 from smgw.store.lmn_view import LmnView
 from smgw.store.records import NOBODY_WAITS, StoredRecord
@@ -207,7 +208,7 @@ class Dispatcher:
 
         What is recorded meanwhile is of the next round.
         """
-        waiting = {meter.name: (meter, view.last_position(meter.name)) for meter in self._meters}
+        waiting = {meter.name: (meter, by_meter.last_position(view, meter.name)) for meter in self._meters}
         while waiting:
             for meter, last in list(waiting.values()):
                 if turn.stopped_by is not None or self._stop.is_set():
@@ -220,7 +221,7 @@ class Dispatcher:
         reached = turn.reached.get(meter.name)
         if reached is None:
             reached = self._store.cursor(self._profile.name, view.store_id, meter.name)
-        records = view.records(meter.name, reached, self._size)
+        records = by_meter.records(view, meter.name, reached, self._size)
         waiting = self._not_settled_before(view, meter, records)
         for batch in self._sender.batches(meter, waiting):
             self._deliver(view, meter, batch, turn)
@@ -314,7 +315,7 @@ class Dispatcher:
 
         It is sent once more in its turn, and counted then.
         """
-        newest = view.records(meter.name, view.last_position(meter.name) - 1, 1)
+        newest = by_meter.records(view, meter.name, by_meter.last_position(view, meter.name) - 1, 1)
         if not newest or turn.suspects.has(newest[0]):
             return False
         (batch,) = self._sender.batches(meter, newest)

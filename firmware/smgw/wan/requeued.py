@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from smgw.cosem import Stamp
 from smgw.profiles.meter import MeterProfile
+from smgw.store import by_meter
 from smgw.store.lmn_view import LmnView
 from smgw.store.wan import WanStore
 from smgw.wan.sender import Outcome, Sender
@@ -37,7 +38,7 @@ def deliver_requeued(
     for aside in store.take_requeued(emp, view.store_id, _AT_MOST):
         if stopping():
             break
-        record = view.find(aside.meter, aside.record_store_id, aside.record_number)
+        record = by_meter.find(view, aside.meter, aside.record_store_id, aside.record_number)
         if record is None or aside.meter not in meters:
             reason = "it is no longer in the store" if record is None else "no profile names its meter any more"
             log.error("EMP %s: record %d is given up: %s", emp, aside.record_number, reason)

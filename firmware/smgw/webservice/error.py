@@ -148,9 +148,3 @@ class VersionNotSupported(ServiceError):
     """Another HTTP than 1.0 and 1.1."""
 
     status = Status.VERSION_NOT_SUPPORTED
-
-
-class InsufficientStorage(ServiceUnavailable):
-    """No room to keep it; nothing was kept."""
-
-    status = Status.INSUFFICIENT_STORAGE

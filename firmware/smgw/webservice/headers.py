@@ -7,8 +7,6 @@ from collections.abc import Mapping
 from smgw.webservice.error import BadRequest, LengthRequired, UnsupportedMediaType
 
 CID = "x-CID"
-CONTACT_URI = "x-ContactURI"
-MAX_HEADER_LINE = 255  # octets with its CRLF: the annex; we send no longer one and take much longer ones
 
 _CID = re.compile(r"uuid:([0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12})")
 _WITH_BODY = frozenset({"PUT", "POST"})

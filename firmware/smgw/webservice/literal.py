@@ -5,11 +5,11 @@ type:value          double-long:-12345   octet-string:98aa   date_time:07e9031e0
 {literal,...}       a structure, such as the capture object {long:3,octet-string:0100010800ff,integer:2,long:0}
 """
 
+import contextlib
 import re
-from typing import NamedTuple
 
-from smgw.cosem.data import RANGE, Data, DataType
-from smgw.cosem.obis import Obis
+from smgw.cosem.data import RANGE, Data, DataError, DataType
+from smgw.cosem.names import CaptureObject
 from smgw.cosemxml.names import TYPE_NAME, type_of
 from smgw.webservice.error import BadRequest
 
@@ -23,14 +23,6 @@ _CLOSING = {"[": ("]", DataType.ARRAY), "{": ("}", DataType.STRUCTURE)}
 _NUMBER = re.compile(r"[+-]?[0-9]{1,20}")
 
 
-class CaptureObject(NamedTuple):
-    """Which attribute of which object a column of a load profile holds (IEC 62056-62, profile generic)."""
-
-    class_id: int
-    logical_name: Obis
-    attribute: int
-
-
 def parse(text: str) -> Data:
     """Read one literal; BadRequest if it is none."""
     value, rest = _literal(text, MAX_DEPTH)
@@ -41,12 +33,10 @@ def parse(text: str) -> Data:
 
 def capture_object(data: Data) -> CaptureObject:
     """Read a structure {class, logical name, attribute, data index 0}; BadRequest for anything else."""
-    if data.type is DataType.STRUCTURE and isinstance(data.value, tuple):
-        match [member.value for member in data.value]:
-            case [int(class_id), bytes(name), int(attribute), 0] if (
-                len(name) == 6 and 0 <= class_id <= 0xFFFF and -128 <= attribute <= 127
-            ):
-                return CaptureObject(class_id, Obis(name), attribute)
+    with contextlib.suppress(DataError):
+        found = CaptureObject.of(data)
+        if not found.data_index:
+            return found
     raise BadRequest("a column is named {long:CLASS,octet-string:LOGICALNAME,integer:ATTRIBUTE,long:0}")
 
 

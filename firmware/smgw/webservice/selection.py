@@ -10,10 +10,10 @@ sa.fromtype, sa.totype              its smallest and largest value, both include
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from smgw.cosem import CaptureObject
 from smgw.cosem.data import Data
 from smgw.webservice import literal
 from smgw.webservice.error import BadRequest
-from smgw.webservice.literal import CaptureObject
 
 PREFIX = "sa."
 _NUMBERS = {"sa.fromidx": 1, "sa.toidx": 0, "sa.count": 0, "sa.fromcol": 1, "sa.tocol": 0}

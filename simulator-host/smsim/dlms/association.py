@@ -4,11 +4,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from smgw.cosem.data import Data, DataType, octet_string
-from smgw.dlms.access import SERVER, Admission
-from smgw.dlms.axdr import encode
-from smgw.dlms.conformance import Conformance
-from smgw.dlms.hls import Authentication, Hashed, Mechanism, Password
-from smgw.dlms.secret import Secret
+from smgw.dlms.apdus.acse import Mechanism
+from smgw.dlms.apdus.conformance import Conformance
+from smgw.dlms.data import encode
+from smgw.dlms.meter.access import SERVER, Admission
+from smgw.dlms.security.hls import Authentication, Hashed, Password
+from smgw.dlms.security.secret import Secret
 
 from smsim.dlms.device import ASSOCIATION, COUNTERS, SAPS, CosemObject, Device, Read, array, constant, structure
 
@@ -51,7 +52,7 @@ class ClientSpec:
 
 
 class Associations:
-    """The clients of one meter; `admission` is what a `smgw.dlms.server.Server` is given for one of them."""
+    """The clients of one meter; `admission` is what a `smgw.dlms.meter.server.Server` is given for one of them."""
 
     def __init__(
         self, device: Device, clients: tuple[ClientSpec, ...], *, logical_device: int = 1, max_pdu: int = 1024

@@ -2,8 +2,8 @@
 
 from collections.abc import Callable, Sequence
 
-from smgw.hdlc import Transmit
 from smgw.iec62056 import ChangeBaud, Responder, SignedOn
+from smgw.wire import Transmit
 
 from smsim.dlms.faults import DlmsFaults
 from smsim.dlms.station import Station

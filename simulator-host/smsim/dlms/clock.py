@@ -2,9 +2,9 @@
 
 from datetime import UTC, datetime, timedelta
 
-from smgw.dlms.date_time import ClockStatus, DateTime
+from smgw.cosem.date_time import ClockStatus, DateTime
 
-from smsim.days import utc_of_local, utc_offset_s
+from smsim.load.days import utc_of_local, utc_offset_s
 
 _MINUTE_S = 60
 _HOUR_S = 3600

@@ -3,8 +3,8 @@
 from typing import NamedTuple
 
 from smgw.cosem import DeviceId
-from smgw.dlms.hls import Mechanism
-from smgw.dlms.secret import Secret
+from smgw.dlms.apdus.acse import Mechanism
+from smgw.dlms.security.secret import Secret
 from smgw.errors import SmgwError
 from smgw.hdlc import Address, LinkParameters
 from smgw.hdlc.address import LENGTHS

@@ -5,24 +5,23 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
-from smgw.cosem import DeviceId, Obis
+from smgw.cosem import AttributeName, CaptureObject, DeviceId, MethodName, Obis
 from smgw.cosem.data import NULL, RANGE, Data, DataType, octet_string
-from smgw.dlms.access import Pieces
-from smgw.dlms.action import Outcome
-from smgw.dlms.axdr import AxdrError, decode_all, encode
-from smgw.dlms.date_time import DateTimeError
-from smgw.dlms.descriptors import Attribute, Selection
-from smgw.dlms.results import ActionResult, DataAccessResult
-from smgw.dlms.selection import CaptureObject
+from smgw.cosem.date_time import DateTimeError
+from smgw.dlms.apdus.action import Outcome
+from smgw.dlms.apdus.descriptors import Selection
+from smgw.dlms.apdus.results import ActionResult, DataAccessResult
+from smgw.dlms.data import AxdrError, decode_all, encode
+from smgw.dlms.meter.access import Pieces
 
 from smsim.dlms import table
 from smsim.dlms.clock import Clock
 from smsim.dlms.profile import Column, Profile
 from smsim.dlms.table import CLOCK, RegisterRow, Table
-from smsim.history import History
-from smsim.load import Load, ProfileName
-from smsim.registers import ENERGY, Register, RegisterBank
-from smsim.timelapse import TimeLapse
+from smsim.load.history import History
+from smsim.load.power import Load, ProfileName
+from smsim.load.registers import ENERGY, Register, RegisterBank
+from smsim.load.timelapse import TimeLapse
 
 Read = Callable[[int, Selection | None], Pieces | DataAccessResult]  # of the asking client's access point
 
@@ -60,7 +59,7 @@ class DeviceSpec(NamedTuple):
 
 
 class Device:
-    """A running meter. It is the model behind `smgw.dlms.server.Server`."""
+    """A running meter. It is the model behind `smgw.dlms.meter.server.Server`."""
 
     def __init__(self, spec: DeviceSpec, lapse: TimeLapse, elapsed_ms: Callable[[], int]) -> None:
         self.spec = spec
@@ -121,30 +120,30 @@ class Device:
 
     # ObjectModel
 
-    def read(self, client: int, attribute: Attribute, selection: Selection | None) -> Pieces | DataAccessResult:
-        """See `smgw.dlms.access.ObjectModel`."""
+    def read(self, client: int, attribute: AttributeName, selection: Selection | None) -> Pieces | DataAccessResult:
+        """See `smgw.dlms.meter.access.ObjectModel`."""
         found = self._find(client, attribute)
         if isinstance(found, DataAccessResult):
             return found
-        if selection is not None and attribute.number not in found.selectors:
+        if selection is not None and attribute.attribute not in found.selectors:
             return DataAccessResult.SCOPE_OF_ACCESS_VIOLATED
-        if attribute.number == 1:
+        if attribute.attribute == 1:
             return encode(octet_string(bytes(found.obis)))
-        read = found.attributes.get(attribute.number)
+        read = found.attributes.get(attribute.attribute)
         return DataAccessResult.READ_WRITE_DENIED if read is None else read(client, selection)
 
     def write(
         self,
         client: int,
-        attribute: Attribute,
+        attribute: AttributeName,
         value: bytes,
         selection: Selection | None,  # noqa: ARG002
     ) -> DataAccessResult:
-        """See `smgw.dlms.access.ObjectModel`. The clock can be set; nothing else can."""
+        """See `smgw.dlms.meter.access.ObjectModel`. The clock can be set; nothing else can."""
         found = self._find(client, attribute)
         if isinstance(found, DataAccessResult):
             return found
-        if attribute.number not in found.writable:
+        if attribute.attribute not in found.writable:
             return DataAccessResult.READ_WRITE_DENIED
         try:
             octets = decode_all(value).value
@@ -156,18 +155,18 @@ class Device:
         self.clock.error_s = moment - self.now()
         return DataAccessResult.SUCCESS
 
-    def invoke(self, client: int, method: Attribute, parameter: bytes | None) -> Outcome:  # noqa: ARG002
-        """See `smgw.dlms.access.ObjectModel`. Nothing can be reset or switched."""
+    def invoke(self, client: int, method: MethodName, parameter: bytes | None) -> Outcome:  # noqa: ARG002
+        """See `smgw.dlms.meter.access.ObjectModel`. Nothing can be reset or switched."""
         found = self._find(client, method)
         if isinstance(found, DataAccessResult):
             return Outcome(ActionResult(found))
         return Outcome(ActionResult.READ_WRITE_DENIED)
 
-    def _find(self, client: int, attribute: Attribute) -> CosemObject | DataAccessResult:
-        found = self._objects.get(attribute.obis)
+    def _find(self, client: int, name: AttributeName | MethodName) -> CosemObject | DataAccessResult:
+        found = self._objects.get(name.obis)
         if found is None or (client in self.restricted and found.obis not in self.table.public):
             return DataAccessResult.OBJECT_UNDEFINED
-        return found if found.class_id == attribute.class_id else DataAccessResult.OBJECT_CLASS_INCONSISTENT
+        return found if found.class_id == name.class_id else DataAccessResult.OBJECT_CLASS_INCONSISTENT
 
     # Objects
 

@@ -8,20 +8,20 @@ from collections.abc import Callable
 from typing import Any
 
 from smgw.cosem.units import symbol
-from smgw.hdlc import Transmit
 from smgw.iec62056 import Responder
 from smgw.iec62056.identification import INITIAL_BAUD_RATE
+from smgw.wire import Transmit
 
+from smsim.channel import Channel, Gone, TcpChannel, TtyChannel
 from smsim.dlms.association import Associations
 from smsim.dlms.bus import Bus, Out
-from smsim.dlms.channel import Channel, Gone, TcpChannel, TtyChannel
 from smsim.dlms.config import LineConfig
 from smsim.dlms.device import Device
 from smsim.dlms.station import Station
 from smsim.dlms.udp import UdpEnd
 from smsim.errors import PortError
+from smsim.load.timelapse import TimeLapse
 from smsim.ports import LOOPBACK, PtyPort, SerialPort, TcpPort
-from smsim.timelapse import TimeLapse
 
 MOST_CLIENTS = 32
 _REOPEN_S = 1.0

@@ -5,7 +5,7 @@ from dataclasses import fields
 from typing import TYPE_CHECKING
 
 from smsim.dlms.faults import DlmsFaults
-from smsim.faults import FaultError
+from smsim.errors import FaultError
 
 if TYPE_CHECKING:
     from smsim.dlms.line import DlmsLine

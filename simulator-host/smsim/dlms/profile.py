@@ -6,18 +6,18 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-from smgw.cosem import Obis
+from smgw.cosem import CaptureObject, DataError, Obis
 from smgw.cosem.data import Data, DataType
-from smgw.dlms.axdr import length
-from smgw.dlms.date_time import DateTimeError
-from smgw.dlms.descriptors import Selection
-from smgw.dlms.results import DataAccessResult
-from smgw.dlms.selection import CaptureObject, Entries, Range, SelectionError, read_selection
+from smgw.cosem.date_time import DateTimeError
+from smgw.dlms.apdus.descriptors import Selection
+from smgw.dlms.apdus.results import DataAccessResult
+from smgw.dlms.apdus.selection import Entries, Range, read_selection
+from smgw.dlms.data import length
 
-from smsim.days import QUARTER_HOUR_S, utc_of_local
 from smsim.dlms.clock import Clock
 from smsim.dlms.table import CLOCK, MONTH, ProfileRow
-from smsim.history import History
+from smsim.load.days import QUARTER_HOUR_S, utc_of_local
+from smsim.load.history import History
 
 DAY_S = 86_400
 _NUMBERS = {
@@ -89,7 +89,7 @@ class Profile:
                     moments, columns = self._by_entry(moments, wanted)
                 else:
                     moments, columns = self._by_range(moments, wanted)
-            except (SelectionError, DateTimeError):
+            except (DataError, DateTimeError):
                 return DataAccessResult.TYPE_UNMATCHED
         return self._pieces(moments, columns)
 
@@ -99,7 +99,7 @@ class Profile:
 
     def _by_range(self, moments: Sequence[int], wanted: Range) -> tuple[Sequence[int], tuple[Column, ...]]:
         if wanted.by.obis != CLOCK:
-            raise SelectionError("rows are selected by the clock alone")
+            raise DataError("rows are selected by the clock alone")
         begin, end = self._bound(wanted.first), self._bound(wanted.last)
         low = 0 if begin is None else bisect.bisect_left(moments, begin)
         high = len(moments) if end is None else bisect.bisect_right(moments, end)
@@ -109,7 +109,7 @@ class Profile:
 
     def _bound(self, data: Data) -> int | None:
         if not isinstance(data.value, bytes):
-            raise SelectionError("a bound that is no date-time")
+            raise DataError("a bound that is no date-time")
         utc_s = self._clock.utc_s(data.value)
         return None if utc_s is None else utc_s - self._clock.error_s
 

@@ -9,11 +9,11 @@ from cryptography.hazmat.primitives.asymmetric.ec import (
     EllipticCurvePublicKey,
     derive_private_key,
 )
-from smgw.dlms.ciphering import Ciphering, Received, Setting
-from smgw.dlms.hls import Ecdsa
-from smgw.dlms.secret import Secret
-from smgw.dlms.security import Gmac, Keys, Suite
-from smgw.dlms.signatures import signer, verifier
+from smgw.dlms.security.ciphering import Ciphering, Received, Setting
+from smgw.dlms.security.hls import Ecdsa
+from smgw.dlms.security.secret import Secret
+from smgw.dlms.security.signatures import signer, verifier
+from smgw.dlms.security.suites import Gmac, Keys, Suite
 
 
 class Counters(Received):

@@ -2,10 +2,11 @@
 
 from typing import NamedTuple
 
-from smgw.dlms.events import Associated, Send
-from smgw.dlms.server import Server
-from smgw.dlms.wrapper import Wrapper
-from smgw.hdlc import Address, ApduReceived, Connected, Disconnected, Event, Link, LinkParameters, Transmit
+from smgw.dlms.carriers.wrapper import Wrapper
+from smgw.dlms.meter.server import Server
+from smgw.dlms.session.events import Associated, Send
+from smgw.hdlc import Address, ApduReceived, Connected, Disconnected, Event, Link, LinkParameters
+from smgw.wire import Transmit
 
 from smsim.dlms.association import Associations
 from smsim.dlms.device import Device

@@ -15,7 +15,7 @@ from smgw.cosem import Obis
 from smgw.cosem.data import DataType
 from smgw.cosem.units import SYMBOLS
 
-from smsim.registers import Drive, Register
+from smsim.load.registers import Drive, Register
 
 MODELS = ("german", "dsmr")
 CLOCK = Obis.parse("0-0:1.0.0*255")

@@ -5,7 +5,7 @@ import logging
 from collections.abc import Callable
 from typing import cast
 
-from smgw.hdlc import Transmit
+from smgw.wire import Transmit
 
 from smsim.dlms.bus import Bus, Out
 

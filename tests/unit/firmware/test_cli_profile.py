@@ -11,11 +11,12 @@ import pytest
 from dlms_line_meter import DlmsMeter
 from line_meter import Head, PolledMeter
 from profiled_model import QUARTER, ProfiledModel
-from smgw.cli import main, profile
+from smgw.cli import main
 from smgw.cosem import Obis
-from smgw.dlms.access import Admission
-from smgw.dlms.hls import Password
-from smgw.dlms.secret import Secret
+from smgw.dlms.meter.access import Admission
+from smgw.dlms.security.hls import Password
+from smgw.dlms.security.secret import Secret
+from smgw.lmn import profile_job
 from smgw.ports import LineSettings, open_port
 from smgw.store.lmn import LmnStore
 from smgw.store.lmn_view import LmnView
@@ -43,7 +44,7 @@ port = "/dev/ttyUSB9"
 
 @pytest.fixture(autouse=True)
 def quickly(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(profile, "_FIRST_PAUSE", 0.01)
+    monkeypatch.setattr(profile_job, "_FIRST_PAUSE", 0.01)
 
 
 @pytest.fixture

@@ -10,29 +10,32 @@ import pytest
 from dlms_line_meter import NAME, DlmsMeter, Model
 from line_meter import DEVICE, Head, PolledMeter, telegram
 from smgw.cli import main, scan
-from smgw.dlms.access import Admission
-from smgw.dlms.hls import Password
-from smgw.dlms.secret import Secret
-from smgw.hdlc import Address, Transmit
+from smgw.dlms.meter.access import Admission
+from smgw.dlms.security.hls import Password
+from smgw.dlms.security.secret import Secret
+from smgw.hdlc import Address
 from smgw.hdlc.link import Link
-from smgw.lmn import scan as scanning
+from smgw.lmn import scan_dlms, scan_sml
+from smgw.lmn.scan import Scan
 from smgw.profiles.dlms import DlmsProfile
 from smgw.profiles.toml_importer import parse
+from smgw.wire import Transmit
 
 
 @pytest.fixture(autouse=True)
 def quickly(monkeypatch: pytest.MonkeyPatch) -> None:
-    real = scanning.Scan
+    real = Scan
 
-    def fast(port: str, say: object, **_: object) -> scanning.Scan:
+    def fast(port: str, say: object, **_: object) -> Scan:
         return real(port, say, listen_s=0.3, timeout_s=0.1)  # type: ignore[arg-type]
 
     monkeypatch.setattr(scan, "Scan", fast)
-    monkeypatch.setattr(scanning, "_PUSH_LINES", ((9600, "N"), (2400, "E")))
-    monkeypatch.setattr(scanning, "_SML_SPEEDS", (9600, 4800))
-    monkeypatch.setattr(scanning, "_HDLC_SPEEDS", (9600,))
-    monkeypatch.setattr(scanning, "_SIGNED_ON", 1)
-    monkeypatch.setattr(scanning, "_ADDRESSES", (DlmsProfile(), DlmsProfile(physical=17)))
+    monkeypatch.setattr(scan_sml, "PUSH", scan_sml.PUSH._replace(lines=((9600, "N"),)))
+    monkeypatch.setattr(scan_dlms, "PUSH", scan_dlms.PUSH._replace(lines=((9600, "N"), (2400, "E"))))
+    monkeypatch.setattr(scan_sml, "_SPEEDS", (9600, 4800))
+    monkeypatch.setattr(scan_dlms, "_SPEEDS", (9600,))
+    monkeypatch.setattr(scan_dlms, "_SIGNED_ON", 1)
+    monkeypatch.setattr(scan_dlms, "_ADDRESSES", (DlmsProfile(), DlmsProfile(physical=17)))
 
 
 @contextmanager
@@ -138,7 +141,7 @@ def test_nothing_that_answers_is_told_with_what_to_look_at(tmp_path: Path, capsy
 
 
 def test_all_goes_on_after_the_first(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr(scanning, "_SIGNED_ON", 0)
+    monkeypatch.setattr(scan_dlms, "_SIGNED_ON", 0)
     with DlmsMeter({-1: Model(), 17: Model(name=b"UTB0000000000017")}) as meter:
         code, out, _ = scanned(meter.url, capsys, "--all")
     assert code == 0

@@ -5,11 +5,12 @@ import time
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from smgw.cosem import date_time
 from smgw.cosem.data import NULL, RANGE, Data, DataType
 from smgw.cosem.device_id import DeviceId
 from smgw.cosem.obis import Obis
 from smgw.cosem.status_word import StatusWord
-from smgw.cosemxml import date_time, document, reader, writer
+from smgw.cosemxml import document, reader, writer
 from smgw.cosemxml.document import Document, DocumentError, Register, Row
 
 NUMBERS = [kind for kind in RANGE if kind is not DataType.BOOLEAN]

@@ -8,16 +8,16 @@ import pytest
 from dlms_strategies import apdus
 from hypothesis import given
 from hypothesis import strategies as st
-from smgw.cosem import Obis
-from smgw.dlms.action import ActionRequest, ActionResponse, ActionResponseWithList, Outcome
-from smgw.dlms.apdu import Apdu, decode_apdu, read_apdu
-from smgw.dlms.block import GeneralBlock
-from smgw.dlms.conformance import Conformance
-from smgw.dlms.cursor import ApduError, Cursor
-from smgw.dlms.descriptors import Attribute, Block, Selection
-from smgw.dlms.envelope import Ciphered
-from smgw.dlms.exception import ConfirmedServiceError, ExceptionResponse
-from smgw.dlms.get import (
+from smgw.cosem import AttributeName, MethodName, Obis
+from smgw.dlms.apdus.action import ActionRequest, ActionResponse, ActionResponseWithList, Outcome
+from smgw.dlms.apdus.apdu import Apdu, decode_apdu, read_apdu
+from smgw.dlms.apdus.block import GeneralBlock
+from smgw.dlms.apdus.conformance import Conformance
+from smgw.dlms.apdus.cursor import ApduError, Cursor
+from smgw.dlms.apdus.descriptors import Block, Selection
+from smgw.dlms.apdus.envelope import Ciphered
+from smgw.dlms.apdus.exception import ConfirmedServiceError, ExceptionResponse
+from smgw.dlms.apdus.get import (
     GetRequest,
     GetRequestNext,
     GetRequestWithList,
@@ -27,13 +27,13 @@ from smgw.dlms.get import (
     encode_results,
     read_results,
 )
-from smgw.dlms.initiate import InitiateRequest, InitiateResponse
-from smgw.dlms.notify import DataNotification, EventNotification
-from smgw.dlms.results import ActionResult, DataAccessResult, ServiceError, StateError
-from smgw.dlms.set import SetRequest, SetResponse
+from smgw.dlms.apdus.initiate import InitiateRequest, InitiateResponse
+from smgw.dlms.apdus.notify import DataNotification, EventNotification
+from smgw.dlms.apdus.results import ActionResult, DataAccessResult, ServiceError, StateError
+from smgw.dlms.apdus.set import SetRequest, SetResponse
 
-ENERGY = Attribute(3, Obis.parse("1.8.0"), 2)
-PROFILE = Attribute(7, Obis.parse("1.0.99.1.0.255"), 2)
+ENERGY = AttributeName(3, Obis.parse("1.8.0"), 2)
+PROFILE = AttributeName(7, Obis.parse("1.0.99.1.0.255"), 2)
 ENTRIES = bytes.fromhex("02040600000002060000000312 0001120000")
 TAGS = (0x01, 0x08, 0x0E, 0x0F, 0xC0, 0xC1, 0xC2, 0xC3, 0xC4, 0xC5, 0xC7, 0xC8, 0xD8, 0xDB, 0xE0)
 TIME = bytes.fromhex("07e60b160210251eff800000")
@@ -106,7 +106,7 @@ def test_octets_changed_anywhere_are_an_apdu_or_refused(apdu: Apdu, draw: st.Dat
         ("c101c1 0003 0100010800ff 02 00 1105", SetRequest(0xC1, ENERGY, b"\x11\x05")),
         ("c501c1 00", SetResponse(0xC1, DataAccessResult.SUCCESS)),
         ("c301c1 000f 0000280000ff 01 01 090100",
-         ActionRequest(0xC1, Attribute(15, Obis.parse("0.0.40.0.0.255"), 1), b"\x09\x01\x00")),
+         ActionRequest(0xC1, MethodName(15, Obis.parse("0.0.40.0.0.255"), 1), b"\x09\x01\x00")),
         ("c701c1 00 01 00 090100",
          ActionResponse(0xC1, Outcome(ActionResult.SUCCESS, b"\x09\x01\x00"))),
         ("c701c1 00 00", ActionResponse(0xC1, Outcome(ActionResult.SUCCESS))),
@@ -212,7 +212,7 @@ def test_a_service_error_is_said_in_words(error: ConfirmedServiceError, words: s
     "apdu",
     [
         SetRequest(0xC1, ENERGY, b"\x09\x06secret"),
-        ActionRequest(0xC1, ENERGY, b"\x09\x06secret"),
+        ActionRequest(0xC1, MethodName(*ENERGY), b"\x09\x06secret"),
         InitiateRequest(Conformance(0), 0, b"secret-secret-16"),
     ],
 )

@@ -5,7 +5,7 @@ import contextlib
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from smgw.dlms.acse import (
+from smgw.dlms.apdus.acse import (
     AARE_TAG,
     RLRE_TAG,
     RLRQ_TAG,
@@ -14,14 +14,14 @@ from smgw.dlms.acse import (
     AcseError,
     ApplicationContext,
     Diagnostic,
+    Mechanism,
     ProviderDiagnostic,
     Release,
     named,
 )
-from smgw.dlms.association import Agreement, Association, State, Step
-from smgw.dlms.conformance import Conformance
+from smgw.dlms.apdus.conformance import Conformance
 from smgw.dlms.errors import AssociationRejectedError
-from smgw.dlms.hls import Mechanism
+from smgw.dlms.session.association import Agreement, Association, State, Step
 from smgw.errors import LocalProtocolError
 
 INITIATE = bytes.fromhex("01000000065f1f0400007e1f04b0")
@@ -171,7 +171,7 @@ def test_a_rejection_says_what_is_right(diagnostic: int, by_provider: bool, word
 @pytest.mark.parametrize("state", State)
 def test_a_step_out_of_turn_is_refused_and_changes_nothing(state: State) -> None:
     allowed = {
-        State.IDLE: {Step.REQUESTED, Step.ASSUMED},
+        State.IDLE: {Step.REQUESTED},
         State.ASSOCIATING: {Step.ACCEPTED, Step.CHALLENGED, Step.REJECTED},
         State.PROVING: {Step.PROVED, Step.REJECTED},
         State.ASSOCIATED: {Step.RELEASE},

@@ -7,8 +7,8 @@ from dlms_strategies import compact_arrays, data
 from hypothesis import given
 from hypothesis import strategies as st
 from smgw.cosem import NULL, Data, DataType, octet_string
-from smgw.dlms import axdr
-from smgw.dlms.axdr import AxdrError
+from smgw.dlms import data as axdr
+from smgw.dlms.data import AxdrError
 from smgw.errors import LocalProtocolError
 
 _U8 = Data(DataType.UNSIGNED, 1)

@@ -3,10 +3,10 @@
 import pytest
 from dlms_captures import apdus_of, as_read, dlms_capture, one_list, pushes_of
 from smgw.cosem import MeterTime, MeterTimeKind
-from smgw.dlms import axdr
-from smgw.dlms.apdu import decode_apdu
-from smgw.dlms.notify import DataNotification
-from smgw.dlms.push_list import Way
+from smgw.dlms import data as axdr
+from smgw.dlms.apdus.apdu import decode_apdu
+from smgw.dlms.apdus.notify import DataNotification
+from smgw.dlms.push.lists import Way
 
 AIDON = ["1-0:1.7.0*255 280 W", "1-0:2.7.0*255 0 W", "1-0:3.7.0*255 0 var", "1-0:4.7.0*255 128 var",
          "1-0:31.7.0*255 1.3 A", "1-0:71.7.0*255 0.9 A", "1-0:32.7.0*255 227.6 V", "1-0:52.7.0*255 230.3 V",

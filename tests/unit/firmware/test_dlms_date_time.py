@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from smgw.dlms.date_time import GOOD, ClockStatus, DateTime, DateTimeError, utc_us_in_order
+from smgw.cosem.date_time import GOOD, ClockStatus, DateTime, DateTimeError, utc_us_in_order
 
 BERLIN = ZoneInfo("Europe/Berlin")
 

@@ -4,17 +4,16 @@ import pytest
 from dlms_strategies import encoded, encoded_apdus
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from smgw.cosem import Data, DataType, Obis, octet_string
-from smgw.dlms import axdr
-from smgw.dlms.block import GeneralBlock
-from smgw.dlms.descriptors import Attribute
-from smgw.dlms.envelope import GENERAL_GLO, Ciphered
-from smgw.dlms.get import GetRequest
-from smgw.dlms.notify import DataNotification, EventNotification
-from smgw.dlms.push import Push, PushReader, PushRefused
-from smgw.dlms.push_list import PushListError, Way, read_push
-from smgw.dlms.selection import CaptureObject
+from smgw.cosem import AttributeName, CaptureObject, Data, DataType, Obis, octet_string
+from smgw.dlms import data as axdr
+from smgw.dlms.apdus.block import GeneralBlock
+from smgw.dlms.apdus.envelope import GENERAL_GLO, Ciphered
+from smgw.dlms.apdus.get import GetRequest
+from smgw.dlms.apdus.notify import DataNotification, EventNotification
+from smgw.dlms.push.lists import PushListError, Way, read_push
+from smgw.dlms.push.reader import Push, PushReader
 from smgw.errors import RemoteProtocolError
+from smgw.wire import Refused
 
 TIME = bytes.fromhex("07e60b160210251eff800000")
 POWER = Obis.parse("1.7.0")
@@ -92,7 +91,7 @@ def test_a_block_sent_twice_loses_its_push() -> None:
     reader = PushReader()
     first, second, *_ = blocks(PLAIN.encode())
     assert reader.receive(first) + reader.receive(second) == []
-    assert reader.receive(second) == [PushRefused("block 2 of an APDU where block 3 was to come", len(second))]
+    assert reader.receive(second) == [Refused("block 2 of an APDU where block 3 was to come", len(second))]
     assert not reader.receiving
 
 
@@ -104,7 +103,7 @@ def test_blocks_without_an_end_are_given_up() -> None:
         event.reason
         for number in range(1, 40)
         for event in reader.receive(GeneralBlock(False, True, 0, number, 0, piece).encode())
-        if isinstance(event, PushRefused)
+        if isinstance(event, Refused)
     ]
     assert reasons[0] == "an APDU of more than 65535 octets in blocks"
     assert not reader.receiving
@@ -114,7 +113,7 @@ def test_blocks_that_wait_when_the_line_is_silent_are_given_up() -> None:
     reader = PushReader()
     first, *_ = blocks(PLAIN.encode())
     reader.receive(first)
-    assert reader.finish() == [PushRefused("the last blocks of a push did not come", 9)]
+    assert reader.finish() == [Refused("the last blocks of a push did not come", 9)]
     assert reader.finish() == []
 
 
@@ -126,7 +125,7 @@ def test_a_ciphered_push_is_opened_by_the_callers_key() -> None:
 def test_a_ciphered_push_without_a_key_is_refused_and_the_meter_named() -> None:
     ciphered = Ciphered(GENERAL_GLO, b"\x30" + bytes(20), b"LGZgsx\x1f\xd0")
     (refused,) = PushReader().receive(ciphered.encode())
-    assert refused == PushRefused(
+    assert refused == Refused(
         "a push ciphered by the meter 4c475a6773781fd0, and no key is given to open it", len(ciphered.encode())
     )
 
@@ -136,12 +135,10 @@ def test_what_a_key_opens_may_be_wrong_too() -> None:
         raise RemoteProtocolError("wrong key")
 
     ciphered = Ciphered(GENERAL_GLO, b"\x30" + bytes(20), b"LGZgsx\x1f\xd0").encode()
-    assert PushReader(wrong).receive(ciphered) == [PushRefused("wrong key", len(ciphered))]
-    assert isinstance(PushReader(lambda _: b"\xff").receive(ciphered)[0], PushRefused)
-    request = GetRequest(1, Attribute(3, POWER, 2)).encode()
-    assert PushReader(lambda _: request).receive(ciphered) == [
-        PushRefused("GetRequest is no notification", len(ciphered))
-    ]
+    assert PushReader(wrong).receive(ciphered) == [Refused("wrong key", len(ciphered))]
+    assert isinstance(PushReader(lambda _: b"\xff").receive(ciphered)[0], Refused)
+    request = GetRequest(1, AttributeName(3, POWER, 2)).encode()
+    assert PushReader(lambda _: request).receive(ciphered) == [Refused("GetRequest is no notification", len(ciphered))]
 
 
 @settings(max_examples=50)
@@ -150,7 +147,7 @@ def test_any_apdus_are_pushes_or_refused_with_a_reason(some: list[bytes]) -> Non
     reader = PushReader(lambda ciphered: ciphered.octets[5:])
     for apdu in some:
         for event in reader.receive(apdu):
-            if isinstance(event, PushRefused):
+            if isinstance(event, Refused):
                 assert event.reason
                 continue
             try:
@@ -242,7 +239,7 @@ def test_values_without_a_list_are_named_by_the_columns_given() -> None:
 
 
 def test_an_event_notification_is_a_list_of_one() -> None:
-    found = read_push(EventNotification(TIME, Attribute(3, ENERGY, 2), b"\x11\x05"))
+    found = read_push(EventNotification(TIME, AttributeName(3, ENERGY, 2), b"\x11\x05"))
     assert [(one.obis, one.value.value) for one in found.readings()] == [(ENERGY, 5)]
     assert found.meter_time is not None
 

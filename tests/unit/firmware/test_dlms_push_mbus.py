@@ -5,8 +5,8 @@ import time
 from dlms_captures import dlms_capture
 from hypothesis import given
 from hypothesis import strategies as st
-from smgw.dlms.mbus import MBusListener, MBusPush
-from smgw.hdlc import FrameRefused
+from smgw.dlms.carriers.mbus import MBusListener, MBusPush
+from smgw.wire import Refused
 
 
 def frame(piece: bytes, segment: int) -> bytes:
@@ -19,7 +19,7 @@ def frames(apdu: bytes, size: int) -> list[bytes]:
     return [frame(piece, number & 15 | (16 if number == len(pieces) - 1 else 0)) for number, piece in enumerate(pieces)]
 
 
-def all_of(listener: MBusListener, octets: bytes) -> list[MBusPush | FrameRefused]:
+def all_of(listener: MBusListener, octets: bytes) -> list[MBusPush | Refused]:
     return [*listener.receive(octets), *listener.finish()]
 
 
@@ -62,8 +62,8 @@ def test_the_capture_with_any_bit_of_its_header_or_end_changed_is_refused() -> N
 def test_a_segment_lost_loses_its_apdu_and_no_other() -> None:
     first, second, third = frames(bytes(300), 100)
     events = all_of(MBusListener(), first + third + first + second + third)
-    assert [type(one) for one in events] == [FrameRefused, MBusPush]
-    assert events[0] == FrameRefused("segment 2 of an APDU where 1 was to come", 100)
+    assert [type(one) for one in events] == [Refused, MBusPush]
+    assert events[0] == Refused("segment 2 of an APDU where 1 was to come", 100)
 
 
 def test_the_last_segment_lost_is_said_when_the_next_begins_or_the_line_is_silent() -> None:
@@ -71,13 +71,13 @@ def test_the_last_segment_lost_is_said_when_the_next_begins_or_the_line_is_silen
     listener = MBusListener()
     assert listener.receive(first) == []
     assert listener.receiving
-    assert listener.receive(first) == [FrameRefused("an APDU lacks its last segments", 100)]
-    assert listener.finish() == [FrameRefused("an APDU lacks its last segments", 100)]
+    assert listener.receive(first) == [Refused("an APDU lacks its last segments", 100)]
+    assert listener.finish() == [Refused("an APDU lacks its last segments", 100)]
 
 
 def test_m_bus_of_another_kind_is_refused_and_the_reason_says_so() -> None:
     (refused,) = all_of(MBusListener(), frame(b"\x01\x02", 0x72))
-    assert refused == FrameRefused("M-Bus, but no DLMS: control information 72", 7)
+    assert refused == Refused("M-Bus, but no DLMS: control information 72", 7)
 
 
 def test_hostile_octets_take_little_time() -> None:
@@ -96,4 +96,4 @@ def test_segments_past_those_that_four_bits_number_are_refused_by_their_number()
     listener = MBusListener()
     events = [event for number in range(16) for event in listener.receive(frame(b"x", number))]
     assert events == []
-    assert listener.receive(frame(b"x", 15)) == [FrameRefused("segment 15 of an APDU where 16 was to come", 16)]
+    assert listener.receive(frame(b"x", 15)) == [Refused("segment 15 of an APDU where 16 was to come", 16)]

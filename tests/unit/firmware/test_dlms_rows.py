@@ -7,9 +7,9 @@ from dlms_strategies import data, row_values
 from hypothesis import given
 from hypothesis import strategies as st
 from smgw.cosem import NULL, Data, DataType, octet_string
-from smgw.dlms import axdr
-from smgw.dlms.axdr import AxdrError
-from smgw.dlms.rows import Row, Rows, fill_nulls
+from smgw.dlms import data as axdr
+from smgw.dlms.data import AxdrError
+from smgw.dlms.data.rows import Row, Rows, fill_nulls
 
 TIME = bytes.fromhex("07e60b160210000000ffc400")
 LATER = bytes.fromhex("07e60b1602100f0000ffc400")

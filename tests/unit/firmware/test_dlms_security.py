@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from smgw.dlms.errors import SecurityError
-from smgw.dlms.secret import Secret
-from smgw.dlms.security import (
+from smgw.dlms.security.secret import Secret
+from smgw.dlms.security.suites import (
     MAX_COUNTER,
     Keys,
     Protection,

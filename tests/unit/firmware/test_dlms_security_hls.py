@@ -5,10 +5,11 @@ from hashlib import md5, sha1, sha256
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, SECP384R1, SECP521R1, generate_private_key
-from smgw.dlms.hls import Authentication, Ecdsa, Hashed, Mechanism, Own, Password, Proof
-from smgw.dlms.secret import Secret
-from smgw.dlms.security import Gmac, Keys, Suite
-from smgw.dlms.signatures import signer, verifier
+from smgw.dlms.apdus.acse import Mechanism
+from smgw.dlms.security.hls import Authentication, Ecdsa, Hashed, Password, Proof
+from smgw.dlms.security.secret import Secret
+from smgw.dlms.security.signatures import signer, verifier
+from smgw.dlms.security.suites import Gmac, Keys, Suite
 from smgw.errors import LocalProtocolError
 
 CLIENT, SERVER = b"CLIENT01", b"SERVER02"
@@ -39,15 +40,7 @@ def ecdsa(curve: type[SECP256R1] | type[SECP384R1]) -> Callable[[], Pair]:
     return make
 
 
-def own() -> Pair:
-    def rule(proof: Proof) -> bytes:
-        return sha1(proof.prover + proof.challenge).digest()
-
-    return Own(rule), Own(rule)
-
-
 PAIRS = {
-    "2": own,
     "3": hashed(Mechanism.HIGH_MD5),
     "4": hashed(Mechanism.HIGH_SHA1),
     "5, suite 0": gmac(Suite.AES_GCM_128),

@@ -4,10 +4,10 @@ import pytest
 from dlms_strategies import encoded
 from hypothesis import given
 from hypothesis import strategies as st
-from smgw.cosem import Data, DataType, Obis, octet_string
-from smgw.dlms import axdr
-from smgw.dlms.descriptors import Selection
-from smgw.dlms.selection import CaptureObject, Entries, Range, SelectionError, capture_objects, read_selection
+from smgw.cosem import CaptureObject, Data, DataError, DataType, Obis, capture_objects, octet_string
+from smgw.dlms import data as axdr
+from smgw.dlms.apdus.descriptors import Selection
+from smgw.dlms.apdus.selection import Entries, Range, read_selection
 
 CLOCK = CaptureObject(8, Obis.parse("0.0.1.0.0.255"), 2)
 ENERGY = CaptureObject(3, Obis.parse("1.8.0"), 2)
@@ -59,7 +59,7 @@ def test_the_columns_of_a_profile_are_read_with_other_number_types_too() -> None
     ],
 )
 def test_what_selects_nothing_is_refused(selection: Selection, reason: str) -> None:
-    with pytest.raises(SelectionError, match=reason):
+    with pytest.raises(DataError, match=reason):
         read_selection(selection)
 
 
@@ -67,5 +67,5 @@ def test_what_selects_nothing_is_refused(selection: Selection, reason: str) -> N
 def test_any_parameters_are_a_selection_or_refused(selector: int, parameters: bytes) -> None:
     try:
         read_selection(Selection(selector, parameters))
-    except SelectionError:
+    except DataError:
         return

@@ -6,10 +6,10 @@ import pytest
 from dlms_pair import CLIENT, ECHO, ENERGY, MISSING, NAME, PROFILE, SCALER_UNIT, TEXT, Model, Pair, plain_pair
 from hypothesis import given
 from hypothesis import strategies as st
+from smgw.cosem import MethodName
 from smgw.cosem.data import octet_string
-from smgw.dlms.access import SERVER, Admission
-from smgw.dlms.acse import Aare, Aarq, Release
-from smgw.dlms.action import (
+from smgw.dlms.apdus.acse import Aare, Aarq, Mechanism, Release
+from smgw.dlms.apdus.action import (
     ActionRequest,
     ActionRequestBlock,
     ActionRequestNextBlock,
@@ -20,25 +20,15 @@ from smgw.dlms.action import (
     ActionResponseWithList,
     Outcome,
 )
-from smgw.dlms.apdu import Apdu, decode_apdu
-from smgw.dlms.association import REPLY_TO_HLS, State
-from smgw.dlms.axdr import encode
-from smgw.dlms.ciphering import Ciphering, Received, Setting
-from smgw.dlms.client import Client
-from smgw.dlms.conformance import CLIENT as ASKED
-from smgw.dlms.conformance import Conformance
-from smgw.dlms.descriptors import Block, Selection
-from smgw.dlms.errors import AuthenticationError, SecurityError, ServiceExceptionError, ServiceRefusedError
-from smgw.dlms.events import Associated, Failed, Got, Released, Send
-from smgw.dlms.exception import ExceptionResponse
-from smgw.dlms.get import GetRequest, GetRequestNext, GetResponse, GetResponseBlock
-from smgw.dlms.hls import Hashed, Mechanism
-from smgw.dlms.initiate import InitiateRequest
-from smgw.dlms.results import ActionResult, DataAccessResult, ServiceError, StateError
-from smgw.dlms.secret import Secret
-from smgw.dlms.security import Keys, Suite
-from smgw.dlms.server import Server
-from smgw.dlms.set import (
+from smgw.dlms.apdus.apdu import Apdu, decode_apdu
+from smgw.dlms.apdus.conformance import CLIENT as ASKED
+from smgw.dlms.apdus.conformance import Conformance
+from smgw.dlms.apdus.descriptors import Block, Selection
+from smgw.dlms.apdus.exception import ExceptionResponse
+from smgw.dlms.apdus.get import GetRequest, GetRequestNext, GetResponse, GetResponseBlock
+from smgw.dlms.apdus.initiate import InitiateRequest
+from smgw.dlms.apdus.results import ActionResult, DataAccessResult, ServiceError, StateError
+from smgw.dlms.apdus.set import (
     SetRequest,
     SetRequestBlock,
     SetRequestFirstBlock,
@@ -50,6 +40,17 @@ from smgw.dlms.set import (
     SetResponseWithList,
     encode_values,
 )
+from smgw.dlms.data import encode
+from smgw.dlms.errors import AuthenticationError, SecurityError, ServiceExceptionError, ServiceRefusedError
+from smgw.dlms.meter.access import SERVER, Admission
+from smgw.dlms.meter.server import Server
+from smgw.dlms.security.ciphering import Ciphering, Received, Setting
+from smgw.dlms.security.hls import Hashed
+from smgw.dlms.security.secret import Secret
+from smgw.dlms.security.suites import Keys, Suite
+from smgw.dlms.session.association import REPLY_TO_HLS, State
+from smgw.dlms.session.client import Client
+from smgw.dlms.session.events import Associated, Failed, Got, Released, Send
 
 KEYS = Keys.of(Suite.AES_GCM_128, b"encryption key !", b"authenticates it")
 SECRET = Secret(b"12345678")
@@ -284,7 +285,7 @@ def test_lists_of_methods_are_carried_out_also_from_blocks() -> None:
     done = ActionResponseWithList(
         0xC1, (Outcome(ActionResult.SUCCESS, b"\x00"), Outcome(ActionResult.OBJECT_UNDEFINED))
     )
-    methods = (ECHO, MISSING)
+    methods = (ECHO, MethodName(*MISSING))
     assert sent(server, ActionRequestWithList(0xC1, methods, (b"\x00", b"\x00"))) == done
     values = encode_values((b"\x00", b"\x00"))
     first = ActionRequestWithListFirstBlock(0xC1, methods, Block(False, 1, values[:1]))

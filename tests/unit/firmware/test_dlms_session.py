@@ -7,19 +7,20 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, SECP384R1, generate_private_key
 from dlms_pair import CLIENT, ECHO, ENERGY, MISSING, NAME, PROFILE, SCALER_UNIT, TEXT, Model, Pair, profile_octets
 from smgw.cosem.data import octet_string
-from smgw.dlms.access import SERVER, Admission
-from smgw.dlms.association import State
-from smgw.dlms.axdr import encode
-from smgw.dlms.ciphering import Ciphering, Form, Received, Setting
-from smgw.dlms.client import Client
-from smgw.dlms.conformance import Conformance
-from smgw.dlms.events import Associated, Got, Invoked, Part, Released, Written
-from smgw.dlms.hls import Authentication, Ecdsa, Hashed, Mechanism, Own, Password, Proof
-from smgw.dlms.results import ActionResult, DataAccessResult
-from smgw.dlms.secret import Secret
-from smgw.dlms.security import Gmac, Keys, Protection, Suite
-from smgw.dlms.server import Server
-from smgw.dlms.signatures import signer, verifier
+from smgw.dlms.apdus.acse import Mechanism
+from smgw.dlms.apdus.conformance import Conformance
+from smgw.dlms.apdus.results import ActionResult, DataAccessResult
+from smgw.dlms.data import encode
+from smgw.dlms.meter.access import SERVER, Admission
+from smgw.dlms.meter.server import Server
+from smgw.dlms.security.ciphering import Ciphering, Form, Received, Setting
+from smgw.dlms.security.hls import Authentication, Ecdsa, Hashed, Password
+from smgw.dlms.security.secret import Secret
+from smgw.dlms.security.signatures import signer, verifier
+from smgw.dlms.security.suites import Gmac, Keys, Protection, Suite
+from smgw.dlms.session.association import State
+from smgw.dlms.session.client import Client
+from smgw.dlms.session.events import Associated, Got, Invoked, Released, Written
 
 SECRET = Secret(b"12345678")
 CLIENT_TITLE, SERVER_TITLE = b"UTBCLI01", b"UTBMTR01"
@@ -58,14 +59,9 @@ def ecdsa(curve: type[SECP256R1] | type[SECP384R1]) -> Callable[[], Sides]:
     return make
 
 
-def own(proof: Proof) -> bytes:
-    return proof.challenge[::-1]
-
-
 MECHANISMS: dict[str, Callable[[], Sides]] = {
     "none": both(None),
     "low": both(Password(SECRET)),
-    "a maker's own": both(Own(own)),
     "MD5": both(Hashed(Mechanism.HIGH_MD5, SECRET)),
     "SHA-1": both(Hashed(Mechanism.HIGH_SHA1, SECRET)),
     "SHA-256": both(Hashed(Mechanism.HIGH_SHA256, SECRET)),
@@ -186,7 +182,7 @@ def test_long_values_go_both_ways_in_blocks_and_no_apdu_is_longer_than_agreed(
         assert len(octets) <= ((server_pdu if direction == "request" else client_pdu) or 0xFFFF)
 
 
-def test_a_stream_hands_octets_on_before_the_meter_has_made_the_rest() -> None:
+def test_the_first_blocks_of_a_profile_leave_before_the_meter_has_made_the_rest() -> None:
     model = Model(rows=2000)
     wired = pair(model=model, client_pdu=512)
     wired.one(wired.client.associate(), Associated)
@@ -197,16 +193,5 @@ def test_a_stream_hands_octets_on_before_the_meter_has_made_the_rest() -> None:
         return octets
 
     wired.tamper = watch
-    *parts, last = wired.run(wired.client.stream(PROFILE))
-    assert last == Got((b"",))
-    assert all(isinstance(part, Part) for part in parts)
-    assert b"".join(part.octets for part in parts if isinstance(part, Part)) == profile_octets(2000)
-    assert isinstance(parts[-1], Part)
-    assert parts[-1].so_far == len(profile_octets(2000))
+    assert wired.one(wired.client.get(PROFILE), Got).results == (profile_octets(2000),)
     assert seen[1][0] < 30, "rows are made when a block leaves, not before"
-
-
-def test_a_stream_of_what_the_meter_lacks_says_so() -> None:
-    wired = pair()
-    wired.one(wired.client.associate(), Associated)
-    assert wired.one(wired.client.stream(MISSING), Got).results == (DataAccessResult.OBJECT_UNDEFINED,)

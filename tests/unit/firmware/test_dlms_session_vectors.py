@@ -1,16 +1,17 @@
 """A session of the Green Book (9.2.7.2.4.6, 11.4), octet by octet: low level security, suite 0, a dedicated key."""
 
-from smgw.cosem import Obis
-from smgw.dlms.access import Admission
-from smgw.dlms.ciphering import Ciphering, Setting
-from smgw.dlms.client import Client
-from smgw.dlms.conformance import Conformance
-from smgw.dlms.descriptors import Attribute
-from smgw.dlms.events import Associated, Send
-from smgw.dlms.hls import Mechanism, Password
-from smgw.dlms.secret import Secret
-from smgw.dlms.security import Keys, Suite
-from smgw.dlms.server import Server
+from smgw.cosem import AttributeName, Obis
+from smgw.dlms.apdus.acse import Mechanism
+from smgw.dlms.apdus.conformance import Conformance
+from smgw.dlms.apdus.descriptors import encode_attribute
+from smgw.dlms.meter.access import Admission
+from smgw.dlms.meter.server import Server
+from smgw.dlms.security.ciphering import Ciphering, Setting
+from smgw.dlms.security.hls import Password
+from smgw.dlms.security.secret import Secret
+from smgw.dlms.security.suites import Keys, Suite
+from smgw.dlms.session.client import Client
+from smgw.dlms.session.events import Associated, Send
 
 KEYS = Keys.of(Suite.AES_GCM_128, bytes(range(16)), bytes(range(0xD0, 0xE0)))
 TITLE = bytes.fromhex("4D4D4D0000BC614E")  # both sides have it in the book
@@ -61,7 +62,7 @@ def test_the_server_takes_the_book_s_request_and_answers_as_the_book_does() -> N
 
 
 def test_a_get_is_ciphered_as_in_the_book() -> None:
-    assert Attribute(8, Obis.parse("0-0:1.0.0*255"), 2).encode() in GET
+    assert encode_attribute(AttributeName(8, Obis.parse("0-0:1.0.0*255"), 2)) in GET
     assert Ciphering(Setting(KEYS, TITLE, lambda: COUNTER)).protect(GET) == GLO_GET
 
 

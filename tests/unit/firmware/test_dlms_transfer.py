@@ -3,10 +3,10 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from smgw.dlms.block import GeneralBlock
+from smgw.dlms.apdus.block import GeneralBlock
 from smgw.dlms.errors import TransferError
-from smgw.dlms.general_block import OVERHEAD, GeneralBlocks
-from smgw.dlms.transfer import Incoming, Outgoing
+from smgw.dlms.session.general_block import OVERHEAD, GeneralBlocks
+from smgw.dlms.session.transfer import Incoming, Outgoing
 
 
 @given(pieces=st.lists(st.binary(max_size=40), max_size=20), size=st.integers(1, 50))

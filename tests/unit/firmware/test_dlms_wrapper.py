@@ -4,9 +4,10 @@ import pytest
 from hdlc_wire import Wire
 from hypothesis import given
 from hypothesis import strategies as st
-from smgw.dlms.wrapper import Wrapper, encode_wrapper
+from smgw.dlms.carriers.wrapper import Wrapper, encode_wrapper
 from smgw.errors import LocalProtocolError
-from smgw.hdlc import ApduReceived, Connected, Disconnected, Event, FrameRefused, Transmit
+from smgw.hdlc import ApduReceived, Cause, Connected, Disconnected, Event
+from smgw.wire import Refused, Transmit
 
 
 def linked(**wire: object) -> Wire:
@@ -47,7 +48,7 @@ def test_an_answer_that_does_not_come_ends_the_connection_in_its_time() -> None:
     """R3."""
     wire = linked(answer=lambda _: None)
     assert wire.ask(b"ask") is None
-    assert wire.seen[-1] == Disconnected("no answer from logical device 1 within 5 s")
+    assert wire.seen[-1] == Disconnected(Cause.SILENT, "no answer from logical device 1 within 5 s")
     assert wire.now == 1005.0
 
 
@@ -61,7 +62,7 @@ def test_octets_that_are_no_wrapper_are_refused_and_the_next_one_is_found() -> N
     client = Wrapper.client(16, 1)
     client.connect(0.0)
     events = client.receive(b"HTTP/1.1 400 Bad Request" + encode_wrapper(1, 16, b"x"), 0.0)
-    assert isinstance(events[0], FrameRefused)
+    assert isinstance(events[0], Refused)
     assert events[0].octets == 24
     assert events[-1] == ApduReceived(b"x", False, 1)
 

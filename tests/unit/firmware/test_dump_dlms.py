@@ -4,7 +4,6 @@ import json
 import os
 import pty
 import subprocess
-import sys
 import threading
 import tty
 from collections.abc import Iterator, Sequence
@@ -13,80 +12,47 @@ from typing import Any
 
 import pytest
 from captures import OWN
-from dlms_captures import SAMPLE_KEY, dlms_capture
+from dlms_captures import SAMPLE_KEY
+from dlms_dump import AMSHAN, CLIENT, CLIENT_TITLE, COMMAND, ENVIRONMENT, METER, METER_TITLE, Printed, dump, wrapped
 from dlms_meter_process import KEYS as SESSION_KEYS
 from dlms_meter_process import PUBLIC, SECURE, Meter, Model, make_link, profile
 from dlms_pair import ENERGY
 from dlms_strategies import apdus
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from smgw.cosem import Data, DataType, octet_string
-from smgw.dlms import axdr, security
-from smgw.dlms.acse import RLRQ_TAG, Aare, Aarq, Release
-from smgw.dlms.action import ActionRequest
-from smgw.dlms.apdu import Apdu
-from smgw.dlms.block import GeneralBlock
-from smgw.dlms.ciphering import Ciphering, Setting
-from smgw.dlms.client import Client
-from smgw.dlms.conformance import Conformance
-from smgw.dlms.envelope import Ciphered
-from smgw.dlms.events import Send
-from smgw.dlms.exception import ExceptionResponse
-from smgw.dlms.get import GetRequest, GetRequestWithList, GetResponse, GetResponseBlock, GetResponseWithList
-from smgw.dlms.hls import Mechanism
-from smgw.dlms.initiate import InitiateRequest, InitiateResponse
-from smgw.dlms.notify import DataNotification
-from smgw.dlms.results import DataAccessResult, ServiceError, StateError
-from smgw.dlms.security import Gmac
-from smgw.dlms.set import SetRequest
-from smgw.dlms.wrapper import Wrapper as WrapperLink
-from smgw.dlms.wrapper import encode_wrapper
+from smgw.cosem import Data, DataType, MethodName, octet_string
+from smgw.dlms import data as axdr
+from smgw.dlms.apdus.acse import RLRQ_TAG, Aare, Aarq, Mechanism, Release
+from smgw.dlms.apdus.action import ActionRequest
+from smgw.dlms.apdus.apdu import Apdu
+from smgw.dlms.apdus.block import GeneralBlock
+from smgw.dlms.apdus.conformance import Conformance
+from smgw.dlms.apdus.exception import ExceptionResponse
+from smgw.dlms.apdus.get import GetRequest, GetRequestWithList, GetResponse, GetResponseBlock, GetResponseWithList
+from smgw.dlms.apdus.initiate import InitiateRequest, InitiateResponse
+from smgw.dlms.apdus.notify import DataNotification
+from smgw.dlms.apdus.results import DataAccessResult, ServiceError, StateError
+from smgw.dlms.apdus.set import SetRequest
+from smgw.dlms.carriers.wrapper import Wrapper as WrapperLink
+from smgw.dlms.security.ciphering import Ciphering, Setting
+from smgw.dlms.security.suites import Gmac
+from smgw.dlms.session.client import Client
+from smgw.dlms.session.events import Send
 from smgw.dump.dlms import Keys, Printer
 from smgw.dump.dlms_stream import Item, Stream
 from smgw.hdlc.address import Address
 from smgw.hdlc.control import Control, Kind
-from smgw.hdlc.events import ApduReceived, Transmit
+from smgw.hdlc.events import ApduReceived
 from smgw.hdlc.frame import encode_frame
 from smgw.hdlc.link import Link
 from smgw.hdlc.llc import RESPONSE
 from smgw.hdlc.parameters import LinkParameters
-
-FIRMWARE = Path(__file__).parents[3] / "firmware"
-COMMAND = [sys.executable, "-m", "smgw", "dump", "dlms"]
-ENVIRONMENT = {**os.environ, "PYTHONPATH": str(FIRMWARE)}
-AMSHAN = OWN / "dlms" / "amshan"
-CLIENT, METER = Address(16), Address(1, 17)
-CLIENT_TITLE, METER_TITLE = b"SMGW\x00\x00\x00\x01", b"LGZ\x00\x00\x00\x00\x02"
-
-
-def dump(*arguments: object, octets: bytes | None = None) -> subprocess.CompletedProcess[bytes]:
-    return subprocess.run(
-        [*COMMAND, *map(str, arguments)], input=octets or b"", capture_output=True, env=ENVIRONMENT, timeout=60
-    )
-
-
-class Printed:
-    """What the printer said, in this process."""
-
-    def __init__(self, capture: pytest.CaptureFixture[str]) -> None:
-        self._capture = capture
-
-    def of(self, octets: bytes, keys: Keys = Keys(), *, as_json: bool = False) -> tuple[str, str]:  # noqa: B008
-        printer = Printer(keys, as_json=as_json)
-        printer.receive(octets)
-        printer.finish()
-        printer.summary()
-        captured = self._capture.readouterr()
-        return captured.out, captured.err
+from smgw.wire import Transmit
 
 
 @pytest.fixture
 def printed(capsys: pytest.CaptureFixture[str]) -> Printed:
     return Printed(capsys)
-
-
-def wrapped(*apdus: bytes) -> bytes:
-    return b"".join(encode_wrapper(16, 1, apdu) for apdu in apdus)
 
 
 def test_the_tree_shows_names_values_and_units(tmp_path: Path) -> None:
@@ -180,7 +146,7 @@ def test_no_password_challenge_key_or_written_value_is_ever_shown(printed: Print
     octets = wrapped(
         Aarq(1, request, Mechanism.LOW, secret, CLIENT_TITLE).encode(),
         SetRequest(0xC1, ENERGY, axdr.encode(octet_string(secret))).encode(),
-        ActionRequest(0xC1, ENERGY, axdr.encode(octet_string(secret))).encode(),
+        ActionRequest(0xC1, MethodName(*ENERGY), axdr.encode(octet_string(secret))).encode(),
     )
     out, err = printed.of(octets)
     assert "Aarq  logical names (1), mechanism low, title 534d475700000001" in out
@@ -238,7 +204,7 @@ def test_json_of_a_conversation_is_an_object_an_apdu(printed: Printed) -> None:
         GetRequestWithList(0xC1, ((ENERGY, None),)).encode(),
         GetResponseWithList(0xC1, (b"\x00",)).encode(),
         SetRequest(0xC1, ENERGY, b"\x11\x05").encode(),
-        ActionRequest(0xC1, ENERGY, b"\x11\x05").encode(),
+        ActionRequest(0xC1, MethodName(*ENERGY), b"\x11\x05").encode(),
         ExceptionResponse(StateError(1), ServiceError(1)).encode(),
         DataNotification(1, b"", b"\x11\x05").encode(),
         DataNotification(1, b"", bytes.fromhex("0202 0906 0100010800ff 1105")).encode(),
@@ -267,80 +233,6 @@ def test_a_push_that_lists_nothing_known_is_shown_as_data(printed: Printed) -> N
     body = axdr.encode(Data(DataType.STRUCTURE, (octet_string(bytes(ENERGY.obis)), Data(DataType.UNSIGNED, 5))))
     out, _ = printed.of(wrapped(DataNotification(1, b"", body).encode()))
     assert "5  (scaler not said)" in out
-
-
-def keys_for(printed_with: bytes = SAMPLE_KEY, authentication: bytes | None = None) -> Keys:
-    return Keys((printed_with,), (authentication,) if authentication else ())
-
-
-def test_a_ciphered_session_is_opened_with_the_titles_of_its_association(printed: Printed) -> None:
-    keys = security.Keys.of(security.Suite(0), SAMPLE_KEY, SAMPLE_KEY)
-    both = security.Protection.BOTH
-    request = security.seal(keys, both, CLIENT_TITLE, 1, GetRequest(0xC1, ENERGY).encode())
-    answer = security.seal(keys, both, METER_TITLE, 1, GetResponse(0xC1, b"\x11\x05").encode())
-    sealed = wrapped(Ciphered(0xC8, request).encode(), Ciphered(0xCC, answer).encode())
-    association = wrapped(
-        Aarq(3, b"", Mechanism.HIGH_GMAC, b"challenge", CLIENT_TITLE).encode(),
-        Aare(0, 14, b"", responding_title=METER_TITLE).encode(),
-    )
-    out, err = printed.of(association + sealed, keys_for(SAMPLE_KEY, SAMPLE_KEY))
-    assert "    GetRequest  1  class 3  1-0:1.8.0*255  2\n" in out
-    assert "      unsigned 5\n" in out
-    _, err = printed.of(sealed, keys_for(SAMPLE_KEY, SAMPLE_KEY))
-    assert "ciphered in an association whose beginning, with the system titles, is not here" in err
-    _, err = printed.of(association + sealed, keys_for())
-    assert "--authentication-key names the file of its key" in err
-    _, err = printed.of(association + sealed, keys_for(bytes(16), SAMPLE_KEY))
-    assert "not opened by any of the keys" in err
-    _, err = printed.of(association + sealed, keys_for(bytes(32), SAMPLE_KEY))
-    assert "none of the keys is one of security suite 0" in err
-
-
-def key_file(directory: Path, text: str, mode: int = 0o600) -> Path:
-    path = directory / "meter.key"
-    path.write_text(text)
-    path.chmod(mode)
-    return path
-
-
-@pytest.mark.parametrize(
-    ("name", "value"),
-    [
-        ("operator-docs/tinetz_kaifa_mbus_dlms.bin", "1-0:1.8.0*255        9108 Wh"),
-        ("smartmeter-datacollector/lg_e570_encrypted_valid_data.bin", "1-1:1.8.0*255        862055 Wh"),
-    ],
-)
-def test_a_ciphered_push_is_opened_by_a_key_from_a_private_file(tmp_path: Path, name: str, value: str) -> None:
-    octets = dlms_capture(name)
-    done = dump("-", "--key", key_file(tmp_path, SAMPLE_KEY.hex() + "\n"), octets=octets)
-    assert value in done.stdout.decode()
-    assert done.returncode == 0
-    without = dump("-", octets=octets)
-    assert without.returncode == 1
-    assert "ciphered; --key names the file of a key" in without.stderr.decode()
-
-
-@pytest.mark.parametrize(
-    ("text", "mode", "reason"),
-    [
-        (SAMPLE_KEY.hex(), 0o644, "has mode 0644, so others can use it; make it private: chmod 600"),
-        ("no key", 0o600, "its first line must be a key of 32 or 64 hex digits"),
-        (SAMPLE_KEY.hex()[:-1], 0o600, "its first line must be a key of 32 or 64 hex digits"),
-    ],
-)
-def test_a_key_file_that_is_not_private_or_holds_no_key_is_refused_unread(
-    tmp_path: Path, text: str, mode: int, reason: str
-) -> None:
-    done = dump("-", "--key", key_file(tmp_path, text, mode))
-    assert done.returncode == 2
-    assert reason in done.stderr.decode()
-    assert SAMPLE_KEY.hex()[:8] not in done.stderr.decode()
-    assert done.stderr.count(b"\n") == 1
-
-
-def test_keys_do_not_show() -> None:
-    assert SAMPLE_KEY.hex() not in repr(Keys((SAMPLE_KEY,)))
-    assert repr(SAMPLE_KEY) not in repr(Keys((SAMPLE_KEY,)))
 
 
 @pytest.mark.parametrize("source", ["/nowhere/capture.bin", "/"])

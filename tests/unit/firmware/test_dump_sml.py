@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 from captures import OWN, SmlCapture, sml_capture, sml_captures
-from smgw.cosem import Obis
+from smgw.cosem import Obis, ObjectName
 from smgw.sml import tlv
 from smgw.sml.file import encode_messages
 from smgw.sml.list_values import write_list_value
@@ -36,7 +36,7 @@ from smgw.sml.messages import (
     Tree,
     ValueEntry,
 )
-from smgw.sml.parameters import ObjectName, ObjectValue, object_tree
+from smgw.sml.parameters import ObjectValue, object_tree, parameter_name
 from smgw.sml.profiles import Column, LoadProfile, Row, to_list, to_pack
 from smgw.sml.transport import START_V2, encode_frame
 from telegrams import SERVER, frame
@@ -411,8 +411,8 @@ def test_a_profile_whose_rows_do_not_fit_its_columns_says_so() -> None:
 
 
 def test_a_tree_shows_names_values_and_scaler_unit() -> None:
-    value = ObjectValue(ObjectName(Obis.parse("1.8.0")), tlv.unsigned(7, 4), -1, 30)
-    lines = shown(GetProcParameterResponse(SERVER, (value.name.octets,), object_tree(value)))
+    value = ObjectValue(ObjectName(3, 0, Obis.parse("1.8.0")), tlv.unsigned(7, 4), -1, 30)
+    lines = shown(GetProcParameterResponse(SERVER, (parameter_name(value.name),), object_tree(value)))
     assert "1-0:1.8.0*255 class 3 version 0" in lines
     assert "0002  7" in lines
     assert "0003  scaler -1, unit Wh" in lines

@@ -3,14 +3,15 @@
 import random
 
 import pytest
-from hdlc_wire import Wire
+from hdlc_wire import Wire, decode_frame
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from smgw.errors import LocalProtocolError
-from smgw.hdlc import Address, ApduReceived, Connected, Disconnected, FrameRefused, Link, LinkParameters, Transmit
+from smgw.hdlc import Address, ApduReceived, Cause, Connected, Disconnected, Link, LinkParameters
 from smgw.hdlc.control import CONTROLS, Control, Kind
-from smgw.hdlc.frame import decode_frame, encode_frame
+from smgw.hdlc.frame import encode_frame
 from smgw.hdlc.states import TRANSITIONS, State
+from smgw.wire import Refused, Transmit
 
 CLIENT = Address(16)
 METER = Address(1, 17)
@@ -166,14 +167,14 @@ def test_a_meter_that_is_silent_is_given_up_after_its_time_and_every_wait_has_a_
         last = link.expire(now)[-1]
         polls += isinstance(last, Transmit)
     assert (now, polls) == (12.0, 2)
-    assert last == Disconnected("no answer from 1/17 within 12 s")
+    assert last == Disconnected(Cause.SILENT, "no answer from 1/17 within 12 s")
     assert not link.connected
 
 
 def test_a_meter_that_acknowledges_and_never_answers_is_given_up_too() -> None:
     wire = linked(answer=lambda _: None)
     assert wire.ask(b"ask") is None
-    assert wire.seen[-1] == Disconnected("no answer from 1/17 within 15 s")
+    assert wire.seen[-1] == Disconnected(Cause.SILENT, "no answer from 1/17 within 15 s")
     assert wire.now - 1000.0 == 5.0 + 15.0, "its acknowledgement, polled for once, was the last progress"
 
 
@@ -265,7 +266,7 @@ def test_what_the_line_echoes_is_removed(how: str) -> None:
     assert [event for event in events if isinstance(event, ApduReceived)] == [ApduReceived(b"answer", False, 1)]
     assert link.echo
     if how != "with noise":
-        assert not [event for event in events if isinstance(event, FrameRefused)]
+        assert not [event for event in events if isinstance(event, Refused)]
 
 
 def test_a_session_over_a_line_with_echo_is_as_one_without() -> None:
@@ -314,11 +315,11 @@ def test_disc_is_sent_before_the_first_snrm_and_any_answer_to_it_will_do() -> No
     for answer in (Control(Kind.UA, True), Control(Kind.DM, True)):
         link = Link.client(CLIENT, METER)
         link.disconnect(0.0)
-        assert link.receive(encode_frame(CLIENT, METER, answer.encode()), 0.1) == [Disconnected("")]
+        assert link.receive(encode_frame(CLIENT, METER, answer.encode()), 0.1) == [Disconnected(Cause.ASKED)]
         assert link.deadline(0.1) is None
     link = Link.client(CLIENT, METER, timeout=3.0)
     link.disconnect(0.0)
-    assert link.expire(3.0) == [Disconnected("")]
+    assert link.expire(3.0) == [Disconnected(Cause.ASKED)]
 
 
 def test_another_client_has_to_wait_until_the_link_is_down_and_then_begins_with_new_numbers() -> None:
@@ -332,9 +333,10 @@ def test_another_client_has_to_wait_until_the_link_is_down_and_then_begins_with_
     refused.connect()
     (down,) = refused.seen
     assert isinstance(down, Disconnected)
+    assert down.cause is Cause.REFUSED
     assert "DM" in down.reason
     wire.run(public.disconnect(wire.now))
-    assert wire.seen[-1] == Disconnected("")
+    assert wire.seen[-1] == Disconnected(Cause.ASKED)
     refused.connect()
     assert refused.ask(b"values") == b"values"
 
@@ -344,6 +346,7 @@ def test_a_client_that_the_meter_does_not_know_gets_no_link() -> None:
     wire.connect()
     (down,) = wire.seen
     assert isinstance(down, Disconnected)
+    assert down.cause is Cause.REFUSED
     assert "unknown client" in down.reason
 
 
@@ -354,6 +357,7 @@ def test_a_meter_that_has_dropped_the_link_says_so_and_a_new_one_can_be_made(kin
     link.send(b"ask", 0.0)
     (down,) = link.receive(from_meter(kind), 0.1)
     assert isinstance(down, Disconnected)
+    assert down.cause is (Cause.DROPPED if kind is Kind.DM else Cause.REJECTED)
     assert kind.name in down.reason
     link.connect(0.2)
     assert link.receive(encode_frame(CLIENT, METER, 0x73), 0.3) == [Connected(1, LinkParameters())]
@@ -365,6 +369,7 @@ def test_frmr_from_nowhere_to_nowhere_ends_the_link() -> None:
     link.connect(0.0)
     (down,) = link.receive(bytes.fromhex("7ea007010197a0d17e"), 0.1)
     assert isinstance(down, Disconnected)
+    assert down.cause is Cause.REJECTED
     assert "FRMR" in down.reason
 
 
@@ -412,6 +417,7 @@ def test_an_apdu_that_never_ends_is_dropped_and_said() -> None:
         events = list(link.receive(encode_frame(CLIENT, METER, control, bytes(2030), segmented=True), 0.1))
         count += 1
     assert isinstance(events[-1], Disconnected)
+    assert events[-1].cause is Cause.BROKEN
     assert "65535" in events[-1].reason
 
 
@@ -420,7 +426,7 @@ def test_a_meter_drops_a_link_that_nobody_uses() -> None:
     wire = Wire(Link.client(CLIENT, METER), meter)
     wire.connect()
     assert meter.deadline(wire.now) == wire.now + 120.0
-    assert meter.expire(wire.now + 120.0) == [Disconnected("nothing came for 120 s")]
+    assert meter.expire(wire.now + 120.0) == [Disconnected(Cause.SILENT, "nothing came for 120 s")]
     (answer,) = meter.receive(encode_frame(METER, CLIENT, 0x10, b"\xe6\xe6\x00ask"), wire.now + 121)
     assert isinstance(answer, Transmit)
     assert CONTROLS[decode_frame(answer.octets).control].kind is Kind.DM  # type: ignore[union-attr]
@@ -431,6 +437,7 @@ def test_a_meter_is_told_that_its_client_has_dropped_the_link(kind: Kind) -> Non
     wire = linked()
     (down,) = wire.meter.receive(encode_frame(METER, CLIENT, Control(kind, True).encode()), wire.now)
     assert isinstance(down, Disconnected)
+    assert down.cause is Cause.DROPPED
     assert kind.name in down.reason
 
 

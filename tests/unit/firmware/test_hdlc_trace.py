@@ -3,16 +3,18 @@
 import logging
 
 import pytest
+from hdlc_trace import Traced, read_trace
 from hdlc_wire import Wire
 from hypothesis import given
 from hypothesis import strategies as st
-from smgw.dlms.client import Client
-from smgw.dlms.events import Send
-from smgw.dlms.hls import Password
-from smgw.dlms.secret import Secret
-from smgw.dlms.wrapper import Wrapper
-from smgw.hdlc import Address, ApduReceived, Connected, Link, LinkParameters, Transmit
-from smgw.hdlc.trace import Trace, Traced, read_trace
+from smgw.dlms.carriers.wrapper import Wrapper
+from smgw.dlms.security.hls import Password
+from smgw.dlms.security.secret import Secret
+from smgw.dlms.session.client import Client
+from smgw.dlms.session.events import Send
+from smgw.hdlc import Address, ApduReceived, Connected, Link, LinkParameters
+from smgw.hdlc.trace import Trace
+from smgw.wire import Transmit
 
 CLIENT, METER = Address(16), Address(1, 17)
 PASSWORD = b"12345678"

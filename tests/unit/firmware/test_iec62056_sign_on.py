@@ -3,12 +3,12 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from smgw.errors import LocalProtocolError, RemoteProtocolError
-from smgw.hdlc import Transmit
+from smgw.errors import LocalProtocolError
 from smgw.iec62056 import ChangeBaud, Confirmation, Identification, Responder, SignedOn, SignOn, SignOnFailed
-from smgw.iec62056.identification import BREAK, OptionSelect, decode_identification, find_identification, sign_on
+from smgw.iec62056.identification import BREAK, OptionSelect, find_identification, sign_on
 from smgw.iec62056.seven_bit import with_parity, without_parity
 from smgw.iec62056.sign_on import Event
+from smgw.wire import Transmit
 
 METER = Identification("EMH", "5", "2", "LZQJ-XC")
 
@@ -211,17 +211,12 @@ def test_after_its_session_a_meter_waits_at_300_baud_again() -> None:
 )
 def test_identifications_as_meters_send_them_are_read(message: bytes, expected: Identification) -> None:
     """R20: parity masked, an echo before it skipped."""
-    assert decode_identification(message) == expected
+    assert find_identification(message) == expected
     assert find_identification(without_parity(with_parity(message))) == expected
 
 
-def test_what_an_identification_tells() -> None:
-    assert Identification("ISk", "5", "2", "").reaction_time == 0.02
-    assert Identification("EMH", "5", "", "").reaction_time == 0.2
-    assert METER.offers_hdlc
-    assert not Identification("EMH", "5", "@", "").offers_hdlc
-    with pytest.raises(RemoteProtocolError, match="no identification"):
-        decode_identification(b"/?!\r\n")
+def test_a_sign_on_is_no_identification_and_a_device_address_has_letters_and_digits() -> None:
+    assert find_identification(b"/?!\r\n") is None
     with pytest.raises(LocalProtocolError, match="device address"):
         SignOn(device_address="1!")
 

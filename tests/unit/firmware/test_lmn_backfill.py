@@ -8,15 +8,16 @@ from pathlib import Path
 
 import pytest
 from captures_made import BOOT, DEVICE
-from line_meter import Head, Inbox, PolledMeter, running, until
+from line_meter import Head, Inbox, PolledMeter, driver, running, until
 from profiled_model import QUARTER, ProfiledModel
-from smgw.cosem import ClockState, DeviceId, MeterTimeKind, Obis, Stamp
+from smgw.cosem import ClockState, DeviceId, MeterTimeKind, Obis, ObjectName, Stamp
 from smgw.lmn import sml_profile
-from smgw.lmn.poll import PollReader
+from smgw.lmn.contract import Surroundings
+from smgw.lmn.driver import Driver
 from smgw.lmn.sml_session import SmlSession
 from smgw.metering.history import HistoryKeeper
 from smgw.ports import LineSettings, open_port
-from smgw.profiles.meter import MeterProfile, Protocol
+from smgw.profiles.meter import MeterProfile
 from smgw.sml.messages import Time
 from smgw.sml.profiles import LOAD_PROFILE, LoadProfile
 from smgw.store.errors import StoreError
@@ -61,13 +62,13 @@ def kept(tmp_path: Path, name: ProfileName = NAME) -> list[int]:
     return [one.readings[0].value.value for one in rows]  # type: ignore[misc]
 
 
-def reader(url: str, inbox: Inbox, store: LmnStore, clock: At | None = None, **changes: object) -> PollReader:
+def reader(url: str, inbox: Inbox, store: LmnStore, clock: At | None = None, **changes: object) -> Driver:
     settings = {
         "interval": 1, "timeout": 1, "retries": 1, "load_profile": (LOAD_PROFILE,), "load_profile_days": 2, **changes
     }  # fmt: skip
-    profile = MeterProfile(name="house", protocol=Protocol.SML_POLL, port=url, **settings)  # type: ignore[arg-type]
+    profile = MeterProfile(name="house", protocol="sml-poll", port=url, **settings)  # type: ignore[arg-type]
     clock = clock or At()
-    return PollReader(profile, clock, inbox, None, inbox.cached, HistoryKeeper(store, clock))
+    return driver(profile, inbox=inbox, clock=clock, keeper=HistoryKeeper(store, clock))
 
 
 def test_a_load_profile_is_fetched_while_the_meter_is_polled(store: LmnStore, tmp_path: Path) -> None:
@@ -187,11 +188,9 @@ def test_a_full_disk_leaves_the_rows_with_the_meter(store: LmnStore, tmp_path: P
                 raise StoreError(tmp_path, "is full")
             return super().keep(name, piece)
 
-    def made(url: str) -> PollReader:
-        profile = MeterProfile(
-            name="house", protocol=Protocol.SML_POLL, port=url, interval=1, load_profile=(LOAD_PROFILE,)
-        )
-        return PollReader(profile, At(), inbox, None, inbox.cached, Full(store, At()))
+    def made(url: str) -> Driver:
+        profile = MeterProfile(name="house", protocol="sml-poll", port=url, interval=1, load_profile=(LOAD_PROFILE,))
+        return driver(profile, inbox=inbox, clock=At(), keeper=Full(store, At()))
 
     with PolledMeter(model) as meter, running(made(meter.url)):
         until(lambda: full.is_set() and len(inbox.captures) > 1)
@@ -205,7 +204,7 @@ def test_a_full_disk_leaves_the_rows_with_the_meter(store: LmnStore, tmp_path: P
 def test_a_profile_is_found_by_its_code_or_as_an_object(
     store: LmnStore, tmp_path: Path, known: tuple[bytes, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    names = sml_profile.ObjectName(LOAD_PROFILE, 7, 1).octets
+    names = sml_profile.parameter_name(ObjectName(7, 1, LOAD_PROFILE))
 
     class Named(ProfiledModel):
         def profile(self, path: tuple[bytes, ...], begin: Time | None, end: Time | None) -> LoadProfile | None:
@@ -250,10 +249,10 @@ def test_an_answer_that_keeps_coming_is_waited_for(tmp_path: Path) -> None:
             piece for start in range(0, len(octets), 8) for piece in (octets[start : start + 8], 0.08)
         ]
         profile = MeterProfile(
-            name="house", protocol=Protocol.SML_POLL, port=str(head.link), retries=0,
+            name="house", protocol="sml-poll", port=str(head.link), retries=0,
             timeout=0.5,  # type: ignore[arg-type]
         )  # fmt: skip
-        session = SmlSession(profile, At(), None, threading.Event())
+        session = SmlSession(profile, None, Surroundings(At()))
         with open_port(str(head.link), LineSettings()) as port:
             began = time.monotonic()
             answers = session.ask(port, [session.client.get_list()])

@@ -8,25 +8,38 @@ from pathlib import Path
 import pytest
 from captures_made import BOOT
 from dlms_line_meter import ENERGY, EXPORT, NAME, POWER, DlmsMeter, Model
-from line_meter import Head, Inbox, running, until
-from smgw.cosem import ClockState, Data, DataType, DeviceId, MeterTimeKind, Obis, Stamp, octet_string
-from smgw.dlms.access import Admission
-from smgw.dlms.axdr import encode
-from smgw.dlms.conformance import Conformance
-from smgw.dlms.descriptors import Attribute
-from smgw.dlms.hls import Hashed, Mechanism, Password
-from smgw.dlms.results import DataAccessResult
-from smgw.dlms.secret import Secret
+from line_meter import Head, Inbox, driver, running, until, watch
+from smgw.cosem import (
+    AttributeName,
+    Capture,
+    ClockState,
+    Data,
+    DataType,
+    DeviceId,
+    MeterTimeKind,
+    Obis,
+    Stamp,
+    octet_string,
+)
+from smgw.dlms.apdus.acse import Mechanism
+from smgw.dlms.apdus.conformance import Conformance
+from smgw.dlms.apdus.results import DataAccessResult
+from smgw.dlms.data import encode
+from smgw.dlms.meter.access import Admission
+from smgw.dlms.security.hls import Hashed, Password
+from smgw.dlms.security.secret import Secret
 from smgw.hdlc import LinkParameters
-from smgw.lmn import dlms_poll
-from smgw.lmn.dlms_poll import DlmsReader
-from smgw.lmn.watch import ABSENT, READING, WAITING
+from smgw.lmn.dlms_poll import DlmsPoll
+from smgw.lmn.dlms_session import DlmsSession
+from smgw.lmn.driver import Driver
+from smgw.lmn.polling import PollingDriver
 from smgw.profiles.dlms import Authentication, DlmsProfile, Framing, Quirk
-from smgw.profiles.meter import MeterProfile, Protocol
+from smgw.profiles.meter import MeterProfile
 from smgw.profiles.secrets import Secrets
+from smgw.store.records import Condition
 
 DEVICE = DeviceId(NAME)
-OBJECT_LIST = Attribute(15, Obis.parse("0-0:40.0.0*255"), 2)
+OBJECT_LIST = AttributeName(15, Obis.parse("0-0:40.0.0*255"), 2)
 
 
 class Now:
@@ -48,11 +61,29 @@ def meter() -> Iterator[DlmsMeter]:
 
 
 def reader(
-    url: str, inbox: Inbox, *, secrets: Secrets | None = None, dlms: DlmsProfile | None = None, **changes: object
-) -> DlmsReader:
+    url: str, inbox: Inbox, *, secrets: Secrets | None = None, options: DlmsProfile | None = None, **changes: object
+) -> Driver:
     settings = {"interval": 0.1, "timeout": 0.5, "retries": 1, "name": "flat", **changes}
-    profile = MeterProfile(protocol=Protocol.DLMS, port=url, dlms=dlms or DlmsProfile(), **settings)  # type: ignore[arg-type]
-    return DlmsReader(profile, secrets or Secrets(), Now(), inbox, inbox.cached)
+    profile = MeterProfile(protocol="dlms", port=url, options=options or DlmsProfile(), **settings)  # type: ignore[arg-type]
+    return driver(profile, inbox=inbox, secrets=secrets, clock=Now())
+
+
+def profile_of(url: str, name: str, physical: int) -> MeterProfile:
+    return MeterProfile(
+        name=name, protocol="dlms", port=url, interval=0.1, timeout=0.5, retries=1,  # type: ignore[arg-type]
+        options=DlmsProfile(physical=physical),
+    )  # fmt: skip
+
+
+def captures(inbox: Inbox, meter: str) -> list[Capture]:
+    return [capture for capture in inbox.captures if capture.meter == meter]
+
+
+def session_of(made: Driver) -> DlmsSession:
+    assert isinstance(made, PollingDriver)
+    (member,) = made._members
+    assert isinstance(member.meter, DlmsPoll)
+    return member.meter._session
 
 
 def test_a_poll_becomes_a_capture(meter: DlmsMeter) -> None:
@@ -65,7 +96,7 @@ def test_a_poll_becomes_a_capture(meter: DlmsMeter) -> None:
     assert capture.meter_time.kind is MeterTimeKind.DLMS_DATE_TIME
     found = [(one.obis, one.value.value, one.scaler, one.unit, one.class_id) for one in capture.readings]
     assert found == [(ENERGY, 1001, -1, 30, 3), (EXPORT, 7, -1, 30, 3), (POWER, -1234, 0, 27, 3)]
-    assert (inbox.states[-1].state, inbox.states[-1].note) == (READING, f"device {DEVICE}")
+    assert (inbox.states[-1].state, inbox.states[-1].note) == (Condition.READING, f"device {DEVICE}")
 
 
 @pytest.mark.parametrize("way", ["wrapper", "pty", "pty with echo", "short frames"])
@@ -81,7 +112,7 @@ def test_every_way_to_the_meter_gives_the_same(way: str, tmp_path: Path) -> None
             echo=way.endswith("echo"),
             parameters=LinkParameters.of(32, 1) if way == "short frames" else None,
         ) as meter,
-        running(reader(str(head.link) if on_pty else meter.url, inbox, dlms=dlms)),
+        running(reader(str(head.link) if on_pty else meter.url, inbox, options=dlms)),
     ):
         until(lambda: len(inbox.captures) >= 3)
     head.unplug()
@@ -92,7 +123,7 @@ def test_on_a_slow_line_short_frames_are_offered(tmp_path: Path) -> None:
     inbox, head = Inbox(), Head(tmp_path / "head")
     with DlmsMeter(master=head.master), running(reader(str(head.link), inbox, baudrate=300, timeout=5)) as made:
         until(lambda: inbox.captures)
-        parameters = made._session._link.parameters  # type: ignore[union-attr]
+        parameters = session_of(made)._link.parameters  # type: ignore[union-attr]
     head.unplug()
     assert (parameters.information_receive, parameters.window_receive) == (128, 7)
 
@@ -106,15 +137,15 @@ def test_the_object_list_and_the_scalers_are_asked_once_and_then_only_what_is_wa
             until(lambda count=count: len(inbox.captures) >= count + 3)  # type: ignore[misc]
     asked = meter.model.asked
     assert asked.count(OBJECT_LIST) == 1
-    assert asked.count(Attribute(3, POWER, 3)) == 1
-    assert Attribute(3, ENERGY, 2) not in asked
+    assert asked.count(AttributeName(3, POWER, 3)) == 1
+    assert AttributeName(3, ENERGY, 2) not in asked
     assert {one.obis for capture in inbox.captures for one in capture.readings} == {POWER}
 
 
 def test_a_scaler_that_the_profile_names_goes_before_the_meters(meter: DlmsMeter) -> None:
     """R16."""
     inbox = Inbox()
-    with running(reader(meter.url, inbox, dlms=DlmsProfile(scalers=((ENERGY, 2),)))):
+    with running(reader(meter.url, inbox, options=DlmsProfile(scalers=((ENERGY, 2),)))):
         until(lambda: inbox.captures)
     found = {one.obis: (one.value.value, one.scaler, one.unit) for one in inbox.captures[0].readings}
     assert found[ENERGY] == (1001, 2, 30)
@@ -134,8 +165,8 @@ def test_a_demand_register_tells_its_scaler_in_another_attribute(meter: DlmsMete
     scaler_unit = (Data(DataType.INTEGER, -2), Data(DataType.ENUM, 27))
     meter.model.extra = {
         OBJECT_LIST: encode(Data(DataType.ARRAY, (Data(DataType.STRUCTURE, listed),))),
-        Attribute(5, demand, 2): encode(Data(DataType.DOUBLE_LONG_UNSIGNED, 4711)),
-        Attribute(5, demand, 4): encode(Data(DataType.STRUCTURE, scaler_unit)),
+        AttributeName(5, demand, 2): encode(Data(DataType.DOUBLE_LONG_UNSIGNED, 4711)),
+        AttributeName(5, demand, 4): encode(Data(DataType.STRUCTURE, scaler_unit)),
     }
     with running(reader(meter.url, inbox)):
         until(lambda: inbox.captures)
@@ -166,43 +197,41 @@ def test_where_polls_are_far_apart_the_port_is_given_back_in_between(
     meter: DlmsMeter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A meter drops a link on which nothing is said, and closes its connection: that is no absence."""
-    monkeypatch.setattr(dlms_poll, "_KEPT_OPEN_S", 0.1)
+    monkeypatch.setattr(DlmsPoll, "idle_s", 0.1)
     inbox = Inbox()
     with running(reader(meter.url, inbox, interval=0.3)):
         until(lambda: len(inbox.captures) >= 3)
     assert meter.accepted >= 3
     assert meter.ended >= 2
-    assert all(state.state in (WAITING, READING) for state in inbox.states)
+    assert all(state.state in (Condition.WAITING, Condition.READING) for state in inbox.states)
 
 
 def test_several_meters_on_one_bus_are_told_apart_by_their_addresses(tmp_path: Path) -> None:
     """R12, R23: a pty refuses every control of a line's direction, and none is wanted."""
     head = Head(tmp_path / "bus")
     models = {physical: Model(name=b"UTB%013d" % physical) for physical in (17, 18, 19)}
-    boxes = {physical: Inbox() for physical in models}
+    inbox = Inbox()
     with DlmsMeter(models, master=head.master):
-        readers = [
-            reader(str(head.link), boxes[physical], name=f"m{physical}", dlms=DlmsProfile(physical=physical))
-            for physical in models
-        ]
-        with running(readers[0]), running(readers[1]), running(readers[2]):
-            until(lambda: all(len(box.captures) >= 3 for box in boxes.values()), 20)
+        line = [profile_of(str(head.link), f"m{physical}", physical) for physical in models]
+        with running(driver(*line, inbox=inbox, clock=Now())):
+            until(lambda: all(len(captures(inbox, profile.name)) >= 3 for profile in line), 20)
     head.unplug()
-    for physical, box in boxes.items():
-        assert {capture.device for capture in box.captures} == {DeviceId(models[physical].name)}
-        assert not any(state.refused for state in box.states)
+    for physical, model in models.items():
+        assert {capture.device for capture in captures(inbox, f"m{physical}")} == {DeviceId(model.name)}
+    assert not any(state.refused for state in inbox.states)
 
 
 def test_a_meter_that_is_silent_holds_up_its_bus_no_longer_than_its_timeout(tmp_path: Path) -> None:
     """R3, R4, R5."""
-    head, there, away = Head(tmp_path / "bus"), Inbox(), Inbox()
+    head, inbox = Head(tmp_path / "bus"), Inbox()
     with DlmsMeter({17: Model()}, master=head.master):
-        dead = reader(str(head.link), away, name="dead", timeout=0.2, retries=0, dlms=DlmsProfile(physical=40))
-        with running(dead), running(reader(str(head.link), there, name="alive", dlms=DlmsProfile(physical=17))):
-            until(lambda: len(there.captures) >= 3 and away.states[-1].refused)
+        dead = profile_of(str(head.link), "dead", 40)._replace(timeout=0.2, retries=0)  # type: ignore[arg-type]
+        line = driver(dead, profile_of(str(head.link), "alive", 17), inbox=inbox, clock=Now())
+        with running(line):
+            until(lambda: len(captures(inbox, "alive")) >= 3 and line.watches["dead"].last_refusal)
     head.unplug()
-    assert not away.captures
-    assert "no answer" in dead.watch.last_refusal
+    assert not captures(inbox, "dead")
+    assert "no answer" in line.watches["dead"].last_refusal
 
 
 SECRET = b"12345678"
@@ -221,7 +250,7 @@ def test_a_meter_that_wants_a_secret_gets_it(authentication: Authentication) -> 
     dlms = DlmsProfile(client=1, authentication=authentication)
     with (
         DlmsMeter(admissions={1: admission}) as meter,
-        running(reader(meter.url, inbox, dlms=dlms, secrets=Secrets({"password": SECRET}))),
+        running(reader(meter.url, inbox, options=dlms, secrets=Secrets(SECRET))),
     ):
         until(lambda: len(inbox.captures) >= 2)
 
@@ -235,10 +264,10 @@ def test_a_wrong_secret_is_told_without_it_and_tried_ever_more_rarely(
     admission = Admission(MECHANISMS[authentication], title=b"UTBMTR01")
     dlms = DlmsProfile(client=1, authentication=authentication)
     with DlmsMeter(admissions={1: admission}) as meter:
-        with running(reader(meter.url, inbox, dlms=dlms, secrets=Secrets({"password": b"hunter22"}))) as made:
+        with running(reader(meter.url, inbox, options=dlms, secrets=Secrets(b"hunter22"))) as made:
             until(lambda: inbox.states[-1].refused >= 3)
         links = meter.links
-    assert "the meter rejects the association" in made.watch.last_refusal or "proof" in made.watch.last_refusal
+    assert "the meter rejects the association" in watch(made).last_refusal or "proof" in watch(made).last_refusal
     assert "hunter22" not in caplog.text
     assert links < 8
 
@@ -255,7 +284,7 @@ def test_a_public_client_without_lists_and_blocks_is_asked_one_by_one() -> None:
 def test_a_meter_that_answers_lists_badly_can_be_asked_one_by_one(meter: DlmsMeter) -> None:
     """R8, R19."""
     inbox = Inbox()
-    with running(reader(meter.url, inbox, dlms=DlmsProfile(quirks=(Quirk.NO_LIST, Quirk.NO_RELEASE)))):
+    with running(reader(meter.url, inbox, options=DlmsProfile(quirks=(Quirk.NO_LIST, Quirk.NO_RELEASE)))):
         until(lambda: len(inbox.captures) >= 2)
 
 
@@ -268,7 +297,7 @@ def test_an_attribute_without_a_value_costs_the_others_nothing_and_is_not_asked_
 ) -> None:
     """R30."""
     inbox = Inbox()
-    gone = Attribute(3, EXPORT, 2)
+    gone = AttributeName(3, EXPORT, 2)
     meter.model.extra[gone] = result
     with running(reader(meter.url, inbox)):
         until(lambda: len(inbox.captures) >= 4)
@@ -282,8 +311,8 @@ def test_without_an_object_list_the_wanted_registers_are_asked(meter: DlmsMeter)
     with running(reader(meter.url, inbox, objects=(ENERGY,))):
         until(lambda: len(inbox.captures) >= 2)
     with running(reader(meter.url, Inbox())) as made:
-        until(lambda: made.watch.last_refusal)
-    assert "name them in objects of its profile" in made.watch.last_refusal
+        until(lambda: watch(made).last_refusal)
+    assert "name them in objects of its profile" in watch(made).last_refusal
 
 
 @pytest.mark.parametrize(
@@ -299,8 +328,8 @@ def test_a_clock_that_is_wrong_is_a_remark_and_no_fault(
     meter.model.ahead_s, meter.model.status = ahead, status
     with running(reader(meter.url, inbox)):
         until(lambda: len(inbox.captures) >= 3)
-    note = inbox.states[-1].note
-    assert inbox.states[-1].state == READING
+    note = inbox.states[-1].remark
+    assert inbox.states[-1].state == Condition.READING
     assert told in note
     warnings = [one.getMessage() for one in caplog.records if one.levelno == logging.WARNING]
     assert [told in one for one in warnings] == [True]
@@ -310,12 +339,12 @@ def test_a_deviation_with_the_opposite_sign_is_no_drift_where_it_is_known(meter:
     """R13."""
     inbox = Inbox()
     meter.model.opposite = True
-    with running(reader(meter.url, inbox, dlms=DlmsProfile(quirks=(Quirk.OPPOSITE_DEVIATION,)))):
+    with running(reader(meter.url, inbox, options=DlmsProfile(quirks=(Quirk.OPPOSITE_DEVIATION,)))):
         until(lambda: inbox.captures)
-    assert inbox.states[-1].note == f"device {DEVICE}"
+    assert inbox.states[-1].remark == ""
     with running(reader(meter.url, inbox)):
-        until(lambda: "behind" in inbox.states[-1].note or "ahead" in inbox.states[-1].note)
-    assert "7200 s" in inbox.states[-1].note
+        until(lambda: "behind" in inbox.states[-1].remark or "ahead" in inbox.states[-1].remark)
+    assert "7200 s" in inbox.states[-1].remark
 
 
 def test_a_lost_answer_is_polled_for(meter: DlmsMeter) -> None:
@@ -349,15 +378,15 @@ def test_a_connection_that_breaks_is_made_again(meter: DlmsMeter) -> None:
     with running(reader(meter.url, inbox)):
         until(lambda: hung[0] and len(inbox.captures) >= 6)
     assert meter.accepted == 2
-    assert any(state.state == ABSENT for state in inbox.states)
+    assert any(state.state == Condition.ABSENT for state in inbox.states)
 
 
 def test_a_meter_that_is_not_there_is_told(tmp_path: Path) -> None:
     inbox, head = Inbox(), Head(tmp_path / "head")
     with running(reader(str(head.link), inbox, timeout=0.1, retries=0)) as made:
-        until(lambda: made.watch.last_refusal)
+        until(lambda: watch(made).last_refusal)
     head.unplug()
-    assert "no answer from 1" in made.watch.last_refusal
+    assert "no answer from 1" in watch(made).last_refusal
 
 
 def test_another_meter_on_the_line_has_its_own_list(meter: DlmsMeter) -> None:

@@ -12,25 +12,25 @@ import pytest
 import smgw
 from captures_made import BOOT
 from dlms_line_meter import ENERGY, DlmsMeter, Model
-from line_meter import Inbox, running, until
-from smgw.cosem import ClockState, Data, DataType, Obis, Stamp
-from smgw.dlms.access import Admission
-from smgw.dlms.axdr import encode
-from smgw.dlms.ciphering import Ciphering, Received, Setting
-from smgw.dlms.descriptors import Attribute
-from smgw.dlms.security import Gmac, Keys, Suite
-from smgw.lmn.dlms_poll import DlmsReader
-from smgw.lmn.dlms_security import Counters, Security
+from line_meter import Inbox, driver, running, until, watch
+from smgw.cosem import AttributeName, ClockState, Data, DataType, Obis, Stamp
+from smgw.dlms.data import encode
+from smgw.dlms.meter.access import Admission
+from smgw.dlms.security.ciphering import Ciphering, Received, Setting
+from smgw.dlms.security.suites import Gmac, Keys, Suite
+from smgw.lmn.dlms_counters import Counters
+from smgw.lmn.dlms_security import Security
+from smgw.lmn.driver import Driver
 from smgw.lmn.errors import PollError
 from smgw.profiles.dlms import Authentication, DlmsProfile, Quirk
-from smgw.profiles.meter import MeterProfile, Protocol
+from smgw.profiles.meter import MeterProfile
 from smgw.profiles.password import PasswordFileError
-from smgw.profiles.secrets import Secrets
+from smgw.profiles.secrets import Secrets, read_secrets
 from smgw.store.errors import StoreError
 from smgw.store.lmn import LmnStore
 
 KEYS = {0: (bytes(range(16)), bytes(range(0xD0, 0xE0))), 2: (bytes(range(32)), bytes(range(0xC0, 0xE0)))}
-COUNTER = Attribute(1, Obis.parse("0-0:43.1.0*255"), 2)
+COUNTER = AttributeName(1, Obis.parse("0-0:43.1.0*255"), 2)
 TITLE = b"UTBMTR01"
 FAR = 1_000_000_000  # a counter beyond where a key starts
 
@@ -38,9 +38,6 @@ FAR = 1_000_000_000  # a counter beyond where a key starts
 class Now:
     def stamp(self) -> Stamp:
         return Stamp(BOOT, time.monotonic_ns(), time.time_ns() // 1000, 5000, ClockState.SYNCHRONISED)
-
-
-PROFILE = MeterProfile(name="flat", protocol=Protocol.DLMS, port="/dev/null")
 
 
 @pytest.fixture
@@ -86,16 +83,16 @@ class Admitting:
 
 def secrets(suite: int = 0) -> Secrets:
     encryption, authentication = KEYS[suite]
-    return Secrets({"encryption": encryption, "authentication": authentication})
+    return Secrets(encryption_key=encryption, authentication_key=authentication)
 
 
-def reader(url: str, inbox: Inbox, counters: object, *, held: Secrets | None = None, **dlms: object) -> DlmsReader:
+def reader(url: str, inbox: Inbox, counters: object, *, held: Secrets | None = None, **dlms: object) -> Driver:
     told = {"client": 1, "authentication": Authentication.HIGH_GMAC, "encryption_key_file": Path("e"), **dlms}
     profile = MeterProfile(
-        name="flat", protocol=Protocol.DLMS, port=url, interval=0.1, timeout=1, retries=1,  # type: ignore[arg-type]
-        dlms=DlmsProfile(**told),  # type: ignore[arg-type]
+        name="flat", protocol="dlms", port=url, interval=0.1, timeout=1, retries=1,  # type: ignore[arg-type]
+        options=DlmsProfile(**told),  # type: ignore[arg-type]
     )  # fmt: skip
-    return DlmsReader(profile, held or secrets(), Now(), inbox, inbox.cached, None, counters)  # type: ignore[arg-type]
+    return driver(profile, inbox=inbox, secrets=held or secrets(), clock=Now(), counters=counters)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("suite", [0, 2])
@@ -120,7 +117,7 @@ def test_counters_go_on_after_a_restart_though_the_meter_tells_none(store: LmnSt
             running(reader(line.url, inbox, store)) as made,
         ):
             until(lambda inbox=inbox: len(inbox.captures) >= 2)  # type: ignore[misc]
-            assert not made.watch.last_refusal
+            assert not watch(made).last_refusal
         assert meter.newest > last
         last = meter.newest
 
@@ -144,8 +141,8 @@ def test_counter_and_association_are_asked_for_where_the_profile_says(store: Lmn
     place, association = Obis.parse("0-0:43.1.3*255"), Obis.parse("0-0:40.0.3*255")
     meter.received.take(bytes(meter.keys.encryption), FAR)
     meter.model.extra = {
-        Attribute(1, place, 2): encode(Data(DataType.DOUBLE_LONG_UNSIGNED, FAR)),
-        Attribute(15, association, 2): meter.model.object_list(),
+        AttributeName(1, place, 2): encode(Data(DataType.DOUBLE_LONG_UNSIGNED, FAR)),
+        AttributeName(15, association, 2): meter.model.object_list(),
     }
     with (
         DlmsMeter(meter.model, admissions=meter.admissions()) as line,
@@ -153,8 +150,8 @@ def test_counter_and_association_are_asked_for_where_the_profile_says(store: Lmn
     ):
         until(lambda: len(inbox.captures) >= 2)
     assert meter.newest > FAR
-    assert {Attribute(1, place, 2), Attribute(15, association, 2)} <= set(meter.model.asked)
-    assert not {COUNTER, Attribute(15, Obis.parse("0-0:40.0.0*255"), 2)} & set(meter.model.asked)
+    assert {AttributeName(1, place, 2), AttributeName(15, association, 2)} <= set(meter.model.asked)
+    assert not {COUNTER, AttributeName(15, Obis.parse("0-0:40.0.0*255"), 2)} & set(meter.model.asked)
 
 
 def test_without_a_public_client_the_meters_word_is_followed_once(store: LmnStore) -> None:
@@ -202,7 +199,7 @@ def test_a_store_that_forgot_counters_while_it_ran_gives_none_again() -> None:
         def reserve_counters(self, meter: str, client: int, key_id: str, least: int, amount: int) -> int:
             return least
 
-    counters = Counters(MeterProfile(protocol=Protocol.DLMS, port="x", name="flat"), bytes(16), Forgetful())
+    counters = Counters("flat", 16, bytes(16), Forgetful())
     used = [counters() for _ in range(200)]
     assert used == sorted(set(used))
 
@@ -220,14 +217,14 @@ def test_without_a_place_for_counters_nothing_is_sent_ciphered(store: LmnStore) 
             DlmsMeter(meter.model, admissions=meter.admissions()) as line,
             running(reader(line.url, Inbox(), keeper)) as made,
         ):
-            until(lambda made=made: made.watch.last_refusal)  # type: ignore[misc]
-        assert told in made.watch.last_refusal
+            until(lambda made=made: watch(made).last_refusal)  # type: ignore[misc]
+        assert told in watch(made).last_refusal
     assert meter.newest == -1
 
 
 def test_a_meter_that_would_use_the_key_up_is_not_followed() -> None:
     """R10."""
-    counters = Counters(PROFILE, b"key", Kept())
+    counters = Counters("flat", 16, b"key", Kept())
     assert counters.follow(100)
     with pytest.raises(PollError, match="the key is used up or the answer forged"):
         counters.follow(0xFFFF_FFF0)
@@ -236,7 +233,7 @@ def test_a_meter_that_would_use_the_key_up_is_not_followed() -> None:
 
 
 def test_one_forged_counter_takes_half_of_what_is_left_at_most_and_is_told(caplog: pytest.LogCaptureFixture) -> None:
-    counters = Counters(PROFILE, b"key", Kept())
+    counters = Counters("flat", 16, b"key", Kept())
     counters()
     assert counters.follow(1000)
     assert not caplog.records
@@ -258,8 +255,8 @@ def test_that_the_key_is_used_up_is_told(refusing: bool, store: LmnStore, caplog
         DlmsMeter(meter.model, admissions=meter.admissions()) as line,
         running(reader(line.url, inbox, store)) as made,
     ):
-        until(lambda: made.watch.last_refusal if refusing else inbox.captures)
-    assert "the key is used up" in (made.watch.last_refusal if refusing else caplog.text)
+        until(lambda: watch(made).last_refusal if refusing else inbox.captures)
+    assert "the key is used up" in (watch(made).last_refusal if refusing else caplog.text)
 
 
 def test_a_counter_that_cannot_be_read_is_not_asked_for_again_while_the_kept_ones_do(store: LmnStore) -> None:
@@ -282,13 +279,13 @@ def test_wrong_keys_are_told_and_no_key_with_them(store: LmnStore, caplog: pytes
     """R27."""
     caplog.set_level(logging.DEBUG)
     meter = Admitting()
-    wrong = Secrets({"encryption": b"\xee" * 16, "authentication": b"\xaa" * 16})
+    wrong = Secrets(encryption_key=b"\xee" * 16, authentication_key=b"\xaa" * 16)
     with (
         DlmsMeter(meter.model, admissions=meter.admissions()) as line,
         running(reader(line.url, Inbox(), store, held=wrong)) as made,
     ):
-        until(lambda: made.watch.last_refusal)
-    for text in (caplog.text, made.watch.last_refusal, repr(made.profile), repr(wrong)):
+        until(lambda: watch(made).last_refusal)
+    for text in (caplog.text, watch(made).last_refusal, repr(made), repr(wrong)):
         assert "ee" * 8 not in text.lower()
         assert "\\xee" not in text
 
@@ -302,9 +299,9 @@ def test_a_key_comes_from_a_private_file_in_hex(text: str, mode: int, told: str,
         (tmp_path / name).write_text(text + "\n")
         (tmp_path / name).chmod(mode)
     dlms = DlmsProfile(encryption_key_file=Path("e"), authentication_key_file=Path("a"))
-    profile = MeterProfile(name="flat", protocol=Protocol.DLMS, port="/dev/null", dlms=dlms)
+    profile = MeterProfile(name="flat", protocol="dlms", port="/dev/null", options=dlms)
     with pytest.raises(PasswordFileError, match=told) as raised:
-        Secrets.read(profile, tmp_path)
+        read_secrets(profile, tmp_path)
     assert text not in str(raised.value)
 
 
@@ -321,47 +318,44 @@ PROGRAM = """
 import sys
 from pathlib import Path
 from smgw.clock import GatewayClock
-from smgw.lmn.make import make_reader
+from smgw.lmn.contract import Surroundings
+from smgw.profiles.protocol import resolve
 from smgw.profiles.dlms import Authentication, DlmsProfile
-from smgw.profiles.meter import MeterProfile, Protocol
+from smgw.profiles.meter import MeterProfile
 from smgw.profiles.secrets import Secrets
-class Sink:
-    def capture(self, capture): pass
-    def state(self, state): pass
-    def object_list(self, device, firmware, objects): pass
-profile = MeterProfile(name="flat", protocol=Protocol.{protocol}, port="/dev/null", dlms=DlmsProfile({dlms}))
-reader = make_reader(profile, GatewayClock(), Sink(), Secrets({secrets}))
-security = getattr(getattr(reader, "_session", None), "_security", None)
+profile = MeterProfile(name="flat", protocol="{protocol}", port="/dev/null", options=DlmsProfile({options}))
+meter = resolve(profile.entry.meter)(profile, Secrets({secrets}), Surroundings(GatewayClock()))
+security = getattr(getattr(meter, "_session", None), "_security", None)
 if security is not None:
     security.authentication(), security.ciphering()
-print("smgw.dlms.client" in sys.modules, "cryptography" in sys.modules)
+print("smgw.dlms.session.client" in sys.modules, "cryptography" in sys.modules)
 """
 
 
 @pytest.mark.parametrize(
     ("protocol", "dlms", "held", "told"),
     [
-        ("SML_PUSH", "", "", "False False"),
-        ("SML_POLL", "", "", "False False"),
-        ("DLMS", "", "", "True False"),
-        ("DLMS", "authentication=Authentication.HIGH_SHA256", "{'password': b'a'}", "True False"),
+        ("sml-push", "", "", "False False"),
+        ("sml-poll", "", "", "False False"),
+        ("dlms", "", "", "True False"),
+        ("dlms", "authentication=Authentication.HIGH_SHA256", "b'a'", "True False"),
         (
-            "DLMS",
+            "dlms",
             "encryption_key_file=Path('e')",
-            "{'encryption': bytes(16), 'authentication': bytes(16)}",
+            "encryption_key=bytes(16), authentication_key=bytes(16)",
             "True True",
         ),
-        ("DLMS_PUSH", "", "", "False False"),
+        ("dlms-push", "", "", "False False"),
     ],
 )
 def test_cryptography_is_imported_only_for_a_meter_that_needs_it(
     protocol: str, dlms: str, held: str, told: str
 ) -> None:
-    assert _imported(PROGRAM.format(protocol=protocol, dlms=dlms, secrets=held)).strip() == told
+    assert _imported(PROGRAM.format(protocol=protocol, options=dlms, secrets=held)).strip() == told
 
 
 def test_a_meter_without_secrets_needs_no_openssl_and_no_time_zones() -> None:
-    program = PROGRAM.format(protocol="DLMS", dlms="", secrets="")
+    program = PROGRAM.format(protocol="dlms", options="", secrets="")
     program += "print([name for name in ('_hashlib', '_ssl', 'zoneinfo') if name in sys.modules])"
     assert _imported(program).splitlines()[1] == "[]"
 
@@ -375,6 +369,6 @@ def test_a_signing_key_of_an_unknown_curve_is_told_of(store: LmnStore, monkeypat
 
     monkeypatch.setattr(serialization, "load_pem_private_key", unknown)
     dlms = DlmsProfile(authentication=Authentication.HIGH_ECDSA)
-    profile = MeterProfile(name="flat", protocol=Protocol.DLMS, port="/dev/null", dlms=dlms)
+    profile = MeterProfile(name="flat", protocol="dlms", port="/dev/null", options=dlms)
     with pytest.raises(PollError, match="signing_key_file"):
-        Security(profile, Secrets({"signing": b"-", "meter": b"-"}), store).authentication()
+        Security(profile, Secrets(signing_key=b"-", meter_key=b"-"), store).authentication()

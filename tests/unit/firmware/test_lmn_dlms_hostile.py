@@ -7,42 +7,53 @@ from pathlib import Path
 
 import pytest
 from dlms_line_meter import DlmsMeter
-from line_meter import Clock, Inbox, running, until
-from smgw.cosem import Capture, Data, DataType, DeviceId, Obis, Reading, octet_string
-from smgw.dlms.access import Admission
-from smgw.dlms.axdr import AxdrError, decode_all, encode
-from smgw.dlms.block import GeneralBlock
-from smgw.dlms.conformance import Conformance
-from smgw.dlms.descriptors import Attribute
+from line_meter import Clock, Inbox, driver, running, until, watch
+from smgw.cosem import (
+    AttributeName,
+    Capture,
+    CaptureObject,
+    Data,
+    DataError,
+    DataType,
+    DeviceId,
+    Obis,
+    Reading,
+    octet_string,
+)
+from smgw.dlms.apdus.block import GeneralBlock
+from smgw.dlms.apdus.conformance import Conformance
+from smgw.dlms.apdus.get import RESPONSE, GetResponse, GetResponseBlock
+from smgw.dlms.apdus.notify import DataNotification
+from smgw.dlms.apdus.results import DataAccessResult
+from smgw.dlms.carriers.wrapper import encode_wrapper
+from smgw.dlms.data import AxdrError, decode_all, encode
 from smgw.dlms.errors import TransferError
-from smgw.dlms.events import Pushed
-from smgw.dlms.general_block import GeneralBlocks
-from smgw.dlms.get import RESPONSE, GetResponse, GetResponseBlock
-from smgw.dlms.notify import DataNotification
-from smgw.dlms.push_list import PushListError, read_push
-from smgw.dlms.results import DataAccessResult
-from smgw.dlms.selection import CaptureObject, SelectionError
-from smgw.dlms.transfer import MAX_WHOLE, Incoming
-from smgw.dlms.wrapper import encode_wrapper
+from smgw.dlms.meter.access import Admission
+from smgw.dlms.push.lists import PushListError, read_push
+from smgw.dlms.session.events import Pushed
+from smgw.dlms.session.general_block import GeneralBlocks
+from smgw.dlms.session.transfer import MAX_WHOLE, Incoming
 from smgw.errors import SmgwError
 from smgw.iec62056 import sign_on
 from smgw.lmn import dlms_session
-from smgw.lmn.dlms_poll import DlmsReader
+from smgw.lmn.contract import Surroundings
+from smgw.lmn.dlms_poll import DlmsPoll
 from smgw.lmn.dlms_security import Security
 from smgw.lmn.dlms_session import DlmsSession
-from smgw.lmn.watch import READING, SILENT
 from smgw.metering.registrar import Registrar
 from smgw.profiles.dlms import DlmsProfile, Framing, Quirk, Start
-from smgw.profiles.meter import MeterProfile, Protocol
+from smgw.profiles.meter import MeterProfile
 from smgw.profiles.secrets import Secrets
 from smgw.store.lmn import LmnStore
+from smgw.store.records import Condition
+from smgw.wire import Refused
 
 ENERGY = Obis.parse("1-0:1.8.0")
 
 
 def profile(dlms: DlmsProfile, port: str = "socket://127.0.0.1:1") -> MeterProfile:
     return MeterProfile(
-        protocol=Protocol.DLMS, port=port, name="ill", interval=0.1, timeout=0.2, retries=0, dlms=dlms  # type: ignore[arg-type]
+        protocol="dlms", port=port, name="ill", interval=0.1, timeout=0.2, retries=0, options=dlms  # type: ignore[arg-type]
     )  # fmt: skip
 
 
@@ -67,7 +78,7 @@ def test_a_push_with_a_scaler_or_unit_that_cosem_has_not_is_refused(scaler: int,
 def test_a_column_with_a_class_or_attribute_that_cosem_has_not_is_none(
     class_id: int, attribute: int, index: int
 ) -> None:
-    with pytest.raises(SelectionError):
+    with pytest.raises(DataError):
         CaptureObject.of(structure(u64(class_id), octet_string(ENERGY), u64(attribute), u64(index)))
 
 
@@ -116,7 +127,7 @@ def test_a_line_that_is_never_silent_ends_a_poll_all_the_same(
     monkeypatch.setattr(sign_on, "REACTION_S", 0.05)
     monkeypatch.setattr(sign_on, "_OCTET_BITS", 0)
     told = profile(dlms)
-    session = DlmsSession(told, Security(told, Secrets(), None), Clock(), threading.Event())
+    session = DlmsSession(told, Security(told, Secrets(), None), Surroundings(Clock()))
     ended = threading.Event()
 
     def ask() -> None:
@@ -134,7 +145,7 @@ def test_a_meter_that_says_other_things_without_end_is_not_listened_to_for_ever(
     with DlmsMeter(wrapper=True) as meter:
         meter.spoil = lambda _: [stray, 0.1] * 600
         told = profile(DlmsProfile(framing=Framing.WRAPPER), meter.url)
-        with running(DlmsReader(told, Secrets(), Clock(), inbox)):
+        with running(driver(told, inbox=inbox)):
             until(lambda: inbox.states[-1].refused)
 
 
@@ -161,17 +172,17 @@ def test_an_answer_that_comes_in_blocks_without_end_is_not_waited_for_for_ever(
     with DlmsMeter(wrapper=True) as meter:
         meter.spoil = Endless()
         told = profile(DlmsProfile(framing=Framing.WRAPPER), meter.url)
-        with running(DlmsReader(told, Secrets(), Clock(), Inbox())) as made:
-            until(lambda: "not come to its end" in made.watch.last_refusal)
+        with running(driver(told, inbox=Inbox())) as made:
+            until(lambda: "not come to its end" in watch(made).last_refusal)
 
 
 def test_a_meter_whose_answer_does_not_end_is_not_shown_as_one_that_is_read() -> None:
     with DlmsMeter(wrapper=True) as meter:
         told = profile(DlmsProfile(framing=Framing.WRAPPER), meter.url)._replace(silence=1)
-        with running(DlmsReader(told, Secrets(), Clock(), Inbox())) as made:
-            until(lambda: made.watch.state == READING)
+        with running(driver(told, inbox=Inbox())) as made:
+            until(lambda: watch(made).condition == Condition.READING)
             meter.spoil = Endless()
-            until(lambda: made.watch.state == SILENT)
+            until(lambda: watch(made).condition == Condition.SILENT)
 
 
 def test_a_connection_on_which_an_answer_is_missing_is_given_up() -> None:
@@ -188,7 +199,7 @@ def test_a_connection_on_which_an_answer_is_missing_is_given_up() -> None:
     with DlmsMeter(wrapper=True) as meter:
         meter.spoil = spoil
         told = profile(DlmsProfile(framing=Framing.WRAPPER), meter.url)
-        with running(DlmsReader(told, Secrets(), Clock(), inbox)):
+        with running(driver(told, inbox=inbox)):
             until(lambda: len(inbox.captures) > 1)
     assert inbox.states[-1].refused == 1
     assert meter.accepted == 2
@@ -198,8 +209,8 @@ def test_a_meter_whose_connection_is_made_anew_for_each_poll_is_told_to_be_silen
     with DlmsMeter(wrapper=True) as meter:
         meter.spoil = lambda _: []
         told = profile(DlmsProfile(framing=Framing.WRAPPER), meter.url)._replace(silence=1)
-        with running(DlmsReader(told, Secrets(), Clock(), Inbox())) as made:
-            until(lambda: made.watch.state == SILENT)
+        with running(driver(told, inbox=Inbox())) as made:
+            until(lambda: watch(made).condition == Condition.SILENT)
     assert meter.accepted > 1
 
 
@@ -215,22 +226,24 @@ def test_blocks_that_lead_nowhere_end_before_their_numbers_do() -> None:
 
 def test_a_push_in_the_clear_of_a_meter_that_ciphers_is_no_reading() -> None:
     """Anybody on the line can send one between two answers."""
-    inbox = Inbox()
-    made = DlmsReader(profile(DlmsProfile(encryption_key_file=Path("e"))), Secrets(), Clock(), inbox)
-    made._device = DeviceId(b"x")
+    told = profile(DlmsProfile(encryption_key_file=Path("e")))
+    made = DlmsPoll(told, Secrets(), Surroundings(Clock()))
+    made._device._known = (DeviceId(b"x"), b"")
     body = encode(Data(DataType.ARRAY, (structure(octet_string(ENERGY), u64(1)),)))
     for protected in (False, True):
         made._take_push(Pushed(DataNotification(1, b"", body), protected))
-    assert len(inbox.captures) == 1
-    assert "in the clear" in made.watch.last_refusal
+    refused, values = made._take_pushed()
+    assert isinstance(refused, Refused)
+    assert "in the clear" in refused.reason
+    assert not isinstance(values, Refused)
 
 
 def test_a_scaler_that_the_meter_cannot_tell_now_is_asked_again_and_the_value_left_out_until_then() -> None:
     """A register whose scaler was not to be had once must not be kept without it, and wrong, for ever."""
     inbox = Inbox()
     with DlmsMeter() as meter:
-        meter.model.extra[Attribute(3, ENERGY, 3)] = DataAccessResult.TEMPORARY_FAILURE
-        with running(DlmsReader(profile(DlmsProfile(), meter.url), Secrets(), Clock(), inbox, inbox.cached)):
+        meter.model.extra[AttributeName(3, ENERGY, 3)] = DataAccessResult.TEMPORARY_FAILURE
+        with running(driver(profile(DlmsProfile(), meter.url), inbox=inbox)):
             until(lambda: len(inbox.captures) >= 2)
             assert all(one.obis != ENERGY for one in inbox.captures[1].readings)
             meter.model.extra.clear()
@@ -243,8 +256,8 @@ def test_a_value_that_the_meter_cannot_tell_now_is_asked_with_the_next_poll(refu
     """A target time may pass until then, but no hour of them."""
     inbox = Inbox()
     with DlmsMeter() as meter:
-        meter.model.extra[Attribute(3, ENERGY, 2)] = refusal
-        with running(DlmsReader(profile(DlmsProfile(), meter.url), Secrets(), Clock(), inbox, inbox.cached)):
+        meter.model.extra[AttributeName(3, ENERGY, 2)] = refusal
+        with running(driver(profile(DlmsProfile(), meter.url), inbox=inbox)):
             until(lambda: len(inbox.captures) >= 2)
             meter.model.extra.clear()
             until(lambda: inbox.captures[-1].readings[0].obis == ENERGY)
@@ -253,9 +266,9 @@ def test_a_value_that_the_meter_cannot_tell_now_is_asked_with_the_next_poll(refu
 def test_a_value_with_octets_behind_it_costs_no_other() -> None:
     inbox = Inbox()
     with DlmsMeter() as meter:
-        meter.model.extra[Attribute(3, ENERGY, 2)] = encode(u64(1)) + b"\x00"
+        meter.model.extra[AttributeName(3, ENERGY, 2)] = encode(u64(1)) + b"\x00"
         dlms = DlmsProfile(quirks=(Quirk.NO_LIST,))
-        with running(DlmsReader(profile(dlms, meter.url), Secrets(), Clock(), inbox, inbox.cached)):
+        with running(driver(profile(dlms, meter.url), inbox=inbox)):
             until(lambda: inbox.captures)
     assert ENERGY not in [one.obis for one in inbox.captures[0].readings]
 
@@ -265,10 +278,10 @@ def test_a_meter_that_takes_hardly_any_octets_is_told_of(caplog: pytest.LogCaptu
     tiny = Admission(conformance=Conformance.GET, max_pdu_size=5)
     with (
         DlmsMeter(admissions={16: tiny}) as meter,
-        running(DlmsReader(profile(DlmsProfile(), meter.url), Secrets(), Clock(), inbox, inbox.cached)) as made,
+        running(driver(profile(DlmsProfile(), meter.url), inbox=inbox)) as made,
     ):
-        until(lambda: made.watch.last_refusal)
-    assert "the meter takes 5" in made.watch.last_refusal
+        until(lambda: watch(made).last_refusal)
+    assert "the meter takes 5" in watch(made).last_refusal
 
 
 def test_a_value_that_would_fill_the_memory_is_refused() -> None:

@@ -9,20 +9,19 @@ from pathlib import Path
 import pytest
 from captures_made import BOOT
 from dlms_line_meter import ENERGY, EXPORT, LOAD_PROFILE, NAME, QUARTER, DlmsMeter, Model
-from line_meter import Head, Inbox, running, until
-from smgw.cosem import ClockState, Data, DataType, DeviceId, Stamp, octet_string
-from smgw.dlms.access import Admission
-from smgw.dlms.axdr import encode
-from smgw.dlms.conformance import Conformance
-from smgw.dlms.descriptors import Attribute, Selection
-from smgw.dlms.selection import Range as RowRange
-from smgw.dlms.selection import read_selection
+from line_meter import Head, Inbox, driver, running, until
+from smgw.cosem import AttributeName, ClockState, Data, DataType, DeviceId, Stamp, octet_string
+from smgw.dlms.apdus.conformance import Conformance
+from smgw.dlms.apdus.descriptors import Selection
+from smgw.dlms.apdus.selection import Range as RowRange
+from smgw.dlms.apdus.selection import read_selection
+from smgw.dlms.data import encode
+from smgw.dlms.meter.access import Admission
 from smgw.lmn.dlms_objects import CLOCK_TIME
-from smgw.lmn.dlms_poll import DlmsReader
+from smgw.lmn.driver import Driver
 from smgw.metering.history import HistoryKeeper
 from smgw.profiles.dlms import DlmsProfile, Quirk
-from smgw.profiles.meter import MeterProfile, Protocol
-from smgw.profiles.secrets import Secrets
+from smgw.profiles.meter import MeterProfile
 from smgw.store.lmn import LmnStore
 from smgw.store.lmn_view import LmnView
 from smgw.store.ranges import Range
@@ -60,18 +59,21 @@ def kept(tmp_path: Path, name: ProfileName = NAMED) -> list[int]:
     return [one.readings[0].value.value for one in rows]  # type: ignore[misc]
 
 
-def reader(url: str, store: LmnStore, inbox: Inbox | None = None, **changes: object) -> DlmsReader:
+def profile_of(url: str, **changes: object) -> MeterProfile:
     physical = changes.pop("physical", None)
     name = str(changes.pop("name", "flat"))
     quirks = changes.pop("quirks", ())
     zone = changes.pop("time_zone", None)
     settings = {"interval": 1, "timeout": 1, "retries": 1, "load_profile_days": 2, **changes}
-    profile = MeterProfile(
-        name=name, protocol=Protocol.DLMS, port=url, load_profile=(LOAD_PROFILE,),
-        dlms=DlmsProfile(quirks=quirks, time_zone=zone, physical=physical), **settings,  # type: ignore[arg-type]
+    return MeterProfile(
+        name=name, protocol="dlms", port=url, load_profile=(LOAD_PROFILE,),
+        options=DlmsProfile(quirks=quirks, time_zone=zone, physical=physical), **settings,  # type: ignore[arg-type]
     )  # fmt: skip
-    inbox = inbox or Inbox()
-    return DlmsReader(profile, Secrets(), At(), inbox, inbox.cached, HistoryKeeper(store, At()))
+
+
+def reader(url: str, store: LmnStore, inbox: Inbox | None = None, **changes: object) -> Driver:
+    profile = profile_of(url, **changes)
+    return driver(profile, inbox=inbox or Inbox(), clock=At(), keeper=HistoryKeeper(store, At()))
 
 
 def test_a_load_profile_is_fetched_by_range_in_pieces(store: LmnStore, tmp_path: Path) -> None:
@@ -170,7 +172,7 @@ def test_octets_behind_the_rows_cost_none_of_them(store: LmnStore, tmp_path: Pat
     """R15: a meter that declares a row less than it sends."""
     model = Model()
     octets = Model(quarters(1)).buffer(None)
-    model.extra[Attribute(7, LOAD_PROFILE, 2)] = octets + b"\x02\x01"
+    model.extra[AttributeName(7, LOAD_PROFILE, 2)] = octets + b"\x02\x01"
     with DlmsMeter(model) as meter, running(reader(meter.url, store)):
         until(lambda: len(kept(tmp_path)) == 4)
 
@@ -189,9 +191,9 @@ def test_a_profile_that_is_not_there_is_told_and_the_meter_read_on(
 ) -> None:
     inbox, model = Inbox(), Model()
     for number in (2, 3, 4):
-        from smgw.dlms.results import DataAccessResult
+        from smgw.dlms.apdus.results import DataAccessResult
 
-        model.extra[Attribute(7, LOAD_PROFILE, number)] = DataAccessResult.OBJECT_UNDEFINED
+        model.extra[AttributeName(7, LOAD_PROFILE, number)] = DataAccessResult.OBJECT_UNDEFINED
     with DlmsMeter(model) as meter, running(reader(meter.url, store, inbox, interval=0.1)):
         until(lambda: len(inbox.captures) > 3)
     assert caplog.text.count("load profile 1-0:99.1.0*255: capture_objects of load profile") == 1
@@ -266,7 +268,7 @@ def test_rows_behind_one_that_is_none_are_asked_again(
 @pytest.mark.parametrize("period", [-5, 0, 1 << 62])
 def test_any_capture_period_comes_to_an_end(period: int, store: LmnStore, tmp_path: Path) -> None:
     model = Model(quarters(5))
-    model.extra[Attribute(7, LOAD_PROFILE, 4)] = encode(Data(DataType.LONG64, period))
+    model.extra[AttributeName(7, LOAD_PROFILE, 4)] = encode(Data(DataType.LONG64, period))
     with DlmsMeter(model) as meter, running(reader(meter.url, store)):
         until(lambda: len(kept(tmp_path)) == 20)
 
@@ -284,10 +286,10 @@ def test_meters_that_share_a_bus_have_their_profiles_fetched_in_turns(store: Lmn
     head = Head(tmp_path / "bus")
     models = {place: Model(quarters(40), name=b"UTB%013d" % place) for place in (17, 18)}
     names = [ProfileName(f"m{place}", DeviceId(model.name), LOAD_PROFILE) for place, model in models.items()]
+    line = [profile_of(str(head.link), name=f"m{place}", physical=place) for place in models]
     with (
         DlmsMeter(models, master=head.master),
-        running(reader(str(head.link), store, name="m17", physical=17)),
-        running(reader(str(head.link), store, name="m18", physical=18)),
+        running(driver(*line, inbox=Inbox(), clock=At(), keeper=HistoryKeeper(store, At()))),
     ):
         until(lambda: all(len(kept(tmp_path, name)) == 160 for name in names), 30)
     head.unplug()

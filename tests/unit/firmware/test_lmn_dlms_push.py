@@ -7,18 +7,19 @@ from pathlib import Path
 
 import pytest
 from dlms_captures import SAMPLE_KEY, as_read, dlms_capture, one_list
-from line_meter import Clock, Head, Inbox, running, until
+from line_meter import Head, Inbox, driver, running, until, watch
 from smgw.cosem import DeviceId, Obis
-from smgw.dlms.apdu import decode_apdu
-from smgw.dlms.envelope import Ciphered
-from smgw.dlms.mbus import MBusListener, MBusPush
-from smgw.hdlc import Address, Transmit
+from smgw.dlms.apdus.apdu import decode_apdu
+from smgw.dlms.apdus.envelope import Ciphered
+from smgw.dlms.carriers.mbus import MBusListener, MBusPush
+from smgw.hdlc import Address
 from smgw.hdlc.link import Link
-from smgw.lmn.dlms_push import DlmsPushReader
-from smgw.lmn.watch import READING, SILENT
+from smgw.lmn.driver import Driver
 from smgw.profiles.dlms import DlmsProfile, Framing
-from smgw.profiles.meter import MeterProfile, Protocol
+from smgw.profiles.meter import MeterProfile
 from smgw.profiles.secrets import Secrets
+from smgw.store.records import Condition
+from smgw.wire import Transmit
 
 FREE = [
     "amshan/aidon_no_list_3_llc.bin",
@@ -47,22 +48,32 @@ def on_the_wire(name: str) -> bytes:
 
 
 def reader(
-    head: Head, inbox: Inbox, *, mbus: bool = False, key: bool = False, authenticated: bool = False, **changes: object
-) -> DlmsPushReader:
+    head: Head,
+    inbox: Inbox,
+    *,
+    mbus: bool = False,
+    key: bool = False,
+    authenticated: bool = False,
+    scalers: tuple[tuple[Obis, int], ...] = (),
+    **changes: object,
+) -> Driver:
     dlms = DlmsProfile(
-        framing=Framing.MBUS if mbus else Framing.HDLC, encryption_key_file=Path("e"), authentication_key_file=Path("a")
+        framing=Framing.MBUS if mbus else Framing.HDLC,
+        encryption_key_file=Path("e"),
+        authentication_key_file=Path("a"),
+        scalers=scalers,
     )
     profile = MeterProfile(
-        name="flat", protocol=Protocol.DLMS_PUSH, port=str(head.link), baudrate=115_200, dlms=dlms, **changes  # type: ignore[arg-type]
+        name="flat", protocol="dlms-push", port=str(head.link), baudrate=115_200, options=dlms, **changes  # type: ignore[arg-type]
     )  # fmt: skip
-    held = {"encryption": SAMPLE_KEY} if key else {}
-    if key and authenticated:
-        held["authentication"] = SAMPLE_KEY
-    return DlmsPushReader(profile, Secrets(held), Clock(), inbox)
+    secrets = Secrets(
+        encryption_key=SAMPLE_KEY if key else None, authentication_key=SAMPLE_KEY if key and authenticated else None
+    )
+    return driver(profile, inbox=inbox, secrets=secrets)
 
 
 @contextmanager
-def listening(made: DlmsPushReader) -> Iterator[DlmsPushReader]:
+def listening(made: Driver) -> Iterator[Driver]:
     """What is sent before the port is open is lost, as on a real line."""
     with running(made):
         until(lambda: made.tried)
@@ -82,7 +93,7 @@ def test_a_push_of_a_real_meter_becomes_a_capture(name: str, tmp_path: Path) -> 
     assert capture.meter_time == expected.meter_time
     device = expected.device()
     assert device is None or capture.device == DeviceId(device)
-    assert inbox.states[-1].state == READING
+    assert inbox.states[-1].state == Condition.READING
     assert len(as_read(expected)) <= len(capture.readings)
 
 
@@ -100,10 +111,8 @@ def test_a_short_list_without_the_meters_name_is_of_the_meter_that_said_it_befor
 def test_a_scaler_that_the_profile_names_goes_before_the_meters(tmp_path: Path) -> None:
     """R16."""
     inbox, head = Inbox(), Head(tmp_path / "head")
-    made = reader(head, inbox)
     energy = Obis.parse("1-0:1.8.0")
-    made.profile = made.profile._replace(dlms=made.profile.dlms._replace(scalers=((energy, 5),)))
-    with listening(made):
+    with listening(reader(head, inbox, scalers=((energy, 5),))):
         head.send(on_the_wire(FREE[0]))
         until(lambda: inbox.captures)
     head.unplug()
@@ -141,10 +150,10 @@ def test_a_ciphered_push_is_taken_once_and_an_old_one_is_told(tmp_path: Path) ->
     with listening(reader(head, inbox, key=True)) as made:
         for _ in range(2):
             head.send(octets, 64, 0.001)
-        until(lambda: made.watch.last_refusal)
+        until(lambda: watch(made).last_refusal)
     head.unplug()
     assert len(inbox.captures) == 1
-    assert "an old one" in made.watch.last_refusal
+    assert "an old one" in watch(made).last_refusal
 
 
 def test_a_push_in_the_clear_is_not_believed_of_a_meter_that_ciphers(tmp_path: Path) -> None:
@@ -152,9 +161,9 @@ def test_a_push_in_the_clear_is_not_believed_of_a_meter_that_ciphers(tmp_path: P
     inbox, head = Inbox(), Head(tmp_path / "head")
     with listening(reader(head, inbox, key=True)) as made:
         head.send(on_the_wire(FREE[1]))
-        until(lambda: made.watch.last_refusal)
+        until(lambda: watch(made).last_refusal)
     head.unplug()
-    assert "in the clear" in made.watch.last_refusal
+    assert "in the clear" in watch(made).last_refusal
     assert not inbox.captures
 
 
@@ -163,9 +172,9 @@ def test_a_push_without_its_tag_is_not_believed_where_there_is_an_authentication
     inbox, head = Inbox(), Head(tmp_path / "head")
     with listening(reader(head, inbox, mbus=True, key=True, authenticated=True)) as made:
         head.send(on_the_wire(CIPHERED_MBUS))
-        until(lambda: made.watch.last_refusal)
+        until(lambda: watch(made).last_refusal)
     head.unplug()
-    assert "not authenticated" in made.watch.last_refusal
+    assert "not authenticated" in watch(made).last_refusal
     assert not inbox.captures
 
 
@@ -181,7 +190,7 @@ def test_a_forged_counter_does_not_stop_the_pushes_that_follow(tmp_path: Path) -
     frame = bytes((0x68, len(inside), len(inside), 0x68)) + inside + bytes((sum(inside) & 0xFF, 0x16))
     with listening(reader(head, inbox, mbus=True, key=True)) as made:
         head.send(frame)
-        until(lambda: made.watch.last_refusal)
+        until(lambda: watch(made).last_refusal)
         head.send(octets)
         until(lambda: inbox.captures)
     head.unplug()
@@ -192,9 +201,9 @@ def test_a_ciphered_push_without_a_key_says_what_it_lacks(tmp_path: Path) -> Non
     inbox, head = Inbox(), Head(tmp_path / "head")
     with listening(reader(head, inbox, key=False)) as made:
         head.send(octets, 64, 0.001)
-        until(lambda: made.watch.last_refusal)
+        until(lambda: watch(made).last_refusal)
     head.unplug()
-    assert "no key is given to open it" in made.watch.last_refusal
+    assert "no key is given to open it" in watch(made).last_refusal
     assert not inbox.captures
 
 
@@ -203,9 +212,9 @@ def test_octets_of_another_speed_are_told_with_what_to_try(tmp_path: Path) -> No
     inbox, head = Inbox(), Head(tmp_path / "head")
     with listening(reader(head, inbox)) as made:
         head.send(b"/EMH5\\@01LZQJ0014F1\r\n1-0:1.8.0*255(000123.4*kWh)\r\n" * 20)
-        until(lambda: made.watch.last_refusal)
+        until(lambda: watch(made).last_refusal)
     head.unplug()
-    assert made.watch.last_refusal
+    assert watch(made).last_refusal
 
 
 def test_when_pushes_stop_it_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -213,6 +222,6 @@ def test_when_pushes_stop_it_is_told(tmp_path: Path, caplog: pytest.LogCaptureFi
     inbox, head = Inbox(), Head(tmp_path / "head")
     with listening(reader(head, inbox, silence=1)):
         head.send(on_the_wire(FREE[1]))
-        until(lambda: inbox.states[-1].state == SILENT)
+        until(lambda: inbox.states[-1].state == Condition.SILENT)
     head.unplug()
     assert len(inbox.captures) == 1

@@ -6,16 +6,15 @@ import time
 import pytest
 from captures_made import BOOT
 from dlms_line_meter import ENERGY, DlmsMeter
-from line_meter import Inbox, running, until
+from hdlc_trace import read_trace
+from line_meter import Inbox, driver, running, until
 from smgw.cosem import ClockState, Stamp
-from smgw.dlms.access import Admission
-from smgw.dlms.hls import Password
-from smgw.dlms.secret import Secret
+from smgw.dlms.meter.access import Admission
+from smgw.dlms.security.hls import Password
+from smgw.dlms.security.secret import Secret
 from smgw.hdlc.frame import Frame, FrameDecoder
-from smgw.hdlc.trace import read_trace
-from smgw.lmn.dlms_poll import DlmsReader
 from smgw.profiles.dlms import Authentication, DlmsProfile
-from smgw.profiles.meter import MeterProfile, Protocol
+from smgw.profiles.meter import MeterProfile
 from smgw.profiles.secrets import Secrets
 
 SECRET = Secret(b"12345678")
@@ -34,9 +33,9 @@ def test_at_level_debug_every_frame_is_told_and_no_password(caplog: pytest.LogCa
     dlms = DlmsProfile(client=1, authentication=Authentication.LOW)
     with DlmsMeter(admissions={1: Admission(Password(SECRET))}) as meter:
         profile = MeterProfile(
-            protocol=Protocol.DLMS, port=meter.url, dlms=dlms, interval=0.1, timeout=0.5, retries=1, name="flat"
+            protocol="dlms", port=meter.url, options=dlms, interval=0.1, timeout=0.5, retries=1, name="flat"
         )
-        with running(DlmsReader(profile, Secrets({"password": SECRET}), Now(), inbox, inbox.cached)):
+        with running(driver(profile, inbox=inbox, secrets=Secrets(SECRET), clock=Now())):
             until(lambda: len(inbox.captures) >= 2)
     told = [record.getMessage() for record in caplog.records if record.name == "smgw.hdlc.trace"]
     assert all(line.startswith("meter flat: ") for line in told)

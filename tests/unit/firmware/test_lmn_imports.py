@@ -19,7 +19,9 @@ _HEAVY = (
     "shutil",
     "bz2",
     "lzma",
-    "smgw.lmn.poll",
+    "smgw.lmn.polling",
+    "smgw.lmn.sml_poll",
+    "smgw.profiles.protocols.dlms",
     "smgw.dlms",
     "smgw.hdlc",
 )

@@ -13,18 +13,19 @@ from unittest.mock import ANY
 
 import pytest
 from captures_made import DEVICE, ENERGY, POWER
-from line_meter import Clock, Head, Inbox, Model, PolledMeter, running, telegram, until
-from smgw.cosem import DeviceId, MeterTime, MeterTimeKind, Obis
-from smgw.lmn import poll
-from smgw.lmn.poll import PollReader
-from smgw.lmn.watch import ABSENT, READING, SILENT
-from smgw.profiles.meter import MeterProfile, Protocol
+from line_meter import Head, Inbox, Model, PolledMeter, driver, running, telegram, until, watch
+from smgw.cosem import DeviceId, MeterTime, MeterTimeKind, Obis, ObjectName
+from smgw.lmn import sml_poll
+from smgw.lmn.driver import Driver
+from smgw.profiles.meter import MeterProfile
+from smgw.profiles.secrets import Secrets
 from smgw.sml.messages import ListEntry
-from smgw.sml.parameters import FIRMWARE, ObjectName
+from smgw.sml.parameters import FIRMWARE, parameter_name
 from smgw.sml.tlv import unsigned
+from smgw.store.records import CacheKind, Condition
 
-ASKED_ENERGY, ASKED_POWER = (ObjectName(obis).octets.hex() for obis in (ENERGY, POWER))
-ASKED_FIRMWARE = FIRMWARE.octets.hex()
+ASKED_ENERGY, ASKED_POWER = (parameter_name(ObjectName(3, 0, obis)).hex() for obis in (ENERGY, POWER))
+ASKED_FIRMWARE = parameter_name(FIRMWARE).hex()
 OTHER = DeviceId.parse("1ISK0071234567")
 
 
@@ -39,12 +40,10 @@ def meter() -> Iterator[PolledMeter]:
         yield made
 
 
-def reader(
-    url: str, inbox: Inbox, *, password: bytes | None = None, cached: bool = True, **changes: object
-) -> PollReader:
+def reader(url: str, inbox: Inbox, *, password: bytes | None = None, cached: bool = True, **changes: object) -> Driver:
     settings = {"interval": 0.1, "timeout": 0.4, "retries": 2, **changes}
-    profile = MeterProfile(name="house", protocol=Protocol.SML_POLL, port=url, **settings)  # type: ignore[arg-type]
-    return PollReader(profile, Clock(), inbox, password, inbox.cached if cached else None)
+    profile = MeterProfile(name="house", protocol="sml-poll", port=url, **settings)  # type: ignore[arg-type]
+    return driver(profile, inbox=inbox, secrets=Secrets(password), cached=cached)
 
 
 def said(caplog: pytest.LogCaptureFixture, text: str) -> int:
@@ -62,7 +61,7 @@ def test_a_poll_becomes_a_capture(meter: PolledMeter) -> None:
         (ENERGY, ANY, -1, 30),
         (POWER, 1234, 0, 27),
     ]
-    assert inbox.states[-1].state == READING
+    assert inbox.states[-1].state == Condition.READING
 
 
 def test_a_poll_over_a_serial_line_becomes_a_capture(tmp_path: Path) -> None:
@@ -96,8 +95,8 @@ def test_only_the_wanted_objects_are_polled(meter: PolledMeter, caplog: pytest.L
 def test_a_meter_with_nothing_of_what_is_wanted_says_what_it_has(meter: PolledMeter) -> None:
     inbox = Inbox()
     with running(reader(meter.url, inbox, objects=(Obis.parse("1-0:2.8.0*255"),))) as made:
-        until(lambda: made.watch.last_refusal)
-    assert str(ENERGY) in made.watch.last_refusal
+        until(lambda: watch(made).last_refusal)
+    assert str(ENERGY) in watch(made).last_refusal
 
 
 def test_a_list_that_is_kept_is_not_asked_again_after_a_restart(meter: PolledMeter) -> None:
@@ -112,7 +111,7 @@ def test_a_list_that_is_kept_is_not_asked_again_after_a_restart(meter: PolledMet
 
 def test_a_list_that_is_kept_in_damage_is_asked_again(meter: PolledMeter) -> None:
     inbox = Inbox()
-    inbox.lists.append((DEVICE, b"1.0", b"\xffno list"))
+    inbox.cached.append((CacheKind.OBJECT_LIST, DEVICE, b"1.0", b"\xffno list"))
     with running(reader(meter.url, inbox)):
         until(lambda: inbox.captures)
     assert meter.requests.count("objects") == 1
@@ -184,7 +183,7 @@ def test_a_wrong_password_is_told_once_with_what_to_do_and_is_tried_ever_more_ra
         PolledMeter(username=b"gw", password=b"secret") as meter,
         running(reader(meter.url, inbox, username="gw", password=password, silence=0.5)),
     ):
-        until(lambda: inbox.states[-1].state == SILENT)
+        until(lambda: inbox.states[-1].state == Condition.SILENT)
         time.sleep(0.3)
         assert "password_file" in inbox.states[-1].note
     assert not inbox.captures
@@ -213,7 +212,7 @@ def test_a_meter_that_never_answers_is_told_once_and_asked_ever_more_rarely(
     inbox = Inbox()
     meter.answer = lambda _: []
     with running(reader(meter.url, inbox, timeout=0.05, silence=0.5)):
-        until(lambda: inbox.states[-1].state == SILENT)
+        until(lambda: inbox.states[-1].state == Condition.SILENT)
         time.sleep(0.7)
     assert said(caplog, "no answer within 0.05 s, asked 3 times") >= 1
     assert said(caplog, "telegram refused") == 1
@@ -277,8 +276,8 @@ def test_octets_without_end_do_not_hold_a_poll_up(meter: PolledMeter) -> None:
     inbox = Inbox()
     meter.answer = lambda octets: [b"\x1b" * 16, 0.01] * 1000
     with running(reader(meter.url, inbox, timeout=0.2, retries=0)) as made:
-        until(lambda: made.watch.last_refusal, 1.0)
-    assert "no answer" in made.watch.last_refusal
+        until(lambda: watch(made).last_refusal, 1.0)
+    assert "no answer" in watch(made).last_refusal
 
 
 @pytest.mark.parametrize(
@@ -290,7 +289,7 @@ def test_an_answer_that_is_none_is_refused(meter: PolledMeter, garbage: bytes) -
     inbox = Inbox()
     meter.answer = lambda _: [garbage]
     with running(reader(meter.url, inbox, timeout=0.1)) as made:
-        until(lambda: made.watch.last_refusal)
+        until(lambda: watch(made).last_refusal)
         assert not inbox.captures
         meter.answer = lambda octets: [garbage, octets]
         until(lambda: inbox.captures)
@@ -303,7 +302,7 @@ def test_a_connection_that_is_closed_is_opened_again(meter: PolledMeter, caplog:
         until(lambda: inbox.captures)
         pieces: Iterator[list[bytes | float | None]] = iter([[None]])
         meter.answer = lambda octets: next(pieces, [octets])
-        until(lambda: inbox.states[-1].state == ABSENT)
+        until(lambda: inbox.states[-1].state == Condition.ABSENT)
         count = len(inbox.captures)
         until(lambda: len(inbox.captures) > count, 2)
     assert said(caplog, "house: absent") == 1
@@ -325,7 +324,7 @@ def test_a_server_that_is_not_there_is_told_once(caplog: pytest.LogCaptureFixtur
         url = f"socket://127.0.0.1:{listener.getsockname()[1]}"
     inbox = Inbox()
     with running(reader(url, inbox)):
-        until(lambda: inbox.states[-1].state == ABSENT)
+        until(lambda: inbox.states[-1].state == Condition.ABSENT)
         time.sleep(0.8)
     assert said(caplog, "cannot connect") == 1
 
@@ -338,16 +337,16 @@ def test_an_object_with_an_odd_answer_does_not_cost_the_others() -> None:
         return (*entries(), ListEntry(bytes(Obis.parse("1-0:36.7.0*255")), unit=27, scaler=0, value=unsigned(1, 1)))
 
     model.entries = with_a_list_for_a_unit  # type: ignore[method-assign]
-    real = poll.read_object
+    real = sml_poll.read_object
 
     def odd(tree: object) -> object:
         found = real(tree)  # type: ignore[arg-type]
         if found.name.obis == Obis.parse("1-0:36.7.0*255"):
-            raise poll.RemoteProtocolError("a scaler_unit is a scaler and a unit")
+            raise sml_poll.RemoteProtocolError("a scaler_unit is a scaler and a unit")
         return found
 
     with pytest.MonkeyPatch.context() as patch, PolledMeter(model) as meter:
-        patch.setattr(poll, "read_object", odd)
+        patch.setattr(sml_poll, "read_object", odd)
         with running(reader(meter.url, inbox)):
             until(lambda: inbox.captures)
     assert [one.obis for one in inbox.captures[0].readings] == [ENERGY, POWER]

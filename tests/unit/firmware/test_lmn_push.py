@@ -8,19 +8,19 @@ from pathlib import Path
 
 import pytest
 from captures_made import DEVICE, ENERGY, POWER
-from line_meter import Clock, Head, Inbox, running, telegram, until
+from line_meter import Head, Inbox, driver, running, telegram, until
 from smgw.cosem import DeviceId, MeterTime, MeterTimeKind
-from smgw.lmn import push
-from smgw.lmn.push import PushReader
-from smgw.lmn.watch import ABSENT, LOCKED, READING, SILENT, WAITING
-from smgw.profiles.meter import MeterProfile, Protocol
+from smgw.lmn import listening
+from smgw.lmn.driver import Driver
+from smgw.profiles.meter import MeterProfile
 from smgw.sml.messages import ListEntry
 from smgw.sml.tlv import unsigned
+from smgw.store.records import Condition
 
 
 @pytest.fixture(autouse=True)
 def quick_ticks(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
-    monkeypatch.setattr(push, "_TICK", 0.05)
+    monkeypatch.setattr(listening, "_TICK", 0.05)
     caplog.set_level(logging.INFO)
 
 
@@ -31,9 +31,9 @@ def head(tmp_path: Path) -> Iterator[Head]:
     made.unplug()
 
 
-def reader(head: Head, inbox: Inbox, **changes: object) -> PushReader:
-    profile = MeterProfile(name="house", protocol=Protocol.SML_PUSH, port=str(head.link), **changes)  # type: ignore[arg-type]
-    return PushReader(profile, Clock(), inbox)
+def reader(head: Head, inbox: Inbox, **changes: object) -> Driver:
+    profile = MeterProfile(name="house", protocol="sml-push", port=str(head.link), **changes)  # type: ignore[arg-type]
+    return driver(profile, inbox=inbox)
 
 
 def opened(head: Head) -> None:
@@ -58,7 +58,7 @@ def test_a_telegram_becomes_a_capture(head: Head) -> None:
         (ENERGY, 5, -1, 30),
         (POWER, 1234, 0, 27),
     ]
-    assert inbox.states[-1].state == READING
+    assert inbox.states[-1].state == Condition.READING
     assert (inbox.states[-1].good, inbox.states[-1].refused) == (1, 0)
 
 
@@ -158,15 +158,19 @@ def test_an_unplugged_head_is_told_once_and_read_again_soon_after_it_is_back(
         head.send(telegram(1))
         until(lambda: inbox.captures)
         head.unplug()
-        until(lambda: inbox.states[-1].state == ABSENT)
+        until(lambda: inbox.states[-1].state == Condition.ABSENT)
         time.sleep(1.7)  # long enough for the pauses to have grown
         head.plug()
-        until(lambda: inbox.states[-1].state == WAITING, 1.5)
+        until(lambda: inbox.states[-1].state == Condition.WAITING, 1.5)
         opened(head)
         head.send(telegram(2))
         until(lambda: len(inbox.captures) == 2)
     assert inbox.values == [1, 2]
-    assert [said(caplog, f"house: {state}") for state in (ABSENT, WAITING, READING)] == [1, 1, 2]
+    assert [said(caplog, f"house: {state}") for state in (Condition.ABSENT, Condition.WAITING, Condition.READING)] == [
+        1,
+        1,
+        2,
+    ]
 
 
 def test_a_port_that_comes_and_goes_without_a_telegram_is_told_once(
@@ -177,10 +181,10 @@ def test_a_port_that_comes_and_goes_without_a_telegram_is_told_once(
         for _ in range(3):
             opened(head)
             head.unplug()
-            until(lambda: inbox.states[-1].state == ABSENT)
+            until(lambda: inbox.states[-1].state == Condition.ABSENT)
             head.plug()
-            until(lambda: inbox.states[-1].state == WAITING, 2)
-    assert [said(caplog, f"house: {state}") for state in (ABSENT, WAITING)] == [1, 1]
+            until(lambda: inbox.states[-1].state == Condition.WAITING, 2)
+    assert [said(caplog, f"house: {state}") for state in (Condition.ABSENT, Condition.WAITING)] == [1, 1]
 
 
 def test_telegrams_that_stop_are_told_once_and_so_are_those_that_are_back(
@@ -192,9 +196,9 @@ def test_telegrams_that_stop_are_told_once_and_so_are_those_that_are_back(
         for value in (1, 2):
             head.send(telegram(value))
             until(lambda value=value: len(inbox.captures) == value)
-            until(lambda: inbox.states[-1].state == SILENT)
+            until(lambda: inbox.states[-1].state == Condition.SILENT)
             time.sleep(0.3)
-    assert [said(caplog, f"house: {state}") for state in (SILENT, READING)] == [2, 2]
+    assert [said(caplog, f"house: {state}") for state in (Condition.SILENT, Condition.READING)] == [2, 2]
 
 
 def test_garbage_is_silence_and_the_state_says_what_was_refused(head: Head) -> None:
@@ -205,7 +209,7 @@ def test_garbage_is_silence_and_the_state_says_what_was_refused(head: Head) -> N
         for _ in range(8):
             head.send(bytes(damaged))
             time.sleep(0.06)
-        until(lambda: inbox.states[-1].state == SILENT)
+        until(lambda: inbox.states[-1].state == Condition.SILENT)
         assert "check sum" in inbox.states[-1].note
 
 
@@ -217,9 +221,9 @@ def test_a_meter_that_waits_for_its_pin_is_told_once(head: Head, caplog: pytest.
         for count in (1, 2, 3):
             head.send(telegram(listed=locked))
             until(lambda count=count: len(inbox.captures) == count)
-        assert inbox.states[-1].state == LOCKED
+        assert inbox.states[-1].state == Condition.LOCKED
         head.send(telegram())
-        until(lambda: inbox.states[-1].state == READING)
+        until(lambda: inbox.states[-1].state == Condition.READING)
     assert said(caplog, "PIN") == 1
 
 
@@ -270,6 +274,6 @@ def test_a_stop_is_quick_and_quiet_in_every_state(head: Head, caplog: pytest.Log
     head.unplug()
     inbox = Inbox()
     with running(reader(head, inbox)):  # absent
-        until(lambda: inbox.states[-1].state == ABSENT)
+        until(lambda: inbox.states[-1].state == Condition.ABSENT)
         time.sleep(0.7)
     assert said(caplog, "house: absent") == 1

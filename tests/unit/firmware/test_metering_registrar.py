@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from captures_made import BOOT, DEVICE, MIDNIGHT, POWER, SECOND, capture, energy
+from captures_made import BOOT, DEVICE, HOUSE, MIDNIGHT, POWER, SECOND, capture, energy
 from smgw.cosem import ClockState, Data, DataType, GatewayStatus, Reading, Stamp
 from smgw.metering import registrar as registrar_module
 from smgw.metering.registrar import Registrar
@@ -16,7 +16,7 @@ from smgw.store.errors import StoreError
 from smgw.store.lmn import LmnStore
 from smgw.store.lmn_view import LmnView
 from smgw.store.log_book import Level
-from smgw.store.records import MeterState, Origin, StoredRecord
+from smgw.store.records import MeterState, Origin, Source, StoredRecord
 
 DAY = 86_400 * SECOND
 QUARTER = 900 * SECOND
@@ -44,7 +44,7 @@ def clock() -> Clock:
 
 def stored(directory: Path, meter: str = "house") -> list[StoredRecord]:
     with LmnView.open(directory) as view:
-        return view.records(meter, 0, 100_000)
+        return view.records(Source(meter, DEVICE), 0, 100_000)
 
 
 def values(records: list[StoredRecord]) -> list[object]:
@@ -174,7 +174,7 @@ def test_a_restart_registers_nothing_twice(tmp_path: Path, clock: Clock) -> None
     moments = [MIDNIGHT + second * SECOND for second in range(0, 600, 7)]
     for cut in (moments[:20], moments[20:50], moments[50:]):
         with LmnStore.open(tmp_path, ballast_bytes=0) as store, LmnView.open(tmp_path) as view:
-            registrar = Registrar(store, clock, {"house": 60}, {"house": view.last_target_us("house")})
+            registrar = Registrar(store, clock, {"house": 60}, {"house": view.last_target_us(HOUSE)})
             for moment in cut:
                 registrar.capture(capture(moment))
             registrar.drain()

@@ -1,5 +1,6 @@
 """The configuration file: what is right gives profiles, and every fault is told with its line in one go."""
 
+import json
 import re
 import subprocess
 import sys
@@ -12,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from smgw.cosem.device_id import DeviceId
 from smgw.cosem.obis import Obis
-from smgw.profiles import ConfigurationError, Protocol, load
+from smgw.profiles import ConfigurationError, load
 from smgw.profiles.communication import KEYS as EMP_KEYS
 from smgw.profiles.gateway import KEYS as GATEWAY_KEYS
 from smgw.profiles.meter import KEYS as METER_KEYS
@@ -43,7 +44,7 @@ def test_the_smallest_configuration_has_the_documented_defaults() -> None:
     assert gateway.ntp == ()
     kept = gateway.retention
     assert (kept.grid_months, kept.daily_weeks, kept.live_days, kept.undelivered_mb) == (24, 6, 7, 512)
-    assert (meter.name, meter.protocol, meter.port) == ("house", Protocol.SML_PUSH, "/dev/ttyUSB0")
+    assert (meter.name, meter.protocol, meter.port) == ("house", "sml-push", "/dev/ttyUSB0")
     assert (meter.baudrate, meter.bytesize, meter.parity, meter.stopbits) == (9600, 8, "N", 1)
     assert (meter.registration_period, meter.silence, meter.correct_power_sign) == (900, 30, True)
     assert (meter.objects, meter.device_id, meter.polled) == ((), None, False)
@@ -57,7 +58,7 @@ def test_every_key_reaches_its_profile() -> None:
         GATEWAY
         + 'ntp = ["a.example", "192.0.2.1:123", "[::1]:1123"]\n'
         + "[gateway.retention]\ngrid_months = 1\nlive_days = 2\n"
-        + POLLED
+        + POLLED.replace("socket://localhost:33333", "/dev/ttyUSB1")
         + "baudrate = 300\nparity = 'E'\nbytesize = 7\nstopbits = 2\nobjects = ['1-0:1.8.0', '0100100700FF']\n"
         + "device_id = '1 EMH 00 1180 2881'\ninterval = 20\ntimeout = 3\nretries = 0\nusername = 'ü'\n"
         + "password_file = 'p'\nregistration_period = 0\ncorrect_power_sign = false\n"
@@ -83,7 +84,7 @@ def test_the_system_title_of_a_gateway_is_its_own_unless_one_is_named() -> None:
     """Two gateways that hold one key of a meter must not share a nonce, which is the title and a counter."""
     meter = METER.replace("sml-push", "dlms")
     titles = [
-        parse(f'[gateway]\ndevice_id = "{device}"\n' + meter + more, "g.toml").meter("house").dlms.system_title
+        parse(f'[gateway]\ndevice_id = "{device}"\n' + meter + more, "g.toml").meter("house").options.system_title
         for device in ("ESMG0000000001", "ESMG0100000258", "ETHE0000000001")
         for more in ("", "dlms.client = 1\n", 'dlms.system_title = "0102030405060708"\n')
     ]
@@ -110,7 +111,7 @@ def test_the_example_loads_and_so_does_each_line_that_it_comments_out(tmp_path: 
     load(whole)
     document = tomllib.loads(whole.read_text())
     shown = {key for kind in ("meter", "emp") for table in document[kind] for key in table} | set(document["gateway"])
-    assert shown == set(METER_KEYS) | set(EMP_KEYS) | set(GATEWAY_KEYS)
+    assert shown == set(METER_KEYS) | {"dlms"} | set(EMP_KEYS) | set(GATEWAY_KEYS)
 
 
 def test_defaults_that_the_example_shows_are_the_defaults() -> None:
@@ -127,7 +128,7 @@ def test_defaults_that_the_example_shows_are_the_defaults() -> None:
     ("added", "said"),
     [
         ("name = 'House'", "write a name of small letters, digits and -"),
-        ("protocol = 'sml-pol'", 'write "sml-push" or "sml-poll" or "dlms" or "dlms-push" (did you mean "sml-poll"?)'),
+        ("protocol = 'sml-pol'", 'write "dlms" or "dlms-push" or "sml-poll" or "sml-push" (did you mean "sml-poll"?)'),
         ("port = 'ttyUSB0'", 'write a device such as "/dev/ttyUSB0"'),
         ("port = 'socket://host'", 'write "socket://host:port"'),
         ("port = 'socket://host:99999'", "port 1 to 65535"),
@@ -175,7 +176,7 @@ def test_a_wrong_key_of_a_meter_is_told_with_its_line(added: str, said: str) -> 
     ],
 )
 def test_a_wrong_table_of_scalers_is_told(added: str, said: str) -> None:
-    assert said in only_fault("\n".join([GATEWAY, METER, f"dlms.scalers = {added}", ""]))
+    assert said in only_fault("\n".join([GATEWAY, METER.replace("sml-push", "dlms"), f"dlms.scalers = {added}", ""]))
 
 
 @pytest.mark.parametrize(
@@ -336,6 +337,116 @@ def test_a_file_that_cannot_be_read_is_told(tmp_path: Path, make: Callable[[Path
     make(file)
     with pytest.raises(ConfigurationError, match=f"^{re.escape(str(file))}: cannot be read: "):
         load(file)
+
+
+def of(protocol: str, port: str = "/dev/ttyUSB0") -> str:
+    return METER.replace("sml-push", protocol).replace("/dev/ttyUSB0", port)
+
+
+@pytest.mark.parametrize(
+    ("meter", "added", "said"),
+    [
+        (of("dlms"), "username = 'a'", "write client in the section dlms"),
+        (of("dlms"), "correct_power_sign = false", "only SML meters have this habit"),
+        (of("dlms-push"), "correct_power_sign = false", "only SML meters have this habit"),
+        (of("dlms"), "password_file = 'p'", 'authentication "none" uses no password'),
+        (
+            of("dlms-push"),
+            "interval = 2",
+            'never asked; leave it out, or write protocol = "dlms"',
+        ),
+        (of("dlms-push"), "dlms.client = 1", 'this meter is never asked; leave it out, or write protocol = "dlms"'),
+        (of("dlms-push"), "dlms.window = 1", "this meter is never asked"),
+        (of("dlms-push"), "dlms.authentication = 'none'", "this meter is never asked"),
+        (of("dlms-push"), "dlms.quirks = ['no-list']", "this meter is never asked"),
+        (of("dlms-push"), "dlms.framing = 'wrapper'", 'pushes over the wrapper are not read; write "hdlc" or "mbus"'),
+        (of("dlms"), "dlms.framing = 'mbus'", 'write protocol = "dlms-push"'),
+        (of("dlms"), "dlms.switch_delay = 400", 'write start = "mode-e" too'),
+        (of("dlms"), "dlms.public_client = 1", "without encryption_key_file nothing is ciphered"),
+        (of("dlms", "socket://a:4059"), "dlms = { framing = 'wrapper', window = 1 }", "the wrapper has no HDLC frames"),
+        (of("dlms", "socket://a:4059"), "baudrate = 9600", "a port on the network has no line settings"),
+        (of("sml-push", "socket://a:4059"), "parity = 'E'", "a port on the network has no line settings"),
+        (of("sml-push"), "dlms = {}", 'sml-push has no dlms; leave it out, or write protocol = "dlms'),
+        (of("sml-push", "udp://a:4059"), "", "UDP carries the DLMS wrapper alone"),
+        (of("dlms", "udp://a:4059"), "", 'UDP carries the wrapper alone; write dlms = { framing = "wrapper" }'),
+    ],
+)
+def test_a_key_that_the_protocol_does_not_use_is_refused_with_what_is_right(meter: str, added: str, said: str) -> None:
+    assert said in only_fault(GATEWAY + meter + added)
+
+
+LINE = '[[line]]\nname = "bus"\nprotocol = "dlms"\nport = "/dev/ttyUSB0"\nbaudrate = 19200\ntimeout = 2\n'
+
+
+def on(line: str, name: str, physical: int, more: str = "") -> str:
+    return f'[[meter]]\nname = "{name}"\nline = "{line}"\n{more}dlms.physical = {physical}\n'
+
+
+def test_meters_on_a_line_have_its_keys_unless_they_have_their_own() -> None:
+    bus = parse(GATEWAY + LINE + on("bus", "a", 17) + on("bus", "b", 18, "timeout = 4\n"), "g.toml")
+    port = LINE.partition('name = "bus"\n')[2]
+    alone = parse(
+        GATEWAY
+        + f'[[meter]]\nname = "a"\n{port}dlms.physical = 17\n'
+        + f'[[meter]]\nname = "b"\n{port.replace("timeout = 2", "timeout = 4")}dlms.physical = 18\n',
+        "g.toml",
+    )
+    assert bus == alone
+    (line,) = bus.lines
+    assert (line.port, [meter.name for meter in line.meters]) == ("/dev/ttyUSB0", ["a", "b"])
+
+
+def test_a_meter_with_a_port_is_a_line_with_one_meter() -> None:
+    assert [[meter.name for meter in line.meters] for line in parse(GATEWAY + METER + POLLED, "g.toml").lines] == [
+        ["house"],
+        ["solar"],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            LINE + on("bsu", "a", 1),
+            'g.toml:11: [[meter]] line: no line has the name "bsu"; there are bus (did',
+        ),
+        (LINE + METER, 'g.toml:3: [[line]]: no meter is on it; write line = "bus" in a [[meter]]'),
+        (LINE + LINE + on("bus", "a", 1), 'g.toml:10: [[line]] name: "bus" is wrong here; each line has a name'),
+        (
+            LINE.replace("19200", "1") + on("bus", "a", 1) + on("bus", "b", 2),
+            "g.toml:7: [[line]] baudrate: 1 is out",
+        ),
+        (LINE + on("bus", "a", 1, 'port = "/dev/ttyS1"\n'), "[[meter]] port: its line bus has the port; leave it out"),
+        (
+            LINE + 'device_id = "1EMH0011802881"\n' + on("bus", "a", 1),
+            "device_id: it belongs to each [[meter]]",
+        ),
+        (LINE + on("bus", "a", 1) + on("bus", "b", 1), "give each an address of its own"),
+        (
+            LINE + on("bus", "a", 1) + on("bus", "b", 2, "baudrate = 300\n"),
+            '"a" on the same port has 19200; all',
+        ),
+        ("[line]\n" + METER, "g.toml:3: [[line]]: there may be several of these"),
+    ],
+)
+def test_what_is_wrong_with_a_line_is_told_where_it_stands(text: str, said: str) -> None:
+    assert said in only_fault(GATEWAY + text)
+
+
+def test_content_lists_only_the_keys_that_the_protocol_uses() -> None:
+    """A new key of DLMS makes no new version of an SML meter."""
+    for protocol, has, has_not in (
+        ("sml-push", ("correct_power_sign", "baudrate"), ("dlms", "interval", "username")),
+        ("sml-poll", ("correct_power_sign", "interval", "username"), ("dlms",)),
+        ("dlms", ("interval", "dlms"), ("correct_power_sign", "username")),
+        ("dlms-push", ("dlms",), ("correct_power_sign", "interval", "username")),
+    ):
+        content = json.loads(parse(GATEWAY + of(protocol), "g.toml").meters[0].content())
+        assert set(has) <= set(content)
+        assert not set(has_not) & set(content)
+    assert set(content["dlms"]) == {
+        "authentication_key_file", "encryption_key_file", "framing", "scalers", "security_suite",
+    }  # fmt: skip
 
 
 LITERALS = [

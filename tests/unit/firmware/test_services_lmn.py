@@ -12,7 +12,7 @@ from smgw.clock import TimeSample
 from smgw.cosem import DeviceId
 from smgw.profiles.communication import CommunicationProfile
 from smgw.profiles.gateway import Configuration, GatewayProfile
-from smgw.profiles.meter import MeterProfile, Protocol
+from smgw.profiles.meter import MeterProfile
 from smgw.services.daemon import Daemon
 from smgw.services.lmn import LmnService
 from smgw.store import paths
@@ -39,7 +39,7 @@ class Asked:
 
 @contextlib.contextmanager
 def serving(state: Path, head: Head) -> Iterator[LmnService]:
-    meter = MeterProfile(name="house", protocol=Protocol.SML_PUSH, port=str(head.link), registration_period=0)
+    meter = MeterProfile(name="house", protocol="sml-push", port=str(head.link), registration_period=0)
     gateway = GatewayProfile(device_id=DeviceId.parse("ESMG0000000001"))
     service = LmnService(Configuration(gateway=gateway, meters=(meter,)), state)
     daemon = Daemon(lambda: service._configuration, lambda _: service)
@@ -63,7 +63,7 @@ def state(tmp_path: Path) -> Path:
 
 def values(state: Path) -> list[object]:
     with LmnView.open(paths.lmn_directory(state)) as view:
-        return [record.readings[0].value.value for record in view.records("house", 0, 1000)]
+        return [record.readings[0].value.value for source in view.sources() for record in view.records(source, 0, 1000)]
 
 
 def test_a_stop_during_a_slow_commit_writes_every_capture_once(
@@ -145,9 +145,7 @@ def test_a_record_waits_less_than_a_second_for_others_and_not_where_an_emp_gets_
 
 
 def test_readers_that_have_tried_their_ports_make_it_ready_and_the_status_names_absent_meters(state: Path) -> None:
-    meters = tuple(
-        MeterProfile(name=name, protocol=Protocol.SML_PUSH, port=f"/nowhere/{name}") for name in ("house", "roof")
-    )
+    meters = tuple(MeterProfile(name=name, protocol="sml-push", port=f"/nowhere/{name}") for name in ("house", "roof"))
     gateway = GatewayProfile(device_id=DeviceId.parse("ESMG0000000001"))
     service = LmnService(Configuration(gateway=gateway, meters=meters), state)
     service.start()
@@ -155,6 +153,6 @@ def test_readers_that_have_tried_their_ports_make_it_ready_and_the_status_names_
     assert service.ready_text().startswith("2 meters, store ")
     assert service.status() == "2 meters: 2 absent (house, roof); 0 telegrams, 0 refused; time not synchronised"
     assert [worker.name for worker in service.workers()] == [
-        "registrar", "housekeeping", "reader house", "reader roof",
+        "registrar", "housekeeping", "line of house", "line of roof",
     ]  # fmt: skip
     assert service.stop() == []

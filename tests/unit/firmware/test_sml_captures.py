@@ -5,11 +5,11 @@ from collections.abc import Iterator
 
 import pytest
 from captures import ABSENT, OWN, SHARED, SmlCapture, intact_frames, sml_capture, sml_captures, summary, without_length
-from smgw.sml.crc import Crc
 from smgw.sml.file import find_messages
 from smgw.sml.messages import CloseResponse, GetListResponse, OpenResponse
 from smgw.sml.telegram import Telegram, TelegramReader
-from smgw.sml.transport import START, Refused
+from smgw.sml.transport import START
+from smgw.wire import Crc, Refused
 from telegrams import reseal
 
 CAPTURES = sml_captures()

@@ -10,7 +10,7 @@ from itertools import pairwise
 import pytest
 from captures import intact_frames
 from smgw.sml.telegram import Telegram, TelegramReader
-from smgw.sml.transport import Refused
+from smgw.wire import Refused
 from telegrams import frame
 
 FRAMES = intact_frames()

@@ -26,7 +26,7 @@ from smgw.sml.fetch import (
 from smgw.sml.messages import AttentionResponse, CloseResponse, OtherBody, Time
 from smgw.sml.profiles import LOAD_PROFILE, Column, LoadProfile, Row
 from smgw.sml.server import Reply, Server
-from smgw.sml.transport import Refused
+from smgw.wire import Refused
 from telegrams import SERVER
 
 PATH = (bytes(LOAD_PROFILE),)

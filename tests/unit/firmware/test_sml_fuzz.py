@@ -14,7 +14,6 @@ from smgw.cosem import DeviceId, Reading
 from smgw.errors import SmgwError
 from smgw.sml import tlv
 from smgw.sml.client import Answers, Client, Request, Stray
-from smgw.sml.crc import Crc
 from smgw.sml.fetch import Form, ProfileFetch
 from smgw.sml.file import FileError, decode_messages, encode_messages, find_messages
 from smgw.sml.habits import pin_locked
@@ -35,7 +34,8 @@ from smgw.sml.readings import readings
 from smgw.sml.server import Reply, Server
 from smgw.sml.shape import LONGEST
 from smgw.sml.telegram import Telegram, TelegramReader
-from smgw.sml.transport import Refused, encode_frame
+from smgw.sml.transport import encode_frame
+from smgw.wire import Crc, Refused
 from sml_strategies import any_body, bodies, entries, messages
 from telegrams import SERVER, file_messages, sealed, unsealed
 

@@ -5,7 +5,6 @@ from profile_meter import ProfileMeter
 from smgw.errors import LocalProtocolError
 from smgw.sml.attention import AttentionCode, attention_code
 from smgw.sml.client import Answers, Client
-from smgw.sml.crc import Crc
 from smgw.sml.file import decode_messages, encode_messages
 from smgw.sml.messages import (
     AbortOnError,
@@ -18,10 +17,12 @@ from smgw.sml.messages import (
     Message,
     OpenRequest,
     OpenResponse,
+    SetProcParameterRequest,
     Tree,
 )
 from smgw.sml.server import Reply, Server
 from smgw.sml.transport import encode_frame
+from smgw.wire import Crc
 from telegrams import payload_of
 
 GOOD = GetListRequest(b"c")
@@ -160,27 +161,17 @@ PATH, TREE = (b"\x01\x02",), Tree(b"\x01\x02")
 
 def write(server: Server, abort_on_error: int = AbortOnError.CONTINUE) -> list[AttentionCode | int | None]:
     client = Client(b"gateway", b"\0\0\0\1")
-    (reply,) = server.receive(client.send([client.set_parameter(PATH, TREE), GOOD], 0.0, abort_on_error=abort_on_error))
+    (reply,) = server.receive(
+        client.send([SetProcParameterRequest(PATH, TREE), GOOD], 0.0, abort_on_error=abort_on_error)
+    )
     assert isinstance(reply, Reply)
     (answers,) = client.receive(reply.octets)
     assert isinstance(answers, Answers)
     return [attention_code(body.number) if isinstance(body, AttentionResponse) else None for body in answers.bodies]
 
 
-def test_nothing_is_writable_without_a_hook() -> None:
+def test_nothing_is_writable() -> None:
     assert write(Server(ProfileMeter([]))) == [AttentionCode.NOT_WRITABLE, None]
-
-
-def test_the_hook_gets_path_and_tree_and_its_answer_is_the_attention() -> None:
-    written: list[tuple[tuple[bytes, ...], Tree]] = []
-
-    def hook(path: tuple[bytes, ...], tree: Tree) -> AttentionCode:
-        written.append((path, tree))
-        return AttentionCode.OK
-
-    # OK is no failure: the file goes on even with STOP
-    assert write(Server(ProfileMeter([]), write=hook), abort_on_error=AbortOnError.STOP) == [AttentionCode.OK, None]
-    assert written == [(PATH, TREE)]
 
 
 def test_an_older_meter_does_not_know_writing() -> None:
@@ -188,6 +179,6 @@ def test_an_older_meter_does_not_know_writing() -> None:
 
 
 def test_what_is_written_reaches_no_repr() -> None:
-    request = Client(b"g", b"\0\0\0\1", password=b"hunter2").set_parameter(PATH, Tree(b"secret"))
+    request = SetProcParameterRequest(PATH, Tree(b"secret"), password=b"hunter2")
     assert "hunter2" not in repr(request)
     assert "secret" not in repr(request)

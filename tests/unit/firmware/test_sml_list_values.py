@@ -3,8 +3,9 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from smgw.cosem import ScalerUnit
 from smgw.sml import tlv
-from smgw.sml.list_values import ListValue, ScalerUnit, TimestampedValue, read_list_value, write_list_value
+from smgw.sml.list_values import ListValue, TimestampedValue, read_list_value, write_list_value
 from smgw.sml.messages import Time
 from sml_strategies import times, unsigned, values
 

@@ -8,7 +8,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from smgw.cosem import MeterTime, MeterTimeKind
 from smgw.sml import tlv
-from smgw.sml.crc import Crc
 from smgw.sml.file import FileError, decode_messages, encode_messages, find_messages
 from smgw.sml.layouts import LAYOUTS, write_body
 from smgw.sml.messages import (
@@ -22,7 +21,7 @@ from smgw.sml.messages import (
     Time,
 )
 from smgw.sml.telegram import Telegram, TelegramReader
-from smgw.sml.transport import Refused
+from smgw.wire import Crc, Refused
 from sml_strategies import bodies, messages, times, values
 from telegrams import entries, file_messages, framed, message, read_content, resent, sealed, unsealed
 

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
+from smgw.cosem import ObjectName
 from smgw.errors import LocalProtocolError, RemoteProtocolError
 from smgw.sml import tlv
 from smgw.sml.attention import AttentionCode, attention_code, attention_number, explain
 from smgw.sml.client import Answers, Client, Stray, TimedOut
-from smgw.sml.crc import Crc
 from smgw.sml.file import decode_messages, encode_messages
 from smgw.sml.messages import (
     AttentionResponse,
@@ -34,14 +34,15 @@ from smgw.sml.parameters import (
     SCALER_UNIT,
     STATUS,
     VALUE,
-    ObjectName,
     ObjectValue,
     object_tree,
+    parameter_name,
     read_object,
     read_object_list,
 )
 from smgw.sml.server import Reply, Server
-from smgw.sml.transport import Refused, encode_frame
+from smgw.sml.transport import encode_frame
+from smgw.wire import Crc, Refused
 from telegrams import IMPORT, POWER, SERVER, entries, frame, payload_of
 
 PASSWORD = b"hunter2-secret"
@@ -99,7 +100,7 @@ def test_every_object_of_the_list_can_be_polled_in_one_file() -> None:
     (body,) = ask(client, server, client.get_parameter(*OBJECT_LIST_PATH)).bodies
     assert isinstance(body, GetProcParameterResponse)
     names = read_object_list(body.tree)
-    answers = ask(client, server, *[client.get_parameter(name.octets) for name in names])
+    answers = ask(client, server, *[client.get_parameter(parameter_name(name)) for name in names])
     assert answers.opened is not None
     assert (answers.opened.server_id, answers.opened.reference_time.seconds) == (SERVER, 4242)  # type: ignore[union-attr]
     found = [read_object(body.tree) for body in answers.bodies if isinstance(body, GetProcParameterResponse)]
@@ -114,7 +115,9 @@ def test_every_object_of_the_list_can_be_polled_in_one_file() -> None:
 @pytest.mark.parametrize("attribute", [VALUE, SCALER_UNIT, STATUS])
 def test_one_attribute_can_be_asked_alone(attribute: bytes) -> None:
     client = new_client()
-    (body,) = ask(client, Server(Meter()), client.get_parameter(ObjectName(IMPORT).octets, attribute)).bodies
+    (body,) = ask(
+        client, Server(Meter()), client.get_parameter(parameter_name(ObjectName(3, 0, IMPORT)), attribute)
+    ).bodies
     assert isinstance(body, GetProcParameterResponse)
     assert [child.name for child in body.tree.children] == [attribute]
 
@@ -149,13 +152,13 @@ def test_a_meter_without_object_list_says_so_and_answers_get_list() -> None:
 
 def test_an_unknown_object_is_refused_alone_and_the_others_are_answered() -> None:
     client = new_client()
-    unknown = client.get_parameter(ObjectName(IMPORT, 4).octets)
-    answers = ask(client, Server(Meter()), unknown, client.get_parameter(FIRMWARE.octets))
+    unknown = client.get_parameter(parameter_name(ObjectName(4, 0, IMPORT)))
+    answers = ask(client, Server(Meter()), unknown, client.get_parameter(parameter_name(FIRMWARE)))
     assert codes(answers) == [AttentionCode.UNKNOWN_OBJECT, None]
     assert answers.refusal() is None
 
 
-@pytest.mark.parametrize("path", [(), (b"",), (b"x",), (FIRMWARE.octets, b"\x00\x09")])
+@pytest.mark.parametrize("path", [(), (b"",), (b"x",), (parameter_name(FIRMWARE), b"\x00\x09")])
 def test_a_path_that_leads_nowhere_is_refused(path: tuple[bytes, ...]) -> None:
     client = new_client()
     (code,) = codes(ask(client, Server(Meter()), GetProcParameterRequest(path)))
@@ -211,7 +214,7 @@ def test_a_request_that_names_another_meter_is_refused(request_of: type[GetListR
     named = (
         GetListRequest(b"gateway", server_id=b"another")
         if request_of
-        else GetProcParameterRequest((FIRMWARE.octets,), server_id=b"another")
+        else GetProcParameterRequest((parameter_name(FIRMWARE),), server_id=b"another")
     )
     assert codes(ask(client, Server(Meter()), named)) == [AttentionCode.SERVER_ID]
     assert codes(ask(client, Server(Meter()), GetListRequest(b"gateway", server_id=SERVER))) == [None]
@@ -313,7 +316,7 @@ def split(octets: bytes, sizes: list[int]) -> list[bytes]:
 @pytest.mark.parametrize("sizes", [[1, 1, 1, 1], [1, 3], [2, 2], [3, 1]])
 def test_an_answer_in_several_frames_is_one_answer(sizes: list[int]) -> None:
     client = new_client()
-    requests = [client.get_list(), client.get_parameter(FIRMWARE.octets)]
+    requests = [client.get_list(), client.get_parameter(parameter_name(FIRMWARE))]
     octets = reply(Server(Meter()), client.send(requests, 0.0))
     events = [event for octets in split(octets, sizes) for event in client.receive(octets)]
     assert [type(event) for event in events] == [Answers]
@@ -333,7 +336,7 @@ def test_an_answer_that_lacks_a_body_leaves_its_place_empty() -> None:
 
 def test_answers_in_another_order_find_their_requests() -> None:
     client = new_client()
-    requests = [client.get_list(), client.get_parameter(FIRMWARE.octets)]
+    requests = [client.get_list(), client.get_parameter(parameter_name(FIRMWARE))]
     messages = decode_messages(payload_of(reply(Server(Meter()), client.send(requests, 0.0))), Crc.X25)
     (event,) = client.receive(encode_frame(encode_messages([messages[0], messages[2], messages[1], messages[3]])))
     assert isinstance(event, Answers)
@@ -351,7 +354,7 @@ def test_a_damaged_answer_is_refused_and_the_request_stays_open() -> None:
 
 def test_more_requests_than_groups_are_all_answered() -> None:
     client = new_client()
-    answers = ask(client, Server(Meter()), *[client.get_parameter(FIRMWARE.octets)] * 300)
+    answers = ask(client, Server(Meter()), *[client.get_parameter(parameter_name(FIRMWARE))] * 300)
     assert len(answers.bodies) == 300
     assert all(isinstance(body, GetProcParameterResponse) for body in answers.bodies)
 
@@ -387,9 +390,9 @@ def test_a_scaler_unit_is_read_bare_or_wrapped(content: tlv.Value) -> None:
 
 
 def object_with(scaler_unit: tlv.Value) -> Tree:
-    name = ObjectName(IMPORT)
+    name = ObjectName(3, 0, IMPORT)
     value = Tree(VALUE, ParameterValue(1, tlv.unsigned(1, 1)))
-    return Tree(name.octets, None, (value, Tree(SCALER_UNIT, ParameterValue(1, scaler_unit))))
+    return Tree(parameter_name(name), None, (value, Tree(SCALER_UNIT, ParameterValue(1, scaler_unit))))
 
 
 @pytest.mark.parametrize(
@@ -410,19 +413,21 @@ def test_a_scaler_unit_that_is_none_is_refused(content: tlv.Value) -> None:
         read_object(object_with(content))
 
 
-@pytest.mark.parametrize("tree", [Tree(b"x"), Tree(FIRMWARE.octets), Tree(FIRMWARE.octets, None, (Tree(VALUE),))])
+@pytest.mark.parametrize(
+    "tree", [Tree(b"x"), Tree(parameter_name(FIRMWARE)), Tree(parameter_name(FIRMWARE), None, (Tree(VALUE),))]
+)
 def test_a_tree_without_a_value_is_refused(tree: Tree) -> None:
     with pytest.raises(RemoteProtocolError, match="without a value"):
         read_object(tree)
 
 
 def test_an_object_is_read_as_it_was_written() -> None:
-    found = ObjectValue(ObjectName(IMPORT), tlv.unsigned(7, 5), -3, 30, tlv.unsigned(4, 2))
+    found = ObjectValue(ObjectName(3, 0, IMPORT), tlv.unsigned(7, 5), -3, 30, tlv.unsigned(4, 2))
     assert read_object(object_tree(found)) == found
 
 
 def test_names_in_an_object_list_that_are_no_objects_are_passed_over() -> None:
-    tree = Tree(VALUE, None, (Tree(b"x"), Tree(FIRMWARE.octets), Tree(b"0123456789")))
+    tree = Tree(VALUE, None, (Tree(b"x"), Tree(parameter_name(FIRMWARE)), Tree(b"0123456789")))
     assert read_object_list(tree) == [FIRMWARE]
 
 

@@ -8,13 +8,13 @@ from captures import intact_frames, sml_captures
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from smgw.sml import tlv
-from smgw.sml.crc import Crc
 from smgw.sml.file import FileError, decode_messages, encode_messages
 from smgw.sml.messages import GetListResponse, ListEntry, Message, Time
 from smgw.sml.shape import LONGEST, MOST_SHAPES, Shape, Shapes
 from smgw.sml.telegram import Telegram, TelegramReader
 from smgw.sml.tlv import Value
 from smgw.sml.transport import ESCAPE, encode_frame
+from smgw.wire import Crc
 from sml_strategies import entries as any_entry
 from sml_strategies import messages as any_message
 from telegrams import SERVER, entries, file_messages, payload_of, sealed, unsealed

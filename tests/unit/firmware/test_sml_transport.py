@@ -8,10 +8,10 @@ from collections.abc import Iterable
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from smgw.sml.crc import Crc
 from smgw.sml.file import encode_messages
 from smgw.sml.telegram import Telegram, TelegramReader
-from smgw.sml.transport import ESCAPE, START, START_V2, Frame, FrameDecoder, Refused, encode_frame
+from smgw.sml.transport import ESCAPE, START, START_V2, Frame, FrameDecoder, encode_frame
+from smgw.wire import Crc, Refused
 from telegrams import entries, file_messages, frame
 
 #: Octets rich in what means something to the transport.

@@ -8,10 +8,11 @@ from smgw.cosem.reading import Capture, ClockState, Reading, Stamp
 from smgw.store.lmn import LmnStore
 from smgw.store.lmn_view import LmnView
 from smgw.store.ranges import Range
-from smgw.store.records import ProfileName, Record
+from smgw.store.records import ProfileName, Record, Source
 from smgw.store.rows import DEVICES_PER_METER, REGISTERS_PER_DEVICE
 
 DEVICE = DeviceId.parse("1EMH0011802881")
+HOUSE = Source("house", DEVICE)
 
 
 def reading(number):
@@ -53,7 +54,7 @@ def told(directory):
 def test_registers_past_the_bound_are_left_out_and_the_known_ones_are_kept(full, tmp_path):
     assert full.append([record(5000, 1, 5001, 2, target=900_000_000)]) == [2]
     with LmnView.open(tmp_path) as view:
-        assert view.records("house", 1, 9)[0].readings == (reading(1), reading(2))
+        assert view.records(HOUSE, 1, 9)[0].readings == (reading(1), reading(2))
     assert rows(full, "register") == REGISTERS_PER_DEVICE
     assert full.counts() == {"refused_register": 2}
 

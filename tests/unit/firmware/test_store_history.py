@@ -15,9 +15,10 @@ from smgw.store import lmn
 from smgw.store.lmn import LmnStore
 from smgw.store.lmn_view import LmnView
 from smgw.store.ranges import Range, gaps, merged
-from smgw.store.records import Origin, ProfileName, Record
+from smgw.store.records import Origin, ProfileName, Record, Source
 
 DEVICE = DeviceId.parse("1EMH0011802881")
+HOUSE = Source("house", DEVICE)
 OTHER = DeviceId.parse("1ISK0071234567")
 NAME = ProfileName("house", DEVICE, Obis.parse("1-0:99.1.0"))
 ENERGY = Obis.parse("1-0:1.8.0")
@@ -90,17 +91,17 @@ def test_a_row_beside_a_value_that_the_gateway_measured_is_kept_and_so_is_that_v
     assert store.append([measured]) == [None]  # the slot is still the measured value's
     assert values(tmp_path) == [1, 2, 3]
     with LmnView.open(tmp_path) as view:
-        assert view.last_target_us("house") == 2 * QUARTER  # the grid knows of what was measured only
+        assert view.last_target_us(HOUSE) == 2 * QUARTER  # the grid knows of what was measured only
 
 
 def test_the_newest_reading_of_a_meter_is_none_of_its_profile(store, tmp_path):
     with LmnView.open(tmp_path) as view:
-        assert view.newest("house") is None
+        assert view.newest(HOUSE) is None
     store.append([row(7)._replace(origin=Origin.MEASURED)])
     store.keep_profile(NAME, rows(1, 3), covered(1, 3))
     with LmnView.open(tmp_path) as view:
-        assert view.newest("house").readings[0].value.value == 7
-        assert view.last_position("house") == 4
+        assert view.newest(HOUSE).readings[0].value.value == 7
+        assert view.last_position(HOUSE) == 4
 
 
 def test_rows_come_by_range_and_in_the_order_of_their_times(store, tmp_path):

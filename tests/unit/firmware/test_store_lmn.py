@@ -17,9 +17,12 @@ from smgw.store.errors import StoreAbsent, StoreOwned
 from smgw.store.lmn import LmnStore
 from smgw.store.lmn_view import LmnView
 from smgw.store.log_book import Level
-from smgw.store.records import ListKind, MeterState, Origin, Record
+from smgw.store.records import ListKind, MeterState, Origin, Record, Source
 
 DEVICE = DeviceId.parse("1EMH0011802881")
+ATTIC = Source("attic", DEVICE)
+GARAGE = Source("garage", DEVICE)
+HOUSE = Source("house", DEVICE)
 ENERGY = Obis.parse("1.8.0")
 POWER = Obis.parse("16.7.0")
 FIRMWARE = str(Path(__file__).parents[3] / "firmware")
@@ -70,7 +73,7 @@ def test_a_record_comes_out_as_it_went_in(store, view):
 
     assert store.append([record]) == [1]
 
-    (found,) = view.records("house", 0, 10)
+    (found,) = view.records(HOUSE, 0, 10)
     assert (found.position, found.store_id, found.record_number) == (1, store.store_id, 1)
     assert Capture(found.meter, found.device, found.stamp, found.meter_time, found.readings) == capture
     assert (found.target_time_us, found.gateway_status) == (1_700_000_100_000_000, 0x205)
@@ -130,7 +133,7 @@ captures = st.builds(
 def test_every_capture_comes_out_as_it_went_in(store, view, capture, kind, origin, status):
     (number,) = store.append([Record(capture, None, status, kind, origin)])
 
-    (found,) = view.records(capture.meter, number - 1, 10)
+    (found,) = view.records(Source(capture.meter, capture.device), number - 1, 10)
     assert Capture(found.meter, found.device, found.stamp, found.meter_time, found.readings) == capture
     assert (found.record_number, found.list, found.origin, found.gateway_status) == (number, kind, origin, status)
     assert [type(reading.value.type) for reading in found.readings] == [DataType] * len(found.readings)
@@ -139,18 +142,18 @@ def test_every_capture_comes_out_as_it_went_in(store, view, capture, kind, origi
 def test_records_come_by_meter_in_the_order_of_positions(store, view):
     store.append([live(1), live(2, meter="garage"), live(3), live(4)])
 
-    assert [record.position for record in view.records("house", 1, 10)] == [3, 4]
-    assert [record.position for record in view.records("house", 0, 2)] == [1, 3]
-    assert [record.position for record in view.records("garage", 0, 2)] == [2]
-    assert view.records("attic", 0, 2) == []
-    assert (view.backlog("house", 1), view.last_position("house"), view.last_position("attic")) == (2, 4, 0)
-    assert view.devices() == [("garage", DEVICE), ("house", DEVICE)]
+    assert [record.position for record in view.records(HOUSE, 1, 10)] == [3, 4]
+    assert [record.position for record in view.records(HOUSE, 0, 2)] == [1, 3]
+    assert [record.position for record in view.records(GARAGE, 0, 2)] == [2]
+    assert view.records(ATTIC, 0, 2) == []
+    assert (view.backlog(HOUSE, 1), view.last_position(HOUSE), view.last_position(ATTIC)) == (2, 4, 0)
+    assert view.sources() == [("garage", DEVICE), ("house", DEVICE)]
 
 
 def test_a_changed_scaler_is_a_new_register_and_old_rows_keep_theirs(store, view):
     store.append([live(1, energy(5, -1)), live(2, energy(5, 0))])
 
-    assert [record.readings[0].scaler for record in view.records("house", 0, 10)] == [-1, 0]
+    assert [record.readings[0].scaler for record in view.records(HOUSE, 0, 10)] == [-1, 0]
 
 
 def test_a_second_value_for_a_slot_is_kept_out_and_reported(store, view):
@@ -158,7 +161,7 @@ def test_a_second_value_for_a_slot_is_kept_out_and_reported(store, view):
 
     assert store.append([grid(900, energy(2))]) == [None]
 
-    (first,) = view.records("house", 0, 10)
+    (first,) = view.records(HOUSE, 0, 10)
     assert first.readings == (energy(1),)
     assert view.counts() == {"refused_grid": 1}
 
@@ -170,14 +173,14 @@ def test_a_record_with_one_taken_slot_is_refused_whole_so_that_no_value_of_it_is
     assert store.append([both]) == [None]
     assert store.append([both._replace(target_time_us=None)]) == [2]
 
-    assert view.records("house", 1, 10)[0].readings == both.capture.readings
+    assert view.records(HOUSE, 1, 10)[0].readings == both.capture.readings
     assert view.counts() == {"refused_grid": 2}
 
 
 def test_a_register_may_stand_twice_on_the_grid_and_keeps_both_values(store, view):
     assert store.append([grid(900, energy(1), energy(2))]) == [1]
 
-    assert view.records("house", 0, 1)[0].readings == (energy(1), energy(2))
+    assert view.records(HOUSE, 0, 1)[0].readings == (energy(1), energy(2))
     assert store.append([grid(900, energy(3))]) == [None]
 
 
@@ -192,7 +195,7 @@ def test_live_rate_values_have_no_slot(store):
 def test_a_register_may_stand_twice_in_a_telegram(store, view):
     store.append([live(1, energy(1), energy(2))])
 
-    assert view.records("house", 0, 1)[0].readings == (energy(1), energy(2))
+    assert view.records(HOUSE, 0, 1)[0].readings == (energy(1), energy(2))
 
 
 def test_a_value_that_does_not_suit_its_type_is_refused_before_anything_is_written(store, view):
@@ -200,7 +203,7 @@ def test_a_value_that_does_not_suit_its_type_is_refused_before_anything_is_writt
 
     with pytest.raises(LocalProtocolError, match="does not fit LONG64"):
         store.append([live(1), wrong])
-    assert view.last_position("house") == 0
+    assert view.last_position(HOUSE) == 0
 
 
 def test_numbers_are_not_given_again_after_all_rows_have_gone(tmp_path):

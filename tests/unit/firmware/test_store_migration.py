@@ -9,12 +9,12 @@ from smgw.store import lmn, lmn_view, schema
 from smgw.store.errors import StoreTooNew
 from smgw.store.lmn import LmnStore
 from smgw.store.lmn_view import LmnView
-from smgw.store.records import ProfileName, Record
+from smgw.store.records import ProfileName, Record, Source
 
+HOUSE = Source("house", DeviceId.parse("1EMH0011802881"))
 RECORD = Record(
     Capture(
-        "house",
-        DeviceId.parse("1EMH0011802881"),
+        *HOUSE,
         Stamp("boot", 1, 2, 3, ClockState.SYNCHRONISED),
         None,
         (Reading(Obis.parse("1.8.0"), Data(DataType.LONG64, 5)),),
@@ -30,9 +30,12 @@ def directory(tmp_path):
     return tmp_path
 
 
-def version_3(monkeypatch, migration):
-    """Let this program know a schema version 3."""
-    newer = schema.lmn_schema()._replace(version=3, migrations={**schema.MIGRATIONS, 2: migration})
+NOW = schema.lmn_schema().version
+
+
+def next_version(monkeypatch, migration):
+    """Let this program know one schema version more."""
+    newer = schema.lmn_schema()._replace(version=NOW + 1, migrations={**schema.MIGRATIONS, NOW: migration})
     monkeypatch.setattr(lmn, "lmn_schema", lambda: newer)
     monkeypatch.setattr(lmn_view, "lmn_schema", lambda: newer)
 
@@ -47,19 +50,19 @@ def columns(directory):
 
 
 def test_a_new_store_has_version_3(directory):
-    assert columns(directory)[1] == 2
+    assert columns(directory)[1] == 3
 
 
 def test_a_migration_takes_the_rows_along(directory, monkeypatch):
-    version_3(monkeypatch, lambda connection: connection.execute("ALTER TABLE capture ADD COLUMN signature BLOB"))
+    next_version(monkeypatch, lambda connection: connection.execute("ALTER TABLE capture ADD COLUMN signature BLOB"))
 
     with LmnStore.open(directory, ballast_bytes=0) as store:
         assert store.salvaged is None
         assert store.append([RECORD]) == [2]
         with LmnView.open(directory) as view:
-            assert [row.position for row in view.records("house", 0, 9)] == [1, 2]
+            assert [row.position for row in view.records(HOUSE, 0, 9)] == [1, 2]
     names, version = columns(directory)
-    assert (names[-1], version) == ("signature", 3)
+    assert (names[-1], version) == ("signature", NOW + 1)
 
 
 def test_a_migration_that_fails_half_way_leaves_the_version_before_as_it_was(directory, monkeypatch):
@@ -71,7 +74,7 @@ def test_a_migration_that_fails_half_way_leaves_the_version_before_as_it_was(dir
         raise RuntimeError("power cut")
 
     with monkeypatch.context() as patch:
-        version_3(patch, fails)
+        next_version(patch, fails)
         with pytest.raises(RuntimeError):
             LmnStore.open(directory, ballast_bytes=0)
 
@@ -90,13 +93,13 @@ def test_a_newer_store_is_refused_and_left_alone(directory):
     keeper.close()
 
     for opens in (LmnStore.open, LmnView.open):
-        with pytest.raises(StoreTooNew, match=r"lmn\.db: has schema version 7, this program knows 2 at most"):
+        with pytest.raises(StoreTooNew, match=r"lmn\.db: has schema version 7, this program knows 3 at most"):
             opens(directory)
     assert columns(directory)[1] == 7
     assert not list(directory.glob("*corrupt*"))
 
 
-def test_a_store_of_version_1_gets_what_version_2_added_and_keeps_its_rows(tmp_path, monkeypatch):
+def test_a_store_of_version_1_gets_what_came_later_and_keeps_its_rows(tmp_path, monkeypatch):
     old = schema.Schema((schema._script("log.sql"), schema._script("lmn.sql")), 1, {})
     with monkeypatch.context() as patch:
         patch.setattr(lmn, "lmn_schema", lambda: old)
@@ -109,4 +112,4 @@ def test_a_store_of_version_1_gets_what_version_2_added_and_keeps_its_rows(tmp_p
         assert store.salvaged is None
         assert store.profile_ranges(name) == []
         assert store.append([RECORD]) == [2]
-    assert columns(tmp_path)[1] == 2
+    assert columns(tmp_path)[1] == 3

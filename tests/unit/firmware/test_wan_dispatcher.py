@@ -9,13 +9,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from captures_made import DEVICE, MIDNIGHT, SECOND, capture, energy
+from captures_made import DEVICE, HOUSE, MIDNIGHT, SECOND, capture, energy
 from line_meter import Clock, until
 from small_emp import OK, Answer, Put, SmallEmp
 from smgw.cosem import Data, DataType, DeviceId
 from smgw.cosemxml.document import Document, DocumentError
 from smgw.profiles.communication import CommunicationProfile
-from smgw.profiles.meter import MeterProfile, Protocol
+from smgw.profiles.meter import MeterProfile
 from smgw.store.errors import StoreError
 from smgw.store.lmn import LmnStore
 from smgw.store.lmn_view import LmnView
@@ -53,9 +53,7 @@ class Gateway:
         self.directory = directory
         self.lmn = LmnStore.open(directory, ballast_bytes=0)
         self.wan = WanStore.open(directory)
-        self.meters = [
-            MeterProfile(name=name, protocol=Protocol.SML_PUSH, port="/dev/null") for name in ("house", "pv")
-        ]
+        self.meters = [MeterProfile(name=name, protocol="sml-push", port="/dev/null") for name in ("house", "pv")]
         settings = {"forward": 0, "batch": 10, "timeout": 1, **profile}
         self.dispatcher = Dispatcher(
             GATEWAY,
@@ -573,7 +571,7 @@ def test_a_drain_without_a_store_ends_at_once(tmp_path: Path, emp: SmallEmp) -> 
 
 def test_rows_go_out_as_soon_as_there_is_a_store(tmp_path: Path, emp: SmallEmp) -> None:
     with WanStore.open(tmp_path) as wan:
-        meter = MeterProfile(name="house", protocol=Protocol.SML_PUSH, port="/dev/null")
+        meter = MeterProfile(name="house", protocol="sml-push", port="/dev/null")
 
         def open_view() -> LmnView | None:
             with contextlib.suppress(StoreError):
@@ -619,7 +617,7 @@ def test_rows_that_retention_took_are_passed_over_and_the_rest_arrives(
         pass
     numbers = gateway.append(5)
     with LmnView.open(gateway.directory) as view:
-        left = [record.record_number for record in view.records("house", 0, 1000)]
+        left = [record.record_number for record in view.records(HOUSE, 0, 1000)]
     assert gateway.dispatcher.deliver_round() is None
     assert set(left) <= set(emp.numbers())
     assert gateway.cursor() == numbers[-1]

@@ -8,11 +8,11 @@ from smgw.cosem.obis import Obis
 from smgw.webservice import query, uri
 from smgw.webservice.error import (
     BadRequest,
-    InsufficientStorage,
     LengthRequired,
     MethodNotAllowed,
     NotFound,
     ServiceError,
+    ServiceUnavailable,
     Status,
     UnsupportedMediaType,
     UriTooLong,
@@ -156,8 +156,8 @@ def test_correlation_ids():
 
 
 def test_an_error_carries_its_status_and_headers():
-    error = InsufficientStorage("no room", 60)
-    assert (error.status, error.headers, str(error)) == (507, {"Retry-After": "60"}, "no room")
+    error = ServiceUnavailable("busy", 60)
+    assert (error.status, error.headers, str(error)) == (503, {"Retry-After": "60"}, "busy")
 
 
 @pytest.mark.parametrize(

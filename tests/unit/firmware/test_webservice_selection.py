@@ -3,12 +3,12 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from smgw.cosem import CaptureObject
 from smgw.cosem.data import Data, DataType
 from smgw.cosem.obis import Obis
 from smgw.webservice import byte_range, literal, query
 from smgw.webservice.byte_range import ByteRange
 from smgw.webservice.error import BadRequest, Forbidden, RangeNotSatisfiable, Unauthorized
-from smgw.webservice.literal import CaptureObject
 from smgw.webservice.media_type import COSEM_XML, CSV, JSON, choose, preference
 from smgw.webservice.selection import Selection
 

@@ -4,23 +4,23 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 
 import pytest
-from emp.curve import Kind, Range, Window, curve
-from emp.days import Gap, completeness, gaps, month_of, period_of, slots, week_of
-from emp.sqlite_storage import SqliteStorage
-from emp.storage import Presence
+from emp.answers.curve import Kind, Range, Window, curve
+from emp.answers.days import Gap, completeness, gaps, month_of, period_of, slots, week_of
+from emp.store.sqlite_storage import SqliteStorage
+from emp.store.storage import Presence
 from emp.times import Zone, ZoneError, duration, iso
 from emp_process import DEVICE, GATEWAY, STORE
+from smgw.cosem import CaptureObject
 from smgw.cosem.data import NULL, Data, DataType
 from smgw.cosem.obis import Obis
 from smgw.cosem.status_word import StatusWord
-from smgw.cosemxml.columns import Column
 from smgw.cosemxml.document import Document, Register, Row
 from smgw.webservice.error import BadRequest
 
 BERLIN = Zone()
 QUARTER = 900_000_000
 ENERGY = Register(Obis.parse("1-0:1.8.0*255"), -1, 30)
-COLUMN = Column(3, ENERGY.obis, 2)
+COLUMN = CaptureObject(3, ENERGY.obis, 2)
 SPRING, AUTUMN, WINTER = date(2025, 3, 30), date(2025, 10, 26), date(2025, 1, 15)
 
 
@@ -131,7 +131,7 @@ def test_a_window_is_local_days(query, hours):
 def test_a_window_by_default_is_the_day_of_the_latest_value_and_what_a_counter_used():
     found = Window.parse({}, BERLIN, us(2025, 3, 30, 22, 30), COLUMN)
     assert (found.day, found.range, found.kind) == (date(2025, 3, 31), Range.DAY, Kind.INTERVAL)
-    power = Column(3, Obis.parse("1-0:16.7.0*255"), 2)
+    power = CaptureObject(3, Obis.parse("1-0:16.7.0*255"), 2)
     assert Window.parse({}, BERLIN, 0, power).kind is Kind.READING
     assert found.moved(-1) == SPRING
     assert window(range="month").moved(1) == date(2025, 4, 1)

@@ -5,7 +5,7 @@ import json
 
 import emp_process
 import pytest
-from emp.server import Settings
+from emp.web.server import Settings
 from emp_process import DEVICE, ENERGY, GATEWAY, POWER, START_US, STORE, content, row
 from smgw.cosem.data import Data, DataType, octet_string
 from smgw.cosem.device_id import DeviceId

@@ -10,8 +10,8 @@ import time
 import emp_process
 import emp_year
 import pytest
-from emp.server import Settings
 from emp.times import Zone, ago, iso
+from emp.web.server import Settings
 from emp_process import DEVICE, ENERGY, GATEWAY, POWER, content, row
 from smgw.cosem.obis import Obis
 from smgw.cosemxml.document import Register

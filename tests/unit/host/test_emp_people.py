@@ -9,13 +9,13 @@ from types import SimpleNamespace
 
 import emp_process
 import pytest
-from emp import password
-from emp.counters import Counters
-from emp.guard import Guard, is_loopback
-from emp.listener import Address, ListenError
-from emp.password import PasswordError
-from emp.server import HeadEnd, Settings
-from emp.sqlite_storage import SqliteStorage
+from emp.store.sqlite_storage import SqliteStorage
+from emp.web import password
+from emp.web.counters import Counters
+from emp.web.guard import Guard, is_loopback
+from emp.web.listener import Address, ListenError
+from emp.web.password import PasswordError
+from emp.web.server import HeadEnd, Settings
 from emp_process import DEVICE, ENERGY, GATEWAY, POWER, content, row
 from prometheus_client.parser import text_string_to_metric_families
 from smgw.webservice.error import Forbidden, ServiceUnavailable, Unauthorized

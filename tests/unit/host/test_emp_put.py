@@ -8,8 +8,8 @@ import zlib
 
 import emp_process
 import pytest
-from emp.cosem_api import Bounds
-from emp.server import Settings
+from emp.web.cosem_api import Bounds
+from emp.web.server import Settings
 from emp_process import DEVICE, ENERGY, GATEWAY, POWER, STORE, XML, content, row
 from smgw.cosem.data import NULL
 from smgw.cosem.device_id import DeviceId

@@ -4,12 +4,12 @@ import asyncio
 import logging
 
 import pytest
-from emp import sending
-from emp.body import Budget
-from emp.cosem_api import Bounds
-from emp.listener import Address, ListenError
-from emp.server import HeadEnd, Settings
-from emp.sqlite_storage import SqliteStorage
+from emp.answers import sending
+from emp.store.sqlite_storage import SqliteStorage
+from emp.web.body import Budget
+from emp.web.cosem_api import Bounds
+from emp.web.listener import Address, ListenError
+from emp.web.server import HeadEnd, Settings
 from emp_process import DEVICE, XML, content, row
 from smgw.cosemxml import document
 from smgw.webservice.error import ServiceUnavailable

@@ -5,10 +5,10 @@ import threading
 import time
 
 import pytest
-from emp import orders, schema, writer
-from emp.sqlite_rows import BATCH_ROWS
-from emp.sqlite_storage import SqliteStorage, SqliteView
-from emp.storage import (
+from emp.store import orders, schema, writer
+from emp.store.sqlite_rows import BATCH_ROWS
+from emp.store.sqlite_storage import SqliteStorage, SqliteView
+from emp.store.storage import (
     Notice,
     RecordConflictError,
     RowFilter,

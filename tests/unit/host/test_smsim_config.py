@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 from smgw.cosem import Obis
-from smgw.sml.crc import Crc
-from smsim import style
+from smgw.wire import Crc
 from smsim.config import default_config, load, parse
 from smsim.errors import ConfigError
-from smsim.faults import Fault, Kind
+from smsim.load.registers import USUAL_REGISTERS, Drive
 from smsim.ports import PtyPort, SerialPort, TcpPort, TcpPushPort, parse_port, parse_push_port
-from smsim.registers import USUAL_REGISTERS, Drive
+from smsim.sml import style
+from smsim.sml.faults import Fault, Kind
 
 METER = '[[meter]]\nname = "a"\ndevice = "1UTB0000000001"\n'
 

@@ -5,7 +5,7 @@ from itertools import groupby
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import pytest
-from smsim.days import (
+from smsim.load.days import (
     DayType,
     Season,
     day_type,
@@ -54,10 +54,6 @@ def test_the_nine_holidays_of_2026() -> None:
 )
 def test_a_day_takes_the_row_that_vdew_says(day: str, kind: DayType) -> None:
     assert day_type(date.fromisoformat(day)) is kind
-
-
-def test_without_holidays_the_weekday_decides() -> None:
-    assert day_type(date(2026, 12, 25), with_holidays=False) is DayType.WORKDAY
 
 
 def test_the_seasons_of_a_year_change_on_their_days() -> None:

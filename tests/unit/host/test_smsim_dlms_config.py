@@ -6,13 +6,12 @@ from importlib import resources
 from pathlib import Path
 
 import pytest
-from smgw.dlms.hls import Mechanism
+from smgw.dlms.apdus.acse import Mechanism
 from smgw.hdlc import Address, LinkParameters
 from smgw.iec62056 import Confirmation
 from smsim import menu, orders
 from smsim.config import parse
-from smsim.errors import ConfigError, PortError
-from smsim.faults import FaultError
+from smsim.errors import ConfigError, FaultError, PortError
 from smsim.ports import PtyPort
 from smsim.simulator import Simulator
 

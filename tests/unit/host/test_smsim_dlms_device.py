@@ -6,19 +6,19 @@ from typing import Any
 
 import pytest
 from dlms_bus import METER, NEW_YEAR, Reader, device, line
-from smgw.cosem import Obis
+from smgw.cosem import AttributeName, CaptureObject, MethodName, Obis
 from smgw.cosem.data import Data, DataType, octet_string
-from smgw.dlms.axdr import encode
-from smgw.dlms.client import Client
-from smgw.dlms.conformance import Conformance
-from smgw.dlms.date_time import DateTime
-from smgw.dlms.descriptors import Attribute
-from smgw.dlms.events import Associated, Failed, Got, Invoked, Written
-from smgw.dlms.hls import Hashed, Mechanism, Password
-from smgw.dlms.results import ActionResult, DataAccessResult
-from smgw.dlms.secret import Secret
-from smgw.dlms.selection import CaptureObject, Entries, Range
-from smgw.dlms.wrapper import Wrapper
+from smgw.cosem.date_time import DateTime
+from smgw.dlms.apdus.acse import Mechanism
+from smgw.dlms.apdus.conformance import Conformance
+from smgw.dlms.apdus.results import ActionResult, DataAccessResult
+from smgw.dlms.apdus.selection import Entries, Range
+from smgw.dlms.carriers.wrapper import Wrapper
+from smgw.dlms.data import encode
+from smgw.dlms.security.hls import Hashed, Password
+from smgw.dlms.security.secret import Secret
+from smgw.dlms.session.client import Client
+from smgw.dlms.session.events import Associated, Failed, Got, Invoked, Written
 from smgw.hdlc import Address, Link
 from smsim.dlms.association import ClientSpec
 from smsim.dlms.clock import Clock
@@ -61,7 +61,7 @@ def test_every_object_of_the_list_can_be_read_attribute_by_attribute(model: str)
             number = right.value[0].value
             if (class_id, number) == (7, 2):
                 continue
-            value = reader.get(class_id, Obis(name).dotted, number)
+            value = reader.get(class_id, str(Obis(name)), number)
             assert isinstance(value, Data), (Obis(name), number, value)
             if number == 1:
                 assert value == octet_string(name)
@@ -72,8 +72,8 @@ def test_registers_show_the_simulated_household_in_their_own_type_and_scaler(mod
     one = device(model, history_days=365, consumption_kwh=3500)
     reader = reading(one)
     for row, value in one.values():
-        shown = reader.get(row.class_id, row.register.obis.dotted, 2)
-        unit = values(reader.get(row.class_id, row.register.obis.dotted, 3))
+        shown = reader.get(row.class_id, str(row.register.obis), 2)
+        unit = values(reader.get(row.class_id, str(row.register.obis), 3))
         assert shown == Data(row.type, value)
         assert [part.value for part in unit] == [row.register.scaler, row.register.unit]
     energy = reader.get(3, "1.8.0", 2)
@@ -169,12 +169,12 @@ def test_the_clock_shows_legal_time_with_its_deviation_and_can_be_set() -> None:
     moment = DateTime.read(shown.value)
     assert (moment.deviation, moment.hour, moment.minute) == (-60, 0, 8)
     right = encode(octet_string(Clock().octets(NEW_YEAR)))
-    written = reader.ask(reader.client.set(Attribute(8, Obis.parse("0-0:1.0.0"), 2), right))
+    written = reader.ask(reader.client.set(AttributeName(8, Obis.parse("0-0:1.0.0"), 2), right))
     assert written == Written(DataAccessResult.SUCCESS)
     assert one.clock.error_s == 0
-    refused = reader.ask(reader.client.set(Attribute(3, Obis.parse("1.8.0"), 2), right))
+    refused = reader.ask(reader.client.set(AttributeName(3, Obis.parse("1.8.0"), 2), right))
     assert refused == Written(DataAccessResult.READ_WRITE_DENIED)
-    nothing = reader.ask(reader.client.action(Attribute(3, Obis.parse("1.8.0"), 1), encode(Data(DataType.INTEGER, 0))))
+    nothing = reader.ask(reader.client.action(MethodName(3, Obis.parse("1.8.0"), 1), encode(Data(DataType.INTEGER, 0))))
     assert isinstance(nothing, Invoked)
     assert nothing.outcome.result is ActionResult.READ_WRITE_DENIED
 
@@ -230,7 +230,7 @@ def test_a_client_without_block_transfer_reads_single_attributes_and_no_long_one
     """R19."""
     reader = reading(clients=(ClientSpec(16, block_transfer=False),), max_pdu=64)
     assert Conformance.BLOCK_GET not in reader.client.agreement.conformance
-    wanted = [Attribute(3, Obis.parse(obis), 2) for obis in ("1.8.0", "2.8.0", "16.7.0")]
+    wanted = [AttributeName(3, Obis.parse(obis), 2) for obis in ("1.8.0", "2.8.0", "16.7.0")]
     many = reader.ask(reader.client.get_with_list(wanted))
     assert isinstance(many, Got)
     assert all(isinstance(one, bytes) for one in many.results)
@@ -252,7 +252,7 @@ def test_an_unknown_client_gets_no_link() -> None:
 
 def test_a_clock_is_not_set_to_where_it_could_not_go_on() -> None:
     reader = reading(device())
-    time = Attribute(8, Obis.parse("0-0:1.0.0"), 2)
+    time = AttributeName(8, Obis.parse("0-0:1.0.0"), 2)
     for year in (1, 9999):
         last = DateTime(year, 12, 31, None, 23, 59, 59, 0, 0, None).encode()
         written = reader.ask(reader.client.set(time, encode(octet_string(last))))

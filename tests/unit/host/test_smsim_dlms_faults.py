@@ -4,22 +4,21 @@ import pytest
 from dlms_bus import NEW_YEAR, Reader, device, line
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from smgw.cosem import Obis
+from smgw.cosem import AttributeName, Obis
 from smgw.cosem.data import Data
-from smgw.dlms.date_time import DateTime
-from smgw.dlms.descriptors import Attribute
+from smgw.cosem.date_time import DateTime
+from smgw.dlms.apdus.results import StateError
+from smgw.dlms.apdus.selection import Entries
+from smgw.dlms.carriers.wrapper import Wrapper, encode_wrapper
 from smgw.dlms.errors import ServiceExceptionError
-from smgw.dlms.events import Associated, Failed
-from smgw.dlms.results import StateError
-from smgw.dlms.selection import Entries
-from smgw.dlms.wrapper import Wrapper, encode_wrapper
+from smgw.dlms.session.events import Associated, Failed
 from smgw.hdlc import Address, Link, LinkParameters
 from smgw.hdlc.control import Control, Kind
 from smgw.hdlc.frame import encode_frame
 from smsim.dlms.faults import DlmsFaults, frames
 
 PROFILE = "1-0:99.1.0"
-NAME = Attribute(1, Obis.parse("0-0:42.0.0"), 2)
+NAME = AttributeName(1, Obis.parse("0-0:42.0.0"), 2)
 
 
 def reader_of(faults: DlmsFaults, information: int = 128, window: int = 1) -> Reader:

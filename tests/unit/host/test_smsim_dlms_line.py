@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 from smgw.hdlc import Address
-from smgw.hdlc.frame import FrameDecoder, Refused, encode_frame
+from smgw.hdlc.frame import FrameDecoder, encode_frame
+from smgw.wire import Refused
+from smsim.channel import Gone, TtyChannel
 from smsim.config import parse
-from smsim.dlms.channel import Gone, TtyChannel
 from smsim.dlms.line import MOST_CLIENTS, DlmsLine
 from smsim.errors import PortError
 from smsim.ports import PtyPort, SerialPort

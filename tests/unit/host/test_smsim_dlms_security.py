@@ -7,13 +7,14 @@ from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, SECP384R1, g
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from dlms_bus import Reader, line
 from smgw.cosem.data import Data
-from smgw.dlms.ciphering import Ciphering, Setting
-from smgw.dlms.client import Client
-from smgw.dlms.events import Associated, Failed
-from smgw.dlms.hls import Authentication, Ecdsa, Mechanism
-from smgw.dlms.secret import Secret
-from smgw.dlms.security import Gmac, Keys, Suite
-from smgw.dlms.signatures import signer, verifier
+from smgw.dlms.apdus.acse import Mechanism
+from smgw.dlms.security.ciphering import Ciphering, Setting
+from smgw.dlms.security.hls import Authentication, Ecdsa
+from smgw.dlms.security.secret import Secret
+from smgw.dlms.security.signatures import signer, verifier
+from smgw.dlms.security.suites import Gmac, Keys, Suite
+from smgw.dlms.session.client import Client
+from smgw.dlms.session.events import Associated, Failed
 from smsim.dlms.association import ClientSpec
 
 TITLE = b"UTBCLI01"

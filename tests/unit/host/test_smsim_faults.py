@@ -7,14 +7,15 @@ import pytest
 from smgw.cosem import DeviceId
 from smgw.sml.messages import GetListResponse
 from smgw.sml.telegram import Telegram, TelegramReader
-from smsim import style
 from smsim.config import parse
-from smsim.faults import Fault, FaultError, Faults, Kind, counted
-from smsim.meter import Meter, MeterSpec
+from smsim.errors import FaultError
+from smsim.load.timelapse import TimeLapse
 from smsim.orders import carry_out
-from smsim.push import Undisturbed
 from smsim.simulator import Simulator
-from smsim.timelapse import TimeLapse
+from smsim.sml import style
+from smsim.sml.faults import Fault, Faults, Kind, counted
+from smsim.sml.meter import Meter, MeterSpec
+from smsim.sml.push import Undisturbed
 
 NEW_YEAR = 1_767_222_000
 

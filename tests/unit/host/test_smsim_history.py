@@ -1,17 +1,17 @@
 """The load profile of a simulated meter: what its registers showed, and how the gateway fetches it."""
 
 import pytest
-from smgw.cosem import DeviceId
+from smgw.cosem import DeviceId, ObjectName
 from smgw.sml.attention import AttentionCode, attention_code
 from smgw.sml.client import Answers, Client
 from smgw.sml.fetch import Form, ProfileFetch
 from smgw.sml.messages import AttentionResponse, Time
-from smgw.sml.parameters import ObjectName
+from smgw.sml.parameters import parameter_name
 from smgw.sml.profiles import LOAD_PROFILE, LoadProfile
 from smgw.sml.server import Reply, Server
-from smsim.meter import Meter, MeterSpec
-from smsim.registers import Drive
-from smsim.timelapse import TimeLapse
+from smsim.load.registers import Drive
+from smsim.load.timelapse import TimeLapse
+from smsim.sml.meter import Meter, MeterSpec
 
 SPEC = MeterSpec("m", DeviceId.parse("1UTB0000000001"), seed=7, generation_kwh=8000)
 START = 1_781_517_600  # at noon on a day in June
@@ -77,7 +77,7 @@ def test_columns_are_the_energy_registers_with_their_scaler() -> None:
 
 def test_the_profile_is_named_by_its_code_or_as_an_object() -> None:
     meter = meter_at(1)
-    assert meter.profile((ObjectName(LOAD_PROFILE, 7, 1).octets,), None, None) == profile_of(meter)
+    assert meter.profile((parameter_name(ObjectName(7, 1, LOAD_PROFILE)),), None, None) == profile_of(meter)
     assert meter.profile((b"\1\0\x63\2\0\xff",), None, None) is None
     assert meter.profile((), None, None) is None
 

@@ -3,20 +3,22 @@
 from datetime import date
 
 import pytest
-from smsim import make_pv0, pv0
-from smsim.days import DayType, Season
-from smsim.h0 import H0
-from smsim.load import POWER_UNITS_PER_WATT, Load, ProfileName, dynamisation, h0_static
+from smsim.load import make_pv0, pv0
+from smsim.load.days import DayType, Season, day_type, season
+from smsim.load.h0 import H0
+from smsim.load.power import POWER_UNITS_PER_WATT, Load, ProfileName, dynamisation
 
-EPOCH = date(1970, 1, 1).toordinal()
+WEEKEND = {6: DayType.SATURDAY, 7: DayType.SUNDAY}
 
 
 def yearly_kwh(year: int, *, dynamic: bool, with_holidays: bool) -> float:
     """H0 at 1,000 kWh a year, summed over the local days of a year."""
     sum_e5 = 0  # 0.1 W x quarter hours x 10^-4
     for ordinal in range(date(year, 1, 1).toordinal(), date(year + 1, 1, 1).toordinal()):
-        factor = dynamisation(date.fromordinal(ordinal).timetuple().tm_yday) if dynamic else 10_000
-        sum_e5 += sum(h0_static(ordinal - EPOCH, with_holidays=with_holidays)) * factor
+        day = date.fromordinal(ordinal)
+        factor = dynamisation(day.timetuple().tm_yday) if dynamic else 10_000
+        kind = day_type(day) if with_holidays else WEEKEND.get(day.isoweekday(), DayType.WORKDAY)
+        sum_e5 += sum(H0[season(day)][kind]) * factor
     return sum_e5 / 10 / 10_000 / 4 / 1000
 
 

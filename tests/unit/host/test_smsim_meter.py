@@ -1,14 +1,14 @@
 """The telegram of a simulated meter, read back by the gateway's own codec."""
 
 from smgw.cosem import DeviceId, MeterTime, MeterTimeKind
-from smgw.sml.crc import Crc
 from smgw.sml.file import decode_messages
 from smgw.sml.messages import CloseResponse, GetListResponse, Message, OpenResponse
 from smgw.sml.tlv import Kind
 from smgw.sml.transport import Frame, FrameDecoder
-from smsim.meter import Meter, MeterSpec
-from smsim.style import DEVICE_ID, EDL_STATUS, MANUFACTURER
-from smsim.timelapse import TimeLapse
+from smgw.wire import Crc
+from smsim.load.timelapse import TimeLapse
+from smsim.sml.meter import Meter, MeterSpec
+from smsim.sml.style import DEVICE_ID, EDL_STATUS, MANUFACTURER
 
 NEW_YEAR = 1_767_222_000
 SPEC = MeterSpec("m", DeviceId.parse("1UTB0000000001"))

@@ -16,11 +16,11 @@ from smgw.sml.messages import GetListResponse
 from smgw.sml.transport import Frame, FrameDecoder
 from smsim.errors import ConfigError, PortError
 from smsim.line import PtyLine, SerialLine, TcpLine, open_line
-from smsim.meter import Meter, MeterSpec
+from smsim.load.timelapse import TimeLapse
 from smsim.ports import PtyPort, SerialPort, TcpPushPort
-from smsim.push import Pacer, Pusher, transmit
 from smsim.replay import Replay, cut, read_capture
-from smsim.timelapse import TimeLapse
+from smsim.sml.meter import Meter, MeterSpec
+from smsim.sml.push import Pacer, Pusher, transmit
 
 NEW_YEAR = 1_767_222_000
 SPEC = MeterSpec("m", DeviceId.parse("1UTB0000000001"))
@@ -323,7 +323,7 @@ def test_meters_do_not_speak_in_chorus() -> None:
         pacing.cancel()
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("smsim.push.open_line", lambda port, baud: Sink())
+        patch.setattr("smsim.sml.push.open_line", lambda port, baud: Sink())
         pushers = [Pusher(Silent(), SerialPort("/dev/x"), 115_200, 0.5) for _ in range(10)]
         asyncio.run(run())
     gaps = [later - earlier for earlier, later in itertools.pairwise(began)]
@@ -352,8 +352,8 @@ def test_an_unplugged_device_is_opened_again(tmp_path: Path, monkeypatch: pytest
             raise PortError("x", "still gone")
         return Unplugged() if opened == 1 else PtyLine(tmp_path / "meter")
 
-    monkeypatch.setattr("smsim.push.open_line", open_once)
-    monkeypatch.setattr("smsim.push._REOPEN_S", 0.02)
+    monkeypatch.setattr("smsim.sml.push.open_line", open_once)
+    monkeypatch.setattr("smsim.sml.push._REOPEN_S", 0.02)
     pusher = Pusher(meter_since_now(), SerialPort("/dev/x"), 1_000_000, 0.05)
     asyncio.run(push_for(pusher, 0.5))
     pusher.close()

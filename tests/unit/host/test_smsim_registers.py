@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from smgw.cosem import Obis
-from smsim.days import utc_of_local
-from smsim.load import POWER_UNITS_PER_WATT, Load, ProfileName
-from smsim.registers import USUAL_REGISTERS, Drive, Register, RegisterBank
-from smsim.timelapse import TimeLapse
+from smsim.load.days import utc_of_local
+from smsim.load.power import POWER_UNITS_PER_WATT, Load, ProfileName
+from smsim.load.registers import USUAL_REGISTERS, Drive, Register, RegisterBank
+from smsim.load.timelapse import TimeLapse
 
 NEW_YEAR = utc_of_local(datetime.fromisoformat("2026-01-01T00:00:00"))
 

@@ -13,10 +13,10 @@ from smgw.sml.client import Answers, Client
 from smgw.sml.messages import AttentionResponse, GetListResponse, GetProcParameterResponse
 from smgw.sml.parameters import OBJECT_LIST_PATH
 from smsim.errors import PortError
-from smsim.meter import Meter, MeterSpec
+from smsim.load.timelapse import TimeLapse
 from smsim.ports import TcpPort
-from smsim.service import Service
-from smsim.timelapse import TimeLapse
+from smsim.sml.meter import Meter, MeterSpec
+from smsim.sml.service import Service
 
 SPEC = MeterSpec("m", DeviceId.parse("1UTB0000000001"))
 Scenario = Callable[[Service, int], Awaitable[None]]

@@ -9,19 +9,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from smgw.cosem import DeviceId, Obis
 from smgw.sml import tlv
-from smgw.sml.crc import Crc
 from smgw.sml.habits import corrected_power, pin_locked
 from smgw.sml.messages import GetListResponse
 from smgw.sml.telegram import Telegram, TelegramReader
 from smgw.sml.transport import START
-from smsim import style
+from smgw.wire import Crc
 from smsim.errors import ConfigError
-from smsim.meter import Meter, MeterSpec
-from smsim.number import NUMBERS, Number
-from smsim.registers import Drive, Register
-from smsim.style import Counting, Holds, Style, ValTime
-from smsim.template import Contents, Template, status_word
-from smsim.timelapse import TimeLapse
+from smsim.load.registers import Drive, Register
+from smsim.load.timelapse import TimeLapse
+from smsim.sml import style
+from smsim.sml.meter import Meter, MeterSpec
+from smsim.sml.number import NUMBERS, Number
+from smsim.sml.style import Counting, Holds, Style, ValTime
+from smsim.sml.template import Contents, Template, status_word
 from telegrams import payload_of, unsealed
 
 #: Which capture shows which style.

@@ -1,0 +1,72 @@
+"""APDUs of DLMS by their tag: octets to values. Each value writes itself by its `encode`.
+
+Association requests (60 to 63) are `acse`'s.
+"""
+
+from collections.abc import Callable
+
+from smgw.dlms.apdus import action, block, envelope, exception, get, initiate, notify
+from smgw.dlms.apdus import set as set_service
+from smgw.dlms.apdus.action import ActionApdu
+from smgw.dlms.apdus.block import GeneralBlock
+from smgw.dlms.apdus.cursor import ApduError, Cursor
+from smgw.dlms.apdus.envelope import Ciphered
+from smgw.dlms.apdus.exception import ConfirmedServiceError, ExceptionResponse
+from smgw.dlms.apdus.get import GetApdu
+from smgw.dlms.apdus.initiate import InitiateRequest, InitiateResponse
+from smgw.dlms.apdus.notify import DataNotification, EventNotification
+from smgw.dlms.apdus.set import SetApdu
+
+Apdu = (
+    GetApdu
+    | SetApdu
+    | ActionApdu
+    | GeneralBlock
+    | DataNotification
+    | EventNotification
+    | ExceptionResponse
+    | ConfirmedServiceError
+    | InitiateRequest
+    | InitiateResponse
+    | Ciphered
+)
+
+# Services whose second octet says which of their forms it is.
+_BY_CHOICE: dict[tuple[int, int], Callable[[Cursor], Apdu]] = {**get.READERS, **set_service.READERS, **action.READERS}
+_CHOOSING = frozenset(tag for tag, _ in _BY_CHOICE)
+_BY_TAG: dict[int, Callable[[Cursor], Apdu]] = {
+    block.GENERAL_BLOCK_TRANSFER: GeneralBlock.read,
+    notify.DATA_NOTIFICATION: DataNotification.read,
+    notify.EVENT_NOTIFICATION: EventNotification.read,
+    exception.EXCEPTION: ExceptionResponse.read,
+    exception.CONFIRMED_SERVICE_ERROR: ConfirmedServiceError.read,
+    initiate.REQUEST: InitiateRequest.read,
+    initiate.RESPONSE: InitiateResponse.read,
+}
+_CIPHERED = frozenset({*envelope.PLAIN_TAG, envelope.GENERAL_GLO, envelope.GENERAL_DED})
+
+
+def read_apdu(cursor: Cursor) -> Apdu:
+    """The APDU at the cursor, which moves behind it; ApduError if there is none, or one that this room has not."""
+    begin = cursor.position
+    tag = cursor.octet()
+    if tag in _CHOOSING:
+        choice = cursor.octet()
+        read = _BY_CHOICE.get((tag, choice))
+        if read is None:
+            raise ApduError(begin + 1, f"an APDU {tag:02x} has no form {choice:02x}")
+        return read(cursor)
+    if tag in _CIPHERED:
+        return Ciphered.read(cursor, tag)
+    reader = _BY_TAG.get(tag)
+    if reader is None:
+        raise ApduError(begin, f"no APDU known here begins with {tag:02x}")
+    return reader(cursor)
+
+
+def decode_apdu(octets: bytes) -> Apdu:
+    """The one APDU that these octets are; ApduError if they are none, or if any are left."""
+    cursor = Cursor(octets)
+    apdu = read_apdu(cursor)
+    cursor.finish()
+    return apdu

@@ -1,0 +1,1 @@
+"""The meter's side of an association."""

@@ -1,0 +1,1 @@
+"""What meters say without being asked."""

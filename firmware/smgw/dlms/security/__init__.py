@@ -1,0 +1,1 @@
+"""Who may say what to whom: keys, protected octets, proofs."""

@@ -1,0 +1,111 @@
+"""The client's part of opening an association: what it proposes, and what it makes of the answer (9.4.4)."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from smgw.dlms.apdus.acse import Aare, Aarq, ApplicationContext, AssociationResult, Diagnostic, Mechanism
+from smgw.dlms.apdus.apdu import decode_apdu
+from smgw.dlms.apdus.envelope import Ciphered
+from smgw.dlms.apdus.exception import CONFIRMED_SERVICE_ERROR, ConfirmedServiceError
+from smgw.dlms.apdus.initiate import InitiateRequest, InitiateResponse
+from smgw.dlms.errors import (
+    AssociationRejectedError,
+    AuthenticationError,
+    SecurityError,
+    ServiceRefusedError,
+    UnexpectedApduError,
+)
+from smgw.dlms.security.hls import Authentication, Password, Proof
+from smgw.dlms.session.association import Agreement
+
+if TYPE_CHECKING:  # with it comes `cryptography`, which only a meter that ciphers needs
+    from smgw.dlms.security.ciphering import Ciphering
+
+_CHALLENGE_LENGTH = 16
+
+
+class Opening:
+    """What one client proposes to one meter, again and again; `random` gives octets for challenges."""
+
+    def __init__(
+        self,
+        authentication: Password | Authentication | None,
+        ciphering: "Ciphering | None",
+        title: bytes,
+        initiate: InitiateRequest,
+        random: Callable[[int], bytes],
+    ) -> None:
+        self._authentication = authentication
+        self._ciphering = ciphering
+        self._title = ciphering.title if ciphering else title
+        self._initiate = initiate
+        self._random = random
+        self._configured = ciphering.peer_title if ciphering else b""
+        self._challenge = b""
+
+    def request(self) -> bytes:
+        """The AARQ."""
+        authentication, ciphering = self._authentication, self._ciphering
+        value = b""
+        if isinstance(authentication, Password):
+            value = authentication.secret
+        elif authentication:
+            value = self._challenge = self._random(_CHALLENGE_LENGTH)
+        context = ApplicationContext.LOGICAL_NAMES_CIPHERED if ciphering else ApplicationContext.LOGICAL_NAMES
+        return Aarq(context, self.initiate(), self._mechanism, value, self._title).encode()
+
+    def initiate(self) -> bytes:
+        """The InitiateRequest, ciphered where all is; the release carries it again to show who releases."""
+        if not self._ciphering:
+            return self._initiate.encode()
+        plain = self._initiate._replace(dedicated_key=self._ciphering.dedicated_key).encode()
+        return self._ciphering.protect(plain, initiate=True)
+
+    def agreement(self, aare: Aare) -> Agreement:
+        """What holds from now on, or should passes 3 and 4 succeed; else one of the errors that say why not."""
+        challenged = aare.diagnostic == Diagnostic.AUTHENTICATION_REQUIRED and not aare.by_provider
+        if aare.result != AssociationResult.ACCEPTED or (challenged and not self._mechanism.high):
+            self._look_for_cause(aare.user_information)
+            raise AssociationRejectedError(aare.result, aare.diagnostic, by_provider=aare.by_provider)
+        if self._mechanism.high and not challenged:
+            raise AuthenticationError("the meter accepts the association without any proof, from us or of itself")
+        ciphering, title = self._ciphering, self._peer(aare)
+        information = decode_apdu(aare.user_information) if aare.user_information else None
+        if ciphering:
+            ciphering.peer_title = title
+            if isinstance(information, Ciphered):
+                information = decode_apdu(ciphering.unprotect(information))
+            elif isinstance(information, InitiateResponse):
+                raise SecurityError("the association is answered in the clear where all is ciphered")
+        if isinstance(information, InitiateResponse):
+            conformance = information.conformance & self._initiate.conformance
+            return Agreement(conformance, information.max_pdu_size, self._mechanism, title)
+        if information is not None or ciphering:
+            raise UnexpectedApduError(information, "associating")
+        # Accepted, and nothing said about it: what we asked for holds (R9).
+        return Agreement(self._initiate.conformance, 0, self._mechanism, title)
+
+    def proof(self, aare: Aare) -> Proof | None:
+        """What our answer in pass 3 is about; None if the mechanism has none."""
+        if not self._mechanism.high:
+            return None
+        challenge = aare.authentication_value
+        if not challenge or challenge == self._challenge:
+            raise AuthenticationError("the meter's challenge is empty, or ours sent back")
+        return Proof(self._title, self._peer(aare), challenge, self._challenge)
+
+    def _peer(self, aare: Aare) -> bytes:
+        """The meter's system title: the configured one, or what it says."""
+        return self._configured or aare.responding_title
+
+    @staticmethod
+    def _look_for_cause(information: bytes) -> None:
+        """A confirmed-service-error beside a rejection says more than its diagnostic."""
+        if information[:1] == bytes((CONFIRMED_SERVICE_ERROR,)):
+            cause = decode_apdu(information)
+            assert isinstance(cause, ConfirmedServiceError)
+            raise ServiceRefusedError(cause)
+
+    @property
+    def _mechanism(self) -> Mechanism:
+        return self._authentication.mechanism if self._authentication else Mechanism.NONE

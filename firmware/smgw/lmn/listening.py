@@ -1,0 +1,109 @@
+"""Drives a line on which meters speak by themselves.
+
+`Listening` decides what to wait for and what to do with octets, and never waits itself: `_serve` does, for one line in
+one thread. One loop over many lines can do the same with the same two verbs.
+"""
+
+import threading
+from typing import NamedTuple
+
+from smgw.cosem import Stamp
+from smgw.lmn.contract import PushedMeter, Surroundings
+from smgw.lmn.driver import Driver
+from smgw.lmn.sink import Sink
+from smgw.lmn.watch import Watch
+from smgw.ports import Port
+from smgw.ports.port import GATHER_S
+from smgw.profiles.meter import MeterProfile
+from smgw.profiles.protocol import resolve
+from smgw.profiles.secrets import Secrets
+
+_TICK = 1.0
+#: On a line whose speed is known, the rest of a telegram as long as the last one is slept through: half the wake-ups.
+_MOST_SLEPT, _MOST_OCTETS = 0.5, 2048  # the kernel holds 4096 octets of a tty
+_MARGIN = 0.01
+
+
+class Wait(NamedTuple):
+    """What a line waits for: until a moment (monotonic seconds), or earlier for octets if `readable`."""
+
+    until: float
+    readable: bool
+
+
+class Listening:
+    """What a pushing line waits for, and what it does then. The port is open while it is used."""
+
+    def __init__(self, meter: PushedMeter, watch: Watch, surroundings: Surroundings) -> None:
+        self._meter = meter
+        self._watch = watch
+        self._clock = surroundings.clock
+        self._now = surroundings.now
+        self._began = 0.0  # the line has been silent since
+        self._gathering: float | None = None  # octets are left to gather until then
+        self._first: Stamp | None = None  # of octets that may be the first of a telegram's start
+
+    def opened(self) -> Wait:
+        """The port was opened."""
+        self._began = self._now()
+        self._gathering = self._first = None
+        return Wait(self._began + _TICK, readable=True)
+
+    def turn(self, port: Port, readable: bool) -> tuple[bool, Wait]:
+        """The wait is over, with octets or without. True if there were values; what to wait for now. PortError."""
+        now = self._now()
+        if not readable and self._gathering is None:
+            heard = False
+            if self._meter.receiving and now - self._began >= self._meter.pause_s:
+                heard = self._watch.heard(self._meter.finish())
+            self._watch.tick()
+            return heard, Wait(now + _TICK, readable=True)
+        self._gathering = None
+        stamp = self._first or self._clock.stamp()
+        self._first = None
+        octets = port.read()
+        if octets:
+            self._began = now
+        events = self._meter.receive(octets, stamp)
+        heard = self._watch.heard(events)
+        self._watch.tick()
+        perhaps = bool(octets) and not events and not self._meter.receiving  # noise, or a telegram's first octets
+        if not perhaps and not self._meter.receiving:
+            return heard, Wait(now + _TICK, readable=True)
+        self._first = stamp if perhaps else None
+        self._gathering = now + self._rest(port)
+        return heard, Wait(self._gathering, readable=False)
+
+    def _rest(self, port: Port) -> float:
+        """How long the octets that lack still take, if the line has a speed; otherwise the shortest gathering."""
+        if not port.paced:
+            return GATHER_S
+        octets = min(self._meter.lacks, _MOST_OCTETS)
+        return min(max(octets * port.settings.octet_time + _MARGIN, GATHER_S), _MOST_SLEPT)
+
+
+class ListeningDriver(Driver):
+    """A thread for one pushing line."""
+
+    def __init__(
+        self, profile: MeterProfile, secrets: Secrets, surroundings: Surroundings, sink: Sink, stop: threading.Event
+    ) -> None:
+        super().__init__([profile], surroundings, sink, stop)
+        meter: PushedMeter = resolve(profile.entry.meter)(profile, secrets, surroundings)
+        self._line = Listening(meter, self.watches[profile.name], surroundings)
+
+    def _serve(self, port: Port) -> float:
+        wait = self._line.opened()
+        while not self._stop.is_set():
+            seconds = max(0.0, wait.until - self._now())
+            readable = False
+            if wait.readable:
+                readable = port.wait(seconds)
+            else:
+                port.gather(seconds)
+            if self._stop.is_set():
+                break
+            heard, wait = self._line.turn(port, readable)
+            if heard:
+                self._heard()
+        return 0.0

@@ -1,0 +1,232 @@
+"""Drives a line on which meters are asked: one thread, all meters of the line in turn, each at its own interval.
+
+A meter keeps a fixed rhythm; a poll that is late by more than an interval is left out. Where the rhythm could miss the
+window of a target time, one more poll comes just after it. Meters that answer come first. On a shared line a meter that
+does not answer gets one short try, then ever rarer ones: they cost about a thirtieth of the line's time. Load profiles
+are fetched a piece at a time while no poll is due.
+"""
+
+import threading
+from collections.abc import Sequence
+
+from smgw.errors import SmgwError
+from smgw.lmn.backfill import Backfill
+from smgw.lmn.contract import Patience, PolledMeter, Surroundings
+from smgw.lmn.driver import Driver
+from smgw.lmn.errors import NoAnswerError
+from smgw.lmn.load_profile import ProfileKeeper
+from smgw.lmn.sink import Sink
+from smgw.lmn.watch import Watch
+from smgw.patience import BackOff
+from smgw.ports import Port, PortError
+from smgw.profiles.meter import MeterProfile
+from smgw.profiles.protocol import resolve
+from smgw.profiles.secrets import Secrets
+
+#: A meter that does not answer is tried at the latest after so long; one that refuses us must not be provoked.
+_LONGEST_SILENT, _LONGEST_REFUSED = 60.0, 300.0
+#: On a shared line: the first try of a meter that has not answered yet takes so long, each later one twice as long up
+#: to the profile's time-out; and the line rests from it for so many times what it cost.
+_SHORT_TRY_S, _REST = 1.0, 30
+#: A grid takes captures within 2 s of a target time at least (metering); the extra poll comes just after it.
+_NARROWEST_WINDOW = 2
+_PAST_TARGET = 0.05
+#: Nobody keeps a shared line longer than this for a load profile while others wait for their poll.
+_TURN_S = 10.0
+
+
+class _Member:
+    """One meter's place in the schedule. Times are monotonic seconds."""
+
+    def __init__(
+        self, profile: MeterProfile, meter: PolledMeter, backfill: Backfill | None, watch: Watch, now: float
+    ) -> None:
+        self.profile = profile
+        self.meter = meter
+        self.backfill = backfill
+        self.watch = watch
+        self.rhythm = self.due = now  # the next beat; the next poll, which may be earlier or later
+        self.answers = True  # until it does not
+        self.known = False  # it has answered
+        self.tries = _SHORT_TRY_S
+        self.silent = BackOff(min(self.profile.interval, _LONGEST_SILENT), _LONGEST_SILENT)
+        self.refused = BackOff(min(self.profile.interval, _LONGEST_REFUSED), _LONGEST_REFUSED)
+        self.cost = 0.0  # seconds of its last failed try
+
+
+class PollingDriver(Driver):
+    """A thread for one line of polled meters."""
+
+    def __init__(
+        self,
+        line: Sequence[tuple[MeterProfile, Secrets]],
+        surroundings: Surroundings,
+        sink: Sink,
+        keeper: ProfileKeeper | None,
+        stop: threading.Event,
+    ) -> None:
+        """Without `keeper` no load profile is fetched."""
+        super().__init__([profile for profile, _ in line], surroundings, sink, stop)
+        surroundings = surroundings._replace(tick=self.tick)
+        self._clock = surroundings.clock
+        self._members = []
+        for profile, secrets in line:
+            meter: PolledMeter = resolve(profile.entry.meter)(profile, secrets, surroundings)
+            backfill = Backfill(profile, surroundings, keeper) if keeper is not None and profile.load_profile else None
+            self._members.append(_Member(profile, meter, backfill, self.watches[profile.name], self._now()))
+        self._open: _Member | None = None  # whose session is open
+        self._turn = 0  # whose load profile comes next
+        self._fetched = False  # since the last poll
+
+    @property
+    def shared(self) -> bool:
+        """True if several meters are on the line."""
+        return len(self._members) > 1
+
+    def _serve(self, port: Port) -> float:
+        try:
+            while not self._stop.is_set():
+                member = self._next()
+                if member is not None:
+                    self._poll(port, member)
+                    if member.meter.unanswered:
+                        return self._until_due()
+                elif not self._fetch(port):
+                    if self._until_due() > min(one.meter.idle_s for one in self._members):
+                        return self._until_due()
+                    self._listen(port)
+                self.tick()
+        finally:
+            for member in self._members:
+                member.meter.close(port)
+            self._open = None
+        return 0.0
+
+    # Whose turn it is.
+
+    def _next(self) -> _Member | None:
+        """Who is to be asked now: those that answer first, by what is due longest."""
+        now = self._now()
+        due = sorted((one for one in self._members if one.due <= now), key=lambda one: (not one.answers, one.due))
+        if not due or due[0].answers or not self.shared or self._fits(self._try_s(due[0])):
+            return due[0] if due else None
+        return None
+
+    def _until_due(self) -> float:
+        """Seconds until the next poll. One that waits for a target time to pass is looked at again soon."""
+        now = self._now()
+        due = min(one.due if one.due > now else now + _NARROWEST_WINDOW / 4 for one in self._members)
+        return max(0.0, due - now)
+
+    def _fits(self, seconds: float) -> bool:
+        """True if so much time may be spent on something else: no target time of a meter that answers passes meanwhile.
+
+        A registration period shorter than that is no reason to wait: there would never be room.
+        """
+        periods = [one.profile.registration_period for one in self._members if one.answers and one.known]
+        return all(self._until_target(period) > seconds for period in periods if period > 2 * seconds)
+
+    def _until_target(self, period: int) -> float:
+        return period - self._clock.stamp().utc_us % (period * 1_000_000) / 1e6
+
+    def _patience(self, member: _Member) -> Patience:
+        profile = member.profile
+        if not self.shared or (member.known and member.answers):
+            return Patience(profile.timeout, profile.retries)
+        return Patience(min(profile.timeout, member.tries), 0)
+
+    def _try_s(self, member: _Member) -> float:
+        """How long a try of a meter that does not answer may take."""
+        return max(member.cost, 2 * self._patience(member).timeout)
+
+    # Polls.
+
+    def _poll(self, port: Port, member: _Member) -> None:
+        """One poll, and when the next is due."""
+        self._make_room(port, member)
+        began = self._now()
+        member.meter.patience = self._patience(member)
+        failed: SmgwError | None = None
+        try:
+            heard = member.meter.poll(port)
+        except PortError:
+            raise
+        except SmgwError as error:
+            if self._stop.is_set():
+                return
+            failed = error
+            member.watch.refused(str(error))
+        else:
+            if member.watch.heard(heard):
+                self._heard()
+        self._open, self._fetched = member, False
+        now = self._now()
+        self._beat(member, now)
+        if failed is None:
+            member.answers = member.known = True
+            member.tries, member.cost = _SHORT_TRY_S, 0.0
+            member.silent.reset()
+            member.refused.reset()
+            member.due = self._or_target(member, now, member.rhythm)
+        else:
+            self._failed(member, failed, now, now - began)
+
+    def _beat(self, member: _Member, now: float) -> None:
+        """The next beat of the rhythm; those that are late by more than an interval are passed over."""
+        interval = member.profile.interval
+        if now >= member.rhythm:
+            member.rhythm += interval * max(1, (now - member.rhythm) // interval)
+
+    def _or_target(self, member: _Member, now: float, due: float) -> float:
+        """The next target time if it is earlier and the rhythm alone could miss its window."""
+        period = member.profile.registration_period
+        if not period or member.profile.interval <= _NARROWEST_WINDOW:
+            return due
+        return min(due, now + self._until_target(period) + _PAST_TARGET)
+
+    def _failed(self, member: _Member, error: SmgwError, now: float, cost: float) -> None:
+        pause = (member.silent if isinstance(error, NoAnswerError) else member.refused).next()
+        if self.shared:
+            member.due = now + min(max(pause, _REST * cost), _LONGEST_REFUSED)
+            member.tries *= 2
+        else:
+            member.due = self._or_target(member, now, max(member.rhythm, now + pause))
+        member.answers, member.cost = False, cost
+
+    def _make_room(self, port: Port, member: _Member) -> None:
+        """On a shared line one session is open at a time."""
+        if self._open is not None and self._open is not member:
+            self._open.meter.close(port)
+            self._open = None
+
+    # Between polls.
+
+    def _fetch(self, port: Port) -> bool:
+        """Pieces of one meter's load profiles: one after each poll, more if they fit. True if any was asked for."""
+        if self._fetched:
+            return False
+        now = self._now()
+        until = now + self._until_due()
+        for _ in self._members:
+            member = self._members[self._turn % len(self._members)]
+            self._turn += 1
+            backfill = member.backfill
+            ready = member.answers and member.known and backfill is not None and backfill.due(now)
+            if ready and backfill is not None and self._fits(backfill.cost):
+                self._make_room(port, member)
+                self._open, self._fetched = member, True
+                backfill.between_polls(port, member.meter, min(until, now + _TURN_S) if self.shared else until)
+                return True
+        return False
+
+    def _listen(self, port: Port) -> None:
+        """Until the next poll. On a shared line nobody's session stays open meanwhile."""
+        if not self.shared:
+            (member,) = self._members
+            if member.watch.heard(member.meter.listen(port, self._now() + self._until_due())):
+                self._heard()
+            return
+        if self._open is not None:
+            self._open.meter.close(port)
+            self._open = None
+        port.gather(self._until_due())

@@ -1,0 +1,161 @@
+"""Reading a range of a meter's load profile for a person: what lacks in the database is asked, through breaks."""
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+from smgw.clock import GatewayClock
+from smgw.cosem import DeviceId, Obis
+from smgw.errors import SmgwError
+from smgw.lmn.backfill import Fetch, utc_text
+from smgw.lmn.contract import CounterKeeper, PolledMeter, Surroundings
+from smgw.lmn.driver import line_settings
+from smgw.lmn.errors import AccessRefusedError, PollError
+from smgw.lmn.load_profile import ProfileKeeper
+from smgw.patience import BackOff
+from smgw.ports import PortError, open_port
+from smgw.profiles.meter import MeterProfile
+from smgw.profiles.protocol import resolve
+from smgw.profiles.secrets import Secrets
+from smgw.sml.fetch import ProfileBusy, ProfileIncomplete
+from smgw.store.lmn_view import LmnView
+from smgw.store.ranges import Range, gaps
+from smgw.store.records import ProfileName, ProfileRow
+
+_PAGE = 1000
+#: A line that breaks is tried again so often without a new piece.
+_TRIES, _FIRST_PAUSE, _LONGEST_PAUSE = 5, 1.0, 60.0
+#: What may be otherwise in a second. A refusal is not: some meters lock themselves after a few wrong passwords.
+_PASSING = (PortError, PollError, ProfileIncomplete, ProfileBusy)
+
+
+class Places(NamedTuple):
+    """Where rows are: a view of the database, and a keeper and counters if this process may write it."""
+
+    view: LmnView | None
+    keeper: ProfileKeeper | None
+    counters: CounterKeeper | None
+    note: str  # why nothing is stored
+
+    @property
+    def running(self) -> bool:
+        """True if the gateway runs."""
+        return self.view is not None and self.keeper is None
+
+
+class ProfileJob:
+    """One range of one load profile: fetched where it is not kept, then given row by row."""
+
+    def __init__(
+        self,
+        meter: MeterProfile,
+        secrets: Callable[[], Secrets],
+        profile: Obis,
+        wanted: Range,
+        places: Places,
+        say: Callable[[str, bool], None],
+    ) -> None:
+        """`secrets` is called once the meter has to be asked. `say` is given progress, and whether more of it comes."""
+        self._meter = meter
+        self._secrets = secrets
+        self._profile = profile
+        self._wanted = wanted
+        self._places = places
+        self._say = say
+        self._fetched: dict[int, ProfileRow] = {}  # without a database that we may write
+        self._answered: list[Range] = []  # of this device, in this run
+        self._device: DeviceId | None = None
+        if places.view is not None:
+            found = [state.device for state in places.view.meter_states() if state.meter == meter.name]
+            stored = [source.device for source in places.view.sources() if source.meter == meter.name]
+            self._device = next(iter([*(one for one in found if one), *reversed(stored)]), None)
+
+    def complete(self) -> bool:
+        """Fetch what is missing, through breaks; False if some of it did not come, which is told."""
+        if self._device is not None and not self._missing():
+            return True
+        secrets = self._secrets()
+        back_off, tries = BackOff(_FIRST_PAUSE, _LONGEST_PAUSE), _TRIES
+        while True:
+            before = len(self._answered)
+            try:
+                self._fetch(secrets)
+            except SmgwError as error:
+                if isinstance(error, PortError) and self._places.running:
+                    self._say(
+                        f"not complete: {error}; the running gateway has the port, and fetches by itself what "
+                        "load_profile in its configuration names",
+                        False,
+                    )
+                    return False
+                if len(self._answered) > before:
+                    tries = _TRIES
+                    back_off.reset()
+                tries -= 1
+                if not tries or not isinstance(error, _PASSING) or isinstance(error, AccessRefusedError):
+                    self._say(f"not complete: {error}; the same command goes on from here", False)
+                    return False
+                pause = back_off.next()
+                self._say(f"{error}; tried again in {pause:g} s", False)
+                time.sleep(pause)
+            else:
+                if self._places.note:
+                    self._say(f"the rows are not kept: {self._places.note}", False)
+                return True
+
+    def rows(self) -> Iterator[ProfileRow]:
+        """All rows of the range, oldest first."""
+        if self._device is None:
+            return
+        name = ProfileName(self._meter.name, self._device, self._profile)
+        view, wanted = self._places.view, self._wanted
+        fetched = sorted(self._fetched.values())
+        if view is None:
+            yield from fetched
+            return
+        place = 0
+        while True:
+            page = view.profile_rows(name, wanted, _PAGE)
+            for row in page:
+                time_us = row.target_time_us or 0
+                while place < len(fetched) and fetched[place].target_time_us <= time_us:
+                    if fetched[place].target_time_us < time_us:
+                        yield fetched[place]
+                    place += 1
+                yield ProfileRow(time_us, row.meter_time, row.readings)
+            if len(page) < _PAGE:
+                break
+            wanted = Range((page[-1].target_time_us or 0) + 1, wanted.until)
+        yield from fetched[place:]
+
+    def _missing(self) -> list[Range]:
+        assert self._device is not None
+        name = ProfileName(self._meter.name, self._device, self._profile)
+        kept = self._places.view.profile_ranges(name) if self._places.view is not None else []
+        return gaps(self._wanted, [*kept, *self._answered])
+
+    def _fetch(self, secrets: Secrets) -> None:
+        surroundings = Surroundings(GatewayClock(), counters=self._places.counters)
+        meter: PolledMeter = resolve(self._meter.entry.meter)(self._meter, secrets, surroundings)
+        with open_port(self._meter.port, line_settings(self._meter)) as port, contextlib.ExitStack() as stack:
+            stack.callback(meter.close, port)  # a meter that was left in a session takes no other for minutes
+            device = meter.identify(port)
+            if device != self._device:
+                self._device, self._answered, self._fetched = device, [], {}
+            name = ProfileName(self._meter.name, device, self._profile)
+            for gap in self._missing():
+                settled = gap.until if gap.until < self._wanted.until else 0  # else what is kept begins behind it
+                fetch = Fetch(name, meter.load_profile(self._profile, gap), gap, settled)
+                while not fetch.source.done:
+                    piece = fetch.step(port, self._places.keeper)
+                    if self._places.keeper is None:
+                        self._fetched.update((row.target_time_us, row) for row in piece.rows)
+                    if piece.until_us >= piece.since_us:
+                        self._answered.append(Range(piece.since_us, piece.until_us))
+                    self._progress(fetch, last=fetch.source.done)
+
+    def _progress(self, fetch: Fetch, *, last: bool) -> None:
+        length = self._wanted.until - self._wanted.since or 1
+        percent = 100 * (min(fetch.reached_us, self._wanted.until) - self._wanted.since) // length
+        self._say(f"{fetch.rows} rows read, up to {utc_text(fetch.reached_us)}, {percent} %", not last)

@@ -1,0 +1,68 @@
+"""A meter that sends SML telegrams on its own, most often every second through an optical head."""
+
+from collections.abc import Sequence
+
+from smgw.cosem import DeviceId, Stamp
+from smgw.lmn.contract import Heard, Surroundings, Values
+from smgw.profiles.meter import MeterProfile
+from smgw.profiles.secrets import Secrets
+from smgw.sml.habits import PIN_ADVICE, pin_locked
+from smgw.sml.messages import GetListResponse
+from smgw.sml.readings import readings
+from smgw.sml.telegram import Telegram, TelegramReader
+from smgw.wire import Refused
+
+
+class SmlPush:
+    """Telegrams in; a telegram may hold lists of several devices."""
+
+    pause_s = float("inf")  # a telegram goes on whenever its next octets come: its check sum says whether it is one
+
+    def __init__(self, profile: MeterProfile, _secrets: Secrets, surroundings: Surroundings) -> None:
+        self._wanted = frozenset(map(bytes, profile.objects))
+        self._correct = profile.correct_power_sign
+        self._telegrams = TelegramReader()
+        self._began = surroundings.clock.stamp()
+        self._expected = self._received = 0
+
+    @property
+    def receiving(self) -> bool:
+        """True while a telegram has begun and not ended."""
+        return self._telegrams.receiving
+
+    @property
+    def lacks(self) -> int:
+        """Octets that lack until the telegram is as long as the one before."""
+        return max(0, self._expected - self._received) if self.receiving else 0
+
+    def receive(self, octets: bytes, stamp: Stamp) -> Sequence[Heard]:
+        """Take octets; the lists of the telegrams that they completed."""
+        if not self._telegrams.receiving:
+            self._began, self._received = stamp, 0
+        self._received += len(octets)
+        heard: list[Heard] = []
+        for event in self._telegrams.receive(octets):
+            if isinstance(event, Telegram):
+                heard += [Refused(body.reason, 0) for body in event.unread]
+                if event.lists:
+                    heard.append(tuple(map(self._values, event.lists)))
+                self._expected = self._received
+            else:
+                heard.append(event)
+            # What follows began in these octets, however long the one before hung.
+            self._began, self._received = stamp, 0
+        return heard
+
+    def finish(self) -> Sequence[Heard]:
+        """What was begun is refused."""
+        return [event for event in self._telegrams.finish() if isinstance(event, Refused)]
+
+    def _values(self, values: GetListResponse) -> Values:
+        return Values(
+            DeviceId(values.server_id),
+            self._began,
+            values.sensor_time.meter_time() if values.sensor_time else None,
+            readings(values.server_id, values.entries, self._wanted, correct=self._correct),
+            values.list_signature,
+            PIN_ADVICE if pin_locked(values.entries) else "",
+        )

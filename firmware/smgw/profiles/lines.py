@@ -1,0 +1,79 @@
+"""The sections [[line]] of the file: what several meters on one port have in common, written once.
+
+A meter that names a line has the line's keys, unless it has its own. So a meter profile is always whole, and nothing
+behind the importer knows of these sections.
+"""
+
+from typing import Any
+
+from smgw.profiles import checks
+from smgw.profiles.meter import OWN_KEYS
+from smgw.profiles.problems import nearest
+
+_Faults = list[tuple[tuple[str | int, ...], str]]
+
+
+def spread(document: dict[str, Any], faults: _Faults) -> dict[str, Any]:
+    """The document with each line's keys in its meters; what is wrong with lines goes to `faults`."""
+    lines = _lines(document, faults)
+    meters = document.get("meter")
+    if not isinstance(meters, list):
+        return document
+    used: set[str] = set()
+    spread = []
+    for index, table in enumerate(meters):
+        if not isinstance(table, dict) or "line" not in table:
+            spread.append(table)
+            continue
+        own = {key: value for key, value in table.items() if key != "line"}
+        name = table["line"]
+        if not isinstance(name, str) or name not in lines:
+            known = f"there are {', '.join(lines)}" if lines else "write [[line]] with name, protocol and port above"
+            close = nearest(name, lines) if isinstance(name, str) else ""
+            faults.append((("meter", index, "line"), f"no line has the name {checks.shown(name)}; {known}{close}"))
+            # The keys of any line and no unused one: what lacks because of this fault is no fault of its own.
+            used |= set(lines)
+            spread.append({**next(iter(lines.values()), {}), **own})
+            continue
+        used.add(name)
+        if "port" in table:
+            faults.append((("meter", index, "port"), f"its line {name} has the port; leave it out here"))
+        spread.append({**lines[name], **own})
+    for index, line in enumerate(document.get("line", [])):
+        name = line.get("name") if isinstance(line, dict) else None
+        if name in lines and name not in used:
+            faults.append((("line", index), f'no meter is on it; write line = "{name}" in a [[meter]]'))
+    return {**document, "meter": spread}
+
+
+def _lines(document: dict[str, Any], faults: _Faults) -> dict[str, dict[str, Any]]:
+    """Name -> the keys that a line has for its meters."""
+    found: dict[str, dict[str, Any]] = {}
+    given = document.get("line", [])
+    if not isinstance(given, list) or not all(isinstance(one, dict) for one in given):
+        faults.append((("line",), "there may be several of these; write [[line]], in double brackets, before each"))
+        return found
+    for index, table in enumerate(given):
+        name = table.get("name")
+        if not isinstance(name, str) or not checks.NAME.fullmatch(name) or name in found:
+            right = "each line has a name of its own, of small letters, digits and -, such as bus-1"
+            faults.append((("line", index, "name"), f"{checks.shown(name)} is wrong here; {right}"))
+            continue
+        faults.extend(
+            (("line", index, key), "it belongs to each [[meter]] on the line") for key in OWN_KEYS[1:] if key in table
+        )
+        found[name] = {key: value for key, value in table.items() if key not in OWN_KEYS}
+    return found
+
+
+def place_of(document: dict[str, Any], at: tuple[str | int, ...]) -> tuple[str | int, ...]:
+    """Where a key of a meter stands in the file: in the meter itself, or in the line that it names."""
+    match at:
+        case ("meter", int(index), str(key), *rest):
+            table = document["meter"][index]
+            name = table.get("line") if isinstance(table, dict) else None
+            if name is not None and key not in table:
+                for place, line in enumerate(document.get("line", [])):
+                    if isinstance(line, dict) and line.get("name") == name and key in line:
+                        return ("line", place, key, *rest)
+    return at

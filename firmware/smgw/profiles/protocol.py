@@ -1,0 +1,69 @@
+"""What the product knows of a protocol: one entry, in one module of the folder `protocols`, and nowhere else.
+
+An entry is data. What it names in other rooms ("module:name") is imported only where it is used: a gateway carries the
+protocols of its own meters and no other.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from enum import Enum
+from importlib import import_module
+from typing import Any, NamedTuple
+
+from smgw.profiles.section import Key
+
+
+class Form(Enum):
+    """What a file with a secret holds."""
+
+    TEXT = "text"  # a password in the first line
+    HEX = "hex"  # a key in hex digits in the first line
+    PEM = "pem"  # a key in PEM: the whole file
+
+
+class SecretFile(NamedTuple):
+    """A secret: its field of `Secrets`, the key that names its file, and what the file holds."""
+
+    field: str
+    key: str
+    form: Form
+    in_section: bool = False  # the key stands in the protocol's own section
+
+
+class Section(NamedTuple):
+    """The section of a protocol's own below [[meter]]: its name, its keys, and what its values make together."""
+
+    name: str
+    keys: Mapping[str, Key]
+    build: Callable[[Mapping[str, Any]], Any]
+    contradictions: Callable[[Mapping[str, Any]], Iterator[tuple[str, str]]] = lambda _: iter(())
+    #: Keys of the section that this protocol does not use -> what is right instead.
+    refused: Mapping[str, str] = {}
+
+
+class Protocol(NamedTuple):
+    """One protocol."""
+
+    name: str  # as protocol = "..." has it
+    polled: bool  # the gateway asks, the meter answers
+    meter: str  # "module:name" of what reads it: (profile, secrets, surroundings) -> PolledMeter or PushedMeter
+    keys: tuple[str, ...] = ()  # of [[meter]], beside those that every meter has
+    #: Keys of [[meter]] that one could expect here -> what is right instead.
+    refused: Mapping[str, str] = {}
+    section: Section | None = None
+    secrets: tuple[SecretFile, ...] = ()
+    #: The address that tells a meter from others on its line, from its table in the file; None: a line has one meter.
+    address: Callable[[Mapping[str, Any]], str] | None = None
+    #: (key, text) of what does not fit together; sees the checked values of [[meter]].
+    contradictions: Callable[[Mapping[str, Any]], Iterator[tuple[str, str]]] = lambda _: iter(())
+    #: True if a meter with these options is asked with invocation counters, which must be reserved in the database.
+    needs_counters: Callable[[Any], bool] = lambda _: False
+    on_udp: bool = False  # a datagram can carry it
+    scan: str = ""  # "module:name" of what `smgw scan` tries
+    dump: str = ""  # name of the format that `smgw dump` shows it by
+    printer: str = ""  # "module:name" of what prints that format: Options -> Printer
+
+
+def resolve(reference: str) -> Any:
+    """What "module:name" names."""
+    module, _, name = reference.partition(":")
+    return getattr(import_module(module), name)

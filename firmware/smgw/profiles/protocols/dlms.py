@@ -1,0 +1,64 @@
+"""DLMS/COSEM, asked over HDLC or the wrapper."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from smgw.profiles import dlms
+from smgw.profiles.dlms import Authentication, Framing
+from smgw.profiles.protocol import Form, Protocol, SecretFile, Section
+
+_WITH_PASSWORD = (
+    Authentication.LOW, Authentication.HIGH_MD5, Authentication.HIGH_SHA1, Authentication.HIGH_SHA256,
+)  # fmt: skip
+
+
+def _address(table: Mapping[str, Any]) -> str:
+    found = table.get("dlms")
+    section: Mapping[str, Any] = found if isinstance(found, dict) else {}
+    return repr([section.get("server", 1), section.get("physical"), section.get("device_address", "")])
+
+
+def _contradictions(values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    section = values.get("dlms", dlms.DlmsProfile())
+    if section.framing is Framing.MBUS:
+        yield "dlms", 'over M-Bus a meter pushes; write protocol = "dlms-push"'
+    if section.ciphered and section.authentication_key_file is None:
+        yield "dlms", "ciphered requests need two keys; write authentication_key_file too"
+    secret = section.authentication in _WITH_PASSWORD
+    if secret and "password_file" not in values:
+        yield "dlms", f'authentication "{section.authentication}" needs a secret; write password_file for the meter too'
+    if not secret and "password_file" in values:
+        yield (
+            "password_file",
+            f'authentication "{section.authentication}" uses no password; leave it out, or write authentication = '
+            '"lls" (or hls-md5, hls-sha1, hls-sha256) in the section dlms',
+        )
+    if str(values.get("port", "")).startswith("udp://") and section.framing is not Framing.WRAPPER:
+        yield "port", 'UDP carries the wrapper alone; write dlms = { framing = "wrapper" }'
+
+
+PROTOCOL = Protocol(
+    name="dlms",
+    polled=True,
+    meter="smgw.lmn.dlms_poll:DlmsPoll",
+    keys=("interval", "timeout", "retries", "password_file", "load_profile", "load_profile_days"),
+    refused={
+        "username": "DLMS knows clients by number, not by name; write client in the section dlms",
+        "correct_power_sign": "only SML meters have this habit; leave it out",
+    },
+    section=Section("dlms", dlms.KEYS, dlms.build, dlms.contradictions),
+    secrets=(
+        SecretFile("password", "password_file", Form.TEXT),
+        SecretFile("encryption_key", "encryption_key_file", Form.HEX, in_section=True),
+        SecretFile("authentication_key", "authentication_key_file", Form.HEX, in_section=True),
+        SecretFile("signing_key", "signing_key_file", Form.PEM, in_section=True),
+        SecretFile("meter_key", "meter_key_file", Form.PEM, in_section=True),
+    ),
+    address=_address,
+    contradictions=_contradictions,
+    needs_counters=lambda options: options is not None and options.ciphered,
+    on_udp=True,
+    scan="smgw.lmn.scan_dlms:POLL",
+    dump="dlms",
+    printer="smgw.dump.dlms:make",
+)

@@ -1,0 +1,40 @@
+"""DLMS notifications that a meter sends on its own, plain or ciphered, over HDLC or M-Bus."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from smgw.profiles import dlms
+from smgw.profiles.dlms import Framing
+from smgw.profiles.protocol import Form, Protocol, SecretFile, Section
+
+_KEYS = ("framing", "security_suite", "encryption_key_file", "authentication_key_file", "scalers")
+_ASK = 'it belongs to requests, and this meter is never asked; leave it out, or write protocol = "dlms"'
+
+
+def _contradictions(values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    if "framing" in values and values["framing"] == Framing.WRAPPER:
+        yield "framing", 'pushes over the wrapper are not read; write "hdlc" or "mbus", or protocol = "dlms"'
+    if "authentication_key_file" in values and "encryption_key_file" not in values:
+        yield "authentication_key_file", "alone it opens nothing; write encryption_key_file too"
+
+
+PROTOCOL = Protocol(
+    name="dlms-push",
+    polled=False,
+    meter="smgw.lmn.dlms_push:DlmsPush",
+    refused={"correct_power_sign": "only SML meters have this habit; leave it out"},
+    section=Section(
+        "dlms",
+        {key: dlms.KEYS[key] for key in _KEYS},
+        dlms.build,
+        _contradictions,
+        refused=dict.fromkeys(dlms.KEYS.keys() - set(_KEYS), _ASK),
+    ),
+    secrets=(
+        SecretFile("encryption_key", "encryption_key_file", Form.HEX, in_section=True),
+        SecretFile("authentication_key", "authentication_key_file", Form.HEX, in_section=True),
+    ),
+    scan="smgw.lmn.scan_dlms:PUSH",
+    dump="dlms",
+    printer="smgw.dump.dlms:make",
+)

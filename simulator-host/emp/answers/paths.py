@@ -1,0 +1,61 @@
+"""What the paths for people name: a device, a register, a page."""
+
+import re
+
+from aiohttp import web
+from smgw.cosem import CaptureObject
+from smgw.cosem.device_id import DeviceId, DeviceIdError
+from smgw.cosem.obis import Obis
+from smgw.webservice.error import BadRequest, NotFound
+
+from emp.store.storage import RowFilter, Storage
+
+PAGE_ROWS = 100
+_REGISTER = re.compile(r"([0-9]{1,5})-([0-9a-f]{12})(?:\.(-?[0-9]{1,3}))?")
+
+
+def device(request: web.Request) -> DeviceId:
+    """The device in /devices/<device>...; NotFound if it names none."""
+    # Octets that are no UTF-8 survive only in the raw path.
+    segments = request.raw_path.partition("?")[0].split("/")
+    segment = segments[2]
+    if len(segments) == 3 and "form" in request.match_info:
+        segment = segment.removesuffix("." + request.match_info["form"])
+    try:
+        return DeviceId.from_uri(segment)
+    except DeviceIdError as error:
+        raise NotFound(str(error)) from None
+
+
+def register(request: web.Request) -> CaptureObject:
+    """The register in .../registers/3-0100010800ff, or with its attribute if that is not 2: ...ff.5."""
+    match = _REGISTER.fullmatch(request.match_info["register"])
+    if match is None or int(match[1]) > 0xFFFF:
+        raise NotFound(f"{request.match_info['register']!r:.60} names no register; 3-0100010800ff would")
+    return CaptureObject(int(match[1]), Obis(bytes.fromhex(match[2])), int(match[3] or 2))
+
+
+def register_name(column: CaptureObject) -> str:
+    """What `register` reads."""
+    return f"{column.class_id}-{column.obis.hex()}" + ("" if column.attribute == 2 else f".{column.attribute}")
+
+
+def known(storage: Storage, wanted: DeviceId, column: CaptureObject | None = None) -> None:
+    """NotFound unless the device, and its register, are known."""
+    if not storage.has(wanted):
+        raise NotFound(f"no device {wanted} is known here")
+    if column is not None and all(register.column != column for register in storage.registers(wanted)):
+        raise NotFound(f"device {wanted} has no register {register_name(column)}")
+
+
+def page(request: web.Request) -> int:
+    """The page asked for, 1 if none; BadRequest for anything but a number from 1 on."""
+    text = request.query.get("page", "1")
+    if not (text.isascii() and text.isdigit() and len(text) <= 9 and int(text) >= 1):
+        raise BadRequest(f"page={text!r:.20} is no page; they count from 1")
+    return int(text)
+
+
+def page_filter(number: int) -> RowFilter:
+    """The rows of a page, and one more to see whether there is a next page."""
+    return RowFilter((number - 1) * PAGE_ROWS, PAGE_ROWS + 1, newest_first=True)

@@ -1,0 +1,1 @@
+"""Pages for people: their contents, their templates and their files."""

@@ -1,0 +1,75 @@
+"""Copies of the store, taken and put back while a server uses it."""
+
+import contextlib
+import os
+import sqlite3
+from pathlib import Path
+
+from emp.store.schema import open_reader, open_writer
+from emp.store.storage import StorageError
+
+_PAGES = 2000  # copied between two looks at the lock: documents go on being entered
+_WAIT_S = 30
+
+
+def back_up(database: Path, copy: Path) -> int:
+    """One consistent state of the store into a file of its own; its rows. Raises StorageError."""
+    part = copy.with_name(copy.name + ".part")
+    part.unlink(missing_ok=True)
+    with contextlib.closing(open_reader(database)) as source:
+        try:
+            with contextlib.closing(sqlite3.connect(part)) as target:
+                source.backup(target, pages=_PAGES)
+                target.execute("PRAGMA journal_mode=DELETE")  # one file that can be carried away
+            rows = check(part)
+            _sync(part)
+            part.replace(copy)
+        except (sqlite3.Error, OSError) as error:
+            raise StorageError(
+                f"{copy}: cannot be written ({error}); is there room, and may you write there?"
+            ) from error
+        finally:
+            part.unlink(missing_ok=True)
+    return rows
+
+
+def restore(copy: Path, database: Path) -> tuple[int, Path | None]:
+    """Put a copy in the place of the store, in one step; its rows, and where the store's last state is kept.
+
+    A server that runs goes on with what was restored. Raises StorageError; then the store is as it was.
+    """
+    if not copy.exists():
+        raise StorageError(f"{copy}: no such file; name a copy that emp backup made")
+    rows = check(copy)
+    kept: Path | None = None
+    if database.exists():
+        kept = database.with_name(database.name + ".before-restore")
+        back_up(database, kept)
+    with contextlib.closing(open_writer(database)) as target, contextlib.closing(open_reader(copy)) as source:
+        try:
+            target.execute(f"PRAGMA busy_timeout={_WAIT_S * 1000}")
+            source.backup(target)
+        except sqlite3.Error as error:
+            raise StorageError(f"{database}: cannot be replaced ({error}); it is as it was") from error
+    return rows, kept
+
+
+def check(copy: Path) -> int:
+    """The rows of a store that is whole; StorageError."""
+    with contextlib.closing(open_reader(copy)) as connection:
+        try:
+            verdict = str(connection.execute("PRAGMA quick_check(1)").fetchone()[0])
+            rows = int(connection.execute("SELECT count(*) FROM record").fetchone()[0])
+        except sqlite3.Error as error:
+            raise StorageError(f"{copy}: is damaged ({error}); take another copy") from error
+    if verdict != "ok":
+        raise StorageError(f"{copy}: is damaged ({verdict}); take another copy")
+    return rows
+
+
+def _sync(path: Path) -> None:
+    file = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(file)
+    finally:
+        os.close(file)

@@ -1,0 +1,207 @@
+"""One document into the tables: every row once, by its key; used inside a transaction of the writer."""
+
+import json
+import sqlite3
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from smgw.cosem.data import DataType
+from smgw.cosemxml.document import Document, Register, Row
+from smgw.webservice.error import Unprocessable
+
+from emp.store.storage import Receipt, RecordConflictError
+from emp.store.values import SqlValue, to_sql
+
+_MAX_RECORD_NUMBER = (1 << 63) - 1
+
+
+class _Age(NamedTuple):
+    """What decides which of two rows is the later one."""
+
+    source: int
+    record_number: int
+    capture_time_us: int
+    time_valid: bool
+
+    def is_after(self, other: "_Age") -> bool:
+        """By capture time if both clocks were right; else by number within one store; else the right clock."""
+        if self.time_valid and other.time_valid:
+            return (self.capture_time_us, self.record_number) > (other.capture_time_us, other.record_number)
+        if self.source == other.source:
+            return self.record_number > other.record_number
+        return (self.time_valid, self.capture_time_us) > (other.time_valid, other.capture_time_us)
+
+
+class Ledger:
+    """Enters documents. Remembers the ids of gateways, devices and registers; `forget` after a rollback."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        self._ids: dict[tuple[object, ...], int] = {}
+        self._next_record = 0
+        self.forget()
+
+    def forget(self) -> None:
+        """Drop what was remembered: it may have been rolled back."""
+        self._ids.clear()
+        self._next_record = 1 + int(self._value("SELECT coalesce(max(id), 0) FROM record"))
+
+    def enter(self, document: Document, received_us: int) -> Receipt:
+        """Enter a document; RecordConflictError or Unprocessable leave the caller to roll back."""
+        gateway = self._gateway(document, received_us)
+        source = self._id("source", gateway=gateway, store_id=document.store_id)
+        device_is_new = not self._known("device", octets=bytes(document.device))
+        device = self._id("device", {"first_seen_us": received_us}, octets=bytes(document.device))
+        registers = [self._register(device, register) for register in document.registers]
+        rows = self._distinct(document)
+        known = self._known_rows(source, rows)
+        for record_number, number_id in known.items():
+            self._compare(document, rows[record_number], number_id, device, registers)
+        new = [row for number, row in rows.items() if number not in known]
+        first = self._next_record
+        self._connection.executemany(
+            "INSERT INTO record VALUES (?,?,?,?,?,?,?,?,?,?,?)",
+            [
+                (first + at, gateway, source, row.record_number, device, *_facts(row), received_us)
+                for at, row in enumerate(new)
+            ],
+        )
+        self._connection.executemany(
+            "INSERT INTO reading VALUES (?,?,?,?)",
+            [(first + at, *reading) for at, row in enumerate(new) for reading in _readings(row, registers)],
+        )
+        self._next_record += len(new)
+        self._update_latest(document, device, source, registers, [(first + at, row) for at, row in enumerate(new)])
+        self._connection.execute(
+            "INSERT INTO sighting VALUES (?1,?2,?3,?4,?5) ON CONFLICT (gateway, device) DO UPDATE"
+            " SET last_seen_us=max(last_seen_us, ?3), records=records+?4, last_record=coalesce(?5, last_record)",
+            (gateway, device, received_us, len(new), self._next_record - 1 if new else None),
+        )
+        return Receipt(len(new), len(document.rows) - len(new), device_is_new)
+
+    def _gateway(self, document: Document, received_us: int) -> int:
+        octets = bytes(document.gateway)
+        gateway = self._id("gateway", {"first_seen_us": received_us, "last_seen_us": received_us}, octets=octets)
+        self._connection.execute(
+            "UPDATE gateway SET last_seen_us=max(last_seen_us, ?) WHERE id=?", (received_us, gateway)
+        )
+        return gateway
+
+    def _distinct(self, document: Document) -> dict[int, Row]:
+        rows: dict[int, Row] = {}
+        for row in document.rows:
+            if row.record_number > _MAX_RECORD_NUMBER:
+                raise Unprocessable(f"record {row.record_number}: numbers go up to {_MAX_RECORD_NUMBER}")
+            if rows.setdefault(row.record_number, row) != row:
+                raise RecordConflictError(
+                    document.gateway, document.store_id, row.record_number, "row in this document"
+                )
+        return rows
+
+    def _known_rows(self, source: int, numbers: Iterable[int]) -> dict[int, int]:
+        return dict(
+            self._connection.execute(
+                "SELECT record_number, id FROM record"
+                " WHERE source=? AND record_number IN (SELECT value FROM json_each(?))",
+                (source, json.dumps(list(numbers))),
+            ).fetchall()
+        )
+
+    def _compare(self, document: Document, row: Row, record: int, device: int, registers: list[int]) -> None:
+        stored = self._connection.execute(
+            "SELECT device, capture_time_us, target_time_us, time_valid, gateway_status, meter_status"
+            " FROM record WHERE id=?",
+            (record,),
+        ).fetchone()
+        names = ("device", "capture time", "target time", "clock quality", "gateway status", "meter status")
+        for name, old, new in zip(names, stored, (device, *_facts(row)), strict=True):
+            if old != new:
+                raise RecordConflictError(document.gateway, document.store_id, row.record_number, name)
+        readings = self._connection.execute(
+            "SELECT register, type, value FROM reading WHERE record=? ORDER BY register", (record,)
+        ).fetchall()
+        if readings != sorted(_readings(row, registers), key=lambda reading: reading[0]):
+            raise RecordConflictError(document.gateway, document.store_id, row.record_number, "value, scaler or unit")
+
+    def _update_latest(
+        self, document: Document, device: int, source: int, registers: list[int], rows: list[tuple[int, Row]]
+    ) -> None:
+        if not rows:
+            return
+        before = self._latest(device)
+        for column, register in enumerate(document.registers):
+            name = (register.class_id, bytes(register.obis), register.attribute)
+            best = before.get(name)
+            found: int | None = None
+            for record, row in rows:
+                if row.values[column].type is DataType.NULL_DATA:
+                    continue
+                age = _Age(source, row.record_number, row.capture_time_us or 0, row.time_valid)
+                if best is None or age.is_after(best):
+                    best, found = age, record
+            if found is not None:
+                self._connection.execute(
+                    "INSERT OR REPLACE INTO latest VALUES (?,?,?,?,?,?)", (device, *name, found, registers[column])
+                )
+
+    def _latest(self, device: int) -> dict[tuple[int, bytes, int], _Age]:
+        return {
+            (class_id, obis, attribute): _Age(source, number, capture_us or 0, bool(valid))
+            for class_id, obis, attribute, source, number, capture_us, valid in self._connection.execute(
+                "SELECT class_id, obis, attribute, source, record_number, capture_time_us, time_valid"
+                " FROM latest JOIN record ON record.id=latest.record WHERE latest.device=?",
+                (device,),
+            )
+        }
+
+    def _register(self, device: int, register: Register) -> int:
+        obis, scaler, unit, class_id, attribute = register
+        return self._id(
+            "register",
+            device=device,
+            class_id=class_id,
+            obis=bytes(obis),
+            attribute=attribute,
+            scaler=scaler,
+            unit=unit,
+        )
+
+    def _known(self, table: str, **key: SqlValue) -> bool:
+        return (table, *key.values()) in self._ids or self._find(table, key) is not None
+
+    def _id(self, table: str, more: dict[str, SqlValue] | None = None, **key: SqlValue) -> int:
+        remembered = self._ids.get((table, *key.values()))
+        if remembered is not None:
+            return remembered
+        found = self._find(table, key)
+        if found is None:
+            row = {**key, **(more or {})}
+            marks = ",".join("?" * len(row))
+            sql = f"INSERT INTO {table} ({','.join(row)}) VALUES ({marks})"  # noqa: S608 - our own names only
+            found = self._connection.execute(sql, tuple(row.values())).lastrowid
+        assert found is not None
+        if len(self._ids) > 50_000:
+            self._ids.clear()
+        self._ids[(table, *key.values())] = found
+        return found
+
+    def _find(self, table: str, key: dict[str, SqlValue]) -> int | None:
+        where = " AND ".join(f"{column}=?" for column in key)
+        sql = f"SELECT id FROM {table} WHERE {where}"  # noqa: S608 - our own names only
+        row = self._connection.execute(sql, tuple(key.values())).fetchone()
+        return None if row is None else int(row[0])
+
+    def _value(self, sql: str) -> int:
+        return int(self._connection.execute(sql).fetchone()[0])
+
+
+def _facts(row: Row) -> tuple[int | None, int | None, int, int, int]:
+    return row.capture_time_us, row.target_time_us, int(row.time_valid), row.status.gateway, row.status.meter
+
+
+def _readings(row: Row, registers: list[int]) -> list[tuple[int, int, SqlValue]]:
+    return [
+        (register, int(value.type), to_sql(value))
+        for register, value in zip(registers, row.values, strict=True)
+        if value.type is not DataType.NULL_DATA
+    ]

@@ -1,0 +1,111 @@
+"""What the writer does besides entering documents, each step a transaction: to forget, and to keep notices."""
+
+import sqlite3
+from concurrent.futures import Future
+from typing import Protocol
+
+from smgw.cosem.device_id import DeviceId
+
+from emp.store.storage import Notice
+
+STEP_ROWS = 2000  # so that deliveries are not held up
+KEPT_EVENTS = 10_000
+
+
+class Order(Protocol):
+    """Something to do in steps."""
+
+    def step(self, connection: sqlite3.Connection) -> bool:
+        """One step, inside a transaction; True after the last one."""
+
+    def finish(self) -> None:
+        """Tell the result to whoever waits: the last step is durable."""
+
+    def fail(self, error: Exception) -> None:
+        """Tell that it came to nothing, or not to its end."""
+
+
+class Removal:
+    """The removal of the rows that a device had when it began; with `whole`, of the device if nothing came since."""
+
+    def __init__(self, device: DeviceId, *, whole: bool) -> None:
+        self.future: Future[int] = Future()
+        self._removed = 0
+        self._device = device
+        self._whole = whole
+        self._until: int | None = None
+
+    def step(self, connection: sqlite3.Connection) -> bool:
+        """See Order."""
+        found = connection.execute("SELECT id FROM device WHERE octets=?", (bytes(self._device),)).fetchone()
+        if found is None:
+            return True
+        device = found[0]
+        if self._until is None:
+            self._until = connection.execute("SELECT coalesce(max(id), 0) FROM record").fetchone()[0]
+        rows = connection.execute(
+            "SELECT id, gateway FROM record WHERE device=? AND id<=? ORDER BY id LIMIT ?",
+            (device, self._until, STEP_ROWS),
+        ).fetchall()
+        connection.execute("DELETE FROM latest WHERE device=? AND record<=?", (device, self._until))
+        connection.executemany("DELETE FROM reading WHERE record=?", [(row,) for row, _ in rows])
+        connection.executemany("DELETE FROM record WHERE id=?", [(row,) for row, _ in rows])
+        connection.executemany(
+            "UPDATE sighting SET records=records-1 WHERE gateway=? AND device=?",
+            [(gateway, device) for _, gateway in rows],
+        )
+        connection.execute(
+            "UPDATE sighting SET last_record=NULL WHERE device=? AND last_record<=?", (device, self._until)
+        )
+        self._removed += len(rows)
+        if len(rows) == STEP_ROWS:
+            return False
+        if self._whole and not connection.execute("SELECT 1 FROM record WHERE device=? LIMIT 1", (device,)).fetchone():
+            for table in ("register", "sighting"):
+                connection.execute(f"DELETE FROM {table} WHERE device=?", (device,))  # noqa: S608 - our own names only
+            connection.execute("DELETE FROM device WHERE id=?", (device,))
+            connection.execute("DELETE FROM event WHERE device=?", (bytes(self._device),))
+        return True
+
+    def finish(self) -> None:
+        """See Order."""
+        if self.future.set_running_or_notify_cancel():
+            self.future.set_result(self._removed)
+
+    def fail(self, error: Exception) -> None:
+        """See Order."""
+        if self.future.set_running_or_notify_cancel():
+            self.future.set_exception(error)
+
+
+class Entry:
+    """A notice into the table of events, the oldest out of it."""
+
+    def __init__(self, notice: Notice) -> None:
+        self.future: Future[bool] = Future()
+        self._notice = notice
+        self._is_new = False
+
+    def step(self, connection: sqlite3.Connection) -> bool:
+        """See Order."""
+        device, class_id, obis, method, parameter, cid, received_us = self._notice
+        done = connection.execute(
+            "INSERT OR IGNORE INTO event (device, class_id, obis, method, parameter, cid, received_us)"
+            " VALUES (?,?,?,?,?,?,?)",
+            (bytes(device), class_id, bytes(obis), method, parameter, cid, received_us),
+        )
+        self._is_new = done.rowcount > 0
+        connection.execute(
+            "DELETE FROM event WHERE id <= (SELECT id FROM event ORDER BY id DESC LIMIT 1 OFFSET ?)", (KEPT_EVENTS,)
+        )
+        return True
+
+    def finish(self) -> None:
+        """See Order."""
+        if self.future.set_running_or_notify_cancel():
+            self.future.set_result(self._is_new)
+
+    def fail(self, error: Exception) -> None:
+        """See Order."""
+        if self.future.set_running_or_notify_cancel():
+            self.future.set_exception(error)

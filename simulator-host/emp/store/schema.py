@@ -1,0 +1,113 @@
+"""The SQLite schema of the head-end, version by version."""
+
+import sqlite3
+from pathlib import Path
+
+from emp.store.storage import StorageError
+
+#: MIGRATIONS[n] takes a file of version n to version n + 1.
+MIGRATIONS = (
+    """
+    CREATE TABLE gateway (
+        id INTEGER PRIMARY KEY, octets BLOB NOT NULL UNIQUE,
+        first_seen_us INTEGER NOT NULL, last_seen_us INTEGER NOT NULL);
+    CREATE TABLE device (
+        id INTEGER PRIMARY KEY, octets BLOB NOT NULL UNIQUE, first_seen_us INTEGER NOT NULL);
+    -- One store of one gateway: the name space of record numbers.
+    CREATE TABLE source (
+        id INTEGER PRIMARY KEY, gateway INTEGER NOT NULL REFERENCES gateway, store_id TEXT NOT NULL,
+        UNIQUE (gateway, store_id));
+    -- Which gateway speaks for which device; counted here, because counting records is slow.
+    CREATE TABLE sighting (
+        gateway INTEGER NOT NULL REFERENCES gateway, device INTEGER NOT NULL REFERENCES device,
+        last_seen_us INTEGER NOT NULL, records INTEGER NOT NULL,
+        PRIMARY KEY (gateway, device)) WITHOUT ROWID;
+    -- A changed scaler is a new register, never an update.
+    CREATE TABLE register (
+        id INTEGER PRIMARY KEY, device INTEGER NOT NULL REFERENCES device,
+        class_id INTEGER NOT NULL, obis BLOB NOT NULL, attribute INTEGER NOT NULL,
+        scaler INTEGER NOT NULL, unit INTEGER NOT NULL,
+        UNIQUE (device, class_id, obis, attribute, scaler, unit));
+    CREATE TABLE record (
+        id INTEGER PRIMARY KEY, gateway INTEGER NOT NULL REFERENCES gateway, source INTEGER NOT NULL REFERENCES source,
+        record_number INTEGER NOT NULL, device INTEGER NOT NULL REFERENCES device,
+        capture_time_us INTEGER, target_time_us INTEGER, time_valid INTEGER NOT NULL,
+        gateway_status INTEGER NOT NULL, meter_status INTEGER NOT NULL, received_us INTEGER NOT NULL,
+        UNIQUE (source, record_number));
+    CREATE INDEX record_device ON record (device);
+    CREATE INDEX record_capture ON record (device, capture_time_us);
+    -- type is the A-XDR tag; a u64 beyond i64 stands as two's complement, nested data as its XML.
+    CREATE TABLE reading (
+        record INTEGER NOT NULL REFERENCES record, register INTEGER NOT NULL REFERENCES register,
+        type INTEGER NOT NULL, value, PRIMARY KEY (record, register)) WITHOUT ROWID;
+    CREATE TABLE latest (
+        device INTEGER NOT NULL REFERENCES device, class_id INTEGER NOT NULL, obis BLOB NOT NULL,
+        attribute INTEGER NOT NULL, record INTEGER NOT NULL REFERENCES record, register INTEGER NOT NULL,
+        PRIMARY KEY (device, class_id, obis, attribute)) WITHOUT ROWID;
+    """,
+    """
+    -- The row that came last, for the quality of its time and how long it was on its way.
+    ALTER TABLE sighting ADD COLUMN last_record INTEGER;
+    UPDATE sighting SET last_record=(
+        SELECT max(id) FROM record WHERE record.device=sighting.device AND record.gateway=sighting.gateway);
+    CREATE INDEX record_target ON record (device, target_time_us) WHERE target_time_us IS NOT NULL;
+    -- What gateways notify (POST on a method); only the newest are kept. The x-CID tells a repetition.
+    CREATE TABLE event (
+        id INTEGER PRIMARY KEY AUTOINCREMENT, device BLOB NOT NULL, class_id INTEGER NOT NULL, obis BLOB NOT NULL,
+        method INTEGER NOT NULL, parameter BLOB, cid TEXT UNIQUE, received_us INTEGER NOT NULL);
+    """,
+)
+VERSION = len(MIGRATIONS)
+
+
+def open_writer(path: Path) -> sqlite3.Connection:
+    """Open for writing, creating or migrating the file; StorageError says what is wrong with it."""
+    try:
+        connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=10)
+    except sqlite3.Error as error:
+        raise StorageError(
+            f"{path}: cannot be opened ({error}); name a file in a directory that may be written"
+        ) from None
+    try:
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=FULL")
+        connection.execute("PRAGMA cache_size=-16384")
+        _migrate(connection, path)
+    except sqlite3.Error as error:
+        connection.close()
+        raise StorageError(f"{path}: is not usable as a store ({error}); name another file") from None
+    except StorageError:
+        connection.close()
+        raise
+    return connection
+
+
+def open_reader(path: Path) -> sqlite3.Connection:
+    """Open an existing file for reading only; StorageError if it is absent or of another version."""
+    if not path.is_file():
+        raise StorageError(f"{path}: no such file; emp serve --db {path} makes it")
+    try:
+        connection = sqlite3.connect(
+            f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None, check_same_thread=False, timeout=10
+        )
+    except sqlite3.Error as error:
+        raise StorageError(f"{path}: cannot be opened ({error})") from None
+    try:
+        version = int(connection.execute("PRAGMA user_version").fetchone()[0])
+    except sqlite3.Error as error:
+        connection.close()
+        raise StorageError(f"{path}: cannot be read ({error})") from None
+    if version != VERSION:
+        connection.close()
+        raise StorageError(f"{path}: has schema version {version}, this program reads {VERSION}")
+    return connection
+
+
+def _migrate(connection: sqlite3.Connection, path: Path) -> None:
+    version = int(connection.execute("PRAGMA user_version").fetchone()[0])
+    if version > VERSION:
+        raise StorageError(f"{path}: has schema version {version}, this program knows {VERSION}; use a newer program")
+    if version == 0 and connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+        raise StorageError(f"{path}: is some other program's database; name another file")
+    for number in range(version, VERSION):
+        connection.executescript(f"BEGIN IMMEDIATE; {MIGRATIONS[number]} PRAGMA user_version={number + 1}; COMMIT;")

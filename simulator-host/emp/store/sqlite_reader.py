@@ -1,0 +1,39 @@
+"""Reading connections to a store, one a thread."""
+
+import sqlite3
+import threading
+from pathlib import Path
+from typing import Any
+
+from emp.store.schema import open_reader
+from emp.store.storage import StorageError
+
+
+class SqliteReader:
+    """Asks a store; also while a server writes it. No answer leaves a cursor open, so any thread may ask the next."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._local = threading.local()
+        self._lock = threading.Lock()
+        self._readers: list[sqlite3.Connection] = []
+
+    def close(self) -> None:
+        """Close the connections of all threads; none may be reading."""
+        with self._lock:
+            for reader in self._readers:
+                reader.close()
+            self._readers.clear()
+            self._local = threading.local()
+
+    def _all(self, sql: str, *values: object) -> list[Any]:
+        reader: sqlite3.Connection | None = getattr(self._local, "reader", None)
+        if reader is None:
+            reader = open_reader(self._path)
+            self._local.reader = reader
+            with self._lock:
+                self._readers.append(reader)
+        try:
+            return reader.execute(sql, values).fetchall()
+        except sqlite3.Error as error:
+            raise StorageError(f"{self._path}: cannot be read now ({error})") from None

@@ -1,0 +1,199 @@
+"""The head-end's store in one SQLite file: one writer, any number of readers (WAL)."""
+
+import fcntl
+import os
+from concurrent.futures import Future
+from pathlib import Path
+
+from smgw.cosem.device_id import DeviceId
+from smgw.cosem.obis import Obis
+from smgw.cosem.status_word import StatusWord
+from smgw.cosemxml.document import Document, Register
+
+from emp.store.sqlite_rows import REGISTER_COLUMNS, SqliteRows, register_of
+from emp.store.storage import (
+    EventView,
+    GatewayView,
+    LatestView,
+    Notice,
+    Receipt,
+    SightingView,
+    SourceKeys,
+    StorageError,
+    Version,
+)
+from emp.store.values import from_sql
+from emp.store.writer import Writer
+
+
+class SqliteView(SqliteRows):
+    """Reads a store, with one connection a thread; also while a server writes it."""
+
+    def gateways(self) -> list[GatewayView]:
+        """See Storage."""
+        sightings: dict[int, list[SightingView]] = {}
+        for gateway, device, seen_us, records, capture_us, received_us, status, valid in self._all(
+            "SELECT s.gateway, d.octets, s.last_seen_us, s.records, r.capture_time_us, r.received_us, r.gateway_status,"
+            " r.time_valid FROM sighting s JOIN device d ON d.id=s.device LEFT JOIN record r ON r.id=s.last_record"
+            " ORDER BY s.last_seen_us DESC, d.id"
+        ):
+            time_valid = None if valid is None else bool(valid)
+            sighting = SightingView(DeviceId(device), seen_us, records, capture_us, received_us, status, time_valid)
+            sightings.setdefault(gateway, []).append(sighting)
+        return [
+            GatewayView(
+                DeviceId(octets),
+                first_us,
+                last_us,
+                sum(sighting.records for sighting in sightings.get(gateway, ())),
+                tuple(sightings.get(gateway, ())),
+            )
+            for gateway, octets, first_us, last_us in self._all(
+                "SELECT id, octets, first_seen_us, last_seen_us FROM gateway ORDER BY last_seen_us DESC, id"
+            )
+        ]
+
+    def devices(self) -> list[DeviceId]:
+        """See Storage."""
+        return [DeviceId(octets) for (octets,) in self._all("SELECT octets FROM device ORDER BY id")]
+
+    def has(self, device: DeviceId) -> bool:
+        """See Storage."""
+        return bool(self._all("SELECT 1 FROM device WHERE octets=?", bytes(device)))
+
+    def has_gateway(self, gateway: DeviceId) -> bool:
+        """See Storage."""
+        return bool(self._all("SELECT 1 FROM gateway WHERE octets=?", bytes(gateway)))
+
+    def latest(self, device: DeviceId) -> list[LatestView]:
+        """See Storage."""
+        return [
+            LatestView(
+                register_of(register),
+                from_sql(kind, value),
+                capture_us,
+                bool(valid),
+                StatusWord(gateway_status, meter_status),
+                DeviceId(gateway),
+            )
+            for (*register, kind, value, capture_us, valid, gateway_status, meter_status, gateway) in self._all(
+                f"SELECT {REGISTER_COLUMNS}, v.type, v.value, r.capture_time_us, r.time_valid, r.gateway_status,"  # noqa: S608
+                " r.meter_status, w.octets FROM latest l JOIN device d ON d.id=l.device"
+                " JOIN register g ON g.id=l.register"
+                " JOIN reading v ON v.record=l.record AND v.register=l.register JOIN record r ON r.id=l.record"
+                " JOIN gateway w ON w.id=r.gateway WHERE d.octets=? ORDER BY g.class_id DESC, g.obis, g.attribute",
+                bytes(device),
+            )
+        ]
+
+    def registers(self, device: DeviceId) -> list[Register]:
+        """See Storage."""
+        return [
+            register_of(row)
+            for row in self._all(
+                f"SELECT {REGISTER_COLUMNS} FROM register g JOIN device d ON d.id=g.device WHERE d.octets=?"  # noqa: S608
+                " ORDER BY g.class_id DESC, g.obis, g.attribute, g.id",
+                bytes(device),
+            )
+        ]
+
+    def sources(self, device: DeviceId) -> list[tuple[DeviceId, str]]:
+        """See Storage."""
+        return [
+            (DeviceId(gateway), store_id)
+            for gateway, store_id in self._all(
+                "SELECT w.octets, s.store_id FROM source s JOIN gateway w ON w.id=s.gateway"
+                " JOIN sighting i ON i.gateway=w.id JOIN device d ON d.id=i.device WHERE d.octets=?1"
+                " AND EXISTS (SELECT 1 FROM record r WHERE r.source=s.id AND r.device=d.id) ORDER BY s.id",
+                bytes(device),
+            )
+        ]
+
+    def count(self, device: DeviceId) -> int:
+        """See Storage."""
+        sql = "SELECT coalesce(sum(s.records), 0) FROM sighting s JOIN device d ON d.id=s.device WHERE d.octets=?"
+        return int(self._all(sql, bytes(device))[0][0])
+
+    def version(self, device: DeviceId) -> Version:
+        """See Storage."""
+        return Version(
+            *self._all(
+                "SELECT coalesce(max(s.last_record), 0), coalesce(sum(s.records), 0), coalesce(max(s.last_seen_us), 0)"
+                " FROM sighting s JOIN device d ON d.id=s.device WHERE d.octets=?",
+                bytes(device),
+            )[0]
+        )
+
+    def events(self, limit: int) -> list[EventView]:
+        """See Storage."""
+        return [
+            EventView(DeviceId(device), class_id, Obis(obis), method, parameter, received_us)
+            for device, class_id, obis, method, parameter, received_us in self._all(
+                "SELECT device, class_id, obis, method, parameter, received_us FROM event ORDER BY id DESC LIMIT ?",
+                limit,
+            )
+        ]
+
+    def keys(self, gateway: DeviceId | None = None) -> list[SourceKeys]:
+        """See Storage."""
+        result = []
+        for source, octets, store_id in self._all(
+            "SELECT s.id, w.octets, s.store_id FROM source s JOIN gateway w ON w.id=s.gateway"
+            " WHERE ?1 IS NULL OR w.octets=?1 ORDER BY s.id",
+            None if gateway is None else bytes(gateway),
+        ):
+            # Consecutive numbers minus their rank are equal: one group a gapless run, all inside one covering index.
+            runs = self._all(
+                "SELECT min(number), max(number), count(*) FROM (SELECT record_number AS number, record_number"
+                " - row_number() OVER (ORDER BY record_number) AS run FROM record WHERE source=?)"
+                " GROUP BY run ORDER BY 1",
+                source,
+            )
+            count = sum(run[2] for run in runs)
+            result.append(SourceKeys(DeviceId(octets), store_id, count, tuple((run[0], run[1]) for run in runs)))
+        return result
+
+
+class SqliteStorage(SqliteView):
+    """The store of the running server: a view that also writes. One server a file."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self._lock_file = _lock(path)
+        try:
+            self._writer = Writer(path)
+        except BaseException:
+            os.close(self._lock_file)
+            raise
+
+    def deposit(self, document: Document, received_us: int) -> "Future[Receipt]":
+        """See Storage."""
+        return self._writer.deposit(document, received_us)
+
+    def remove(self, device: DeviceId, *, whole: bool) -> "Future[int]":
+        """See Storage."""
+        return self._writer.remove(device, whole=whole)
+
+    def notify(self, notice: Notice) -> "Future[bool]":
+        """See Storage."""
+        return self._writer.notify(notice)
+
+    def close(self) -> None:
+        """See Storage."""
+        self._writer.close()
+        super().close()
+        os.close(self._lock_file)
+
+
+def _lock(path: Path) -> int:
+    name = path.with_name(path.name + ".lock")
+    try:
+        lock = os.open(name, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o640)
+    except OSError as error:
+        raise StorageError(f"{name}: {error.strerror}; name a file in a directory that may be written") from None
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(lock)
+        raise StorageError(f"{path}: another emp serve uses it; stop that one or name another file") from None
+    return lock

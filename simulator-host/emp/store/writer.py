@@ -1,0 +1,203 @@
+"""The one thread that writes: documents that wait together become durable together (group commit)."""
+
+import logging
+import queue
+import sqlite3
+import threading
+from concurrent.futures import Future
+from pathlib import Path
+from typing import NamedTuple
+
+from smgw.cosem.device_id import DeviceId
+from smgw.cosemxml.document import Document
+from smgw.errors import SmgwError
+from smgw.webservice.error import ServiceError
+
+from emp.store.ledger import Ledger
+from emp.store.orders import Entry, Order, Removal
+from emp.store.schema import open_writer
+from emp.store.storage import Notice, Receipt, StorageBusyError, StorageError, StorageFullError
+
+_LOG = logging.getLogger(__name__)
+
+MAX_WAITING = 512
+MAX_GROUP = 64
+
+_FULL_CODES = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_SHMSIZE, sqlite3.SQLITE_IOERR_WRITE})
+
+# The document is refused, the others of its group go on. Any other error takes the whole group back.
+_THIS_DOCUMENT_ONLY = (
+    SmgwError,
+    ValueError,
+    TypeError,
+    ArithmeticError,
+    sqlite3.IntegrityError,
+    sqlite3.DataError,
+    sqlite3.InterfaceError,
+    sqlite3.ProgrammingError,
+)
+
+
+class _Job(NamedTuple):
+    document: Document
+    received_us: int
+    future: "Future[Receipt]"
+
+
+class Writer:
+    """Takes documents from any thread; a future is done when its document is durable, or failed with nothing kept."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._connection = open_writer(path)
+        self._ledger = Ledger(self._connection)
+        self._version = self._data_version()
+        self._jobs: queue.Queue[_Job | Order | None] = queue.Queue()
+        self._closed = False
+        self._thread = threading.Thread(target=self._run, name="emp-writer", daemon=True)
+        self._thread.start()
+
+    def deposit(self, document: Document, received_us: int) -> "Future[Receipt]":
+        """Queue a document; StorageBusyError if too many wait."""
+        future: Future[Receipt] = Future()
+        self._put(_Job(document, received_us, future))
+        return future
+
+    def remove(self, device: DeviceId, *, whole: bool) -> "Future[int]":
+        """Queue the removal of a device's rows; other documents are entered between its steps."""
+        order = Removal(device, whole=whole)
+        self._put(order)
+        return order.future
+
+    def notify(self, notice: Notice) -> "Future[bool]":
+        """Queue a notice."""
+        order = Entry(notice)
+        self._put(order)
+        return order.future
+
+    def close(self) -> None:
+        """Write what waits, then close the file; a removal that is under way stops where it is."""
+        if self._closed:
+            return
+        self._closed = True
+        self._jobs.put(None)
+        self._thread.join()
+        while not self._jobs.empty():
+            left = self._jobs.get_nowait()
+            if left is not None and not isinstance(left, _Job):
+                left.fail(StorageError("the store is closing; order it again"))
+        self._connection.close()
+
+    def _put(self, job: _Job | Order) -> None:
+        if self._closed:
+            raise StorageError("the store is closing")
+        if self._jobs.qsize() >= MAX_WAITING:
+            raise StorageBusyError(f"{MAX_WAITING} documents wait already")
+        self._jobs.put(job)
+
+    def _run(self) -> None:
+        job = self._jobs.get()
+        while job is not None:
+            if isinstance(job, _Job):
+                job = self._take_group(job)
+            else:
+                self._obey(job)
+                job = self._jobs.get()
+
+    def _take_group(self, first: _Job) -> _Job | Order | None:
+        """Write a document and those that wait behind it; returns what comes next."""
+        group = [first]
+        following: _Job | Order | None = None
+        waits = True
+        while len(group) < MAX_GROUP:
+            try:
+                following = self._jobs.get_nowait()
+            except queue.Empty:
+                break
+            if not isinstance(following, _Job):
+                waits = False
+                break
+            group.append(following)
+        self._write_group(group)
+        return self._jobs.get() if waits else following
+
+    def _obey(self, order: Order) -> None:
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+            is_last = order.step(self._connection)
+            self._connection.execute("COMMIT")
+            if is_last:
+                self._ledger.forget()  # ids may be gone
+        except Exception as error:
+            order.fail(self._failure(error))
+            return
+        if is_last:
+            order.finish()
+        else:
+            self._jobs.put(order)
+
+    def _write_group(self, group: list[_Job]) -> None:
+        try:
+            outcomes = self._transaction(group)
+        except Exception as error:
+            outcomes = [self._failure(error)] * len(group)
+        for job, outcome in zip(group, outcomes, strict=True):
+            if not job.future.set_running_or_notify_cancel():
+                continue  # whoever waited has gone; the document is kept, and its repeat is recognised
+            if isinstance(outcome, Receipt):
+                job.future.set_result(outcome)
+            else:
+                job.future.set_exception(outcome)
+
+    def _transaction(self, group: list[_Job]) -> list[Receipt | SmgwError]:
+        outcomes: list[Receipt | SmgwError] = []
+        self._connection.execute("BEGIN IMMEDIATE")
+        if self._version != (version := self._data_version()):  # a copy was restored: other rows, other ids
+            self._version = version
+            self._ledger.forget()
+        for job in group:
+            self._connection.execute("SAVEPOINT document")
+            try:
+                outcomes.append(self._ledger.enter(job.document, job.received_us))
+            except _THIS_DOCUMENT_ONLY as error:
+                self._connection.execute("ROLLBACK TO document")
+                self._ledger.forget()
+                outcomes.append(error if isinstance(error, SmgwError) else _internal(error))
+            self._connection.execute("RELEASE document")
+        self._connection.execute("COMMIT")
+        return outcomes
+
+    def _data_version(self) -> int:
+        """Another one after somebody else has written the file."""
+        return int(self._connection.execute("PRAGMA data_version").fetchone()[0])
+
+    def _failure(self, error: Exception) -> StorageError:
+        code = getattr(error, "sqlite_errorcode", None)
+        try:
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+            self._ledger.forget()
+        except sqlite3.Error as second:
+            _LOG.error("%s: the store does not recover by itself (%s); opening it anew", self._path, second)
+            self._reopen()
+        if code in _FULL_CODES:
+            _LOG.error("%s: no room left on the file system; nothing was kept", self._path)
+            return StorageFullError("no room left to keep it; nothing was kept")
+        _LOG.error("%s: not written: %s", self._path, error)
+        return StorageError("the store cannot write now; nothing was kept")
+
+    def _reopen(self) -> None:
+        try:
+            fresh = open_writer(self._path)
+            ledger = Ledger(fresh)
+        except (StorageError, sqlite3.Error) as error:
+            _LOG.error("%s: cannot be opened again yet: %s", self._path, error)
+            return
+        self._connection.close()
+        self._connection, self._ledger = fresh, ledger
+        self._version = self._data_version()
+
+
+def _internal(error: Exception) -> ServiceError:
+    _LOG.error("a document could not be entered: %s: %s", type(error).__name__, error)
+    return ServiceError("the document could not be entered; nothing was kept")

@@ -1,0 +1,92 @@
+"""Who may read and delete: everybody on this computer, or with the password from anywhere. Gateways need neither.
+
+Without a password, requests must also name this computer in Host: a page of some other site that a browser on this
+computer shows can otherwise reach us under a name of its own (DNS rebinding).
+"""
+
+import asyncio
+import base64
+import binascii
+import ipaddress
+from concurrent.futures import ThreadPoolExecutor
+
+from aiohttp import web
+from smgw.webservice.error import Forbidden, ServiceUnavailable, Unauthorized
+
+from emp.web.password import Password
+
+_MAX_CHECKS = 8
+
+
+def is_loopback(host: str) -> bool:
+    """Whether an address, or the name localhost, is this computer's own."""
+    name = host.strip().removeprefix("[").removesuffix("]")
+    try:
+        return ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return name.lower() == "localhost"
+
+
+class Guard:
+    """Stands before everything that shows or deletes readings."""
+
+    def __init__(self, password: Password | None = None) -> None:
+        self._password = password
+        # One at a time, so that guessing is slow and costs one core at most.
+        self._checker = ThreadPoolExecutor(1, "emp-password")
+        self._checks = 0
+
+    async def admit(self, request: web.Request) -> None:
+        """Unauthorized, Forbidden or ServiceUnavailable unless the request may read."""
+        if self._password is None:
+            _require_this_computer(request)
+            return
+        candidate = _basic(request.headers.get("Authorization"))
+        if candidate is None:
+            raise Unauthorized("the password is asked for (HTTP Basic; any user name)")
+        if self._password.is_known(candidate):
+            return
+        if self._checks >= _MAX_CHECKS:
+            raise ServiceUnavailable("too many passwords are being checked", 2)
+        self._checks += 1
+        try:
+            right = await asyncio.get_running_loop().run_in_executor(self._checker, self._password.check, candidate)
+        finally:
+            self._checks -= 1
+        if not right:
+            raise Unauthorized("the password is not right; emp password sets another")
+
+    def refuse_other_sites(self, request: web.Request) -> None:
+        """Forbidden for what a page of another site makes a person's browser send; it would send the password along."""
+        origin = request.headers.get("Origin")
+        foreign = origin is not None and origin.partition("://")[2] != request.headers.get("Host", "")
+        if foreign or request.headers.get("Sec-Fetch-Site", "none") not in ("none", "same-origin"):
+            raise Forbidden("a page of another site may not send this")
+
+    def close(self) -> None:
+        """End the thread."""
+        self._checker.shutdown(wait=False, cancel_futures=True)
+
+
+def _require_this_computer(request: web.Request) -> None:
+    local = request.get_extra_info("sockname")
+    if not local or not is_loopback(str(local[0])):
+        raise Forbidden(
+            "only this computer may read here; for others: emp password FILE, then emp serve --password FILE"
+        )
+    host = request.headers.get("Host", "").strip()
+    name = host[: host.find("]") + 1] if host.startswith("[") else host.partition(":")[0]
+    if not is_loopback(name):
+        raise Forbidden(f"{host!r:.80} is not this computer's name; write http://127.0.0.1 or http://localhost")
+
+
+def _basic(header: str | None) -> bytes | None:
+    """The password out of `Basic <base64 of user:password>`."""
+    scheme, _, encoded = (header or "").partition(" ")
+    if scheme.lower() != "basic" or len(encoded) > 4096:
+        return None
+    try:
+        _, colon, password = base64.b64decode(encoded.strip(), validate=True).partition(b":")
+    except binascii.Error:
+        return None
+    return password if colon else None

@@ -1,0 +1,200 @@
+"""Data for programs, beside the COSEM tree.
+
+GET /api/keys[?gateway=ESMG0000000001][&form=list]
+    {"sources": [{"gateway": "ESMG0000000001", "store_id": "<32 hex digits>",
+                  "records": 12, "ranges": [[1, 10], [12, 13]]}]}
+    `ranges` are inclusive and together hold exactly the record numbers that are stored, each of them once; with
+    form=list they are spelt out as "record_numbers": [1, 2, ...] instead.
+GET /api/gateways                      gateways and devices: last seen, rows, clock, status
+GET /api/events                        what gateways notified, the newest first
+GET /devices/<devid>.json|.csv|.xml    all rows; q.* and sa.* narrow them
+GET /devices/<devid>/registers/<register>.json|.csv[?day=2025-03-30][&range=day|week|month][&as=reading|interval]
+GET /healthz                           {"status": "ok"}
+"""
+
+import asyncio
+import csv
+import io
+import json
+import time
+from collections.abc import Callable
+from concurrent.futures import Executor
+from typing import Any
+
+from aiohttp import web
+from smgw.cosem.device_id import DeviceId, DeviceIdError
+from smgw.webservice import query as filters
+from smgw.webservice.error import BadRequest
+from smgw.webservice.media_type import CSV, JSON, MediaType
+from smgw.webservice.uri import Node, Target
+
+from emp.answers import paths
+from emp.answers.curve import Curve, Window, curve
+from emp.answers.forms import Form, as_text
+from emp.answers.resources import PROFILE_ID, answer
+from emp.answers.sending import Sender, Text
+from emp.store.storage import GatewayView, Storage
+from emp.times import Zone, iso
+
+MAX_EVENTS = 1000
+_EXPORTS = {"xml": MediaType("application", "xml"), "json": JSON, "csv": CSV}
+
+
+class JsonApi:
+    """Handlers for everything that answers data."""
+
+    def __init__(self, storage: Storage, workers: Executor, sender: Sender, zone: Zone) -> None:
+        self._storage = storage
+        self._workers = workers
+        self._sender = sender
+        self._zone = zone
+
+    async def keys(self, request: web.Request) -> web.Response:
+        """The keys (gateway, store id, record number) of all rows."""
+        wanted = request.query.get("gateway")
+        spelt_out = request.query.get("form", "ranges") == "list"
+        try:
+            gateway = None if wanted is None else DeviceId.parse(wanted)
+        except DeviceIdError as error:
+            raise BadRequest(f"gateway: {error}") from None
+        return await self._json(lambda: _keys(self._storage, gateway, spelt_out=spelt_out))
+
+    async def gateways(self, _: web.Request) -> web.Response:
+        """What the overview shows."""
+        return await self._json(lambda: {"gateways": [_gateway(view) for view in self._storage.gateways()]})
+
+    async def events(self, _: web.Request) -> web.Response:
+        """What gateways notified."""
+        return await self._json(lambda: {"events": _events(self._storage)})
+
+    async def health(self, _: web.Request) -> web.Response:
+        """Whether the store can be read."""
+
+        def state() -> dict[str, Any]:
+            self._storage.devices()
+            return {"status": "ok"}
+
+        return await self._json(state)
+
+    async def export(self, request: web.Request) -> web.StreamResponse:
+        """All rows of a device, or those that the query names, as a file."""
+        device, form = paths.device(request), Form(request.match_info["form"])
+        narrowed = filters.parse(request.raw_path.partition("?")[2])
+
+        def make() -> Text:
+            target = Target(Node.OBJECT, device, PROFILE_ID)
+            found = answer(self._storage, target, narrowed._replace(depth=None), default_rows=None)
+            headers = {"Content-Disposition": f'attachment; filename="{device}.{form.value}"'}
+            return as_text(self._storage, device, found, form, _EXPORTS[form.value], headers)
+
+        return await self._sender.send(request, await self._work(make))
+
+    async def curve(self, request: web.Request) -> web.StreamResponse:
+        """The points of a register's page."""
+        device, column, form = paths.device(request), paths.register(request), request.match_info["form"]
+
+        def make() -> bytes:
+            paths.known(self._storage, device, column)
+            span = self._storage.span(device)
+            last_us = span.last_target_us or span.last_capture_us
+            window = Window.parse(request.query, self._zone, last_us, column)
+            found = curve(self._storage, device, column, window, time.time_ns() // 1000)
+            return _curve_csv(found) if form == "csv" else _encoded(_curve(found, window, self._zone))
+
+        body = await self._work(make)
+        response = web.Response(body=body, headers={"Content-Type": str(_EXPORTS[form]), "Cache-Control": "no-store"})
+        if form == "csv":
+            name = f"{device}-{paths.register_name(column)}.csv"
+            response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
+        response.enable_compression()
+        return response
+
+    async def _json(self, make: Callable[[], dict[str, Any]]) -> web.Response:
+        body = await self._work(lambda: _encoded(make()))
+        response = web.Response(body=body, content_type="application/json", headers={"Cache-Control": "no-store"})
+        if len(body) > 2048:
+            response.enable_compression()
+        return response
+
+    async def _work(self, make: Callable[[], Any]) -> Any:
+        return await asyncio.get_running_loop().run_in_executor(self._workers, make)
+
+
+def _encoded(value: dict[str, Any]) -> bytes:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+
+
+def _keys(storage: Storage, gateway: DeviceId | None, *, spelt_out: bool) -> dict[str, Any]:
+    sources = []
+    for source in storage.keys(gateway):
+        entry: dict[str, Any] = {
+            "gateway": str(source.gateway),
+            "store_id": source.store_id,
+            "records": source.records,
+        }
+        if spelt_out:
+            entry["record_numbers"] = [number for low, high in source.ranges for number in range(low, high + 1)]
+        else:
+            entry["ranges"] = source.ranges
+        sources.append(entry)
+    return {"sources": sources}
+
+
+def _gateway(view: GatewayView) -> dict[str, Any]:
+    return {
+        "gateway": str(view.gateway),
+        "first_seen": iso(view.first_seen_us),
+        "last_seen": iso(view.last_seen_us),
+        "rows": view.records,
+        "devices": [
+            {
+                "device": str(sighting.device),
+                "uri": sighting.device.uri,
+                "last_seen": iso(sighting.last_seen_us),
+                "rows": sighting.records,
+                "last_capture": iso(sighting.capture_time_us),
+                "time_valid": sighting.time_valid,
+                "gateway_status": sighting.gateway_status,
+            }
+            for sighting in view.devices
+        ],
+    }
+
+
+def _events(storage: Storage) -> list[dict[str, Any]]:
+    return [
+        {
+            "device": str(event.device),
+            "object": f"{event.class_id}-{event.logical_name.hex()}",
+            "method": event.method,
+            "parameter": None if event.parameter is None else event.parameter.decode(),
+            "received": iso(event.received_us),
+        }
+        for event in storage.events(MAX_EVENTS)
+    ]
+
+
+def _curve(found: Curve, window: Window, zone: Zone) -> dict[str, Any]:
+    """Values are text: what is plotted from them is for the eye, what they say is exact."""
+    return {
+        "zone": zone.name,
+        "from": window.from_us / 1_000_000,
+        "to": window.to_us / 1_000_000,
+        "unit": found.unit,
+        "period": None if found.period_us is None else found.period_us // 1_000_000,
+        "as": found.kind.value,
+        "truncated": found.cut,
+        "time": [point.time_us / 1_000_000 for point in found.points],
+        "value": [None if point.value is None else point.text for point in found.points],
+        "time_valid": [int(point.time_valid) for point in found.points],
+    }
+
+
+def _curve_csv(found: Curve) -> bytes:
+    text = io.StringIO()
+    lines = csv.writer(text)
+    lines.writerow(("time", "value", "unit", "time_valid", "gateway_status"))
+    for point in found.points:
+        valid = int(point.time_valid)
+        lines.writerow((iso(point.time_us), point.text, found.unit, valid, f"{point.gateway_status:08x}"))
+    return text.getvalue().encode()

@@ -1,0 +1,202 @@
+"""One address that is listened on: errors told in one place, and connections that stall closed."""
+
+import asyncio
+import inspect
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any, NamedTuple
+
+from aiohttp import HttpVersion11, web
+from aiohttp.web_protocol import RequestHandler
+from smgw.webservice import headers as rules
+from smgw.webservice import uri
+from smgw.webservice.error import MethodNotAllowed, ServiceError, Status, VersionNotSupported
+
+from emp.store.storage import RecordConflictError, StorageError, StorageFullError
+from emp.web.cosem_api import Bounds
+from emp.web.counters import Counters
+
+_LOG = logging.getLogger(__name__)
+
+_Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+_SECURITY = {
+    "Content-Security-Policy": "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Server": "emp",
+}
+STOP_SECONDS = 1.0
+#: Debian 12 has aiohttp 3.8, where the time to stop is the site's.
+_RUNNER_STOPS = "shutdown_timeout" in inspect.signature(web.BaseRunner.__init__).parameters
+_MAX_LINE = 16 * 1024  # octets of a request line; a URI of more than 4000 characters then gets its 414
+
+
+class Address(NamedTuple):
+    """Where to listen."""
+
+    host: str = "127.0.0.1"
+    port: int = 8080
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+class ListenError(ServiceError):
+    """The address cannot be listened on."""
+
+
+class _Connections:
+    """Closes a connection whose first request, or whose reading of an answer, takes too long."""
+
+    def __init__(self, bounds: Bounds) -> None:
+        self._bounds = bounds
+        self._waiting_since: dict[RequestHandler, float] = {}
+        self._busy: set[RequestHandler] = set()
+
+    def begin(self, request: web.Request) -> None:
+        self._busy.add(request.protocol)
+
+    def end(self, request: web.Request) -> None:
+        self._busy.discard(request.protocol)
+        # Idle connections the server closes itself; what is open longer than that is not reading its answer.
+        patience = self._bounds.idle_timeout + self._bounds.body_timeout - self._bounds.header_timeout
+        self._waiting_since[request.protocol] = asyncio.get_running_loop().time() + patience
+
+    def sweep(self, handlers: list[RequestHandler]) -> None:
+        now = asyncio.get_running_loop().time()
+        since = {handler: self._waiting_since.get(handler, now) for handler in handlers}
+        for handler, moment in since.items():
+            if handler not in self._busy and now - moment > self._bounds.header_timeout and handler.transport:
+                handler.transport.abort()
+        self._waiting_since = since
+
+    async def watch(self, server: web.Server) -> None:
+        while True:
+            await asyncio.sleep(min(1.0, self._bounds.header_timeout / 4))
+            self.sweep(server.connections)
+
+
+class Listener:
+    """Serves one set of routes at one address."""
+
+    def __init__(self, name: str, bounds: Bounds, counters: Counters) -> None:
+        self._name = name
+        self._bounds = bounds
+        self._counters = counters
+        self._connections = _Connections(bounds)
+        self._application = web.Application(middlewares=[self._middleware])
+        self._application.on_response_prepare.append(_sign)
+        self._runner: web.AppRunner | None = None
+        self._watch: asyncio.Task[None] | None = None
+
+    def add_get(self, path: str, handler: _Handler) -> None:
+        """A path that takes GET and HEAD only."""
+        self._application.router.add_get(path, handler)
+        self._application.router.add_route("*", path, _only_get)
+
+    def add_rest(self, handler: _Handler) -> None:
+        """Whatever no other path takes."""
+        self._application.router.add_route("*", "/{rest:.*}", handler)
+
+    async def start(self, address: Address) -> Address:
+        """Listen; returns the address with the port that was chosen. ListenError if it cannot be had."""
+        stopping: dict[str, Any] = {"shutdown_timeout": STOP_SECONDS}
+        self._runner = web.AppRunner(
+            self._application,
+            access_log=None,
+            handle_signals=False,
+            **(stopping if _RUNNER_STOPS else {}),
+            keepalive_timeout=self._bounds.idle_timeout,
+            auto_decompress=False,
+            lingering_time=2.0,
+            max_line_size=_MAX_LINE,
+        )
+        await self._runner.setup()
+        late = {} if _RUNNER_STOPS else stopping
+        site = web.TCPSite(self._runner, address.host, address.port, backlog=512, **late)
+        try:
+            await site.start()
+        except OSError as error:
+            reason = error.strerror or str(error)
+            raise ListenError(f"cannot listen on {address}: {reason}; choose another HOST:PORT") from None
+        server = self._runner.server
+        assert server is not None
+        self._watch = asyncio.create_task(self._connections.watch(server))
+        return Address(address.host, int(self._runner.addresses[0][1]))
+
+    async def stop(self) -> None:
+        """Finish the requests that are being answered, at most about a second."""
+        if self._watch is not None:
+            self._watch.cancel()
+        if self._runner is not None:
+            await self._runner.cleanup()
+
+    @web.middleware
+    async def _middleware(self, request: web.Request, handler: _Handler) -> web.StreamResponse:
+        self._connections.begin(request)
+        status: int = 499  # the client went away
+        try:
+            response = await self._answer(request, handler)
+            status = response.status
+        finally:
+            self._connections.end(request)
+            self._counters.request(self._name, request.method, status)
+        return response
+
+    async def _answer(self, request: web.Request, handler: _Handler) -> web.StreamResponse:
+        try:
+            cid = request.headers.get(rules.CID)
+            if cid is not None:
+                rules.parse_cid(cid)
+            uri.split(request.raw_path)
+            if request.version > HttpVersion11:
+                raise VersionNotSupported("HTTP/1.1 is spoken here", {"Connection": "close"})
+            return await handler(request)
+        except ServiceError as error:
+            return problem(error.status, str(error), error.headers)
+        except RecordConflictError as error:
+            return problem(Status.UNPROCESSABLE_CONTENT, str(error))
+        except StorageError as error:
+            full = isinstance(error, StorageFullError)
+            status = Status.INSUFFICIENT_STORAGE if full else Status.SERVICE_UNAVAILABLE
+            return problem(status, str(error), {"Retry-After": str(error.retry_after)})
+        except web.HTTPException as error:
+            return problem(Status(error.status), error.reason, _allow(error))
+        except (ConnectionError, asyncio.CancelledError):
+            raise
+        except Exception as error:
+            _LOG.error("%s %.200s: %s: %s", request.method, request.raw_path, type(error).__name__, error)
+            _LOG.debug("the error above came from here", exc_info=True)
+            return problem(Status.APPLICATION_ERROR, "the head-end failed; its log says why")
+
+
+async def _sign(request: web.Request, response: web.StreamResponse) -> None:
+    response.headers.update(_SECURITY)
+    response.headers["Accept-Encoding"] = ", ".join(rules.ENCODINGS)
+    cid = _safe_cid(request.headers.get(rules.CID))
+    if cid is not None:
+        response.headers[rules.CID] = cid
+
+
+def problem(status: Status, reason: str, headers: dict[str, str] | None = None) -> web.Response:
+    """An answer that says what was wrong and what would be right, as plain text."""
+    response = web.Response(status=status, text=f"{reason}\n", headers=headers)
+    if (headers or {}).get("Connection") == "close":
+        response.force_close()
+    return response
+
+
+async def _only_get(request: web.Request) -> web.StreamResponse:
+    raise MethodNotAllowed(request.method, ("GET", "HEAD"))
+
+
+def _safe_cid(cid: str | None) -> str | None:
+    try:
+        return None if cid is None else rules.parse_cid(cid)
+    except ServiceError:
+        return None
+
+
+def _allow(error: web.HTTPException) -> dict[str, str]:
+    return {"Allow": error.headers["Allow"]} if "Allow" in error.headers else {}

@@ -1,0 +1,138 @@
+"""The head-end: one store, one listener for gateways and one for people, a clean stop."""
+
+import asyncio
+import logging
+import resource
+import signal
+import sys
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
+
+from aiohttp import web
+from smgw.webservice.error import NotFound
+
+from emp.answers.sending import Sender
+from emp.pages.assets import Assets
+from emp.pages.pages import Pages
+from emp.store.storage import Storage
+from emp.times import Zone
+from emp.web.cosem_api import OFFERED, OFFERED_TO_PEOPLE, Bounds, CosemApi
+from emp.web.counters import Counters
+from emp.web.guard import Guard, is_loopback
+from emp.web.json_api import JsonApi
+from emp.web.listener import Address, Listener, ListenError
+from emp.web.metrics import Metrics
+from emp.web.password import Password
+
+_LOG = logging.getLogger(__name__)
+
+_Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class Settings(NamedTuple):
+    """How a head-end is to behave."""
+
+    poc: str = ""
+    bounds: Bounds = Bounds()
+    password: Password | None = None
+    zone: Zone = Zone()
+
+
+class HeadEnd:
+    """The application around one store."""
+
+    def __init__(self, storage: Storage, settings: Settings | None = None) -> None:
+        self._settings = settings or Settings()
+        poc, bounds = self._settings.poc, self._settings.bounds
+        self._workers = ThreadPoolExecutor(2, "emp-worker")
+        self._guard = Guard(self._settings.password)
+        counters = Counters()
+        sender = Sender(self._workers, bounds.body_timeout)
+        self._gateways = Listener("gateways", bounds, counters)
+        self._people = Listener("people", bounds, counters)
+        common = (storage, self._workers, sender, self._guard, counters, poc, bounds)
+        self._gateways.add_get("/", _no_pages_here)
+        self._gateways.add_rest(CosemApi(*common, OFFERED).serve)
+        pages = Pages(storage, self._workers, poc, self._settings.zone)
+        data = JsonApi(storage, self._workers, sender, self._settings.zone)
+        metrics = Metrics(storage, self._workers, counters)
+        for path, handler in (
+            ("/", pages.overview),
+            ("/devices/{name}.{form:xml|json|csv}", data.export),
+            ("/devices/{name}", pages.device),
+            ("/devices/{name}/rows", pages.rows),
+            ("/devices/{name}/registers/{register}.{form:json|csv}", data.curve),
+            ("/devices/{name}/registers/{register}", pages.register),
+            ("/api/keys", data.keys),
+            ("/api/gateways", data.gateways),
+            ("/api/events", data.events),
+            ("/metrics", metrics.serve),
+        ):
+            self._people.add_get(path, self._guarded(handler))
+        self._people.add_get("/healthz", data.health)
+        self._people.add_get("/static/{name:.+}", Assets().serve)
+        self._people.add_rest(CosemApi(*common, OFFERED_TO_PEOPLE).serve)
+
+    async def start(self, gateways: Address, people: Address) -> tuple[Address, Address]:
+        """Listen for gateways and for people; returns both addresses with the ports that were chosen.
+
+        Raises ListenError if one cannot be had, or if people from elsewhere would need no password.
+        """
+        if self._settings.password is None and not is_loopback(people.host):
+            raise ListenError(
+                f"people could read at {people} without a password: emp password FILE, then --password FILE; "
+                "or listen on 127.0.0.1"
+            )
+        asyncio.get_running_loop().set_exception_handler(_log_quietly)
+        return await self._gateways.start(gateways), await self._people.start(people)
+
+    async def stop(self) -> None:
+        """Finish the requests that are being answered, at most about a second, and close everything but the store."""
+        await asyncio.gather(self._gateways.stop(), self._people.stop())
+        self._guard.close()
+        self._workers.shutdown(wait=True, cancel_futures=True)
+
+    def _guarded(self, handler: _Handler) -> _Handler:
+        async def admit(request: web.Request) -> web.StreamResponse:
+            await self._guard.admit(request)
+            return await handler(request)
+
+        return admit
+
+
+async def _no_pages_here(_: web.Request) -> web.StreamResponse:
+    raise NotFound("gateways deliver here; the pages for people are where --people says, http://127.0.0.1:8081 if not")
+
+
+def _log_quietly(_: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:
+    error = context.get("exception")
+    _LOG.error("%s%s", context.get("message"), f": {error}" if error else "")
+
+
+def _allow_many_connections() -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = 8192 if hard == resource.RLIM_INFINITY else min(8192, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+async def serve(storage: Storage, gateways: Address, people: Address, settings: Settings) -> None:
+    """Listen until SIGTERM or SIGINT; says on standard output when it is ready."""
+    _allow_many_connections()
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    head_end = HeadEnd(storage, settings)
+    try:
+        bound, for_people = await head_end.start(gateways, people)
+        sys.stdout.write(
+            f"emp: listening on http://{bound}{settings.poc}/ for gateways, http://{for_people}/ for people\n"
+        )
+        if settings.password is not None and not is_loopback(people.host):
+            sys.stdout.write("emp: there is no TLS yet: who listens on the wire can read the password\n")
+        sys.stdout.flush()
+        await stop.wait()
+    finally:
+        await head_end.stop()

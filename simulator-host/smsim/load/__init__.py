@@ -1,0 +1,1 @@
+"""Load profiles, the simulated calendar, and the registers that both drive."""
