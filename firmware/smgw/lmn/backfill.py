@@ -1,8 +1,8 @@
 """A meter's load profiles, fetched by the running gateway where they are not stored yet, a piece at a time."""
 
 import logging
-from datetime import UTC, datetime
 
+from smgw.clock.text import utc_text
 from smgw.cosem import ClockState, DeviceId, Obis
 from smgw.errors import SmgwError
 from smgw.lmn.contract import PolledMeter, Surroundings
@@ -142,8 +142,3 @@ class Backfill:
         log.log(logging.DEBUG if text == self._told else logging.WARNING, "meter %s: %s", self._profile.name, text)
         self._told = text
         self._due = self._now() + self._back_off.next()
-
-
-def utc_text(utc_us: int) -> str:
-    """A moment as people read it: `2026-01-01T00:15:00Z`."""
-    return datetime.fromtimestamp(utc_us // _SECOND, UTC).isoformat().replace("+00:00", "Z")

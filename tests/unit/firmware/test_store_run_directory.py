@@ -1,6 +1,7 @@
 """The run directory of a lab lies on a tmpfs, and nobody else's directory is ever taken for it."""
 
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -56,9 +57,27 @@ def test_after_a_crash_the_same_directory_is_used_again(shared: Path, state: Pat
     assert len(list(shared.iterdir())) == 1
 
 
+def test_what_killed_gateways_left_goes_once_their_state_directory_is_gone(
+    shared: Path, state: Path, tmp_path: Path
+) -> None:
+    for name in ("kept", "gone"):
+        (tmp_path / name).mkdir()
+        make_run_directory(tmp_path / name)
+        write(tmp_path / name)
+    for target in shared.iterdir():
+        os.utime(target, (0, 0))
+    gone = (tmp_path / "gone" / "run").resolve()
+    shutil.rmtree(tmp_path / "gone")
+    (shared / "smgw-of-another-program").mkdir()
+    make_run_directory(state)
+    assert not gone.exists()
+    assert len(list(shared.iterdir())) == 3
+    assert len(read_live(paths.live_directory(tmp_path / "kept"))) == 1
+
+
 def test_after_a_reboot_another_one_is_made(shared: Path, state: Path) -> None:
     make_run_directory(state)
-    next(shared.iterdir()).rmdir()
+    shutil.rmtree(next(shared.iterdir()))
     make_run_directory(state)
     write(state)
     assert len(read_live(paths.live_directory(state))) == 1
