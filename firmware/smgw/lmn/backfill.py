@@ -2,8 +2,8 @@
 
 import logging
 from collections.abc import Callable
-from datetime import UTC, datetime
 
+from smgw.clock.text import utc_text
 from smgw.cosem import ClockState, DeviceId, Obis
 from smgw.errors import SmgwError
 from smgw.lmn.contract import PolledMeter, Surroundings
@@ -145,8 +145,3 @@ class Backfill:
         log.log(logging.DEBUG if text == self._told else logging.WARNING, "meter %s: %s", self._profile.name, text)
         self._told = text
         self._due = self._now() + self._back_off.next()
-
-
-def utc_text(utc_us: int) -> str:
-    """A moment as people read it: `2026-01-01T00:15:00Z`."""
-    return datetime.fromtimestamp(utc_us // _SECOND, UTC).isoformat().replace("+00:00", "Z")

@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from smgw.clock import GatewayClock
+from smgw.clock.text import utc_text
 from smgw.cosem import DeviceId, Obis
 from smgw.errors import SmgwError
-from smgw.lmn.backfill import Fetch, utc_text
+from smgw.lmn.backfill import Fetch
 from smgw.lmn.contract import CounterKeeper, PolledMeter, Surroundings
 from smgw.lmn.driver import line_settings
 from smgw.lmn.errors import AccessRefusedError, PollError

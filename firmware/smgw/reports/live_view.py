@@ -99,6 +99,8 @@ def _remarks(view: LiveView, meters: Iterable[MeterProfile]) -> Iterator[str]:
         for state in states:
             if view.running and (not has_value or state.state != "reading"):
                 yield f"meter {meter.name}: {state.state} since {utc_text(state.since_us)}: {state.note}"
+            if view.running and state.remark:
+                yield f"meter {meter.name}: {state.remark}"
         if view.running and not has_value:
             yield f"meter {meter.name}: no value yet; its first telegram is shown at once, and {_stored(meter)}"
 

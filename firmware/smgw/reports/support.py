@@ -78,7 +78,7 @@ def _versions(state: Path) -> str:
         usage = shutil.disk_usage(state)
         lines.append(f"{state}: {usage.free} of {usage.total} octets free")
         for found in sorted(state.rglob("*")):
-            about = found.stat()
+            about = found.lstat()
             lines.append(f"{oct(about.st_mode)} {about.st_uid}:{about.st_gid} {about.st_size:>12} {found}")
     except OSError as error:
         lines.append(str(error))

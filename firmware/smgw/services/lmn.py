@@ -26,6 +26,7 @@ from smgw.store.errors import StoreError
 from smgw.store.live import LiveWriter
 from smgw.store.lmn import LmnStore
 from smgw.store.log_book import Level
+from smgw.store.run_directory import make_run_directory, remove_run_directory
 from smgw.store.wan_view import WanView
 
 log = logging.getLogger(__name__)
@@ -64,6 +65,7 @@ class LmnService:
         self._clock = GatewayClock(saved=self._store.load_clock(), registration_period_s=_SHORTEST_PERIOD)
         self._store.use_clock(self._clock.stamp)
         self._registrar = Registrar(self._store, self._clock, _periods(configuration), linger=_linger(configuration))
+        make_run_directory(state)
         self._live = LiveWriter(paths.live_directory(state), _ports(configuration))
         self._sink = ReadingSink(self._registrar, self._live)
         self._retention = RetentionKeeper(configuration, self._store, state)
@@ -148,6 +150,8 @@ class LmnService:
         log.info("stopping; %d captures of the last moment registered", taken, extra={"event": "stopping"})
 
     def _close(self) -> None:
+        self._live.close()
+        remove_run_directory(self._state)
         try:
             self._registrar.drain()  # nothing, unless the registrar failed at its end
             self._store.save_clock(*self._clock.saved())

@@ -1,8 +1,8 @@
 """Live values: the newest capture of each device, in one small file a device, whatever the registration period.
 
-The files lie in the run directory (`paths.live_directory`), which is a tmpfs on the board. A file is named
-`<meter>.<octets of the device in hex>.json`, has mode 0640 and holds one JSON object. It is replaced by `rename`, so a
-reader always finds a whole one. Names that begin with a dot are files in the making.
+The files lie in the run directory (`paths.live_directory`), which is on a tmpfs. They go when the gateway ends. A file
+is named `<meter>.<octets of the device in hex>.json`, has mode 0640 and holds one JSON object. It is replaced by
+`rename`, so a reader always finds a whole one. Names that begin with a dot are files in the making.
 
     key              value
     version          1; it changes when a reader of this version could misread the file
@@ -88,11 +88,12 @@ class LiveWriter:
 
     def configure(self, ports: Mapping[str, str]) -> None:
         """From now on these meters; the files of others go."""
-        self._ports = dict(ports)
-        for meter, device in list(self._sources):
+        before, self._ports = self._ports, dict(ports)
+        for (meter, device), source in list(self._sources.items()):
             if meter not in ports:
                 self.left(meter, device)
-        self._sources.clear()  # a port may be another one
+            elif source is not None and ports[meter] != before.get(meter):
+                self._sources[meter, device] = _Source(self._directory, meter, device, ports[meter])
 
     def capture(self, capture: Capture) -> None:
         """A telegram or poll was read. The thread waits for no card: nothing is synced."""
@@ -133,6 +134,10 @@ class LiveWriter:
                 self._remake_directory()
         if meter not in self._ports:  # taken out of the configuration meanwhile
             self.left(meter, device)
+
+    def close(self) -> None:
+        """The gateway ends: what is no longer renewed goes."""
+        self.configure({})
 
     def left(self, meter: str, device: DeviceId) -> None:
         """This device is no longer behind the meter: its file goes."""

@@ -159,6 +159,15 @@ def test_the_files_of_a_meter_go_with_it(writer: LiveWriter, directory: Path) ->
     assert read_live(directory) == [Live("/dev/ttyUSB1", capture(MIDNIGHT + 1))]
 
 
+def test_at_the_end_all_files_go_also_those_of_devices_that_fell_silent(writer: LiveWriter, directory: Path) -> None:
+    writer.capture(capture(MIDNIGHT))
+    writer.configure({**PORTS, "house": "/dev/ttyUSB1"})
+    writer.capture(capture(MIDNIGHT, meter="roof-2"))
+    writer.close()
+    writer.capture(capture(MIDNIGHT))
+    assert list(directory.iterdir()) == []
+
+
 def test_the_file_of_a_device_that_left_goes_and_comes_back_with_it(writer: LiveWriter, directory: Path) -> None:
     writer.capture(capture(MIDNIGHT))
     writer.left("house", DEVICE)
