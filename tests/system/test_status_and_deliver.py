@@ -281,13 +281,14 @@ def test_check_notes_what_is_wrong_with_the_files_of_secrets(tmp_path: Path) -> 
     key.chmod(0o600)
     file = tmp_path / "gateway.toml"
     keys = 'encryption_key_file = "flat.enc", authentication_key_file = "flat.enc"'
-    dlms = f'protocol = "dlms"\npassword_file = "none.pw"\ndlms = {{ {keys} }}'
+    dlms = f'protocol = "dlms"\npassword_file = "none.pw"\ndlms = {{ authentication = "lls", {keys} }}'
     file.write_text(GOOD.replace('protocol = "sml-push"', dlms))
     done = smgw("check", "--config", str(file))
     assert done.returncode == 0
     assert "note: meter house: " in done.stdout
     assert "none.pw" in done.stdout
-    file.write_text(GOOD.replace('protocol = "sml-push"', dlms.replace('password_file = "none.pw"\n', "")))
+    unread = dlms.replace('password_file = "none.pw"\n', "").replace('authentication = "lls", ', "")
+    file.write_text(GOOD.replace('protocol = "sml-push"', unread))
     assert "flat.enc: holds no key; write 32 hex digits" in smgw("check", "--config", str(file)).stdout
 
 

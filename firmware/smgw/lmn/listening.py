@@ -44,7 +44,8 @@ class Listening:
         self._first: Stamp | None = None  # of octets that may be the first of a telegram's start
 
     def opened(self) -> Wait:
-        """The port was opened."""
+        """The port was opened. What had begun before it went away never ends: the rest of it was sent meanwhile."""
+        self._watch.heard(self._meter.finish())
         self._began = self._now()
         self._gathering = self._first = None
         return Wait(self._began + _TICK, readable=True)

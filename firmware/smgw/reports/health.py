@@ -1,6 +1,7 @@
 """How the gateway fares, read from its stores without disturbing the processes that own them."""
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 from pathlib import Path
@@ -14,10 +15,10 @@ from smgw.profiles.gateway import Configuration
 from smgw.profiles.meter import MeterProfile
 from smgw.reports.known_losses import KnownLosses
 from smgw.reports.readings import live_object, meter_time_object, reading_object
-from smgw.store import by_meter, paths
+from smgw.store import paths
 from smgw.store.access import refuse_blindness
 from smgw.store.errors import StoreError
-from smgw.store.live_reader import read_live
+from smgw.store.live_reader import Live, read_live
 from smgw.store.lmn_view import LmnView
 from smgw.store.lock import owner_running
 from smgw.store.progress import Progress, progress
@@ -45,6 +46,7 @@ class Report:
     gateway: str = ""
     processes: dict[str, bool] = field(default_factory=dict)
     clock: dict[str, Any] = field(default_factory=dict)
+    #: One for each device behind each meter profile.
     meters: list[dict[str, Any]] = field(default_factory=list)
     store: dict[str, Any] = field(default_factory=dict)
     emps: list[dict[str, Any]] = field(default_factory=list)
@@ -80,11 +82,11 @@ def examine(configuration: Configuration, state: Path) -> Report:
         known = progress(configuration, lmn.sources(), wan.cursors, lmn.store_id)
         _clock(report, lmn)
         lives = read_live(paths.live_directory(state))
-        states = {found.meter: found for found in lmn.meter_states()}
+        states = lmn.meter_states()
         for meter in configuration.meters:
-            report.meters.append(_meter(report, lmn, meter, states.get(meter.name), known))
-            report.meters[-1]["registration_period"] = meter.registration_period
-            report.meters[-1]["live"] = [live_object(one) for one in lives if one.capture.meter == meter.name]
+            own = [live for live in lives if live.capture.meter == meter.name]
+            for device in [found for found in states if found.meter == meter.name] or [None]:
+                report.meters.append(_meter(report, lmn, meter, device, own, known))
         _store(report, lmn, lmn_file, KnownLosses(state))
         _strangers(report, lmn, known)
         for emp in configuration.emps:
@@ -124,35 +126,38 @@ def _clock(report: Report, lmn: LmnView) -> None:
 
 
 def _meter(
-    report: Report, lmn: LmnView, meter: MeterProfile, state: MeterState | None, known: Progress
+    report: Report, lmn: LmnView, meter: MeterProfile, state: MeterState | None, lives: Sequence[Live], known: Progress
 ) -> dict[str, Any]:
+    """One device behind this meter profile; the profile itself while no device is known."""
+    about = {"name": meter.name, "port": meter.port, "registration_period": meter.registration_period}
     if state is None:
         report.worse(Health.DEGRADED, f"meter {meter.name}: never seen")
         return {
-            "name": meter.name,
+            **about,
             "state": "unknown",
-            "port": meter.port,
-            "latest": None,
             "good": 0,
             "refused": 0,
             "records": 0,
+            "latest": None,
+            "live": list(map(live_object, lives)),
         }
+    source = Source(meter.name, state.device) if state.device else None
     if state.state != _READING:
-        report.worse(Health.DEGRADED, f"meter {meter.name}: {state.state}: {_note(state)}")
-    newest = by_meter.newest(lmn, meter.name)
-    latest = [newest] if newest else []
+        device = f" (device {state.device})" if len(lives) > 1 else ""
+        report.worse(Health.DEGRADED, f"meter {meter.name}{device}: {state.state}: {_note(state)}")
+    newest = lmn.newest(source) if source else None
     return {
-        "name": meter.name,
+        **about,
         "state": state.state,
         "note": _note(state),
         "since_us": state.since_us,
-        "port": meter.port,
         "device": str(state.device) if state.device else None,
         "last_capture_us": state.last_capture_us,
         "good": state.good,
         "refused": state.refused,
-        "records": by_meter.backlog(lmn, meter.name, 0),
-        "latest": _record(latest[0], known) if latest else None,
+        "records": lmn.backlog(source, 0) if source else 0,
+        "latest": _record(newest, known) if newest else None,
+        "live": [live_object(live) for live in lives if source is None or live.capture.device == state.device],
     }
 
 
