@@ -15,7 +15,8 @@ sys.path[:0] = [str(ROOT / "firmware"), str(ROOT / "tests" / "support"), str(Pat
 from captures_made import BOOT, DEVICE  # noqa: E402
 from result import Result, shown  # noqa: E402
 from smgw.cosem import Capture, ClockState, MeterTime, MeterTimeKind, Obis, Reading, Stamp, integer  # noqa: E402
-from smgw.store.live import LiveWriter, read_live  # noqa: E402
+from smgw.store.live import LiveWriter  # noqa: E402
+from smgw.store.live_reader import read_live  # noqa: E402
 
 READINGS, ROUNDS, CAPTURES = 8, 40, 500
 TMPFS = Path("/dev/shm")

@@ -6,6 +6,7 @@ import shutil
 import time
 
 import pytest
+from delivered import reached
 from smgw.cosem.data import Data, DataType
 from smgw.cosem.device_id import DeviceId
 from smgw.cosem.obis import Obis
@@ -16,6 +17,7 @@ from smgw.store.lmn_view import LmnView
 from smgw.store.records import NOBODY_WAITS, Record, Retention, Source
 from smgw.store.wan import WanStore
 from smgw.store.wan_view import WanView
+from stored import append
 
 DEVICE = DeviceId.parse("1EMH0011802881")
 GARAGE = Source("garage", DEVICE)
@@ -74,7 +76,7 @@ def open_damaged(directory, identity, caplog):
     with caplog.at_level(logging.WARNING, "smgw.store"), LmnStore.open(directory, ballast_bytes=0) as store:
         assert store.store_id != identity
         assert any("was damaged" in message and "lmn.db.corrupt-" in message for message in caplog.messages)
-        (number,) = store.append([record(ROWS + 1)])
+        (number,) = append(store, [record(ROWS + 1)])
         with LmnView.open(directory) as view:
             rows = view.records(HOUSE, 0, 2 * ROWS)
             entry = view.log_entries(10)[-1]
@@ -191,7 +193,7 @@ def test_noise_in_the_first_pages_is_survived(directory, identity, caplog, seed)
     overwrite(checkpointed(directory), noise.randrange(1, 20) * 4096, noise.randbytes(4096))
 
     with caplog.at_level(logging.WARNING), LmnStore.open(directory, ballast_bytes=0) as store:
-        assert store.append([record(ROWS + 1)]) != [None]
+        assert append(store, [record(ROWS + 1)]) != [None]
 
 
 def test_a_file_of_garbage_starts_a_new_store(directory, identity, caplog):
@@ -257,7 +259,7 @@ def test_damage_that_shows_while_running_is_repaired_and_the_append_done(directo
             overwrite(database, page * 4096, random.Random(page).randbytes(4096))
         store._file.writer.execute("PRAGMA shrink_memory")  # forget the pages that were read before
 
-        assert store.append([record(ROWS + 1)]) != [None]
+        assert append(store, [record(ROWS + 1)]) != [None]
         assert store.store_id != identity
         assert view.changed()
         assert view.records(HOUSE, 0, 10)[-1].readings == record(ROWS + 1).capture.readings
@@ -272,7 +274,7 @@ def test_a_big_file_is_checked_while_it_is_used(directory, identity, monkeypatch
         until = time.monotonic() + 10
         while store._file.broken is None and time.monotonic() < until:
             time.sleep(0.01)
-        assert store.append([record(ROWS + 1)]) != [None]
+        assert append(store, [record(ROWS + 1)]) != [None]
         assert store.store_id != identity
         with LmnView.open(directory) as view:
             assert len(whole(view.records(HOUSE, 0, 2 * ROWS))) > ROWS * 8 // 10
@@ -315,7 +317,7 @@ def test_a_wal_without_its_database_never_meets_a_new_one(directory, identity):
     with LmnStore.open(directory, ballast_bytes=0) as store, LmnView.open(directory) as view:
         assert store.store_id != identity
         assert view.last_position(HOUSE) == 0
-        assert store.append([record(1)]) == [1]
+        assert append(store, [record(1)]) == [1]
 
 
 def test_old_rows_that_were_salvaged_still_age(directory):
@@ -330,7 +332,7 @@ def test_old_rows_that_were_salvaged_still_age(directory):
 def test_a_damaged_wan_store_starts_with_the_cursors_that_are_left(tmp_path, caplog):
     with WanStore.open(tmp_path) as store:
         for meter in range(2000):
-            store.acknowledge("north", "ab" * 16, f"meter {meter}", 7, 5) if meter % 100 == 0 else None
+            store.acknowledge("north", "ab" * 16, Source(f"meter {meter}", DEVICE), 7, 5) if meter % 100 == 0 else None
         identity = store.store_id
         store._file.writer.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     view = WanView.open(tmp_path)
@@ -341,8 +343,8 @@ def test_a_damaged_wan_store_starts_with_the_cursors_that_are_left(tmp_path, cap
         assert store.store_id != identity
         assert "cursors were saved" in caplog.text
         assert view.changed()
-        store.acknowledge("north", "ab" * 16, "house", 1, 1)
-        assert store.cursor("north", "ab" * 16, "house") == 1
+        store.acknowledge("north", "ab" * 16, HOUSE, 1, 1)
+        assert reached(store, "north", "ab" * 16) == 1
     view.close()
 
 
@@ -351,25 +353,25 @@ def test_a_wan_store_of_garbage_delivers_everything_again(tmp_path):
     (tmp_path / "wan.db").write_bytes(b"garbage" * 1000)
 
     with WanStore.open(tmp_path) as store:
-        assert store.cursor("north", "ab" * 16, "house") == 0
+        assert reached(store, "north", "ab" * 16) == 0
         assert "cursors were saved" in (store.salvaged or "")
 
 
 def test_a_wan_store_without_its_wal_goes_on(tmp_path):
     with WanStore.open(tmp_path) as store:
-        store.acknowledge("north", "ab" * 16, "house", 7, 5)
+        store.acknowledge("north", "ab" * 16, HOUSE, 7, 5)
         identity = store.store_id
         store._file.writer.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     (tmp_path / "wan.db-wal").unlink()
 
     with WanStore.open(tmp_path) as store:
-        assert (store.store_id, store.cursor("north", "ab" * 16, "house")) == (identity, 7)
+        assert (store.store_id, reached(store, "north", "ab" * 16)) == (identity, 7)
 
 
 def test_a_salvaged_record_is_found_under_the_identity_it_was_recorded_under(directory, identity):
     (directory / "lmn.db-wal").unlink()
     with LmnStore.open(directory, ballast_bytes=0) as store, LmnView.open(directory) as view:
-        (number,) = store.append([record(ROWS + 1)])
+        (number,) = append(store, [record(ROWS + 1)])
 
         assert view.find(HOUSE, identity, 5).readings == record(5).capture.readings
         assert view.find(HOUSE, store.store_id, number).position == number

@@ -3,6 +3,8 @@
 import random
 
 import pytest
+from captures_made import HOUSE
+from delivered import reached
 from smgw.clock.gateway_clock import Saved
 from smgw.cosem.device_id import DeviceId
 from smgw.cosem.reading import ClockState
@@ -10,12 +12,13 @@ from smgw.store.errors import StoreError
 from smgw.store.lmn import LmnStore
 from smgw.store.lmn_view import LmnView
 from smgw.store.orders import place_order
+from smgw.store.records import CacheKind
 from smgw.store.wan import WanStore
 from smgw.store.wan_records import OrderKind, SetAside
 
 DEVICE = DeviceId.parse("1EMH0011802881")
 STORE = "ab" * 16
-ASIDE = SetAside("north", STORE, "house", 3, STORE, 3, 422, "no such register", 5)
+ASIDE = SetAside("north", STORE, "house", bytes(DEVICE), 3, STORE, 3, "no such register", 5)
 
 
 def destroy(store):
@@ -33,7 +36,7 @@ def destroy(store):
 @pytest.fixture
 def lmn(tmp_path):
     with LmnStore.open(tmp_path, ballast_bytes=0) as store:
-        store.save_object_list(DEVICE, b"1.0", b"list")
+        store.cache(CacheKind.OBJECT_LIST, DEVICE, b"1.0", b"list")
         store.save_clock("boot", 1, 2, 3, ClockState.SYNCHRONISED)
         store.flush(now=True)
         yield store
@@ -42,18 +45,18 @@ def lmn(tmp_path):
 @pytest.fixture
 def wan(tmp_path):
     with WanStore.open(tmp_path) as store:
-        store.acknowledge("north", STORE, "house", 7, 5, [ASIDE])
+        store.acknowledge("north", STORE, HOUSE, 7, 5, [ASIDE])
         yield store
 
 
 @pytest.mark.parametrize(
     "read",
     [
-        lambda store: store.object_list(DEVICE, b"1.0") in (None, b"list"),
+        lambda store: store.cached(CacheKind.OBJECT_LIST, DEVICE, b"1.0") in (None, b"list"),
         lambda store: store.load_clock() in (None, Saved("boot", 1, 2, 3, ClockState.SYNCHRONISED)),
         lambda store: "salvaged" in store.counts(),
     ],
-    ids=["object_list", "load_clock", "counts"],
+    ids=["cached", "load_clock", "counts"],
 )
 def test_damage_met_while_reading_the_lmn_store_is_repaired_and_the_question_answered(lmn, tmp_path, read):
     identity = lmn.store_id
@@ -69,7 +72,7 @@ def test_damage_met_while_reading_the_lmn_store_is_repaired_and_the_question_ans
 @pytest.mark.parametrize(
     "read",
     [
-        lambda store: store.cursor("north", STORE, "house") in (0, 7),
+        lambda store: reached(store, "north", STORE) in (0, 7),
         lambda store: store.set_aside("north") in ([], [ASIDE]),
         lambda store: store.take_requeued("north", STORE, 9) == [],
         lambda store: store.take_orders("north") == [],
@@ -84,8 +87,8 @@ def test_damage_met_while_reading_the_wan_store_is_repaired_and_the_question_ans
     assert read(wan)
 
     assert wan.store_id != identity
-    wan.acknowledge("north", STORE, "house", 9, 1)
-    assert wan.cursor("north", STORE, "house") == 9
+    wan.acknowledge("north", STORE, HOUSE, 9, 1)
+    assert reached(wan, "north", STORE) == 9
 
 
 def test_interned_rows_that_are_damaged_in_a_big_file_do_not_keep_the_store_from_opening(tmp_path, monkeypatch):
@@ -104,10 +107,10 @@ def test_interned_rows_that_are_damaged_in_a_big_file_do_not_keep_the_store_from
 
 
 def test_an_error_that_is_no_damage_is_a_store_error(lmn):
-    lmn._file.writer.execute("DROP TABLE object_list")
+    lmn._file.writer.execute("DROP TABLE cache")
 
     with pytest.raises(StoreError, match="cannot be used: no such table"):
-        lmn.object_list(DEVICE, b"1.0")
+        lmn.cached(CacheKind.OBJECT_LIST, DEVICE, b"1.0")
 
 
 def test_an_order_survives_a_repair(wan, tmp_path):

@@ -5,6 +5,7 @@ import os
 import subprocess
 
 import pytest
+from delivered import reached
 from smgw.cosem.data import Data, DataType
 from smgw.cosem.device_id import DeviceId
 from smgw.cosem.obis import Obis
@@ -18,6 +19,7 @@ from smgw.store.records import Record, Source
 from smgw.store.wan import WanStore
 from smgw.store.wan_records import ChannelKind, ChannelState, OrderKind, SetAside
 from smgw.store.wan_view import WanView
+from stored import append
 
 if os.geteuid() != 0:
     pytest.skip("NEEDS ROOT: a small tmpfs is mounted to fill it up", allow_module_level=True)
@@ -70,7 +72,7 @@ def test_the_oldest_live_rate_rows_give_way_and_every_grid_value_stays(disk):
         numbers = {}
         for number in range(1, 40_001, 50):
             batch = [record(n, grid=n % 100 == 0) for n in range(number, number + 50)]
-            numbers.update(zip(batch, store.append(batch), strict=True))
+            numbers.update(zip(batch, append(store, batch), strict=True))
         rows, counts = kept(disk)
         entries = [entry.event for entry in store_log(disk)]
 
@@ -95,7 +97,7 @@ def test_another_program_fills_the_disk_and_gives_it_back(disk):
             store.append([record(n) for n in range(number, number + 10)])
         fill(disk)
 
-        returned = [store.append([record(n, grid=n % 10 == 0)])[0] for n in range(5001, 6001)]
+        returned = [append(store, [record(n, grid=n % 10 == 0)])[0] for n in range(5001, 6001)]
         grid = [number for at, number in enumerate(returned) if (5001 + at) % 10 == 0]
         assert None not in grid
         assert view.changed()
@@ -104,7 +106,7 @@ def test_another_program_fills_the_disk_and_gives_it_back(disk):
         assert not (disk / "lmn.ballast").exists()
 
         (disk / "filler").unlink()
-        assert None not in store.append([record(n) for n in range(6001, 6101)])
+        assert None not in append(store, [record(n) for n in range(6001, 6101)])
         assert (disk / "lmn.ballast").stat().st_size == 2 * 1024 * 1024
 
         rows, counts = kept(disk)
@@ -124,7 +126,7 @@ def test_where_nothing_can_be_thinned_grid_values_take_the_reserve_and_then_are_
         written = 0
         lost = 0
         for number in range(1, 30_001, 50):
-            for answer in store.append([record(n, grid=True) for n in range(number, number + 50)]):
+            for answer in append(store, [record(n, grid=True) for n in range(number, number + 50)]):
                 written += answer is not None
                 lost += answer is None
         assert not (disk / "lmn.ballast").exists()
@@ -137,7 +139,7 @@ def test_no_room_at_all_loses_what_it_must_and_never_falls_over(disk):
     with LmnStore.open(disk, ballast_bytes=0) as store:
         store.append([record(1)])
         fill(disk)
-        answers = [store.append([record(n, grid=n % 2 == 0)])[0] for n in range(2, 3000)]
+        answers = [append(store, [record(n, grid=n % 2 == 0)])[0] for n in range(2, 3000)]
         store.log("still-here", Level.INFO, "", record(1).capture.stamp)
         rows, _ = kept(disk)
         counts = store.counts()
@@ -145,7 +147,7 @@ def test_no_room_at_all_loses_what_it_must_and_never_falls_over(disk):
         assert {answer for answer in answers if answer} >= {row.position for row in rows} - {1}
 
         (disk / "filler").unlink()
-        assert store.append([record(3000)]) != [None]
+        assert append(store, [record(3000)]) != [None]
         rows, counts = kept(disk)
         assert len(rows) + counts.get("lost_live", 0) + counts.get("lost_grid", 0) == 3000
         assert "still-here" in [entry.event for entry in store_log(disk)]
@@ -159,7 +161,7 @@ def test_the_store_opens_on_a_full_disk(disk):
 
     with LmnStore.open(disk) as store:
         assert store.salvaged is None
-        assert None not in store.append([record(n, grid=True) for n in range(3001, 3050)])
+        assert None not in append(store, [record(n, grid=True) for n in range(3001, 3050)])
 
 
 def test_a_damaged_store_on_a_full_disk_waits_for_room_and_loses_nothing(disk):
@@ -187,7 +189,7 @@ def test_there_is_a_clear_word_where_not_even_a_new_store_fits(disk):
         LmnStore.open(disk)
     (disk / "filler").unlink()
     with LmnStore.open(disk) as store:
-        assert store.append([record(1)]) == [1]
+        assert append(store, [record(1)]) == [1]
 
 
 STORE = "ab" * 16
@@ -202,22 +204,22 @@ def test_what_emps_acknowledge_on_a_full_disk_goes_into_the_reserve(disk):
     with WanStore.open(disk) as store:
         fill(disk)
         for position in range(1, 200):
-            store.acknowledge("north", STORE, "house", position, 1)
+            store.acknowledge("north", STORE, HOUSE, position, 1)
 
         assert cursors(disk) == {"house": (199, 199)}
 
 
 def test_where_the_reserve_is_used_up_cursors_wait_in_memory_and_delivery_goes_on(disk, caplog, monkeypatch):
     with WanStore.open(disk) as store:
-        store.acknowledge("north", STORE, "house", 1, 1)
+        store.acknowledge("north", STORE, HOUSE, 1, 1)
         fill(disk)
         asides = []
         for position in range(2, 3000):
-            asides.append(SetAside("north", STORE, "house", position, STORE, position, 422, "x" * 500, 5))
-            store.acknowledge("north", STORE, "house", position, 1, asides[-1:])
+            asides.append(SetAside("north", STORE, "house", bytes(DEVICE), position, STORE, position, "x" * 500, 5))
+            store.acknowledge("north", STORE, HOUSE, position, 1, asides[-1:])
             store.note_channel(ChannelState("north", ChannelKind.DELIVERING, position))
         assert not (disk / "wan.ballast").exists()
-        assert store.cursor("north", STORE, "house") == 2999
+        assert reached(store, "north", STORE) == 2999
         assert cursors(disk)["house"][0] < 2999
         assert sum("is full" in message for message in caplog.messages) == 1
 
@@ -226,7 +228,7 @@ def test_where_the_reserve_is_used_up_cursors_wait_in_memory_and_delivery_goes_o
         store.note_channel(ChannelState("north", ChannelKind.IDLE, 3000))
         assert cursors(disk) == {"house": (2999, 2999)}
         assert store.set_aside("north") == asides
-        store.acknowledge("north", STORE, "house", 3000, 1)
+        store.acknowledge("north", STORE, HOUSE, 3000, 1)
         assert (disk / "wan.ballast").stat().st_size == 256 * 1024
         with WanView.open(disk) as view:
             assert [entry.event for entry in view.log_entries(9)] == ["disk-full", "disk-room-again"]
@@ -236,22 +238,22 @@ def test_cursors_that_wait_are_written_when_the_store_closes(disk):
     with WanStore.open(disk) as store:
         fill(disk)
         for position in range(1, 1500):
-            aside = SetAside("north", STORE, "house", position, STORE, position, 422, "x" * 500, 5)
-            store.acknowledge("north", STORE, "house", position, 1, [aside])
+            aside = SetAside("north", STORE, "house", bytes(DEVICE), position, STORE, position, "x" * 500, 5)
+            store.acknowledge("north", STORE, HOUSE, position, 1, [aside])
         (disk / "filler").unlink()
     with WanStore.open(disk) as store:
-        assert store.cursor("north", STORE, "house") == 1499
+        assert reached(store, "north", STORE) == 1499
 
 
 def test_an_order_stays_until_there_is_room_to_take_it(disk):
     with WanStore.open(disk) as store:
-        aside = SetAside("north", STORE, "house", 3, STORE, 3, 422, "no", 5)
-        store.acknowledge("north", STORE, "house", 7, 6, [aside])
+        aside = SetAside("north", STORE, "house", bytes(DEVICE), 3, STORE, 3, "no", 5)
+        store.acknowledge("north", STORE, HOUSE, 7, 6, [aside])
         place_order(disk, "north", OrderKind.AGAIN)
         fill(disk)
         for position in range(8, 1500):
-            row = SetAside("south", STORE, "house", position, STORE, position, 422, "x" * 500, 5)
-            store.acknowledge("south", STORE, "house", position, 1, [row])
+            row = SetAside("south", STORE, "house", bytes(DEVICE), position, STORE, position, "x" * 500, 5)
+            store.acknowledge("south", STORE, HOUSE, position, 1, [row])
 
         taken = store.take_orders("north")
         (disk / "filler").unlink()
@@ -297,7 +299,7 @@ def test_the_reserve_gives_way_where_a_file_system_has_no_room_for_another_file(
 
             for filler in mount.glob("filler *"):
                 filler.unlink()
-            assert store.append([record(3)]) != [None]
+            assert append(store, [record(3)]) != [None]
             assert store.salvaged
             assert not (mount / "lmn.db.corrupt-2").exists()
     finally:

@@ -14,13 +14,16 @@ from smgw.store.errors import StoreDamaged, StoreError
 from smgw.store.lmn import LmnStore
 from smgw.store.lmn_view import LmnView
 from smgw.store.log_book import Level
-from smgw.store.records import MeterState, Record, Source
+from smgw.store.ranges import Range
+from smgw.store.records import CacheKind, Condition, Covered, MeterState, Origin, ProfileName, Record, Source
 from smgw.store.wan import WanStore
 from smgw.store.wan_records import ChannelKind, ChannelState, SetAside
 from smgw.store.wan_view import WanView
+from stored import reserve
 
 DEVICE = DeviceId.parse("1EMH0011802881")
 HOUSE = Source("house", DEVICE)
+PROFILE = ProfileName("house", DEVICE, Obis.parse("1-0:99.1.0"))
 STAMP = Stamp("boot", 10**9, 1_700_000_000_000_000, 3, ClockState.SYNCHRONISED)
 VALUES = [
     None, "text", "", "9", b"octets", b"", b"\xff" * 16, 1.5, -0.0, 1e308, float("inf"), 0, -1, 1, 2**31, 2**63 - 1,
@@ -39,6 +42,9 @@ def lmn_reads(view):
     yield lambda: view.backlog(HOUSE, 0)
     yield lambda: view.last_target_us(HOUSE)
     yield lambda: view.last_position(HOUSE)
+    yield lambda: view.newest(HOUSE)
+    yield lambda: view.profile_ranges(PROFILE)
+    yield lambda: view.profile_rows(PROFILE, Range(0, 9), 9)
     yield view.meter_states
     yield view.clock
 
@@ -47,7 +53,6 @@ def wan_reads(view):
     yield view.counts
     yield lambda: view.log_entries(9)
     yield view.cursors
-    yield lambda: view.acknowledged("north")
     yield view.channels
     yield view.set_aside_counts
     yield lambda: view.time_samples(0)
@@ -67,8 +72,15 @@ def fill_lmn(directory):
             Reading(Obis.parse("2.8.0"), Data(DataType.STRUCTURE, (Data(DataType.LONG, 1),)), -1, 30),
         )
         time = MeterTime(MeterTimeKind.SEC_INDEX, b"\0\0\0\1")
-        store.append([Record(Capture("house", DEVICE, STAMP, time, readings), STAMP.utc_us)])
-        store.note_meter(MeterState("house", DEVICE, "reading", 1, 2))
+        readings = (*readings, readings[0]._replace(signature=b"of the value"))
+        capture = Capture("house", DEVICE, STAMP, time, readings, b"of the list")
+        store.append([Record(capture, STAMP.utc_us)])
+        past = Record(capture, 5, origin=Origin.HISTORY, profile=PROFILE.profile)
+        store.append([past], Covered(PROFILE, Range(0, 9)))
+        store.note_meter(MeterState("house", DEVICE, Condition.READING, 1, 2))
+        store.note_meter(MeterState("garage", None, Condition.ABSENT, 1))
+        store.cache(CacheKind.OBJECT_LIST, DEVICE, b"1.0", b"list")
+        reserve(store, "house", 1, "aa", 0, 1)
         store.save_clock("boot", 1, 2, 3, ClockState.SYNCHRONISED)
         store.count("x", 1)
         store.log("event", Level.INFO, "x", STAMP)
@@ -76,8 +88,8 @@ def fill_lmn(directory):
 
 def fill_wan(directory):
     with WanStore.open(directory) as store:
-        aside = SetAside("north", "ab" * 16, "house", 3, "ab" * 16, 3, 422, "no", 5)
-        store.acknowledge("north", "ab" * 16, "house", 7, 5, [aside])
+        aside = SetAside("north", "ab" * 16, "house", bytes(DEVICE), 3, "ab" * 16, 3, "no", 5)
+        store.acknowledge("north", "ab" * 16, HOUSE, 7, 5, [aside])
         store.note_channel(ChannelState("north", ChannelKind.HELD, 5))
         store.add_time_sample(TimeSample("boot", 1, 2, 3, "ntp"))
         store.log("event", Level.INFO, "x", STAMP)

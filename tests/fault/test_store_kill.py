@@ -36,8 +36,9 @@ def record():
     return Record(Capture("house", device, stamp, None, tuple(Reading(o, Data(DataType.LONG64, value)) for o in obis)))
 while True:
     batch = [record() for _ in range(1 + value % 5)]
-    numbers = store.append(batch)
-    print(*(f"{number}={entry.capture.readings[0].value.value}" for number, entry in zip(numbers, batch)), flush=True)
+    outcomes = store.append(batch)
+    values = [entry.capture.readings[0].value.value for entry in batch]
+    print(*(f"{outcome.number}={value}" for outcome, value in zip(outcomes, values)), flush=True)
 """
 
 

@@ -14,6 +14,7 @@ import http.client
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import sqlite3
@@ -269,6 +270,8 @@ class Chain:
     def __exit__(self, *_: object) -> None:
         for program in self.programs:
             program.destroy()
+        if (run := self.state / "run").is_symlink():  # a killed gateway left its live values on the tmpfs
+            shutil.rmtree(run.resolve(), ignore_errors=True)
         if self.time_server is not None:
             self.time_server.close()
 

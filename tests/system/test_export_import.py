@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import testbed
-from captures_made import BOOT, DEVICE, MIDNIGHT, SECOND, capture
+from captures_made import BOOT, DEVICE, HOUSE, MIDNIGHT, SECOND, capture
 from emp.store.sqlite_storage import SqliteView
 from emp_process import Emp, content, row, running
 from smgw.cosem import ClockState, Stamp
@@ -57,7 +57,7 @@ class Gateway:
 
     def acknowledged(self, position: int) -> None:
         with WanStore.open(paths.wan_directory(self.state)) as store:
-            store.acknowledge("lab", self.store_id, "house", position, position)
+            store.acknowledge("lab", self.store_id, HOUSE, position, position)
 
 
 def called(folder: Path, program: str, *arguments: str) -> "subprocess.CompletedProcess[str]":

@@ -57,7 +57,7 @@ def test_watch_follows_the_meters_until_ctrl_c_and_says_when_the_daemon_ends(tmp
             told = [json.loads(watch.stdout.readline()) for _ in range(3)]
             assert [one["meter"] for one in told] == ["house"] * 3
             assert told[0]["capture_time_us"] < told[1]["capture_time_us"] < told[2]["capture_time_us"]
-            chain.lmn.stop()
+            chain.lmn.kill()
             while "the LMN process does not run" not in (line := watch.stderr.readline()):
                 assert line
             watch.send_signal(signal.SIGINT)

@@ -108,7 +108,9 @@ def test_status_as_json_has_its_shape_in_every_state(tmp_path: Path) -> None:
         assert len(report["store"]["store_id"]) == 32
         assert report["store"]["lost"] == {}
         (emp,) = report["emps"]
-        assert (emp["name"], emp["held"], emp["last_status"], emp["set_aside"]) == (EMP, False, 200, 0)
+        assert (emp["name"], emp["held"], emp["detail"], emp["set_aside"]) == (EMP, False, "", 0)
+        assert [feed["device"] for feed in emp["feeds"]] == [profile.device for profile in METERS]
+        assert all(feed["delivered_as"] == feed["device"] and feed["position"] > 0 for feed in emp["feeds"])
         assert emp["acknowledged"] > 0
 
 
@@ -279,13 +281,14 @@ def test_check_notes_what_is_wrong_with_the_files_of_secrets(tmp_path: Path) -> 
     key.chmod(0o600)
     file = tmp_path / "gateway.toml"
     keys = 'encryption_key_file = "flat.enc", authentication_key_file = "flat.enc"'
-    dlms = f'protocol = "dlms"\npassword_file = "none.pw"\ndlms = {{ {keys} }}'
+    dlms = f'protocol = "dlms"\npassword_file = "none.pw"\ndlms = {{ authentication = "lls", {keys} }}'
     file.write_text(GOOD.replace('protocol = "sml-push"', dlms))
     done = smgw("check", "--config", str(file))
     assert done.returncode == 0
     assert "note: meter house: " in done.stdout
     assert "none.pw" in done.stdout
-    file.write_text(GOOD.replace('protocol = "sml-push"', dlms.replace('password_file = "none.pw"\n', "")))
+    unread = dlms.replace('password_file = "none.pw"\n', "").replace('authentication = "lls", ', "")
+    file.write_text(GOOD.replace('protocol = "sml-push"', unread))
     assert "flat.enc: holds no key; write 32 hex digits" in smgw("check", "--config", str(file)).stdout
 
 

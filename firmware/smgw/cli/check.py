@@ -35,5 +35,5 @@ def run(arguments: argparse.Namespace) -> int:
     for emp in configuration.emps:
         names = ", ".join(meter.name for meter in configuration.meters_for(emp))
         when = f"every {emp.forward} s" if emp.forward else "immediately"
-        print(f"  EMP {emp.name} at {emp.url} gets {names} {when}")
+        print(f"  EMP {emp.name} at {emp.where} gets {names} {when}")
     return 0

@@ -8,7 +8,7 @@ from smgw.clock.text import utc_text
 from smgw.cosem import ClockState
 from smgw.reports.held_port import held_by_gateway
 from smgw.reports.readings import live_object, printable, text_of
-from smgw.store.live import Live
+from smgw.store.live_reader import Live
 
 
 def show_live_instead(url: str, state: Path, *, meter: str | None = None, as_json: bool = False) -> bool:

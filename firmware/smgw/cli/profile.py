@@ -15,6 +15,7 @@ from smgw.cosem.obis import ObisError
 from smgw.errors import SmgwError
 from smgw.lmn.profile_job import Places, ProfileJob
 from smgw.metering.history import HistoryKeeper
+from smgw.metering.registrar import Registrar
 from smgw.profiles.gateway import Configuration
 from smgw.profiles.meter import MeterProfile
 from smgw.profiles.secrets import read_secrets
@@ -131,8 +132,8 @@ def _store(state: Path) -> Iterator[Places]:
             yield Places(None, None, None, str(error))
         else:
             view = stack.enter_context(LmnView.open(directory))
-            clock = GatewayClock(saved=store.load_clock())
-            yield Places(view, HistoryKeeper(store, clock), store, "")
+            registrar = Registrar(store, GatewayClock(saved=store.load_clock()), {})
+            yield Places(view, HistoryKeeper(registrar, store, registrar.drain), store, "")
 
 
 class _Progress:

@@ -6,9 +6,9 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+from smgw.clock.text import utc_text
 from smgw.cosem import Obis, Reading, plain
 from smgw.cosem.units import symbol
-from smgw.lmn.backfill import utc_text
 from smgw.store.records import ProfileRow
 
 _Printer = Callable[[list[str], list[str]], None]

@@ -53,8 +53,9 @@ def _lines(report: Report) -> list[str]:
         lines.append(f"store   {report.store['store_id']}, {report.store['octets'] / 1e6:.1f} MB, {lost}")
     for emp in report.emps:
         lines.append(
-            f"EMP     {emp['name']} at {emp['url']}: {emp['state']}, {emp['acknowledged']} records acknowledged, "
-            f"{emp['backlog']} waiting, {emp['set_aside']} set aside, last answer {_when(emp['last_ack_us'])}"
+            f"EMP     {emp['name']} at {emp['url'] or emp['outlet']}: {emp['state']}, {emp['acknowledged']} records "
+            f"acknowledged, {emp['backlog']} waiting, {emp['set_aside']} set aside, "
+            f"last answer {_when(emp['last_ack_us'])}"
         )
     return lines
 
@@ -69,8 +70,7 @@ def _meter(meter: dict[str, Any]) -> list[str]:
     ]
     for kind, values in _newest(meter):
         time = utc_text(values["capture_time_us"], "milliseconds", valid=values["time_valid"])
-        device = f"device {values['device']}, " if "device" in values and len(meter["live"]) > 1 else ""
-        lines.append(f"        {device}{kind} value of {time}")
+        lines.append(f"        {kind} value of {time}")
         lines += [f"          {reading['obis']:<18} {reading['text']:>22}" for reading in values["readings"]]
     if meter["live"] and not meter["records"] and meter["registration_period"]:
         lines.append(f"        the first value is stored within {period_text(meter['registration_period'])}")
@@ -78,7 +78,7 @@ def _meter(meter: dict[str, Any]) -> list[str]:
 
 
 def _newest(meter: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
-    """The live value of each device; the stored one where it is newer, or the only one."""
+    """The live value; the stored one where it is newer, or the only one."""
     found = [("live", live) for live in meter["live"]]
     latest = meter["latest"]
     if latest and all(live["capture_time_us"] < latest["capture_time_us"] for live in meter["live"]):

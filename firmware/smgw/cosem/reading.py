@@ -59,6 +59,7 @@ class Reading(NamedTuple):
     status: Data | None = None  # as the meter sent it; its meaning hangs on the meter (FNN, EDL)
     class_id: int = 3
     attribute: int = 2
+    signature: bytes | None = None  # of this value, as the meter sent it (EDL)
 
 
 class Capture(NamedTuple):
@@ -69,7 +70,7 @@ class Capture(NamedTuple):
     stamp: Stamp
     meter_time: MeterTime | None
     readings: tuple[Reading, ...]
-    signature: bytes | None = None  # of the whole list, as the meter sent it
+    signature: bytes | None = None  # of the whole list, as the meter sent it (SML)
 
 
 def meter_status(readings: Iterable[Reading]) -> int:

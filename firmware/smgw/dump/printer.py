@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from smgw.profiles import protocols
-from smgw.profiles.protocol import resolve
+from smgw.profiles.entries import resolve
 
 
 class Options(NamedTuple):

@@ -1,8 +1,9 @@
 """A meter's load profiles, fetched by the running gateway where they are not stored yet, a piece at a time."""
 
 import logging
-from datetime import UTC, datetime
+from collections.abc import Callable
 
+from smgw.clock.text import utc_text
 from smgw.cosem import ClockState, DeviceId, Obis
 from smgw.errors import SmgwError
 from smgw.lmn.contract import PolledMeter, Surroundings
@@ -34,7 +35,9 @@ class Fetch:
         self._settled = settled_us
         self._open = wanted.since  # from here on nothing is marked as stored
 
-    def step(self, port: Port, keeper: ProfileKeeper | None) -> ProfilePiece:
+    def step(
+        self, port: Port, keeper: ProfileKeeper | None, stopping: Callable[[], bool] | None = None
+    ) -> ProfilePiece:
         """Ask for a piece and store it.
 
         An empty answer is final for times up to `settled_us`, and where a row comes behind. Elsewhere the meter may
@@ -45,7 +48,7 @@ class Fetch:
         until = min(piece.until_us, max(newest, self._settled))
         if keeper is not None and until >= self._open:
             by_event = not self.source.period_s
-            self.new += keeper.keep(self.name, ProfilePiece(piece.rows, self._open, until, by_event))
+            self.new += keeper.keep(self.name, ProfilePiece(piece.rows, self._open, until, by_event), stopping)
             self._open = until + 1
         self.rows += len(piece.rows)
         self.reached_us = piece.until_us
@@ -110,7 +113,7 @@ class Backfill:
             name, gap = self._waiting.pop(0)
             settled = gap.until if gap.until < self._until else self._settled()  # else stored rows begin behind it
             self._fetch = Fetch(name, meter.load_profile(name.profile, gap), gap, settled)
-        self._fetch.step(port, self._keeper)
+        self._fetch.step(port, self._keeper, self._stopping)
         if self._fetch.source.done:
             self._done(self._fetch)
             self._fetch = None
@@ -142,8 +145,3 @@ class Backfill:
         log.log(logging.DEBUG if text == self._told else logging.WARNING, "meter %s: %s", self._profile.name, text)
         self._told = text
         self._due = self._now() + self._back_off.next()
-
-
-def utc_text(utc_us: int) -> str:
-    """A moment as people read it: `2026-01-01T00:15:00Z`."""
-    return datetime.fromtimestamp(utc_us // _SECOND, UTC).isoformat().replace("+00:00", "Z")

@@ -12,7 +12,7 @@ from smgw.cosem import DeviceId, MeterTime, Obis, Reading, Stamp
 from smgw.lmn.load_profile import ProfileSource
 from smgw.ports import Port
 from smgw.store.ranges import Range
-from smgw.store.records import CacheKind
+from smgw.store.records import CacheKind, CounterKind
 from smgw.wire import Refused
 
 
@@ -24,10 +24,10 @@ class Clock(Protocol):
 
 
 class CounterKeeper(Protocol):
-    """Where invocation counters are reserved, durably."""
+    """Where counters are reserved, durably."""
 
-    def reserve_counters(self, meter: str, client: int, key_id: str, least: int, amount: int) -> int:
-        """The first of `amount` counters that nobody had before, `least` at least. Raises StoreError."""
+    def reserve(self, kind: CounterKind, scope: str, holder: str, least: int, amount: int) -> int:
+        """The first of `amount` numbers that nobody of this scope had before, `least` at least. Raises StoreError."""
 
 
 class Cache(NamedTuple):

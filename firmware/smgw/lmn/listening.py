@@ -14,8 +14,8 @@ from smgw.lmn.sink import Sink
 from smgw.lmn.watch import Watch
 from smgw.ports import Port
 from smgw.ports.port import GATHER_S
+from smgw.profiles.entries import resolve
 from smgw.profiles.meter import MeterProfile
-from smgw.profiles.protocol import resolve
 from smgw.profiles.secrets import Secrets
 
 _TICK = 1.0
@@ -44,7 +44,8 @@ class Listening:
         self._first: Stamp | None = None  # of octets that may be the first of a telegram's start
 
     def opened(self) -> Wait:
-        """The port was opened."""
+        """The port was opened. What had begun before it went away never ends: the rest of it was sent meanwhile."""
+        self._watch.heard(self._meter.finish())
         self._began = self._now()
         self._gathering = self._first = None
         return Wait(self._began + _TICK, readable=True)

@@ -1,5 +1,6 @@
 """What the meters of all protocols share about load profiles: what can be asked in pieces, and who stores the rows."""
 
+from collections.abc import Callable
 from typing import Protocol
 
 from smgw.ports import Port
@@ -37,8 +38,11 @@ class ProfileKeeper(Protocol):
     def missing(self, name: ProfileName, wanted: Range) -> list[Range]:
         """What of a range (microseconds UTC) is not stored yet, oldest first."""
 
-    def keep(self, name: ProfileName, piece: ProfilePiece) -> int:
-        """Store rows, and that this part is there now; how many of them are new. Raises StoreError, nothing stored."""
+    def keep(self, name: ProfileName, piece: ProfilePiece, stopping: Callable[[], bool] | None = None) -> int:
+        """Store rows, and that this part is there now; how many of them are new. Raises StoreError, nothing stored.
+
+        Raises another SmgwError if `stopping` says so before they are durable.
+        """
 
 
 def rows_of_a_piece(profile: MeterProfile) -> int:

@@ -19,8 +19,8 @@ from smgw.lmn.sink import Sink
 from smgw.lmn.watch import Watch
 from smgw.patience import BackOff
 from smgw.ports import Port, PortError
+from smgw.profiles.entries import resolve
 from smgw.profiles.meter import MeterProfile
-from smgw.profiles.protocol import resolve
 from smgw.profiles.secrets import Secrets
 
 #: A meter that does not answer is tried at the latest after so long; one that refuses us must not be provoked.
@@ -76,7 +76,7 @@ class PollingDriver(Driver):
             self._members.append(_Member(profile, meter, backfill, self.watches[profile.name], self._now()))
         self._open: _Member | None = None  # whose session is open
         self._turn = 0  # whose load profile comes next
-        self._fetched = False  # since the last poll
+        self._polls = 0  # since the last piece of a load profile
 
     @property
     def shared(self) -> bool:
@@ -91,6 +91,8 @@ class PollingDriver(Driver):
                     self._poll(port, member)
                     if member.meter.unanswered:
                         return self._until_due()
+                    if self._polls >= len(self._members):  # a line that is busy with polls has time for a piece, too
+                        self._fetch(port)
                 elif not self._fetch(port):
                     if self._until_due() > min(one.meter.idle_s for one in self._members):
                         return self._until_due()
@@ -159,7 +161,8 @@ class PollingDriver(Driver):
         else:
             if member.watch.heard(heard):
                 self._heard()
-        self._open, self._fetched = member, False
+        self._open = member
+        self._polls += 1
         now = self._now()
         self._beat(member, now)
         if failed is None:
@@ -203,10 +206,10 @@ class PollingDriver(Driver):
 
     def _fetch(self, port: Port) -> bool:
         """Pieces of one meter's load profiles: one after each poll, more if they fit. True if any was asked for."""
-        if self._fetched:
+        if not self._polls:
             return False
         now = self._now()
-        until = now + self._until_due()
+        until = min((one.due for one in self._members if one.answers), default=now)
         for _ in self._members:
             member = self._members[self._turn % len(self._members)]
             self._turn += 1
@@ -214,7 +217,7 @@ class PollingDriver(Driver):
             ready = member.answers and member.known and backfill is not None and backfill.due(now)
             if ready and backfill is not None and self._fits(backfill.cost):
                 self._make_room(port, member)
-                self._open, self._fetched = member, True
+                self._open, self._polls = member, 0
                 backfill.between_polls(port, member.meter, min(until, now + _TURN_S) if self.shared else until)
                 return True
         return False

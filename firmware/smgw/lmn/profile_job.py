@@ -6,17 +6,18 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from smgw.clock import GatewayClock
+from smgw.clock.text import utc_text
 from smgw.cosem import DeviceId, Obis
 from smgw.errors import SmgwError
-from smgw.lmn.backfill import Fetch, utc_text
+from smgw.lmn.backfill import Fetch
 from smgw.lmn.contract import CounterKeeper, PolledMeter, Surroundings
 from smgw.lmn.driver import line_settings
 from smgw.lmn.errors import AccessRefusedError, PollError
 from smgw.lmn.load_profile import ProfileKeeper
 from smgw.patience import BackOff
 from smgw.ports import PortError, open_port
+from smgw.profiles.entries import resolve
 from smgw.profiles.meter import MeterProfile
-from smgw.profiles.protocol import resolve
 from smgw.profiles.secrets import Secrets
 from smgw.sml.fetch import ProfileBusy, ProfileIncomplete
 from smgw.store.lmn_view import LmnView

@@ -6,8 +6,8 @@ from smgw.lmn.contract import Heard, PolledMeter, PushedMeter, Surroundings, Val
 from smgw.lmn.driver import line_settings
 from smgw.lmn.errors import NoAnswerError, PollError, StoppedError
 from smgw.ports import Port, Wake, open_port
+from smgw.profiles.entries import resolve
 from smgw.profiles.meter import MeterProfile
-from smgw.profiles.protocol import resolve
 from smgw.profiles.secrets import Secrets
 from smgw.wire import Refused
 

@@ -13,8 +13,8 @@ from smgw.lmn.contract import Surroundings
 from smgw.lmn.driver import line_settings
 from smgw.ports import Port, open_port
 from smgw.profiles import protocols
+from smgw.profiles.entries import resolve
 from smgw.profiles.meter import MeterProfile
-from smgw.profiles.protocol import resolve
 
 _REMEMBERED = 512  # octets that nobody recognised
 

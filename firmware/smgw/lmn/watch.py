@@ -133,8 +133,10 @@ class Watch:
                 self._nobody.good += self._devices.pop(device).good
                 self._sink.left(self._meter, device)
         for device in new:
-            if len(self._devices) >= _MOST_DEVICES:
-                self._devices.pop(next(iter(self._devices)))
+            if len(self._devices) >= _MOST_DEVICES:  # whoever makes up more loses the state of the one seen longest ago
+                if (oldest := next((one for one in self._devices if one not in devices), None)) is None:
+                    return
+                self._nobody.good += self._devices.pop(oldest).good
             made = self._devices[device] = _Device(device, self._clock.stamp().utc_us, self._now())
             made.condition = self._nobody.condition
             self._seen.add(device)
@@ -142,15 +144,20 @@ class Watch:
             self._seen = set(self._devices)
 
     def _good(self, values: Values) -> None:
-        device = self._devices[values.device]
+        capture = Capture(
+            self._meter, values.device, values.stamp, values.meter_time, values.readings, values.signature
+        )
+        device = self._devices.get(values.device)
+        if device is None:
+            self._nobody.good += 1
+            self._sink.capture(capture)
+            return
         device.good += 1
         device.heard = self._now()
         device.last_us, device.last_state = values.stamp.utc_us, values.stamp.state
         device.remark = values.remark
         self._refused_since_good = 0
-        self._sink.capture(
-            Capture(self._meter, values.device, values.stamp, values.meter_time, values.readings, values.signature)
-        )
+        self._sink.capture(capture)
         self._change(
             device,
             Condition.LOCKED if values.advice else Condition.READING,

@@ -1,7 +1,7 @@
-"""The registrar: takes captures from the readers, decides what of them is kept, and makes it durable.
+"""The registrar: one way into the store for what was measured, fetched, derived and counted.
 
-One thread owns it and the store. Readers hand over what they have (`capture`, `state`, `object_list`, `event`: from
-any thread) and never wait for the card.
+One thread owns it and the store. Readers hand over what they have (`capture`, `state`, `left`, `cache`, `append`,
+`event`: from any thread) and never wait for the card.
 """
 
 import logging
@@ -12,13 +12,14 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
-from smgw.cosem import NULL, Capture, ClockState, DeviceId, FnnStatus, GatewayStatus, Stamp, meter_status
+from smgw.cosem import Capture, DeviceId, Stamp
 from smgw.errors import LocalProtocolError
-from smgw.metering.grid import Grid, Slot
+from smgw.metering.grids import Grids
+from smgw.metering.ticket import Ticket
 from smgw.store.errors import StoreError
 from smgw.store.lmn import LmnStore
 from smgw.store.log_book import Level
-from smgw.store.records import CacheKind, MeterState, Origin, Record
+from smgw.store.records import CacheKind, Covered, MeterState, Origin, Outcome, OutcomeKind, Record
 from smgw.store.rows import columns_of
 
 log = logging.getLogger(__name__)
@@ -27,15 +28,39 @@ log = logging.getLogger(__name__)
 _BATCH = 1000
 #: How many captures wait in memory when the store cannot take them; beyond it the oldest go, and are counted.
 INBOX_BOUND = 10_000
-_TAMPERED = FnnStatus.MAGNETIC_TAMPER | FnnStatus.MECHANICAL_TAMPER
+
+#: What is derived from a record, if anything: a pure function. Its rows are written with that record or not at all.
+Derive = Callable[[Record], Sequence[Record]]
 
 
-class _ObjectList(NamedTuple):
-    """A reader asked a meter for its object list; kept so that it need not be asked again."""
+class _Left(NamedTuple):
+    """A device is no longer behind its meter."""
 
+    meter: str
+    device: DeviceId
+
+
+class _Periods(NamedTuple):
+    """Other registration periods."""
+
+    periods: Mapping[str, int]
+
+
+class _Rows(NamedTuple):
+    """Rows of which somebody waits to hear that they are durable."""
+
+    records: Sequence[Record]
+    covered: Covered | None
+    ticket: Ticket
+
+
+class _Cache(NamedTuple):
+    """What a meter told once; kept so that it need not be asked again."""
+
+    kind: CacheKind
     device: DeviceId
     firmware: bytes
-    objects: bytes
+    octets: bytes
 
 
 class _LogEntry(NamedTuple):
@@ -47,7 +72,7 @@ class _LogEntry(NamedTuple):
     stamp: Stamp
 
 
-_Item = Capture | MeterState | _ObjectList | _LogEntry
+_Item = Capture | MeterState | _Left | _Periods | _Rows | _Cache | _LogEntry
 
 
 class Clock(Protocol):
@@ -71,65 +96,71 @@ class Registrar:
         store: LmnStore,
         clock: Clock,
         periods: Mapping[str, int],
-        last_targets: Mapping[str, int | None] | None = None,
         on_commit: Callable[[int], None] = lambda _: None,
         *,
         linger: float = 0.0,
+        derive: Sequence[Derive] = (),
     ) -> None:
+        self.clock = clock
+        self.linger = linger
+        self.dropped = 0
         self._inbox: queue.SimpleQueue[_Item] = queue.SimpleQueue()
         self._store = store
-        self._clock = clock
-        self._periods: Mapping[str, int] = {}
-        self._grids: dict[str, Grid] = {}
-        self.configure(periods, last_targets or {})
-        self._seen: dict[str, Capture] = {}
+        self._grids = Grids(periods, store.last_target_us, clock.stamp)
+        self._derive = tuple(derive)
         self._taken: deque[_Item] = deque()
         self._unwritten: list[Record] = []
-        self._notes: list[_ObjectList | _LogEntry] = []
-        self._refused = store.counts().get("refused_grid", 0)
+        self._rows: deque[_Rows] = deque()
+        self._notes: list[_Cache | _LogEntry] = []
+        self._tickets: set[Ticket] = set()  # of those who wait
+        self._tickets_lock = threading.Lock()
         self._on_commit = on_commit
         self._dropping = False
         self._hurry = threading.Event()
-        self.linger = linger
-        self.dropped = 0
 
-    def configure(self, periods: Mapping[str, int], last_targets: Mapping[str, int | None]) -> None:
-        """From now on these periods; a meter whose period stays the same keeps its grid. From any thread."""
-        self._grids = {
-            name: self._grids[name] if self._periods.get(name) == period else Grid(period, last_targets.get(name))
-            for name, period in periods.items()
-            if period
-        }
-        self._periods = dict(periods)
+    def configure(self, periods: Mapping[str, int]) -> None:
+        """For what is handed over from now on these periods; where a period stays the same, so do the grids."""
+        self._inbox.put(_Periods(dict(periods)))
 
     def capture(self, capture: Capture) -> None:
         """A telegram or poll was read."""
         self._inbox.put(capture)
 
     def state(self, state: MeterState) -> None:
-        """How a meter fares."""
+        """How a device behind a meter fares."""
         self._inbox.put(state)
 
-    def object_list(self, device: DeviceId, firmware: bytes, objects: bytes) -> None:
-        """A meter was asked for its object list: keep it, so that it need not be asked again."""
-        self._inbox.put(_ObjectList(device, firmware, objects))
+    def left(self, meter: str, device: DeviceId) -> None:
+        """This device is no longer behind the meter: its grid and its state end."""
+        self._inbox.put(_Left(meter, device))
 
     def cache(self, kind: CacheKind, device: DeviceId, firmware: bytes, octets: bytes) -> None:
-        """For the cache."""
-        self.object_list(device, (b"scaler_unit of " if kind is CacheKind.SCALER_UNIT else b"") + firmware, octets)
+        """A meter told what need not be asked again."""
+        self._inbox.put(_Cache(kind, device, firmware, octets))
 
-    def left(self, meter: str, device: DeviceId) -> None:
-        """Not yet."""
+    def append(self, records: Sequence[Record], covered: Covered | None = None) -> Ticket:
+        """Rows that are no telegram: of a load profile, with the part of it that they cover, or counted ones.
+
+        They go into the store as `LmnStore.append` says; the ticket tells when they are durable.
+        """
+        ticket = Ticket()
+        with self._tickets_lock:
+            self._tickets.add(ticket)
+        self._inbox.put(_Rows(records, covered, ticket))
+        return ticket
 
     def event(self, event: str, level: Level, subject: str) -> None:
         """Something for the system log, now."""
-        self._inbox.put(_LogEntry(event, level, subject, self._clock.stamp()))
+        self._inbox.put(_LogEntry(event, level, subject, self.clock.stamp()))
 
     def run_once(self, timeout: float) -> int:
         """Wait up to `timeout` seconds for something, then register all that waits; returns the captures taken."""
         try:
             self._write()  # what could not be written before
             return self._take(timeout)
+        except Exception as error:
+            self._fail_tickets(error)  # whoever waits has a meter to read, and may come again
+            raise
         finally:
             self._bound_inbox()
 
@@ -149,7 +180,7 @@ class Registrar:
         try:
             if not items:
                 items.append(self._inbox.get(timeout=timeout))
-                if self.linger and timeout:
+                if self.linger and timeout and not isinstance(items[0], _Rows):
                     self._hurry.wait(self.linger)
             while len(items) < _BATCH:
                 items.append(self._inbox.get_nowait())
@@ -159,20 +190,52 @@ class Registrar:
         while items:
             item = items.popleft()
             if isinstance(item, Capture):
+                try:
+                    self._register(self._grids.take(item))
+                except StoreError:
+                    items.appendleft(item)
+                    raise
                 captures += 1
-                self._unwritten += self._register(item)
-            elif isinstance(item, MeterState):
-                self._store.note_meter(item)
             else:
-                self._notes.append(item)
+                self._sort(item)
         if not full:  # else a capture that still waits may be the one for a slot
-            self._unwritten += self._overdue()
-        wrote = bool(self._unwritten)
+            self._register(self._grids.overdue())
+        wrote = bool(self._unwritten or self._rows)
         self._write()
+        self._write_rows()
         self._write_notes()
         if not wrote:
             self._store.flush()
         return captures
+
+    def _sort(self, item: _Item) -> None:
+        """Put what is no capture where it is dealt with."""
+        if isinstance(item, MeterState):
+            self._store.note_meter(item)
+        elif isinstance(item, _Left):
+            self._register(self._grids.left(item.meter, item.device))
+            self._store.drop_meter(item.meter, item.device)
+        elif isinstance(item, _Periods):
+            self._grids.configure(item.periods)
+        elif isinstance(item, _Rows):
+            self._rows.append(item)
+        elif not isinstance(item, Capture):
+            self._notes.append(item)
+
+    def _register(self, records: Sequence[Record]) -> None:
+        self._unwritten += map(self._with_derived, records)
+
+    def _with_derived(self, record: Record) -> Record:
+        if not self._derive:
+            return record
+        derived: list[Record] = []
+        for derive in self._derive:
+            try:
+                derived += derive(record)
+            except Exception:  # the reading must not be lost with what was to be made of it
+                log.exception("meter %s: nothing is derived from a capture", record.capture.meter)
+                self._store.count("lost_derived")
+        return record._replace(derived=tuple(derived))
 
     def _write(self) -> None:
         """All records that wait, in transactions of bounded size."""
@@ -181,61 +244,46 @@ class Registrar:
             began = time.monotonic()
             log.debug("commit begins: %d records", len(batch))
             try:
-                numbers = self._store.append(batch)
+                outcomes = self._store.append(batch)
             except LocalProtocolError:
-                fit = [record for record in batch if _can_be_stored(record)]
-                if len(fit) == len(batch):
+                fit = [kept for record in batch if (kept := _storable(record)) is not None]
+                if fit == batch:
                     raise
-                self._store.count("lost_unstorable", len(batch) - len(fit))
+                self._store.count("lost_unstorable", sum(map(_size, batch)) - sum(map(_size, fit)))
                 self._unwritten[: len(batch)] = fit
                 continue
             log.debug("commit done: %d records in %.1f ms", len(batch), (time.monotonic() - began) * 1e3)
-            homeless: list[Record] = []
-            if None in numbers and self._slots_were_taken():
-                homeless = [
-                    record._replace(target_time_us=None)
-                    for record, number in zip(batch, numbers, strict=True)
-                    if number is None and record.target_time_us is not None and record.origin is not Origin.MISSING
-                ]
-            self._unwritten[: len(batch)] = homeless
-            self._on_commit(sum(number is not None for number in numbers))
+            self._unwritten[: len(batch)] = [
+                self._with_derived(record._replace(target_time_us=None, derived=()))
+                for record, outcome in zip(batch, outcomes, strict=True)
+                if outcome.kind is OutcomeKind.SLOT_TAKEN and record.origin is not Origin.MISSING
+            ]
+            self._committed(outcomes)
 
-    def _slots_were_taken(self) -> bool:
-        """False if it was the full disk that kept a record out."""
-        before, self._refused = self._refused, self._store.counts().get("refused_grid", 0)
-        return self._refused > before
+    def _write_rows(self) -> None:
+        """Rows that somebody waits for, each lot in a transaction of its own."""
+        while self._rows:
+            rows = self._rows.popleft()
+            if rows.ticket.over:  # failed meanwhile, and handed over again
+                continue
+            try:
+                outcomes = self._store.append([self._with_derived(record) for record in rows.records], rows.covered)
+            except (StoreError, LocalProtocolError) as error:
+                rows.ticket.fail(error)
+            else:
+                rows.ticket.settle(outcomes)
+                self._committed(outcomes)
+            with self._tickets_lock:
+                self._tickets.discard(rows.ticket)
 
-    def _register(self, capture: Capture) -> list[Record]:
-        before = self._seen.get(capture.meter, capture)  # gaps belong to the device that was there then
-        self._seen[capture.meter] = capture
-        grid = self._grids.get(capture.meter)
-        if grid is None:
-            return [Record(capture, None, gateway_status(capture))]
-        return self._slot_records(grid.take(capture), before)
+    def _committed(self, outcomes: Sequence[Outcome]) -> None:
+        self._on_commit(sum(outcome.kind is OutcomeKind.WRITTEN for outcome in outcomes))
 
-    def _overdue(self) -> list[Record]:
-        if not self._grids:
-            return []
-        now = self._clock.stamp()
-        return [
-            record
-            for name, grid in self._grids.items()
-            if name in self._seen
-            for record in self._slot_records(grid.tick(now.utc_us, now.state), self._seen[name])
-        ]
-
-    def _slot_records(self, slots: Sequence[Slot], seen: Capture) -> list[Record]:
-        if not slots:
-            return []
-        empty = tuple(reading._replace(value=NULL, raw=None, status=None) for reading in seen.readings)
-        missing = Capture(seen.meter, seen.device, self._clock.stamp(), None, empty)
-        status = gateway_status(missing) | GatewayStatus.NO_VALUE_IN_WINDOW
-        return [
-            Record(missing, slot.target_time_us, status, origin=Origin.MISSING)
-            if slot.capture is None
-            else Record(slot.capture, slot.target_time_us, gateway_status(slot.capture))
-            for slot in slots
-        ]
+    def _fail_tickets(self, error: Exception) -> None:
+        with self._tickets_lock:
+            tickets, self._tickets = self._tickets, set()
+        for ticket in tickets:
+            ticket.fail(error)
 
     def _write_notes(self) -> None:
         while self._notes:
@@ -244,9 +292,11 @@ class Registrar:
                 self._store.log(note.event, note.level, note.subject, note.stamp)
             else:
                 try:
-                    self._store.save_object_list(note.device, note.firmware, note.objects)
+                    self._store.cache(*note)
                 except StoreError as error:
-                    log.warning("the object list of %s is not kept, it will be asked again: %s", note.device, error)
+                    log.warning(
+                        "the %s of %s is not kept, it will be asked again: %s", note.kind.name, note.device, error
+                    )
 
     def _bound_inbox(self) -> None:
         """The store did not take anything for a long time: the oldest captures go, what else waits does not."""
@@ -260,10 +310,8 @@ class Registrar:
             over -= 1
             if isinstance(item, Capture):
                 self.dropped += 1
-            elif isinstance(item, MeterState):
-                self._store.note_meter(item)
             else:
-                self._notes.append(item)
+                self._sort(item)
         if self.dropped > before:
             self._store.count("lost_inbox", self.dropped - before)
         if self.dropped > before and not self._dropping:
@@ -273,20 +321,16 @@ class Registrar:
             self.event("captures-dropped", Level.ERROR, text)
 
 
-def _can_be_stored(record: Record) -> bool:
+def _storable(record: Record) -> Record | None:
+    """The record, without derived rows that cannot be stored; None if it cannot be stored itself."""
     try:
         columns_of(record.capture)
     except LocalProtocolError as error:
         log.error("meter %s: a capture cannot be stored: %s", record.capture.meter, error)  # noqa: TRY400
-        return False
-    return True
+        return None
+    derived = tuple(kept for one in record.derived if (kept := _storable(one)) is not None)
+    return record._replace(derived=derived)
 
 
-def gateway_status(capture: Capture) -> int:
-    """The gateway's half of the status word for a capture (Detailspezifikation 2.0, ch. 15)."""
-    status = GatewayStatus.FIXED
-    if capture.stamp.state is not ClockState.SYNCHRONISED:
-        status |= GatewayStatus.TIME_INVALID
-    if meter_status(capture.readings) & _TAMPERED:
-        status |= GatewayStatus.METER_TAMPER
-    return status
+def _size(record: Record) -> int:
+    return 1 + sum(map(_size, record.derived))

@@ -1,27 +1,45 @@
-"""The communication profile (Kommunikationsprofil): which market participant gets which meters, where and when."""
+"""The communication profile (Kommunikationsprofil): who gets what, how fast, over which outlet."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from smgw.profiles import checks
-from smgw.profiles.checks import Report
+from smgw.profiles import checks, outlets
+from smgw.profiles.checks import Check, Report
 from smgw.profiles.content import canonical
-from smgw.profiles.section import Key
+from smgw.profiles.outlet import OutletKind
+from smgw.profiles.section import Key, section
+
+_DEFAULT_OUTLET = "cosem-xml"
 
 
 class CommunicationProfile(NamedTuple):
     """One external market participant (EMP). Field and key of the file have the same name; times are whole seconds."""
 
     name: str
-    url: str  # its point of contact (PoC): documents go to <url>/cosem/ldevs/<device>
+    url: str = ""  # its point of contact (PoC): documents go to <url>/cosem/ldevs/<device>
     meters: tuple[str, ...] = ()  # names; empty: all
     forward: int = 5  # how long rows are gathered before they go; 0: immediately
-    batch: int = 100  # rows a document, at most
+    batch: int = 100  # rows that are handed over at once, at most
     timeout: int = 20  # how long one exchange may take
+    outlet: str = _DEFAULT_OUTLET  # names an entry of `profiles.outlets`
+    options: Any = None  # what the outlet makes of keys of its own; None: it has none
+
+    @property
+    def where(self) -> str:
+        """Where its rows go, for people."""
+        return self.url or f"outlet {self.outlet}"
 
     def content(self) -> str:
-        """Canonical JSON: the version of this profile."""
-        return canonical(self)
+        """Canonical JSON of the keys that its outlet uses: the version of this profile.
+
+        The outlet of old is not named, so that profiles from before there were others keep their version.
+        """
+        fields = self._asdict()
+        options = fields.pop("options")
+        used = {key: fields[key] for key in (*_EVERY_EMP, *outlets.entry(self.outlet).keys) if key in fields}
+        if self.outlet == _DEFAULT_OUTLET:
+            del used["outlet"]
+        return canonical(used if options is None else {**used, "options": options})
 
 
 def _forward(value: object, report: Report) -> int | None:
@@ -33,16 +51,50 @@ def _forward(value: object, report: Report) -> int | None:
     return None
 
 
-KEYS: Mapping[str, Key] = {
+def _outlet(value: object, report: Report) -> object:
+    return checks.choice(*outlets.names())(value, report)
+
+
+_EVERY_EMP: Mapping[str, Key] = {
     "name": Key(checks.name, needed='"demo"'),
-    "url": Key(checks.http_url, needed='"http://host:port/path"'),
     "meters": Key(checks.array('an array of meter names, such as ["house"]', checks.name)),
     "forward": Key(_forward),
     "batch": Key(checks.integer(1, 1000, "rows")),
-    "timeout": Key(checks.integer(1, 600, "s")),
+    "outlet": Key(_outlet),
 }
+#: The keys of an EMP that names no outlet.
+KEYS: Mapping[str, Key] = {**_EVERY_EMP, **outlets.entry(_DEFAULT_OUTLET).keys}
 
 
-def build(values: Mapping[str, Any]) -> CommunicationProfile:
+def check(hint: Callable[[str], str]) -> Check:
+    """The check of a table [[emp]]: its outlet says which keys it may have. `hint`: see `section`."""
+
+    def checked(value: object, report: Report) -> object:
+        table = value if isinstance(value, dict) else {}
+        name = table.get("outlet", _DEFAULT_OUTLET)
+        if name not in outlets.names():  # reported by the check of `outlet`; any other key may be right
+            anything = {key: Key(lambda given, _: given) for key in table}
+            return section({**anything, **_EVERY_EMP}, _build, hint=hint)(value, report)
+        kind = outlets.entry(name)
+        return section({**_EVERY_EMP, **kind.keys}, _build, hint=lambda key: _right(key, kind) or hint(key))(
+            value, report
+        )
+
+    return checked
+
+
+def _right(key: str, kind: OutletKind) -> str:
+    """What is right instead of a key that this outlet does not use; "" if no outlet uses it."""
+    if key in kind.refused:
+        return kind.refused[key]
+    users = [one.name for one in outlets.every() if key in one.keys]
+    others = " or ".join(f'outlet = "{name}"' for name in users)
+    return f"outlet {kind.name} does not use it; leave it out, or write {others}" if users else ""
+
+
+def _build(values: Mapping[str, Any]) -> CommunicationProfile:
     """The profile of checked values."""
-    return CommunicationProfile(**values)
+    fields = {key: value for key, value in values.items() if key in CommunicationProfile._fields}
+    own = {key: value for key, value in values.items() if key not in fields}
+    kind = outlets.entry(values.get("outlet", _DEFAULT_OUTLET))
+    return CommunicationProfile(**fields, options=kind.build(own))

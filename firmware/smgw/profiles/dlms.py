@@ -156,8 +156,9 @@ def contradictions(values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 def _unused(values: Mapping[str, Any], ciphered: bool) -> Iterator[tuple[str, str]]:
     """Keys that do nothing beside the others."""
+    signed = values.get("authentication") == Authentication.HIGH_ECDSA  # the suite names the curve
     for key in _CIPHERED_ONLY:
-        if key in values and not ciphered:
+        if key in values and not ciphered and not (signed and key == "security_suite"):
             yield key, "without encryption_key_file nothing is ciphered; write that key too, or leave this one out"
     for key in _MODE_E_ONLY:
         if key in values and values.get("start") != Start.MODE_E:

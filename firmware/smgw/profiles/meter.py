@@ -167,7 +167,7 @@ def _contradictions(entry: Protocol | None, values: Mapping[str, Any]) -> Iterat
     if entry is not None:
         yield from entry.contradictions(values)
         if str(values.get("port", "")).startswith("udp://") and not entry.on_udp:
-            yield "port", 'UDP carries the DLMS wrapper alone; write protocol = "dlms" and framing = "wrapper"'
+            yield "port", 'UDP carries the wrapper alone; write protocol = "dlms" and framing = "wrapper"'
     period = values.get("registration_period")
     if period and DAY_S % period:
         shorter = next(one for one in range(period, 0, -1) if DAY_S % one == 0)

@@ -6,7 +6,6 @@ protocols of its own meters and no other.
 
 from collections.abc import Callable, Iterator, Mapping
 from enum import Enum
-from importlib import import_module
 from typing import Any, NamedTuple
 
 from smgw.profiles.section import Key
@@ -61,9 +60,3 @@ class Protocol(NamedTuple):
     scan: str = ""  # "module:name" of what `smgw scan` tries
     dump: str = ""  # name of the format that `smgw dump` shows it by
     printer: str = ""  # "module:name" of what prints that format: Options -> Printer
-
-
-def resolve(reference: str) -> Any:
-    """What "module:name" names."""
-    module, _, name = reference.partition(":")
-    return getattr(import_module(module), name)

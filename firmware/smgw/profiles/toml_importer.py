@@ -81,7 +81,7 @@ def _configuration(document: dict[str, Any], directory: Path, faults: list[_Faul
     own = _gateway(document, faults)
     document = lines.spread(document, faults)
     meters = _all_of("meter", document, faults, meter.check(_hint))
-    emps = _all_of("emp", document, faults, section(communication.KEYS, communication.build, hint=_hint))
+    emps = _all_of("emp", document, faults, communication.check(_hint))
     if "meter" not in document:
         faults.append((("meter",), "there is none; a gateway reads at least one meter"))
     tables = _tables(document, "meter")

@@ -7,19 +7,19 @@ from smgw.cosem import DeviceId
 from smgw.cosemxml import document as cosem_document
 from smgw.cosemxml.document import DocumentError
 from smgw.profiles.communication import CommunicationProfile
+from smgw.profiles.feed import Feed
 from smgw.profiles.gateway import Configuration
-from smgw.profiles.meter import MeterProfile
-from smgw.store import by_meter, paths
+from smgw.store import paths
 from smgw.store.errors import StoreAbsent
 from smgw.store.lmn_view import LmnView
+from smgw.store.progress import progress
 from smgw.store.records import StoredRecord
+from smgw.store.wan_records import Cursor
 from smgw.store.wan_view import WanView
-from smgw.wan.batch import batches
+from smgw.wan.cosem_xml.documents import parts
 from smgw.webservice.parcel import ParcelWriter
 
 _ROWS = 500  # at a time, and in a document at most
-
-_Cursors = dict[tuple[str, str], int]  # (store id, meter) -> position
 
 
 def export(
@@ -30,36 +30,39 @@ def export(
     Works beside running services. Raises StoreError, ParcelError.
     """
     unfit = 0
+    gateway = configuration.gateway.device_id
     with LmnView.open(paths.lmn_directory(state)) as view, ParcelWriter(file) as parcel:
-        cursors = {} if everything else _cursors(state, emp.name)
-        for meter in configuration.meters_for(emp):
-            last = by_meter.last_position(view, meter.name)
-            position = cursors.get((view.store_id, meter.name), 0)
-            while records := by_meter.records(view, meter.name, position, _ROWS):
-                position = records[-1].position
-                waiting = [row for row in records if row.record_number > cursors.get((row.store_id, row.meter), 0)]
-                unfit += _pack(parcel, configuration.gateway.device_id, meter, waiting)
-                if position >= last:  # what comes meanwhile is for the next parcel
+        known = progress(configuration, view.sources(), [] if everything else _cursors(state), view.store_id)
+        for feed in known.feeds:
+            if feed.who != emp.name:
+                continue
+            last = view.last_position(feed.source)
+            position = known.position(emp.name, feed.source)
+            while position < last:  # what comes meanwhile is for the next parcel
+                piece = known.piece(view, feed, position, _ROWS)
+                if not piece.read:  # retention took the rest
                     break
+                position = piece.position
+                unfit += _pack(parcel, gateway, feed, piece.records)
     return parcel.rows, unfit
 
 
-def _cursors(state: Path, emp: str) -> _Cursors:
+def _cursors(state: Path) -> list[Cursor]:
     try:
         with WanView.open(paths.wan_directory(state)) as view:
-            return {(row.store_id, row.meter): row.position for row in view.cursors() if row.emp == emp}
+            return view.cursors()
     except StoreAbsent:  # nothing was ever delivered
-        return {}
+        return []
 
 
-def _pack(parcel: ParcelWriter, gateway: DeviceId, meter: MeterProfile, records: Sequence[StoredRecord]) -> int:
+def _pack(parcel: ParcelWriter, gateway: DeviceId, feed: Feed, records: Sequence[StoredRecord]) -> int:
     unfit = 0
-    for batch in batches(gateway, meter.device_id, records):
+    for part in parts(gateway, feed.delivered, records):
         try:
-            parcel.add(cosem_document.encode(batch.document), len(batch.records))
+            parcel.add(cosem_document.encode(part.document), len(part.records))
         except DocumentError:
-            if len(batch.records) == 1:
+            if len(part.records) == 1:
                 unfit += 1
             else:
-                unfit += sum(_pack(parcel, gateway, meter, [record]) for record in batch.records)
+                unfit += sum(_pack(parcel, gateway, feed, [record]) for record in part.records)
     return unfit

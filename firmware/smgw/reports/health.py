@@ -1,24 +1,29 @@
 """How the gateway fares, read from its stores without disturbing the processes that own them."""
 
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from smgw.cosem import ClockState, StatusWord, meter_status
+from smgw.cosem.source import Source
 from smgw.profiles.communication import CommunicationProfile
+from smgw.profiles.feed import Feed
 from smgw.profiles.gateway import Configuration
 from smgw.profiles.meter import MeterProfile
 from smgw.reports.known_losses import KnownLosses
 from smgw.reports.readings import live_object, meter_time_object, reading_object
-from smgw.store import by_meter, paths
+from smgw.store import paths
 from smgw.store.access import refuse_blindness
 from smgw.store.errors import StoreError
-from smgw.store.live import read_live
+from smgw.store.live_reader import Live, read_live
 from smgw.store.lmn_view import LmnView
 from smgw.store.lock import owner_running
-from smgw.store.records import MeterState, StoredRecord
-from smgw.store.wan_records import FAILING, ChannelKind, ChannelState
+from smgw.store.progress import Progress, progress
+from smgw.store.records import NOBODY_WAITS, MeterState, StoredRecord
+from smgw.store.wan_records import FAILING, ChannelKind, ChannelState, Cursor
 from smgw.store.wan_view import WanView
 
 _READING = "reading"  # the one healthy state of a meter
@@ -41,6 +46,7 @@ class Report:
     gateway: str = ""
     processes: dict[str, bool] = field(default_factory=dict)
     clock: dict[str, Any] = field(default_factory=dict)
+    #: One for each device behind each meter profile.
     meters: list[dict[str, Any]] = field(default_factory=list)
     store: dict[str, Any] = field(default_factory=dict)
     emps: list[dict[str, Any]] = field(default_factory=list)
@@ -72,39 +78,38 @@ def examine(configuration: Configuration, state: Path) -> Report:
         report.worse(Health.DOWN, str(error))
         return report
     with lmn:
-        try:
-            wan: WanView | None = WanView.open(wan_file.parent)
-        except StoreError as error:
-            wan = None
-            report.worse(Health.DEGRADED, str(error))
-        cursors = (
-            {(row.emp, row.meter): row.position for row in wan.cursors() if row.store_id == lmn.store_id} if wan else {}
-        )
+        wan = _delivery(report, wan_file.parent)
+        known = progress(configuration, lmn.sources(), wan.cursors, lmn.store_id)
         _clock(report, lmn)
         lives = read_live(paths.live_directory(state))
-        states = {found.meter: found for found in lmn.meter_states()}
+        states = lmn.meter_states()
         for meter in configuration.meters:
-            receivers = [emp for emp in configuration.emps if meter in configuration.meters_for(emp)]
-            reached = min((cursors.get((emp.name, meter.name), 0) for emp in receivers), default=None)
-            report.meters.append(_meter(report, lmn, meter, states.get(meter.name), reached))
-            report.meters[-1]["registration_period"] = meter.registration_period
-            report.meters[-1]["live"] = [live_object(one) for one in lives if one.capture.meter == meter.name]
+            own = [live for live in lives if live.capture.meter == meter.name]
+            for device in [found for found in states if found.meter == meter.name] or [None]:
+                report.meters.append(_meter(report, lmn, meter, device, own, known))
         _store(report, lmn, lmn_file, KnownLosses(state))
-        _strangers(report, lmn, configuration, cursors)
-        channels = {channel.emp: channel for channel in wan.channels()} if wan else {}
-        aside = wan.set_aside_counts() if wan else {}
+        _strangers(report, lmn, known)
         for emp in configuration.emps:
-            found = _emp(report, lmn, configuration, emp, channels.get(emp.name), cursors)
-            found["set_aside"] = aside.get(emp.name, 0)
-            found["acknowledged"] = wan.acknowledged(emp.name) if wan else 0
-            if found["set_aside"]:
-                report.worse(
-                    Health.DEGRADED, f"EMP {emp.name} refused {found['set_aside']} records (smgw deliver --again)"
-                )
-            report.emps.append(found)
-        if wan:
-            wan.close()
+            report.emps.append(_emp(report, lmn, emp, wan, known))
     return report
+
+
+class _Delivery(NamedTuple):
+    """What wan.db says; nothing if there is none."""
+
+    cursors: list[Cursor] = []  # noqa: RUF012 - never changed
+    channels: dict[str, ChannelState] = {}  # noqa: RUF012
+    set_aside: dict[str, int] = {}  # noqa: RUF012
+
+
+def _delivery(report: Report, directory: Path) -> _Delivery:
+    try:
+        with WanView.open(directory) as view:
+            channels = {channel.emp: channel for channel in view.channels()}
+            return _Delivery(view.cursors(), channels, view.set_aside_counts())
+    except StoreError as error:
+        report.worse(Health.DEGRADED, str(error))
+        return _Delivery()
 
 
 def _clock(report: Report, lmn: LmnView) -> None:
@@ -121,39 +126,47 @@ def _clock(report: Report, lmn: LmnView) -> None:
 
 
 def _meter(
-    report: Report, lmn: LmnView, meter: MeterProfile, state: MeterState | None, reached: int | None
+    report: Report, lmn: LmnView, meter: MeterProfile, state: MeterState | None, lives: Sequence[Live], known: Progress
 ) -> dict[str, Any]:
+    """One device behind this meter profile; the profile itself while no device is known."""
+    about = {"name": meter.name, "port": meter.port, "registration_period": meter.registration_period}
     if state is None:
         report.worse(Health.DEGRADED, f"meter {meter.name}: never seen")
         return {
-            "name": meter.name,
+            **about,
             "state": "unknown",
-            "port": meter.port,
-            "latest": None,
             "good": 0,
             "refused": 0,
             "records": 0,
+            "latest": None,
+            "live": list(map(live_object, lives)),
         }
+    source = Source(meter.name, state.device) if state.device else None
     if state.state != _READING:
-        report.worse(Health.DEGRADED, f"meter {meter.name}: {state.state}: {state.note}")
-    newest = by_meter.newest(lmn, meter.name)
-    latest = [newest] if newest else []
+        device = f" (device {state.device})" if len(lives) > 1 else ""
+        report.worse(Health.DEGRADED, f"meter {meter.name}{device}: {state.state}: {_note(state)}")
+    newest = lmn.newest(source) if source else None
     return {
-        "name": meter.name,
+        **about,
         "state": state.state,
-        "note": state.note,
+        "note": _note(state),
         "since_us": state.since_us,
-        "port": meter.port,
         "device": str(state.device) if state.device else None,
         "last_capture_us": state.last_capture_us,
         "good": state.good,
         "refused": state.refused,
-        "records": by_meter.backlog(lmn, meter.name, 0),
-        "latest": _record(latest[0], reached) if latest else None,
+        "records": lmn.backlog(source, 0) if source else 0,
+        "latest": _record(newest, known) if newest else None,
+        "live": [live_object(live) for live in lives if source is None or live.capture.device == state.device],
     }
 
 
-def _record(record: StoredRecord, reached: int | None) -> dict[str, Any]:
+def _note(state: MeterState) -> str:
+    return "; ".join(filter(None, (state.note, state.remark)))
+
+
+def _record(record: StoredRecord, known: Progress) -> dict[str, Any]:
+    reached = known.reached(Source(record.meter, record.device))
     return {
         "record_number": record.record_number,
         "store_id": record.store_id,
@@ -162,19 +175,21 @@ def _record(record: StoredRecord, reached: int | None) -> dict[str, Any]:
         "target_time_us": record.target_time_us,
         "meter_time": meter_time_object(record.meter_time),
         "status_word": StatusWord(record.gateway_status, meter_status(record.readings)).lsb0,
-        "delivered": None if reached is None else record.position <= reached,
+        "delivered": None if reached == NOBODY_WAITS else record.position <= reached,
         "readings": [reading_object(reading) for reading in record.readings],
     }
 
 
-def _strangers(report: Report, lmn: LmnView, configuration: Configuration, cursors: dict[tuple[str, str], int]) -> None:
+def _strangers(report: Report, lmn: LmnView, known: Progress) -> None:
     """Rows of meters that were renamed or taken out of the configuration before all of them had arrived."""
-    known = {meter.name for meter in configuration.meters}
-    for (emp, meter), position in cursors.items():
-        if meter not in known and (rows := by_meter.backlog(lmn, meter, position)):
+    waiting: Counter[tuple[str, str]] = Counter()
+    for who, source in known.orphans():
+        waiting[who, source.meter] += known.backlog(lmn, who, source)
+    for (who, meter), rows in waiting.items():
+        if rows:
             report.worse(
                 Health.DEGRADED,
-                f"{rows} records of meter {meter}, which no profile names any more, wait for EMP {emp}; "
+                f"{rows} records of meter {meter}, which no profile names any more, wait for EMP {who}; "
                 "name the meter again to deliver them",
             )
 
@@ -191,29 +206,35 @@ def _store(report: Report, lmn: LmnView, file: Path, known: KnownLosses) -> None
         )
 
 
-def _emp(
-    report: Report,
-    lmn: LmnView,
-    configuration: Configuration,
-    emp: CommunicationProfile,
-    channel: ChannelState | None,
-    cursors: dict[tuple[str, str], int],
-) -> dict[str, Any]:
-    backlog = sum(
-        by_meter.backlog(lmn, meter.name, cursors.get((emp.name, meter.name), 0))
-        for meter in configuration.meters_for(emp)
-    )
+def _emp(report: Report, lmn: LmnView, emp: CommunicationProfile, wan: _Delivery, known: Progress) -> dict[str, Any]:
+    channel = wan.channels.get(emp.name)
     if channel is not None and channel.state in FAILING:
         report.worse(Health.DEGRADED, f"EMP {emp.name}: {channel.state}: {channel.detail}")
+    set_aside = wan.set_aside.get(emp.name, 0)
+    if set_aside:
+        report.worse(Health.DEGRADED, f"EMP {emp.name} refused {set_aside} records (smgw deliver --again)")
+    feeds = [_feed(lmn, feed, known) for feed in known.feeds if feed.who == emp.name]
     return {
         "name": emp.name,
         "url": emp.url,
+        "outlet": emp.outlet,
         "state": str(channel.state) if channel else "unknown",
         "held": channel is not None and channel.state is ChannelKind.HELD,
         "detail": channel.detail if channel else "",
-        "last_status": channel.last_status if channel else None,
         "last_ack_us": channel.last_ack_us if channel else None,
         "retry_at_us": channel.retry_at_us if channel else None,
-        "cursors": {name: position for (emp_name, name), position in cursors.items() if emp_name == emp.name},
-        "backlog": backlog,
+        "feeds": feeds,
+        "backlog": sum(feed["backlog"] for feed in feeds),
+        "set_aside": set_aside,
+        "acknowledged": sum(cursor.acknowledged for cursor in wan.cursors if cursor.emp == emp.name),
+    }
+
+
+def _feed(lmn: LmnView, feed: Feed, known: Progress) -> dict[str, Any]:
+    return {
+        "meter": feed.source.meter,
+        "device": str(feed.source.device),
+        "delivered_as": str(feed.delivered),
+        "position": known.position(feed.who, feed.source),
+        "backlog": known.backlog(lmn, feed.who, feed.source),
     }

@@ -12,7 +12,7 @@ from smgw.reports.readings import meter_time_text, period_text, printable, text_
 from smgw.store import paths
 from smgw.store.access import refuse_blindness
 from smgw.store.errors import StoreError
-from smgw.store.live import Live, read_live
+from smgw.store.live_reader import Live, read_live
 from smgw.store.lmn_view import LmnView
 from smgw.store.lock import owner_running
 from smgw.store.records import MeterState
@@ -99,6 +99,8 @@ def _remarks(view: LiveView, meters: Iterable[MeterProfile]) -> Iterator[str]:
         for state in states:
             if view.running and (not has_value or state.state != "reading"):
                 yield f"meter {meter.name}: {state.state} since {utc_text(state.since_us)}: {state.note}"
+            if view.running and state.remark:
+                yield f"meter {meter.name}: {state.remark}"
         if view.running and not has_value:
             yield f"meter {meter.name}: no value yet; its first telegram is shown at once, and {_stored(meter)}"
 

@@ -5,7 +5,7 @@ from typing import Any
 from smgw.clock.text import utc_text
 from smgw.cosem import Capture, ClockState, Data, DataType, MeterTime, MeterTimeKind, Reading, plain
 from smgw.cosem.units import symbol
-from smgw.store.live import Live
+from smgw.store.live_reader import Live
 
 
 def printable(text: str) -> str:

@@ -18,9 +18,9 @@ from smgw.profiles.secrets import read_secrets
 from smgw.profiles.toml_importer import load
 from smgw.reports.health import examine
 from smgw.reports.redaction import Redaction
-from smgw.store import by_meter, paths
+from smgw.store import paths
 from smgw.store.errors import StoreError
-from smgw.store.live import read_live
+from smgw.store.live_reader import read_live
 from smgw.store.lmn_view import LmnView
 from smgw.store.wan_view import WanView
 
@@ -78,7 +78,7 @@ def _versions(state: Path) -> str:
         usage = shutil.disk_usage(state)
         lines.append(f"{state}: {usage.free} of {usage.total} octets free")
         for found in sorted(state.rglob("*")):
-            about = found.stat()
+            about = found.lstat()
             lines.append(f"{oct(about.st_mode)} {about.st_uid}:{about.st_gid} {about.st_size:>12} {found}")
     except OSError as error:
         lines.append(str(error))
@@ -117,12 +117,11 @@ def _captures(state: Path) -> Iterator[str]:
     """The newest rows of each meter, values as hex. What the wire said octet by octet is not kept: `smgw dump`."""
     try:
         with LmnView.open(paths.lmn_directory(state)) as view:
-            for meter in sorted({meter for meter, _ in view.sources()}):
-                for record in by_meter.records(
-                    view, meter, max(0, by_meter.last_position(view, meter) - _CAPTURES), _CAPTURES
-                ):
+            for source in sorted(view.sources()):
+                newest = max(0, view.last_position(source) - _CAPTURES)
+                for record in view.records(source, newest, _CAPTURES):
                     yield (
-                        f"{meter} record {record.record_number} device {bytes(record.device).hex()} at "
+                        f"{source.meter} record {record.record_number} device {bytes(record.device).hex()} at "
                         f"{record.stamp.utc_us} target {record.target_time_us} meter time {record.meter_time} "
                         f"status {record.gateway_status:#x} clock {record.stamp.state.name}\n"
                     )

@@ -5,8 +5,8 @@ from typing import NamedTuple
 
 from smgw.cosem import DeviceId
 from smgw.profiles.communication import CommunicationProfile
+from smgw.profiles.feed import Grant, grants
 from smgw.profiles.gateway import Configuration
-from smgw.profiles.meter import MeterProfile
 from smgw.wan.dispatcher import Dispatcher
 
 
@@ -14,14 +14,16 @@ class Order(NamedTuple):
     """All that a dispatcher works by: if any of it changes, another dispatcher takes over where this one ended."""
 
     gateway: DeviceId
-    emp: CommunicationProfile
-    meters: tuple[MeterProfile, ...]
+    emp: CommunicationProfile  # without `meters`, which is what the grants say
+    granted: tuple[Grant, ...]
 
 
 def orders_of(configuration: Configuration) -> Iterator[Order]:
     """One for each EMP."""
+    granted = grants(configuration)
     for emp in configuration.emps:
-        yield Order(configuration.gateway.device_id, emp, configuration.meters_for(emp))
+        own = tuple(grant for grant in granted if grant.who == emp.name)
+        yield Order(configuration.gateway.device_id, emp._replace(meters=()), own)
 
 
 def deliveries_in_words(dispatchers: Mapping[str, Dispatcher]) -> str:

@@ -21,12 +21,12 @@ from smgw.services.retention import RetentionKeeper
 from smgw.services.sink import ReadingSink
 from smgw.services.status import clock_in_words, meters_in_words
 from smgw.services.workers import Worker, stop_all
-from smgw.store import by_meter, paths
+from smgw.store import paths
 from smgw.store.errors import StoreError
 from smgw.store.live import LiveWriter
 from smgw.store.lmn import LmnStore
-from smgw.store.lmn_view import LmnView
 from smgw.store.log_book import Level
+from smgw.store.run_directory import make_run_directory, remove_run_directory
 from smgw.store.wan_view import WanView
 
 log = logging.getLogger(__name__)
@@ -63,9 +63,9 @@ class LmnService:
         self._read_out = threading.Event()  # the readers have stopped: nothing more comes
         self._store = LmnStore.open(paths.lmn_directory(state))
         self._clock = GatewayClock(saved=self._store.load_clock(), registration_period_s=_SHORTEST_PERIOD)
-        self._registrar = Registrar(
-            self._store, self._clock, *self._periods(configuration), linger=_linger(configuration)
-        )
+        self._store.use_clock(self._clock.stamp)
+        self._registrar = Registrar(self._store, self._clock, _periods(configuration), linger=_linger(configuration))
+        make_run_directory(state)
         self._live = LiveWriter(paths.live_directory(state), _ports(configuration))
         self._sink = ReadingSink(self._registrar, self._live)
         self._retention = RetentionKeeper(configuration, self._store, state)
@@ -109,10 +109,9 @@ class LmnService:
     def take(self, configuration: Configuration) -> str:
         """Unchanged lines notice nothing."""
         orders = _lines(configuration)
-        periods, last = self._periods(configuration)
         self._keep_profiles(configuration)
         self._configuration, self._orders = configuration, orders
-        self._registrar.configure(periods, last)
+        self._registrar.configure(_periods(configuration))
         self._registrar.linger = _linger(configuration)
         self._retention.configure(configuration)
         self._live.configure(_ports(configuration))
@@ -151,6 +150,8 @@ class LmnService:
         log.info("stopping; %d captures of the last moment registered", taken, extra={"event": "stopping"})
 
     def _close(self) -> None:
+        self._live.close()
+        remove_run_directory(self._state)
         try:
             self._registrar.drain()  # nothing, unless the registrar failed at its end
             self._store.save_clock(*self._clock.saved())
@@ -184,13 +185,7 @@ class LmnService:
 
     def _driver(self, line: _Line) -> Driver:
         surroundings = Surroundings(self._clock, Cache(self._store.cached, self._sink.cache), self._store)
-        return make_driver(line, surroundings, self._sink, HistoryKeeper(self._store, self._clock))
-
-    def _periods(self, configuration: Configuration) -> tuple[dict[str, int], dict[str, int | None]]:
-        """Meter -> registration period, and the target time registered last."""
-        periods = {meter.name: meter.registration_period for meter in configuration.meters}
-        with LmnView.open(paths.lmn_directory(self._state)) as view:
-            return periods, {name: by_meter.last_target_us(view, name) for name, period in periods.items() if period}
+        return make_driver(line, surroundings, self._sink, HistoryKeeper(self._registrar, self._store))
 
     def _keep_profiles(self, configuration: Configuration) -> None:
         self._store.profile_version("gateway", "gateway", configuration.gateway.content())
@@ -230,6 +225,11 @@ class LmnService:
 
 def _ports(configuration: Configuration) -> dict[str, str]:
     return {meter.name: meter.port for meter in configuration.meters}
+
+
+def _periods(configuration: Configuration) -> dict[str, int]:
+    """Meter -> registration period in seconds."""
+    return {meter.name: meter.registration_period for meter in configuration.meters}
 
 
 def _linger(configuration: Configuration) -> float:

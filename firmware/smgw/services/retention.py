@@ -9,7 +9,9 @@ from smgw.store import paths
 from smgw.store.errors import StoreError
 from smgw.store.lmn import LmnStore
 from smgw.store.lmn_view import LmnView
+from smgw.store.progress import progress
 from smgw.store.records import NOBODY_WAITS, Retention
+from smgw.store.wan_records import Cursor
 from smgw.store.wan_view import WanView
 
 log = logging.getLogger(__name__)
@@ -50,24 +52,18 @@ class RetentionKeeper:
     def _delivered(self) -> dict[bytes, int]:
         """Device -> the position up to which all EMPs that are to have its rows have them."""
         with LmnView.open(paths.lmn_directory(self._state)) as own:
-            devices = own.sources()
+            sources = own.sources()
+        cursors: list[Cursor] = []
         try:
             with WanView.open(paths.wan_directory(self._state)) as wan:
-                cursors = {(row.emp, row.meter): row.position for row in wan.cursors() if row.store_id == own.store_id}
+                cursors = wan.cursors()
         except StoreError as error:
             log.debug("nothing known of deliveries: %s", error)
-            cursors = {}
-        receivers = {
-            meter.name: [emp.name for emp in self._configuration.emps if meter in self._configuration.meters_for(emp)]
-            for meter in self._configuration.meters
-        }
+        reached = progress(self._configuration, sources, cursors, own.store_id).reached
         delivered: dict[bytes, int] = {}
-        for meter, device in devices:
-            waiting = receivers.get(meter)
-            if waiting is None:  # no profile names it any more, but what was on its way to somebody still waits
-                waiting = [emp for emp, name in cursors if name == meter]
-            reached = min((cursors.get((emp, meter), 0) for emp in waiting), default=NOBODY_WAITS)
-            delivered[bytes(device)] = min(reached, delivered.get(bytes(device), NOBODY_WAITS))
+        for source in sources:
+            device = bytes(source.device)
+            delivered[device] = min(reached(source), delivered.get(device, NOBODY_WAITS))
         return delivered
 
 

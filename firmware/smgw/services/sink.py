@@ -14,9 +14,11 @@ class ReadingSink:
         self._live = live
 
     def capture(self, capture: Capture) -> None:
-        """The registrar first: it must not miss one."""
-        self._registrar.capture(capture)
-        self._live.capture(capture)
+        """Whatever happens to the live value, the registrar gets it, right before the state that goes with it."""
+        try:
+            self._live.capture(capture)
+        finally:
+            self._registrar.capture(capture)
 
     def state(self, state: MeterState) -> None:
         """How a meter fares."""

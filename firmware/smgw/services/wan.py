@@ -17,6 +17,7 @@ from smgw.store.lmn_view import LmnView
 from smgw.store.log_book import Level
 from smgw.store.wan import WanStore
 from smgw.wan.dispatcher import Dispatcher
+from smgw.wan.outlet import open_outlet
 from smgw.wan.time_samples import NtpSampler
 
 log = logging.getLogger(__name__)
@@ -39,6 +40,7 @@ class WanService:
         self._state = state
         self._store = WanStore.open(paths.wan_directory(state))
         self._clock = GatewayClock()
+        self._store.use_clock(self._clock.stamp)
         self._deliveries: Fleet[Order, Dispatcher] = Fleet(_DELIVERIES, self._dispatcher, _STOP_SECONDS)
         self._samplers: Fleet[tuple[str, ...], _Sampling] = Fleet(_SAMPLERS, self._sampling, _STOP_SECONDS)
 
@@ -110,7 +112,8 @@ class WanService:
         self._store.close()
 
     def _dispatcher(self, order: Order) -> Dispatcher:
-        return Dispatcher(*order, self._store, self._open_view, self._clock.stamp)
+        outlet = open_outlet(order.gateway, order.emp)
+        return Dispatcher(order.emp, order.granted, outlet, self._store, self._open_view, self._clock.stamp)
 
     def _sampling(self, servers: tuple[str, ...]) -> "_Sampling":
         return _Sampling(NtpSampler(servers, SystemSource(), self._sample))

@@ -52,5 +52,6 @@ def readings(
             raw=data(value) if correction else None,
             status=data(entry.status) if entry.status else None,
             class_id=_REGISTER_CLASS if number else _DATA_CLASS,
+            signature=entry.value_signature,
         )
     return tuple(found.values())

@@ -47,6 +47,13 @@ class StoreTooNew(StoreError):
         self.found = found
 
 
+class StoreTooOld(StoreError):
+    """An older program wrote it, and its owner has not run since."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path, "is of an older version; the process that owns it converts it when it next starts")
+
+
 class StoreFull(StoreError):
     """There is no room, not even after live-rate rows and the reserve were given up."""
 

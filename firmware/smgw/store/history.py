@@ -2,13 +2,12 @@
 
 import json
 import sqlite3
-from collections import Counter
-from collections.abc import Sequence
 
+from smgw.errors import LocalProtocolError
 from smgw.store.digest import sha256
 from smgw.store.pending import count
 from smgw.store.ranges import Range, merged
-from smgw.store.records import ProfileName
+from smgw.store.records import Covered, Outcome, OutcomeKind, ProfileName, Record
 from smgw.store.rows import DEVICES_PER_METER, Row, RowWriter
 
 RANGES = "SELECT since_us, until_us FROM profile_range WHERE meter = ? AND device = ? AND profile = ? ORDER BY since_us"
@@ -18,30 +17,59 @@ KIND = "load-profile"
 VERSION = f"SELECT id FROM profile_version WHERE kind = '{KIND}' AND name = ? AND content = ?"  # noqa: S608 - constant
 
 
-def keep(
-    connection: sqlite3.Connection, rows: RowWriter, name: ProfileName, batch: Sequence[Row], covered: Range
-) -> list[int | None]:
-    """Write rows of a load profile, and that `covered` (microseconds UTC) is kept, inside the caller's transaction.
+class HistoryWriter:
+    """Writes the rows of load profiles that one transaction holds, and which part of a load profile is kept with them.
 
-    The record numbers; None stands for a row that was there already. Rows of the same time (of an event log) come in
-    one batch: the second of them is there if two are. A device past the bound has nothing kept, which is counted.
+    Rows of the same time (of an event log) come in one transaction: the second of them is there if two are. A device
+    past the bound has nothing kept, which is counted as `refused_profile`.
     """
-    devices = {device for (device,) in connection.execute(_DEVICES, (name.meter,))}
-    if len(devices) >= DEVICES_PER_METER and name.device not in devices:
-        count(connection, {"refused_profile": len(batch)})
-        return [None] * len(batch)
-    version = _version(connection, name)
-    before: Counter[int | None] = Counter()
-    numbers = []
-    for record, columns in batch:
-        numbers.append(rows.insert_history(record, columns, version, before[record.target_time_us]))
-        before[record.target_time_us] += 1
-    kept = [Range(*row) for row in connection.execute(RANGES, name)]
-    connection.execute("DELETE FROM profile_range WHERE meter = ? AND device = ? AND profile = ?", name)
-    connection.executemany(
-        "INSERT INTO profile_range VALUES (?, ?, ?, ?, ?)", [(*name, *one) for one in merged([*kept, covered])]
-    )
-    return numbers
+
+    def __init__(self, connection: sqlite3.Connection, rows: RowWriter) -> None:
+        self._connection = connection
+        self._rows = rows
+        self._before: dict[tuple[ProfileName, int | None], int] = {}  # rows of the same time so far
+        self._versions: dict[ProfileName, int | None] = {}  # None: past the bound
+
+    def insert(self, row: Row) -> Outcome:
+        """Write one row: WRITTEN, KNOWN or OUT_OF_BOUNDS. LocalProtocolError if it names no load profile."""
+        record = row.record
+        name = name_of(record)
+        version = self._version(name)
+        if version is None:
+            count(self._connection, {"refused_profile": 1})
+            return Outcome(OutcomeKind.OUT_OF_BOUNDS)
+        place = (name, record.target_time_us)
+        before = self._before.get(place, 0)
+        self._before[place] = before + 1
+        return self._rows.insert_history(record, row.columns, version, before)
+
+    def cover(self, covered: Covered) -> None:
+        """This part of a load profile has been asked, and all its rows are in this transaction or kept already."""
+        name = covered.name
+        if self._version(name) is None:
+            return
+        kept = [Range(*row) for row in self._connection.execute(RANGES, name)]
+        self._connection.execute("DELETE FROM profile_range WHERE meter = ? AND device = ? AND profile = ?", name)
+        self._connection.executemany(
+            "INSERT INTO profile_range VALUES (?, ?, ?, ?, ?)",
+            [(*name, *one) for one in merged([*kept, covered.range])],
+        )
+
+    def _version(self, name: ProfileName) -> int | None:
+        if name not in self._versions:
+            self._versions[name] = self._look_up(name)
+        return self._versions[name]
+
+    def _look_up(self, name: ProfileName) -> int | None:
+        devices = {device for (device,) in self._connection.execute(_DEVICES, (name.meter,))}
+        if len(devices) >= DEVICES_PER_METER and name.device not in devices:
+            return None
+        text = content(name)
+        self._connection.execute(
+            "INSERT OR IGNORE INTO profile_version (kind, name, sha256, content) VALUES (?, ?, ?, ?)",
+            (KIND, name.meter, sha256(text.encode()), text),
+        )
+        return int(self._connection.execute(VERSION, (name.meter, text)).fetchone()[0])
 
 
 def content(name: ProfileName) -> str:
@@ -49,10 +77,8 @@ def content(name: ProfileName) -> str:
     return json.dumps({"device": name.device.hex(), "profile": str(name.profile)}, separators=(",", ":"))
 
 
-def _version(connection: sqlite3.Connection, name: ProfileName) -> int:
-    text = content(name)
-    connection.execute(
-        "INSERT OR IGNORE INTO profile_version (kind, name, sha256, content) VALUES (?, ?, ?, ?)",
-        (KIND, name.meter, sha256(text.encode()), text),
-    )
-    return int(connection.execute(VERSION, (name.meter, text)).fetchone()[0])
+def name_of(record: Record) -> ProfileName:
+    """The load profile of a row of origin HISTORY; LocalProtocolError if it names none."""
+    if record.profile is None:
+        raise LocalProtocolError("a row of a load profile names its load profile")
+    return ProfileName(record.capture.meter, record.capture.device, record.profile)

@@ -1,8 +1,8 @@
 """Live values: the newest capture of each device, in one small file a device, whatever the registration period.
 
-The files lie in the run directory (`paths.live_directory`), which is a tmpfs on the board. A file is named
-`<meter>.<octets of the device in hex>.json`, has mode 0640 and holds one JSON object. It is replaced by `rename`, so a
-reader always finds a whole one. Names that begin with a dot are files in the making.
+The files lie in the run directory (`paths.live_directory`), which is on a tmpfs. They go when the gateway ends. A file
+is named `<meter>.<octets of the device in hex>.json`, has mode 0640 and holds one JSON object. It is replaced by
+`rename`, so a reader always finds a whole one. Names that begin with a dot are files in the making.
 
     key              value
     version          1; it changes when a reader of this version could misread the file
@@ -23,22 +23,21 @@ reader always finds a whole one. Names that begin with a dot are files in the ma
                      an array of {"type", "value"}
       raw            left out, or {"type", "value"} as the meter sent it, where a habit of the meter was corrected
       status         left out, or {"type", "value"} of the meter's status word
+      signature      left out, or the meter's signature of this value in hex
+    signature        left out, or the meter's signature of the whole list in hex
 """
 
 import errno
-import json
 import logging
 import os
-import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from json.encoder import encode_basestring_ascii as quoted
 from pathlib import Path
-from typing import Any, NamedTuple
 
-from smgw.cosem.data import RANGE, Data, DataType
+from smgw.cosem.data import Data, DataType
 from smgw.cosem.device_id import DeviceId
 from smgw.cosem.obis import Obis
-from smgw.cosem.reading import Capture, ClockState, MeterTime, MeterTimeKind, Reading, Stamp
+from smgw.cosem.reading import Capture, MeterTime, MeterTimeKind
 from smgw.store.rows import DEVICES_PER_METER
 
 log = logging.getLogger(__name__)
@@ -46,33 +45,14 @@ log = logging.getLogger(__name__)
 VERSION = 1
 _MODE = 0o640
 #: Octets of a file. A telegram that would need more has no live value.
-_LARGEST = 256 * 1024
-#: A reader looks at so many files at most.
-_MOST_FILES = 4096
+LARGEST = 256 * 1024
 #: Registers of a device whose constant text is remembered; past it a meter makes them up, and all are forgotten.
 _REMEMBERED = 1000
 
-_TYPE_NAMES = {kind: kind.name.lower().replace("_", "-") for kind in DataType}
-_TYPES = {name: kind for kind, name in _TYPE_NAMES.items()}
-_KIND_NAMES = {kind: kind.name.lower().replace("_", "-") for kind in MeterTimeKind}
-_KINDS = {name: kind for kind, name in _KIND_NAMES.items()}
-_TIME_OCTETS = {
-    MeterTimeKind.SEC_INDEX: 4,
-    MeterTimeKind.TIMESTAMP: 4,
-    MeterTimeKind.LOCAL_TIMESTAMP: 8,
-    MeterTimeKind.DLMS_DATE_TIME: 12,
-}
-_TEXT = frozenset({DataType.BIT_STRING, DataType.VISIBLE_STRING, DataType.UTF8_STRING})
-_NESTED = frozenset({DataType.ARRAY, DataType.STRUCTURE, DataType.COMPACT_ARRAY})
+TYPE_NAMES = {kind: kind.name.lower().replace("_", "-") for kind in DataType}
+KIND_NAMES = {kind: kind.name.lower().replace("_", "-") for kind in MeterTimeKind}
 
 _Register = tuple[Obis, int, int, int, int, DataType]
-
-
-class Live(NamedTuple):
-    """A live value: what was captured, and at which port."""
-
-    port: str
-    capture: Capture
 
 
 class _Source:
@@ -108,15 +88,16 @@ class LiveWriter:
 
     def configure(self, ports: Mapping[str, str]) -> None:
         """From now on these meters; the files of others go."""
-        self._ports = dict(ports)
-        for meter, device in list(self._sources):
+        before, self._ports = self._ports, dict(ports)
+        for (meter, device), source in list(self._sources.items()):
             if meter not in ports:
                 self.left(meter, device)
-        self._sources.clear()  # a port may be another one
+            elif source is not None and ports[meter] != before.get(meter):
+                self._sources[meter, device] = _Source(self._directory, meter, device, ports[meter])
 
     def capture(self, capture: Capture) -> None:
         """A telegram or poll was read. The thread waits for no card: nothing is synced."""
-        meter, device, stamp, meter_time, readings = capture[:5]
+        meter, device, stamp, meter_time, readings, signature = capture
         try:
             source = self._sources[meter, device]
         except KeyError:
@@ -126,7 +107,7 @@ class LiveWriter:
         registers = source.registers
         parts = []
         for reading in readings:
-            obis, value, scaler, unit, raw, status, class_id, attribute = reading[:8]
+            obis, value, scaler, unit, raw, status, class_id, attribute, signed = reading
             key = (obis, scaler, unit, class_id, attribute, value.type)
             prefix = registers.get(key) or _remember(registers, key)
             number = value.value
@@ -135,12 +116,15 @@ class LiveWriter:
                 text += f',"raw":{_typed(raw)}'
             if status is not None:
                 text += f',"status":{_typed(status)}'
+            if signed is not None:
+                text += _signature(signed)
             parts.append(prefix + text)
         octets = (
             f'{source.head},"capture_time_us":{stamp.utc_us},'
             f'"time_valid":{"true" if stamp.state else "false"},"dispersion_us":{stamp.dispersion_us},'
             f'"boot_id":{quoted(stamp.boot_id)},"boottime_ns":{stamp.boottime_ns},'
-            f'"meter_time":{_time(meter_time)},"readings":[{"},".join(parts)}{"}" if parts else ""}]}}\n'
+            f'"meter_time":{_time(meter_time)},"readings":[{"},".join(parts)}{"}" if parts else ""}]'
+            f"{'' if signature is None else _signature(signature)}}}\n"
         ).encode()
         try:
             _replace(source, octets)
@@ -150,6 +134,10 @@ class LiveWriter:
                 self._remake_directory()
         if meter not in self._ports:  # taken out of the configuration meanwhile
             self.left(meter, device)
+
+    def close(self) -> None:
+        """The gateway ends: what is no longer renewed goes."""
+        self.configure({})
 
     def left(self, meter: str, device: DeviceId) -> None:
         """This device is no longer behind the meter: its file goes."""
@@ -199,7 +187,7 @@ class LiveWriter:
 
 
 def _replace(source: _Source, octets: bytes) -> None:
-    if len(octets) > _LARGEST:
+    if len(octets) > LARGEST:
         raise OSError(errno.EFBIG, f"a live value of {len(octets)} octets")
     file = os.open(source.new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, _MODE)
     try:
@@ -218,12 +206,12 @@ def _remember(registers: dict[_Register, str], key: _Register) -> str:
     return registers.setdefault(
         key,
         f'{{"obis":"{obis}","class":{int(class_id)},"attribute":{int(attribute)},'
-        f'"scaler":{int(scaler)},"unit":{int(unit)},"type":"{_TYPE_NAMES[kind]}","value":',
+        f'"scaler":{int(scaler)},"unit":{int(unit)},"type":"{TYPE_NAMES[kind]}","value":',
     )
 
 
 def _typed(data: Data) -> str:
-    return f'{{"type":"{_TYPE_NAMES[data.type]}","value":{_text(data)}}}'
+    return f'{{"type":"{TYPE_NAMES[data.type]}","value":{_text(data)}}}'
 
 
 def _text(data: Data) -> str:
@@ -238,108 +226,8 @@ def _text(data: Data) -> str:
 
 
 def _time(time: MeterTime | None) -> str:
-    return "null" if time is None else f'{{"kind":"{_KIND_NAMES[time.kind]}","octets":"{time.octets.hex()}"}}'
+    return "null" if time is None else f'{{"kind":"{KIND_NAMES[time.kind]}","octets":"{time.octets.hex()}"}}'
 
 
-def read_live(directory: Path) -> list[Live]:
-    """All live values, ordered by meter and device. What is no live value of this version is left out.
-
-    Nothing that lies there is trusted: neither that it is a file, nor its size, nor what it says.
-    """
-    try:
-        names = sorted(os.listdir(directory))[:_MOST_FILES]  # noqa: PTH208
-    except OSError as error:
-        log.debug("no live values: %s", error)
-        return []
-    return list(_readable(directory, names))
-
-
-def _readable(directory: Path, names: list[str]) -> Iterator[Live]:
-    for name in names:
-        if name.endswith(".json") and not name.startswith("."):
-            try:
-                live = _live(json.loads(_octets(directory / name)))
-                found = f"{live.capture.meter}.{live.capture.device.hex()}.json"
-                if found != name:
-                    raise ValueError(f"holds the value of {found}")
-            except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-                log.debug("%s is no live value: %s", directory / name, error)
-            else:
-                yield live
-
-
-def _octets(path: Path) -> bytes:
-    """The content of a regular file of bounded size, and never a wait (as a pipe would be)."""
-    file = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    try:
-        found = os.fstat(file)
-        if not stat.S_ISREG(found.st_mode) or found.st_size > _LARGEST:
-            raise ValueError("no regular file, or too large")
-        return os.read(file, _LARGEST)
-    finally:
-        os.close(file)
-
-
-def _live(found: Any) -> Live:
-    if not isinstance(found, dict) or found["version"] != VERSION:
-        raise ValueError("another version")
-    state = ClockState.SYNCHRONISED if found["time_valid"] is True else ClockState.INVALID
-    stamp = Stamp(
-        _string(found["boot_id"]), _whole(found["boottime_ns"]), _whole(found["capture_time_us"]),
-        _whole(found["dispersion_us"]), state,
-    )  # fmt: skip
-    meter, device = _string(found["meter"]), DeviceId.parse(_string(found["device"]))
-    time = None if found["meter_time"] is None else _meter_time(found["meter_time"])
-    readings = tuple(map(_reading, _array(found["readings"])))
-    return Live(_string(found["port"]), Capture(meter, device, stamp, time, readings))
-
-
-def _meter_time(found: Any) -> MeterTime:
-    kind, octets = _KINDS[found["kind"]], bytes.fromhex(_string(found["octets"]))
-    if len(octets) != _TIME_OCTETS[kind]:
-        raise ValueError(f"{len(octets)} octets are no time of a meter")
-    return MeterTime(kind, octets)
-
-
-def _reading(found: Any) -> Reading:
-    return Reading(
-        Obis.parse(_string(found["obis"])),
-        _data(found),
-        _whole(found["scaler"], -128, 127),
-        _whole(found["unit"], 0, 255),
-        _data(found["raw"]) if "raw" in found else None,
-        _data(found["status"]) if "status" in found else None,
-        _whole(found["class"], 0, 65_535),
-        _whole(found["attribute"], -128, 127),
-    )
-
-
-def _data(found: Any) -> Data:
-    kind, value = _TYPES[found["type"]], found["value"]
-    if value is None:
-        return Data(kind, None)
-    if kind in RANGE:
-        return Data(kind, _whole(value, *RANGE[kind]))
-    if kind in _TEXT:
-        return Data(kind, _string(value))
-    if kind in _NESTED:
-        return Data(kind, tuple(map(_data, _array(value))))
-    return Data(kind, bytes.fromhex(_string(value)))
-
-
-def _whole(value: Any, low: int = 0, high: int = 2**63 - 1) -> int:
-    if type(value) is not int or not low <= value <= high:
-        raise ValueError(f"{value!r} is no whole number from {low} to {high}")
-    return value
-
-
-def _string(value: Any) -> str:
-    if not isinstance(value, str):
-        raise TypeError(f"{value!r} is no text")
-    return value
-
-
-def _array(value: Any) -> list[Any]:
-    if not isinstance(value, list):
-        raise TypeError(f"{value!r} is no array")
-    return value
+def _signature(octets: bytes) -> str:
+    return f',"signature":"{octets.hex()}"'

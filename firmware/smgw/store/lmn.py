@@ -2,7 +2,6 @@
 
 import contextlib
 import logging
-import os
 import sqlite3
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -10,17 +9,32 @@ from functools import partial
 from pathlib import Path
 from typing import Self, TypeVar
 
-from smgw.clock.gateway_clock import Saved
+from smgw.clock.gateway_clock import GatewayClock, Saved
 from smgw.cosem.device_id import DeviceId
-from smgw.cosem.reading import ClockState
-from smgw.store import history, paths, retention
+from smgw.cosem.reading import ClockState, Stamp
+from smgw.errors import LocalProtocolError
+from smgw.store import counters, history, paths, retention
 from smgw.store.digest import sha256
 from smgw.store.errors import StoreFull
+from smgw.store.lmn_pending import LmnPending
 from smgw.store.lmn_view import CLOCK_QUERY, NEWEST_TARGET, parameters, saved_clock
 from smgw.store.pending import count
 from smgw.store.ranges import Range
-from smgw.store.records import CacheKind, MeterState, ProfileName, Record, Retention, RetentionReport, Source
-from smgw.store.rows import Row, RowWriter, columns_of
+from smgw.store.records import (
+    CacheKind,
+    CounterKind,
+    Covered,
+    MeterState,
+    Origin,
+    Outcome,
+    OutcomeKind,
+    ProfileName,
+    Record,
+    Retention,
+    RetentionReport,
+    Source,
+)
+from smgw.store.rows import Row, RowWriter
 from smgw.store.salvage import salvage_lmn
 from smgw.store.schema import lmn_schema
 from smgw.store.writer import StoreWriter
@@ -34,11 +48,6 @@ _FLUSH_EVERY_S = 5.0
 #: Rows thinned at a time, at least, and the free pages below which live-rate rows must make their own room.
 _THINNED = 256
 _FREE_PAGES = 32
-#: The first counter of a key that nothing is known of: the clock at this rate since 2026, which is more than any meter
-#: is asked, so it lies beyond what a lost store gave out. By chance up to 2^22 more, lest two stores made at once share
-#: it. The clock alone reaches the cap in 2055.
-_COUNTERS_A_SECOND, _COUNTERS_SINCE = 4, 1_767_225_600
-_COUNTERS_BY_CHANCE, _COUNTERS_CAP = 1 << 22, 0xE000_0000
 
 
 class LmnStore(StoreWriter):
@@ -49,7 +58,10 @@ class LmnStore(StoreWriter):
     def __init__(self, directory: Path, ballast_bytes: int = BALLAST_BYTES) -> None:
         self._flushed = time.monotonic()
         self._sweep = retention.Sweep()
-        super().__init__(directory / paths.LMN, lmn_schema(), salvage_lmn, whole_wal=True, reserve=ballast_bytes)
+        self._waiting = LmnPending()
+        super().__init__(
+            directory / paths.LMN, lmn_schema(), salvage_lmn, self._waiting, whole_wal=True, reserve=ballast_bytes
+        )
 
     @classmethod
     def open(cls, directory: Path, *, ballast_bytes: int = BALLAST_BYTES) -> Self:
@@ -59,45 +71,57 @@ class LmnStore(StoreWriter):
         """
         return cls(directory, ballast_bytes)
 
-    def append(self, records: Sequence[Record]) -> list[int | None]:
-        """Write records in one durable transaction; their record numbers, which are never given twice.
+    def append(self, records: Sequence[Record], covered: Covered | None = None) -> list[Outcome]:
+        """Write records in one durable transaction; what became of each. A number is never given twice.
 
-        None stands for a record that is not there: one of its grid slots was taken (its values are counted as
-        `refused_grid`), all its values are past the bounds of `rows` (`refused_register`; of other records such values
-        are left out), or the disk was full (counted as `lost_live`, `lost_grid`). LocalProtocolError for a value that
-        does not suit its type: then nothing was written.
+        A record is there as a whole, with all that is derived from it, or not at all; values whose register is past a
+        bound are left out. LocalProtocolError for a value that does not suit its type: then nothing was written.
+
+        `covered` is kept with the rows of that part of a load profile, which are then all the records: StoreFull with
+        nothing written if there is no room, since the meter can be asked again.
         """
-        batch = [(record, columns_of(record.capture)) for record in records]
+        batch = [Row.of(record) for record in records]
+        if covered is not None and any(
+            record.origin is not Origin.HISTORY or history.name_of(record) != covered.name for record in records
+        ):
+            raise LocalProtocolError(f"these are not rows of {covered.name}")
         with self._file.lock:
             self._flushed = time.monotonic()
             self._end_need()
+            if covered is not None:
+                return self._write(partial(self._insert, batch, covered))
             if not self._in_need:
                 try:
-                    return self._commit(partial(self._insert, batch))
+                    return self._commit(partial(self._insert, batch, None))
                 except (sqlite3.OperationalError, StoreFull):
                     self._begin_need()
             return self._append_in_need(batch)
 
     def note_meter(self, state: MeterState) -> None:
-        """Keep the newest state of a meter; it is written with the next append or flush."""
+        """Keep the newest state of a device behind a meter; it is written with the next append or flush."""
         with self._file.lock:
-            self._pending.note_meter(state)
+            self._waiting.note_meter(state)
+
+    def drop_meter(self, meter: str, device: DeviceId) -> None:
+        """This device is no longer behind the meter: its state goes with the next append or flush."""
+        with self._file.lock:
+            self._waiting.drop_meter(meter, device)
 
     def count(self, name: str, amount: int = 1) -> None:
         """Add to a counter of the caller's; it is written with the next append or flush."""
         with self._file.lock:
-            self._pending.counts[name] += amount
+            self._waiting.counts[name] += amount
 
     def save_clock(self, boot_id: str, boottime_ns: int, offset_us: int, dispersion_us: int, state: ClockState) -> None:
         """Keep the clock's newest state; it is written with the next append or flush."""
         with self._file.lock:
-            self._pending.clock = Saved(boot_id, boottime_ns, offset_us, dispersion_us, state)
+            self._waiting.clock = Saved(boot_id, boottime_ns, offset_us, dispersion_us, state)
 
     def load_clock(self) -> Saved | None:
         """The clock as it was saved last."""
         with self._file.lock:
-            if self._pending.clock is not None:
-                return self._pending.clock
+            if self._waiting.clock is not None:
+                return self._waiting.clock
             rows = self._read(CLOCK_QUERY)
             try:
                 return saved_clock(rows[0]) if rows else None
@@ -108,34 +132,20 @@ class LmnStore(StoreWriter):
     def flush(self, *, now: bool = False) -> None:
         """Write what waits if nothing was written for 5 s, or at once; call it whenever there is nothing to append."""
         with self._file.lock:
-            if self._pending and (now or time.monotonic() - self._flushed >= _FLUSH_EVERY_S):
+            if self._waiting and (now or time.monotonic() - self._flushed >= _FLUSH_EVERY_S):
                 self._flushed = time.monotonic()
                 self._write_pending()
 
-    def save_object_list(self, device: DeviceId, firmware: bytes, objects: bytes) -> None:
-        """Cache the object list of a meter with this firmware."""
-        self._write(
-            lambda connection: connection.execute(
-                "INSERT OR REPLACE INTO object_list VALUES (?, ?, ?)", (device, firmware, objects)
-            )
-        )
+    def cache(self, kind: CacheKind, device: DeviceId, firmware: bytes, octets: bytes) -> None:
+        """Keep what a meter with this firmware told."""
+        row = (kind, device, firmware, octets)
+        self._write(lambda connection: connection.execute("INSERT OR REPLACE INTO cache VALUES (?, ?, ?, ?)", row))
 
     def cached(self, kind: CacheKind, device: DeviceId, firmware: bytes) -> bytes | None:
-        """What is cached."""
-        return self.object_list(device, (b"scaler_unit of " if kind is CacheKind.SCALER_UNIT else b"") + firmware)
-
-    def object_list(self, device: DeviceId, firmware: bytes) -> bytes | None:
-        """The cached object list, or None."""
-        rows = self._read("SELECT objects FROM object_list WHERE device = ? AND firmware = ?", device, firmware)
+        """What a meter with this firmware told, or None."""
+        query = "SELECT octets FROM cache WHERE kind = ? AND device = ? AND firmware = ?"
+        rows = self._read(query, kind, device, firmware)
         return bytes(rows[0][0]) if rows else None
-
-    def keep_profile(self, name: ProfileName, records: Sequence[Record], covered: Range) -> list[int | None]:
-        """Write rows of a meter's load profile, and that this range of it is kept now, in one durable transaction.
-
-        None stands for a row that is there already. Raises StoreFull with nothing written: ask the meter again later.
-        """
-        batch = [(record, columns_of(record.capture)) for record in records]
-        return self._write(lambda connection: history.keep(connection, self._rows, name, batch, covered))
 
     def profile_ranges(self, name: ProfileName) -> list[Range]:
         """What is kept of a load profile, in order."""
@@ -146,25 +156,15 @@ class LmnStore(StoreWriter):
         (newest,) = self._read(NEWEST_TARGET, *parameters(source))[0]
         return None if newest is None else int(newest)
 
-    def reserve_counters(self, meter: str, client: int, key_id: str, least: int, amount: int) -> int:
-        """The first of `amount` invocation counters that are the caller's alone, durably; `least` at least.
+    def reserve(self, kind: CounterKind, scope: str, holder: str, least: int, amount: int) -> int:
+        """The first of `amount` numbers that are the caller's alone, durably; `least` at least.
 
-        `key_id` names the key without telling it. What was given out is never given again, whatever became of it, also
-        not to another meter or client with that key: a nonce holds our system title and the counter, and not who asks.
-        A key that this store has not seen starts far above 0: a store that is gone may have given out counters of it.
+        What was given out in a scope is never given again, whatever became of it, also not to another holder. Of an
+        invocation counter the scope names the key without telling it, since a nonce holds our system title and the
+        counter, and not who asks. A key that this store has not seen starts far above 0: a store that is gone may have
+        given out counters of it. Other numbers start at `least`.
         """
-
-        def body(connection: sqlite3.Connection) -> int:
-            query = "SELECT max(reserved) FROM invocation_counter WHERE key_id = ?"
-            (newest,) = connection.execute(query, (key_id,)).fetchone()
-            first = max(least, _unknown_counter() if newest is None else int(newest) + 1)
-            connection.execute(
-                "INSERT OR REPLACE INTO invocation_counter VALUES (?, ?, ?, ?)",
-                (meter, client, key_id, first + amount - 1),
-            )
-            return first
-
-        return self._write(body)
+        return self._write(lambda connection: counters.reserve(connection, kind, scope, holder, least, amount))
 
     def profile_version(self, kind: str, name: str, content: str) -> int:
         """The number of this version of a profile; the same content has the same number.
@@ -196,12 +196,20 @@ class LmnStore(StoreWriter):
         """
         return self._write(partial(self._sweep.run, now_us=now_us, limits=limits, delivered=delivered))
 
-    def _insert(self, batch: Sequence[Row], connection: sqlite3.Connection) -> list[int | None]:
-        refused = self._rows.refused
-        numbers = [self._rows.insert(record, columns) for record, columns in batch]
-        if self._rows.refused > refused:
-            count(connection, {"refused_grid": self._rows.refused - refused})
-        return numbers
+    def _insert(self, batch: Sequence[Row], covered: Covered | None, connection: sqlite3.Connection) -> list[Outcome]:
+        past = history.HistoryWriter(connection, self._rows)
+        outcomes = [self._insert_row(row, past) for row in batch]
+        if covered is not None:
+            past.cover(covered)
+        return outcomes
+
+    def _insert_row(self, row: Row, past: history.HistoryWriter) -> Outcome:
+        record, columns, derived = row
+        outcome = past.insert(row) if record.origin is Origin.HISTORY else self._rows.insert(record, columns)
+        if derived and outcome.kind is OutcomeKind.WRITTEN:
+            for one in derived:
+                self._insert_row(one, past)
+        return outcome
 
     def _rolled_back(self) -> None:
         # If even this read fails, the next call says so.
@@ -212,29 +220,41 @@ class LmnStore(StoreWriter):
         self._rows = RowWriter(self._file.writer)
         self._sweep = retention.Sweep()
 
+    def _own_clock(self) -> Callable[[], Stamp]:
+        return GatewayClock(saved=self.load_clock()).stamp
+
     # The full disk.
 
-    def _append_in_need(self, batch: Sequence[Row]) -> list[int | None]:
-        """Grid values first; live-rate rows only in pages that other live-rate rows gave up."""
-        numbers: list[int | None] = [None] * len(batch)
-        for live in (False, True):
-            places = [place for place, (record, _) in enumerate(batch) if (record.target_time_us is None) is live]
+    def _append_in_need(self, batch: Sequence[Row]) -> list[Outcome]:
+        """Grid values first; live-rate rows only in pages that other live-rate rows gave up.
+
+        Rows of a load profile that find no room are not lost: the meter has them.
+        """
+        outcomes = [Outcome(OutcomeKind.NO_ROOM)] * len(batch)
+        groups: dict[str, list[int]] = {"grid": [], "history": [], "live": []}
+        for place, (record, _, _) in enumerate(batch):
+            live = "live" if record.target_time_us is None else "grid"
+            groups["history" if record.origin is Origin.HISTORY else live].append(place)
+        for group, places in groups.items():
             if not places:
                 continue
-            part = [batch[place] for place in places]
+            insert = self._insert_thriftily if group == "live" else self._insert
             try:
-                written = self._write(partial(self._insert_thriftily if live else self._insert, part))
+                written = self._write(partial(insert, [batch[place] for place in places], None))
             except StoreFull:
-                self._pending.counts["lost_live" if live else "lost_grid"] += len(part)
+                if group != "history":
+                    self._waiting.counts[f"lost_{group}"] += len(places)
                 continue
-            for place, number in zip(places, written, strict=True):
-                numbers[place] = number
-        return numbers
+            for place, outcome in zip(places, written, strict=True):
+                outcomes[place] = outcome
+        return outcomes
 
-    def _insert_thriftily(self, batch: Sequence[Row], connection: sqlite3.Connection) -> list[int | None]:
+    def _insert_thriftily(
+        self, batch: Sequence[Row], covered: Covered | None, connection: sqlite3.Connection
+    ) -> list[Outcome]:
         if connection.execute("PRAGMA freelist_count").fetchone()[0] < _FREE_PAGES:
             self._thin(connection, max(_THINNED, 2 * len(batch)))
-        return self._insert(batch, connection)
+        return self._insert(batch, covered, connection)
 
     def _write(self, body: Callable[[sqlite3.Connection], T]) -> T:
         """Commit; where there is no room, live-rate rows give way first, then the reserve."""
@@ -247,9 +267,3 @@ class LmnStore(StoreWriter):
 
     def _thin(self, connection: sqlite3.Connection, amount: int) -> None:
         count(connection, {"lost_live": retention.thin(connection, amount)})
-
-
-def _unknown_counter() -> int:
-    """Where a key starts that this store has not seen."""
-    seconds = max(0, int(time.time()) - _COUNTERS_SINCE)
-    return min(_COUNTERS_A_SECOND * seconds, _COUNTERS_CAP) + int.from_bytes(os.urandom(4), "big") % _COUNTERS_BY_CHANCE

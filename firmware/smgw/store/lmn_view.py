@@ -2,6 +2,7 @@
 
 import logging
 import re
+import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Self
@@ -13,9 +14,10 @@ from smgw.cosem.reading import ClockState, MeterTime, MeterTimeKind, Reading, St
 from smgw.store import history, paths
 from smgw.store.checked import checked, within
 from smgw.store.errors import StoreDamaged
+from smgw.store.lmn_pending import NO_DEVICE
 from smgw.store.ranges import Range
-from smgw.store.records import ListKind, MeterState, Origin, ProfileName, Source, StoredRecord
-from smgw.store.rows import Word
+from smgw.store.records import Condition, ListKind, MeterState, Origin, ProfileName, Source, StoredRecord
+from smgw.store.rows import WHOLE_LIST, Word
 from smgw.store.schema import lmn_schema
 from smgw.store.values import from_column
 from smgw.store.view import NONSENSE, View
@@ -27,15 +29,21 @@ _SOURCE = f"meter = {_WORD.format(Word.METER)} AND device = {_WORD.format(Word.D
 _COLUMNS = """number, device, boot, boottime_ns, utc_us, dispersion_us, clock_state,
     meter_time_kind, meter_time, target_time_us, gateway_status, list, origin, older_store, older_number"""
 _CAPTURES = f"SELECT {_COLUMNS} FROM capture WHERE {_SOURCE} AND number > ? ORDER BY number LIMIT ?"  # noqa: S608
-_READINGS = f"""SELECT reading.capture, register, type, value, raw_type, raw, status_type, status
-    FROM capture CROSS JOIN reading ON reading.capture = capture.number
+_VALUES = "reading.capture, register, type, value, raw_type, raw, status_type, status, place"
+_READINGS = f"""SELECT {_VALUES} FROM capture CROSS JOIN reading ON reading.capture = capture.number
     WHERE {_SOURCE} AND number > ? AND number <= ? ORDER BY number, place"""  # noqa: S608
+# Most meters sign nothing: whether there is any signature is asked first.
+_ANY_SIGNED = "SELECT 1 FROM signature WHERE capture BETWEEN ? AND ? LIMIT 1"
+_SIGNATURES = f"""SELECT signature.capture, place, octets
+    FROM capture CROSS JOIN signature ON signature.capture = capture.number
+    WHERE {_SOURCE} AND number > ? AND number <= ?"""  # noqa: S608
 
 _HISTORY = f"profile_version = ({history.VERSION}) AND origin = 2 AND target_time_us BETWEEN ? AND ?"
 _HISTORY_CAPTURES = f"SELECT {_COLUMNS} FROM capture WHERE {_HISTORY} ORDER BY target_time_us LIMIT ?"  # noqa: S608
-_HISTORY_READINGS = f"""SELECT reading.capture, register, type, value, raw_type, raw, status_type, status
-    FROM capture CROSS JOIN reading ON reading.capture = capture.number
+_HISTORY_READINGS = f"""SELECT {_VALUES} FROM capture CROSS JOIN reading ON reading.capture = capture.number
     WHERE {_HISTORY.replace("target_time_us", "capture.target_time_us")} ORDER BY number, place"""  # noqa: S608
+_HISTORY_SIGNATURES = f"""SELECT signature.capture, place, octets
+    FROM capture CROSS JOIN signature ON signature.capture = capture.number WHERE {_HISTORY}"""  # noqa: S608
 
 # One step down the index of slots for every register and list of the source, however many rows there are.
 NEWEST_TARGET = f"""SELECT max((SELECT target_time_us FROM reading
@@ -55,12 +63,20 @@ class _Register(NamedTuple):
     attribute: int
 
 
+#: (capture, place) -> signature
+_Signatures = dict[tuple[int, int], bytes]
+
+
 class LmnView(View):
     """Captures by position, states of the meters, the clock. Opening needs no right to write."""
+
+    _oldest = 3
 
     def __init__(self, directory: Path) -> None:
         self._words: dict[int, bytes] = {}
         self._registers: dict[int, _Register] = {}
+        self._sources: list[Source] = []
+        self._newest_register = 0
         super().__init__(directory / paths.LMN, lmn_schema())
 
     @classmethod
@@ -69,14 +85,19 @@ class LmnView(View):
         return cls(directory)
 
     def sources(self) -> list[Source]:
-        """All that were ever recorded here, by meter name and device."""
-        rows = self._typed(
-            "oo",
-            """SELECT DISTINCT m.octets, d.octets FROM register
-            JOIN word m ON m.id = register.meter JOIN word d ON d.id = register.device ORDER BY 1, 2""",
-        )
-        with self._trusting_nothing():
-            return [Source(meter.decode(), DeviceId(device)) for meter, device in rows]
+        """All that were ever recorded here, in the order of their first record."""
+        (newest,) = self._typed("i", "SELECT coalesce(max(id), 0) FROM register")[0]
+        if newest != self._newest_register:  # a new source has new registers, and no register ever goes
+            rows = self._typed(
+                "oo",
+                """SELECT m.octets, d.octets FROM register
+                JOIN word m ON m.id = register.meter JOIN word d ON d.id = register.device
+                GROUP BY register.meter, register.device ORDER BY min(register.id)""",
+            )
+            with self._trusting_nothing():
+                self._sources = [Source(meter.decode(), DeviceId(device)) for meter, device in rows]
+            self._newest_register = newest
+        return list(self._sources)
 
     def records(self, source: Source, after: int, limit: int) -> list[StoredRecord]:
         """At most `limit` records of one source whose position is greater than `after`, in the order of positions."""
@@ -85,9 +106,11 @@ class LmnView(View):
             captures = connection.execute(_CAPTURES, (*words, after, limit)).fetchall()
             if not captures:
                 return []
-            rows = connection.execute(_READINGS, (*words, after, captures[-1][0])).fetchall()
+            covered = (*words, after, captures[-1][0])
+            rows = connection.execute(_READINGS, covered).fetchall()
+            signatures = _signatures(connection, captures, _SIGNATURES, covered)
             self._learn(captures, rows)
-        return self._records(source.meter, captures, rows)
+        return self._records(source.meter, captures, rows, signatures)
 
     def profile_rows(self, name: ProfileName, covered: Range, limit: int) -> list[StoredRecord]:
         """At most `limit` rows of a load profile whose target times lie in a range (microseconds UTC), oldest first."""
@@ -96,27 +119,32 @@ class LmnView(View):
             captures = connection.execute(_HISTORY_CAPTURES, (*label, *covered, limit)).fetchall()
             if not captures:
                 return []
-            until = captures[-1][9]
-            rows = connection.execute(_HISTORY_READINGS, (*label, covered.since, until)).fetchall()
+            part = (*label, covered.since, captures[-1][9])
+            rows = connection.execute(_HISTORY_READINGS, part).fetchall()
+            signatures = _signatures(connection, captures, _HISTORY_SIGNATURES, part)
             self._learn(captures, rows)
-        return self._records(name.meter, captures, rows)
+        return self._records(name.meter, captures, rows, signatures)
 
     def profile_ranges(self, name: ProfileName) -> list[Range]:
         """What is kept of a load profile, in order."""
         return [Range(*row) for row in self._typed("ii", history.RANGES, *name)]
 
     def _records(
-        self, meter: str, captures: Sequence[Sequence[Any]], rows: Sequence[Sequence[Any]]
+        self, meter: str, captures: Sequence[Sequence[Any]], rows: Sequence[Sequence[Any]], signatures: _Signatures
     ) -> list[StoredRecord]:
         readings: dict[int, list[Reading]] = {capture[0]: [] for capture in captures}
         registers = self._registers
         for row in rows:
             try:
-                readings[row[0]].append(_reading(registers[row[1]], row))
+                signature = signatures.get((row[0], row[8])) if signatures else None
+                readings[row[0]].append(_reading(registers[row[1]], row, signature))
             except NONSENSE as error:  # a flipped bit that no check of SQLite sees: one value, not all
                 _log.warning("%s: a reading of record %s is unreadable: %r", self._path, row[0], error)
         try:
-            return [self._record(meter, capture, tuple(readings[capture[0]])) for capture in captures]
+            return [
+                self._record(meter, capture, tuple(readings[capture[0]]), signatures.get((capture[0], WHOLE_LIST)))
+                for capture in captures
+            ]
         except NONSENSE as error:
             raise StoreDamaged(self._path, f"a record from {captures[0][0]} on is unreadable: {error!r}") from error
 
@@ -158,8 +186,8 @@ class LmnView(View):
         return None
 
     def meter_states(self) -> list[MeterState]:
-        """How every meter fares."""
-        rows = self._typed("tOtiIiiit", "SELECT * FROM meter_state ORDER BY meter")
+        """How every device behind a meter fares, by meter and device."""
+        rows = self._typed("totiIiiitt", "SELECT * FROM meter_state ORDER BY meter, device")
         with self._trusting_nothing():
             return [meter_state(row) for row in rows]
 
@@ -169,7 +197,9 @@ class LmnView(View):
         with self._trusting_nothing():
             return saved_clock(rows[0]) if rows else None
 
-    def _record(self, meter: str, row: Sequence[Any], readings: tuple[Reading, ...]) -> StoredRecord:
+    def _record(
+        self, meter: str, row: Sequence[Any], readings: tuple[Reading, ...], signature: bytes | None
+    ) -> StoredRecord:
         checked(row, "iiiiiiiIOIiiiII")
         (number, device, boot, boottime_ns, utc_us, dispersion_us, state, time_kind, time, target, status, kind, origin,
          older_store, older_number) = row  # fmt: skip
@@ -186,6 +216,7 @@ class LmnView(View):
             ListKind(kind),
             Origin(origin),
             readings,
+            signature,
         )
 
     def _learn(self, captures: Sequence[Sequence[Any]], readings: Sequence[Sequence[Any]]) -> None:
@@ -201,6 +232,8 @@ class LmnView(View):
     def _forget(self) -> None:
         self._words.clear()
         self._registers.clear()
+        self._sources.clear()
+        self._newest_register = 0
 
 
 def _register(row: Sequence[Any]) -> _Register:
@@ -214,14 +247,24 @@ def _register(row: Sequence[Any]) -> _Register:
     )
 
 
-def _reading(register: _Register, row: Sequence[Any]) -> Reading:
+def _signatures(
+    connection: sqlite3.Connection, captures: Sequence[Sequence[Any]], query: str, parameters: Sequence[Any]
+) -> _Signatures:
+    numbers = [capture[0] for capture in captures]
+    if connection.execute(_ANY_SIGNED, (min(numbers), max(numbers))).fetchone() is None:
+        return {}
+    rows = (checked(row, "iio") for row in connection.execute(query, parameters))
+    return {(capture, place): octets for capture, place, octets in rows}
+
+
+def _reading(register: _Register, row: Sequence[Any], signature: bytes | None) -> Reading:
     obis, scaler, unit, class_id, attribute = register
-    _, _, kind, value, raw_type, raw, status_type, status = row
+    _, _, kind, value, raw_type, raw, status_type, status, _ = row
     data = from_column(kind, value)
     raw_data = None if raw_type is None else from_column(raw_type, raw)
     status_data = None if status_type is None else from_column(status_type, status)
     # As Reading(...) does, in a third of the time.
-    return tuple.__new__(Reading, (obis, data, scaler, unit, raw_data, status_data, class_id, attribute))
+    return tuple.__new__(Reading, (obis, data, scaler, unit, raw_data, status_data, class_id, attribute, signature))
 
 
 def parameters(source: Source) -> tuple[bytes, bytes]:
@@ -241,15 +284,16 @@ def saved_clock(row: Sequence[Any]) -> Saved:
 
 def meter_state(row: Sequence[Any]) -> MeterState:
     """A row of meter_state."""
-    meter, device, state, since_us, last_us, clock_state, good, refused, note = row
+    meter, device, state, since_us, last_us, clock_state, good, refused, note, remark = row
     return MeterState(
         meter,
-        None if device is None else DeviceId(device),
-        state,
+        None if device == NO_DEVICE else DeviceId(device),
+        Condition(state),
         since_us,
         last_us,
         ClockState(clock_state),
         good,
         refused,
         note,
+        remark,
     )

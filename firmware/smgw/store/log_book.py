@@ -24,7 +24,6 @@ class Level(IntEnum):
     WARNING = 2
     ERROR = 3
     FATAL = 4
-    EXTENSION = 5
 
 
 class LogEntry(NamedTuple):

@@ -22,7 +22,8 @@ ASIDE_KEPT = 3
 #: A file up to this size is checked whole when it is opened (a second or two from an SD card), a bigger one meanwhile.
 CHECKED_BYTES = 64 * 1024 * 1024
 
-#: salvage(damaged file, new database inside a transaction, store id if known) -> one line that says what was saved
+#: salvage(damaged file, empty database inside a transaction, store id if known): makes the newest schema in it and
+#: brings in what can be read -> one line that says what was saved
 Salvage = Callable[[Path, sqlite3.Connection, str | None], str]
 
 
@@ -227,8 +228,9 @@ class OwnedFile:
         saved = ""
         try:
             with contextlib.closing(connect_builder(build)) as connection, transaction(connection):
-                self._schema.create(connection, os.urandom(16))
-                if damaged is not None:
+                if damaged is None:
+                    self._schema.create(connection, os.urandom(16))
+                else:
                     saved = self._salvage(damaged, connection, self._owner.store_id or None)
                 connection.execute(f"PRAGMA user_version = {self._schema.version}")
         except BaseException:

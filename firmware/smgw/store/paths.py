@@ -18,9 +18,14 @@ def wan_directory(state: Path) -> Path:
     return state / "wan"
 
 
+def run_directory(state: Path) -> Path:
+    """The directory of what lives no longer than the processes do; see `run_directory` for that of a lab."""
+    return RUN if state == STATE else state / "run"
+
+
 def live_directory(state: Path) -> Path:
     """The directory of the live values, which only the LMN process's user writes."""
-    return (RUN if state == STATE else state / "run") / "live"
+    return run_directory(state) / "live"
 
 
 def wal_of(database: Path) -> Path:

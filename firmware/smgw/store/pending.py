@@ -6,16 +6,14 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from typing import TypeVar
 
-from smgw.clock.gateway_clock import Saved
 from smgw.store import log_book
 from smgw.store.log_book import Note
-from smgw.store.records import MeterState
 
 _log = logging.getLogger(__name__)
 _Row = TypeVar("_Row", bound=tuple[object, ...])
 
 #: What one row alone may be guilty of: a text, a number or a type that SQLite does not take.
-_UNWRITABLE = (
+UNWRITABLE = (
     ValueError,
     TypeError,
     ArithmeticError,
@@ -58,16 +56,14 @@ def _text(field: str) -> str:
 
 
 class Pending:
-    """Counters, states and log entries; only the newest state of a meter and of the clock matters."""
+    """Counters and log entries."""
 
     def __init__(self) -> None:
         self.counts: Counter[str] = Counter()
-        self.states: dict[str, MeterState] = {}
-        self.clock: Saved | None = None
         self.notes: list[Note] = []
 
     def __bool__(self) -> bool:
-        return bool(self.counts or self.states or self.clock or self.notes)
+        return bool(self.counts or self.notes)
 
     def note(self, note: Note) -> None:
         """Queue a log entry; past the bound it is counted as lost."""
@@ -76,44 +72,27 @@ class Pending:
         else:
             self.counts["lost_log"] += 1
 
-    def note_meter(self, state: MeterState) -> None:
-        """Queue the newest state of a meter."""
-        state = writable(state)
-        self.states[state.meter] = state
-
     def write(self, connection: sqlite3.Connection) -> Callable[[], None]:
         """Write all inside the caller's transaction; the result, called after the commit, forgets what was written.
 
         What cannot be written fails alone and is counted: it must not keep the readings of the transaction out.
         """
-        counts, states, clock, notes = dict(self.counts), dict(self.states), self.clock, list(self.notes)
-        lost: Counter[str] = Counter()
-        for state in states.values():
-            try:
-                connection.execute("INSERT OR REPLACE INTO meter_state VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", state[:9])
-            except _UNWRITABLE as error:
-                lost["lost_state"] += 1
-                _log.error("the state of meter %r cannot be written: %s", state.meter, error)
-        if clock is not None:
-            try:
-                connection.execute("INSERT OR REPLACE INTO clock_state VALUES (1, ?, ?, ?, ?, ?)", clock)
-            except _UNWRITABLE as error:
-                lost["lost_state"] += 1
-                _log.error("the clock's state cannot be written: %s", error)
+        counts, notes = dict(self.counts), list(self.notes)
+        lost = 0
         for note in notes:
             try:
                 log_book.write(connection, note)
-            except _UNWRITABLE as error:
-                lost["lost_log"] += 1
+            except UNWRITABLE as error:
+                lost += 1
                 _log.error("log entry %r cannot be written: %s", note.event, error)
-        count(connection, counts)
-        count(connection, lost)
+        if counts:
+            count(connection, counts)
+        if lost:
+            count(connection, {"lost_log": lost})
 
         def forget() -> None:
             self.counts.subtract(counts)
             self.counts = +self.counts
-            self.states = {meter: state for meter, state in self.states.items() if states.get(meter) is not state}
-            self.clock = None if self.clock is clock else self.clock
             del self.notes[: len(notes)]
 
         return forget

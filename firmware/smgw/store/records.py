@@ -6,17 +6,12 @@ from typing import NamedTuple
 from smgw.cosem.device_id import DeviceId
 from smgw.cosem.obis import Obis
 from smgw.cosem.reading import Capture, ClockState, MeterTime, Reading, Stamp
+from smgw.cosem.source import Source as Source
 from smgw.cosem.status_word import GatewayStatus
+from smgw.store.ranges import Range
 
 #: In the `delivered` of `LmnStore.retain`: nobody waits for rows of this device.
 NOBODY_WAITS = 2**63 - 1
-
-
-class Source(NamedTuple):
-    """One device that a meter profile brought: whose rows have a cursor, a grid and a newest one of their own."""
-
-    meter: str  # name of the meter profile
-    device: DeviceId
 
 
 class ListKind(IntEnum):
@@ -37,13 +32,35 @@ class Origin(IntEnum):
 
 
 class Record(NamedTuple):
-    """One row to be: a capture with what the registrar knows of it. `target_time_us` (UTC grid) None is live-rate."""
+    """One row to be: a capture with what the registrar knows of it. `target_time_us` (UTC grid) None is live-rate.
+
+    A row of origin HISTORY names its load profile. `derived`: rows made of this one, written with it or not at all.
+    """
 
     capture: Capture
     target_time_us: int | None = None
     gateway_status: int = GatewayStatus.FIXED
     list: ListKind = ListKind.ORIGINAL
     origin: Origin = Origin.MEASURED
+    profile: Obis | None = None
+    derived: tuple["Record", ...] = ()
+
+
+class OutcomeKind(StrEnum):
+    """What became of a record that was to be written."""
+
+    WRITTEN = "written"
+    SLOT_TAKEN = "slot taken"  # a register has a value for that target time: counted as `refused_grid`
+    OUT_OF_BOUNDS = "out of bounds"  # no value is left within the bounds of registers and devices: `refused_register`
+    NO_ROOM = "no room"  # the disk is full: counted as `lost_live`, `lost_grid`
+    KNOWN = "known"  # a row of a load profile that is there already
+
+
+class Outcome(NamedTuple):
+    """`number` is the record number of what was written, else None."""
+
+    kind: OutcomeKind
+    number: int | None = None
 
 
 class StoredRecord(NamedTuple):
@@ -61,6 +78,7 @@ class StoredRecord(NamedTuple):
     list: ListKind
     origin: Origin
     readings: tuple[Reading, ...]
+    signature: bytes | None = None  # of the whole list
 
 
 class ProfileName(NamedTuple):
@@ -77,6 +95,14 @@ class ProfileRow(NamedTuple):
     target_time_us: int
     meter_time: MeterTime | None
     readings: tuple[Reading, ...]
+    signature: bytes | None = None  # of the whole row
+
+
+class Covered(NamedTuple):
+    """A part of a load profile that has been asked: all its rows from `since` to `until` (microseconds UTC)."""
+
+    name: ProfileName
+    range: Range
 
 
 class ProfilePiece(NamedTuple):
@@ -88,8 +114,21 @@ class ProfilePiece(NamedTuple):
     by_event: bool = False  # rows of the same time are several rows, not one that was sent twice
 
 
+class CacheKind(IntEnum):
+    """What a meter tells once and need not be asked again."""
+
+    OBJECT_LIST = 1
+    SCALER_UNIT = 2
+
+
+class CounterKind(IntEnum):
+    """Numbers that are reserved before they are used, so that none is used twice."""
+
+    INVOCATION = 1
+
+
 class Condition(StrEnum):
-    """How a device behind a meter profile fares."""
+    """How a meter fares. Only the first is health."""
 
     READING = "reading"
     WAITING = "waiting"
@@ -98,26 +137,22 @@ class Condition(StrEnum):
     LOCKED = "locked"
 
 
-class CacheKind(IntEnum):
-    """What is asked of a meter once."""
-
-    OBJECT_LIST = 1
-    SCALER_UNIT = 2
-
-
 class MeterState(NamedTuple):
-    """How a meter fares; one row a meter name, overwritten. Times are UTC microseconds."""
+    """How a device behind a meter profile fares; one row a (meter, device), overwritten. Times are UTC microseconds.
+
+    A state without a device replaces all of its meter; one with a device removes the one without.
+    """
 
     meter: str
     device: DeviceId | None
-    state: str
+    state: Condition
     since_us: int
     last_capture_us: int | None = None
     last_clock_state: ClockState = ClockState.INVALID
     good: int = 0
     refused: int = 0
     note: str = ""
-    remark: str = ""
+    remark: str = ""  # what is to be said of the quality of its values
 
 
 class Retention(NamedTuple):

@@ -116,9 +116,10 @@ def thin(connection: sqlite3.Connection, amount: int) -> int:
 
 
 def remove(connection: sqlite3.Connection, numbers: Iterable[int]) -> None:
-    """Delete captures with their readings."""
+    """Delete captures with their readings and signatures."""
     keys = [(number,) for number in numbers]
     connection.executemany("DELETE FROM reading WHERE capture = ?", keys)
+    connection.executemany("DELETE FROM signature WHERE capture = ?", keys)
     connection.executemany("DELETE FROM capture WHERE number = ?", keys)
 
 

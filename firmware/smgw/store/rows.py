@@ -4,7 +4,8 @@ import logging
 import sqlite3
 from collections.abc import Sequence
 from enum import IntEnum
-from typing import Any
+from operator import itemgetter
+from typing import Any, NamedTuple, Self
 
 from smgw.cosem.obis import Obis
 from smgw.cosem.reading import Capture, Reading
@@ -12,10 +13,14 @@ from smgw.errors import LocalProtocolError
 from smgw.store import log_book
 from smgw.store.log_book import Level, Note
 from smgw.store.pending import count, writable
-from smgw.store.records import Record
+from smgw.store.records import Outcome, OutcomeKind, Record
 from smgw.store.values import Column, to_column
 
 _log = logging.getLogger(__name__)
+
+_signature = itemgetter(Reading._fields.index("signature"))
+# A NamedTuple without its own __new__, in a third of the time.
+_new = tuple.__new__
 
 #: Interned rows stay for ever, in memory too: what a meter (or who speaks in its place) makes up is bounded.
 DEVICES_PER_METER = 64
@@ -25,6 +30,9 @@ _INSERT_CAPTURE = """INSERT INTO capture (meter, device, boot, boottime_ns, utc_
     meter_time_kind, meter_time, profile_version, target_time_us, gateway_status, list, origin)
     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
 _INSERT_READING = "INSERT INTO reading VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_INSERT_SIGNATURE = "INSERT INTO signature VALUES (?, ?, ?)"
+#: The place of a signature over the whole list.
+WHOLE_LIST = -1
 _SLOT = "SELECT 1 FROM reading WHERE register = ? AND list = ? AND target_time_us = ?"
 _HISTORY = "SELECT count(*) FROM capture WHERE origin = 2 AND profile_version = ? AND target_time_us = ?"
 _INSERT_REGISTER = """INSERT INTO register (meter, device, class_id, obis, attribute, scaler, unit)
@@ -34,12 +42,27 @@ _RegisterKey = tuple[Obis, int, int, int, int]
 #: type, value, raw type, raw value, status type, status
 _Columns = tuple[int, Column, int | None, Column, int | None, Column]
 
-#: A record with the value columns of its readings.
-Row = tuple[Record, Sequence[_Columns]]
+
+class Row(NamedTuple):
+    """A record with the value columns of its readings, and the rows that are derived from it."""
+
+    record: Record
+    columns: Sequence[_Columns]
+    derived: tuple["Row", ...]
+
+    @classmethod
+    def of(cls, record: Record) -> Self:
+        """LocalProtocolError for a value that does not suit its type."""
+        derived = record.derived
+        return _new(cls, (record, columns_of(record.capture), tuple(map(cls.of, derived)) if derived else ()))
 
 
 #: The number of a register or device that finds no room.
 _NO_ROOM = 0
+_WRITTEN = OutcomeKind.WRITTEN
+_SLOT_TAKEN, _OUT_OF_BOUNDS, _KNOWN = map(
+    Outcome, (OutcomeKind.SLOT_TAKEN, OutcomeKind.OUT_OF_BOUNDS, OutcomeKind.KNOWN)
+)
 
 
 class Word(IntEnum):
@@ -60,7 +83,6 @@ class RowWriter:
         self._registers: dict[tuple[int, int], dict[_RegisterKey, int]] = {}
         self._profiles: dict[str, int] = {}
         self._told: set[str] = set()  # meters of which it was said that they are past a bound
-        self.refused = 0  # grid values kept out since `forget`
         self.forget()
 
     def forget(self) -> None:
@@ -74,7 +96,6 @@ class RowWriter:
         self._profiles = dict(
             execute("SELECT name, max(id) FROM profile_version WHERE kind = 'meter' GROUP BY name").fetchall()
         )
-        self.refused = 0
         self._told.clear()
 
     def word(self, kind: Word, octets: bytes) -> int:
@@ -89,45 +110,46 @@ class RowWriter:
         """Captures of this meter are read under this version of its profile from now on."""
         self._profiles[meter] = version
 
-    def insert(self, record: Record, columns: Sequence[_Columns]) -> int | None:
-        """Write one record, whose values `columns_of` made, all or nothing; None if one of its slots was taken.
+    def insert(self, record: Record, columns: Sequence[_Columns]) -> Outcome:
+        """Write one record, whose values `columns_of` made, all or nothing: WRITTEN, SLOT_TAKEN or OUT_OF_BOUNDS.
 
         Half a record would lose its other values; the caller still has it whole. A register that stands twice in a
         telegram has its first value in the slot; the others are kept in the record without one.
 
-        Values whose register is past a bound are kept out and counted as `refused_register`; None if none is left.
+        Values whose slot is taken are counted as `refused_grid`. Values whose register is past a bound are kept out
+        and counted as `refused_register`.
         """
         meter, device, registers = self._interned(record.capture)
         if not device or _NO_ROOM in registers:
             record, columns, registers = self._fitting(record, columns, registers)
             if not registers:
-                return None
-        _, target, _, kind, _ = record
+                return _OUT_OF_BOUNDS
+        target, kind = record.target_time_us, record.list
         targets: Sequence[int | None] = [None] * len(registers)
         if target is not None:
             first = {register: place for place, register in reversed(list(enumerate(registers)))}
             if any(self._taken(register, int(kind), target) for register in first):
-                self.refused += len(registers)
-                return None
+                count(self._connection, {"refused_grid": len(registers)})
+                return _SLOT_TAKEN
             targets = [target if first[register] == place else None for place, register in enumerate(registers)]
         return self._insert(
             record, columns, (meter, device), registers, targets, self._profiles.get(record.capture.meter)
         )
 
-    def insert_history(self, record: Record, columns: Sequence[_Columns], version: int, before: int) -> int | None:
-        """Write one row of a meter's own load profile; None if it is there already, or past a bound as in `insert`.
+    def insert_history(self, record: Record, columns: Sequence[_Columns], version: int, before: int) -> Outcome:
+        """Write one row of a meter's own load profile: WRITTEN, KNOWN or, as in `insert`, OUT_OF_BOUNDS.
 
         `before`: how many rows of the same time came before it in the same answer. Its values take no slot: a slot is
         for what the gateway measured, and both may tell of the same quarter hour.
         """
         (kept,) = self._connection.execute(_HISTORY, (version, record.target_time_us)).fetchone()
         if kept > before:
-            return None
+            return _KNOWN
         meter, device, registers = self._interned(record.capture)
         if not device or _NO_ROOM in registers:
             record, columns, registers = self._fitting(record, columns, registers)
             if not registers:
-                return None
+                return _OUT_OF_BOUNDS
         return self._insert(record, columns, (meter, device), registers, [None] * len(registers), version)
 
     def _insert(
@@ -138,8 +160,8 @@ class RowWriter:
         registers: Sequence[int],
         targets: Sequence[int | None],
         version: int | None,
-    ) -> int:
-        capture, target, gateway_status, kind, origin = record
+    ) -> Outcome:
+        capture, target, gateway_status, kind, origin, _, _ = record
         stamp = capture.stamp
         time = capture.meter_time
         cursor = self._connection.execute(
@@ -168,7 +190,12 @@ class RowWriter:
                 for place, register in enumerate(registers)
             ],
         )
-        return number
+        signatures = [*map(_signature, capture.readings), capture.signature]
+        if signatures.count(None) < len(signatures):
+            places = (*range(len(capture.readings)), WHOLE_LIST)
+            signed = [(number, place, one) for place, one in zip(places, signatures, strict=True) if one is not None]
+            self._connection.executemany(_INSERT_SIGNATURE, signed)
+        return _new(Outcome, (_WRITTEN, number))
 
     def _taken(self, register: int, kind: int, target: int) -> bool:
         return self._connection.execute(_SLOT, (register, kind, target)).fetchone() is not None
@@ -186,7 +213,7 @@ class RowWriter:
         return meter, device, [self._register(meter, device, known, reading) for reading in capture.readings]
 
     def _register(self, meter: int, device: int, known: dict[_RegisterKey, int], reading: Reading) -> int:
-        obis, _, scaler, unit, _, _, class_id, attribute = reading
+        obis, _, scaler, unit, _, _, class_id, attribute, _ = reading
         try:
             return known[(obis, scaler, unit, class_id, attribute)]
         except KeyError:
@@ -223,17 +250,18 @@ def columns_of(capture: Capture) -> list[_Columns]:
 
     Also for a scaler, unit, class or attribute that COSEM has not: such numbers may be too large for a column.
     """
-    for _, _, scaler, unit, _, _, class_id, attribute in capture.readings:
+    columns: list[_Columns] = []
+    for _, value, scaler, unit, raw, status, class_id, attribute, _ in capture.readings:
         if not (-128 <= scaler < 128 and 0 <= unit < 256 and 0 <= class_id < 65_536 and -128 <= attribute < 128):
             raise LocalProtocolError(f"no register: scaler {scaler}, unit {unit}, class {class_id}, {attribute}")
-    return [
-        (
-            reading.value.type,
-            to_column(reading.value),
-            None if reading.raw is None else reading.raw.type,
-            None if reading.raw is None else to_column(reading.raw),
-            None if reading.status is None else reading.status.type,
-            None if reading.status is None else to_column(reading.status),
+        columns.append(
+            (
+                value.type,
+                to_column(value),
+                None if raw is None else raw.type,
+                None if raw is None else to_column(raw),
+                None if status is None else status.type,
+                None if status is None else to_column(status),
+            )
         )
-        for reading in capture.readings
-    ]
+    return columns

@@ -12,18 +12,27 @@ Migration = Callable[[sqlite3.Connection], None]
 
 
 class Schema(NamedTuple):
-    """What a store's file holds. `migrations[n]` takes version n to n + 1 inside one transaction."""
+    """What a store's file holds. `scripts` make version 1; `migrations[n]` takes version n to n + 1."""
 
     scripts: tuple[str, ...]
     version: int
     migrations: Mapping[int, Migration]
 
-    def create(self, connection: sqlite3.Connection, store_id: bytes) -> None:
-        """Make all tables in an empty database. The caller sets the version last: it says that the file is whole."""
+    def create(self, connection: sqlite3.Connection, store_id: bytes, version: int | None = None) -> None:
+        """Make all tables of a version (the newest) in an empty database, inside the caller's transaction.
+
+        The caller sets the version last: it says that the file is whole.
+        """
         for script in self.scripts:
             for statement in _statements(script):
                 connection.execute(statement)
+        self.advance(connection, 1, self.version if version is None else version)
         connection.execute("INSERT INTO store VALUES (?)", (store_id,))
+
+    def advance(self, connection: sqlite3.Connection, found: int, wanted: int | None = None) -> None:
+        """Take the tables from one version to another (the newest), inside the caller's transaction."""
+        for version in range(found, self.version if wanted is None else wanted):
+            self.migrations[version](connection)
 
 
 def _script(name: str) -> str:
@@ -39,19 +48,17 @@ def _run(name: str) -> Migration:
 
 
 MIGRATIONS: dict[int, Migration] = {1: _run("history.sql"), 2: _run("version3.sql")}
-WAN_MIGRATIONS: dict[int, Migration] = {}
+WAN_MIGRATIONS: dict[int, Migration] = {1: _run("wan_version2.sql")}
 
 
 def lmn_schema() -> Schema:
     """The schema of lmn.db."""
-    return Schema(
-        (_script("log.sql"), _script("lmn.sql"), _script("history.sql"), _script("version3.sql")), 3, MIGRATIONS
-    )
+    return Schema((_script("log.sql"), _script("lmn.sql")), 3, MIGRATIONS)
 
 
 def wan_schema() -> Schema:
     """The schema of wan.db."""
-    return Schema((_script("log.sql"), _script("wan.sql")), 1, WAN_MIGRATIONS)
+    return Schema((_script("log.sql"), _script("wan.sql")), 2, WAN_MIGRATIONS)
 
 
 def version_of(connection: sqlite3.Connection) -> int:
@@ -69,10 +76,18 @@ def check_version(connection: sqlite3.Connection, schema: Schema, path: Path) ->
 
 def migrate(connection: sqlite3.Connection, schema: Schema, path: Path) -> None:
     """Take the file to the newest version, one transaction a step: what fails in between leaves the version before."""
-    for version in range(check_version(connection, schema, path), schema.version):
-        with transaction(connection):
-            schema.migrations[version](connection)
-            connection.execute(f"PRAGMA user_version = {version + 1}")
+    found = check_version(connection, schema, path)
+    if found == schema.version:
+        return
+    # What is sorted for a new index may be larger than the memory that a service may have.
+    connection.execute("PRAGMA temp_store = FILE")
+    try:
+        for version in range(found, schema.version):
+            with transaction(connection):
+                schema.migrations[version](connection)
+                connection.execute(f"PRAGMA user_version = {version + 1}")
+    finally:
+        connection.execute("PRAGMA temp_store = MEMORY")
 
 
 def _statements(script: str) -> list[str]:

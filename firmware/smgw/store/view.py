@@ -11,7 +11,7 @@ from smgw.store import log_book
 from smgw.store.access import refuse_blindness
 from smgw.store.checked import checked
 from smgw.store.connection import connect_reader, transaction
-from smgw.store.errors import StoreAbsent, StoreDamaged, StoreError, is_damaged
+from smgw.store.errors import StoreAbsent, StoreDamaged, StoreError, StoreTooOld, is_damaged
 from smgw.store.log_book import LogEntry
 from smgw.store.schema import Schema, check_version
 
@@ -25,6 +25,7 @@ class View:
 
     _file: str
     _schema: Schema
+    _oldest = 0  #: schema version below which a file cannot be read as it is
 
     def __init__(self, path: Path, schema: Schema) -> None:
         self._path = path
@@ -134,7 +135,8 @@ class View:
         except sqlite3.Error as error:
             raise self._said(error) from error
         try:
-            check_version(connection, self._schema, self._path)
+            if check_version(connection, self._schema, self._path) in range(1, self._oldest):
+                raise StoreTooOld(self._path)
             found = connection.execute("SELECT store_id FROM store").fetchone()
             if found is None or not isinstance(found[0], bytes) or len(found[0]) != _ID_OCTETS:
                 raise StoreDamaged(self._path, "it has no identity")

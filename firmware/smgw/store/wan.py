@@ -7,14 +7,15 @@ from pathlib import Path
 from typing import Self, TypeVar
 
 from smgw.clock.sample import TimeSample
+from smgw.cosem.source import Source
 from smgw.store import log_book, paths
 from smgw.store.errors import StoreFull
 from smgw.store.log_book import Level, Note
-from smgw.store.pending import count, writable
-from smgw.store.salvage import salvage_wan
+from smgw.store.pending import Pending, count, writable
 from smgw.store.schema import wan_schema
-from smgw.store.wan_records import ChannelState, OrderKind, SetAside
-from smgw.store.wan_waiting import INSERT_SET_ASIDE, Waiting
+from smgw.store.wan_records import ChannelState, Cursor, OrderKind, SetAside
+from smgw.store.wan_salvage import salvage_wan
+from smgw.store.wan_waiting import ADVANCE, INSERT_SET_ASIDE, SET_ASIDE, Waiting
 from smgw.store.writer import StoreWriter
 
 T = TypeVar("T")
@@ -26,7 +27,6 @@ _TRY_EVERY_S = 1.0
 _SAMPLES_KEPT = 2000
 
 _ORDER_KINDS = frozenset(kind.value for kind in OrderKind)
-_SET_ASIDE = "emp, store_id, meter, position, record_store_id, record_number, status, reason, at_us"
 
 
 class WanStore(StoreWriter):
@@ -38,41 +38,43 @@ class WanStore(StoreWriter):
         # A lost -wal sets cursors back: rows are delivered again, which an EMP does not mind.
         self._waiting = Waiting()
         self._failed = 0.0
-        super().__init__(directory / paths.WAN, wan_schema(), salvage_wan, whole_wal=False, reserve=BALLAST_BYTES)
+        super().__init__(
+            directory / paths.WAN, wan_schema(), salvage_wan, Pending(), whole_wal=False, reserve=BALLAST_BYTES
+        )
 
     @classmethod
     def open(cls, directory: Path) -> Self:
         """Open wan.db in the state directory, or make it. Raises StoreOwned, StoreTooNew, StoreError."""
         return cls(directory)
 
-    def cursor(self, emp: str, store_id: str, meter: str) -> int:
-        """The position up to which this EMP has all rows of this meter; 0 at first."""
-        query = "SELECT position FROM cursor WHERE emp = ? AND store_id = ? AND meter = ?"
+    def cursors(self, emp: str) -> list[Cursor]:
+        """How far this EMP is, by store, meter and device."""
+        query = "SELECT emp, store_id, meter, device, position, acknowledged FROM cursor WHERE emp = ?"
         with self._file.lock:
-            rows = self._read(query, emp, store_id, meter)
-            return max(int(rows[0][0]) if rows else 0, self._waiting.position((emp, store_id, meter)))
+            return self._waiting.added_to((Cursor(*row) for row in self._read(query, emp)), emp)
 
     def acknowledge(
         self,
         emp: str,
         store_id: str,
-        meter: str,
+        source: Source,
         position: int,
         acknowledged: int,
         set_aside: Sequence[SetAside] = (),
     ) -> None:
-        """Rows up to `position` are settled, in one durable step: `acknowledged` arrived, the others are set aside.
+        """Rows of a device up to `position` are settled: `acknowledged` arrived, the others are set aside. One step.
 
         The cursor only grows. Where the disk has no room, not even that of the reserve, all of it waits in memory for
-        room, so that delivery goes on; `cursor` knows of it. Should the process end before, rows are delivered again.
+        room, so that delivery goes on; `cursors` knows of it. Should the process end before, rows are delivered again.
         """
         with self._file.lock:
-            self._waiting.acknowledge((emp, store_id, meter), position, acknowledged, set_aside)
+            key = (emp, store_id, source.meter, bytes(source.device))
+            self._waiting.acknowledge(key, position, acknowledged, set_aside)
             self._settle((self._checkpoint, self._ballast.release))
 
     def set_aside(self, emp: str) -> list[SetAside]:
         """What this EMP refused and nobody has ordered again."""
-        query = f"""SELECT {_SET_ASIDE} FROM set_aside WHERE emp = ? AND NOT requeued
+        query = f"""SELECT {SET_ASIDE} FROM set_aside WHERE emp = ? AND NOT requeued
             ORDER BY store_id, position"""  # noqa: S608 - constant columns
         return [SetAside(*row) for row in self._read(query, emp)]
 
@@ -86,7 +88,7 @@ class WanStore(StoreWriter):
         The latter are found by `LmnView.find` under record_store_id and record_number. All stay until
         `settle_requeued` or `forget_set_aside` says what became of them.
         """
-        query = f"""SELECT {_SET_ASIDE} FROM set_aside WHERE emp = ? AND requeued
+        query = f"""SELECT {SET_ASIDE} FROM set_aside WHERE emp = ? AND requeued
             ORDER BY store_id != ?, store_id, position LIMIT ?"""  # noqa: S608 - constant columns
         return [SetAside(*row) for row in self._read(query, emp, store_id, limit)]
 
@@ -100,8 +102,7 @@ class WanStore(StoreWriter):
                     [(row.emp, row.store_id, row.position) for row in arrived],
                 ),
                 connection.executemany(
-                    "UPDATE cursor SET acknowledged = acknowledged + 1 WHERE emp = ? AND store_id = ? AND meter = ?",
-                    [(row.emp, row.store_id, row.meter) for row in arrived],
+                    ADVANCE, [(row.emp, row.store_id, row.meter, row.device, 0, 1) for row in arrived]
                 ),
                 connection.executemany(INSERT_SET_ASIDE, [writable(row) for row in refused]),
             )

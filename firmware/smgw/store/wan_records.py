@@ -11,7 +11,6 @@ class ChannelKind(StrEnum):
     DELIVERING = "delivering"
     BACKING_OFF = "backing-off"
     HELD = "held"
-    WAITING_FOR_TIME = "waiting-for-time"
 
 
 #: Rows wait although there are some.
@@ -25,12 +24,17 @@ class OrderKind(StrEnum):
     AGAIN = "again"  # what was set aside
 
 
+#: In place of a device's octets: all devices of the meter. From schema version 1, which kept cursors by meter.
+EVERY_DEVICE = b""
+
+
 class Cursor(NamedTuple):
-    """How far an EMP has acknowledged one meter's rows in the store with that id; `acknowledged` counts rows."""
+    """How far an EMP has acknowledged one device's rows in the store with that id; `acknowledged` counts rows."""
 
     emp: str
     store_id: str
     meter: str
+    device: bytes  # EVERY_DEVICE, or the octets of a DeviceId
     position: int
     acknowledged: int
 
@@ -41,10 +45,10 @@ class SetAside(NamedTuple):
     emp: str
     store_id: str  # of the file the row is read from
     meter: str
+    device: bytes  # EVERY_DEVICE: set aside by schema version 1, which did not say
     position: int
     record_store_id: str  # the row's own: an older one if it was salvaged
     record_number: int
-    status: int
     reason: str
     at_us: int
 
@@ -55,7 +59,6 @@ class ChannelState(NamedTuple):
     emp: str
     state: ChannelKind
     since_us: int
-    last_status: int | None = None
     detail: str = ""
     retry_at_us: int | None = None
     last_ack_us: int | None = None

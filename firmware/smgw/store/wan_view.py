@@ -18,31 +18,28 @@ _END_OF_TIME_US = 253_402_300_800_000_000
 class WanView(View):
     """Cursors, channels, time samples. Opening needs no right to write."""
 
+    _oldest = 2
+
     def __init__(self, directory: Path) -> None:
         super().__init__(directory / paths.WAN, wan_schema())
 
     @classmethod
     def open(cls, directory: Path) -> Self:
-        """Open wan.db in the state directory; StoreAbsent, StoreDamaged, StoreTooNew."""
+        """Open wan.db in the state directory; StoreAbsent, StoreDamaged, StoreTooNew, StoreTooOld."""
         return cls(directory)
 
     def cursors(self) -> list[Cursor]:
-        """How far every EMP is, by store and meter."""
-        rows = self._typed("tttii", "SELECT emp, store_id, meter, position, acknowledged FROM cursor")
+        """How far every EMP is, by store, meter and device."""
+        rows = self._typed("tttoii", "SELECT emp, store_id, meter, device, position, acknowledged FROM cursor")
         with self._trusting_nothing():
             for row in rows:
-                within(min(row[3:]), 0, max(row[3:]))
+                within(min(row[4:]), 0, max(row[4:]))
         return [Cursor(*row) for row in rows]
-
-    def acknowledged(self, emp: str) -> int:
-        """Rows this EMP acknowledged, in total."""
-        query = "SELECT coalesce(sum(acknowledged), 0) FROM cursor WHERE emp = ?"
-        return int(self._typed("i", query, emp)[0][0])
 
     def channels(self) -> list[ChannelState]:
         """How the delivery to every EMP fares."""
-        query = "SELECT emp, state, since_us, last_status, detail, retry_at_us, last_ack_us FROM channel ORDER BY emp"
-        rows = self._typed("ttiItII", query)
+        query = "SELECT emp, state, since_us, detail, retry_at_us, last_ack_us FROM channel ORDER BY emp"
+        rows = self._typed("ttitII", query)
         with self._trusting_nothing():
             return [ChannelState(emp, ChannelKind(state), *rest) for emp, state, *rest in rows]
 

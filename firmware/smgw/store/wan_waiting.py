@@ -1,18 +1,18 @@
 """What the dispatchers settled while the disk had no room for it: kept in memory, and written when there is."""
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from smgw.store.pending import writable
-from smgw.store.wan_records import ChannelState, SetAside
+from smgw.store.wan_records import ChannelState, Cursor, SetAside
 
-_Key = tuple[str, str, str]
+_Key = tuple[str, str, str, bytes]  # EMP, store id, meter, device
 
-_SET_ASIDE = "emp, store_id, meter, position, record_store_id, record_number, status, reason, at_us"
-INSERT_SET_ASIDE = f"INSERT OR REPLACE INTO set_aside ({_SET_ASIDE}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608
-_ADVANCE = """INSERT INTO cursor VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE
+SET_ASIDE = "emp, store_id, meter, device, position, record_store_id, record_number, reason, at_us"
+INSERT_SET_ASIDE = f"INSERT OR REPLACE INTO set_aside ({SET_ASIDE}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608
+ADVANCE = """INSERT INTO cursor VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE
     SET position = max(position, excluded.position), acknowledged = acknowledged + excluded.acknowledged"""
-_CHANNEL = "INSERT OR REPLACE INTO channel VALUES (?, ?, ?, ?, ?, ?, ?)"
+_CHANNEL = "INSERT OR REPLACE INTO channel VALUES (?, ?, ?, ?, ?, ?)"
 
 
 class Waiting:
@@ -37,13 +37,18 @@ class Waiting:
         """The newest state of the way to an EMP."""
         self._channels[state.emp] = writable(state)
 
-    def position(self, key: _Key) -> int:
-        """How far a cursor is here; 0 if nothing of it waits."""
-        return self._cursors.get(key, (0, 0))[0]
+    def added_to(self, cursors: Iterable[Cursor], emp: str) -> list[Cursor]:
+        """The cursors of an EMP as they will be when all of this is written."""
+        found = {row[:4]: row for row in cursors}
+        for key, (position, acknowledged) in self._cursors.items():
+            if key[0] == emp:
+                written = found.get(key, Cursor(*key, 0, 0))
+                found[key] = Cursor(*key, max(written.position, position), written.acknowledged + acknowledged)
+        return list(found.values())
 
     def write(self, connection: sqlite3.Connection) -> None:
         """Write all inside the caller's transaction; `clear` comes after its commit."""
-        connection.executemany(_ADVANCE, [(*key, *reached) for key, reached in self._cursors.items()])
+        connection.executemany(ADVANCE, [(*key, *reached) for key, reached in self._cursors.items()])
         connection.executemany(INSERT_SET_ASIDE, self._aside.values())
         connection.executemany(_CHANNEL, self._channels.values())
 

@@ -40,8 +40,10 @@ class StoreWriter:
     #: What is done about a full disk, for the log.
     _REMEDY: str
 
-    def __init__(self, path: Path, schema: Schema, salvage: Salvage, *, whole_wal: bool, reserve: int) -> None:
-        self._pending = Pending()
+    def __init__(
+        self, path: Path, schema: Schema, salvage: Salvage, pending: Pending, *, whole_wal: bool, reserve: int
+    ) -> None:
+        self._pending = pending
         self._ballast = Ballast(paths.ballast_of(path), reserve)
         self._in_need = False
         self._asked = 0.0
@@ -56,6 +58,7 @@ class StoreWriter:
         try:
             try:
                 self._take_over()
+                self._stamp = self._own_clock()
                 self._note_salvage()
             except sqlite3.Error as error:
                 self._repair(error)
@@ -104,6 +107,10 @@ class StoreWriter:
         with self._file.lock:
             self._pending.note(Note(book, event, level, outcome, subject, stamp))
             self._write_pending()
+
+    def use_clock(self, stamp: Callable[[], Stamp]) -> None:
+        """The gateway's clock: it stamps the store's own log entries from now on."""
+        self._stamp = stamp
 
     def counts(self) -> dict[str, int]:
         """Losses, refusals and retired rows since the store was made."""
@@ -265,6 +272,10 @@ class StoreWriter:
 
     def _take_over(self) -> None:
         """The file was opened, or opened again: there is another connection."""
+
+    def _own_clock(self) -> Callable[[], Stamp]:
+        """What stamps the store's own log entries until somebody hands it a clock: what the file knows of the time."""
+        return self._stamp
 
     def _note_salvage(self) -> None:
         if self._file.salvaged:

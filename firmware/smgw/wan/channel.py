@@ -7,14 +7,12 @@ from smgw.cosem import Stamp
 from smgw.store.log_book import Level
 from smgw.store.wan import WanStore
 from smgw.store.wan_records import FAILING, ChannelKind, ChannelState
-from smgw.wan.exchange import Answer
-from smgw.wan.verdict import Verdict
+from smgw.wan.outlet import Outcome, OutcomeKind
 
 log = logging.getLogger(__name__)
 
 #: `smgw status` shows the last acknowledgement to within this; more often would only wear the card.
 _ACK_SHOWN_EVERY_US = 60_000_000
-_TAKEN = 200  # whichever 2xx it was
 
 
 class Channel:
@@ -27,10 +25,9 @@ class Channel:
         self._state: ChannelKind | None = None
         self._since_us = 0
         self._detail = ""
-        self._status: int | None = None
+        self._took = False  # what was sent last
         self._last_ack_us: int | None = None
         self._written_us = 0
-        self.retry_after: int | None = None
 
     @property
     def state(self) -> ChannelKind | None:
@@ -40,8 +37,8 @@ class Channel:
     def acknowledged(self) -> None:
         """The EMP has taken rows."""
         last_ack_us = self._last_ack_us = self._now().utc_us
-        news = self._status != _TAKEN or last_ack_us - self._written_us >= _ACK_SHOWN_EVERY_US
-        self._status, self._detail, self.retry_after = _TAKEN, "", None
+        news = not self._took or last_ack_us - self._written_us >= _ACK_SHOWN_EVERY_US
+        self._took, self._detail = True, ""
         if self._state in FAILING:
             log.info("EMP %s: takes rows again", self._emp, extra=self._about("delivery-resumed"))
             self._store.log("delivery-resumed", Level.INFO, self._emp, self._now())
@@ -51,12 +48,10 @@ class Channel:
             self._state = self._state or ChannelKind.DELIVERING
             self._write(None)
 
-    def failed(self, answer: Answer, meaning: Verdict) -> None:
+    def failed(self, outcome: Outcome) -> None:
         """It has not, and `wait` will say for how long."""
-        self._status, self.retry_after = answer.status, answer.retry_after
-        said = f"answers {answer.status}" if answer.status else "no answer"
-        self._detail = f"{said}: {answer.detail}" if answer.detail else said
-        state = ChannelKind.HELD if meaning is Verdict.HOLD else ChannelKind.BACKING_OFF
+        self._took, self._detail = False, outcome.reason
+        state = ChannelKind.HELD if outcome.kind is OutcomeKind.HOLD else ChannelKind.BACKING_OFF
         if state != self._state:
             if state is ChannelKind.HELD:
                 log.error(
@@ -98,7 +93,5 @@ class Channel:
         assert self._state is not None
         self._written_us = self._now().utc_us
         self._store.note_channel(
-            ChannelState(
-                self._emp, self._state, self._since_us, self._status, self._detail, retry_at_us, self._last_ack_us
-            )
+            ChannelState(self._emp, self._state, self._since_us, self._detail, retry_at_us, self._last_ack_us)
         )

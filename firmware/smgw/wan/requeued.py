@@ -1,16 +1,16 @@
 """Rows that were set aside and that a person ordered again: sent one by one, outside the cursors' order."""
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Sequence
 from typing import NamedTuple
 
-from smgw.cosem import Stamp
-from smgw.profiles.meter import MeterProfile
-from smgw.store import by_meter
+from smgw.profiles.feed import Feed
 from smgw.store.lmn_view import LmnView
-from smgw.store.wan import WanStore
-from smgw.wan.sender import Outcome, Sender
-from smgw.wan.verdict import Verdict
+from smgw.store.progress import carried
+from smgw.store.records import StoredRecord
+from smgw.store.wan_records import EVERY_DEVICE, SetAside
+from smgw.wan.outlet import Batch, Outcome, OutcomeKind
+from smgw.wan.participant import Participant
 
 log = logging.getLogger(__name__)
 
@@ -21,38 +21,41 @@ class Requeued(NamedTuple):
     """What became of them."""
 
     taken: int
-    stopped_by: Outcome | None  #: the answer after which nothing more is sent in this round
+    stopped_by: Outcome | None  #: after this one nothing more is sent in this round
 
 
-def deliver_requeued(
-    emp: str,
-    sender: Sender,
-    store: WanStore,
-    view: LmnView,
-    meters: Mapping[str, MeterProfile],
-    now: Callable[[], Stamp],
-    stopping: Callable[[], bool],
-) -> Requeued:
-    """Deliver what was ordered again. What the EMP dislikes once more is set aside once more, with its new reason."""
+def deliver_requeued(emp: Participant, feeds: Sequence[Feed], view: LmnView) -> Requeued:
+    """Deliver what was ordered again. A row that the EMP rejects once more is set aside with its new reason."""
+    store = emp.store
     taken = 0
-    for aside in store.take_requeued(emp, view.store_id, _AT_MOST):
-        if stopping():
+    for aside in store.take_requeued(emp.who, view.store_id, _AT_MOST):
+        if emp.stopping():
             break
-        record = by_meter.find(view, aside.meter, aside.record_store_id, aside.record_number)
-        if record is None or aside.meter not in meters:
-            reason = "it is no longer in the store" if record is None else "no profile names its meter any more"
-            log.error("EMP %s: record %d is given up: %s", emp, aside.record_number, reason)
+        feed, record = _found(aside, feeds, view)
+        if feed is None or record is None:
+            reason = "it is no longer in the store" if feed is not None else "no profile names its meter any more"
+            log.error("EMP %s: record %d is given up: %s", emp.who, aside.record_number, reason)
             store.forget_set_aside(aside, reason)
             continue
-        (batch,) = sender.batches(meters[aside.meter], [record])
-        outcome = sender.send(batch)
-        answer, meaning = outcome
-        if meaning is Verdict.ACKNOWLEDGED:
+        outcome = emp.outlet.send(Batch(feed, (record,)))
+        if outcome.kind is OutcomeKind.ACKNOWLEDGED:
             store.settle_requeued([aside])
             taken += 1
-        elif meaning in (Verdict.DISLIKED, Verdict.TOO_LARGE):
-            refused = aside._replace(status=answer.status or 0, reason=answer.detail, at_us=now().utc_us)
-            store.settle_requeued([], [refused])
-        else:
+        elif outcome.kind in (OutcomeKind.RETRY, OutcomeKind.HOLD):
             return Requeued(taken, outcome)
+        else:
+            store.settle_requeued([], [aside._replace(reason=outcome.reason, at_us=emp.now().utc_us)])
     return Requeued(taken, None)
+
+
+def _found(aside: SetAside, feeds: Sequence[Feed], view: LmnView) -> tuple[Feed | None, StoredRecord | None]:
+    """The feed of a row and the row; a feed without a row if there is only that."""
+    own = [
+        feed for feed in feeds
+        if feed.source.meter == aside.meter and aside.device in (EVERY_DEVICE, bytes(feed.source.device))
+    ]  # fmt: skip
+    for feed in own:
+        record = view.find(feed.source, aside.record_store_id, aside.record_number)
+        if record is not None:
+            return feed, carried(feed, record)
+    return (own[0] if own else None), None

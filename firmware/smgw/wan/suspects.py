@@ -1,4 +1,4 @@
-"""Rows that an EMP disliked one by one, until it is known whether it is the rows or the EMP."""
+"""Rows that an EMP rejected one by one, until it is known whether it is the rows or the EMP."""
 
 import logging
 from collections.abc import Callable
@@ -6,21 +6,23 @@ from itertools import groupby
 from typing import NamedTuple
 
 from smgw.cosem import Stamp
+from smgw.cosem.source import Source
 from smgw.store.records import StoredRecord
 from smgw.store.wan import WanStore
 from smgw.store.wan_records import SetAside
-from smgw.wan.exchange import Answer
+from smgw.wan.outlet import Outcome, OutcomeKind
 
 log = logging.getLogger(__name__)
 
 
-#: The "status" of a row that could not be written as a document: no fault of the EMP.
-NOT_SENT = 0
-
-
 class _Suspect(NamedTuple):
+    source: Source
     record: StoredRecord
-    answer: Answer
+    outcome: Outcome
+
+
+def _place(suspect: _Suspect) -> tuple[Source, int]:
+    return suspect.source, suspect.record.position
 
 
 class Suspects:
@@ -37,61 +39,61 @@ class Suspects:
         return len(self._suspects)
 
     @property
-    def last_answer(self) -> Answer:
-        """What the EMP said to the newest; there must be one."""
-        return self._suspects[-1].answer
+    def last_outcome(self) -> Outcome:
+        """What became of the newest; there must be one."""
+        return self._suspects[-1].outcome
 
-    def blamed(self, meter: str | None = None) -> int:
-        """How many the EMP disliked, of one meter or of all."""
+    def blamed(self, source: Source | None = None) -> int:
+        """How many the EMP rejected, of one source or of all. A row that could not be sent is no fault of the EMP."""
         return sum(
-            suspect.answer.status != NOT_SENT and meter in (None, suspect.record.meter) for suspect in self._suspects
+            suspect.outcome.kind is not OutcomeKind.UNSENDABLE and source in (None, suspect.source)
+            for suspect in self._suspects
         )
 
     def has(self, record: StoredRecord) -> bool:
         """True if this row is one of them."""
         return any(suspect.record.position == record.position for suspect in self._suspects)
 
-    def add(self, record: StoredRecord, answer: Answer) -> None:
-        """The EMP answered so to this row alone."""
-        self._suspects.append(_Suspect(record, answer))
+    def add(self, source: Source, record: StoredRecord, outcome: Outcome) -> None:
+        """This became of the row alone."""
+        self._suspects.append(_Suspect(source, record, outcome))
         log.warning(
-            "EMP %s: answers %s to record %d of meter %s: %s",
-            self._emp, answer.status, record.record_number, record.meter, answer.detail,
-            extra={"event": "record-refused", "EMP": self._emp, "METER": record.meter},
+            "EMP %s: record %d of meter %s, device %s: %s",
+            self._emp, record.record_number, *source, outcome.reason,
+            extra={"event": "record-refused", "EMP": self._emp, "METER": source.meter},
         )  # fmt: skip
 
-    def take(self, meter: str) -> list[SetAside]:
-        """One meter's suspects, to be set aside together with an acknowledgement of later rows."""
-        own = [suspect for suspect in self._suspects if suspect.record.meter == meter]
-        self._suspects = [suspect for suspect in self._suspects if suspect not in own]
+    def take(self, source: Source) -> list[SetAside]:
+        """One source's suspects, to be set aside together with an acknowledgement of later rows."""
+        own = [suspect for suspect in self._suspects if suspect.source == source]
+        self._suspects = [suspect for suspect in self._suspects if suspect.source != source]
         return [self._set_aside(suspect) for suspect in own]
 
     def settle(self) -> None:
-        """Others were taken, so it is the rows: set all aside, each meter's behind its own cursor."""
-        ordered = sorted(self._suspects, key=lambda suspect: (suspect.record.meter, suspect.record.position))
-        for meter, group in groupby(ordered, key=lambda suspect: suspect.record.meter):
-            self._write(meter, list(group))
+        """Others were taken, so it is the rows: set all aside, each source's behind its own cursor."""
+        for source, group in groupby(sorted(self._suspects, key=_place), key=lambda suspect: suspect.source):
+            self._write(source, list(group))
         self._suspects = []
 
     def settle_newest(self) -> None:
-        """Set the newest aside by itself: no older one of its meter may wait."""
+        """Set the newest aside by itself: no older one of its source may wait."""
         suspect = self._suspects.pop()
-        self._write(suspect.record.meter, [suspect])
+        self._write(suspect.source, [suspect])
 
-    def _write(self, meter: str, suspects: list[_Suspect]) -> None:
+    def _write(self, source: Source, suspects: list[_Suspect]) -> None:
         aside = [self._set_aside(suspect) for suspect in suspects]
-        self._store.acknowledge(self._emp, self._file_id, meter, suspects[-1].record.position, 0, aside)
+        self._store.acknowledge(self._emp, self._file_id, source, suspects[-1].record.position, 0, aside)
 
     def _set_aside(self, suspect: _Suspect) -> SetAside:
-        record, answer = suspect
+        source, record, outcome = suspect
         return SetAside(
             self._emp,
             self._file_id,
-            record.meter,
+            source.meter,
+            bytes(source.device),
             record.position,
             record.store_id,
             record.record_number,
-            answer.status or 0,
-            answer.detail,
+            outcome.reason,
             self._now().utc_us,
         )

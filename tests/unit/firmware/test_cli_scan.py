@@ -15,8 +15,9 @@ from smgw.dlms.security.hls import Password
 from smgw.dlms.security.secret import Secret
 from smgw.hdlc import Address
 from smgw.hdlc.link import Link
-from smgw.lmn import scan_dlms, scan_sml
+from smgw.lmn.dlms import scan as scan_dlms
 from smgw.lmn.scan import Scan
+from smgw.lmn.sml import scan as scan_sml
 from smgw.profiles.dlms import DlmsProfile
 from smgw.profiles.toml_importer import parse
 from smgw.wire import Transmit

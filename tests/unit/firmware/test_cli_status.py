@@ -8,7 +8,7 @@ import pytest
 from captures_made import DEVICE, MIDNIGHT, SECOND, capture, energy
 from gateway_state import GatewayState, gateway_state
 from smgw.cli import main
-from smgw.cosem import Data, DataType, Obis, Reading
+from smgw.cosem import Data, DataType, DeviceId, Obis, Reading
 from smgw.store.records import MeterState, Record
 
 
@@ -55,6 +55,25 @@ def test_json_has_the_live_values_of_each_meter(gateway: GatewayState, capsys: p
     assert [live["readings"][0]["value"] for live in house["live"]] == [7]
     assert house["live"][0]["device"] == str(DEVICE)
     assert (house["registration_period"], roof["registration_period"], roof["live"]) == (900, 0, [])
+
+
+def test_each_device_behind_a_meter_has_its_own_state_and_values(
+    gateway: GatewayState, capsys: pytest.CaptureFixture[str]
+) -> None:
+    gas = DeviceId.parse("7 ELS 00 1234 5678")
+    gateway.store.note_meter(MeterState("house", gas, "silent", MIDNIGHT, good=9, note="no good telegram for 60 s"))
+    gateway.live.capture(capture(MIDNIGHT, energy(7)))
+    gateway.live.capture(capture(MIDNIGHT, energy(8))._replace(device=gas))
+    gateway.store.append([Record(capture(MIDNIGHT, energy(8))._replace(device=gas))])
+    main(["status", "--json", *gateway.arguments])
+    report = json.loads(capsys.readouterr().out)
+    found = {
+        one["device"]: (one["state"], one["records"], [live["readings"][0]["value"] for live in one["live"]])
+        for one in report["meters"]
+        if one["name"] == "house"
+    }
+    assert found == {str(DEVICE): ("reading", 0, [7]), str(gas): ("silent", 1, [8])}
+    assert f"meter house (device {gas}): silent: no good telegram for 60 s" in report["reasons"]
 
 
 def test_nothing_that_a_meter_sends_reaches_the_terminal(

@@ -11,10 +11,10 @@ from captures_made import BOOT, DEVICE
 from line_meter import Head, Inbox, PolledMeter, driver, running, until
 from profiled_model import QUARTER, ProfiledModel
 from smgw.cosem import ClockState, DeviceId, MeterTimeKind, Obis, ObjectName, Stamp
-from smgw.lmn import sml_profile
 from smgw.lmn.contract import Surroundings
 from smgw.lmn.driver import Driver
-from smgw.lmn.sml_session import SmlSession
+from smgw.lmn.sml import load_profile as sml_profile
+from smgw.lmn.sml.session import SmlSession
 from smgw.metering.history import HistoryKeeper
 from smgw.ports import LineSettings, open_port
 from smgw.profiles.meter import MeterProfile
@@ -25,6 +25,7 @@ from smgw.store.lmn import LmnStore
 from smgw.store.lmn_view import LmnView
 from smgw.store.ranges import Range
 from smgw.store.records import ProfileName, ProfilePiece
+from stored import keeper
 
 NAME = ProfileName("house", DEVICE, LOAD_PROFILE)
 NOW = 1_792_900_000  # Unix seconds, between two quarter hours
@@ -68,7 +69,7 @@ def reader(url: str, inbox: Inbox, store: LmnStore, clock: At | None = None, **c
     }  # fmt: skip
     profile = MeterProfile(name="house", protocol="sml-poll", port=url, **settings)  # type: ignore[arg-type]
     clock = clock or At()
-    return driver(profile, inbox=inbox, clock=clock, keeper=HistoryKeeper(store, clock))
+    return driver(profile, inbox=inbox, clock=clock, keeper=keeper(store, clock))
 
 
 def test_a_load_profile_is_fetched_while_the_meter_is_polled(store: LmnStore, tmp_path: Path) -> None:
@@ -182,7 +183,7 @@ def test_a_full_disk_leaves_the_rows_with_the_meter(store: LmnStore, tmp_path: P
     full = threading.Event()
 
     class Full(HistoryKeeper):
-        def keep(self, name: ProfileName, piece: ProfilePiece) -> int:
+        def keep(self, name: ProfileName, piece: ProfilePiece, stopping: object = None) -> int:
             if not full.is_set():
                 full.set()
                 raise StoreError(tmp_path, "is full")
@@ -190,7 +191,7 @@ def test_a_full_disk_leaves_the_rows_with_the_meter(store: LmnStore, tmp_path: P
 
     def made(url: str) -> Driver:
         profile = MeterProfile(name="house", protocol="sml-poll", port=url, interval=1, load_profile=(LOAD_PROFILE,))
-        return driver(profile, inbox=inbox, clock=At(), keeper=Full(store, At()))
+        return driver(profile, inbox=inbox, clock=At(), keeper=keeper(store, At(), Full))
 
     with PolledMeter(model) as meter, running(made(meter.url)):
         until(lambda: full.is_set() and len(inbox.captures) > 1)

@@ -29,8 +29,8 @@ from smgw.dlms.meter.access import Admission
 from smgw.dlms.security.hls import Hashed, Password
 from smgw.dlms.security.secret import Secret
 from smgw.hdlc import LinkParameters
-from smgw.lmn.dlms_poll import DlmsPoll
-from smgw.lmn.dlms_session import DlmsSession
+from smgw.lmn.dlms.poll import DlmsPoll
+from smgw.lmn.dlms.session import DlmsSession
 from smgw.lmn.driver import Driver
 from smgw.lmn.polling import PollingDriver
 from smgw.profiles.dlms import Authentication, DlmsProfile, Framing, Quirk

@@ -18,8 +18,8 @@ from smgw.dlms.data import encode
 from smgw.dlms.meter.access import Admission
 from smgw.dlms.security.ciphering import Ciphering, Received, Setting
 from smgw.dlms.security.suites import Gmac, Keys, Suite
-from smgw.lmn.dlms_counters import Counters
-from smgw.lmn.dlms_security import Security
+from smgw.lmn.dlms.counters import Counters
+from smgw.lmn.dlms.security import Security
 from smgw.lmn.driver import Driver
 from smgw.lmn.errors import PollError
 from smgw.profiles.dlms import Authentication, DlmsProfile, Quirk
@@ -28,6 +28,7 @@ from smgw.profiles.password import PasswordFileError
 from smgw.profiles.secrets import Secrets, read_secrets
 from smgw.store.errors import StoreError
 from smgw.store.lmn import LmnStore
+from smgw.store.records import CounterKind
 
 KEYS = {0: (bytes(range(16)), bytes(range(0xD0, 0xE0))), 2: (bytes(range(32)), bytes(range(0xC0, 0xE0)))}
 COUNTER = AttributeName(1, Obis.parse("0-0:43.1.0*255"), 2)
@@ -52,7 +53,7 @@ class Kept:
     def __init__(self) -> None:
         self.next = 0
 
-    def reserve_counters(self, meter: str, client: int, key_id: str, least: int, amount: int) -> int:
+    def reserve(self, kind: CounterKind, scope: str, holder: str, least: int, amount: int) -> int:
         first = max(least, self.next)
         self.next = first + amount
         return first
@@ -171,8 +172,8 @@ def test_every_counter_is_in_the_store_before_it_is_used(store: LmnStore) -> Non
     kept: list[int] = []
 
     class Watched:
-        def reserve_counters(self, meter: str, client: int, key_id: str, least: int, amount: int) -> int:
-            first = store.reserve_counters(meter, client, key_id, least, amount)
+        def reserve(self, kind: CounterKind, scope: str, holder: str, least: int, amount: int) -> int:
+            first = store.reserve(kind, scope, holder, least, amount)
             kept.extend(range(first, first + amount))
             return first
 
@@ -196,7 +197,7 @@ def test_every_counter_is_in_the_store_before_it_is_used(store: LmnStore) -> Non
 
 def test_a_store_that_forgot_counters_while_it_ran_gives_none_again() -> None:
     class Forgetful:
-        def reserve_counters(self, meter: str, client: int, key_id: str, least: int, amount: int) -> int:
+        def reserve(self, kind: CounterKind, scope: str, holder: str, least: int, amount: int) -> int:
             return least
 
     counters = Counters("flat", 16, bytes(16), Forgetful())
@@ -209,7 +210,7 @@ def test_without_a_place_for_counters_nothing_is_sent_ciphered(store: LmnStore) 
     meter = Admitting()
 
     class Full:
-        def reserve_counters(self, *_: object) -> int:
+        def reserve(self, *_: object) -> int:
             raise StoreError(Path("lmn.db"), "is full")
 
     for keeper, told in ((None, "stop the gateway"), (Full(), "so none is used")):
@@ -319,10 +320,11 @@ import sys
 from pathlib import Path
 from smgw.clock import GatewayClock
 from smgw.lmn.contract import Surroundings
-from smgw.profiles.protocol import resolve
+from smgw.profiles.entries import resolve
 from smgw.profiles.dlms import Authentication, DlmsProfile
 from smgw.profiles.meter import MeterProfile
 from smgw.profiles.secrets import Secrets
+from smgw.store.records import CounterKind
 profile = MeterProfile(name="flat", protocol="{protocol}", port="/dev/null", options=DlmsProfile({options}))
 meter = resolve(profile.entry.meter)(profile, Secrets({secrets}), Surroundings(GatewayClock()))
 security = getattr(getattr(meter, "_session", None), "_security", None)

@@ -35,11 +35,11 @@ from smgw.dlms.session.general_block import GeneralBlocks
 from smgw.dlms.session.transfer import MAX_WHOLE, Incoming
 from smgw.errors import SmgwError
 from smgw.iec62056 import sign_on
-from smgw.lmn import dlms_session
 from smgw.lmn.contract import Surroundings
-from smgw.lmn.dlms_poll import DlmsPoll
-from smgw.lmn.dlms_security import Security
-from smgw.lmn.dlms_session import DlmsSession
+from smgw.lmn.dlms import session as dlms_session
+from smgw.lmn.dlms.poll import DlmsPoll
+from smgw.lmn.dlms.security import Security
+from smgw.lmn.dlms.session import DlmsSession
 from smgw.metering.registrar import Registrar
 from smgw.profiles.dlms import DlmsProfile, Framing, Quirk, Start
 from smgw.profiles.meter import MeterProfile

@@ -17,15 +17,15 @@ from smgw.dlms.apdus.selection import Range as RowRange
 from smgw.dlms.apdus.selection import read_selection
 from smgw.dlms.data import encode
 from smgw.dlms.meter.access import Admission
-from smgw.lmn.dlms_objects import CLOCK_TIME
+from smgw.lmn.dlms.objects import CLOCK_TIME
 from smgw.lmn.driver import Driver
-from smgw.metering.history import HistoryKeeper
 from smgw.profiles.dlms import DlmsProfile, Quirk
 from smgw.profiles.meter import MeterProfile
 from smgw.store.lmn import LmnStore
 from smgw.store.lmn_view import LmnView
 from smgw.store.ranges import Range
 from smgw.store.records import ProfileName
+from stored import keeper
 
 NAMED = ProfileName("flat", DeviceId(NAME), LOAD_PROFILE)
 SECOND = 1_000_000
@@ -73,7 +73,7 @@ def profile_of(url: str, **changes: object) -> MeterProfile:
 
 def reader(url: str, store: LmnStore, inbox: Inbox | None = None, **changes: object) -> Driver:
     profile = profile_of(url, **changes)
-    return driver(profile, inbox=inbox or Inbox(), clock=At(), keeper=HistoryKeeper(store, At()))
+    return driver(profile, inbox=inbox or Inbox(), clock=At(), keeper=keeper(store, At()))
 
 
 def test_a_load_profile_is_fetched_by_range_in_pieces(store: LmnStore, tmp_path: Path) -> None:
@@ -289,7 +289,7 @@ def test_meters_that_share_a_bus_have_their_profiles_fetched_in_turns(store: Lmn
     line = [profile_of(str(head.link), name=f"m{place}", physical=place) for place in models]
     with (
         DlmsMeter(models, master=head.master),
-        running(driver(*line, inbox=Inbox(), clock=At(), keeper=HistoryKeeper(store, At()))),
+        running(driver(*line, inbox=Inbox(), clock=At(), keeper=keeper(store, At()))),
     ):
         until(lambda: all(len(kept(tmp_path, name)) == 160 for name in names), 30)
     head.unplug()

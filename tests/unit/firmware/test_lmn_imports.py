@@ -20,7 +20,7 @@ _HEAVY = (
     "bz2",
     "lzma",
     "smgw.lmn.polling",
-    "smgw.lmn.sml_poll",
+    "smgw.lmn.sml.poll",
     "smgw.profiles.protocols.dlms",
     "smgw.dlms",
     "smgw.hdlc",

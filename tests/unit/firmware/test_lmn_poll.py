@@ -15,8 +15,8 @@ import pytest
 from captures_made import DEVICE, ENERGY, POWER
 from line_meter import Head, Inbox, Model, PolledMeter, driver, running, telegram, until, watch
 from smgw.cosem import DeviceId, MeterTime, MeterTimeKind, Obis, ObjectName
-from smgw.lmn import sml_poll
 from smgw.lmn.driver import Driver
+from smgw.lmn.sml import poll as sml_poll
 from smgw.profiles.meter import MeterProfile
 from smgw.profiles.secrets import Secrets
 from smgw.sml.messages import ListEntry

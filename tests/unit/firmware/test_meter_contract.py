@@ -23,8 +23,8 @@ from smgw.lmn.listening import ListeningDriver
 from smgw.lmn.polling import PollingDriver
 from smgw.profiles import protocols
 from smgw.profiles.dlms import DlmsProfile
+from smgw.profiles.entries import resolve
 from smgw.profiles.meter import MeterProfile
-from smgw.profiles.protocol import resolve
 from smgw.profiles.secrets import Secrets
 from smgw.sml.profiles import LOAD_PROFILE as SML_LOAD_PROFILE
 from smgw.sml.server import Reply, Server

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from captures_made import BOOT, DEVICE, HOUSE, MIDNIGHT, POWER, SECOND, capture, energy
+from captures_made import BOOT, DEVICE, MIDNIGHT, POWER, SECOND, capture, energy
 from smgw.cosem import ClockState, Data, DataType, GatewayStatus, Reading, Stamp
 from smgw.metering import registrar as registrar_module
 from smgw.metering.registrar import Registrar
@@ -16,7 +16,7 @@ from smgw.store.errors import StoreError
 from smgw.store.lmn import LmnStore
 from smgw.store.lmn_view import LmnView
 from smgw.store.log_book import Level
-from smgw.store.records import MeterState, Origin, Source, StoredRecord
+from smgw.store.records import CacheKind, Condition, Covered, MeterState, Origin, Outcome, Record, Source, StoredRecord
 
 DAY = 86_400 * SECOND
 QUARTER = 900 * SECOND
@@ -156,11 +156,15 @@ def test_values_of_a_clock_set_back_a_day_are_kept_as_live_rate_rows(
     assert store.counts()["refused_grid"] == 4
 
 
-def test_a_missing_value_never_takes_the_place_of_one(store: LmnStore, clock: Clock, tmp_path: Path) -> None:
-    registrar = Registrar(store, clock, {"house": 900}, {"house": MIDNIGHT + QUARTER})
+def test_a_missing_value_never_takes_the_place_of_one(
+    store: LmnStore, clock: Clock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store, "last_target_us", lambda _: MIDNIGHT + QUARTER)
+    registrar = Registrar(store, clock, {"house": 900})
     registrar.capture(capture(MIDNIGHT + 2 * QUARTER, energy(2)))
     registrar.run_once(1)
-    late = Registrar(store, clock, {"house": 900}, {"house": MIDNIGHT})
+    monkeypatch.setattr(store, "last_target_us", lambda _: MIDNIGHT)
+    late = Registrar(store, clock, {"house": 900})
     late.capture(capture(MIDNIGHT + 3 * QUARTER, energy(3)))
     late.run_once(1)
     assert [(record.origin, values([record])[0]) for record in stored(tmp_path)] == [
@@ -173,8 +177,8 @@ def test_a_missing_value_never_takes_the_place_of_one(store: LmnStore, clock: Cl
 def test_a_restart_registers_nothing_twice(tmp_path: Path, clock: Clock) -> None:
     moments = [MIDNIGHT + second * SECOND for second in range(0, 600, 7)]
     for cut in (moments[:20], moments[20:50], moments[50:]):
-        with LmnStore.open(tmp_path, ballast_bytes=0) as store, LmnView.open(tmp_path) as view:
-            registrar = Registrar(store, clock, {"house": 60}, {"house": view.last_target_us(HOUSE)})
+        with LmnStore.open(tmp_path, ballast_bytes=0) as store:
+            registrar = Registrar(store, clock, {"house": 60})
             for moment in cut:
                 registrar.capture(capture(moment))
             registrar.drain()
@@ -185,14 +189,14 @@ def test_a_restart_registers_nothing_twice(tmp_path: Path, clock: Clock) -> None
 
 def test_states_logs_and_object_lists_reach_the_store(store: LmnStore, clock: Clock, tmp_path: Path) -> None:
     registrar = Registrar(store, clock, {})
-    state = MeterState("house", DEVICE, "reading", MIDNIGHT, good=3)
+    state = MeterState("house", DEVICE, Condition.READING, MIDNIGHT, good=3)
     registrar.state(state._replace(good=1))
     registrar.state(state)
     registrar.event("lmn-started", Level.INFO, "1 meters")
-    registrar.object_list(DEVICE, b"fw", b"[]")
+    registrar.cache(CacheKind.OBJECT_LIST, DEVICE, b"fw", b"[]")
     assert registrar.run_once(1) == 0
     store.flush(now=True)
-    assert store.object_list(DEVICE, b"fw") == b"[]"
+    assert store.cached(CacheKind.OBJECT_LIST, DEVICE, b"fw") == b"[]"
     with LmnView.open(tmp_path) as view:
         assert view.meter_states() == [state]
         assert "lmn-started" in [entry.event for entry in view.log_entries(5)]
@@ -230,11 +234,11 @@ class Failing:
         self.store = store
         self.failures = 0
 
-    def append(self, records: list[object]) -> list[int | None]:
+    def append(self, records: list[Record], covered: Covered | None = None) -> list[Outcome]:
         if self.failures:
             self.failures -= 1
             raise StoreError(Path("lmn.db"), "disk I/O error")
-        return self.store.append(records)  # type: ignore[arg-type]
+        return self.store.append(records, covered)
 
     def __getattr__(self, name: str) -> object:
         return getattr(self.store, name)
@@ -262,7 +266,7 @@ def test_a_store_that_takes_nothing_costs_the_oldest_captures_and_says_so_once(
     registrar.capture(capture(MIDNIGHT, energy(0)))
     failing.failures = 3
     for turn in range(3):
-        registrar.object_list(DEVICE, b"fw", b"[%d]" % turn)
+        registrar.cache(CacheKind.OBJECT_LIST, DEVICE, b"fw", b"[%d]" % turn)
         for second in range(1, 26):
             registrar.capture(capture(MIDNIGHT + second * SECOND, energy(100 * turn + second)))
         with pytest.raises(StoreError):
@@ -272,7 +276,7 @@ def test_a_store_that_takes_nothing_costs_the_oldest_captures_and_says_so_once(
     found = values(stored(tmp_path))
     assert found[-1] == 225
     assert len(found) == 76 - registrar.dropped
-    assert store.object_list(DEVICE, b"fw") == b"[2]"
+    assert store.cached(CacheKind.OBJECT_LIST, DEVICE, b"fw") == b"[2]"
     with LmnView.open(tmp_path) as view:
         assert [entry.event for entry in view.log_entries(9)].count("captures-dropped") == 1
     assert sum("oldest are dropped" in record.message for record in caplog.records) == 1
@@ -296,9 +300,9 @@ def test_an_object_list_that_cannot_be_kept_costs_no_reading(
     def full(*_: object) -> None:
         raise StoreError(Path("lmn.db"), "the file system is full")
 
-    monkeypatch.setattr(store, "save_object_list", full)
+    monkeypatch.setattr(store, "cache", full)
     registrar = Registrar(store, clock, {"house": 0})
-    registrar.object_list(DEVICE, b"fw", b"[]")
+    registrar.cache(CacheKind.OBJECT_LIST, DEVICE, b"fw", b"[]")
     registrar.capture(capture(MIDNIGHT, energy(1)))
     assert registrar.run_once(1) == 1
     assert values(stored(tmp_path)) == [1]
@@ -310,7 +314,8 @@ def test_a_year_of_gap_is_written_in_short_transactions(
 ) -> None:
     caplog.set_level(logging.ERROR)
     commits: list[int] = []
-    registrar = Registrar(store, clock, {"house": 900}, {"house": MIDNIGHT - 5000 * QUARTER}, on_commit=commits.append)
+    store.append([Record(capture(MIDNIGHT - 5000 * QUARTER), MIDNIGHT - 5000 * QUARTER)])
+    registrar = Registrar(store, clock, {"house": 900}, commits.append)
     registrar.capture(capture(MIDNIGHT))
     registrar.run_once(1)
     assert sum(commits) == 5000

@@ -367,7 +367,7 @@ def of(protocol: str, port: str = "/dev/ttyUSB0") -> str:
         (of("dlms", "socket://a:4059"), "baudrate = 9600", "a port on the network has no line settings"),
         (of("sml-push", "socket://a:4059"), "parity = 'E'", "a port on the network has no line settings"),
         (of("sml-push"), "dlms = {}", 'sml-push has no dlms; leave it out, or write protocol = "dlms'),
-        (of("sml-push", "udp://a:4059"), "", "UDP carries the DLMS wrapper alone"),
+        (of("sml-push", "udp://a:4059"), "", "UDP carries the wrapper alone; write protocol"),
         (of("dlms", "udp://a:4059"), "", 'UDP carries the wrapper alone; write dlms = { framing = "wrapper" }'),
     ],
 )

@@ -17,10 +17,12 @@ HEAD = '[gateway]\ndevice_id = "ESMG0000000001"\n[[meter]]\nname = "t"\nprotocol
 
 
 @pytest.fixture(autouse=True)
-def toy(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(protocols, "__path__", [*protocols.__path__, str(FOLDER / "entries")])
-    monkeypatch.setattr(protocols, "_known", {})
+def toy(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr(protocols._entries, "_known", {})
+    protocols.__path__.append(str(FOLDER / "entries"))
     monkeypatch.syspath_prepend(str(FOLDER))
+    yield
+    protocols.__path__.pop()
 
 
 @pytest.fixture

@@ -7,6 +7,8 @@ import threading
 import time
 
 import pytest
+from captures_made import HOUSE
+from delivered import reached
 from smgw import flocks
 from smgw.store import lock, paths
 from smgw.store.access import make_directory
@@ -128,7 +130,7 @@ def test_a_replacement_that_failed_half_way_is_finished_by_the_next_commit(tmp_p
     from smgw.store import owned
 
     with WanStore.open(tmp_path) as store:
-        store.acknowledge("north", "ab" * 16, "house", 7, 5)
+        store.acknowledge("north", "ab" * 16, HOUSE, 7, 5)
         rename = owned._rename
         calls = []
 
@@ -141,8 +143,8 @@ def test_a_replacement_that_failed_half_way_is_finished_by_the_next_commit(tmp_p
         monkeypatch.setattr(owned, "_rename", fails_once)
         store._file.condemn("a test says so")
         with pytest.raises(StoreError):
-            store.acknowledge("north", "ab" * 16, "house", 8, 1)
+            store.acknowledge("north", "ab" * 16, HOUSE, 8, 1)
 
-        store.acknowledge("north", "ab" * 16, "house", 9, 1)
-        assert store.cursor("north", "ab" * 16, "house") == 9
+        store.acknowledge("north", "ab" * 16, HOUSE, 9, 1)
+        assert reached(store, "north", "ab" * 16) == 9
         assert store.salvaged

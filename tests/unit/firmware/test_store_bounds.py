@@ -8,8 +8,9 @@ from smgw.cosem.reading import Capture, ClockState, Reading, Stamp
 from smgw.store.lmn import LmnStore
 from smgw.store.lmn_view import LmnView
 from smgw.store.ranges import Range
-from smgw.store.records import ProfileName, Record, Source
+from smgw.store.records import CacheKind, ProfileName, Record, Source
 from smgw.store.rows import DEVICES_PER_METER, REGISTERS_PER_DEVICE
+from stored import append, keep
 
 DEVICE = DeviceId.parse("1EMH0011802881")
 HOUSE = Source("house", DEVICE)
@@ -52,7 +53,7 @@ def told(directory):
 
 
 def test_registers_past_the_bound_are_left_out_and_the_known_ones_are_kept(full, tmp_path):
-    assert full.append([record(5000, 1, 5001, 2, target=900_000_000)]) == [2]
+    assert append(full, [record(5000, 1, 5001, 2, target=900_000_000)]) == [2]
     with LmnView.open(tmp_path) as view:
         assert view.records(HOUSE, 1, 9)[0].readings == (reading(1), reading(2))
     assert rows(full, "register") == REGISTERS_PER_DEVICE
@@ -60,40 +61,40 @@ def test_registers_past_the_bound_are_left_out_and_the_known_ones_are_kept(full,
 
 
 def test_a_record_of_registers_past_the_bound_only_is_none(full):
-    assert full.append([record(5000, target=900_000_000), record(1, target=900_000_000)]) == [None, 2]
+    assert append(full, [record(5000, target=900_000_000), record(1, target=900_000_000)]) == [None, 2]
     assert full.counts() == {"refused_register": 1}
 
 
 def test_a_row_of_a_load_profile_has_the_same_bound(full):
     name = ProfileName("house", DEVICE, Obis.parse("1-0:99.1.0"))
     batch = [record(5000, target=1), record(5000, 1, target=2)]
-    assert full.keep_profile(name, batch, Range(1, 2)) == [None, 2]
+    assert keep(full, name, batch, Range(1, 2)) == [None, 2]
     assert full.counts() == {"refused_register": 2}
 
 
 def test_of_devices_past_the_bound_no_load_profile_is_kept(store):
     name = ProfileName("house", DEVICE, Obis.parse("1-0:99.1.0"))
     for place in range(DEVICES_PER_METER + 10):
-        store.keep_profile(name._replace(device=device(place)), [], Range(0, 1))
+        keep(store, name._replace(device=device(place)), [], Range(0, 1))
     assert rows(store, "profile_range") == rows(store, "profile_version") == DEVICES_PER_METER
-    assert store.keep_profile(name, [record(1, target=2)], Range(1, 2)) == [None]
+    assert keep(store, name, [record(1, target=2)], Range(1, 2)) == [None]
     assert store.profile_ranges(name) == []
     assert store.counts() == {"refused_profile": 1}
     known = name._replace(device=device(0))
-    assert store.keep_profile(known, [record(1, device=device(0), target=2)], Range(1, 2)) == [1]
+    assert keep(store, known, [record(1, device=device(0), target=2)], Range(1, 2)) == [1]
 
 
 def test_another_meter_has_a_bound_of_its_own(full):
-    assert full.append([record(5000, meter="cellar")]) == [2]
+    assert append(full, [record(5000, meter="cellar")]) == [2]
 
 
 def test_devices_past_the_bound_leave_no_trace(store):
     places = range(DEVICES_PER_METER + 10)
-    numbers = store.append([record(1, device=device(place)) for place in places])
+    numbers = append(store, [record(1, device=device(place)) for place in places])
     assert numbers == [*range(1, DEVICES_PER_METER + 1), *[None] * 10]
     assert rows(store, "word WHERE kind = 3") == DEVICES_PER_METER
     assert store.counts() == {"refused_register": 10}
-    assert store.append([record(2, device=device(0))]) == [DEVICES_PER_METER + 1]
+    assert append(store, [record(2, device=device(0))]) == [DEVICES_PER_METER + 1]
 
 
 def test_the_bounds_hold_after_a_restart(tmp_path):
@@ -123,10 +124,12 @@ def test_what_was_told_in_a_transaction_that_failed_is_told_again(full, tmp_path
     assert full.counts() == {"refused_register": 1}
 
 
-def test_of_object_lists_the_newest_256_are_kept(store):
+def test_of_what_meters_told_the_newest_256_of_each_kind_are_kept(store):
+    store.cache(CacheKind.SCALER_UNIT, device(0), b"1.2", b"scalers")
     for place in range(300):
-        store.save_object_list(device(0), b"1.2", b"again")
-        store.save_object_list(device(place), b"1.2", b"list")
-    assert rows(store, "object_list") == 256
-    kept = [place for place in range(300) if store.object_list(device(place), b"1.2") is not None]
+        store.cache(CacheKind.OBJECT_LIST, device(0), b"1.2", b"again")
+        store.cache(CacheKind.OBJECT_LIST, device(place), b"1.2", b"list")
+    assert rows(store, "cache") == 256 + 1
+    assert store.cached(CacheKind.SCALER_UNIT, device(0), b"1.2") == b"scalers"
+    kept = [place for place in range(300) if store.cached(CacheKind.OBJECT_LIST, device(place), b"1.2") is not None]
     assert kept == [0, *range(45, 300)]

@@ -6,11 +6,11 @@ from smgw.cosem.device_id import DeviceId
 from smgw.cosem.obis import Obis
 from smgw.cosem.reading import Capture, ClockState, Reading, Stamp
 from smgw.lmn.backfill import Fetch
-from smgw.metering.history import HistoryKeeper
 from smgw.store.lmn import LmnStore
 from smgw.store.lmn_view import LmnView
 from smgw.store.ranges import Range
 from smgw.store.records import Origin, ProfileName, ProfilePiece, ProfileRow, Record
+from stored import keep, keeper
 
 NAME = ProfileName("house", DeviceId.parse("1EMH0011802881"), Obis.parse("0-0:99.98.0"))
 STAMP = Stamp("boot", 1, 2, 3, ClockState.SYNCHRONISED)
@@ -63,14 +63,14 @@ def codes(directory):
 
 
 def test_two_events_in_one_second_are_both_kept_also_if_they_are_alike(store, tmp_path):
-    assert store.keep_profile(NAME, records((1, 3), (2, 4), (2, 5), (2, 5)), Range(0, 10)) == [1, 2, 3, 4]
+    assert keep(store, NAME, records((1, 3), (2, 4), (2, 5), (2, 5)), Range(0, 10)) == [1, 2, 3, 4]
     assert codes(tmp_path) == [3, 4, 5, 5]
 
 
 def test_events_that_are_asked_again_stay_single(store, tmp_path):
-    store.keep_profile(NAME, records((1, 3), (2, 4)), Range(0, 10))
-    assert store.keep_profile(NAME, records((1, 3), (2, 4), (2, 5)), Range(0, 10)) == [None, None, 3]
-    assert store.keep_profile(NAME, records((1, 3), (2, 4), (2, 5)), Range(0, 10)) == [None, None, None]
+    keep(store, NAME, records((1, 3), (2, 4)), Range(0, 10))
+    assert keep(store, NAME, records((1, 3), (2, 4), (2, 5)), Range(0, 10)) == [None, None, 3]
+    assert keep(store, NAME, records((1, 3), (2, 4), (2, 5)), Range(0, 10)) == [None, None, None]
     assert codes(tmp_path) == [3, 4, 5]
 
 
@@ -78,6 +78,6 @@ def test_events_that_are_asked_again_stay_single(store, tmp_path):
 def test_a_row_of_the_same_time_is_another_one_where_rows_come_by_event_only(store, tmp_path, period_s, kept):
     source = Source(piece((1, 4), (1, 5), (2, 6)), period_s)
     fetch = Fetch(NAME, source, Range(0, 10 * SECOND), 10 * SECOND)
-    fetch.step(None, HistoryKeeper(store, Clock()))
+    fetch.step(None, keeper(store, Clock()))
     assert fetch.new == len(kept)
     assert codes(tmp_path) == kept

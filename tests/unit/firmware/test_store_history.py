@@ -11,11 +11,12 @@ from smgw.cosem.data import Data, DataType
 from smgw.cosem.device_id import DeviceId
 from smgw.cosem.obis import Obis
 from smgw.cosem.reading import Capture, ClockState, MeterTime, MeterTimeKind, Reading, Stamp
-from smgw.store import lmn
+from smgw.store import counters
 from smgw.store.lmn import LmnStore
 from smgw.store.lmn_view import LmnView
 from smgw.store.ranges import Range, gaps, merged
 from smgw.store.records import Origin, ProfileName, Record, Source
+from stored import append, keep, reserve
 
 DEVICE = DeviceId.parse("1EMH0011802881")
 HOUSE = Source("house", DEVICE)
@@ -67,7 +68,7 @@ def values(directory, first=0, last=1000, name=NAME, limit=10_000):
 
 
 def test_rows_are_kept_with_what_they_cover(store, tmp_path):
-    assert store.keep_profile(NAME, rows(1, 3), covered(0, 3)) == [1, 2, 3]
+    assert keep(store, NAME, rows(1, 3), covered(0, 3)) == [1, 2, 3]
     assert store.profile_ranges(NAME) == [covered(0, 3)]
     with LmnView.open(tmp_path) as view:
         assert view.profile_ranges(NAME) == [covered(0, 3)]
@@ -78,17 +79,17 @@ def test_rows_are_kept_with_what_they_cover(store, tmp_path):
 
 
 def test_a_row_that_is_there_is_not_kept_again(store, tmp_path):
-    store.keep_profile(NAME, rows(1, 3), covered(0, 3))
-    assert store.keep_profile(NAME, rows(2, 5), covered(2, 5)) == [None, None, 4, 5]
+    keep(store, NAME, rows(1, 3), covered(0, 3))
+    assert keep(store, NAME, rows(2, 5), covered(2, 5)) == [None, None, 4, 5]
     assert values(tmp_path) == [1, 2, 3, 4, 5]
     assert store.profile_ranges(NAME) == [covered(0, 5)]
 
 
 def test_a_row_beside_a_value_that_the_gateway_measured_is_kept_and_so_is_that_value(store, tmp_path):
     measured = row(2)._replace(origin=Origin.MEASURED)
-    assert store.append([measured]) == [1]
-    store.keep_profile(NAME, rows(1, 3), covered(1, 3))
-    assert store.append([measured]) == [None]  # the slot is still the measured value's
+    assert append(store, [measured]) == [1]
+    keep(store, NAME, rows(1, 3), covered(1, 3))
+    assert append(store, [measured]) == [None]  # the slot is still the measured value's
     assert values(tmp_path) == [1, 2, 3]
     with LmnView.open(tmp_path) as view:
         assert view.last_target_us(HOUSE) == 2 * QUARTER  # the grid knows of what was measured only
@@ -98,15 +99,15 @@ def test_the_newest_reading_of_a_meter_is_none_of_its_profile(store, tmp_path):
     with LmnView.open(tmp_path) as view:
         assert view.newest(HOUSE) is None
     store.append([row(7)._replace(origin=Origin.MEASURED)])
-    store.keep_profile(NAME, rows(1, 3), covered(1, 3))
+    keep(store, NAME, rows(1, 3), covered(1, 3))
     with LmnView.open(tmp_path) as view:
         assert view.newest(HOUSE).readings[0].value.value == 7
         assert view.last_position(HOUSE) == 4
 
 
 def test_rows_come_by_range_and_in_the_order_of_their_times(store, tmp_path):
-    store.keep_profile(NAME, rows(10, 20), covered(10, 20))
-    store.keep_profile(NAME, rows(1, 5), covered(1, 5))
+    keep(store, NAME, rows(10, 20), covered(10, 20))
+    keep(store, NAME, rows(1, 5), covered(1, 5))
     assert values(tmp_path) == [*range(1, 6), *range(10, 21)]
     assert values(tmp_path, 3, 11) == [3, 4, 5, 10, 11]
     assert values(tmp_path, limit=2) == [1, 2]
@@ -115,9 +116,9 @@ def test_rows_come_by_range_and_in_the_order_of_their_times(store, tmp_path):
 def test_devices_and_profiles_are_kept_apart(store, tmp_path):
     daily = NAME._replace(profile=Obis.parse("1-0:99.2.0"))
     exchanged = NAME._replace(device=OTHER)
-    store.keep_profile(NAME, rows(1, 2), covered(1, 2))
-    store.keep_profile(daily, rows(2, 2), covered(2, 2))
-    store.keep_profile(exchanged, [row(2, OTHER)], covered(2, 9))
+    keep(store, NAME, rows(1, 2), covered(1, 2))
+    keep(store, daily, rows(2, 2), covered(2, 2))
+    keep(store, exchanged, [row(2, OTHER)], covered(2, 9))
     assert [values(tmp_path, name=name) for name in (NAME, daily, exchanged)] == [[1, 2], [2], [2]]
     assert store.profile_ranges(exchanged) == [covered(2, 9)]
 
@@ -125,29 +126,29 @@ def test_devices_and_profiles_are_kept_apart(store, tmp_path):
 def test_what_is_kept_is_known_after_a_restart_and_rows_stay_single(tmp_path):
     for last in (3, 6):
         with LmnStore.open(tmp_path, ballast_bytes=0) as store:
-            store.keep_profile(NAME, rows(1, last), covered(1, last))
+            keep(store, NAME, rows(1, last), covered(1, last))
     assert values(tmp_path) == [1, 2, 3, 4, 5, 6]
     with LmnStore.open(tmp_path, ballast_bytes=0) as store:
         assert store.profile_ranges(NAME) == [covered(1, 6)]
 
 
 def test_rows_and_their_range_are_one_transaction(store, tmp_path):
-    store.keep_profile(NAME, rows(1, 2), covered(1, 2))
+    keep(store, NAME, rows(1, 2), covered(1, 2))
     store._file.writer.execute(
         "CREATE TEMP TRIGGER power_cut BEFORE INSERT ON main.profile_range BEGIN SELECT raise(ABORT, 'power cut'); END"
     )
     with pytest.raises(Exception, match="power cut"):
-        store.keep_profile(NAME, rows(3, 4), covered(3, 4))
+        keep(store, NAME, rows(3, 4), covered(3, 4))
     store._file.writer.execute("DROP TRIGGER power_cut")
     assert values(tmp_path) == [1, 2]
     assert store.profile_ranges(NAME) == [covered(1, 2)]
-    assert store.keep_profile(NAME, rows(3, 4), covered(3, 4)) == [3, 4]
+    assert keep(store, NAME, rows(3, 4), covered(3, 4)) == [3, 4]
 
 
 def test_after_a_salvage_the_rows_are_asked_again_and_stay_single(tmp_path):
     with LmnStore.open(tmp_path, ballast_bytes=0) as store:
         for place in range(0, 3000, 100):
-            store.keep_profile(NAME, rows(place, place + 99), covered(place, place + 99))
+            keep(store, NAME, rows(place, place + 99), covered(place, place + 99))
         store._file.writer.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     database = tmp_path / "lmn.db"
     octets = bytearray(database.read_bytes())
@@ -157,29 +158,27 @@ def test_after_a_salvage_the_rows_are_asked_again_and_stay_single(tmp_path):
     with LmnStore.open(tmp_path, ballast_bytes=0) as store:
         assert store.salvaged
         assert store.profile_ranges(NAME) == []
-        assert (
-            0 < sum(number is not None for number in store.keep_profile(NAME, rows(0, 2999), covered(0, 2999))) < 3000
-        )
+        assert 0 < sum(number is not None for number in keep(store, NAME, rows(0, 2999), covered(0, 2999))) < 3000
     assert values(tmp_path, 0, 3000) == list(range(3000))
 
 
 def test_counters_are_given_once_also_after_a_crash(store, tmp_path):
-    assert store.reserve_counters("house", 1, "aa", FAR, 10) == FAR
-    assert store.reserve_counters("house", 1, "aa", 7, 1) == FAR + 10
-    assert store.reserve_counters("house", 1, "bb", FAR, 1) == FAR
+    assert reserve(store, "house", 1, "aa", FAR, 10) == FAR
+    assert reserve(store, "house", 1, "aa", 7, 1) == FAR + 10
+    assert reserve(store, "house", 1, "bb", FAR, 1) == FAR
     with sqlite3.connect(f"file:{tmp_path}/lmn.db?mode=ro", uri=True) as other:  # durable before it is used
-        assert other.execute("SELECT max(reserved) FROM invocation_counter").fetchone() == (FAR + 10,)
+        assert other.execute("SELECT max(reserved) FROM reserved_counter").fetchone() == (FAR + 10,)
     other.close()
-    assert store.reserve_counters("house", 1, "aa", FAR + 500, 2) == FAR + 500
+    assert reserve(store, "house", 1, "aa", FAR + 500, 2) == FAR + 500
 
 
 def test_a_new_store_does_not_give_the_counters_of_a_key_again_that_a_lost_one_gave(tmp_path, monkeypatch):
     """A nonce that comes twice gives both plain texts away, and the key of the tag."""
     given = []
     for age_s, name in ((0, "lost"), (0, "twin"), (13 * 86_400, "new")):
-        monkeypatch.setattr(lmn, "_COUNTERS_SINCE", int(time.time()) - 400_000_000 - age_s)
+        monkeypatch.setattr(counters, "_SINCE", int(time.time()) - 400_000_000 - age_s)
         with LmnStore.open(tmp_path / name, ballast_bytes=0) as store:
-            given.append(store.reserve_counters("house", 1, "aa", 0, 1))
+            given.append(reserve(store, "house", 1, "aa", 0, 1))
     lost, twin, new = given
     assert lost != twin
     assert max(lost, twin) < new < 0xFFFF_FFFF
@@ -187,56 +186,42 @@ def test_a_new_store_does_not_give_the_counters_of_a_key_again_that_a_lost_one_g
 
 def test_a_new_store_gives_counters_though_the_clock_was_never_set_or_runs_far_ahead(tmp_path, monkeypatch):
     for since, least, most in ((1 << 40, 0, 1 << 22), (-(1 << 40), 0xE000_0000, 0xE040_0000)):
-        monkeypatch.setattr(lmn, "_COUNTERS_SINCE", since)
+        monkeypatch.setattr(counters, "_SINCE", since)
         with LmnStore.open(tmp_path / str(since), ballast_bytes=0) as store:
-            assert least <= store.reserve_counters("house", 1, "aa", 0, 1) < most
+            assert least <= reserve(store, "house", 1, "aa", 0, 1) < most
 
 
 def test_the_counters_of_a_key_are_one_row_whoever_asks(store):
     """A renamed meter, a second client, two meters with one key: a nonce is the title and the counter, no more."""
-    assert store.reserve_counters("house", 1, "aa", FAR, 10) == FAR
-    assert store.reserve_counters("cellar", 1, "aa", 0, 1) == FAR + 10
-    assert store.reserve_counters("house", 2, "aa", 0, 1) == FAR + 11
+    assert reserve(store, "house", 1, "aa", FAR, 10) == FAR
+    assert reserve(store, "cellar", 1, "aa", 0, 1) == FAR + 10
+    assert reserve(store, "house", 2, "aa", 0, 1) == FAR + 11
 
 
 def test_after_a_salvage_counters_that_may_be_forgotten_are_not_given_again(tmp_path):
     with LmnStore.open(tmp_path, ballast_bytes=0) as store:
-        store.keep_profile(NAME, rows(0, 999), covered(0, 999))
-        store.reserve_counters("house", 1, "aa", FAR, 10)
+        keep(store, NAME, rows(0, 999), covered(0, 999))
+        reserve(store, "house", 1, "aa", FAR, 10)
         store._file.writer.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     damage(tmp_path, 30)
     with LmnStore.open(tmp_path, ballast_bytes=0) as store:
         assert store.salvaged
         assert "counters" not in store.salvaged
-        assert FAR + 60_000 < store.reserve_counters("house", 1, "aa", 0, 1) < FAR + 70_000
+        assert FAR + 60_000 < reserve(store, "house", 1, "aa", 0, 1) < FAR + 70_000
 
 
 def test_a_salvage_that_found_the_counters_unreadable_says_so(tmp_path):
     with LmnStore.open(tmp_path, ballast_bytes=0) as store:
-        store.keep_profile(NAME, rows(0, 99), covered(0, 99))
-        store.reserve_counters("house", 1, "aa", FAR, 10)
-        query = "SELECT rootpage FROM sqlite_master WHERE name = 'invocation_counter'"
+        keep(store, NAME, rows(0, 99), covered(0, 99))
+        reserve(store, "house", 1, "aa", FAR, 10)
+        query = "SELECT rootpage FROM sqlite_master WHERE name = 'reserved_counter'"
         (page,) = store._file.writer.execute(query).fetchone()
         store._file.writer.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     damage(tmp_path, page - 1)
     with LmnStore.open(tmp_path, ballast_bytes=0) as store:
         assert "100 captures" in (store.salvaged or "")
         assert "the invocation counters of ciphered meters were not all readable" in (store.salvaged or "")
-        assert store.reserve_counters("house", 1, "aa", 0, 1) > 0
-
-
-def test_a_salvaged_file_of_before_there_were_counters_has_lost_none(tmp_path):
-    with LmnStore.open(tmp_path, ballast_bytes=0) as store:
-        store.keep_profile(NAME, rows(0, 999), covered(0, 999))
-    with sqlite3.connect(tmp_path / "lmn.db") as older:
-        for table in ("invocation_counter", "profile_range"):
-            older.execute(f"DROP TABLE {table}")
-        older.execute("PRAGMA user_version = 1")
-    older.close()
-    damage(tmp_path, 30)
-    with LmnStore.open(tmp_path, ballast_bytes=0) as store:
-        assert store.salvaged
-        assert "counters" not in store.salvaged
+        assert reserve(store, "house", 1, "aa", 0, 1) > 0
 
 
 @given(RANGES, st.integers(0, 40), st.integers(0, 20))

@@ -15,7 +15,9 @@ from hypothesis import strategies as some
 from smgw.cosem import Capture, ClockState, Data, DataType, DeviceId, MeterTime, MeterTimeKind, Obis, Reading, Stamp
 from smgw.cosem.data import RANGE
 from smgw.store import live as live_module
-from smgw.store.live import Live, LiveWriter, read_live
+from smgw.store import live_reader
+from smgw.store.live import LiveWriter
+from smgw.store.live_reader import Live, read_live
 from smgw.store.rows import DEVICES_PER_METER
 
 PORTS = {"house": "/dev/ttyUSB0", "roof-2": "socket://10.0.0.7:4059"}
@@ -124,7 +126,7 @@ def test_every_capture_comes_back_as_it_was(
 ) -> None:
     directory = tmp_path_factory.mktemp("live")
     made = capture(MIDNIGHT, device=DeviceId(device))._replace(
-        readings=tuple(readings), meter_time=MeterTime(kind, bytes(live_module._TIME_OCTETS[kind]))
+        readings=tuple(readings), meter_time=MeterTime(kind, bytes(live_reader._TIME_OCTETS[kind]))
     )
     LiveWriter(directory, PORTS).capture(made)
     assert read_live(directory) == [Live(PORTS["house"], made)]
@@ -155,6 +157,15 @@ def test_the_files_of_a_meter_go_with_it(writer: LiveWriter, directory: Path) ->
     writer.capture(capture(MIDNIGHT, meter="roof-2"))
     writer.capture(capture(MIDNIGHT + 1))
     assert read_live(directory) == [Live("/dev/ttyUSB1", capture(MIDNIGHT + 1))]
+
+
+def test_at_the_end_all_files_go_also_those_of_devices_that_fell_silent(writer: LiveWriter, directory: Path) -> None:
+    writer.capture(capture(MIDNIGHT))
+    writer.configure({**PORTS, "house": "/dev/ttyUSB1"})
+    writer.capture(capture(MIDNIGHT, meter="roof-2"))
+    writer.close()
+    writer.capture(capture(MIDNIGHT))
+    assert list(directory.iterdir()) == []
 
 
 def test_the_file_of_a_device_that_left_goes_and_comes_back_with_it(writer: LiveWriter, directory: Path) -> None:
@@ -241,7 +252,7 @@ def test_a_directory_that_cannot_be_made_stops_nothing(tmp_path: Path, caplog: p
 def test_a_telegram_without_bound_has_no_live_value(
     writer: LiveWriter, directory: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    huge = Reading(ENERGY, Data(DataType.OCTET_STRING, bytes(live_module._LARGEST)))
+    huge = Reading(ENERGY, Data(DataType.OCTET_STRING, bytes(live_module.LARGEST)))
     writer.capture(capture(MIDNIGHT, huge))
     assert read_live(directory) == []
     assert len(caplog.records) == 1

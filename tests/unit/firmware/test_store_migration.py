@@ -10,6 +10,7 @@ from smgw.store.errors import StoreTooNew
 from smgw.store.lmn import LmnStore
 from smgw.store.lmn_view import LmnView
 from smgw.store.records import ProfileName, Record, Source
+from stored import append
 
 HOUSE = Source("house", DeviceId.parse("1EMH0011802881"))
 RECORD = Record(
@@ -58,7 +59,7 @@ def test_a_migration_takes_the_rows_along(directory, monkeypatch):
 
     with LmnStore.open(directory, ballast_bytes=0) as store:
         assert store.salvaged is None
-        assert store.append([RECORD]) == [2]
+        assert append(store, [RECORD]) == [2]
         with LmnView.open(directory) as view:
             assert [row.position for row in view.records(HOUSE, 0, 9)] == [1, 2]
     names, version = columns(directory)
@@ -81,7 +82,7 @@ def test_a_migration_that_fails_half_way_leaves_the_version_before_as_it_was(dir
     assert columns(directory) == before
     with LmnStore.open(directory, ballast_bytes=0) as store:
         assert store.salvaged is None
-        assert store.append([RECORD]) == [2]
+        assert append(store, [RECORD]) == [2]
 
 
 def test_a_newer_store_is_refused_and_left_alone(directory):
@@ -111,5 +112,5 @@ def test_a_store_of_version_1_gets_what_came_later_and_keeps_its_rows(tmp_path, 
     with LmnStore.open(tmp_path, ballast_bytes=0) as store:
         assert store.salvaged is None
         assert store.profile_ranges(name) == []
-        assert store.append([RECORD]) == [2]
+        assert append(store, [RECORD]) == [2]
     assert columns(tmp_path)[1] == 3

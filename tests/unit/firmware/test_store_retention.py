@@ -6,6 +6,7 @@ from smgw.cosem.reading import Capture, ClockState, Reading, Stamp
 from smgw.store.lmn import LmnStore
 from smgw.store.lmn_view import LmnView
 from smgw.store.records import NOBODY_WAITS, ListKind, Record, Retention
+from stored import append
 
 DEVICE = DeviceId.parse("1EMH0011802881")
 OTHER = DeviceId.parse("1EMH0011802882")
@@ -135,7 +136,7 @@ def test_numbers_are_not_given_again_after_all_rows_were_retired(tmp_path):
         store.append([record(0), record(1)])
         retain(store, 100)
     with LmnStore.open(tmp_path, ballast_bytes=0) as store:
-        assert store.append([record(100)]) == [3]
+        assert append(store, [record(100)]) == [3]
 
 
 def test_room_of_retired_rows_is_used_again(store, tmp_path):

@@ -1,16 +1,21 @@
 import pytest
+from captures_made import DEVICE, HOUSE
+from delivered import acknowledged, reached
 from smgw.clock.sample import TimeSample
+from smgw.cosem import DeviceId
 from smgw.store.errors import StoreAbsent, StoreError, StoreOwned
 from smgw.store.orders import place_order
+from smgw.store.records import Source
 from smgw.store.wan import WanStore
 from smgw.store.wan_records import ChannelKind, ChannelState, Cursor, OrderKind, SetAside
 from smgw.store.wan_view import WanView
 
 STORE = "ab" * 16
+OTHER = DeviceId.parse("1ISK0071234567")
 
 
 def refused(position: int, emp: str = "north") -> SetAside:
-    return SetAside(emp, STORE, "house", position, STORE, position, 422, "no such register", 5)
+    return SetAside(emp, STORE, "house", bytes(DEVICE), position, STORE, position, "no such register", 5)
 
 
 @pytest.fixture
@@ -26,36 +31,37 @@ def view(store, tmp_path):
 
 
 def test_a_cursor_starts_at_nothing(store):
-    assert store.cursor("north", STORE, "house") == 0
+    assert reached(store, "north", STORE) == 0
 
 
 def test_a_cursor_only_grows_and_counts_what_arrived(store, view):
-    store.acknowledge("north", STORE, "house", 7, 5)
-    store.acknowledge("north", STORE, "house", 3, 1)
+    store.acknowledge("north", STORE, HOUSE, 7, 5)
+    store.acknowledge("north", STORE, HOUSE, 3, 1)
 
-    assert store.cursor("north", STORE, "house") == 7
-    assert view.cursors() == [Cursor("north", STORE, "house", 7, 6)]
-    assert view.acknowledged("north") == 6
-    assert view.acknowledged("south") == 0
+    assert reached(store, "north", STORE) == 7
+    assert view.cursors() == [Cursor("north", STORE, "house", DEVICE, 7, 6)]
+    assert acknowledged(view, "north") == 6
+    assert acknowledged(view, "south") == 0
 
 
-def test_cursors_of_another_store_or_meter_or_emp_are_others(store):
-    store.acknowledge("north", STORE, "house", 7, 5)
+def test_cursors_of_another_store_or_meter_or_device_or_emp_are_others(store):
+    store.acknowledge("north", STORE, HOUSE, 7, 5)
 
-    assert store.cursor("south", STORE, "house") == 0
-    assert store.cursor("north", "cd" * 16, "house") == 0
-    assert store.cursor("north", STORE, "garage") == 0
+    assert reached(store, "south", STORE) == 0
+    assert reached(store, "north", "cd" * 16) == 0
+    assert reached(store, "north", STORE, Source("garage", DEVICE)) == 0
+    assert reached(store, "north", STORE, Source("house", OTHER)) == 0
 
 
 def test_cursors_survive_a_restart(tmp_path):
     with WanStore.open(tmp_path) as store:
-        store.acknowledge("north", STORE, "house", 7, 5)
+        store.acknowledge("north", STORE, HOUSE, 7, 5)
     with WanStore.open(tmp_path) as store:
-        assert store.cursor("north", STORE, "house") == 7
+        assert reached(store, "north", STORE) == 7
 
 
 def test_what_is_set_aside_is_counted_until_it_has_arrived(store, view):
-    store.acknowledge("north", STORE, "house", 7, 5, [refused(3), refused(6)])
+    store.acknowledge("north", STORE, HOUSE, 7, 5, [refused(3), refused(6)])
     assert store.set_aside("north") == [refused(3), refused(6)]
     assert store.take_requeued("north", STORE, 10) == []
 
@@ -64,16 +70,16 @@ def test_what_is_set_aside_is_counted_until_it_has_arrived(store, view):
     assert view.set_aside_counts() == {"north": 2}
     assert store.take_requeued("north", STORE, 1) == [refused(3)]
 
-    store.settle_requeued([refused(3)], [refused(6)._replace(status=400)])
+    store.settle_requeued([refused(3)], [refused(6)._replace(reason="too late")])
     assert view.set_aside_counts() == {"north": 1}
-    assert store.set_aside("north") == [refused(6)._replace(status=400)]
+    assert store.set_aside("north") == [refused(6)._replace(reason="too late")]
     assert store.take_requeued("north", STORE, 10) == []
-    assert view.acknowledged("north") == 6
+    assert acknowledged(view, "north") == 6
 
 
 def test_requeue_of_all_takes_every_emp(store):
-    store.acknowledge("north", STORE, "house", 7, 5, [refused(3)])
-    store.acknowledge("south", STORE, "house", 7, 5, [refused(3, "south")])
+    store.acknowledge("north", STORE, HOUSE, 7, 5, [refused(3)])
+    store.acknowledge("south", STORE, HOUSE, 7, 5, [refused(3, "south")])
 
     assert store.requeue(None) == 2
     assert store.requeue(None) == 0
@@ -81,7 +87,7 @@ def test_requeue_of_all_takes_every_emp(store):
 
 def test_a_channel_is_what_it_was_noted_last(store, view):
     store.note_channel(ChannelState("north", ChannelKind.DELIVERING, 5))
-    held = ChannelState("north", ChannelKind.HELD, 6, 403, "forbidden", None, 4)
+    held = ChannelState("north", ChannelKind.HELD, 6, "forbidden", None, 4)
     store.note_channel(held)
 
     assert view.channels() == [held]
@@ -122,8 +128,8 @@ def test_an_order_of_a_kind_that_only_newer_programs_know_is_passed_over(store, 
 
 
 def test_the_order_to_send_again_requeues_in_the_step_that_takes_it(store, tmp_path):
-    store.acknowledge("north", STORE, "house", 7, 5, [refused(3)])
-    store.acknowledge("south", STORE, "house", 7, 5, [refused(3, "south")])
+    store.acknowledge("north", STORE, HOUSE, 7, 5, [refused(3)])
+    store.acknowledge("south", STORE, HOUSE, 7, 5, [refused(3, "south")])
     place_order(tmp_path, None, OrderKind.AGAIN)
 
     assert store.take_orders("north") == [OrderKind.AGAIN]
@@ -143,8 +149,8 @@ def test_an_order_that_cannot_be_done_is_not_taken(store, tmp_path):
 
 def test_rows_of_an_older_store_file_are_ordered_again_too_after_those_of_this_one(store):
     older = refused(9)._replace(store_id="01" * 16)
-    store.acknowledge("north", STORE, "house", 7, 5, [refused(3)])
-    store.acknowledge("north", "01" * 16, "house", 9, 5, [older])
+    store.acknowledge("north", STORE, HOUSE, 7, 5, [refused(3)])
+    store.acknowledge("north", "01" * 16, HOUSE, 9, 5, [older])
     store.requeue("north")
 
     assert store.take_requeued("north", STORE, 10) == [refused(3), older]
@@ -152,7 +158,7 @@ def test_rows_of_an_older_store_file_are_ordered_again_too_after_those_of_this_o
 
 
 def test_a_row_set_aside_that_can_no_longer_be_delivered_is_counted_and_forgotten(store, view):
-    store.acknowledge("north", STORE, "house", 7, 5, [refused(3)])
+    store.acknowledge("north", STORE, HOUSE, 7, 5, [refused(3)])
 
     store.forget_set_aside(refused(3), "it is past its age")
     store.forget_set_aside(refused(3), "it is past its age")

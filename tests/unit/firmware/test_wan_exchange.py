@@ -12,7 +12,7 @@ from captures_made import DEVICE, ENERGY
 from small_emp import OK, Answer, SmallEmp
 from smgw.cosem import NULL, DeviceId, StatusWord
 from smgw.cosemxml.document import Document, Register, Row, encode
-from smgw.wan.exchange import Exchange
+from smgw.wan.cosem_xml.exchange import Exchange
 
 GATEWAY = DeviceId.parse("EXYZ0012345678")
 ROW = Row(1, None, None, False, StatusWord(5), (NULL,))

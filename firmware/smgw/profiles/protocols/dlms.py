@@ -40,7 +40,7 @@ def _contradictions(values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 PROTOCOL = Protocol(
     name="dlms",
     polled=True,
-    meter="smgw.lmn.dlms_poll:DlmsPoll",
+    meter="smgw.lmn.dlms.poll:DlmsPoll",
     keys=("interval", "timeout", "retries", "password_file", "load_profile", "load_profile_days"),
     refused={
         "username": "DLMS knows clients by number, not by name; write client in the section dlms",
@@ -58,7 +58,7 @@ PROTOCOL = Protocol(
     contradictions=_contradictions,
     needs_counters=lambda options: options is not None and options.ciphered,
     on_udp=True,
-    scan="smgw.lmn.scan_dlms:POLL",
+    scan="smgw.lmn.dlms.scan:POLL",
     dump="dlms",
     printer="smgw.dump.dlms:make",
 )

@@ -21,7 +21,7 @@ def _contradictions(values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 PROTOCOL = Protocol(
     name="dlms-push",
     polled=False,
-    meter="smgw.lmn.dlms_push:DlmsPush",
+    meter="smgw.lmn.dlms.push:DlmsPush",
     refused={"correct_power_sign": "only SML meters have this habit; leave it out"},
     section=Section(
         "dlms",
@@ -34,7 +34,7 @@ PROTOCOL = Protocol(
         SecretFile("encryption_key", "encryption_key_file", Form.HEX, in_section=True),
         SecretFile("authentication_key", "authentication_key_file", Form.HEX, in_section=True),
     ),
-    scan="smgw.lmn.scan_dlms:PUSH",
+    scan="smgw.lmn.dlms.scan:PUSH",
     dump="dlms",
     printer="smgw.dump.dlms:make",
 )

@@ -5,13 +5,13 @@ from smgw.profiles.protocol import Form, Protocol, SecretFile
 PROTOCOL = Protocol(
     name="sml-poll",
     polled=True,
-    meter="smgw.lmn.sml_poll:SmlPoll",
+    meter="smgw.lmn.sml.poll:SmlPoll",
     keys=(
         "interval", "timeout", "retries", "username", "password_file", "load_profile", "load_profile_days",
         "correct_power_sign",
     ),
     secrets=(SecretFile("password", "password_file", Form.TEXT),),
-    scan="smgw.lmn.scan_sml:POLL",
+    scan="smgw.lmn.sml.scan:POLL",
     dump="sml",
     printer="smgw.dump.sml:make",
 )  # fmt: skip

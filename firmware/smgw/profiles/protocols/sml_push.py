@@ -5,9 +5,9 @@ from smgw.profiles.protocol import Protocol
 PROTOCOL = Protocol(
     name="sml-push",
     polled=False,
-    meter="smgw.lmn.sml_push:SmlPush",
+    meter="smgw.lmn.sml.push:SmlPush",
     keys=("correct_power_sign",),
-    scan="smgw.lmn.scan_sml:PUSH",
+    scan="smgw.lmn.sml.scan:PUSH",
     dump="sml",
     printer="smgw.dump.sml:make",
 )

@@ -1,0 +1,1 @@
+"""DLMS meters: those that push, those that are asked, and what a scan tries."""

@@ -1,0 +1,130 @@
+"""A DLMS meter as far as it is known: its association, who it is, scalers and units, and how its clock counts.
+
+Scalers are cached by logical device name and firmware id: only a new meter or a new firmware is asked again.
+"""
+
+import logging
+from collections.abc import Callable, Sequence
+from datetime import tzinfo
+
+from smgw.cosem import AttributeName, DeviceId, ScalerUnit
+from smgw.dlms.apdus.get import Result
+from smgw.dlms.apdus.results import DataAccessResult
+from smgw.dlms.session.events import Pushed
+from smgw.errors import RemoteProtocolError
+from smgw.lmn.contract import Surroundings
+from smgw.lmn.dlms.objects import (
+    DEVICE_NAME,
+    FIRMWARE,
+    pack_scalers,
+    read_scaler_unit,
+    scaler_unit_of,
+    text_of,
+    unpack_scalers,
+)
+from smgw.lmn.dlms.security import Security, options_of
+from smgw.lmn.dlms.session import DlmsSession
+from smgw.ports import Port
+from smgw.profiles.meter import MeterProfile
+from smgw.profiles.secrets import Secrets
+from smgw.store.records import CacheKind
+
+log = logging.getLogger(__name__)
+
+#: What a meter refused in one of these ways is not there; any other refusal may have passed the next time (R30).
+LASTING = frozenset(
+    {
+        DataAccessResult.READ_WRITE_DENIED,
+        DataAccessResult.OBJECT_UNDEFINED,
+        DataAccessResult.OBJECT_CLASS_INCONSISTENT,
+        DataAccessResult.OBJECT_UNAVAILABLE,
+        DataAccessResult.TYPE_UNMATCHED,
+        DataAccessResult.SCOPE_OF_ACCESS_VIOLATED,
+    }
+)
+
+
+class DlmsDevice:
+    """One meter behind an address. `exchanged` counts how often another one, or another firmware, answered."""
+
+    def __init__(
+        self, profile: MeterProfile, secrets: Secrets, surroundings: Surroundings, pushed: Callable[[Pushed], None]
+    ) -> None:
+        self.profile = profile
+        self.options = options_of(profile)
+        self.session = DlmsSession(profile, Security(profile, secrets, surroundings.counters), surroundings, pushed)
+        self.zone = _zone(self.options.time_zone)
+        self.deviation: int | None = None  # of the meter's clock, in minutes
+        self.firmware = b""
+        self.exchanged = 0
+        self._cache = surroundings.cache
+        self._known: tuple[DeviceId, bytes] | None = None
+        self._scalers: dict[AttributeName, ScalerUnit] = {}
+
+    @property
+    def id(self) -> DeviceId:
+        """Who answered; there must have been an association."""
+        assert self._known is not None
+        return self._known[0]
+
+    @property
+    def known(self) -> bool:
+        """True once it has been associated with."""
+        return self._known is not None
+
+    def open_session(self, port: Port) -> DlmsSession:
+        """An association with the meter, which is known by then. Raises as `DlmsSession.open`."""
+        if not self.session.open_:
+            self.session.open(port)
+            self._recognise(port)
+        return self.session
+
+    def get_list(self, port: Port, attributes: Sequence[AttributeName]) -> list[Result]:
+        """Attributes in their order."""
+        return self.open_session(port).get_list(port, attributes)
+
+    def scalers(self, port: Port, values: Sequence[AttributeName]) -> dict[AttributeName, ScalerUnit]:
+        """Scaler and unit of these values: those that are not known are asked, and cached.
+
+        One that the meter cannot tell now is left out: its value may not be taken for a number without a scaler.
+        What the profile says goes before what the meter says (R16).
+        """
+        asked = {one: place for one in values if one not in self._scalers and (place := scaler_unit_of(one))}
+        if asked:
+            for one, result in zip(asked, self.get_list(port, list(asked.values())), strict=True):
+                if isinstance(result, DataAccessResult):
+                    if result in LASTING:
+                        self._scalers[one] = ScalerUnit()
+                    continue
+                try:
+                    self._scalers[one] = read_scaler_unit(result)
+                except RemoteProtocolError as error:
+                    log.warning("meter %s: %s: %s", self.profile.name, one.obis, error)
+                    self._scalers[one] = ScalerUnit()
+            self._cache.put(CacheKind.SCALER_UNIT, self.id, self.firmware, pack_scalers(self._scalers))
+        right = dict(self.options.scalers)
+        return self._scalers | {
+            one: known._replace(scaler=right[one.obis]) for one, known in self._scalers.items() if one.obis in right
+        }
+
+    def _recognise(self, port: Port) -> None:
+        """Who has answered, and what is cached of it."""
+        name, firmware = self.session.get_list(port, [DEVICE_NAME, FIRMWARE])
+        # The profile's name tells a meter without a name apart.
+        octets = text_of(name) or self.profile.name.encode()
+        self.firmware = text_of(firmware)
+        known = (DeviceId(octets[:64]), self.firmware)
+        if known == self._known:
+            return
+        self._known = known
+        self.exchanged += 1
+        cached = self._cache.get(CacheKind.SCALER_UNIT, *known)
+        self._scalers = unpack_scalers(cached or b"[]")
+
+
+def _zone(name: str | None) -> tzinfo | None:
+    if name is None:
+        return None
+    from zoneinfo import ZoneInfo  # only for a meter that needs it
+
+    return ZoneInfo(name)

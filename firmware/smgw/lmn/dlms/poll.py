@@ -1,0 +1,237 @@
+"""A DLMS meter that is asked: its object list once, then only what is wanted, in one request if it can.
+
+The object list is cached by logical device name and firmware id: only a new meter or a new firmware is asked again.
+An association is kept open from one poll to the next where they follow soon.
+"""
+
+import logging
+from collections.abc import Sequence
+
+from smgw.cosem import (
+    AttributeName,
+    ClockState,
+    Data,
+    DeviceId,
+    MeterTime,
+    MeterTimeKind,
+    Obis,
+    ObjectName,
+    Reading,
+    ScalerUnit,
+    Stamp,
+)
+from smgw.cosem.date_time import SIZE, ClockStatus, DateTime
+from smgw.cosem.units import NO_UNIT
+from smgw.dlms.apdus.get import Result
+from smgw.dlms.apdus.results import DataAccessResult
+from smgw.dlms.data import AxdrError, decode_all
+from smgw.dlms.push.lists import read_push
+from smgw.dlms.session.events import Pushed
+from smgw.errors import RemoteProtocolError, SmgwError
+from smgw.lmn import objects
+from smgw.lmn.contract import Heard, Patience, Surroundings, Values
+from smgw.lmn.dlms.device import LASTING, DlmsDevice
+from smgw.lmn.dlms.load_profile import DlmsProfile
+from smgw.lmn.dlms.objects import (
+    ASSOCIATION,
+    CLOCK_TIME,
+    REGISTER,
+    VALUE,
+    data_of,
+    read_object_list,
+    scaler_unit_of,
+    values_of,
+)
+from smgw.lmn.errors import PollError
+from smgw.lmn.load_profile import ProfileSource
+from smgw.ports import Port, PortError
+from smgw.profiles.dlms import Quirk
+from smgw.profiles.meter import MeterProfile
+from smgw.profiles.secrets import Secrets
+from smgw.store.ranges import Range
+from smgw.store.records import CacheKind
+from smgw.wire import Refused
+
+log = logging.getLogger(__name__)
+
+#: A clock that is off by more is worth a word.
+_DRIFT_TOLD_S = 10
+#: What a meter does not have is asked again so much later (R30).
+_UNREADABLE_S = 3600.0
+
+
+class DlmsPoll:
+    """One meter behind an address."""
+
+    #: A meter drops a link on which nothing is said for 120 s, most often.
+    idle_s = 60.0
+
+    def __init__(self, profile: MeterProfile, secrets: Secrets, surroundings: Surroundings) -> None:
+        self.profile = profile
+        self._clock = surroundings.clock
+        self._cache = surroundings.cache
+        self._now = surroundings.now
+        self._device = DlmsDevice(profile, secrets, surroundings, self._take_push)
+        self._session = self._device.session
+        self._exchanged = 0  # of the device that `_values` are chosen for
+        self._values: list[AttributeName] | None = None
+        self._unreadable: dict[AttributeName, float] = {}
+        self._drift_told = False
+        self._pushed: list[Heard] = []  # came between two answers, not yet handed out
+
+    @property
+    def patience(self) -> Patience:
+        """How long an answer is waited for."""
+        return self._session.patience
+
+    @patience.setter
+    def patience(self, patience: Patience) -> None:
+        self._session.patience = patience
+
+    @property
+    def unanswered(self) -> bool:
+        """Over the wrapper, a late answer could be taken for another: this connection has to be given up."""
+        return self._session.unanswered
+
+    def identify(self, port: Port) -> DeviceId:
+        """Who answers on this port."""
+        self._device.open_session(port)
+        return self._device.id
+
+    def load_profile(self, profile: Obis, wanted: Range) -> ProfileSource:
+        """Begin to fetch a range (microseconds UTC) of a load profile."""
+        return DlmsProfile(self._device, profile, wanted)
+
+    def poll(self, port: Port) -> Sequence[Heard]:
+        """One poll. Raises PollError, PortError, the errors of `smgw.dlms`; the association is then closed."""
+        try:
+            values = self._read(port)
+        except PortError:
+            raise
+        except SmgwError:
+            self._session.close(port)
+            raise
+        return [*self._take_pushed(), (values,)]
+
+    def listen(self, port: Port, until: float) -> Sequence[Heard]:
+        """Until a moment: pushes are taken, a link that goes down is noticed."""
+        self._session.listen(port, until)
+        return self._take_pushed()
+
+    def close(self, port: Port) -> None:
+        """End the association, so that the meter takes the next one at once."""
+        self._session.close(port)
+
+    def _read(self, port: Port) -> Values:
+        session = self._device.open_session(port)
+        if self._values is None or self._exchanged != self._device.exchanged:
+            self._unreadable, self._exchanged = {}, self._device.exchanged
+            self._values = self._choose(port)
+        now = self._now()
+        asked = [one for one in self._values if self._unreadable.get(one, 0.0) <= now]
+        scalers = self._device.scalers(port, asked)
+        asked = [one for one in asked if one in scalers or scaler_unit_of(one) is None]
+        clock, *values = session.get_list(port, [CLOCK_TIME, *asked])
+        readings = []
+        for one, result in zip(asked, values, strict=True):
+            value = self._value(one, result)
+            if value is None:
+                continue
+            number = isinstance(value.value, int)
+            scaler, unit = scalers.get(one, ScalerUnit()) if number else (0, NO_UNIT)
+            readings.append(Reading(one.obis, value, scaler, unit, class_id=one.class_id, attribute=one.attribute))
+        if not readings:
+            raise PollError(f"none of {len(self._values)} objects has a value")
+        stamp = session.answered or self._clock.stamp()
+        meter_time, remark = self._time(clock, stamp)
+        return Values(self._device.id, stamp, meter_time, tuple(readings), remark=remark)
+
+    def _value(self, one: AttributeName, result: Result) -> Data | None:
+        """The value, or None where the meter has none: it must not cost the others."""
+        why = ""
+        if isinstance(result, DataAccessResult):
+            if result not in LASTING:
+                log.debug("meter %s: %s: %s", self.profile.name, one.obis, result.words)
+                return None
+            why = result.words
+        else:
+            try:
+                return decode_all(result)
+            except AxdrError as error:
+                why = str(error)
+        self._unreadable[one] = self._now() + _UNREADABLE_S
+        log.info("meter %s: %s: %s; asked again in an hour", self.profile.name, one.obis, why)
+        return None
+
+    def _choose(self, port: Port) -> list[AttributeName]:
+        """What to poll, from the object list: the kept one, else the meter's."""
+        cached = self._cache.get(CacheKind.OBJECT_LIST, self._device.id, self._device.firmware)
+        known = objects.from_octets(cached or b"[]")
+        if not known:
+            known = self._object_list(port)
+        chosen = values_of(known, self.profile.objects)
+        missing = [one for one in self.profile.objects if one not in {value.obis for value in chosen}]
+        if known and missing:
+            log.warning("meter %s: %s has no %s", self.profile.name, self._device.id, ", ".join(map(str, missing)))
+        if not known:
+            chosen = [AttributeName(REGISTER, one, VALUE) for one in self.profile.objects]
+        if not chosen:
+            raise PollError(
+                "the meter tells no list of its objects to this client; name them in objects of its profile"
+                if not known
+                else f"none of the wanted objects is in the meter's list of {len(known)}"
+            )
+        return chosen
+
+    def _object_list(self, port: Port) -> list[ObjectName]:
+        result = self._session.get(port, AttributeName(ASSOCIATION, self._device.options.association, VALUE))
+        if isinstance(result, DataAccessResult):
+            log.info("meter %s: its object list: %s", self.profile.name, result.words)
+            return []
+        known = read_object_list(result)
+        log.info("meter %s: object list of %s asked, %d objects", self.profile.name, self._device.id, len(known))
+        octets = objects.to_octets(known)
+        self._cache.put(CacheKind.OBJECT_LIST, self._device.id, self._device.firmware, octets)
+        return known
+
+    def _time(self, result: Result, stamp: Stamp) -> tuple[MeterTime | None, str]:
+        """The meter's time as it told it, and what is to be said of it (R13, R14)."""
+        data = data_of(result)
+        octets = data.value if data else None
+        if not isinstance(octets, bytes) or len(octets) != SIZE:
+            return None, ""
+        told = DateTime.read(octets)
+        self._device.deviation = told.deviation
+        words = [text for flag, text in _DOUBTS.items() if told.status is not None and flag in told.status]
+        opposite = Quirk.OPPOSITE_DEVIATION in self._device.options.quirks
+        its = told.utc_us(self._device.zone, opposite_sign=opposite)
+        if its is None or stamp.state is not ClockState.SYNCHRONISED:
+            pass  # ours may be the one that is wrong
+        elif abs(its - stamp.utc_us) > _DRIFT_TOLD_S * 1_000_000:
+            seconds = (its - stamp.utc_us + 500_000) // 1_000_000
+            words.append(f"its clock is {abs(seconds)} s {'ahead' if seconds > 0 else 'behind'}")
+        remark = ", ".join(words)
+        if bool(remark) != self._drift_told:
+            self._drift_told = bool(remark)
+            log.warning("meter %s: %s", self.profile.name, remark or "its clock is right again")
+        return MeterTime(MeterTimeKind.DLMS_DATE_TIME, octets), remark
+
+    def _take_push(self, pushed: Pushed) -> None:
+        """Sent by the meter without being asked, between two answers (R18)."""
+        try:
+            if self._device.options.ciphered and not pushed.protected:
+                raise PollError("a push in the clear, while all is ciphered with this meter")
+            found = read_push(pushed.apdu)
+        except (PollError, RemoteProtocolError) as error:
+            self._pushed.append(Refused(str(error), 0))
+            return
+        readings = found.readings(frozenset(map(bytes, self.profile.objects)))
+        if readings and self._device.known:
+            self._pushed.append((Values(self._device.id, self._clock.stamp(), found.meter_time, readings),))
+
+    def _take_pushed(self) -> list[Heard]:
+        pushed, self._pushed = self._pushed, []
+        return pushed
+
+
+_DOUBTS = {ClockStatus.INVALID: "its clock is invalid", ClockStatus.DOUBTFUL: "its clock is doubtful"}

@@ -1,0 +1,125 @@
+"""A meter that pushes DLMS notifications, plain or ciphered, over HDLC or M-Bus."""
+
+from collections.abc import Sequence
+
+from smgw.cosem import DeviceId, Stamp
+from smgw.dlms.apdus.envelope import Ciphered
+from smgw.dlms.carriers.mbus import MBusListener, MBusPush
+from smgw.dlms.push.lists import PushListError, read_push
+from smgw.dlms.push.reader import Push, PushReader
+from smgw.errors import RemoteProtocolError
+from smgw.hdlc import Listener, Pushed
+from smgw.hdlc.hint import line_hint
+from smgw.lmn.contract import Heard, Surroundings, Values
+from smgw.lmn.dlms.security import keys, options_of
+from smgw.profiles.dlms import Framing
+from smgw.profiles.meter import MeterProfile
+from smgw.profiles.secrets import Secrets
+from smgw.wire import Refused
+
+_HINTED = 512  # octets without a frame after which the line is looked at
+
+
+class DlmsPush:
+    """Octets of the line in, the values of pushes out."""
+
+    lacks = 0  # a push's length is not known before its end
+    #: Landis+Gyr E450 pauses 3 s before its last frame.
+    pause_s = 5.0
+
+    def __init__(self, profile: MeterProfile, secrets: Secrets, surroundings: Surroundings) -> None:
+        self._name = profile.name
+        self._dlms = options_of(profile)
+        self._wanted = frozenset(map(bytes, profile.objects))
+        self._secrets = secrets
+        self._newest: dict[bytes, int] = {}  # by system title: the invocation counter that came last
+        self._device: bytes | None = None  # what it called itself last; short lists of Aidon and Kaifa lack it
+        self._listener = MBusListener() if self._dlms.framing is Framing.MBUS else Listener()
+        self._pushes = PushReader(self._open if secrets.encryption_key else None)
+        self._began = surroundings.clock.stamp()
+        self._unframed = b""
+
+    @property
+    def receiving(self) -> bool:
+        """True while a frame, segments or blocks of a push have come, and not the last."""
+        return self._listener.receiving or self._pushes.receiving
+
+    def receive(self, octets: bytes, stamp: Stamp) -> Sequence[Heard]:
+        """Take octets; the pushes that they completed."""
+        if not self.receiving:
+            self._began = stamp  # the meter's values are no younger
+        events = self._listener.receive(octets)
+        heard = self._take(events)
+        intact = any(not isinstance(event, Refused) for event in events)
+        self._unframed = b"" if intact else (self._unframed + octets)[-_HINTED:]
+        if len(self._unframed) == _HINTED and (hint := line_hint(self._unframed)):
+            heard.append(Refused(hint, len(self._unframed)))
+            self._unframed = b""
+        return heard
+
+    def finish(self) -> Sequence[Heard]:
+        """What was begun is refused."""
+        return [*self._take(self._listener.finish()), *self._pushed(self._pushes.finish())]
+
+    def _take(self, events: Sequence[Pushed | MBusPush | Refused]) -> list[Heard]:
+        heard: list[Heard] = []
+        for event in events:
+            if isinstance(event, Refused):
+                heard.append(event)
+                continue
+            heard += self._pushed(self._pushes.receive(event.apdu, event.source))
+        return heard
+
+    def _pushed(self, found: Sequence[Push | Refused]) -> list[Heard]:
+        heard: list[Heard] = []
+        for push in found:
+            if isinstance(push, Refused):
+                heard.append(push)
+            else:
+                heard += self._believed(push)
+        return heard
+
+    def _believed(self, push: Push) -> list[Heard]:
+        """Not what anybody on the line can send, of a meter that ciphers; its counter counts from here on.
+
+        Not before: what is encrypted and not authenticated opens with any counter, and only then turns out to be none.
+        """
+        if push.ciphered is not None:
+            self._newest[push.ciphered.system_title or b""] = push.ciphered.invocation_counter
+        elif self._secrets.encryption_key:
+            return [
+                Refused("a push in the clear, while the profile's encryption_key_file says that all are ciphered", 0)
+            ]
+        return self._values(push)
+
+    def _values(self, push: Push) -> list[Heard]:
+        try:
+            found = read_push(push.notification)
+        except PushListError as error:
+            return [Refused(str(error), 0)]
+        title = push.ciphered.system_title if push.ciphered else None
+        self._device = found.device() or self._device
+        device = self._device or title or self._name.encode()
+        readings = found.readings(self._wanted)
+        if self._dlms.scalers:
+            right = dict(self._dlms.scalers)
+            readings = tuple(one._replace(scaler=right.get(one.obis, one.scaler)) for one in readings)
+        return [(Values(DeviceId(device[:64]), self._began, found.meter_time, readings),)] if readings else []
+
+    def _open(self, ciphered: Ciphered) -> bytes:
+        """The APDU inside; RemoteProtocolError if the keys do not open it, or if it is an old one again."""
+        from smgw.dlms.security.ciphering import open_ciphered
+        from smgw.dlms.security.suites import Keys, Protection, Suite
+
+        told = keys(self._dlms, self._secrets)
+        suite = ciphered.security_control & 0x0F
+        if suite in list(Suite) and Suite(suite).key_length == told.suite.key_length:  # 0 and 1 cipher alike
+            told = Keys.of(Suite(suite), told.encryption, told.authentication)
+        opened = open_ciphered(ciphered, told)
+        if self._secrets.authentication_key and not opened.protection & Protection.AUTHENTICATED:
+            raise RemoteProtocolError(
+                "a push that is not authenticated, while the profile's authentication_key_file says that all are"
+            )
+        if opened.counter <= self._newest.get(ciphered.system_title or b"", -1):
+            raise RemoteProtocolError(f"a push with invocation counter {opened.counter} again: an old one")
+        return opened.text

@@ -1,0 +1,321 @@
+"""One DLMS association over an open port: mode E where it is wanted, link, association, one request after the other."""
+
+import contextlib
+import logging
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+from smgw.cosem import AttributeName, Stamp
+from smgw.dlms.apdus.descriptors import Selection
+from smgw.dlms.apdus.get import Result
+from smgw.dlms.carriers.wrapper import Wrapper
+from smgw.dlms.errors import AssociationRejectedError, ServiceExceptionError
+from smgw.dlms.session.association import REPLY_TO_HLS
+from smgw.dlms.session.client import Client
+from smgw.dlms.session.events import Associated, Event, Failed, Got, Invoked, Pushed, Released, Send, Stray, Written
+from smgw.errors import SmgwError
+from smgw.hdlc import Address, ApduReceived, Cause, Disconnected, Link, LinkParameters
+from smgw.hdlc.trace import Trace
+from smgw.lmn.contract import Patience, Surroundings
+from smgw.lmn.dlms.counters import Counters
+from smgw.lmn.dlms.objects import DATA, VALUE, number_of
+from smgw.lmn.dlms.security import Security, options_of, title
+from smgw.lmn.dlms.sign_on import sign_on
+from smgw.lmn.errors import LinkRefusedError, NoAnswerError, PollError, StoppedError
+from smgw.ports import Port, PortError
+from smgw.ports.port import GATHER_S
+from smgw.profiles.dlms import Framing, Quirk, Start
+from smgw.profiles.meter import MeterProfile
+from smgw.wire import Refused, Transmit
+
+log = logging.getLogger(__name__)
+
+_Answer = Associated | Got | Written | Invoked | Released | Failed
+_Kind = TypeVar("_Kind", bound=_Answer)
+#: The longest APDU we take: over UDP what goes into one packet of most networks, since a datagram in pieces gets lost.
+_DATAGRAM, _NO_LIMIT = 1400, 0xFFFF
+#: A meter may take so long to end what it is asked to end, or a third of the time-out; it ends it by itself later.
+_PATIENCE_AT_END = 1.0
+#: Of all blocks of one answer; the largest value takes twenty minutes at 9600 Bd.
+_LONGEST_ASK = 3600.0
+_SHORTEST_OFFERED = 128  # octets of an information field: what every meter can
+
+
+class DlmsSession:
+    """The client of one meter. Waits end soon when the surroundings say that we stop (the port's Wake is set, too)."""
+
+    def __init__(
+        self,
+        profile: MeterProfile,
+        security: Security,
+        surroundings: Surroundings,
+        pushed: Callable[[Pushed], None] = lambda _: None,
+    ) -> None:
+        self._name = profile.name
+        self._baudrate = profile.baudrate
+        self._dlms = options_of(profile)
+        self._security = security
+        self._clock = surroundings.clock
+        self._now = surroundings.now
+        self._stopping = surroundings.stopping
+        self._tick = surroundings.tick
+        self._pushed = pushed
+        self.patience = Patience(profile.timeout, profile.retries)
+        self._trace = Trace(f"meter {profile.name}")
+        self._octet_time = 0.0  # of the line; 0 where it has no speed
+        self._link: Link | Wrapper = self._new_link(self._dlms.client)
+        self.client = Client()
+        self._answer: _Answer | None = None
+        self._down: Disconnected | None = None
+        self._linked = False  # a link may be there, on this port
+        self._clean = False  # the meter has said that there is none
+        self._kept_do = False  # the last association succeeded with the counters that are kept here
+        self._answered_end = False
+        self._asked = 0.0  # when an APDU was sent last
+        self.answered: Stamp | None = None  # when the answer to what was asked last began
+
+    @property
+    def open_(self) -> bool:
+        """True while the meter can be asked."""
+        return self._linked and self._link.connected
+
+    @property
+    def unanswered(self) -> bool:
+        """What was asked in wrappers may still come, whole or half: this connection has to be given up."""
+        return self._answer is None and isinstance(self._link, Wrapper)
+
+    @property
+    def _patience_at_end(self) -> float:
+        return min(self.patience.timeout / 3, _PATIENCE_AT_END)
+
+    def open(self, port: Port) -> None:
+        """Sign on, connect, associate. Raises PollError, and a DLMS error of what the meter says."""
+        self._linked = False
+        if self._dlms.start is Start.MODE_E:
+            sign_on(port, self._dlms, self._baudrate, self.patience, self._trace, self._now, self._stopping)
+        counters, doubt = self._security.counters, ""
+        if counters is not None and not counters.least and not self._kept_do and self._dlms.public_client:
+            doubt = self._learn_counter(port, counters)
+        try:
+            self._associate_following(port, counters)
+        except PortError:
+            raise
+        except SmgwError as error:
+            self._kept_do = False
+            if doubt and doubt != str(error) and not self._stopping():
+                raise PollError(f"{error}; {doubt}") from error
+            raise
+        self._kept_do = True
+        if doubt:
+            log.warning("meter %s can be read, but %s", self._name, doubt)
+
+    def close(self, port: Port) -> None:
+        """Release and disconnect, so that the meter takes the next one at once (R6). Never raises."""
+        if not self._linked:
+            return
+        with contextlib.suppress(SmgwError):
+            if self._stopping():
+                port.rearm()  # one last word; nobody waits for what comes of it
+                for event in self._link.disconnect(self._now()):
+                    if isinstance(event, Transmit):
+                        self._write(port, event.octets)
+                self._linked = False
+                return
+            if self._link.connected and not self.client.busy and Quirk.NO_RELEASE not in self._dlms.quirks:
+                with contextlib.suppress(SmgwError):
+                    self.ask(port, self.client.release(), Released)
+            self._disconnect(port)
+        self._linked = False
+
+    def get(self, port: Port, attribute: AttributeName, selection: Selection | None = None) -> Result:
+        """One attribute: its A-XDR octets, or why there are none. Raises PollError, a DLMS error."""
+        return self.ask(port, self.client.get(attribute, selection), Got).results[0]
+
+    def get_list(self, port: Port, attributes: Sequence[AttributeName]) -> list[Result]:
+        """Many attributes, in one request where the meter can. A refused one is in the result, not an error."""
+        if Quirk.NO_LIST in self._dlms.quirks or len(attributes) == 1:
+            return [self.get(port, attribute) for attribute in attributes]
+        return list(self.ask(port, self.client.get_with_list(attributes), Got).results)
+
+    def ask(self, port: Port, events: Sequence[Event], kind: type[_Kind]) -> _Kind:
+        """What a verb of the client leads to. Raises PollError if the meter falls silent, else what failed."""
+        self._answer, self._down, self.answered = None, None, None
+        ends = self._now() + _LONGEST_ASK
+        self._follow(port, events)
+        while self._answer is None:
+            self._turn(port)
+            if self._answer is None and self._now() > ends:
+                self.client.abandon()
+                raise PollError(f"an answer that has not come to its end within {_LONGEST_ASK:g} s")
+        if isinstance(self._answer, Failed):
+            raise self._answer.error
+        if not isinstance(self._answer, kind):
+            raise PollError(f"an answer of another kind: {type(self._answer).__name__}")
+        return self._answer
+
+    def listen(self, port: Port, until: float) -> None:
+        """Until the next request is due (monotonic seconds): pushes are taken, a link that goes down is noticed."""
+        while not self._stopping() and (left := until - self._now()) > 0:
+            if port.wait(left):
+                port.gather(GATHER_S)
+                octets = self._read(port)
+                if self._linked:
+                    with contextlib.suppress(PollError):
+                        self._carry(port, self._link.receive(octets, self._now()))
+
+    def _write(self, port: Port, octets: bytes) -> None:
+        self._trace.sent(octets, self._now())
+        port.write(octets)
+
+    def _read(self, port: Port) -> bytes:
+        octets = port.read()
+        self._trace.received(octets, self._now())
+        return octets
+
+    def _learn_counter(self, port: Port, counters: Counters) -> str:
+        """The meter's own counter, which its public client may read; without it the reserved one has to do.
+
+        What is wrong with it, or "".
+        """
+        value = None
+        try:
+            self._connect(port, self._dlms.public_client)
+            self.client = Client()
+            self.ask(port, self.client.associate(), Associated)
+            value = number_of(self.get(port, AttributeName(DATA, self._dlms.counter_object, VALUE)))
+        except PortError:
+            raise
+        except SmgwError as error:
+            if self._stopping():
+                raise
+            log.debug("meter %s: its counter cannot be read as public client: %s", self._name, error)
+        self._disconnect(port)
+        return "" if value is None else counters.learn(value)
+
+    # The link.
+
+    def _new_link(self, client: int) -> Link | Wrapper:
+        dlms, timeout = self._dlms, float(self.patience.timeout)
+        if dlms.framing is Framing.WRAPPER:
+            return Wrapper.client(client, dlms.server, timeout=timeout)
+        return Link.client(
+            Address(client),
+            Address(dlms.server, dlms.physical, dlms.address_length),
+            LinkParameters.of(self._information_length(), dlms.window),
+            timeout=timeout,
+            retries=self.patience.retries,
+        )
+
+    def _information_length(self) -> int:
+        """No frame takes much longer than a second, so that a lost one is noticed in time."""
+        longest = self._dlms.information_length
+        return min(longest, max(_SHORTEST_OFFERED, int(1 / self._octet_time))) if self._octet_time else longest
+
+    def _associate_following(self, port: Port, counters: Counters | None) -> None:
+        """Associate; once more if the meter tells the counter that it expects."""
+        try:
+            self._associate(port)
+        except ServiceExceptionError as error:
+            if error.counter is None or counters is None or not counters.follow(error.counter):
+                raise
+            log.info("meter %s expects another invocation counter, which is followed", self._name)
+            self._disconnect(port)
+            self._associate(port)
+
+    def _associate(self, port: Port) -> None:
+        dlms = self._dlms
+        self._connect(port, dlms.client)
+        ciphering = self._security.ciphering()
+        self.client = Client(
+            self._security.authentication(),
+            ciphering,
+            title=title(dlms),
+            max_pdu_size=_DATAGRAM if port.url.startswith("udp://") else _NO_LIMIT,
+            reply_to_hls=REPLY_TO_HLS._replace(obis=dlms.association),
+        )
+        try:
+            self.ask(port, self.client.associate(), Associated)
+        except (AssociationRejectedError, PollError):
+            self._disconnect(port)
+            raise
+
+    def _connect(self, port: Port, client: int) -> None:
+        self._octet_time = port.settings.octet_time if port.paced else 0.0
+        self._link = self._new_link(client)
+        if not self._clean:
+            self._disconnect(port)  # a session of before may still be open there, and the meter take no other (R6)
+            self._link = self._new_link(client)
+        self._linked, self._clean, self._down = True, False, None
+        self._carry(port, self._link.connect(self._now()))
+        while not self._link.connected:
+            self._turn(port)
+
+    def _disconnect(self, port: Port) -> None:
+        """Whatever comes of it."""
+        self._down, self._answered_end = None, False
+        self._carry(port, self._link.disconnect(self._now()), ending=True)
+        ends = self._now() + self._patience_at_end
+        while self._link.busy and self._now() < ends and not self._stopping():
+            self._turn(port, ending=True)
+        self._clean, self._linked = self._answered_end, False
+
+    def _turn(self, port: Port, *, ending: bool = False) -> None:
+        """Wait for octets or for the link's deadline, once. Raises PollError if the link is down, or to stop."""
+        self._tick()
+        now = self._now()
+        due = self._link.deadline(now)
+        if due is None and not self._link.connected and not ending:
+            raise _down(self._down)
+        wait = self.patience.timeout if due is None else due - now
+        if ending:
+            wait = min(wait, self._patience_at_end)
+        if port.wait(max(0.0, wait)):
+            self.answered = self.answered or self._clock.stamp()
+            port.gather(GATHER_S / 50)
+            events = self._link.receive(self._read(port), self._now())
+            self._answered_end = ending and any(isinstance(event, Disconnected) for event in events)
+        else:
+            if self._stopping():
+                raise StoppedError
+            events = []
+        events = [*events, *self._link.expire(self._now())]  # also on a line that is never silent
+        self._carry(port, events, ending=ending)
+        if self.client.busy and self._answer is None and self._link.connected and not self._link.busy and not ending:
+            if self._now() > self._asked + self.patience.timeout * (1 + self.patience.retries):
+                self.client.abandon()
+                raise PollError("what came was no answer to what was asked, again and again")
+            self._carry(port, self._link.poll(self._now()))  # what came was not the answer
+
+    def _carry(self, port: Port, events: Sequence[Any], *, ending: bool = False) -> None:
+        for event in events:
+            if isinstance(event, Transmit):
+                self._write(port, event.octets)
+            elif isinstance(event, ApduReceived):
+                self._follow(port, self.client.receive(event.apdu))
+            elif isinstance(event, Refused):
+                log.debug("meter %s: %s", self._name, event.reason)
+            elif isinstance(event, Disconnected):
+                self.client.lost()
+                self._down = event
+                if not ending:
+                    self._linked = False
+                    raise _down(event)
+
+    def _follow(self, port: Port, events: Sequence[Event]) -> None:
+        for event in events:
+            if isinstance(event, Send):
+                self._asked = self._now()
+                self._carry(port, self._link.send(event.apdu, self._now()))
+            elif isinstance(event, Pushed):
+                self._pushed(event)
+            elif isinstance(event, Stray):
+                log.debug("meter %s: %s", self._name, event.reason)
+            elif isinstance(event, _Answer):
+                self._answer = event
+
+
+def _down(event: Disconnected | None) -> PollError:
+    """Why the link is down, as what it means to the caller."""
+    reason = event.reason if event is not None and event.reason else "the meter has closed the link"
+    refused = event is not None and event.cause in (Cause.REFUSED, Cause.REJECTED, Cause.DROPPED)
+    return LinkRefusedError(reason) if refused else NoAnswerError(reason)

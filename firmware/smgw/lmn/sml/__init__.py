@@ -1,0 +1,1 @@
+"""SML meters: those that push, those that are asked, and what a scan tries."""

@@ -1,0 +1,55 @@
+"""What `smgw scan` tries for SML."""
+
+import logging
+from collections.abc import Iterator
+
+from smgw.errors import RemoteProtocolError
+from smgw.lmn.errors import AccessRefusedError, PollError
+from smgw.lmn.scan import Ask, Found, Listen, Scan, device_text
+from smgw.lmn.sml.session import SmlSession
+from smgw.profiles.meter import MeterProfile
+from smgw.sml.messages import GetListResponse
+from smgw.sml.telegram import Telegram, TelegramReader
+
+log = logging.getLogger(__name__)
+
+_SPEEDS = (9600, 38_400, 19_200, 115_200, 2400, 300)
+
+
+class _Ear:
+    def __init__(self, profile: MeterProfile) -> None:
+        self._profile = profile._replace(protocol="sml-push")
+        self._telegrams = TelegramReader()
+
+    def hear(self, octets: bytes) -> Found | None:
+        for telegram in self._telegrams.receive(octets):
+            if isinstance(telegram, Telegram) and telegram.lists:
+                return Found(self._profile, device_text(telegram.lists[0].server_id))
+        return None
+
+    def hint(self, _octets: bytes) -> str:
+        return ""
+
+
+def _asked(scan: Scan) -> Iterator[Found]:
+    for baudrate in _SPEEDS[: 1 if scan.on_network else None]:
+        if found := _ask(scan, scan.candidate("sml-poll", baudrate)):
+            yield found
+
+
+def _ask(scan: Scan, profile: MeterProfile) -> Found | None:
+    scan.say(f"{scan.line(profile)}SML, asked for its values")
+    session = SmlSession(profile, None, scan.surroundings)
+    with scan.open(profile) as port:
+        try:
+            body = session.ask(port, [session.client.get_list()]).bodies[0]
+        except AccessRefusedError as error:
+            return Found(profile, "", str(error))
+        except (PollError, RemoteProtocolError) as error:
+            log.debug("%s", error)
+            return None
+    return Found(profile, device_text(body.server_id) if isinstance(body, GetListResponse) else "")
+
+
+PUSH = Listen(1, ((9600, "N"), (115_200, "N")), _Ear)
+POLL = Ask(1, _asked)

@@ -1,0 +1,98 @@
+"""The grids of all devices: captures in, records out. Each device behind a meter has its own grid and its own gaps."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
+
+from smgw.cosem import NULL, Capture, DeviceId, GatewayStatus, Stamp
+from smgw.metering.grid import Grid, Slot
+from smgw.metering.quality import gateway_status
+from smgw.store.records import Origin, Record, Source
+
+#: Grids of one meter at most, as many as the store takes devices of it: what a meter makes up is bounded.
+_MOST_DEVICES = 64
+
+
+class _Entry(NamedTuple):
+    grid: Grid
+    seen: Capture  # the newest one: a gap is one of its registers
+
+
+class Grids:
+    """`periods`: meter name -> registration period in seconds, 0 for every telegram.
+
+    A grid is made when the first capture of its device comes. It goes on behind the target time that was registered
+    last, which `last_target_us` tells.
+    """
+
+    def __init__(
+        self,
+        periods: Mapping[str, int],
+        last_target_us: Callable[[Source], int | None],
+        now: Callable[[], Stamp],
+    ) -> None:
+        self._periods = dict(periods)
+        self._last_target_us = last_target_us
+        self._now = now
+        self._entries: dict[Source, _Entry] = {}
+
+    def configure(self, periods: Mapping[str, int]) -> None:
+        """From now on these periods; a meter whose period stays the same keeps its grids."""
+        self._entries = {
+            source: entry
+            for source, entry in self._entries.items()
+            if periods.get(source.meter) == self._periods.get(source.meter)
+        }
+        self._periods = dict(periods)
+
+    def take(self, capture: Capture) -> list[Record]:
+        """A capture arrived: what is to be registered of its device now. May raise StoreError, and has done nothing."""
+        period = self._periods.get(capture.meter)
+        if not period:
+            return [Record(capture, None, gateway_status(capture))]
+        source = Source(capture.meter, capture.device)
+        entry = self._entries.get(source)
+        if entry is None:
+            grid, before = Grid(period, self._last_target_us(source)), capture
+            self._make_room(capture.meter)
+        else:
+            grid, before = entry
+        self._entries[source] = _Entry(grid, capture)
+        return self._records(grid.take(capture), before)
+
+    def overdue(self) -> list[Record]:
+        """Time passed: slots whose window is over without a capture."""
+        if not self._entries:
+            return []
+        now = self._now()
+        return [
+            record
+            for grid, seen in self._entries.values()
+            for record in self._records(grid.tick(now.utc_us, now.state), seen)
+        ]
+
+    def left(self, meter: str, device: DeviceId) -> list[Record]:
+        """This device is no longer behind the meter: its grid ends with the slots that are over by now."""
+        entry = self._entries.pop(Source(meter, device), None)
+        if entry is None:
+            return []
+        now = self._now()
+        return self._records(entry.grid.tick(now.utc_us, now.state), entry.seen)
+
+    def _make_room(self, meter: str) -> None:
+        """Where a meter has had ever other devices, the grid goes whose device was silent for longest."""
+        own = [source for source in self._entries if source.meter == meter]
+        if len(own) >= _MOST_DEVICES:
+            del self._entries[min(own, key=lambda source: self._entries[source].seen.stamp.boottime_ns)]
+
+    def _records(self, slots: Sequence[Slot], seen: Capture) -> list[Record]:
+        if not slots:
+            return []
+        empty = tuple(reading._replace(value=NULL, raw=None, status=None, signature=None) for reading in seen.readings)
+        missing = Capture(seen.meter, seen.device, self._now(), None, empty)
+        status = gateway_status(missing) | GatewayStatus.NO_VALUE_IN_WINDOW
+        return [
+            Record(missing, slot.target_time_us, status, origin=Origin.MISSING)
+            if slot.capture is None
+            else Record(slot.capture, slot.target_time_us, gateway_status(slot.capture))
+            for slot in slots
+        ]

@@ -1,0 +1,23 @@
+"""What the product knows of an outlet: one entry, in one module of the folder `outlets`, and nowhere else."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+from smgw.profiles.section import Key
+
+
+def _nothing(_values: Mapping[str, Any]) -> None:
+    return None
+
+
+class OutletKind(NamedTuple):
+    """One way in which rows reach a participant."""
+
+    name: str  # as outlet = "..." has it
+    opens: str  # "module:name" of what opens it: (gateway id, communication profile) -> `wan.outlet.Outlet`
+    #: Keys of [[emp]], beside those that every EMP has, each with its check. `url` and `timeout` are fields of the
+    #: profile; of the others `build` makes its `options`.
+    keys: Mapping[str, Key]
+    build: Callable[[Mapping[str, Any]], Any] = _nothing
+    #: Keys that one could expect here -> what is right instead.
+    refused: Mapping[str, str] = {}

@@ -1,0 +1,14 @@
+"""COSEM-XML documents by HTTP PUT (TR-03109-1 Annex II)."""
+
+from smgw.profiles import checks
+from smgw.profiles.outlet import OutletKind
+from smgw.profiles.section import Key
+
+OUTLET = OutletKind(
+    name="cosem-xml",
+    opens="smgw.wan.cosem_xml.outlet:CosemXmlOutlet",
+    keys={
+        "url": Key(checks.http_url, needed='"http://host:port/path"'),
+        "timeout": Key(checks.integer(1, 600, "s")),
+    },
+)

@@ -1,0 +1,110 @@
+"""Rows of a damaged database into a new one, table by table, as far as SQLite still reads them."""
+
+# ruff: noqa: S608 - the names in the queries are those of our schema
+
+import contextlib
+import sqlite3
+from collections.abc import Collection, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from smgw.store.connection import connect_salvage
+from smgw.store.errors import is_full
+
+#: Interned rows stand whole in a second place, the index that keeps them unique.
+_TWICE = {"word": "sqlite_autoindex_word_1", "register": "sqlite_autoindex_register_1"}
+#: How many numbers of rows are read at once.
+_CHUNK = 1000
+
+Row = Sequence[Any]
+
+
+class Table:
+    """A table of the new database, and what a row must look like to go into it."""
+
+    def __init__(self, target: sqlite3.Connection, name: str) -> None:
+        columns = target.execute(f"PRAGMA table_info({name})").fetchall()
+        self.names = ", ".join(column[1] for column in columns)
+        self._target = target
+        self._insert = f"INSERT OR IGNORE INTO {name} VALUES ({', '.join('?' * len(columns))})"
+        self._types = [_types(str(declared), not required and not key) for _, _, declared, required, _, key in columns]
+        self._good: set[tuple[type, ...]] = set()
+
+    def insert(self, rows: Iterable[Row]) -> None:
+        """Write the rows that look like ours; one that is there already stays."""
+        self._target.executemany(self._insert, [row for row in rows if self.fits(row)])
+
+    def fits(self, row: Row) -> bool:
+        """True if every column has a type that its table gives it."""
+        shape = tuple(map(type, row))
+        if shape not in self._good:
+            if not all(issubclass(found, kinds) for found, kinds in zip(shape, self._types, strict=True)):
+                return False
+            self._good.add(shape)
+        return True
+
+
+def _types(declared: str, nullable: bool) -> tuple[type, ...]:
+    kinds: tuple[type, ...] = {"INTEGER": (int,), "TEXT": (str,), "BLOB": (bytes,)}.get(declared, (int, bytes))
+    return (*kinds, type(None)) if nullable else kinds
+
+
+def version_of(damaged: Path, newest: int) -> int:
+    """The schema version of a damaged file; the newest where that cannot be read or makes no sense."""
+    try:
+        with contextlib.closing(connect_salvage(damaged)) as source:
+            found = int(source.execute("PRAGMA user_version").fetchone()[0])
+    except sqlite3.DatabaseError as error:
+        if is_full(error):
+            raise
+        return newest
+    return found if 1 <= found <= newest else newest
+
+
+def present(target: sqlite3.Connection, names: Collection[str]) -> list[str]:
+    """Those of the tables that this version has."""
+    found = {name for (name,) in target.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    return [name for name in names if name in found]
+
+
+def copy_ends(source: sqlite3.Connection, target: sqlite3.Connection, name: str) -> int:
+    """Copy a small table from both ends towards the damage; 1 if there was some."""
+    table = Table(target, name)
+    key = ", ".join(column[1] for column in target.execute(f"PRAGMA table_info({name})") if column[5])
+    ways = [f"{name} NOT INDEXED ORDER BY {key}", f"{name} NOT INDEXED ORDER BY {key.replace(',', ' DESC,')} DESC"]
+    if name in _TWICE:
+        ways.append(f"{name} INDEXED BY {_TWICE[name]}")
+    damaged = 0
+    for way in ways:
+        rows: list[Row] = []
+        try:
+            for row in source.execute(f"SELECT {table.names} FROM {way}"):
+                rows.append(row)  # what was read before the damage counts
+            whole = True
+        except sqlite3.DatabaseError:
+            whole = False
+        table.insert(rows)
+        if whole:
+            return damaged
+        damaged = 1
+    return damaged
+
+
+def copy_numbered(source: sqlite3.Connection, table: Table, name: str, key: str, low: int, high: int) -> int:
+    """Copy the rows whose key is from `low` to `high`, halving a range that is damaged; how often something failed."""
+    query = f"SELECT {table.names} FROM {name} NOT INDEXED WHERE {key} BETWEEN ? AND ?"
+    failed = 0
+    for start in range(low, high + 1, _CHUNK):
+        ranges = [(start, min(start + _CHUNK - 1, high))]
+        while ranges:
+            first, last = ranges.pop()
+            try:
+                rows = source.execute(query, (first, last)).fetchall()
+            except sqlite3.DatabaseError:
+                failed += 1
+                if first < last:
+                    middle = (first + last) // 2
+                    ranges += [(middle + 1, last), (first, middle)]
+            else:
+                table.insert(rows)
+    return failed

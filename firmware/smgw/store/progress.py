@@ -1,0 +1,97 @@
+"""Who gets what, and how far: the one place that says so, for delivery, retention, status and export."""
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from smgw.cosem.source import Source
+from smgw.profiles.feed import Feed, feeds, grants, unnamed
+from smgw.profiles.gateway import Configuration
+from smgw.store.lmn_view import LmnView
+from smgw.store.records import NOBODY_WAITS, StoredRecord
+from smgw.store.wan_records import EVERY_DEVICE, Cursor
+
+
+class Piece(NamedTuple):
+    """Some rows of a feed."""
+
+    records: tuple[StoredRecord, ...]  # those that go, as they go
+    read: int  # how many were read; some of them do not go
+    position: int  # of the last one that was read
+
+
+class Progress:
+    """How far each feed is, in the store with that id; positions are 0 at first.
+
+    A cursor of wan.db of schema version 1 is for all devices of its meter. It counts beside a device's own one, and the
+    larger position is right: rows of all devices up to it are settled.
+    """
+
+    def __init__(
+        self, feeds: Iterable[Feed], cursors: Iterable[Cursor], store_id: str, unnamed: Iterable[Source] = ()
+    ) -> None:
+        """`unnamed` are sources that no profile names any more."""
+        self.feeds = tuple(feeds)
+        self.store_id = store_id
+        self._unnamed = tuple(unnamed)
+        self._positions = {(row.emp, row.store_id, row.meter, row.device): row.position for row in cursors}
+        self._waiting: dict[Source, list[str]] = {}
+        for feed in self.feeds:
+            self._waiting.setdefault(feed.source, []).append(feed.who)
+        for who, source in self.orphans():
+            self._waiting.setdefault(source, []).append(who)
+
+    def position(self, who: str, source: Source, store_id: str | None = None) -> int:
+        """The position up to which this EMP has all rows of the source, here or in the store with that id."""
+        key = (who, self.store_id if store_id is None else store_id, source.meter)
+        return max(self._positions.get((*key, device), 0) for device in (bytes(source.device), EVERY_DEVICE))
+
+    def backlog(self, view: LmnView, who: str, source: Source) -> int:
+        """How many rows of the source this EMP has not."""
+        return view.backlog(source, self.position(who, source))
+
+    def reached(self, source: Source) -> int:
+        """The position up to which every EMP that is to have the source has it; NOBODY_WAITS if none is.
+
+        An EMP that had begun to get a meter which no profile names any more still waits for its rows.
+        """
+        return min((self.position(who, source) for who in self._waiting.get(source, ())), default=NOBODY_WAITS)
+
+    def orphans(self) -> list[tuple[str, Source]]:
+        """EMPs that had begun to get a meter which no profile names any more, with each source of it."""
+        begun = sorted({(emp, meter) for emp, store_id, meter, _ in self._positions if store_id == self.store_id})
+        return [(emp, source) for source in self._unnamed for emp, meter in begun if meter == source.meter]
+
+    def piece(self, view: LmnView, feed: Feed, after: int, limit: int) -> Piece:
+        """The next rows of a feed behind position `after`: at most `limit` are read.
+
+        Salvaged rows that were settled when their own store was still whole do not go. Sent again they would only be
+        repeats, or worse: a row that lost values by the damage contradicts what the EMP has under its key.
+        """
+        records = view.records(feed.source, after, limit)
+        settled = {
+            store_id: self.position(feed.who, feed.source, store_id)
+            for store_id in {record.store_id for record in records} - {self.store_id}
+        }
+        going = (record for record in records if record.record_number > settled.get(record.store_id, 0))
+        return Piece(
+            tuple(one for record in going if (one := carried(feed, record)) is not None),
+            len(records),
+            records[-1].position if records else after,
+        )
+
+
+def progress(
+    configuration: Configuration, sources: Sequence[Source], cursors: Iterable[Cursor], store_id: str
+) -> Progress:
+    """How far all feeds of a configuration are."""
+    return Progress(feeds(grants(configuration), sources), cursors, store_id, unnamed(configuration, sources))
+
+
+def carried(feed: Feed, record: StoredRecord) -> StoredRecord | None:
+    """The record as the feed carries it: with the registers that are granted; None if it is of no list, or none."""
+    if feed.lists and record.list not in feed.lists:
+        return None
+    if not feed.objects:
+        return record
+    readings = tuple(reading for reading in record.readings if reading.obis in feed.objects)
+    return record._replace(readings=readings) if readings else None

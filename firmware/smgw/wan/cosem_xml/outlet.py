@@ -1,0 +1,52 @@
+"""Rows of a feed as documents, one on its way at a time."""
+
+import logging
+import time
+
+from smgw.cosem import DeviceId
+from smgw.cosemxml import document as cosem_document
+from smgw.cosemxml.document import DocumentError
+from smgw.profiles.communication import CommunicationProfile
+from smgw.wan.cosem_xml.documents import Part, parts
+from smgw.wan.cosem_xml.exchange import Answer, Exchange
+from smgw.wan.cosem_xml.verdict import verdict
+from smgw.wan.outlet import Batch, Outcome, OutcomeKind
+
+log = logging.getLogger(__name__)
+
+
+class CosemXmlOutlet:
+    """PUTs documents on <url>/cosem/ldevs/<device>; see `wan.outlet.Outlet`."""
+
+    def __init__(self, gateway: DeviceId, profile: CommunicationProfile) -> None:
+        self._gateway = gateway
+        self._exchange = Exchange(profile.url, profile.timeout)
+        self.end = self._exchange.end
+        self.close = self._exchange.close
+
+    def send(self, batch: Batch) -> Outcome:
+        """Send the first document that the rows make; the outcome is about its rows."""
+        part = next(parts(self._gateway, batch.feed.delivered, batch.records))
+        try:
+            body = cosem_document.encode(part.document)
+        except DocumentError as error:
+            return Outcome(OutcomeKind.UNSENDABLE, f"not sent: {error}", rows=len(part.records))
+        answer = self._put(batch.feed.who, part, body)
+        return Outcome(verdict(answer.status), _said(answer), answer.retry_after, len(part.records))
+
+    def _put(self, who: str, part: Part, body: bytes) -> Answer:
+        first, last = part.records[0].position, part.records[-1].position
+        began = time.monotonic()
+        log.debug("PUT begins: EMP %s, records %d..%d", who, first, last)
+        answer = self._exchange.put(part.document.device, body)
+        log.debug(
+            "PUT done: EMP %s, records %d..%d, %d octets, answer %s in %.0f ms",
+            who, first, last, len(body), answer.status or answer.detail, (time.monotonic() - began) * 1e3,
+        )  # fmt: skip
+        return answer
+
+
+def _said(answer: Answer) -> str:
+    """`answers 422: no such register`."""
+    said = f"answers {answer.status}" if answer.status else "no answer"
+    return f"{said}: {answer.detail}" if answer.detail else said

@@ -1,0 +1,36 @@
+"""What tests ask of a store: record numbers for outcomes, and rows of a load profile with the range that they cover."""
+
+from collections.abc import Sequence
+
+from smgw.metering.history import HistoryKeeper
+from smgw.metering.registrar import Clock, Registrar
+from smgw.store.lmn import LmnStore
+from smgw.store.ranges import Range
+from smgw.store.records import CounterKind, Covered, Origin, Outcome, ProfileName, Record
+
+
+def numbers(outcomes: Sequence[Outcome]) -> list[int | None]:
+    """The record numbers; None stands for what was not written."""
+    return [outcome.number for outcome in outcomes]
+
+
+def append(store: LmnStore, records: Sequence[Record]) -> list[int | None]:
+    """Append records; their numbers."""
+    return numbers(store.append(records))
+
+
+def keep(store: LmnStore, name: ProfileName, records: Sequence[Record], covered: Range) -> list[int | None]:
+    """Append records as rows of a load profile; their numbers."""
+    rows = [record._replace(origin=Origin.HISTORY, profile=name.profile) for record in records]
+    return numbers(store.append(rows, Covered(name, covered)))
+
+
+def reserve(store: LmnStore, meter: str, client: int, key_id: str, least: int, amount: int) -> int:
+    """Reserve invocation counters of a key; the first."""
+    return store.reserve(CounterKind.INVOCATION, key_id, f"{meter} {client}", least, amount)
+
+
+def keeper(store: LmnStore, clock: Clock, kind: type[HistoryKeeper] = HistoryKeeper) -> HistoryKeeper:
+    """Keeps load profiles in the thread that calls it."""
+    registrar = Registrar(store, clock, {})
+    return kind(registrar, store, registrar.drain)

@@ -1,0 +1,106 @@
+"""What is known of the devices behind one meter profile."""
+
+import logging
+
+import pytest
+from captures_made import DEVICE
+from line_meter import Inbox
+from memory_line import FakeTime
+from smgw.cosem import DeviceId
+from smgw.lmn.contract import Values
+from smgw.lmn.watch import Watch
+from smgw.store.records import Condition, MeterState
+
+OTHER, THIRD = DeviceId(b"other"), DeviceId(b"third")
+
+
+class Bench:
+    def __init__(self) -> None:
+        self.time = FakeTime()
+        self.inbox = Inbox()
+        self.watch = Watch("house", "/dev/ttyUSB0", 60.0, self.time, self.inbox, self.time)
+
+    def telegram(self, *devices: DeviceId) -> None:
+        self.watch.heard([tuple(Values(device, self.time.stamp(), None, ()) for device in devices)])
+        self.time.sleep(10)
+
+    def newest(self, device: DeviceId | None) -> MeterState:
+        return next(state for state in reversed(self.inbox.states) if state.device == device)
+
+
+@pytest.fixture
+def bench(caplog: pytest.LogCaptureFixture) -> Bench:
+    caplog.set_level(logging.INFO)
+    return Bench()
+
+
+def said(caplog: pytest.LogCaptureFixture, text: str) -> int:
+    return sum(text in record.getMessage() for record in caplog.records)
+
+
+def test_before_a_device_is_known_there_is_one_state_without(bench: Bench) -> None:
+    assert [(state.device, state.state) for state in bench.inbox.states] == [(None, Condition.WAITING)]
+
+
+def test_two_devices_in_one_telegram_are_no_exchange_and_have_states_of_their_own(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    for _ in range(3):
+        bench.telegram(DEVICE, OTHER)
+    assert said(caplog, "exchanged") == 0
+    assert [(bench.newest(one).good, bench.newest(one).state) for one in (DEVICE, OTHER)] == [
+        (3, Condition.READING), (3, Condition.READING),
+    ]  # fmt: skip
+    assert not bench.inbox.gone
+
+
+def test_a_device_that_comes_in_place_of_another_is_an_exchange_told_once(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    bench.telegram(DEVICE)
+    for _ in range(3):
+        bench.telegram(OTHER)
+    assert said(caplog, "exchanged") == 1
+    assert bench.inbox.gone == [("house", DEVICE)]
+    assert bench.watch.count == (4, 0)
+
+
+def test_one_that_speaks_again_after_it_had_left_is_a_second_device(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    for device in (DEVICE, OTHER, DEVICE, OTHER, DEVICE):
+        bench.telegram(device)
+    assert said(caplog, "exchanged") == 1
+    assert bench.inbox.gone == [("house", DEVICE)]
+    assert {state.device for state in bench.inbox.states[-2:]} == {DEVICE, OTHER}
+
+
+def test_one_device_of_two_that_falls_silent_is_told_of(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
+    bench.telegram(DEVICE, OTHER)
+    for _ in range(8):
+        bench.telegram(DEVICE)
+        bench.watch.tick()
+    assert bench.newest(OTHER).state is Condition.SILENT
+    assert bench.newest(DEVICE).state is Condition.READING
+    assert bench.watch.condition is Condition.SILENT
+    assert said(caplog, "house: silent") == 1
+
+
+def test_a_port_that_goes_takes_all_devices_with_it(bench: Bench) -> None:
+    bench.telegram(DEVICE, OTHER)
+    bench.watch.absent("unplugged")
+    assert [bench.newest(one).state for one in (DEVICE, OTHER)] == [Condition.ABSENT] * 2
+    bench.watch.opened()
+    assert [bench.newest(one).state for one in (DEVICE, OTHER)] == [Condition.WAITING] * 2
+
+
+def test_what_is_said_of_the_quality_is_no_part_of_the_note(bench: Bench) -> None:
+    bench.watch.heard([(Values(DEVICE, bench.time.stamp(), None, (), remark="its clock is doubtful"),)])
+    assert (bench.newest(DEVICE).note, bench.newest(DEVICE).remark) == (f"device {DEVICE}", "its clock is doubtful")
+
+
+def test_a_meter_that_makes_up_devices_fills_no_memory(bench: Bench) -> None:
+    for number in range(500):
+        bench.telegram(DEVICE, DeviceId(b"%d" % number))
+    assert len(bench.watch._devices) <= 64
+    assert len(bench.watch._seen) <= 64
