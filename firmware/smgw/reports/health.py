@@ -85,7 +85,8 @@ def examine(configuration: Configuration, state: Path) -> Report:
         states = lmn.meter_states()
         for meter in configuration.meters:
             own = [live for live in lives if live.capture.meter == meter.name]
-            for device in [found for found in states if found.meter == meter.name] or [None]:
+            devices: list[MeterState | None] = [found for found in states if found.meter == meter.name]
+            for device in devices or [None]:
                 report.meters.append(_meter(report, lmn, meter, device, own, known))
         _store(report, lmn, lmn_file, KnownLosses(state))
         _strangers(report, lmn, known)
