@@ -31,8 +31,8 @@ from smgw.sml.messages import CloseResponse, GetListResponse, ListEntry, Message
 from smgw.sml.tlv import octets, signed, unsigned  # noqa: E402
 from smgw.sml.transport import encode_frame  # noqa: E402
 from smgw.store.errors import StoreError  # noqa: E402
-from smgw.store.lmn_view import LmnView  # noqa: E402
-from smgw.store.wan_view import WanView  # noqa: E402
+from smgw.store.lmn.view import LmnView  # noqa: E402
+from smgw.store.wan.view import WanView  # noqa: E402
 
 METERS, REGISTERS = 8, 8
 NUMBERS = (1, METERS, 64)  # of meters

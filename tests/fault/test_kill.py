@@ -328,8 +328,8 @@ def refused(chain: Chain) -> set[Key]:
 EMPTY = """
 import sys, time
 from pathlib import Path
-from smgw.store.lmn import LmnStore
-from smgw.store.lmn_view import LmnView
+from smgw.store.lmn.store import LmnStore
+from smgw.store.lmn.view import LmnView
 from smgw.store.records import NOBODY_WAITS, Retention
 state = Path(sys.argv[1])
 store = LmnStore.open(state)

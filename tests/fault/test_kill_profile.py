@@ -20,7 +20,7 @@ from line_meter import PolledMeter
 from profiled_model import QUARTER, ProfiledModel
 from smgw.cosem import DeviceId
 from smgw.sml.profiles import LOAD_PROFILE
-from smgw.store.lmn_view import LmnView
+from smgw.store.lmn.view import LmnView
 from smgw.store.ranges import Range
 from smgw.store.records import ProfileName
 from testbed import surroundings, wait_until

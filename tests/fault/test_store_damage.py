@@ -11,12 +11,12 @@ from smgw.cosem.data import Data, DataType
 from smgw.cosem.device_id import DeviceId
 from smgw.cosem.obis import Obis
 from smgw.cosem.reading import Capture, ClockState, Reading, Stamp
-from smgw.store.carve import carve
-from smgw.store.lmn import LmnStore
-from smgw.store.lmn_view import LmnView
+from smgw.store.lmn.store import LmnStore
+from smgw.store.lmn.view import LmnView
 from smgw.store.records import NOBODY_WAITS, Record, Retention, Source
-from smgw.store.wan import WanStore
-from smgw.store.wan_view import WanView
+from smgw.store.rescue.carve import carve
+from smgw.store.wan.store import WanStore
+from smgw.store.wan.view import WanView
 from stored import append
 
 DEVICE = DeviceId.parse("1EMH0011802881")
@@ -164,7 +164,7 @@ def test_a_power_cut_while_the_salvage_ran_leaves_the_damaged_file_for_the_next_
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("smgw.store.owned._sync", dies)
+        patch.setattr("smgw.store.file.owned._sync", dies)
         with pytest.raises(KeyboardInterrupt):
             LmnStore.open(directory, ballast_bytes=0)
     assert (directory / "lmn.db").exists()
@@ -267,7 +267,7 @@ def test_damage_that_shows_while_running_is_repaired_and_the_append_done(directo
 
 def test_a_big_file_is_checked_while_it_is_used(directory, identity, monkeypatch):
     overwrite(checkpointed(directory), 40 * 4096, random.Random(5).randbytes(4096))
-    monkeypatch.setattr("smgw.store.owned.CHECKED_BYTES", 0)
+    monkeypatch.setattr("smgw.store.file.owned.CHECKED_BYTES", 0)
 
     with LmnStore.open(directory, ballast_bytes=0) as store:
         assert store.salvaged is None
@@ -281,7 +281,7 @@ def test_a_big_file_is_checked_while_it_is_used(directory, identity, monkeypatch
 
 
 def test_a_store_closes_while_its_pages_are_checked(directory, identity, monkeypatch):
-    monkeypatch.setattr("smgw.store.owned.CHECKED_BYTES", 0)
+    monkeypatch.setattr("smgw.store.file.owned.CHECKED_BYTES", 0)
 
     for _ in range(10):
         with LmnStore.open(directory, ballast_bytes=0) as store:
@@ -289,7 +289,7 @@ def test_a_store_closes_while_its_pages_are_checked(directory, identity, monkeyp
 
 
 def test_a_crash_between_the_renames_of_a_replacement_is_finished_at_the_next_start(directory, identity, monkeypatch):
-    import smgw.store.owned as owned
+    import smgw.store.file.owned as owned
 
     (directory / "lmn.db-wal").unlink()
     rename = owned._rename

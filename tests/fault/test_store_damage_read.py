@@ -9,12 +9,12 @@ from smgw.clock.gateway_clock import Saved
 from smgw.cosem.device_id import DeviceId
 from smgw.cosem.reading import ClockState
 from smgw.store.errors import StoreError
-from smgw.store.lmn import LmnStore
-from smgw.store.lmn_view import LmnView
-from smgw.store.orders import place_order
+from smgw.store.lmn.store import LmnStore
+from smgw.store.lmn.view import LmnView
 from smgw.store.records import CacheKind
-from smgw.store.wan import WanStore
-from smgw.store.wan_records import OrderKind, SetAside
+from smgw.store.wan.orders import place_order
+from smgw.store.wan.records import OrderKind, SetAside
+from smgw.store.wan.store import WanStore
 
 DEVICE = DeviceId.parse("1EMH0011802881")
 STORE = "ab" * 16
@@ -100,7 +100,7 @@ def test_interned_rows_that_are_damaged_in_a_big_file_do_not_keep_the_store_from
     with (tmp_path / "lmn.db").open("r+b") as file:
         file.seek((page - 1) * 4096)
         file.write(b"\xa5" * 4096)
-    monkeypatch.setattr("smgw.store.owned.CHECKED_BYTES", 0)
+    monkeypatch.setattr("smgw.store.file.owned.CHECKED_BYTES", 0)
 
     with LmnStore.open(tmp_path, ballast_bytes=0) as store:
         assert store.store_id != identity

@@ -11,14 +11,14 @@ from smgw.cosem.device_id import DeviceId
 from smgw.cosem.obis import Obis
 from smgw.cosem.reading import Capture, ClockState, Reading, Stamp
 from smgw.store.errors import StoreError, StoreFull
-from smgw.store.lmn import LmnStore
-from smgw.store.lmn_view import LmnView
-from smgw.store.log_book import Level
-from smgw.store.orders import place_order
+from smgw.store.file.log_book import Level
+from smgw.store.lmn.store import LmnStore
+from smgw.store.lmn.view import LmnView
 from smgw.store.records import Record, Source
-from smgw.store.wan import WanStore
-from smgw.store.wan_records import ChannelKind, ChannelState, OrderKind, SetAside
-from smgw.store.wan_view import WanView
+from smgw.store.wan.orders import place_order
+from smgw.store.wan.records import ChannelKind, ChannelState, OrderKind, SetAside
+from smgw.store.wan.store import WanStore
+from smgw.store.wan.view import WanView
 from stored import append
 
 if os.geteuid() != 0:
@@ -50,7 +50,7 @@ def disk(tmp_path):
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch):
     """Ask at every append whether there is room again."""
-    monkeypatch.setattr("smgw.store.writer._ASK_EVERY_S", 0.0)
+    monkeypatch.setattr("smgw.store.file.writer._ASK_EVERY_S", 0.0)
 
 
 def fill(disk, name="filler"):
@@ -224,7 +224,7 @@ def test_where_the_reserve_is_used_up_cursors_wait_in_memory_and_delivery_goes_o
         assert sum("is full" in message for message in caplog.messages) == 1
 
         (disk / "filler").unlink()
-        monkeypatch.setattr("smgw.store.wan._TRY_EVERY_S", 0.0)
+        monkeypatch.setattr("smgw.store.wan.store._TRY_EVERY_S", 0.0)
         store.note_channel(ChannelState("north", ChannelKind.IDLE, 3000))
         assert cursors(disk) == {"house": (2999, 2999)}
         assert store.set_aside("north") == asides

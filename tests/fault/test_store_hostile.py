@@ -11,14 +11,14 @@ from smgw.cosem.device_id import DeviceId
 from smgw.cosem.obis import Obis
 from smgw.cosem.reading import Capture, ClockState, MeterTime, MeterTimeKind, Reading, Stamp
 from smgw.store.errors import StoreDamaged, StoreError
-from smgw.store.lmn import LmnStore
-from smgw.store.lmn_view import LmnView
-from smgw.store.log_book import Level
+from smgw.store.file.log_book import Level
+from smgw.store.lmn.store import LmnStore
+from smgw.store.lmn.view import LmnView
 from smgw.store.ranges import Range
 from smgw.store.records import CacheKind, Condition, Covered, MeterState, Origin, ProfileName, Record, Source
-from smgw.store.wan import WanStore
-from smgw.store.wan_records import ChannelKind, ChannelState, SetAside
-from smgw.store.wan_view import WanView
+from smgw.store.wan.records import ChannelKind, ChannelState, SetAside
+from smgw.store.wan.store import WanStore
+from smgw.store.wan.view import WanView
 from stored import reserve
 
 DEVICE = DeviceId.parse("1EMH0011802881")
@@ -171,7 +171,7 @@ def test_a_file_without_an_identity_is_damaged(tmp_path, value):
 
 @pytest.mark.parametrize("seed", range(3))
 def test_random_bytes_in_a_nested_value_are_refused_or_read(tmp_path, seed):
-    from smgw.store.values import from_column
+    from smgw.store.lmn.values import from_column
 
     noise = random.Random(seed)
     for _ in range(3000):

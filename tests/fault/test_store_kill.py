@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 from smgw.cosem.device_id import DeviceId
-from smgw.store.lmn import LmnStore
-from smgw.store.lmn_view import LmnView
+from smgw.store.lmn.store import LmnStore
+from smgw.store.lmn.view import LmnView
 from smgw.store.records import Source
 
 HOUSE = Source("house", DeviceId.parse("1EMH0011802881"))
@@ -22,7 +22,7 @@ from smgw.cosem.data import Data, DataType
 from smgw.cosem.device_id import DeviceId
 from smgw.cosem.obis import Obis
 from smgw.cosem.reading import Capture, ClockState, Reading, Stamp
-from smgw.store.lmn import LmnStore
+from smgw.store.lmn.store import LmnStore
 from smgw.store.records import NOBODY_WAITS, Record, Retention
 device = DeviceId.parse("1EMH0011802881")
 store = LmnStore.open(Path(sys.argv[1]), ballast_bytes=0)

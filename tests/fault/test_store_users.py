@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 from smgw.store.errors import StoreError
-from smgw.store.lmn import LmnStore
-from smgw.store.orders import place_order
-from smgw.store.wan_records import OrderKind
+from smgw.store.lmn.store import LmnStore
+from smgw.store.wan.orders import place_order
+from smgw.store.wan.records import OrderKind
 
 if os.geteuid() != 0:
     pytest.skip("NEEDS ROOT: users are changed to see that one cannot write the other's store", allow_module_level=True)
@@ -26,10 +26,10 @@ from smgw.cosem.device_id import DeviceId
 from smgw.cosem.obis import Obis
 from smgw.cosem.reading import Capture, ClockState, Reading, Stamp
 from smgw.store.errors import StoreError
-from smgw.store.lmn import LmnStore
-from smgw.store.lmn_view import LmnView
+from smgw.store.lmn.store import LmnStore
+from smgw.store.lmn.view import LmnView
 from smgw.store.records import Record, Source
-from smgw.store.wan import WanStore
+from smgw.store.wan.store import WanStore
 directory, user, group = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
 # All is imported by now: the interpreter may lie where only root can read.
 os.setgroups([])
@@ -148,7 +148,7 @@ except StoreError as error:
 
 def test_the_other_user_can_tell_whether_the_owner_runs_without_a_right_to_the_lock(written, request):
     script = """
-from smgw.store.lock import owner_running
+from smgw.store.file.lock import owner_running
 print(owner_running(directory / "lmn.db.lock"))
 """
     alive = "alive" in request.node.name

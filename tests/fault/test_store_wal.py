@@ -7,9 +7,9 @@ from smgw.cosem.data import Data, DataType
 from smgw.cosem.device_id import DeviceId
 from smgw.cosem.obis import Obis
 from smgw.cosem.reading import Capture, ClockState, Reading, Stamp
-from smgw.store.connection import connect_reader
-from smgw.store.lmn import LmnStore
-from smgw.store.lmn_view import LmnView
+from smgw.store.file.connection import connect_reader
+from smgw.store.lmn.store import LmnStore
+from smgw.store.lmn.view import LmnView
 from smgw.store.records import Record, Source
 
 DEVICE = DeviceId.parse("1EMH0011802881")
@@ -24,8 +24,8 @@ def record(number: int) -> Record:
 
 @pytest.fixture
 def store(tmp_path, monkeypatch):
-    monkeypatch.setattr("smgw.store.writer._CHECKPOINT_EVERY_S", 0.0)
-    monkeypatch.setattr("smgw.store.writer._CHECKPOINT_WAIT_MS", 1)
+    monkeypatch.setattr("smgw.store.file.writer._CHECKPOINT_EVERY_S", 0.0)
+    monkeypatch.setattr("smgw.store.file.writer._CHECKPOINT_WAIT_MS", 1)
     with LmnStore.open(tmp_path, ballast_bytes=0) as opened:
         yield opened
 

@@ -15,7 +15,7 @@ from smgw.lmn.driver import Driver
 from smgw.profiles.dlms import Authentication, DlmsProfile, Framing
 from smgw.profiles.meter import MeterProfile
 from smgw.profiles.secrets import Secrets
-from smgw.store.lmn import LmnStore
+from smgw.store.lmn.store import LmnStore
 
 PEERS = Path(os.environ.get("SMGW_PEERS_PYTHON", Path(__file__).parents[2] / ".venv-peers/bin/python"))
 METER = Path(__file__).with_name("peers") / "pydlms_meter.py"

@@ -3,8 +3,8 @@
 from captures_made import HOUSE
 from smgw.store.progress import Progress
 from smgw.store.records import Source
-from smgw.store.wan import WanStore
-from smgw.store.wan_view import WanView
+from smgw.store.wan.store import WanStore
+from smgw.store.wan.view import WanView
 
 
 def reached(store: WanStore, who: str, store_id: str, source: Source = HOUSE) -> int:

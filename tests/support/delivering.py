@@ -15,12 +15,12 @@ from smgw.cosem import DeviceId
 from smgw.profiles.communication import CommunicationProfile
 from smgw.profiles.feed import Grant
 from smgw.store.errors import StoreError
-from smgw.store.lmn import LmnStore
-from smgw.store.lmn_view import LmnView
+from smgw.store.lmn.store import LmnStore
+from smgw.store.lmn.view import LmnView
 from smgw.store.records import Record, Source
-from smgw.store.wan import WanStore
-from smgw.store.wan_records import ChannelKind
-from smgw.store.wan_view import WanView
+from smgw.store.wan.records import ChannelKind
+from smgw.store.wan.store import WanStore
+from smgw.store.wan.view import WanView
 from smgw.wan import dispatcher
 from smgw.wan import dispatcher as dispatcher_module
 from smgw.wan.dispatcher import Dispatcher

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from smgw.store import paths
 from smgw.store.live import LiveWriter
-from smgw.store.lmn import LmnStore
+from smgw.store.lmn.store import LmnStore
 
 CONFIGURATION = """\
 [gateway]

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from smgw.metering.history import HistoryKeeper
 from smgw.metering.registrar import Clock, Registrar
-from smgw.store.lmn import LmnStore
+from smgw.store.lmn.store import LmnStore
 from smgw.store.ranges import Range
 from smgw.store.records import CounterKind, Covered, Origin, Outcome, ProfileName, Record
 

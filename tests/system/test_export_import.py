@@ -13,10 +13,10 @@ from emp.store.sqlite_storage import SqliteView
 from emp_process import Emp, content, row, running
 from smgw.cosem import ClockState, Stamp
 from smgw.store import paths
-from smgw.store.lmn import LmnStore
-from smgw.store.log_book import Level
+from smgw.store.file.log_book import Level
+from smgw.store.lmn.store import LmnStore
 from smgw.store.records import Record
-from smgw.store.wan import WanStore
+from smgw.store.wan.store import WanStore
 
 ROWS = 1234
 SECRET = "open sesame"

@@ -11,9 +11,9 @@ from smgw.profiles.toml_importer import load
 from smgw.reports.health import Report, examine
 from smgw.services.process import set_up_logging
 from smgw.store import paths
-from smgw.store.lock import owner_running
-from smgw.store.orders import place_order
-from smgw.store.wan_records import OrderKind
+from smgw.store.file.lock import owner_running
+from smgw.store.wan.orders import place_order
+from smgw.store.wan.records import OrderKind
 
 _EPILOG = """\
 The running WAN process is given the order and does it; if it does not run, this command delivers by

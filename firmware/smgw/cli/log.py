@@ -10,9 +10,9 @@ from smgw.errors import SmgwError
 from smgw.reports.readings import printable
 from smgw.store import paths
 from smgw.store.errors import StoreAbsent
-from smgw.store.lmn_view import LmnView
-from smgw.store.log_book import LogEntry, first_broken
-from smgw.store.wan_view import WanView
+from smgw.store.file.log_book import LogEntry, first_broken
+from smgw.store.lmn.view import LmnView
+from smgw.store.wan.view import WanView
 
 _EPILOG = """\
 Entries are numbered without a gap and each is sealed by the hash of the one before it. A time marked (?) was

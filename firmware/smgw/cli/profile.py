@@ -23,8 +23,8 @@ from smgw.profiles.toml_importer import load
 from smgw.services.process import set_up_logging
 from smgw.store import paths
 from smgw.store.errors import StoreError, StoreOwned
-from smgw.store.lmn import LmnStore
-from smgw.store.lmn_view import LmnView
+from smgw.store.lmn.store import LmnStore
+from smgw.store.lmn.view import LmnView
 from smgw.store.ranges import Range
 
 _SECOND = 1_000_000

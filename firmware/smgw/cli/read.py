@@ -24,7 +24,7 @@ from smgw.reports.readings import capture_object, text_of
 from smgw.services.process import set_up_logging
 from smgw.store import paths
 from smgw.store.errors import StoreError
-from smgw.store.lmn import LmnStore
+from smgw.store.lmn.store import LmnStore
 
 _EPILOG = """\
 Reads with the profiles of the configuration and stores nothing, but for the counters of ciphered meters.

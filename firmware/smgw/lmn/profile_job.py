@@ -20,7 +20,7 @@ from smgw.profiles.entries import resolve
 from smgw.profiles.meter import MeterProfile
 from smgw.profiles.secrets import Secrets
 from smgw.sml.fetch import ProfileBusy, ProfileIncomplete
-from smgw.store.lmn_view import LmnView
+from smgw.store.lmn.view import LmnView
 from smgw.store.ranges import Range, gaps
 from smgw.store.records import ProfileName, ProfileRow
 

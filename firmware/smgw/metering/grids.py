@@ -6,10 +6,7 @@ from typing import NamedTuple
 from smgw.cosem import NULL, Capture, DeviceId, GatewayStatus, Stamp
 from smgw.metering.grid import Grid, Slot
 from smgw.metering.quality import gateway_status
-from smgw.store.records import Origin, Record, Source
-
-#: Grids of one meter at most, as many as the store takes devices of it: what a meter makes up is bounded.
-_MOST_DEVICES = 64
+from smgw.store.records import DEVICES_PER_METER, Origin, Record, Source
 
 
 class _Entry(NamedTuple):
@@ -81,7 +78,7 @@ class Grids:
     def _make_room(self, meter: str) -> None:
         """Where a meter has had ever other devices, the grid goes whose device was silent for longest."""
         own = [source for source in self._entries if source.meter == meter]
-        if len(own) >= _MOST_DEVICES:
+        if len(own) >= DEVICES_PER_METER:
             del self._entries[min(own, key=lambda source: self._entries[source].seen.stamp.boottime_ns)]
 
     def _records(self, slots: Sequence[Slot], seen: Capture) -> list[Record]:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from smgw.cosem import Capture
 from smgw.metering.quality import gateway_status
 from smgw.metering.registrar import Registrar
-from smgw.store.lmn import LmnStore
+from smgw.store.lmn.store import LmnStore
 from smgw.store.ranges import Range, gaps
 from smgw.store.records import Covered, Origin, OutcomeKind, ProfileName, ProfilePiece, Record
 

@@ -17,10 +17,10 @@ from smgw.errors import LocalProtocolError
 from smgw.metering.grids import Grids
 from smgw.metering.ticket import Ticket
 from smgw.store.errors import StoreError
-from smgw.store.lmn import LmnStore
-from smgw.store.log_book import Level
+from smgw.store.file.log_book import Level
+from smgw.store.lmn.rows import columns_of
+from smgw.store.lmn.store import LmnStore
 from smgw.store.records import CacheKind, Covered, MeterState, Origin, Outcome, OutcomeKind, Record
-from smgw.store.rows import columns_of
 
 log = logging.getLogger(__name__)
 

@@ -11,11 +11,11 @@ from smgw.profiles.feed import Feed
 from smgw.profiles.gateway import Configuration
 from smgw.store import paths
 from smgw.store.errors import StoreAbsent
-from smgw.store.lmn_view import LmnView
+from smgw.store.lmn.view import LmnView
 from smgw.store.progress import progress
 from smgw.store.records import StoredRecord
-from smgw.store.wan_records import Cursor
-from smgw.store.wan_view import WanView
+from smgw.store.wan.records import Cursor
+from smgw.store.wan.view import WanView
 from smgw.wan.cosem_xml.documents import parts
 from smgw.webservice.parcel import ParcelWriter
 

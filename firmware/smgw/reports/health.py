@@ -16,15 +16,15 @@ from smgw.profiles.meter import MeterProfile
 from smgw.reports.known_losses import KnownLosses
 from smgw.reports.readings import live_object, meter_time_object, reading_object
 from smgw.store import paths
-from smgw.store.access import refuse_blindness
 from smgw.store.errors import StoreError
+from smgw.store.file.access import refuse_blindness
+from smgw.store.file.lock import owner_running
 from smgw.store.live_reader import Live, read_live
-from smgw.store.lmn_view import LmnView
-from smgw.store.lock import owner_running
+from smgw.store.lmn.view import LmnView
 from smgw.store.progress import Progress, progress
 from smgw.store.records import NOBODY_WAITS, MeterState, StoredRecord
-from smgw.store.wan_records import FAILING, ChannelKind, ChannelState, Cursor
-from smgw.store.wan_view import WanView
+from smgw.store.wan.records import FAILING, ChannelKind, ChannelState, Cursor
+from smgw.store.wan.view import WanView
 
 _READING = "reading"  # the one healthy state of a meter
 

@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 from smgw.ports.holder import Holder, device_of, holder_of, process_name
 from smgw.store import paths
+from smgw.store.file.lock import owner_pid
 from smgw.store.live_reader import Live, read_live
-from smgw.store.lock import owner_pid
 
 _FRESH_NS = 60_000_000_000
 

@@ -10,11 +10,11 @@ from smgw.cosem import ClockState
 from smgw.profiles.meter import MeterProfile
 from smgw.reports.readings import meter_time_text, period_text, printable, text_of
 from smgw.store import paths
-from smgw.store.access import refuse_blindness
 from smgw.store.errors import StoreError
+from smgw.store.file.access import refuse_blindness
+from smgw.store.file.lock import owner_running
 from smgw.store.live_reader import Live, read_live
-from smgw.store.lmn_view import LmnView
-from smgw.store.lock import owner_running
+from smgw.store.lmn.view import LmnView
 from smgw.store.records import MeterState
 
 HEAD = ("meter", "register", "value", "meter time", "capture time")

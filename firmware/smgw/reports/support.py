@@ -21,8 +21,8 @@ from smgw.reports.redaction import Redaction
 from smgw.store import paths
 from smgw.store.errors import StoreError
 from smgw.store.live_reader import read_live
-from smgw.store.lmn_view import LmnView
-from smgw.store.wan_view import WanView
+from smgw.store.lmn.view import LmnView
+from smgw.store.wan.view import WanView
 
 _PACKAGES = ("pyserial", "lxml", "urllib3", "ntplib", "cryptography", "asn1crypto", "systemd-python")
 _CAPTURES = 20  # of each meter

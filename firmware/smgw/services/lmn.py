@@ -23,11 +23,11 @@ from smgw.services.status import clock_in_words, meters_in_words
 from smgw.services.workers import Worker, stop_all
 from smgw.store import paths
 from smgw.store.errors import StoreError
+from smgw.store.file.log_book import Level
 from smgw.store.live import LiveWriter
-from smgw.store.lmn import LmnStore
-from smgw.store.log_book import Level
+from smgw.store.lmn.store import LmnStore
 from smgw.store.run_directory import make_run_directory, remove_run_directory
-from smgw.store.wan_view import WanView
+from smgw.store.wan.view import WanView
 
 log = logging.getLogger(__name__)
 

@@ -7,12 +7,12 @@ from pathlib import Path
 from smgw.profiles.gateway import Configuration, RetentionProfile
 from smgw.store import paths
 from smgw.store.errors import StoreError
-from smgw.store.lmn import LmnStore
-from smgw.store.lmn_view import LmnView
+from smgw.store.lmn.store import LmnStore
+from smgw.store.lmn.view import LmnView
 from smgw.store.progress import progress
 from smgw.store.records import NOBODY_WAITS, Retention
-from smgw.store.wan_records import Cursor
-from smgw.store.wan_view import WanView
+from smgw.store.wan.records import Cursor
+from smgw.store.wan.view import WanView
 
 log = logging.getLogger(__name__)
 

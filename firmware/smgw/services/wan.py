@@ -13,9 +13,9 @@ from smgw.services.status import clock_in_words
 from smgw.services.workers import Worker
 from smgw.store import paths
 from smgw.store.errors import StoreError
-from smgw.store.lmn_view import LmnView
-from smgw.store.log_book import Level
-from smgw.store.wan import WanStore
+from smgw.store.file.log_book import Level
+from smgw.store.lmn.view import LmnView
+from smgw.store.wan.store import WanStore
 from smgw.wan.dispatcher import Dispatcher
 from smgw.wan.outlet import open_outlet
 from smgw.wan.time_samples import NtpSampler

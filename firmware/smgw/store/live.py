@@ -38,7 +38,7 @@ from smgw.cosem.data import Data, DataType
 from smgw.cosem.device_id import DeviceId
 from smgw.cosem.obis import Obis
 from smgw.cosem.reading import Capture, MeterTime, MeterTimeKind
-from smgw.store.rows import DEVICES_PER_METER
+from smgw.store.records import DEVICES_PER_METER
 
 log = logging.getLogger(__name__)
 

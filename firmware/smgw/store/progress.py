@@ -6,9 +6,9 @@ from typing import NamedTuple
 from smgw.cosem.source import Source
 from smgw.profiles.feed import Feed, feeds, grants, unnamed
 from smgw.profiles.gateway import Configuration
-from smgw.store.lmn_view import LmnView
+from smgw.store.lmn.view import LmnView
 from smgw.store.records import NOBODY_WAITS, StoredRecord
-from smgw.store.wan_records import EVERY_DEVICE, Cursor
+from smgw.store.wan.records import EVERY_DEVICE, Cursor
 
 
 class Piece(NamedTuple):

@@ -12,6 +12,8 @@ from smgw.store.ranges import Range
 
 #: In the `delivered` of `LmnStore.retain`: nobody waits for rows of this device.
 NOBODY_WAITS = 2**63 - 1
+#: Interned rows stay for ever, in memory too: what a meter (or who speaks in its place) makes up is bounded.
+DEVICES_PER_METER = 64
 
 
 class ListKind(IntEnum):

@@ -4,9 +4,9 @@ import logging
 from collections.abc import Callable
 
 from smgw.cosem import Stamp
-from smgw.store.log_book import Level
-from smgw.store.wan import WanStore
-from smgw.store.wan_records import FAILING, ChannelKind, ChannelState
+from smgw.store.file.log_book import Level
+from smgw.store.wan.records import FAILING, ChannelKind, ChannelState
+from smgw.store.wan.store import WanStore
 from smgw.wan.outlet import Outcome, OutcomeKind
 
 log = logging.getLogger(__name__)

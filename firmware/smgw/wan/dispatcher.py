@@ -13,9 +13,9 @@ from smgw.patience import BackOff
 from smgw.profiles.communication import CommunicationProfile
 from smgw.profiles.feed import Feed, Grant
 from smgw.store.errors import StoreError
-from smgw.store.lmn_view import LmnView
-from smgw.store.wan import WanStore
-from smgw.store.wan_records import OrderKind
+from smgw.store.lmn.view import LmnView
+from smgw.store.wan.records import OrderKind
+from smgw.store.wan.store import WanStore
 from smgw.wan.channel import Channel
 from smgw.wan.outlet import Outcome, OutcomeKind, Outlet
 from smgw.wan.participant import BatchSize, Participant

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from smgw.cosem import Stamp
-from smgw.store.wan import WanStore
+from smgw.store.wan.store import WanStore
 from smgw.wan.channel import Channel
 from smgw.wan.outlet import Outlet
 

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from smgw.profiles.feed import Feed
-from smgw.store.lmn_view import LmnView
+from smgw.store.lmn.view import LmnView
 from smgw.store.progress import carried
 from smgw.store.records import StoredRecord
-from smgw.store.wan_records import EVERY_DEVICE, SetAside
+from smgw.store.wan.records import EVERY_DEVICE, SetAside
 from smgw.wan.outlet import Batch, Outcome, OutcomeKind
 from smgw.wan.participant import Participant
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from smgw.cosem.source import Source
 from smgw.profiles.feed import Feed, Grant, feeds
-from smgw.store.lmn_view import LmnView
+from smgw.store.lmn.view import LmnView
 from smgw.store.progress import Progress, carried
 from smgw.store.records import NOBODY_WAITS, StoredRecord
 from smgw.wan.judging import Judging

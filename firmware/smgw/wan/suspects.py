@@ -8,8 +8,8 @@ from typing import NamedTuple
 from smgw.cosem import Stamp
 from smgw.cosem.source import Source
 from smgw.store.records import StoredRecord
-from smgw.store.wan import WanStore
-from smgw.store.wan_records import SetAside
+from smgw.store.wan.records import SetAside
+from smgw.store.wan.store import WanStore
 from smgw.wan.outlet import Outcome, OutcomeKind
 
 log = logging.getLogger(__name__)

@@ -10,9 +10,9 @@ from captures_made import BOOT, MIDNIGHT, SECOND
 from smgw.cli import main
 from smgw.cosem import ClockState, Stamp
 from smgw.store import paths
-from smgw.store.lmn import LmnStore
-from smgw.store.log_book import Level
-from smgw.store.wan import WanStore
+from smgw.store.file.log_book import Level
+from smgw.store.lmn.store import LmnStore
+from smgw.store.wan.store import WanStore
 
 
 def stamp(seconds: int, state: ClockState = ClockState.SYNCHRONISED) -> Stamp:

@@ -18,8 +18,8 @@ from smgw.dlms.security.hls import Password
 from smgw.dlms.security.secret import Secret
 from smgw.lmn import profile_job
 from smgw.ports import LineSettings, open_port
-from smgw.store.lmn import LmnStore
-from smgw.store.lmn_view import LmnView
+from smgw.store.lmn.store import LmnStore
+from smgw.store.lmn.view import LmnView
 from smgw.store.ranges import Range
 from smgw.store.records import ProfileName
 

@@ -21,8 +21,8 @@ from smgw.profiles.meter import MeterProfile
 from smgw.sml.messages import Time
 from smgw.sml.profiles import LOAD_PROFILE, LoadProfile
 from smgw.store.errors import StoreError
-from smgw.store.lmn import LmnStore
-from smgw.store.lmn_view import LmnView
+from smgw.store.lmn.store import LmnStore
+from smgw.store.lmn.view import LmnView
 from smgw.store.ranges import Range
 from smgw.store.records import ProfileName, ProfilePiece
 from stored import keeper

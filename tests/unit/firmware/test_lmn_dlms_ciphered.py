@@ -27,7 +27,7 @@ from smgw.profiles.meter import MeterProfile
 from smgw.profiles.password import PasswordFileError
 from smgw.profiles.secrets import Secrets, read_secrets
 from smgw.store.errors import StoreError
-from smgw.store.lmn import LmnStore
+from smgw.store.lmn.store import LmnStore
 from smgw.store.records import CounterKind
 
 KEYS = {0: (bytes(range(16)), bytes(range(0xD0, 0xE0))), 2: (bytes(range(32)), bytes(range(0xC0, 0xE0)))}

@@ -44,7 +44,7 @@ from smgw.metering.registrar import Registrar
 from smgw.profiles.dlms import DlmsProfile, Framing, Quirk, Start
 from smgw.profiles.meter import MeterProfile
 from smgw.profiles.secrets import Secrets
-from smgw.store.lmn import LmnStore
+from smgw.store.lmn.store import LmnStore
 from smgw.store.records import Condition
 from smgw.wire import Refused
 

@@ -21,8 +21,8 @@ from smgw.lmn.dlms.objects import CLOCK_TIME
 from smgw.lmn.driver import Driver
 from smgw.profiles.dlms import DlmsProfile, Quirk
 from smgw.profiles.meter import MeterProfile
-from smgw.store.lmn import LmnStore
-from smgw.store.lmn_view import LmnView
+from smgw.store.lmn.store import LmnStore
+from smgw.store.lmn.view import LmnView
 from smgw.store.ranges import Range
 from smgw.store.records import ProfileName
 from stored import keeper

@@ -13,8 +13,8 @@ from smgw.metering.history import HistoryKeeper
 from smgw.metering.registrar import Registrar
 from smgw.metering.ticket import NotWrittenError, Ticket
 from smgw.store.errors import StoreError
-from smgw.store.lmn import LmnStore
-from smgw.store.lmn_view import LmnView
+from smgw.store.lmn.store import LmnStore
+from smgw.store.lmn.view import LmnView
 from smgw.store.ranges import Range
 from smgw.store.records import (
     Covered,

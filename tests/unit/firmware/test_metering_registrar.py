@@ -13,9 +13,9 @@ from smgw.cosem import ClockState, Data, DataType, GatewayStatus, Reading, Stamp
 from smgw.metering import registrar as registrar_module
 from smgw.metering.registrar import Registrar
 from smgw.store.errors import StoreError
-from smgw.store.lmn import LmnStore
-from smgw.store.lmn_view import LmnView
-from smgw.store.log_book import Level
+from smgw.store.file.log_book import Level
+from smgw.store.lmn.store import LmnStore
+from smgw.store.lmn.view import LmnView
 from smgw.store.records import CacheKind, Condition, Covered, MeterState, Origin, Outcome, Record, Source, StoredRecord
 
 DAY = 86_400 * SECOND

@@ -6,12 +6,11 @@ from pathlib import Path
 import pytest
 from captures_made import BOOT, DEVICE, HOUSE, MIDNIGHT, POWER, SECOND, capture, energy
 from smgw.cosem import ClockState, Data, DataType, DeviceId, GatewayStatus, Obis, Reading, Stamp
-from smgw.metering import grids
 from smgw.metering.registrar import Registrar
 from smgw.store.errors import StoreError
-from smgw.store.lmn import LmnStore
-from smgw.store.lmn_view import LmnView
-from smgw.store.records import Condition, MeterState, Origin, Source, StoredRecord
+from smgw.store.lmn.store import LmnStore
+from smgw.store.lmn.view import LmnView
+from smgw.store.records import DEVICES_PER_METER, Condition, MeterState, Origin, Source, StoredRecord
 
 GAS = DeviceId.parse("7ELS0012345678")
 SOURCE = Source("house", GAS)
@@ -162,7 +161,7 @@ def test_a_meter_that_makes_up_devices_makes_no_more_grids_than_rows(
         registrar.capture(capture(MIDNIGHT + number * SECOND, device=device))
     registrar.run_once(0)
     assert len(asked) == 200
-    assert len(registrar._grids._entries) == grids._MOST_DEVICES
+    assert len(registrar._grids._entries) == DEVICES_PER_METER
 
 
 def test_a_store_that_cannot_tell_the_last_target_costs_no_capture(

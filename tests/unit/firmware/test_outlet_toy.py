@@ -14,8 +14,8 @@ from smgw.profiles import ConfigurationError, outlets
 from smgw.profiles.gateway import Configuration
 from smgw.profiles.toml_importer import parse
 from smgw.services.deliveries import orders_of
-from smgw.store.wan_records import ChannelKind
-from smgw.store.wan_view import WanView
+from smgw.store.wan.records import ChannelKind
+from smgw.store.wan.view import WanView
 from smgw.wan.dispatcher import Dispatcher
 from smgw.wan.outlet import open_outlet
 

@@ -16,8 +16,8 @@ from smgw.profiles.meter import MeterProfile
 from smgw.services.daemon import Daemon
 from smgw.services.lmn import LmnService
 from smgw.store import paths
-from smgw.store.lmn_view import LmnView
-from smgw.store.wan import WanStore
+from smgw.store.lmn.view import LmnView
+from smgw.store.wan.store import WanStore
 
 
 class Asked:

@@ -7,9 +7,9 @@ from smgw.cosem import DeviceId
 from smgw.profiles.toml_importer import parse
 from smgw.services.retention import RetentionKeeper
 from smgw.store import paths
-from smgw.store.lmn import LmnStore
+from smgw.store.lmn.store import LmnStore
 from smgw.store.records import NOBODY_WAITS, Record, Source
-from smgw.store.wan import WanStore
+from smgw.store.wan.store import WanStore
 
 GAS = Source("house", DeviceId.parse("7GAS0000000001"))
 ATTIC = Source("attic", DeviceId.parse("1ISK0071234567"))

@@ -10,7 +10,7 @@ from smgw.profiles.communication import CommunicationProfile
 from smgw.profiles.gateway import Configuration, GatewayProfile
 from smgw.services.wan import WanService
 from smgw.store import paths
-from smgw.store.wan_view import WanView
+from smgw.store.wan.view import WanView
 
 GATEWAY = GatewayProfile(device_id=DeviceId.parse("ESMG0000000001"))
 LAB, UTILITY = (CommunicationProfile(name=name, url="http://127.0.0.1:1") for name in ("lab", "utility"))

@@ -10,12 +10,13 @@ import pytest
 from captures_made import HOUSE
 from delivered import reached
 from smgw import flocks
-from smgw.store import lock, paths
-from smgw.store.access import make_directory
+from smgw.store import paths
 from smgw.store.errors import StoreError, StoreFull, StoreOwned
-from smgw.store.lmn import LmnStore
-from smgw.store.lock import OwnerLock, owner_pid, owner_running
-from smgw.store.wan import WanStore
+from smgw.store.file import lock
+from smgw.store.file.access import make_directory
+from smgw.store.file.lock import OwnerLock, owner_pid, owner_running
+from smgw.store.lmn.store import LmnStore
+from smgw.store.wan.store import WanStore
 
 
 def test_a_store_makes_its_directory_below_the_state_directory(tmp_path):
@@ -120,14 +121,14 @@ def test_what_the_file_system_refuses_is_a_store_error(tmp_path, monkeypatch, ca
     def refuses(*_):
         raise OSError(number, os.strerror(number))
 
-    monkeypatch.setattr(f"smgw.store.owned.{call}", refuses)
+    monkeypatch.setattr(f"smgw.store.file.owned.{call}", refuses)
     with pytest.raises(StoreError) as raised:
         LmnStore.open(tmp_path)
     assert type(raised.value) is kind
 
 
 def test_a_replacement_that_failed_half_way_is_finished_by_the_next_commit(tmp_path, monkeypatch):
-    from smgw.store import owned
+    from smgw.store.file import owned
 
     with WanStore.open(tmp_path) as store:
         store.acknowledge("north", "ab" * 16, HOUSE, 7, 5)

@@ -5,11 +5,11 @@ from smgw.cosem.data import Data, DataType
 from smgw.cosem.device_id import DeviceId
 from smgw.cosem.obis import Obis
 from smgw.cosem.reading import Capture, ClockState, Reading, Stamp
-from smgw.store.lmn import LmnStore
-from smgw.store.lmn_view import LmnView
+from smgw.store.lmn.rows import REGISTERS_PER_DEVICE
+from smgw.store.lmn.store import LmnStore
+from smgw.store.lmn.view import LmnView
 from smgw.store.ranges import Range
-from smgw.store.records import CacheKind, ProfileName, Record, Source
-from smgw.store.rows import DEVICES_PER_METER, REGISTERS_PER_DEVICE
+from smgw.store.records import DEVICES_PER_METER, CacheKind, ProfileName, Record, Source
 from stored import append, keep
 
 DEVICE = DeviceId.parse("1EMH0011802881")

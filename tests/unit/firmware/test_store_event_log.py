@@ -6,8 +6,8 @@ from smgw.cosem.device_id import DeviceId
 from smgw.cosem.obis import Obis
 from smgw.cosem.reading import Capture, ClockState, Reading, Stamp
 from smgw.lmn.backfill import Fetch
-from smgw.store.lmn import LmnStore
-from smgw.store.lmn_view import LmnView
+from smgw.store.lmn.store import LmnStore
+from smgw.store.lmn.view import LmnView
 from smgw.store.ranges import Range
 from smgw.store.records import Origin, ProfileName, ProfilePiece, ProfileRow, Record
 from stored import keep, keeper

@@ -18,7 +18,7 @@ from smgw.store import live as live_module
 from smgw.store import live_reader
 from smgw.store.live import LiveWriter
 from smgw.store.live_reader import Live, read_live
-from smgw.store.rows import DEVICES_PER_METER
+from smgw.store.records import DEVICES_PER_METER
 
 PORTS = {"house": "/dev/ttyUSB0", "roof-2": "socket://10.0.0.7:4059"}
 FOREIGN = DeviceId(b"\x09\x01LOG\x00\xff")

@@ -14,9 +14,9 @@ from smgw.cosem.obis import Obis
 from smgw.cosem.reading import Capture, ClockState, MeterTime, MeterTimeKind, Reading, Stamp
 from smgw.errors import LocalProtocolError
 from smgw.store.errors import StoreAbsent, StoreOwned
-from smgw.store.lmn import LmnStore
-from smgw.store.lmn_view import LmnView
-from smgw.store.log_book import Level
+from smgw.store.file.log_book import Level
+from smgw.store.lmn.store import LmnStore
+from smgw.store.lmn.view import LmnView
 from smgw.store.records import CacheKind, ListKind, MeterState, Origin, Record, Source, StoredRecord
 from stored import append
 
@@ -251,7 +251,7 @@ def test_a_flush_right_after_a_commit_writes_nothing_until_five_seconds_have_pas
     store.flush()
     assert view.meter_states() == []
 
-    monkeypatch.setattr("smgw.store.lmn._FLUSH_EVERY_S", 0.0)
+    monkeypatch.setattr("smgw.store.lmn.store._FLUSH_EVERY_S", 0.0)
     store.flush()
     assert [state.state for state in view.meter_states()] == ["silent"]
 
@@ -342,7 +342,7 @@ def test_a_capture_of_eight_registers_takes_less_than_400_octets(store):
 
 def test_the_store_loads_nothing_heavy():
     heavy = {"lxml", "urllib3", "ssl", "http.client", "asyncio", "urllib.request", "email", "hashlib", "tempfile"}
-    script = f"import sys, smgw.store.lmn, smgw.store.wan_view; print(*{heavy} & set(sys.modules))"
+    script = f"import sys, smgw.store.lmn, smgw.store.wan.view; print(*{heavy} & set(sys.modules))"
 
     done = subprocess.run(
         [sys.executable, "-S", "-c", script], env={"PYTHONPATH": FIRMWARE}, capture_output=True, text=True

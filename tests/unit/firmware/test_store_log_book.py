@@ -2,8 +2,8 @@ from itertools import pairwise
 
 import pytest
 from smgw.cosem.reading import ClockState, Stamp
-from smgw.store.lmn import LmnStore
-from smgw.store.log_book import Level, first_broken, newest
+from smgw.store.file.log_book import Level, first_broken, newest
+from smgw.store.lmn.store import LmnStore
 
 STAMP = Stamp("boot", 1, 2, 3, ClockState.INVALID)
 
@@ -69,7 +69,7 @@ def test_the_chain_goes_on_after_the_store_was_opened_again(tmp_path):
 
 
 def test_a_book_is_bounded_and_its_chain_holds_from_the_oldest_that_is_kept(store, monkeypatch):
-    monkeypatch.setattr("smgw.store.log_book.ENTRIES_KEPT", 10)
+    monkeypatch.setattr("smgw.store.file.log_book.ENTRIES_KEPT", 10)
     fill(store, 25)
     store.log("value-sent", Level.INFO, "x", STAMP, book="consumer")
 
@@ -81,8 +81,8 @@ def test_a_book_is_bounded_and_its_chain_holds_from_the_oldest_that_is_kept(stor
 
 def test_a_book_that_was_longer_is_cut_in_small_pieces(store, monkeypatch):
     fill(store, 30)
-    monkeypatch.setattr("smgw.store.log_book.ENTRIES_KEPT", 5)
-    monkeypatch.setattr("smgw.store.log_book._REMOVED_AT_MOST", 10)
+    monkeypatch.setattr("smgw.store.file.log_book.ENTRIES_KEPT", 5)
+    monkeypatch.setattr("smgw.store.file.log_book._REMOVED_AT_MOST", 10)
 
     lengths = []
     for _ in range(4):

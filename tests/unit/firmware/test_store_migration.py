@@ -5,10 +5,12 @@ from smgw.cosem.data import Data, DataType
 from smgw.cosem.device_id import DeviceId
 from smgw.cosem.obis import Obis
 from smgw.cosem.reading import Capture, ClockState, Reading, Stamp
-from smgw.store import lmn, lmn_view, schema
 from smgw.store.errors import StoreTooNew
-from smgw.store.lmn import LmnStore
-from smgw.store.lmn_view import LmnView
+from smgw.store.lmn import schema
+from smgw.store.lmn import store as lmn
+from smgw.store.lmn import view as lmn_view
+from smgw.store.lmn.store import LmnStore
+from smgw.store.lmn.view import LmnView
 from smgw.store.records import ProfileName, Record, Source
 from stored import append
 
@@ -36,7 +38,8 @@ NOW = schema.lmn_schema().version
 
 def next_version(monkeypatch, migration):
     """Let this program know one schema version more."""
-    newer = schema.lmn_schema()._replace(version=NOW + 1, migrations={**schema.MIGRATIONS, NOW: migration})
+    known = schema.lmn_schema()
+    newer = known._replace(version=NOW + 1, migrations={**known.migrations, NOW: migration})
     monkeypatch.setattr(lmn, "lmn_schema", lambda: newer)
     monkeypatch.setattr(lmn_view, "lmn_schema", lambda: newer)
 
@@ -101,7 +104,7 @@ def test_a_newer_store_is_refused_and_left_alone(directory):
 
 
 def test_a_store_of_version_1_gets_what_came_later_and_keeps_its_rows(tmp_path, monkeypatch):
-    old = schema.Schema((schema._script("log.sql"), schema._script("lmn.sql")), 1, {})
+    old = schema.lmn_schema()._replace(version=1, migrations={})
     with monkeypatch.context() as patch:
         patch.setattr(lmn, "lmn_schema", lambda: old)
         with LmnStore.open(tmp_path, ballast_bytes=0) as store:

@@ -6,13 +6,13 @@ from smgw.cosem.data import Data, DataType
 from smgw.cosem.device_id import DeviceId
 from smgw.cosem.obis import Obis
 from smgw.cosem.reading import Capture, ClockState, Reading, Stamp
-from smgw.store.lmn import LmnStore
-from smgw.store.lmn_view import LmnView
-from smgw.store.log_book import Level, Note, first_broken
+from smgw.store.file.log_book import Level, Note, first_broken
+from smgw.store.lmn.store import LmnStore
+from smgw.store.lmn.view import LmnView
 from smgw.store.records import MeterState, Record
-from smgw.store.wan import WanStore
-from smgw.store.wan_records import ChannelKind, ChannelState, SetAside
-from smgw.store.wan_view import WanView
+from smgw.store.wan.records import ChannelKind, ChannelState, SetAside
+from smgw.store.wan.store import WanStore
+from smgw.store.wan.view import WanView
 from stored import append
 
 DEVICE = DeviceId.parse("1EMH0011802881")

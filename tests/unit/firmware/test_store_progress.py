@@ -8,11 +8,11 @@ from captures_made import DEVICE, ENERGY, HOUSE, MIDNIGHT, POWER, SECOND, captur
 from smgw.cosem import Data, DataType, DeviceId, Reading
 from smgw.profiles.feed import Feed
 from smgw.profiles.toml_importer import parse
-from smgw.store.lmn import LmnStore
-from smgw.store.lmn_view import LmnView
+from smgw.store.lmn.store import LmnStore
+from smgw.store.lmn.view import LmnView
 from smgw.store.progress import Progress, carried, progress
 from smgw.store.records import NOBODY_WAITS, ListKind, Record, Source
-from smgw.store.wan_records import EVERY_DEVICE, Cursor
+from smgw.store.wan.records import EVERY_DEVICE, Cursor
 
 STORE, OLDER = "ab" * 16, "cd" * 16
 GAS = Source("house", DeviceId.parse("7GAS0000000001"))

@@ -13,13 +13,13 @@ from smgw.clock.gateway_clock import Saved
 from smgw.cosem import ClockState, DeviceId, Obis
 from smgw.store import paths
 from smgw.store.errors import StoreTooOld
-from smgw.store.lmn import LmnStore
-from smgw.store.lmn_view import LmnView
-from smgw.store.log_book import first_broken
+from smgw.store.file.log_book import first_broken
+from smgw.store.lmn.store import LmnStore
+from smgw.store.lmn.view import LmnView
 from smgw.store.ranges import Range
 from smgw.store.records import CacheKind, Condition, MeterState, Origin, ProfileName, Record, Source, StoredRecord
-from smgw.store.wan import WanStore
-from smgw.store.wan_view import WanView
+from smgw.store.wan.store import WanStore
+from smgw.store.wan.view import WanView
 from stored import append, reserve
 
 FIRMWARE = Path(__file__).parents[3] / "firmware"
@@ -143,8 +143,8 @@ def test_a_reader_that_comes_before_the_owner_is_told_to_wait(directory: Path) -
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from smgw.store import schema
-from smgw.store.lmn import LmnStore
+from smgw.store.file import schema
+from smgw.store.lmn.store import LmnStore
 statements = schema._statements
 def cut(script):
     yield from statements(script)[: int(sys.argv[2])]

@@ -3,9 +3,9 @@
 import pytest
 from captures_made import DEVICE, HOUSE, MIDNIGHT, SECOND, capture, energy
 from smgw.cosem.obis import Obis
-from smgw.store import rows
-from smgw.store.lmn import LmnStore
-from smgw.store.lmn_view import LmnView
+from smgw.store.lmn import rows
+from smgw.store.lmn.store import LmnStore
+from smgw.store.lmn.view import LmnView
 from smgw.store.ranges import Range
 from smgw.store.records import NOBODY_WAITS, OutcomeKind, ProfileName, Record, Retention
 from stored import keep, numbers

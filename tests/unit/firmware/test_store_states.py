@@ -6,11 +6,11 @@ import pytest
 from captures_made import BOOT, DEVICE, MIDNIGHT, SECOND, capture
 from smgw.clock import SystemSource
 from smgw.cosem import ClockState, DeviceId, Stamp
-from smgw.store import log_book
-from smgw.store.lmn import LmnStore
-from smgw.store.lmn_view import LmnView
+from smgw.store.file import log_book
+from smgw.store.lmn.store import LmnStore
+from smgw.store.lmn.view import LmnView
 from smgw.store.records import Condition, CounterKind, MeterState, Record
-from smgw.store.wan import WanStore
+from smgw.store.wan.store import WanStore
 
 GAS = DeviceId(b"gas")
 READING, ABSENT = Condition.READING, Condition.ABSENT

@@ -1,7 +1,7 @@
 import pytest
 from smgw.cosem.data import Data, DataType
 from smgw.errors import LocalProtocolError
-from smgw.store.values import from_column, to_column
+from smgw.store.lmn.values import from_column, to_column
 
 
 def test_the_largest_u64_is_minus_one_as_a_column():

@@ -6,11 +6,11 @@ from delivered import acknowledged, reached
 from smgw.clock.sample import TimeSample
 from smgw.cosem import DeviceId
 from smgw.store.errors import StoreAbsent, StoreError, StoreOwned
-from smgw.store.orders import place_order
 from smgw.store.records import Source
-from smgw.store.wan import WanStore
-from smgw.store.wan_records import ChannelKind, ChannelState, Cursor, OrderKind, SetAside
-from smgw.store.wan_view import WanView
+from smgw.store.wan.orders import place_order
+from smgw.store.wan.records import ChannelKind, ChannelState, Cursor, OrderKind, SetAside
+from smgw.store.wan.store import WanStore
+from smgw.store.wan.view import WanView
 
 STORE = "ab" * 16
 OTHER = DeviceId.parse("1ISK0071234567")
@@ -103,7 +103,7 @@ def test_time_samples_come_after_a_number(store, view):
 
 
 def test_old_time_samples_go(store, view, monkeypatch):
-    monkeypatch.setattr("smgw.store.wan._SAMPLES_KEPT", 3)
+    monkeypatch.setattr("smgw.store.wan.store._SAMPLES_KEPT", 3)
     for number in range(9):
         store.add_time_sample(TimeSample("boot", number, 2, 3, "ntp"))
 

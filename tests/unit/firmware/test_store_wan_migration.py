@@ -8,15 +8,17 @@ from captures_made import HOUSE
 from delivered import acknowledged, reached
 from released import unpack
 from smgw.cosem import DeviceId
-from smgw.store import paths, schema, wan
+from smgw.store import paths
 from smgw.store.errors import StoreTooOld
-from smgw.store.lmn import LmnStore
-from smgw.store.lmn_view import LmnView
+from smgw.store.lmn.store import LmnStore
+from smgw.store.lmn.view import LmnView
 from smgw.store.progress import Progress
 from smgw.store.records import Source
-from smgw.store.wan import WanStore
-from smgw.store.wan_records import EVERY_DEVICE, ChannelKind, ChannelState, Cursor, SetAside
-from smgw.store.wan_view import WanView
+from smgw.store.wan import store as wan
+from smgw.store.wan.records import EVERY_DEVICE, ChannelKind, ChannelState, Cursor, SetAside
+from smgw.store.wan.schema import wan_schema
+from smgw.store.wan.store import WanStore
+from smgw.store.wan.view import WanView
 
 STORE = "ab" * 16
 GAS = Source("house", DeviceId.parse("7GAS0000000001"))
@@ -56,7 +58,8 @@ ROWS = (
 @pytest.fixture
 def directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A store of version 1 with a few rows."""
-    old = schema.Schema((schema._script("log.sql"), VERSION_1), 1, {})
+    now = wan_schema()
+    old = now._replace(scripts=(now.scripts[0], VERSION_1), version=1, migrations={})
     with monkeypatch.context() as patch:
         patch.setattr(wan, "wan_schema", lambda: old)
         WanStore.open(tmp_path).close()

@@ -14,12 +14,12 @@ from line_meter import Clock, until
 from small_emp import OK, Answer, SmallEmp
 from smgw.profiles.communication import CommunicationProfile
 from smgw.store.errors import StoreError
-from smgw.store.lmn import LmnStore
-from smgw.store.lmn_view import LmnView
-from smgw.store.orders import place_order
+from smgw.store.lmn.store import LmnStore
+from smgw.store.lmn.view import LmnView
 from smgw.store.records import Record, Source
-from smgw.store.wan import WanStore
-from smgw.store.wan_records import ChannelKind, OrderKind
+from smgw.store.wan.orders import place_order
+from smgw.store.wan.records import ChannelKind, OrderKind
+from smgw.store.wan.store import WanStore
 from smgw.wan.dispatcher import Dispatcher
 from smgw.wan.outlet import open_outlet
 

@@ -11,10 +11,10 @@ from delivering import OTHER, Gateway, gateways, hurry, refusing, running
 from line_meter import until
 from small_emp import OK, Answer, SmallEmp
 from smgw.cosemxml.document import Document, DocumentError
-from smgw.store.orders import place_order
 from smgw.store.records import NOBODY_WAITS, Record, Retention
-from smgw.store.wan_records import ChannelKind, OrderKind
-from smgw.store.wan_view import WanView
+from smgw.store.wan.orders import place_order
+from smgw.store.wan.records import ChannelKind, OrderKind
+from smgw.store.wan.view import WanView
 from smgw.wan import dispatcher
 from smgw.wan.cosem_xml import outlet as outlet_module
 

@@ -16,10 +16,10 @@ from small_emp import OK, Answer, Put, SmallEmp
 from smgw.cosem import Data, DataType, DeviceId
 from smgw.profiles.communication import CommunicationProfile
 from smgw.profiles.feed import Grant
-from smgw.store.lmn_view import LmnView
+from smgw.store.lmn.view import LmnView
 from smgw.store.records import NOBODY_WAITS, Retention
-from smgw.store.wan_records import ChannelKind
-from smgw.store.wan_view import WanView
+from smgw.store.wan.records import ChannelKind
+from smgw.store.wan.view import WanView
 
 GAS = DeviceId.parse("7GAS0000000001")
 FOREIGN = DeviceId(b"\x09\x01gas")

@@ -1,4 +1,4 @@
--- lmn.db as of schema version 1; history.sql has what version 2 added. Times are microseconds since 1970-01-01 UTC unless the name says otherwise.
+-- lmn.db as of schema version 1; version2.sql and version3.sql have what changed since. Times are microseconds since 1970-01-01 UTC unless the name says otherwise.
 -- Interned words, so that a capture row stays narrow. Kinds: 1 boot id, 2 meter name, 3 device id, 4 older store id.
 CREATE TABLE word (
   id     INTEGER PRIMARY KEY,

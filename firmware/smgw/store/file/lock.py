@@ -8,8 +8,8 @@ import time
 from pathlib import Path
 
 from smgw.flocks import flock_holders
-from smgw.store.access import LOCK_MODE
 from smgw.store.errors import StoreError, StoreOwned
+from smgw.store.file.access import LOCK_MODE
 
 #: So long an owner waits for the lock: somebody may only be asking whether it is held.
 _PATIENCE_S = 0.5

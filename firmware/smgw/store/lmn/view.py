@@ -11,16 +11,17 @@ from smgw.clock.gateway_clock import Saved
 from smgw.cosem.device_id import DeviceId
 from smgw.cosem.obis import Obis
 from smgw.cosem.reading import ClockState, MeterTime, MeterTimeKind, Reading, Stamp
-from smgw.store import history, paths
-from smgw.store.checked import checked, within
+from smgw.store import paths
 from smgw.store.errors import StoreDamaged
-from smgw.store.lmn_pending import NO_DEVICE
+from smgw.store.file.checked import checked, within
+from smgw.store.file.view import NONSENSE, View
+from smgw.store.lmn import history
+from smgw.store.lmn.pending import NO_DEVICE
+from smgw.store.lmn.rows import WHOLE_LIST, Word
+from smgw.store.lmn.schema import lmn_schema
+from smgw.store.lmn.values import from_column
 from smgw.store.ranges import Range
 from smgw.store.records import Condition, ListKind, MeterState, Origin, ProfileName, Source, StoredRecord
-from smgw.store.rows import WHOLE_LIST, Word
-from smgw.store.schema import lmn_schema
-from smgw.store.values import from_column
-from smgw.store.view import NONSENSE, View
 
 _log = logging.getLogger(__name__)
 

@@ -5,10 +5,10 @@ from typing import Self
 
 from smgw.clock.sample import TimeSample
 from smgw.store import paths
-from smgw.store.checked import within
-from smgw.store.schema import wan_schema
-from smgw.store.view import View
-from smgw.store.wan_records import ChannelKind, ChannelState, Cursor
+from smgw.store.file.checked import within
+from smgw.store.file.view import View
+from smgw.store.wan.records import ChannelKind, ChannelState, Cursor
+from smgw.store.wan.schema import wan_schema
 
 _MOST = 2**63 - 1
 #: The end of the year 9999.

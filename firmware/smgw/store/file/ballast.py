@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from smgw.store.access import new_file
+from smgw.store.file.access import new_file
 
 #: With less than this free, beyond the ballast, the disk counts as full.
 MARGIN_BYTES = 1024 * 1024

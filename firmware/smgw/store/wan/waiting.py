@@ -3,8 +3,8 @@
 import sqlite3
 from collections.abc import Iterable, Sequence
 
-from smgw.store.pending import writable
-from smgw.store.wan_records import ChannelState, Cursor, SetAside
+from smgw.store.file.pending import writable
+from smgw.store.wan.records import ChannelState, Cursor, SetAside
 
 _Key = tuple[str, str, str, bytes]  # EMP, store id, meter, device
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from smgw.clock.gateway_clock import Saved
 from smgw.cosem.device_id import DeviceId
-from smgw.store.pending import UNWRITABLE, Pending, count, writable
+from smgw.store.file.pending import UNWRITABLE, Pending, count, writable
 from smgw.store.records import MeterState
 
 _log = logging.getLogger(__name__)

@@ -12,13 +12,13 @@ from typing import Any, Self, TypeVar
 from smgw.clock.gateway_clock import GatewayClock
 from smgw.cosem.reading import Stamp
 from smgw.store import paths
-from smgw.store.ballast import Ballast
-from smgw.store.connection import BUSY_MS, WAL_KEPT_BYTES, transaction
 from smgw.store.errors import StoreError, StoreFull, is_damaged, is_full
-from smgw.store.log_book import Level, Note
-from smgw.store.owned import OwnedFile, Salvage
-from smgw.store.pending import Pending
-from smgw.store.schema import Schema
+from smgw.store.file.ballast import Ballast
+from smgw.store.file.connection import BUSY_MS, WAL_KEPT_BYTES, transaction
+from smgw.store.file.log_book import Level, Note
+from smgw.store.file.owned import OwnedFile, Salvage
+from smgw.store.file.pending import Pending
+from smgw.store.file.schema import Schema
 
 _log = logging.getLogger(__name__)
 _T = TypeVar("_T")

@@ -1,4 +1,4 @@
--- wan.db as of schema version 1; wan_version2.sql has what version 2 changed. Times are microseconds since 1970-01-01 UTC.
+-- wan.db as of schema version 1; version2.sql has what version 2 changed. Times are microseconds since 1970-01-01 UTC.
 -- How far an EMP has acknowledged a meter's rows, by position in the store with that id.
 CREATE TABLE cursor (
   emp          TEXT    NOT NULL,

@@ -8,8 +8,8 @@ from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from smgw.store.connection import connect_salvage
 from smgw.store.errors import is_full
+from smgw.store.file.connection import connect_salvage
 
 #: Interned rows stand whole in a second place, the index that keeps them unique.
 _TWICE = {"word": "sqlite_autoindex_word_1", "register": "sqlite_autoindex_register_1"}

@@ -5,8 +5,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from smgw.store.connection import transaction
 from smgw.store.errors import StoreTooNew
+from smgw.store.file.connection import transaction
 
 Migration = Callable[[sqlite3.Connection], None]
 
@@ -35,30 +35,19 @@ class Schema(NamedTuple):
             self.migrations[version](connection)
 
 
-def _script(name: str) -> str:
-    return Path(__file__).with_name(name).read_text(encoding="utf-8")
+def schema(first: Path, *later: Path) -> Schema:
+    """The schema of a store whose versions are made by these scripts, one after the other; all have the log book."""
+    scripts = (Path(__file__).with_name("log.sql"), first)
+    texts = tuple(script.read_text(encoding="utf-8") for script in scripts)
+    return Schema(texts, 1 + len(later), {version: _run(script) for version, script in enumerate(later, 1)})
 
 
-def _run(name: str) -> Migration:
+def _run(script: Path) -> Migration:
     def migration(connection: sqlite3.Connection) -> None:
-        for statement in _statements(_script(name)):
+        for statement in _statements(script.read_text(encoding="utf-8")):
             connection.execute(statement)
 
     return migration
-
-
-MIGRATIONS: dict[int, Migration] = {1: _run("history.sql"), 2: _run("version3.sql")}
-WAN_MIGRATIONS: dict[int, Migration] = {1: _run("wan_version2.sql")}
-
-
-def lmn_schema() -> Schema:
-    """The schema of lmn.db."""
-    return Schema((_script("log.sql"), _script("lmn.sql")), 3, MIGRATIONS)
-
-
-def wan_schema() -> Schema:
-    """The schema of wan.db."""
-    return Schema((_script("log.sql"), _script("wan.sql")), 2, WAN_MIGRATIONS)
 
 
 def version_of(connection: sqlite3.Connection) -> int:

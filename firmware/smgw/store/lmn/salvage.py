@@ -12,13 +12,13 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from smgw.cosem.data import RANGE
-from smgw.store.carve import Carved, carve
-from smgw.store.connection import connect_salvage
-from smgw.store.copying import Row, Table, copy_ends, copy_numbered, present, version_of
 from smgw.store.errors import is_full
-from smgw.store.rows import Word
-from smgw.store.schema import lmn_schema
-from smgw.store.values import from_column
+from smgw.store.file.connection import connect_salvage
+from smgw.store.lmn.rows import Word
+from smgw.store.lmn.schema import lmn_schema
+from smgw.store.lmn.values import from_column
+from smgw.store.rescue.carve import Carved, carve
+from smgw.store.rescue.copying import Row, Table, copy_ends, copy_numbered, present, version_of
 
 #: Of these, each version has its own.
 _SMALL = (

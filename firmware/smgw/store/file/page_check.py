@@ -4,8 +4,8 @@ import sqlite3
 import threading
 from pathlib import Path
 
-from smgw.store.connection import connect_reader
 from smgw.store.errors import is_damaged
+from smgw.store.file.connection import connect_reader
 
 
 class PageCheck:

@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from typing import TypeVar
 
-from smgw.store import log_book
-from smgw.store.log_book import Note
+from smgw.store.file import log_book
+from smgw.store.file.log_book import Note
 
 _log = logging.getLogger(__name__)
 _Row = TypeVar("_Row", bound=tuple[object, ...])

@@ -8,15 +8,16 @@ from typing import Self, TypeVar
 
 from smgw.clock.sample import TimeSample
 from smgw.cosem.source import Source
-from smgw.store import log_book, paths
+from smgw.store import paths
 from smgw.store.errors import StoreFull
-from smgw.store.log_book import Level, Note
-from smgw.store.pending import Pending, count, writable
-from smgw.store.schema import wan_schema
-from smgw.store.wan_records import ChannelState, Cursor, OrderKind, SetAside
-from smgw.store.wan_salvage import salvage_wan
-from smgw.store.wan_waiting import ADVANCE, INSERT_SET_ASIDE, SET_ASIDE, Waiting
-from smgw.store.writer import StoreWriter
+from smgw.store.file import log_book
+from smgw.store.file.log_book import Level, Note
+from smgw.store.file.pending import Pending, count, writable
+from smgw.store.file.writer import StoreWriter
+from smgw.store.wan.records import ChannelState, Cursor, OrderKind, SetAside
+from smgw.store.wan.salvage import salvage_wan
+from smgw.store.wan.schema import wan_schema
+from smgw.store.wan.waiting import ADVANCE, INSERT_SET_ASIDE, SET_ASIDE, Waiting
 
 T = TypeVar("T")
 

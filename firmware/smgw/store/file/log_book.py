@@ -6,8 +6,8 @@ from enum import IntEnum
 from typing import Any, NamedTuple
 
 from smgw.cosem.reading import ClockState, Stamp
-from smgw.store.checked import checked
 from smgw.store.digest import sha256
+from smgw.store.file.checked import checked
 
 #: Entries kept of each book, and those removed at a time where an older program kept more.
 ENTRIES_KEPT = 10_000

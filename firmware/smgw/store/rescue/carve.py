@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 from smgw.store import paths
-from smgw.store.values import Column
 
 PAGE = 4096
 _HEADER = 100
@@ -27,11 +26,15 @@ _LOCAL_MIN = (PAGE - 12) * 32 // 255 - 23
 _INTEGERS = {1: 1, 2: 2, 3: 3, 4: 4, 5: 6, 6: 8}
 
 
+#: NULL, a whole number, octets or text.
+Column = int | bytes | str | None
+
+
 class Carved(NamedTuple):
     """One record: of a table with row numbers, or of an index tree (then `rowid` is None). Text comes as str."""
 
     rowid: int | None
-    columns: tuple[Column | str, ...]
+    columns: tuple[Column, ...]
 
 
 def carve(database: Path) -> Iterator[Carved]:
@@ -122,7 +125,7 @@ def _varint(octets: bytes, at: int) -> tuple[int, int]:
     raise ValueError("no varint")
 
 
-def _record(payload: bytes) -> tuple[Column | str, ...]:
+def _record(payload: bytes) -> tuple[Column, ...]:
     size, at = _varint(payload, 0)
     if not 2 <= size <= 64:
         raise ValueError("not a header of ours")
@@ -130,7 +133,7 @@ def _record(payload: bytes) -> tuple[Column | str, ...]:
     while at < size:
         serial, at = _varint(payload, at)
         serials.append(serial)
-    columns: list[Column | str] = []
+    columns: list[Column] = []
     for serial in serials:
         if serial == 0:
             columns.append(None)

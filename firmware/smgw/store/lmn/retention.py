@@ -5,9 +5,9 @@ from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from smgw.cosem.reading import ClockState
-from smgw.store.pending import count
+from smgw.store.file.pending import count
+from smgw.store.lmn.rows import Word
 from smgw.store.records import ListKind, Retention, RetentionReport
-from smgw.store.rows import Word
 
 #: Captures removed in one call (30 ms here, some 0.15 s on a small board), and captures looked at.
 REMOVED_AT_MOST = 500

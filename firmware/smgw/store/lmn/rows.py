@@ -10,11 +10,11 @@ from typing import Any, NamedTuple, Self
 from smgw.cosem.obis import Obis
 from smgw.cosem.reading import Capture, Reading
 from smgw.errors import LocalProtocolError
-from smgw.store import log_book
-from smgw.store.log_book import Level, Note
-from smgw.store.pending import count, writable
-from smgw.store.records import Outcome, OutcomeKind, Record
-from smgw.store.values import Column, to_column
+from smgw.store.file import log_book
+from smgw.store.file.log_book import Level, Note
+from smgw.store.file.pending import count, writable
+from smgw.store.lmn.values import Column, to_column
+from smgw.store.records import DEVICES_PER_METER, Outcome, OutcomeKind, Record
 
 _log = logging.getLogger(__name__)
 
@@ -22,8 +22,7 @@ _signature = itemgetter(Reading._fields.index("signature"))
 # A NamedTuple without its own __new__, in a third of the time.
 _new = tuple.__new__
 
-#: Interned rows stay for ever, in memory too: what a meter (or who speaks in its place) makes up is bounded.
-DEVICES_PER_METER = 64
+#: As `DEVICES_PER_METER`: what a meter makes up is bounded.
 REGISTERS_PER_DEVICE = 1000
 
 _INSERT_CAPTURE = """INSERT INTO capture (meter, device, boot, boottime_ns, utc_us, dispersion_us, clock_state,

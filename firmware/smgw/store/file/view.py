@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Self
 
-from smgw.store import log_book
-from smgw.store.access import refuse_blindness
-from smgw.store.checked import checked
-from smgw.store.connection import connect_reader, transaction
 from smgw.store.errors import StoreAbsent, StoreDamaged, StoreError, StoreTooOld, is_damaged
-from smgw.store.log_book import LogEntry
-from smgw.store.schema import Schema, check_version
+from smgw.store.file import log_book
+from smgw.store.file.access import refuse_blindness
+from smgw.store.file.checked import checked
+from smgw.store.file.connection import connect_reader, transaction
+from smgw.store.file.log_book import LogEntry
+from smgw.store.file.schema import Schema, check_version
 
 #: What a conversion raises that meets another type, another range, or a name that is not there.
 NONSENSE = (ValueError, TypeError, LookupError, ArithmeticError, AttributeError)

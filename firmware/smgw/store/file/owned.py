@@ -8,12 +8,13 @@ import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from smgw.store import access, paths
-from smgw.store.connection import connect_builder, connect_reader, connect_writer, transaction
+from smgw.store import paths
 from smgw.store.errors import StoreError, StoreFull, is_damaged, is_full
-from smgw.store.lock import OwnerLock
-from smgw.store.page_check import PageCheck
-from smgw.store.schema import Schema, check_version, migrate, version_of
+from smgw.store.file import access
+from smgw.store.file.connection import connect_builder, connect_reader, connect_writer, transaction
+from smgw.store.file.lock import OwnerLock
+from smgw.store.file.page_check import PageCheck
+from smgw.store.file.schema import Schema, check_version, migrate, version_of
 
 _log = logging.getLogger(__name__)
 

@@ -13,12 +13,17 @@ from smgw.clock.gateway_clock import GatewayClock, Saved
 from smgw.cosem.device_id import DeviceId
 from smgw.cosem.reading import ClockState, Stamp
 from smgw.errors import LocalProtocolError
-from smgw.store import counters, history, paths, retention
+from smgw.store import paths
 from smgw.store.digest import sha256
 from smgw.store.errors import StoreFull
-from smgw.store.lmn_pending import LmnPending
-from smgw.store.lmn_view import CLOCK_QUERY, NEWEST_TARGET, parameters, saved_clock
-from smgw.store.pending import count
+from smgw.store.file.pending import count
+from smgw.store.file.writer import StoreWriter
+from smgw.store.lmn import counters, history, retention
+from smgw.store.lmn.pending import LmnPending
+from smgw.store.lmn.rows import Row, RowWriter
+from smgw.store.lmn.salvage import salvage_lmn
+from smgw.store.lmn.schema import lmn_schema
+from smgw.store.lmn.view import CLOCK_QUERY, NEWEST_TARGET, parameters, saved_clock
 from smgw.store.ranges import Range
 from smgw.store.records import (
     CacheKind,
@@ -34,10 +39,6 @@ from smgw.store.records import (
     RetentionReport,
     Source,
 )
-from smgw.store.rows import Row, RowWriter
-from smgw.store.salvage import salvage_lmn
-from smgw.store.schema import lmn_schema
-from smgw.store.writer import StoreWriter
 
 _log = logging.getLogger(__name__)
 T = TypeVar("T")

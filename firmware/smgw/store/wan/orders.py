@@ -5,10 +5,11 @@ import sqlite3
 from pathlib import Path
 
 from smgw.store import paths
-from smgw.store.connection import connect_reader, connect_writer, transaction
 from smgw.store.errors import StoreAbsent, StoreError, StoreFull, is_full
-from smgw.store.schema import check_version, wan_schema
-from smgw.store.wan_records import OrderKind
+from smgw.store.file.connection import connect_reader, connect_writer, transaction
+from smgw.store.file.schema import check_version
+from smgw.store.wan.records import OrderKind
+from smgw.store.wan.schema import wan_schema
 
 #: Older orders than these are history.
 _ORDERS_KEPT = 100

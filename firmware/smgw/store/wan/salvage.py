@@ -5,10 +5,10 @@ import os
 import sqlite3
 from pathlib import Path
 
-from smgw.store.connection import connect_salvage
-from smgw.store.copying import copy_ends, version_of
 from smgw.store.errors import is_full
-from smgw.store.schema import wan_schema
+from smgw.store.file.connection import connect_salvage
+from smgw.store.rescue.copying import copy_ends, version_of
+from smgw.store.wan.schema import wan_schema
 
 _TABLES = ("cursor", "set_aside", "channel", "time_sample", "work_order", "order_taken", "counts", "log")
 

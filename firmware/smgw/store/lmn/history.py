@@ -5,10 +5,10 @@ import sqlite3
 
 from smgw.errors import LocalProtocolError
 from smgw.store.digest import sha256
-from smgw.store.pending import count
+from smgw.store.file.pending import count
+from smgw.store.lmn.rows import Row, RowWriter
 from smgw.store.ranges import Range, merged
-from smgw.store.records import Covered, Outcome, OutcomeKind, ProfileName, Record
-from smgw.store.rows import DEVICES_PER_METER, Row, RowWriter
+from smgw.store.records import DEVICES_PER_METER, Covered, Outcome, OutcomeKind, ProfileName, Record
 
 RANGES = "SELECT since_us, until_us FROM profile_range WHERE meter = ? AND device = ? AND profile = ? ORDER BY since_us"
 _DEVICES = "SELECT DISTINCT device FROM profile_range WHERE meter = ?"

@@ -1,0 +1,1 @@
+"""What the files of all writers have in common: opened, migrated, locked, checked, written and read."""

@@ -1,0 +1,1 @@
+"""lmn.db: readings, states of meters, load profiles, caches, reserved counters."""

@@ -1,0 +1,1 @@
+"""wan.db: cursors, quarantined rows, channels, time samples, orders of a person."""
