@@ -79,10 +79,6 @@ class WanStore(StoreWriter):
             ORDER BY store_id, position"""  # noqa: S608 - constant columns
         return [SetAside(*row) for row in self._read(query, emp)]
 
-    def requeue(self, emp: str | None = None) -> int:
-        """Deliver again what was set aside, of one EMP or of all; how many rows."""
-        return self._write(lambda connection: _requeue(connection, emp))
-
     def take_requeued(self, emp: str, store_id: str, limit: int) -> list[SetAside]:
         """Rows to deliver again: those of that store by position, then those of older store files.
 
@@ -156,7 +152,8 @@ class WanStore(StoreWriter):
             def body(connection: sqlite3.Connection) -> None:
                 connection.execute("INSERT OR REPLACE INTO order_taken VALUES (?, ?)", (emp, orders[-1][0]))
                 if OrderKind.AGAIN in kinds:
-                    _requeue(connection, emp)
+                    query = "UPDATE set_aside SET requeued = 1 WHERE NOT requeued AND emp = ?"
+                    connection.execute(query, (emp,))
 
             try:
                 if orders:
@@ -201,8 +198,3 @@ class WanStore(StoreWriter):
             return
         self._failed = 0.0
         self._waiting.clear()
-
-
-def _requeue(connection: sqlite3.Connection, emp: str | None) -> int:
-    query = "UPDATE set_aside SET requeued = 1 WHERE NOT requeued AND (?1 IS NULL OR emp = ?1)"
-    return connection.execute(query, (emp,)).rowcount
