@@ -20,9 +20,10 @@ def refused(position: int, emp: str = "north") -> SetAside:
     return SetAside(emp, STORE, "house", bytes(DEVICE), position, STORE, position, "no such register", 5)
 
 
-def order_again(store: WanStore, directory: Path) -> None:
-    place_order(directory, "north", OrderKind.AGAIN)
-    assert store.take_orders("north") == [OrderKind.AGAIN]
+def again(store: WanStore, directory: Path, emp: str) -> None:
+    """A person orders again what this EMP refused."""
+    place_order(directory, emp, OrderKind.AGAIN)
+    assert store.take_orders(emp) == [OrderKind.AGAIN]
 
 
 @pytest.fixture
@@ -72,7 +73,7 @@ def test_what_is_set_aside_is_counted_until_it_has_arrived(store, view, tmp_path
     assert store.set_aside("north") == [refused(3), refused(6)]
     assert store.take_requeued("north", STORE, 10) == []
 
-    order_again(store, tmp_path)
+    again(store, tmp_path, "north")
     assert store.set_aside("north") == []
     assert view.set_aside_counts() == {"north": 2}
     assert store.take_requeued("north", STORE, 1) == [refused(3)]
@@ -82,6 +83,18 @@ def test_what_is_set_aside_is_counted_until_it_has_arrived(store, view, tmp_path
     assert store.set_aside("north") == [refused(6)._replace(reason="too late")]
     assert store.take_requeued("north", STORE, 10) == []
     assert acknowledged(view, "north") == 6
+
+
+def test_an_order_for_all_is_done_by_each_emp_for_itself(store, tmp_path):
+    store.acknowledge("north", STORE, HOUSE, 7, 5, [refused(3)])
+    store.acknowledge("south", STORE, HOUSE, 7, 5, [refused(3, "south")])
+
+    place_order(tmp_path, None, OrderKind.AGAIN)
+    assert store.take_orders("north") == [OrderKind.AGAIN]
+    assert store.take_requeued("north", STORE, 10) == [refused(3)]
+    assert store.take_requeued("south", STORE, 10) == []
+    assert store.take_orders("south") == [OrderKind.AGAIN]
+    assert store.take_requeued("south", STORE, 10) == [refused(3, "south")]
 
 
 def test_a_channel_is_what_it_was_noted_last(store, view):
@@ -150,7 +163,7 @@ def test_rows_of_an_older_store_file_are_ordered_again_too_after_those_of_this_o
     older = refused(9)._replace(store_id="01" * 16)
     store.acknowledge("north", STORE, HOUSE, 7, 5, [refused(3)])
     store.acknowledge("north", "01" * 16, HOUSE, 9, 5, [older])
-    order_again(store, tmp_path)
+    again(store, tmp_path, "north")
 
     assert store.take_requeued("north", STORE, 10) == [refused(3), older]
     assert store.take_requeued("north", "01" * 16, 1) == [older]

@@ -152,7 +152,8 @@ class WanStore(StoreWriter):
             def body(connection: sqlite3.Connection) -> None:
                 connection.execute("INSERT OR REPLACE INTO order_taken VALUES (?, ?)", (emp, orders[-1][0]))
                 if OrderKind.AGAIN in kinds:
-                    connection.execute("UPDATE set_aside SET requeued = 1 WHERE NOT requeued AND emp = ?", (emp,))
+                    query = "UPDATE set_aside SET requeued = 1 WHERE NOT requeued AND emp = ?"
+                    connection.execute(query, (emp,))
 
             try:
                 if orders:
