@@ -71,11 +71,18 @@ class Running:
         asyncio.run_coroutine_threadsafe(self.simulator.start(), self._loop).result(10)
 
     def stop(self) -> None:
-        """Close everything."""
-        asyncio.run_coroutine_threadsafe(self.simulator.stop(), self._loop).result(10)
+        """Close everything, and wait for the sessions that it cut off."""
+        asyncio.run_coroutine_threadsafe(self._stop(), self._loop).result(10)
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(10)
         self._loop.close()
+
+    async def _stop(self) -> None:
+        await self.simulator.stop()
+        left = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in left:
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
 
 
 @contextmanager
