@@ -35,17 +35,10 @@ class BackOff:
             from random import Random  # here, because the reading process has no use for it
 
             self._chance = Random()  # noqa: S311 - jitter is no secret
-        self._failing = False
-
-    @property
-    def failing(self) -> bool:
-        """True from the first failure until `reset`."""
-        return self._failing
 
     def next(self) -> float:
         """A try failed: seconds until the next one."""
         pause, self._next = self._next, min(2 * self._next, self._longest)
-        self._failing = True
         if self._chance is not None:
             pause *= self._chance.uniform(1 - self._jitter, 1 + self._jitter)
         return pause
@@ -53,7 +46,6 @@ class BackOff:
     def reset(self) -> None:
         """A try succeeded: the next pause is the first one again."""
         self._next = self._first
-        self._failing = False
 
 
 def patiently(

@@ -11,12 +11,17 @@ _STORES = Path(__file__).parents[1] / "captures" / "stores" / "released-0.1.0"
 
 
 def unpack(state: Path) -> None:
-    """Make lmn/lmn.db and wan/wan.db below `state`, each with an empty -wal beside it, as after a clean end."""
-    for directory, name in ((paths.lmn_directory(state), paths.LMN), (paths.wan_directory(state), paths.WAN)):
+    """Make lmn/lmn.db and wan/wan.db below `state`."""
+    for directory in (paths.lmn_directory(state), paths.wan_directory(state)):
         directory.mkdir(parents=True)
-        database = directory / name
-        database.write_bytes(gzip.decompress((_STORES / f"{name}.gz").read_bytes()))
-        paths.wal_of(database).touch()
+        unpack_one(directory)
+
+
+def unpack_one(directory: Path) -> None:
+    """Make lmn.db or wan.db in the directory of that name, with an empty -wal beside it, as after a clean end."""
+    database = directory / f"{directory.name}.db"
+    database.write_bytes(gzip.decompress((_STORES / f"{database.name}.gz").read_bytes()))
+    paths.wal_of(database).touch()
 
 
 def capture_of(row: StoredRecord) -> Capture:

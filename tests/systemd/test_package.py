@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import released
 from captures import SHARED
 from host_head import HostHead
 from machine import ROOT, Machine, built_deb, tar_of
@@ -57,6 +58,16 @@ def records(machine: Machine) -> tuple[str, int]:
         return store_id, amount
 
 
+def put_released_store(machine: Machine, directory: str) -> str:
+    """In place of what lies there; says whose it was."""
+    there = machine.root / "var/lib/smgw" / directory
+    owner = machine.run("stat", "-c", "%U:%G", f"/var/lib/smgw/{directory}").strip()
+    for file in there.iterdir():
+        file.unlink()
+    released.unpack_one(there)
+    return owner
+
+
 def files(machine: Machine) -> set[str]:
     found = machine.run("find", "/", "-xdev", "-not", "-name", "__pycache__", "-not", "-name", "*.pyc").splitlines()
     return {path for path in found if not path.startswith(_ANYWAY)}
@@ -102,6 +113,18 @@ def test_it_installs_upgrades_with_its_store_is_removed_and_leaves_nothing(
     install(machine, deb)
     machine.until(lambda: records(machine)[1] > amount)
     assert records(machine)[0] == store
+
+    # Over the stores that the package released before wrote: they are migrated and go on.
+    machine.run("systemctl", "stop", *UNITS)
+    machine.run("dpkg", "-r", "smgw")
+    for directory in ("lmn", "wan"):
+        owner = put_released_store(machine, directory)
+        machine.run("chown", "-R", owner, f"/var/lib/smgw/{directory}")
+    store, amount = records(machine)
+    install(machine, deb)
+    machine.until(lambda: records(machine)[1] > amount + 5)
+    assert records(machine)[0] == store
+    assert configuration.read_text() == mine
 
     # Purged: as if it had never been.
     machine.run("dpkg", "-P", "smgw")

@@ -57,7 +57,8 @@ def _lines(document: dict[str, Any], faults: _Faults) -> dict[str, dict[str, Any
         name = table.get("name")
         if not isinstance(name, str) or not checks.NAME.fullmatch(name) or name in found:
             right = "each line has a name of its own, of small letters, digits and -, such as bus-1"
-            faults.append((("line", index, "name"), f"{checks.shown(name)} is wrong here; {right}"))
+            wrong = f"{checks.shown(name)} is wrong here" if "name" in table else "is missing"
+            faults.append((("line", index, "name"), f"{wrong}; {right}"))
             continue
         faults.extend(
             (("line", index, key), "it belongs to each [[meter]] on the line") for key in OWN_KEYS[1:] if key in table

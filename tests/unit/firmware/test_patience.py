@@ -20,15 +20,6 @@ def test_after_a_success_the_first_pause_comes_again() -> None:
     assert back_off.next() == 1
 
 
-def test_a_back_off_is_failing_from_the_first_failure_to_the_next_success() -> None:
-    back_off = BackOff(1, 300)
-    assert not back_off.failing
-    back_off.next()
-    assert back_off.failing
-    back_off.reset()
-    assert not back_off.failing
-
-
 def test_no_pause_is_longer_than_the_longest_not_even_the_first() -> None:
     assert BackOff(900, 60).next() == 60
 
