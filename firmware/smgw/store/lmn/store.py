@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Self, TypeVar
+from typing import Any, Self, TypeVar
 
 from smgw.clock.gateway_clock import GatewayClock, Saved
 from smgw.cosem.device_id import DeviceId
@@ -123,12 +123,7 @@ class LmnStore(StoreWriter):
         with self._file.lock:
             if self._waiting.clock is not None:
                 return self._waiting.clock
-            rows = self._read(CLOCK_QUERY)
-            try:
-                return saved_clock(rows[0]) if rows else None
-            except ValueError as error:  # a flipped bit: the clock starts anew
-                _log.warning("%s: the clock's state makes no sense: %s", self._file.path, error)
-                return None
+            return self._saved_clock(self._read(CLOCK_QUERY))
 
     def flush(self, *, now: bool = False) -> None:
         """Write what waits if nothing was written for 5 s, or at once; call it whenever there is nothing to append."""
@@ -222,7 +217,14 @@ class LmnStore(StoreWriter):
         self._sweep = retention.Sweep()
 
     def _own_clock(self) -> Callable[[], Stamp]:
-        return GatewayClock(saved=self.load_clock()).stamp
+        return GatewayClock(saved=self._saved_clock(self._file.writer.execute(CLOCK_QUERY).fetchall())).stamp
+
+    def _saved_clock(self, rows: Sequence[Sequence[Any]]) -> Saved | None:
+        try:
+            return saved_clock(rows[0]) if rows else None
+        except ValueError as error:  # a flipped bit: the clock starts anew
+            _log.warning("%s: the clock's state makes no sense: %s", self._file.path, error)
+            return None
 
     # The full disk.
 
