@@ -7,9 +7,9 @@ import sys
 from pathlib import Path
 
 from smgw.cli.held_port import show_live_instead
-from smgw.dump.printer import Options, formats, make_printer
+from smgw.dump.printer import Options, Printer, formats, make_printer
 from smgw.dump.source import dump, is_port
-from smgw.ports import LineSettings, PortBusy, PortError
+from smgw.ports import LineSettings, PortError
 
 _EPILOG = """\
 examples:
@@ -93,7 +93,7 @@ def run(arguments: argparse.Namespace) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0 if printer.delivered else 1
     except (PortError, OSError) as error:
-        if isinstance(error, PortBusy) and show_live_instead(arguments.source, arguments.state, as_json=arguments.json):
+        if _held(error, printer, arguments):
             return 0
         text = f"{arguments.source}: {error.strerror}" if isinstance(error, OSError) else str(error)
         print(f"smgw dump: {text}", file=sys.stderr)
@@ -101,3 +101,9 @@ def run(arguments: argparse.Namespace) -> int:
             return 2
     printer.summary()
     return 0 if printer.delivered else 1
+
+
+def _held(error: Exception, printer: Printer, arguments: argparse.Namespace) -> bool:
+    """True if the gateway has the port, and its live values were shown instead."""
+    unopened = isinstance(error, PortError) and not printer.delivered
+    return unopened and show_live_instead(arguments.source, arguments.state, as_json=arguments.json)

@@ -7,7 +7,7 @@ from typing import Any
 from smgw.cli.held_port import show_live_instead
 from smgw.errors import SmgwError
 from smgw.lmn.scan import Found, Scan
-from smgw.ports import PortBusy
+from smgw.ports import PortError
 from smgw.profiles import checks
 from smgw.services.process import set_up_logging
 
@@ -39,7 +39,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Try everything, print a profile for what answers; of a port that the gateway holds, its live value."""
     try:
         return _scan(arguments)
-    except PortBusy:
+    except PortError:
         if show_live_instead(arguments.port, arguments.state):
             return 0
         raise

@@ -7,6 +7,7 @@ from smgw.clock.text import utc_text
 from smgw.cosem import ClockState, DeviceId, Obis
 from smgw.errors import SmgwError
 from smgw.lmn.contract import PolledMeter, Surroundings
+from smgw.lmn.errors import PollError
 from smgw.lmn.load_profile import PIECE_S, ProfileKeeper, ProfileSource
 from smgw.patience import BackOff
 from smgw.ports import Port, PortError
@@ -91,6 +92,10 @@ class Backfill:
             except SmgwError as error:
                 if not self._stopping():
                     self._failed(error)
+                return
+            except Exception as error:  # ours; polls go on
+                log.exception("meter %s: the load profile failed", self._profile.name)
+                self._failed(PollError(f"internal error: {error!r}"))
                 return
             self.cost = self._now() - began
             self._back_off.reset()

@@ -6,6 +6,7 @@ does not answer gets one short try, then ever rarer ones: they cost about a thir
 are fetched a piece at a time while no poll is due.
 """
 
+import logging
 import threading
 from collections.abc import Sequence
 
@@ -13,7 +14,7 @@ from smgw.errors import SmgwError
 from smgw.lmn.backfill import Backfill
 from smgw.lmn.contract import Patience, PolledMeter, Surroundings
 from smgw.lmn.driver import Driver
-from smgw.lmn.errors import NoAnswerError
+from smgw.lmn.errors import NoAnswerError, PollError
 from smgw.lmn.load_profile import ProfileKeeper
 from smgw.lmn.sink import Sink
 from smgw.lmn.watch import Watch
@@ -22,6 +23,8 @@ from smgw.ports import Port, PortError
 from smgw.profiles.entries import resolve
 from smgw.profiles.meter import MeterProfile
 from smgw.profiles.secrets import Secrets
+
+log = logging.getLogger(__name__)
 
 #: A meter that does not answer is tried at the latest after so long; one that refuses us must not be provoked.
 _LONGEST_SILENT, _LONGEST_REFUSED = 60.0, 300.0
@@ -158,6 +161,10 @@ class PollingDriver(Driver):
                 return
             failed = error
             member.watch.refused(str(error))
+        except Exception as error:  # ours, such as an odd answer that nobody thought of; the neighbours are read on
+            log.exception("meter %s: the poll failed", member.profile.name)
+            failed = PollError(f"internal error: {error!r}")
+            member.watch.refused(str(failed))
         else:
             if member.watch.heard(heard):
                 self._heard()
@@ -197,10 +204,9 @@ class PollingDriver(Driver):
         member.answers, member.cost = False, cost
 
     def _make_room(self, port: Port, member: _Member) -> None:
-        """On a shared line one session is open at a time."""
+        """On a shared line one session is open at a time, and each begins at the speed of the line."""
         if self._open is not None and self._open is not member:
-            self._open.meter.close(port)
-            self._open = None
+            self._close_session(port)
 
     # Between polls.
 
@@ -229,7 +235,11 @@ class PollingDriver(Driver):
             if member.watch.heard(member.meter.listen(port, self._now() + self._until_due())):
                 self._heard()
             return
+        self._close_session(port)
+        port.gather(self._until_due())
+
+    def _close_session(self, port: Port) -> None:
         if self._open is not None:
             self._open.meter.close(port)
+            port.change_baud(self._settings.baudrate)  # mode E may have left another
             self._open = None
-        port.gather(self._until_due())

@@ -53,11 +53,15 @@ def _polled(
 def _pushed(
     port: Port, meter: PushedMeter, _profile: MeterProfile, surroundings: Surroundings
 ) -> tuple[list[Values], str]:
-    refused = ""
+    refused, last = "", surroundings.now()
     while not surroundings.stopping():
-        if not port.wait(_TICK) and not meter.receiving:
+        if port.wait(_TICK):
+            stamp, last = surroundings.clock.stamp(), surroundings.now()
+            heard = meter.receive(port.read(), stamp)
+        elif meter.receiving and surroundings.now() - last >= meter.pause_s:
+            heard = meter.finish()
+        else:
             continue
-        heard = meter.receive(port.read(), surroundings.clock.stamp())
         if values := values_in(heard):
             return values, ""
         refused = next((one.reason for one in heard if isinstance(one, Refused)), refused)

@@ -30,13 +30,14 @@ class _Device:
         self.last_state = ClockState.INVALID
         self.good = 0
         self.heard = heard
+        self.succeeded = False  # another came since it spoke last, in a telegram of its own
 
 
 class Watch:
     """The states of one meter's devices. Logs each change once, however long it lasts; counts all of it.
 
-    A device that comes while the telegrams of the one before end is an exchanged meter: the one before has left. If it
-    speaks again, both are behind the meter.
+    A device that speaks no more once another came in a telegram of its own is an exchanged meter: it has left when its
+    silence is over. If it speaks again before, both are behind the meter.
     """
 
     def __init__(
@@ -49,7 +50,6 @@ class Watch:
         self._sink = sink
         self._now = now
         self._devices: dict[DeviceId, _Device] = {}
-        self._seen: set[DeviceId] = set()
         self._nobody = _Device(None, clock.stamp().utc_us, now())  # stands for the meter until a device is known
         self._refused = self._refused_since_good = 0
         self._told: set[Condition] = set()  # since the last good telegram: a port that flaps is logged once
@@ -95,6 +95,9 @@ class Watch:
         """Time passed: telegrams may have stopped."""
         for device in self._members():
             if device.condition is not Condition.ABSENT and self._now() - device.heard > self._silence:
+                if device.succeeded and device.name is not None:
+                    self._leave(device.name)
+                    continue
                 last = f", the last: {self.last_refusal}" if self._refused_since_good else ""
                 self._change(
                     device,
@@ -122,16 +125,9 @@ class Watch:
     def _meet(self, devices: Sequence[DeviceId]) -> None:
         """These devices spoke in one telegram."""
         new = [device for device in devices if device not in self._devices]
-        if self._devices and len(new) == len(devices) and not self._seen.intersection(devices):
-            before = list(self._devices)
-            log.warning(
-                "meter %s: was %s, is now %s (meter exchanged?)",
-                self._meter, ", ".join(map(str, before)), ", ".join(map(str, devices)),
-                extra=self._about("meter-exchanged"),
-            )  # fmt: skip
-            for device in before:
-                self._nobody.good += self._devices.pop(device).good
-                self._sink.left(self._meter, device)
+        if len(new) == len(devices):
+            for before in self._devices.values():
+                before.succeeded = True
         for device in new:
             if len(self._devices) >= _MOST_DEVICES:  # whoever makes up more loses the state of the one seen longest ago
                 if (oldest := next((one for one in self._devices if one not in devices), None)) is None:
@@ -139,9 +135,15 @@ class Watch:
                 self._nobody.good += self._devices.pop(oldest).good
             made = self._devices[device] = _Device(device, self._clock.stamp().utc_us, self._now())
             made.condition = self._nobody.condition
-            self._seen.add(device)
-        if len(self._seen) > _MOST_DEVICES:
-            self._seen = set(self._devices)
+
+    def _leave(self, device: DeviceId) -> None:
+        """This device was exchanged for another."""
+        self._nobody.good += self._devices.pop(device).good
+        log.warning(
+            "meter %s: was %s, is now %s (meter exchanged?)",
+            self._meter, device, ", ".join(map(str, self._devices)), extra=self._about("meter-exchanged"),
+        )  # fmt: skip
+        self._sink.left(self._meter, device)
 
     def _good(self, values: Values) -> None:
         capture = Capture(
@@ -154,6 +156,7 @@ class Watch:
             return
         device.good += 1
         device.heard = self._now()
+        device.succeeded = False
         device.last_us, device.last_state = values.stamp.utc_us, values.stamp.state
         device.remark = values.remark
         self._refused_since_good = 0

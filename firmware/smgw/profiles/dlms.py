@@ -88,9 +88,6 @@ class DlmsProfile(NamedTuple):
         return self.encryption_key_file is not None
 
 
-_KEY_FILES = ("encryption_key_file", "authentication_key_file", "signing_key_file", "meter_key_file")
-
-
 def _zone(value: object, report: checks.Report) -> str | None:
     from zoneinfo import ZoneInfo  # only for a meter that needs it
 

@@ -4,6 +4,7 @@ A meter that names a line has the line's keys, unless it has its own. So a meter
 behind the importer knows of these sections.
 """
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from smgw.profiles import checks
@@ -15,7 +16,7 @@ _Faults = list[tuple[tuple[str | int, ...], str]]
 
 def spread(document: dict[str, Any], faults: _Faults) -> dict[str, Any]:
     """The document with each line's keys in its meters; what is wrong with lines goes to `faults`."""
-    lines = _lines(document, faults)
+    lines, places = _lines(document, faults)
     meters = document.get("meter")
     if not isinstance(meters, list):
         return document
@@ -38,21 +39,31 @@ def spread(document: dict[str, Any], faults: _Faults) -> dict[str, Any]:
         used.add(name)
         if "port" in table:
             faults.append((("meter", index, "port"), f"its line {name} has the port; leave it out here"))
-        spread.append({**lines[name], **own})
-    for index, line in enumerate(document.get("line", [])):
-        name = line.get("name") if isinstance(line, dict) else None
-        if name in lines and name not in used:
+        spread.append(_joined(lines[name], own))
+    for name, index in places.items():
+        if name not in used:
             faults.append((("line", index), f'no meter is on it; write line = "{name}" in a [[meter]]'))
     return {**document, "meter": spread}
 
 
-def _lines(document: dict[str, Any], faults: _Faults) -> dict[str, dict[str, Any]]:
-    """Name -> the keys that a line has for its meters."""
+def _joined(line: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
+    """A meter's keys and its line's; of a section that both have, the keys of both."""
+    joined = {**line, **own}
+    for key, value in own.items():
+        shared = line.get(key)
+        if isinstance(value, dict) and isinstance(shared, dict):
+            joined[key] = {**shared, **value}
+    return joined
+
+
+def _lines(document: dict[str, Any], faults: _Faults) -> tuple[dict[str, dict[str, Any]], dict[str, int]]:
+    """Name -> the keys that a line has for its meters; name -> its place in the file."""
     found: dict[str, dict[str, Any]] = {}
+    places: dict[str, int] = {}
     given = document.get("line", [])
     if not isinstance(given, list) or not all(isinstance(one, dict) for one in given):
         faults.append((("line",), "there may be several of these; write [[line]], in double brackets, before each"))
-        return found
+        return found, places
     for index, table in enumerate(given):
         name = table.get("name")
         if not isinstance(name, str) or not checks.NAME.fullmatch(name) or name in found:
@@ -64,7 +75,8 @@ def _lines(document: dict[str, Any], faults: _Faults) -> dict[str, dict[str, Any
             (("line", index, key), "it belongs to each [[meter]] on the line") for key in OWN_KEYS[1:] if key in table
         )
         found[name] = {key: value for key, value in table.items() if key not in OWN_KEYS}
-    return found
+        places[name] = index
+    return found, places
 
 
 def place_of(document: dict[str, Any], at: tuple[str | int, ...]) -> tuple[str | int, ...]:
@@ -73,8 +85,20 @@ def place_of(document: dict[str, Any], at: tuple[str | int, ...]) -> tuple[str |
         case ("meter", int(index), str(key), *rest):
             table = document["meter"][index]
             name = table.get("line") if isinstance(table, dict) else None
-            if name is not None and key not in table:
-                for place, line in enumerate(document.get("line", [])):
-                    if isinstance(line, dict) and line.get("name") == name and key in line:
-                        return ("line", place, key, *rest)
+            lines = document.get("line")
+            if name is None or not isinstance(lines, list) or _holds(table, (key, *rest)):
+                return at
+            for place, line in enumerate(lines):
+                if isinstance(line, dict) and line.get("name") == name and _holds(line, (key, *rest)):
+                    return ("line", place, key, *rest)
     return at
+
+
+def _holds(table: Mapping[str, Any], keys: Sequence[str | int]) -> bool:
+    """True if the table has the key, or in its section the key of the section."""
+    value: Any = table
+    for key in keys[:2]:
+        if not isinstance(value, dict) or key not in value:
+            return False
+        value = value[key]
+    return True

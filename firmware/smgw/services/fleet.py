@@ -50,16 +50,16 @@ class Fleet(Generic[_Order, _Member]):
         self._running: dict[str, _Running[_Order, _Member]] = {}
 
     def apply(self, orders: Mapping[str, _Order]) -> list[str]:
-        """Work by these orders from now on. Returns what changed, in words.
+        """Work by these orders from now on. Returns what changed, in words. If `make` fails, all goes on as before.
 
         All workers that go are stopped before any new one begins, because a port may change hands.
         """
         leaving = [name for name, running in self._running.items() if orders.get(name) != running.order]
         coming = [name for name in orders if name in leaving or name not in self._running]
+        members = {name: self._make(orders[name]) for name in coming}
         if left := self._stop(leaving):
             log.warning("did not stop in time: %s", ", ".join(left))
-        for name in coming:
-            member = self._make(orders[name])
+        for name, member in members.items():
             stopping = threading.Event()
             worker = Worker(self._words.thread.format(name), member.run, stopping)
             self._running[name] = _Running(orders[name], member, worker, stopping)

@@ -3,7 +3,7 @@
 import logging
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from smgw.clock import ClockEvent, GatewayClock
@@ -45,7 +45,7 @@ _COMMIT_SECONDS = 10.0
 _CLOCK_SAVED_EVERY = 300.0
 _SHORTEST_PERIOD = 900  # the legally smallest registration period, which the clock's limits follow
 #: Of the fleet of lines. A line is named by its meters.
-_WORDS = Words("line of {}", "meter {} is new", "meter {} is read anew", "meter {} is read no more")
+_WORDS = Words("line of {}", "line of {} is new", "line of {} is read anew", "line of {} is read no more")
 
 _Line = tuple[tuple[MeterProfile, Secrets], ...]  # the meters on one port
 
@@ -109,13 +109,17 @@ class LmnService:
     def take(self, configuration: Configuration) -> str:
         """Unchanged lines notice nothing."""
         orders = _lines(configuration)
+        changes = _changes(self._orders, orders)
         self._keep_profiles(configuration)
-        self._configuration, self._orders = configuration, orders
+        # The last captures of meters that go still find their period.
+        self._registrar.configure({**_periods(self._configuration), **_periods(configuration)})
+        self._live.configure(_ports(configuration))
+        self._lines.apply(orders)
         self._registrar.configure(_periods(configuration))
+        self._configuration, self._orders = configuration, orders
         self._registrar.linger = _linger(configuration)
         self._retention.configure(configuration)
-        self._live.configure(_ports(configuration))
-        return "; ".join(self._lines.apply(orders)) or "no meter changed"
+        return "; ".join(changes) or "no meter changed"
 
     def taken(self, changes: str) -> None:
         """The registrar writes it, with the next commit."""
@@ -234,6 +238,14 @@ def _periods(configuration: Configuration) -> dict[str, int]:
 
 def _linger(configuration: Configuration) -> float:
     return 0.0 if any(emp.forward == 0 for emp in configuration.emps) else _LINGER
+
+
+def _changes(before: Mapping[str, _Line], now: Mapping[str, _Line]) -> list[str]:
+    """What another configuration changes, meter by meter."""
+    old, new = ({profile.name: line for line in lines.values() for profile, _ in line} for lines in (before, now))
+    changed = {name: "read anew" if name in old else "new" for name, line in new.items() if old.get(name) != line}
+    gone = dict.fromkeys((name for name in old if name not in new), "read no more")
+    return [f"meter {name} is {what}" for name, what in {**changed, **gone}.items()]
 
 
 def _lines(configuration: Configuration) -> dict[str, _Line]:

@@ -1,9 +1,13 @@
 """Where the lines of the LMN process put what they have."""
 
+import logging
+
 from smgw.cosem import Capture, DeviceId
 from smgw.metering.registrar import Registrar
 from smgw.store.live import LiveWriter
 from smgw.store.records import CacheKind, MeterState
+
+log = logging.getLogger(__name__)
 
 
 class ReadingSink:
@@ -17,8 +21,9 @@ class ReadingSink:
         """Whatever happens to the live value, the registrar gets it, right before the state that goes with it."""
         try:
             self._live.capture(capture)
-        finally:
-            self._registrar.capture(capture)
+        except Exception:  # a live value is never worth a reading, nor a reader
+            log.exception("meter %s: its live value could not be written", capture.meter)
+        self._registrar.capture(capture)
 
     def state(self, state: MeterState) -> None:
         """How a meter fares."""

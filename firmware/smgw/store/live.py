@@ -152,7 +152,7 @@ class LiveWriter:
         plain = meter.replace("-", "").isalnum() and meter.isascii()
         if port is None or not plain:
             return None
-        if sum(one == meter for one, _ in self._sources) >= DEVICES_PER_METER:
+        if sum(one == meter for one, _ in list(self._sources)) >= DEVICES_PER_METER:
             if meter not in self._said:
                 self._said.add(meter)
                 log.warning("meter %s: only its first %d devices have live values", meter, DEVICES_PER_METER)

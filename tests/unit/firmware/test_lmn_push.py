@@ -251,11 +251,13 @@ def test_a_device_id_that_is_none_is_refused_and_reading_goes_on(head: Head) -> 
 
 def test_an_exchanged_meter_is_told(head: Head, caplog: pytest.LogCaptureFixture) -> None:
     inbox = Inbox()
-    with running(reader(head, inbox)):
+    other = DeviceId.parse("1ISK0071234567")
+    with running(reader(head, inbox, silence=1)):
         opened(head)
-        head.send(telegram(1) + telegram(2, server_id=DeviceId.parse("1ISK0071234567")))
+        head.send(telegram(1) + telegram(2, server_id=other))
         until(lambda: len(inbox.captures) == 2)
-    assert said(caplog, "meter exchanged?") == 1
+        until(lambda: said(caplog, "meter exchanged?"))
+    assert inbox.gone == [("house", inbox.captures[0].device)]
 
 
 def test_a_stop_is_quick_and_quiet_in_every_state(head: Head, caplog: pytest.LogCaptureFixture) -> None:
