@@ -271,6 +271,36 @@ def test_an_absent_meter_is_tried_ever_more_rarely_and_for_ever(bus: Bus) -> Non
     assert 10 <= refused[-1] <= 60
 
 
+class Broken:
+    """A meter whose code has a fault: it leaves another speed, and raises what nobody expects."""
+
+    idle_s = float("inf")
+    unanswered = False
+    patience = None
+
+    def poll(self, port: Any) -> list[Heard]:
+        port.change_baud(300)
+        raise ValueError("nobody thought of that")
+
+    def close(self, port: Any) -> None:
+        """There is no session."""
+
+
+def test_a_fault_in_the_code_of_one_meter_costs_its_neighbour_nothing() -> None:
+    time, stop, inbox = FakeTime(), threading.Event(), Inbox()
+    port: Any = MemoryPort(time, [dlms_peer(17)])
+    line = [
+        (profile("dlms", name=f"m{physical}", interval=2, options=DlmsProfile(physical=physical)), Secrets())
+        for physical in (16, 17)
+    ]
+    made = PollingDriver(line, Surroundings(time, now=time, stopping=stop.is_set), inbox, None, stop)
+    made._members[0].meter = Broken()  # type: ignore[assignment]
+    drive(time, made, port, stop, 60)
+    assert len(moments(Bus(inbox, time), "m17")) == 30
+    assert made.watches["m16"].last_refusal.startswith("internal error: ValueError")
+    assert port.settings.baudrate == 9600, "each session begins at the speed of the line"
+
+
 # Meters that push.
 
 

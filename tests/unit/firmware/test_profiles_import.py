@@ -375,64 +375,6 @@ def test_a_key_that_the_protocol_does_not_use_is_refused_with_what_is_right(mete
     assert said in only_fault(GATEWAY + meter + added)
 
 
-LINE = '[[line]]\nname = "bus"\nprotocol = "dlms"\nport = "/dev/ttyUSB0"\nbaudrate = 19200\ntimeout = 2\n'
-
-
-def on(line: str, name: str, physical: int, more: str = "") -> str:
-    return f'[[meter]]\nname = "{name}"\nline = "{line}"\n{more}dlms.physical = {physical}\n'
-
-
-def test_meters_on_a_line_have_its_keys_unless_they_have_their_own() -> None:
-    bus = parse(GATEWAY + LINE + on("bus", "a", 17) + on("bus", "b", 18, "timeout = 4\n"), "g.toml")
-    port = LINE.partition('name = "bus"\n')[2]
-    alone = parse(
-        GATEWAY
-        + f'[[meter]]\nname = "a"\n{port}dlms.physical = 17\n'
-        + f'[[meter]]\nname = "b"\n{port.replace("timeout = 2", "timeout = 4")}dlms.physical = 18\n',
-        "g.toml",
-    )
-    assert bus == alone
-    (line,) = bus.lines
-    assert (line.port, [meter.name for meter in line.meters]) == ("/dev/ttyUSB0", ["a", "b"])
-
-
-def test_a_meter_with_a_port_is_a_line_with_one_meter() -> None:
-    assert [[meter.name for meter in line.meters] for line in parse(GATEWAY + METER + POLLED, "g.toml").lines] == [
-        ["house"],
-        ["solar"],
-    ]
-
-
-@pytest.mark.parametrize(
-    ("text", "said"),
-    [
-        (
-            LINE + on("bsu", "a", 1),
-            'g.toml:11: [[meter]] line: no line has the name "bsu"; there are bus (did',
-        ),
-        (LINE + METER, 'g.toml:3: [[line]]: no meter is on it; write line = "bus" in a [[meter]]'),
-        (LINE + LINE + on("bus", "a", 1), 'g.toml:10: [[line]] name: "bus" is wrong here; each line has a name'),
-        (
-            LINE.replace("19200", "1") + on("bus", "a", 1) + on("bus", "b", 2),
-            "g.toml:7: [[line]] baudrate: 1 is out",
-        ),
-        (LINE + on("bus", "a", 1, 'port = "/dev/ttyS1"\n'), "[[meter]] port: its line bus has the port; leave it out"),
-        (
-            LINE + 'device_id = "1EMH0011802881"\n' + on("bus", "a", 1),
-            "device_id: it belongs to each [[meter]]",
-        ),
-        (LINE + on("bus", "a", 1) + on("bus", "b", 1), "give each an address of its own"),
-        (
-            LINE + on("bus", "a", 1) + on("bus", "b", 2, "baudrate = 300\n"),
-            '"a" on the same port has 19200; all',
-        ),
-        ("[line]\n" + METER, "g.toml:3: [[line]]: there may be several of these"),
-    ],
-)
-def test_what_is_wrong_with_a_line_is_told_where_it_stands(text: str, said: str) -> None:
-    assert said in only_fault(GATEWAY + text)
-
-
 def test_content_lists_only_the_keys_that_the_protocol_uses() -> None:
     """A new key of DLMS makes no new version of an SML meter."""
     for protocol, has, has_not in (
@@ -454,9 +396,22 @@ LITERALS = [
     "'http://host'", "'http://['", "[]", "[1, 'a', []]", "['house']", "{}", "{a = 1}", "[{}]", "1979-05-27", "''",
     "'socket://a:1'", "'1-0:1.8.0'", "'ESMG0000000001'", "[[]]", "'" + "x" * 100 + "'", '"\\U0001F600"',
 ]  # fmt: skip
-ALL_KEYS = sorted({*METER_KEYS, *EMP_KEYS, *GATEWAY_KEYS, "wrong", "'odd key'", "''"})
+ALL_KEYS = sorted({*METER_KEYS, *EMP_KEYS, *GATEWAY_KEYS, "line", "wrong", "'odd key'", "''"})
 SECTION = st.tuples(
-    st.sampled_from(["[gateway]", "[[meter]]", "[[meter]]", "[[emp]]", "[gateway.retention]", "[meter]", "[x]"]),
+    st.sampled_from(
+        [
+            "[gateway]",
+            "[[meter]]",
+            "[[meter]]",
+            "[[emp]]",
+            "[gateway.retention]",
+            "[meter]",
+            "[[line]]",
+            "[line]",
+            "[x]",
+            "",
+        ]
+    ),
     st.dictionaries(st.sampled_from(ALL_KEYS), st.sampled_from(LITERALS), max_size=6),
 )
 

@@ -120,3 +120,19 @@ def test_a_worker_that_does_not_stop_is_named(caplog: pytest.LogCaptureFixture) 
     fleet.apply({"house": ends})
     assert fleet.stop() == ["reader house"]
     ends.set()
+
+
+def test_where_a_worker_cannot_be_made_all_goes_on_as_before() -> None:
+    def make(order: Order) -> Counted:
+        if order.silence == 0:
+            raise ValueError("no such protocol")
+        return Counted(order)
+
+    fleet = Fleet(WORDS, make, 1.0)
+    fleet.apply({"house": HOUSE, "roof": ROOF})
+    before = fleet.workers
+    with pytest.raises(ValueError, match="no such protocol"):
+        fleet.apply({"house": HOUSE._replace(silence=5), "roof": ROOF._replace(silence=0)})
+    assert fleet.workers == before
+    assert all(worker.alive for worker in before)
+    assert fleet.stop() == []
