@@ -30,6 +30,15 @@ class ObjectName(NamedTuple):
     version: int
     obis: Obis
 
+    def octets(self) -> bytes:
+        """Nine octets: logical name, class id, version."""
+        return bytes(self.obis) + self.class_id.to_bytes(2, "big") + bytes((self.version,))
+
+    @classmethod
+    def from_octets(cls, octets: bytes) -> Self | None:
+        """None unless there are nine."""
+        return cls(int.from_bytes(octets[6:8], "big"), octets[8], Obis(octets[:6])) if len(octets) == 9 else None
+
 
 class AttributeName(NamedTuple):
     """An attribute of an object. Makers count theirs downwards from -1."""

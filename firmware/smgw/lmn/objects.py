@@ -5,7 +5,6 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from smgw.cosem import Obis, ObjectName
-from smgw.sml.parameters import parameter_name, read_parameter_name
 
 _REGISTERS = (3, 4, 5, 32770)  # Register, Extended and Demand Register, Advanced Extended Register
 
@@ -32,13 +31,13 @@ def select(objects: Sequence[ObjectName], wanted: Sequence[Obis]) -> Selection:
 
 def to_octets(objects: Iterable[ObjectName]) -> bytes:
     """For the store."""
-    return json.dumps([parameter_name(name).hex() for name in objects]).encode()
+    return json.dumps([name.octets().hex() for name in objects]).encode()
 
 
 def from_octets(octets: bytes) -> list[ObjectName]:
     """From the store; an empty list for anything that is none of ours (the meter is then asked again)."""
     try:
-        names = [read_parameter_name(bytes.fromhex(text)) for text in json.loads(octets)]
+        names = [ObjectName.from_octets(bytes.fromhex(text)) for text in json.loads(octets)]
     except (ValueError, TypeError):
         return []
     return [name for name in names if name is not None]

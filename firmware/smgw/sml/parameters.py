@@ -33,14 +33,12 @@ VALUE, SCALER_UNIT, STATUS = b"\x00\x02", b"\x00\x03", b"\x00\x04"
 
 def parameter_name(name: ObjectName) -> bytes:
     """The nine octets by which a path names an object."""
-    return bytes(name.obis) + name.class_id.to_bytes(2, "big") + bytes((name.version,))
+    return name.octets()
 
 
 def read_parameter_name(octets: bytes) -> ObjectName | None:
     """The object that a parameter name means; None unless it has nine octets."""
-    if len(octets) != 9:
-        return None
-    return ObjectName(int.from_bytes(octets[6:8], "big"), octets[8], Obis(octets[:6]))
+    return ObjectName.from_octets(octets)
 
 
 ASSOCIATION = ObjectName(15, 0, Obis(b"\x00\x00\x28\x00\x00\xff"))
