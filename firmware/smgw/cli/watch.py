@@ -78,10 +78,11 @@ def _screen(state: Path, meters: Sequence[MeterProfile]) -> None:
         view = look(state, meters)
         rows = list(rows_of(view.lives))
         columns, height = _size()
-        lines = table(rows, {row.key for row in rows if before.get(row.key, row.value) != row.value})
-        lines += [""] if lines else []
-        for remark in (*remarks(view, meters), "Ctrl-C ends it"):
+        lines = []
+        for remark in (*remarks(view, meters), "Ctrl-C ends it"):  # first: a table that is cut off hides none
             lines += textwrap.wrap(remark, columns)
+        changed = {row.key for row in rows if before.get(row.key, row.value) != row.value}
+        lines += ["", *table(rows, changed)]
         before = {row.key: row.value for row in rows}
         if len(lines) > height:
             more = f"... {len(lines) - height + 1} more lines: name meters as arguments, or make the window larger"

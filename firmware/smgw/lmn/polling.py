@@ -126,10 +126,10 @@ class PollingDriver(Driver):
     def _fits(self, seconds: float) -> bool:
         """True if so much time may be spent on something else: no target time of a meter that answers passes meanwhile.
 
-        A registration period shorter than that is no reason to wait: there would never be room.
+        A registration period about as short as that is no reason to wait: there would never be room.
         """
         periods = [one.profile.registration_period for one in self._members if one.answers and one.known]
-        return all(self._until_target(period) > seconds for period in periods if period > 2 * seconds)
+        return all(self._until_target(period) > seconds for period in periods if period > seconds + 1)
 
     def _until_target(self, period: int) -> float:
         return period - self._clock.stamp().utc_us % (period * 1_000_000) / 1e6

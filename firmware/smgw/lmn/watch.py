@@ -30,7 +30,8 @@ class _Device:
         self.last_state = ClockState.INVALID
         self.good = 0
         self.heard = heard
-        self.succeeded = False  # another came since it spoke last, in a telegram of its own
+        self.succeeded = False  # another spoke since, in a telegram of its own
+        self.beside = False  # it spoke again after another: both are there
 
 
 class Watch:
@@ -95,7 +96,7 @@ class Watch:
         """Time passed: telegrams may have stopped."""
         for device in self._members():
             if device.condition is not Condition.ABSENT and self._now() - device.heard > self._silence:
-                if device.succeeded and device.name is not None:
+                if device.succeeded and not device.beside and device.name is not None:
                     self._leave(device.name)
                     continue
                 last = f", the last: {self.last_refusal}" if self._refused_since_good else ""
@@ -127,7 +128,13 @@ class Watch:
         new = [device for device in devices if device not in self._devices]
         if len(new) == len(devices):
             for before in self._devices.values():
-                before.succeeded = True
+                before.succeeded, before.beside = True, False
+        again = [self._devices[device] for device in devices if device not in new]
+        if any(one.succeeded for one in again):
+            for other in self._devices.values():
+                other.succeeded = other not in again
+            for one in again:
+                one.beside = True
         for device in new:
             if len(self._devices) >= _MOST_DEVICES:  # whoever makes up more loses the state of the one seen longest ago
                 if (oldest := next((one for one in self._devices if one not in devices), None)) is None:
@@ -156,7 +163,6 @@ class Watch:
             return
         device.good += 1
         device.heard = self._now()
-        device.succeeded = False
         device.last_us, device.last_state = values.stamp.utc_us, values.stamp.state
         device.remark = values.remark
         self._refused_since_good = 0

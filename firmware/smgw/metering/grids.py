@@ -1,6 +1,6 @@
 """The grids of all devices: captures in, records out. Each device behind a meter has its own grid and its own gaps."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import NamedTuple
 
 from smgw.cosem import NULL, Capture, DeviceId, GatewayStatus, Stamp
@@ -31,15 +31,23 @@ class Grids:
         self._last_target_us = last_target_us
         self._now = now
         self._entries: dict[Source, _Entry] = {}
+        self._asleep: dict[Source, _Entry] = {}  # of meters read anew, until the device comes again
 
-    def configure(self, periods: Mapping[str, int]) -> None:
-        """From now on these periods; a meter whose period stays the same keeps its grids."""
-        self._entries = {
-            source: entry
-            for source, entry in self._entries.items()
-            if periods.get(source.meter) == self._periods.get(source.meter)
-        }
+    def configure(self, periods: Mapping[str, int], anew: Collection[str] = ()) -> None:
+        """From now on these periods; a meter whose period stays the same keeps its grids.
+
+        Grids of meters that are read `anew` sleep until their device comes again: another may be there now.
+        """
+        for source in [one for one in self._asleep if one.meter in anew or self._changed(one, periods)]:
+            del self._asleep[source]
+        for source in [one for one in self._entries if one.meter in anew or self._changed(one, periods)]:
+            entry = self._entries.pop(source)
+            if not self._changed(source, periods):
+                self._asleep[source] = entry
         self._periods = dict(periods)
+
+    def _changed(self, source: Source, periods: Mapping[str, int]) -> bool:
+        return periods.get(source.meter) != self._periods.get(source.meter)
 
     def take(self, capture: Capture) -> list[Record]:
         """A capture arrived: what is to be registered of its device now. May raise StoreError, and has done nothing."""
@@ -47,7 +55,7 @@ class Grids:
         if not period:
             return [Record(capture, None, gateway_status(capture))]
         source = Source(capture.meter, capture.device)
-        entry = self._entries.get(source)
+        entry = self._entries.get(source) or self._asleep.pop(source, None)
         if entry is None:
             grid, before = Grid(period, self._last_target_us(source)), capture
             self._make_room(capture.meter)

@@ -9,7 +9,7 @@ import queue
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from smgw.cosem import Capture, DeviceId, Stamp
@@ -44,6 +44,7 @@ class _Periods(NamedTuple):
     """Other registration periods."""
 
     periods: Mapping[str, int]
+    anew: Collection[str]
 
 
 class _Rows(NamedTuple):
@@ -118,9 +119,12 @@ class Registrar:
         self._dropping = False
         self._hurry = threading.Event()
 
-    def configure(self, periods: Mapping[str, int]) -> None:
-        """For what is handed over from now on these periods; where a period stays the same, so do the grids."""
-        self._inbox.put(_Periods(dict(periods)))
+    def configure(self, periods: Mapping[str, int], anew: Collection[str] = ()) -> None:
+        """For what is handed over from now on these periods; where a period stays the same, so do the grids.
+
+        Of meters that are read `anew`, the grids begin with the next capture of each device.
+        """
+        self._inbox.put(_Periods(dict(periods), anew))
 
     def capture(self, capture: Capture) -> None:
         """A telegram or poll was read."""
@@ -216,7 +220,7 @@ class Registrar:
             self._register(self._grids.left(item.meter, item.device))
             self._store.drop_meter(item.meter, item.device)
         elif isinstance(item, _Periods):
-            self._grids.configure(item.periods)
+            self._grids.configure(item.periods, item.anew)
         elif isinstance(item, _Rows):
             self._rows.append(item)
         elif not isinstance(item, Capture):

@@ -97,10 +97,11 @@ def _remarks(view: LiveView, meters: Iterable[MeterProfile]) -> Iterator[str]:
         has_value = any(live.capture.meter == meter.name for live in view.lives)
         states = [state for state in view.states if state.meter == meter.name]
         for state in states:
+            which = f"meter {meter.name}, device {state.device}" if len(states) > 1 else f"meter {meter.name}"
             if view.running and (not has_value or state.state != "reading"):
-                yield f"meter {meter.name}: {state.state} since {utc_text(state.since_us)}: {state.note}"
+                yield f"{which}: {state.state} since {utc_text(state.since_us)}: {state.note}"
             if view.running and state.remark:
-                yield f"meter {meter.name}: {state.remark}"
+                yield f"{which}: {state.remark}"
         if view.running and not has_value:
             yield f"meter {meter.name}: no value yet; its first telegram is shown at once, and {_stored(meter)}"
 

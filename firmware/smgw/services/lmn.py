@@ -110,16 +110,19 @@ class LmnService:
         """Unchanged lines notice nothing."""
         orders = _lines(configuration)
         changes = _changes(self._orders, orders)
+        anew = frozenset(name for name, what in changes.items() if what == "read anew")
         self._keep_profiles(configuration)
         # The last captures of meters that go still find their period.
         self._registrar.configure({**_periods(self._configuration), **_periods(configuration)})
         self._live.configure(_ports(configuration))
         self._lines.apply(orders)
-        self._registrar.configure(_periods(configuration))
+        # Behind a meter that is read anew may be other devices: those before have no grid and no live value any more.
+        self._registrar.configure(_periods(configuration), anew)
+        self._live.configure(_ports(configuration), anew)
         self._configuration, self._orders = configuration, orders
         self._registrar.linger = _linger(configuration)
         self._retention.configure(configuration)
-        return "; ".join(changes) or "no meter changed"
+        return "; ".join(f"meter {name} is {what}" for name, what in changes.items()) or "no meter changed"
 
     def taken(self, changes: str) -> None:
         """The registrar writes it, with the next commit."""
@@ -240,12 +243,12 @@ def _linger(configuration: Configuration) -> float:
     return 0.0 if any(emp.forward == 0 for emp in configuration.emps) else _LINGER
 
 
-def _changes(before: Mapping[str, _Line], now: Mapping[str, _Line]) -> list[str]:
-    """What another configuration changes, meter by meter."""
+def _changes(before: Mapping[str, _Line], now: Mapping[str, _Line]) -> dict[str, str]:
+    """Meter -> what another configuration changes for it."""
     old, new = ({profile.name: line for line in lines.values() for profile, _ in line} for lines in (before, now))
     changed = {name: "read anew" if name in old else "new" for name, line in new.items() if old.get(name) != line}
     gone = dict.fromkeys((name for name in old if name not in new), "read no more")
-    return [f"meter {name} is {what}" for name, what in {**changed, **gone}.items()]
+    return {**changed, **gone}
 
 
 def _lines(configuration: Configuration) -> dict[str, _Line]:

@@ -50,7 +50,7 @@ class Signals:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._on_stop)
         signal.signal(signal.SIGUSR1, self._on_drain)
-        if not sys.stdin.isatty():  # there it means that the terminal is gone, and so shall we be
+        if sys.stdin is None or not sys.stdin.isatty():  # there it means that the terminal is gone, and so shall we be
             signal.signal(signal.SIGHUP, self._on_reload)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})  # see `reload_kept_waiting`
 

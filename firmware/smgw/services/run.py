@@ -9,6 +9,7 @@ from pathlib import Path
 
 from smgw.errors import SmgwError
 from smgw.patience import BackOff
+from smgw.profiles.secrets import read_secrets
 from smgw.profiles.toml_importer import load
 from smgw.services import process
 
@@ -112,7 +113,9 @@ def run(signals: process.Signals, configuration: Path, state: Path, log_level: s
 def _reload(configuration: Path, children: tuple[_Child, ...]) -> None:
     """Check the configuration first: both take the same one, or neither does."""
     try:
-        load(configuration)
+        loaded = load(configuration)
+        for meter in loaded.meters:
+            read_secrets(meter, loaded.directory)
     except SmgwError as error:
         log.error(  # noqa: TRY400 - the text says all there is
             "the configuration is not taken, the one before stays: %s", error, extra={"event": "configuration-refused"}

@@ -30,7 +30,7 @@ is named `<meter>.<octets of the device in hex>.json`, has mode 0640 and holds o
 import errno
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from json.encoder import encode_basestring_ascii as quoted
 from pathlib import Path
 
@@ -71,7 +71,7 @@ class _Source:
 class LiveWriter:
     """Writes the files of one gateway, in the threads that read the meters. No fault of it ever reaches them.
 
-    `ports`: meter name -> port. Whatever lies in the directory goes: it is of an earlier run.
+    `ports`: meter name -> port. What an earlier run left in the directory goes.
     """
 
     def __init__(self, directory: Path, ports: Mapping[str, str]) -> None:
@@ -81,16 +81,19 @@ class LiveWriter:
         self._said: set[object] = set()  # what was warned of: each once
         try:
             self._make_directory()
+            if directory.is_symlink():
+                raise OSError(errno.ENOTDIR, "it is a link")
             for name in os.listdir(directory):  # noqa: PTH208 - names
-                self._remove(os.fsencode(directory / name))
+                if name.endswith((".json", ".json.new")):
+                    self._remove(os.fsencode(directory / name))
         except OSError as error:
             self._warn(error)
 
-    def configure(self, ports: Mapping[str, str]) -> None:
-        """From now on these meters; the files of others go."""
+    def configure(self, ports: Mapping[str, str], anew: Collection[str] = ()) -> None:
+        """From now on these meters; the files of others go, and those of meters that are read `anew`."""
         before, self._ports = self._ports, dict(ports)
         for (meter, device), source in list(self._sources.items()):
-            if meter not in ports:
+            if meter not in ports or meter in anew:
                 self.left(meter, device)
             elif source is not None and ports[meter] != before.get(meter):
                 self._sources[meter, device] = _Source(self._directory, meter, device, ports[meter])
@@ -130,6 +133,8 @@ class LiveWriter:
             _replace(source, octets)
         except OSError as error:
             self._warn(error)
+            self._remove(source.new)
+            self._remove(source.path)  # no value is better than an old one
             if error.errno == errno.ENOENT:
                 self._remake_directory()
         if meter not in self._ports:  # taken out of the configuration meanwhile
@@ -189,7 +194,9 @@ class LiveWriter:
 def _replace(source: _Source, octets: bytes) -> None:
     if len(octets) > LARGEST:
         raise OSError(errno.EFBIG, f"a live value of {len(octets)} octets")
-    file = os.open(source.new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, _MODE)
+    file = os.open(
+        source.new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, _MODE
+    )
     try:
         os.fchmod(file, _MODE)  # whatever the umask
         if os.write(file, octets) != len(octets):

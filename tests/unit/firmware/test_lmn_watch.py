@@ -70,6 +70,22 @@ def test_a_device_that_comes_in_place_of_another_is_an_exchange_told_once(
     assert said(caplog, "house: silent") == 0
 
 
+def test_a_meter_that_is_exchanged_and_exchanged_back_is_the_only_one(bench: Bench) -> None:
+    for device in (DEVICE, OTHER, *[DEVICE] * 8):
+        bench.telegram(device)
+        bench.watch.tick()
+    assert bench.inbox.gone == [("house", OTHER)]
+    assert bench.newest(DEVICE).state is Condition.READING
+
+
+def test_one_of_several_devices_with_telegrams_of_their_own_that_ends_is_silent(bench: Bench) -> None:
+    for device in (DEVICE, OTHER, DEVICE, OTHER, *[DEVICE] * 8):
+        bench.telegram(device)
+        bench.watch.tick()
+    assert not bench.inbox.gone
+    assert bench.newest(OTHER).state is Condition.SILENT
+
+
 def test_devices_that_each_send_telegrams_of_their_own_are_no_exchange(
     bench: Bench, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -136,6 +136,20 @@ def test_a_device_that_comes_back_goes_on_behind_its_last_target(store: LmnStore
     assert targets(rows(tmp_path, SOURCE), Origin.MEASURED) == [0, 2]
 
 
+def test_of_a_meter_read_anew_a_device_that_comes_no_more_has_no_gaps(
+    store: LmnStore, clock: Clock, tmp_path: Path
+) -> None:
+    registrar = Registrar(store, clock, {"house": 900})
+    telegram(registrar, 0)
+    registrar.configure({"house": 900}, {"house"})
+    registrar.configure({"house": 900, "pv": 0})  # another change
+    telegram(registrar, 2, gas=False)
+    clock.now_us = MIDNIGHT + 3 * QUARTER + 60 * SECOND
+    registrar.run_once(0)
+    assert targets(rows(tmp_path), Origin.MISSING) == [1, 3], "the device that came again"
+    assert targets(rows(tmp_path, SOURCE), Origin.MISSING) == []
+
+
 def test_another_period_holds_for_what_comes_after_it(store: LmnStore, clock: Clock, tmp_path: Path) -> None:
     registrar = Registrar(store, clock, {"house": 900, "pv": 0})
     for second in range(3):

@@ -144,9 +144,36 @@ def test_the_group_reads_and_strangers_do_not_whatever_the_umask(directory: Path
 
 def test_what_an_earlier_run_left_goes_at_the_start(writer: LiveWriter, directory: Path) -> None:
     writer.capture(capture(MIDNIGHT))
-    (directory / ".house.new").write_text("half")
+    (directory / ".house.json.new").write_text("half")
+    (directory / "notes").write_text("not ours")
     LiveWriter(directory, PORTS)
-    assert list(directory.iterdir()) == []
+    assert [file.name for file in directory.iterdir()] == ["notes"]
+
+
+def test_a_link_in_place_of_the_directory_is_not_followed(tmp_path: Path) -> None:
+    (tmp_path / "precious").mkdir()
+    (tmp_path / "precious" / "house.json").write_text("precious")
+    (tmp_path / "live").symlink_to(tmp_path / "precious")
+    LiveWriter(tmp_path / "live", PORTS)
+    assert (tmp_path / "precious" / "house.json").read_text() == "precious"
+
+
+def test_a_pipe_in_place_of_a_file_in_the_making_holds_nobody_up(writer: LiveWriter, directory: Path) -> None:
+    os.mkfifo(directory / f".house.{DEVICE.hex()}.json.new")
+    writer.capture(capture(MIDNIGHT))
+    assert read_live(directory) == []
+    writer.capture(capture(MIDNIGHT + 1))
+    assert [live.capture for live in read_live(directory)] == [capture(MIDNIGHT + 1)]
+
+
+def test_of_a_meter_that_is_read_anew_only_devices_that_come_again_have_a_file(
+    writer: LiveWriter, directory: Path
+) -> None:
+    writer.capture(capture(MIDNIGHT))
+    writer.capture(capture(MIDNIGHT)._replace(device=FOREIGN))
+    writer.configure(PORTS, {"house"})
+    writer.capture(capture(MIDNIGHT + 1))
+    assert [live.capture for live in read_live(directory)] == [capture(MIDNIGHT + 1)]
 
 
 def test_the_files_of_a_meter_go_with_it(writer: LiveWriter, directory: Path) -> None:
@@ -217,7 +244,7 @@ def test_a_directory_that_takes_nothing_costs_one_warning(
             writer.capture(capture(MIDNIGHT + 1))
     assert [record.levelname for record in caplog.records] == ["WARNING"]
     assert str(directory) in caplog.text
-    assert [live.capture for live in read_live(directory)] == [capture(MIDNIGHT)], "the old value stays whole"
+    assert read_live(directory) == [], "no value is better than an old one"
     writer.capture(capture(MIDNIGHT + 2))
     assert [live.capture for live in read_live(directory)] == [capture(MIDNIGHT + 2)]
 
@@ -229,7 +256,7 @@ def test_half_a_file_never_takes_the_place_of_a_whole_one(
     with monkeypatch.context() as patched:
         patched.setattr(os, "write", lambda _file, octets: len(octets) // 2)
         writer.capture(capture(MIDNIGHT + 1))
-    assert [live.capture for live in read_live(directory)] == [capture(MIDNIGHT)]
+    assert list(directory.iterdir()) == []
 
 
 def test_a_directory_that_was_removed_is_made_again(writer: LiveWriter, directory: Path) -> None:
