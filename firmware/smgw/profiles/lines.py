@@ -72,9 +72,15 @@ def _lines(document: dict[str, Any], faults: _Faults) -> tuple[dict[str, dict[st
             faults.append((("line", index, "name"), f"{wrong}; {right}"))
             continue
         faults.extend(
-            (("line", index, key), "it belongs to each [[meter]] on the line") for key in OWN_KEYS[1:] if key in table
+            (("line", index, key), "it belongs to each [[meter]] on the line")
+            for key in (*OWN_KEYS[1:], "line")
+            if key in table
         )
-        found[name] = {key: value for key, value in table.items() if key not in OWN_KEYS}
+        if "port" not in table:
+            faults.append((("line", index), 'port is missing; write port = "/dev/ttyUSB0"'))
+        found[name] = {"port": f"/dev/{name}"} | {
+            key: value for key, value in table.items() if key not in (*OWN_KEYS, "line")
+        }
         places[name] = index
     return found, places
 

@@ -2,7 +2,7 @@
 
 import re
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +79,7 @@ def _configuration(document: dict[str, Any], directory: Path, faults: list[_Faul
         if key not in _SECTIONS:
             faults.append(((key,), f"unknown section{nearest(key, _SECTIONS)}; write {', '.join(_SECTIONS.values())}"))
     own = _gateway(document, faults)
+    on_lines = {index for index, table in _tables(document, "meter") if "line" in table}
     document = lines.spread(document, faults)
     meters = _all_of("meter", document, faults, meter.check(_hint))
     emps = _all_of("emp", document, faults, communication.check(_hint))
@@ -87,7 +88,7 @@ def _configuration(document: dict[str, Any], directory: Path, faults: list[_Faul
     tables = _tables(document, "meter")
     faults.extend(_twice("meter", "name", tables))
     faults.extend(_twice("emp", "name", _tables(document, "emp")))
-    faults.extend(_ports_twice(tables))
+    faults.extend(_ports_twice(tables, on_lines))
     faults.extend(_devices_twice(meters, own))
     faults.extend(_strangers(document, tables))
     if faults or not isinstance(own, gateway.GatewayProfile):
@@ -155,8 +156,11 @@ def _twice(kind: str, key: str, tables: list[tuple[int, dict[str, Any]]]) -> Ite
             seen.add(value)
 
 
-def _ports_twice(tables: list[tuple[int, dict[str, Any]]]) -> Iterator[_Fault]:
-    """Meters share a port only where their protocol knows addresses. Each has its own, and all the same settings."""
+def _ports_twice(tables: list[tuple[int, dict[str, Any]]], on_lines: Container[int]) -> Iterator[_Fault]:
+    """Meters share a port only where their protocol knows addresses. Each has its own, and all the same settings.
+
+    `on_lines`: places of the meters whose port is their line's.
+    """
     users: dict[str, list[dict[str, Any]]] = {}
     for index, table in tables:
         port = table.get("port")
@@ -167,7 +171,8 @@ def _ports_twice(tables: list[tuple[int, dict[str, Any]]]) -> Iterator[_Fault]:
         for other in others:
             owner = f"meter {checks.shown(other['name'])}" if other.get("name") else "a meter above"
             if fault := _clash(table, other):
-                yield ("meter", index, "port"), f"{checks.shown(port)} is the port of {owner} already; {fault}"
+                key = "line" if index in on_lines else "port"
+                yield ("meter", index, key), f"{checks.shown(port)} is the port of {owner} already; {fault}"
                 break
             if differs := [key for key, usual in _OF_A_LINE.items() if table.get(key, usual) != other.get(key, usual)]:
                 key = differs[0]

@@ -62,7 +62,15 @@ def test_a_meter_with_a_port_is_a_line_with_one_meter() -> None:
             LINE + 'device_id = "1EMH0011802881"\n' + on("bus", "a", 1),
             "device_id: it belongs to each [[meter]]",
         ),
-        (LINE + on("bus", "a", 1) + on("bus", "b", 1), "give each an address of its own"),
+        (
+            LINE + on("bus", "a", 1) + on("bus", "b", 1),
+            'g.toml:15: [[meter]] line: "/dev/ttyUSB0" is the port of meter "a" already; give each an address',
+        ),
+        (
+            LINE.replace('port = "/dev/ttyUSB0"', "") + on("bus", "a", 1),
+            "g.toml:3: [[line]]: port is missing; write port",
+        ),
+        (LINE + 'line = "bus"\n' + on("bus", "a", 1), "line: it belongs to each [[meter]]"),
         (
             LINE + on("bus", "a", 1) + on("bus", "b", 2, "baudrate = 300\n"),
             '"a" on the same port has 19200; all',
