@@ -120,6 +120,7 @@ def heads(number: int) -> Iterator[list[Meter]]:
 
 def start(*command: str) -> "subprocess.Popen[str]":
     environment = {**os.environ, "PYTHONPATH": f"{ROOT / 'firmware'}:{ROOT / 'simulator-host'}"}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)  # as installed: the package has byte code, no process compiles
     return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
 
 

@@ -79,6 +79,9 @@ class LiveWriter:
         self._ports = dict(ports)
         self._sources: dict[tuple[str, DeviceId], _Source | None] = {}
         self._said: set[object] = set()  # what was warned of: each once
+        mask = os.umask(0)
+        os.umask(mask)
+        self._masked = bool(_MODE & mask)  # the mode has to be set; as a service it has not
         try:
             self._make_directory()
             if directory.is_symlink():
@@ -130,7 +133,7 @@ class LiveWriter:
             f"{'' if signature is None else _signature(signature)}}}\n"
         ).encode()
         try:
-            _replace(source, octets)
+            _replace(source, octets, masked=self._masked)
         except OSError as error:
             self._warn(error)
             self._remove(source.new)
@@ -191,14 +194,15 @@ class LiveWriter:
         )  # fmt: skip
 
 
-def _replace(source: _Source, octets: bytes) -> None:
+def _replace(source: _Source, octets: bytes, *, masked: bool) -> None:
     if len(octets) > LARGEST:
         raise OSError(errno.EFBIG, f"a live value of {len(octets)} octets")
     file = os.open(
         source.new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, _MODE
     )
     try:
-        os.fchmod(file, _MODE)  # whatever the umask
+        if masked:
+            os.fchmod(file, _MODE)
         if os.write(file, octets) != len(octets):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     finally:

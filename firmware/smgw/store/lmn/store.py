@@ -21,7 +21,6 @@ from smgw.store.file.writer import StoreWriter
 from smgw.store.lmn import counters, history, retention
 from smgw.store.lmn.pending import LmnPending
 from smgw.store.lmn.rows import Row, RowWriter
-from smgw.store.lmn.salvage import salvage_lmn
 from smgw.store.lmn.schema import lmn_schema
 from smgw.store.lmn.view import CLOCK_QUERY, NEWEST_TARGET, parameters, saved_clock
 from smgw.store.ranges import Range
@@ -51,6 +50,12 @@ _THINNED = 256
 _FREE_PAGES = 32
 
 
+def _salvage(damaged: Path, target: sqlite3.Connection, store_id: str | None) -> str:
+    from smgw.store.lmn.salvage import salvage_lmn  # a process whose file is whole does not carry it
+
+    return salvage_lmn(damaged, target, store_id)
+
+
 class LmnStore(StoreWriter):
     """The one writer of lmn.db."""
 
@@ -61,7 +66,7 @@ class LmnStore(StoreWriter):
         self._sweep = retention.Sweep()
         self._waiting = LmnPending()
         super().__init__(
-            directory / paths.LMN, lmn_schema(), salvage_lmn, self._waiting, whole_wal=True, reserve=ballast_bytes
+            directory / paths.LMN, lmn_schema(), _salvage, self._waiting, whole_wal=True, reserve=ballast_bytes
         )
 
     @classmethod

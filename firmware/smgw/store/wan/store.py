@@ -15,7 +15,6 @@ from smgw.store.file.log_book import Level, Note
 from smgw.store.file.pending import Pending, count, writable
 from smgw.store.file.writer import StoreWriter
 from smgw.store.wan.records import ChannelState, Cursor, OrderKind, SetAside
-from smgw.store.wan.salvage import salvage_wan
 from smgw.store.wan.schema import wan_schema
 from smgw.store.wan.waiting import ADVANCE, INSERT_SET_ASIDE, SET_ASIDE, Waiting
 
@@ -30,6 +29,12 @@ _SAMPLES_KEPT = 2000
 _ORDER_KINDS = frozenset(kind.value for kind in OrderKind)
 
 
+def _salvage(damaged: Path, target: sqlite3.Connection, store_id: str | None) -> str:
+    from smgw.store.wan.salvage import salvage_wan  # a process whose file is whole does not carry it
+
+    return salvage_wan(damaged, target, store_id)
+
+
 class WanStore(StoreWriter):
     """The one writer of wan.db; its dispatchers' threads take turns. StoreFull where the disk has no room."""
 
@@ -40,7 +45,7 @@ class WanStore(StoreWriter):
         self._waiting = Waiting()
         self._failed = 0.0
         super().__init__(
-            directory / paths.WAN, wan_schema(), salvage_wan, Pending(), whole_wal=False, reserve=BALLAST_BYTES
+            directory / paths.WAN, wan_schema(), _salvage, Pending(), whole_wal=False, reserve=BALLAST_BYTES
         )
 
     @classmethod
