@@ -6,13 +6,11 @@ from collections.abc import Callable, Sequence
 from smgw.cosem import Capture, ClockState, DeviceId
 from smgw.lmn.contract import Clock, Heard, Values
 from smgw.lmn.sink import Sink
-from smgw.store.records import Condition, MeterState
+from smgw.store.records import DEVICES_PER_METER, Condition, MeterState
 from smgw.wire import Refused
 
 log = logging.getLogger(__name__)
 
-#: Devices remembered to be behind a meter; whoever makes up more is told of again.
-_MOST_DEVICES = 64
 _HEALTHY = (Condition.READING, Condition.WAITING)
 _FROM_GOOD_TO_BAD = (Condition.READING, Condition.WAITING, Condition.LOCKED, Condition.SILENT, Condition.ABSENT)
 
@@ -136,7 +134,9 @@ class Watch:
             for one in again:
                 one.beside = True
         for device in new:
-            if len(self._devices) >= _MOST_DEVICES:  # whoever makes up more loses the state of the one seen longest ago
+            if (
+                len(self._devices) >= DEVICES_PER_METER
+            ):  # whoever makes up more loses the state of the one seen longest ago
                 if (oldest := next((one for one in self._devices if one not in devices), None)) is None:
                     return
                 self._nobody.good += self._devices.pop(oldest).good

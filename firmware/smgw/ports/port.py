@@ -49,7 +49,7 @@ class Port:
     @property
     def paced(self) -> bool:
         """True if octets come at the speed of `settings`: a serial line, not a network."""
-        return not _is_socket(self.url)
+        return not is_socket(self.url)
 
     def wake(self) -> None:
         """End the wait that is under way, and those to come until `rearm`. From any thread."""
@@ -125,7 +125,7 @@ class Port:
             return
         self._closed = True
         try:
-            if not _is_socket(self.url):
+            if not is_socket(self.url):
                 tty.release(self._device)
             self._device.close()
         except OSError as error:
@@ -150,7 +150,7 @@ def open_port(url: str, settings: LineSettings, wake: Wake | None = None) -> Por
     """
     if wake is not None and wake.is_set():
         raise PortWoken(url, "stopped before it was opened")
-    if _is_socket(url):
+    if is_socket(url):
         return _open_socket(url, settings, wake)
     scheme, separator, _ = url.partition("://")
     if separator and scheme.lower() != "spy":
@@ -160,7 +160,8 @@ def open_port(url: str, settings: LineSettings, wake: Wake | None = None) -> Por
     return Port(url, settings, tty.open_tty(url, settings), wake)
 
 
-def _is_socket(url: str) -> bool:
+def is_socket(url: str) -> bool:
+    """True for a port on the network."""
     return url.lower().startswith(("socket://", "udp://"))
 
 

@@ -200,8 +200,8 @@ def port(value: object, report: Report) -> str | None:
 def claimed_by(port_url: str) -> str | None:
     """What two meters must not share: the device behind links and `spy://`, or host and port; None: it is no port."""
     scheme, separator, rest = port_url.partition("://")
-    if scheme in ("socket", "udp") and separator:
-        return f"{scheme}://{rest.rstrip('/').lower()}"
+    if scheme.lower() in ("socket", "udp") and separator:
+        return f"{scheme.lower()}://{rest.rstrip('/').lower()}"
     path = rest.partition("?")[0] if separator else port_url
     return os.path.realpath(path) if path.startswith("/") and "\0" not in path else None  # resolve() may raise
 

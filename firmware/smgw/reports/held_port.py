@@ -1,11 +1,12 @@
 """A port that the running gateway holds: which process has it, and what it read there last."""
 
-import os
 import time
 from pathlib import Path
 from typing import NamedTuple
 
 from smgw.ports.holder import Holder, device_of, holder_of, process_name
+from smgw.ports.port import is_socket
+from smgw.profiles.checks import claimed_by
 from smgw.store import paths
 from smgw.store.file.lock import owner_pid
 from smgw.store.live_reader import Live, read_live
@@ -34,7 +35,7 @@ def held_by_gateway(url: str, state: Path, meter: str | None = None) -> HeldPort
         for live in read_live(paths.live_directory(state))
         if _same(live.port, url) and meter in (None, live.capture.meter)
     ]
-    if _network(url):
+    if is_socket(url):
         lives = list(filter(_fresh, lives))
     else:
         holder = holder_of(device_of(url))
@@ -49,11 +50,6 @@ def _fresh(live: Live) -> bool:
 
 
 def _same(one: str, other: str) -> bool:
-    """Two names of a device are the same port."""
-    if _network(one) or _network(other):
-        return one.lower() == other.lower()
-    return os.path.realpath(device_of(one)) == os.path.realpath(device_of(other))
-
-
-def _network(url: str) -> bool:
-    return url.lower().startswith(("socket://", "udp://"))
+    """Two names of a port are the same port."""
+    claim = claimed_by(one)
+    return claim is not None and claim == claimed_by(other)
