@@ -134,9 +134,7 @@ class Watch:
             for one in again:
                 one.beside = True
         for device in new:
-            if (
-                len(self._devices) >= DEVICES_PER_METER
-            ):  # whoever makes up more loses the state of the one seen longest ago
+            if len(self._devices) >= DEVICES_PER_METER:  # for more, the state of the one that came first goes
                 if (oldest := next((one for one in self._devices if one not in devices), None)) is None:
                     return
                 self._nobody.good += self._devices.pop(oldest).good
