@@ -15,6 +15,7 @@ class Key(NamedTuple):
 
     check: Check
     needed: str = ""
+    about: str = ""  # one sentence for the configuration reference of docs/: meaning, unit and default
 
 
 def _consistent(_values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
