@@ -56,11 +56,27 @@ def _outlet(value: object, report: Report) -> object:
 
 
 _EVERY_EMP: Mapping[str, Key] = {
-    "name": Key(checks.name, needed='"demo"'),
-    "meters": Key(checks.array('an array of meter names, such as ["house"]', checks.name)),
-    "forward": Key(_forward),
-    "batch": Key(checks.integer(1, 1000, "rows")),
-    "outlet": Key(_outlet),
+    "name": Key(
+        checks.name,
+        needed='"demo"',
+        about="The EMP's name in messages, in the store and in `smgw` commands; it has no default.",
+    ),
+    "meters": Key(
+        checks.array('an array of meter names, such as ["house"]', checks.name),
+        about="Names of the meters whose readings this EMP gets; all meters by default.",
+    ),
+    "forward": Key(
+        _forward,
+        about='Seconds for which rows are gathered before delivery, or "immediate"; 5 s by default.',
+    ),
+    "batch": Key(
+        checks.integer(1, 1000, "rows"),
+        about="Largest number of rows in one delivery; 100 rows by default.",
+    ),
+    "outlet": Key(
+        _outlet,
+        about='How readings reach the EMP: one of the outlets of this reference; "cosem-xml" by default.',
+    ),
 }
 #: The keys of an EMP that names no outlet.
 KEYS: Mapping[str, Key] = {**_EVERY_EMP, **outlets.entry(_DEFAULT_OUTLET).keys}

@@ -100,30 +100,97 @@ def _zone(value: object, report: checks.Report) -> str | None:
 
 
 KEYS: Mapping[str, Key] = {
-    "framing": Key(checks.choice(*(one.value for one in Framing))),
-    "start": Key(checks.choice(*(one.value for one in Start))),
-    "device_address": Key(checks.text("up to 32 letters, digits and blanks", re.compile(r"[A-Za-z0-9 ]{0,32}"))),
-    "switch_delay": Key(checks.integer(0, 2000, "ms")),
-    "client": Key(checks.integer(1, 127)),
-    "server": Key(checks.integer(1, 16_383)),
-    "physical": Key(checks.integer(0, 16_383)),
-    "address_length": Key(checks.choice(1, 2, 4)),
-    "information_length": Key(checks.integer(32, 2030, "octets")),
-    "window": Key(checks.integer(1, 7, "frames")),
-    "authentication": Key(checks.choice(*(one.value for one in Authentication))),
-    "security_suite": Key(checks.choice(0, 1, 2)),
-    "system_title": Key(checks.text("a system title of 16 hex digits", re.compile(r"[0-9A-Fa-f]{16}"))),
-    "encryption_key_file": Key(checks.path),
-    "authentication_key_file": Key(checks.path),
-    "signing_key_file": Key(checks.path),
-    "meter_key_file": Key(checks.path),
-    "counter_object": Key(checks.obis),
-    "public_client": Key(checks.integer(0, 127)),
-    "association": Key(checks.obis),
-    "scalers": Key(checks.scalers),
-    "time_zone": Key(_zone),
+    "framing": Key(
+        checks.choice(*(one.value for one in Framing)),
+        about='What carries the APDUs: HDLC, the TCP wrapper, or M-Bus (pushes only); "hdlc" by default.',
+    ),
+    "start": Key(
+        checks.choice(*(one.value for one in Start)),
+        about='How a session begins: at once, or by the sign-on of IEC 62056-21 mode E at 300 Bd; "direct" by default.',
+    ),
+    "device_address": Key(
+        checks.text("up to 32 letters, digits and blanks", re.compile(r"[A-Za-z0-9 ]{0,32}")),
+        about="Mode E: the address in the sign-on, for a meter that answers to its own address only; empty by default.",
+    ),
+    "switch_delay": Key(
+        checks.integer(0, 2000, "ms"),
+        about="Mode E: milliseconds between the acknowledgement and the change of speed; 50 ms by default.",
+    ),
+    "client": Key(
+        checks.integer(1, 127),
+        about="Number of the gateway as a client (service access point); 16, the public client, by default.",
+    ),
+    "server": Key(
+        checks.integer(1, 16_383),
+        about="Number of the logical device in the meter; 1, the management device, by default.",
+    ),
+    "physical": Key(
+        checks.integer(0, 16_383),
+        about="HDLC: the meter's physical address on a shared line; none by default.",
+    ),
+    "address_length": Key(
+        checks.choice(1, 2, 4),
+        about="HDLC: octets of the server address; by default as many as the numbers need.",
+    ),
+    "information_length": Key(
+        checks.integer(32, 2030, "octets"),
+        about="HDLC: longest information field, in octets, that the gateway offers; 2030 by default.",
+    ),
+    "window": Key(
+        checks.integer(1, 7, "frames"),
+        about="HDLC: number of frames in a row that the gateway offers; 7 by default.",
+    ),
+    "authentication": Key(
+        checks.choice(*(one.value for one in Authentication)),
+        about='How gateway and meter prove who they are; "none" by default.',
+    ),
+    "security_suite": Key(
+        checks.choice(0, 1, 2),
+        about="Security suite of the keys: 0 and 1 have keys of 16 octets, 2 has keys of 32; 0 by default.",
+    ),
+    "system_title": Key(
+        checks.text("a system title of 16 hex digits", re.compile(r"[0-9A-Fa-f]{16}")),
+        about="The gateway's system title, 8 octets in hex; by default it is made from the gateway's `device_id`.",
+    ),
+    "encryption_key_file": Key(
+        checks.path,
+        about="File with the global unicast encryption key in hex; without it nothing is encrypted.",
+    ),
+    "authentication_key_file": Key(
+        checks.path,
+        about="File with the authentication key in hex; none by default.",
+    ),
+    "signing_key_file": Key(
+        checks.path,
+        about="hls-ecdsa: file with the gateway's private key in PEM; none by default.",
+    ),
+    "meter_key_file": Key(
+        checks.path,
+        about="hls-ecdsa: file with the meter's public key in PEM; none by default.",
+    ),
+    "counter_object": Key(
+        checks.obis,
+        about="OBIS code of the meter's invocation counter; 0-0:43.1.0 by default.",
+    ),
+    "public_client": Key(
+        checks.integer(0, 127),
+        about="Client that reads the invocation counter without keys, or 0 for none; 16 by default.",
+    ),
+    "association": Key(
+        checks.obis,
+        about="OBIS code of the association, which has the object list; 0-0:40.0.0 by default.",
+    ),
+    "scalers": Key(
+        checks.scalers,
+        about="Scaler for each OBIS code whose scaler the meter reports wrongly; none by default.",
+    ),
+    "time_zone": Key(
+        _zone,
+        about='Time zone of a meter that does not report its offset from UTC, as in "Europe/Berlin"; none by default.',
+    ),
     "quirks": Key(
-        checks.array('an array of quirks, such as ["no-list"]', checks.choice(*(one.value for one in Quirk)))
+        checks.array('an array of quirks, such as ["no-list"]', checks.choice(*(one.value for one in Quirk))),
+        about="What this meter does differently from the standard, see the table of quirks; none by default.",
     ),
 }
 

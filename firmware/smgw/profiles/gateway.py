@@ -107,16 +107,38 @@ def _retention(values: Mapping[str, Any]) -> RetentionProfile:
 
 
 RETENTION_KEYS: Mapping[str, Key] = {
-    "grid_months": Key(checks.integer(1, 240, "months")),
-    "daily_weeks": Key(checks.integer(1, 1040, "weeks")),
-    "live_days": Key(checks.integer(1, 3650, "days")),
-    "undelivered_mb": Key(checks.integer(1, 1_000_000, "MB")),
+    "grid_months": Key(
+        checks.integer(1, 240, "months"),
+        about="Months for which values on the grid of a registration period stay; 24 months by default.",
+    ),
+    "daily_weeks": Key(
+        checks.integer(1, 1040, "weeks"),
+        about="Weeks for which daily values stay; 6 weeks by default.",
+    ),
+    "live_days": Key(
+        checks.integer(1, 3650, "days"),
+        about="Days for which values of every telegram stay; 7 days by default.",
+    ),
+    "undelivered_mb": Key(
+        checks.integer(1, 1_000_000, "MB"),
+        about="Size of the database, in MB of 10^6 octets, above which undelivered rows may go too; 512 MB by default.",
+    ),
 }
 
 KEYS: Mapping[str, Key] = {
-    "device_id": Key(checks.device_id(_EXAMPLE, _MEDIUM_COMMUNICATION), needed=f'"{_EXAMPLE}"'),
-    "ntp": Key(checks.array('an array of hosts, such as ["ntp.example.org"]', checks.host)),
-    "retention": Key(section(RETENTION_KEYS, _retention)),
+    "device_id": Key(
+        checks.device_id(_EXAMPLE, _MEDIUM_COMMUNICATION),
+        needed=f'"{_EXAMPLE}"',
+        about="The gateway's own DIN 43863-5 id, by which EMPs know it; it has no default.",
+    ),
+    "ntp": Key(
+        checks.array('an array of hosts, such as ["ntp.example.org"]', checks.host),
+        about="Time servers, each as host or host:port; without any the time counts as not synchronised.",
+    ),
+    "retention": Key(
+        section(RETENTION_KEYS, _retention),
+        about="How long the store keeps rows; see the table of its keys.",
+    ),
 }
 
 

@@ -82,25 +82,85 @@ def _protocol(value: object, report: Report) -> object:
 
 
 KEYS: Mapping[str, Key] = {
-    "name": Key(checks.name, needed='"house"'),
-    "protocol": Key(_protocol, needed='"sml-push"'),
-    "port": Key(checks.port, needed='"/dev/ttyUSB0"'),
-    "baudrate": Key(checks.integer(300, 921_600, "Bd")),
-    "parity": Key(checks.choice("N", "E", "O")),
-    "bytesize": Key(checks.choice(8, 7)),
-    "stopbits": Key(checks.choice(1, 2)),
-    "objects": Key(checks.array('an array of OBIS codes, such as ["1-0:1.8.0", "1-0:16.7.0"]', checks.obis)),
-    "device_id": Key(checks.device_id("1EMH0011802881")),
-    "interval": Key(checks.integer(1, DAY_S, "s")),
-    "timeout": Key(checks.integer(1, 120, "s")),
-    "retries": Key(checks.integer(0, 10)),
-    "username": Key(checks.text("a name of 1 to 64 characters", re.compile(r"[^\x00-\x1f\x7f]{1,64}"))),
-    "password_file": Key(checks.path),
-    "load_profile": Key(checks.array('an array of OBIS codes, such as ["1-0:99.1.0"]', checks.obis)),
-    "load_profile_days": Key(checks.integer(1, 3650, "days")),
-    "registration_period": Key(checks.integer(0, DAY_S, "s")),
-    "silence": Key(checks.integer(1, DAY_S, "s")),
-    "correct_power_sign": Key(checks.boolean),
+    "name": Key(
+        checks.name,
+        needed='"house"',
+        about="The meter's name in messages, in the store and in `smgw` commands; it has no default.",
+    ),
+    "protocol": Key(
+        _protocol,
+        needed='"sml-push"',
+        about="How the meter talks: one of the protocols of this reference; it has no default.",
+    ),
+    "port": Key(
+        checks.port,
+        needed='"/dev/ttyUSB0"',
+        about="The serial device, or the URL of a serial device server or a meter on the network; it has no default.",
+    ),
+    "baudrate": Key(
+        checks.integer(300, 921_600, "Bd"),
+        about="Speed of the serial line in Bd; 9600 by default.",
+    ),
+    "parity": Key(
+        checks.choice("N", "E", "O"),
+        about='Parity of the serial line: none, even or odd; "N" (none) by default.',
+    ),
+    "bytesize": Key(
+        checks.choice(8, 7),
+        about="Data bits of a character on the serial line; 8 by default.",
+    ),
+    "stopbits": Key(
+        checks.choice(1, 2),
+        about="Stop bits of a character on the serial line; 1 by default.",
+    ),
+    "objects": Key(
+        checks.array('an array of OBIS codes, such as ["1-0:1.8.0", "1-0:16.7.0"]', checks.obis),
+        about="OBIS codes of the values to read; by default everything that the meter has.",
+    ),
+    "device_id": Key(
+        checks.device_id("1EMH0011802881"),
+        about="DIN 43863-5 id for delivery, if the meter sends another kind of id; the meter's own id by default.",
+    ),
+    "interval": Key(
+        checks.integer(1, DAY_S, "s"),
+        about="Time in seconds from one request to the next; 2 s by default.",
+    ),
+    "timeout": Key(
+        checks.integer(1, 120, "s"),
+        about="Time in seconds to wait for an answer; 5 s by default.",
+    ),
+    "retries": Key(
+        checks.integer(0, 10),
+        about="How often a request is repeated before the meter counts as silent; 2 by default.",
+    ),
+    "username": Key(
+        checks.text("a name of 1 to 64 characters", re.compile(r"[^\x00-\x1f\x7f]{1,64}")),
+        about="User name that the gateway sends to the meter; none by default.",
+    ),
+    "password_file": Key(
+        checks.path,
+        about="File with the meter's password in its first line, mode 0600, or a systemd credential; none by default.",
+    ),
+    "load_profile": Key(
+        checks.array('an array of OBIS codes, such as ["1-0:99.1.0"]', checks.obis),
+        about="OBIS codes of the meter's own load profiles that the gateway fetches and stores; none by default.",
+    ),
+    "load_profile_days": Key(
+        checks.integer(1, 3650, "days"),
+        about="How many days back the first fetch of a load profile goes; 31 days by default.",
+    ),
+    "registration_period": Key(
+        checks.integer(0, DAY_S, "s"),
+        about="Seconds between two stored values, a divisor of a day, or 0 for every telegram; 900 s by default.",
+    ),
+    "silence": Key(
+        checks.integer(1, DAY_S, "s"),
+        about="Seconds without a good telegram until the meter counts as silent; by default 30 s or three intervals.",
+    ),
+    "correct_power_sign": Key(
+        checks.boolean,
+        about="Whether the sign of power is corrected for meters that are known to send it wrongly; true by default.",
+    ),
 }
 _EVERY_METER = ("name", "protocol", "port", "objects", "device_id", "registration_period", "silence")
 _LINE = ("baudrate", "parity", "bytesize", "stopbits")
