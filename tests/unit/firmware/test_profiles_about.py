@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Mapping
 
 import pytest
-
 from smgw.profiles import communication, gateway, meter, outlets, protocols
 from smgw.profiles.section import Key
 
@@ -25,5 +24,6 @@ def _tables() -> Iterator[tuple[str, Mapping[str, Key]]]:
 )
 def test_a_key_is_described_in_one_sentence_of_at_most_30_words(table: str, key: str, rule: Key) -> None:
     sentence = rule.about
-    assert sentence.endswith(".") and ". " not in sentence, f'{table}.{key}: write about="..." in its Key'
+    assert sentence.endswith("."), f'{table}.{key}: write about="..." in its Key'
+    assert ". " not in sentence
     assert len(sentence.split()) <= 30
