@@ -5,7 +5,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, NamedTuple, Protocol, TypeVar
 
 T = TypeVar("T")
 
@@ -19,17 +19,34 @@ class Chance(Protocol):
         """A number between a and b."""
 
 
+class Early(NamedTuple):
+    """The longest pause during the first `seconds` of pauses."""
+
+    longest: float
+    seconds: float
+
+
 class BackOff:
     """Pauses between tries, in seconds: each is twice the one before, from `first` up to `longest`.
 
     A `jitter` of 0.25 changes each pause by up to 25 % in either direction, so that many gateways do not return in the
-    same second. `chance` is the source of the jitter.
+    same second. `chance` is the source of the jitter. `early` bounds the pauses until they sum up to that many
+    seconds: who comes back soon is not kept waiting.
     """
 
-    def __init__(self, first: float, longest: float, jitter: float = 0.0, chance: Chance | None = None) -> None:
+    def __init__(
+        self,
+        first: float,
+        longest: float,
+        jitter: float = 0.0,
+        chance: Chance | None = None,
+        early: Early | None = None,
+    ) -> None:
         self._first = self._next = min(first, longest)
         self._longest = longest
         self._jitter = jitter
+        self._early = early
+        self._waited = 0.0
         self._chance = chance
         if jitter and chance is None:
             from random import Random  # here, because the reading process has no use for it
@@ -38,14 +55,19 @@ class BackOff:
 
     def next(self) -> float:
         """A try failed: seconds until the next one."""
-        pause, self._next = self._next, min(2 * self._next, self._longest)
+        pause = self._next
+        if self._early is not None and self._waited < self._early.seconds:
+            pause = min(pause, self._early.longest / (1 + self._jitter))  # the jitter included, none is longer
+        self._next = min(2 * pause, self._longest)
         if self._chance is not None:
             pause *= self._chance.uniform(1 - self._jitter, 1 + self._jitter)
+        self._waited += pause
         return pause
 
     def reset(self) -> None:
         """A try succeeded: the next pause is the first one again."""
         self._next = self._first
+        self._waited = 0.0
 
 
 def patiently(

@@ -5,7 +5,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Protocol
 
-from smgw.errors import SmgwError
+from smgw.errors import SmgwError, reason
 
 BOOT_ID_FILE = Path("/proc/sys/kernel/random/boot_id")
 
@@ -13,10 +13,10 @@ BOOT_ID_FILE = Path("/proc/sys/kernel/random/boot_id")
 class ClockSourceError(SmgwError):
     """The kernel does not tell what the gateway's clock stands on."""
 
-    def __init__(self, file: Path, reason: str) -> None:
-        super().__init__(f"{file}: {reason}; the gateway's clock needs a Linux with /proc mounted")
+    def __init__(self, file: Path, why: str) -> None:
+        super().__init__(f"{file}: {why}; the gateway's clock needs a Linux with /proc mounted")
         self.file = file
-        self.reason = reason
+        self.why = why
 
 
 class Source(Protocol):
@@ -42,7 +42,7 @@ class SystemSource:
         try:
             boot_id = BOOT_ID_FILE.read_text(encoding="ascii").strip()
         except OSError as error:
-            raise ClockSourceError(BOOT_ID_FILE, error.strerror or str(error)) from error
+            raise ClockSourceError(BOOT_ID_FILE, reason(error)) from error
         if not boot_id:
             raise ClockSourceError(BOOT_ID_FILE, "is empty")
         return boot_id

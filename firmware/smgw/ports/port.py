@@ -7,6 +7,7 @@ import time
 from types import TracebackType
 from typing import Protocol, Self
 
+from smgw.errors import reason
 from smgw.ports import tty
 from smgw.ports.errors import PortError, PortGone, PortWoken
 from smgw.ports.line_settings import LineSettings
@@ -16,6 +17,7 @@ log = logging.getLogger(__name__)
 
 GATHER_S = 0.05  # how long octets gather before anyone looks at them
 _READ = 4096  # what the kernel holds for a tty at most
+_CLOSED = "it was unplugged, or the connection was closed"
 _WRITE_SLACK_S = 1.0  # on top of twice the wire time: USB bridges and TCP are not the wire
 
 
@@ -78,7 +80,7 @@ class Port:
         try:
             return self._device.read(_READ)
         except (OSError, termios.error) as error:
-            raise PortGone(self.url, f"is gone: {error}") from error
+            raise PortGone(self.url, f"is gone: {reason(error, _CLOSED)}") from error
 
     def write(self, data: bytes) -> None:
         """Hand all octets to the operating system.
@@ -97,7 +99,7 @@ class Port:
                 try:
                     left = left[self._device.write(left.tobytes()) or 0 :]
                 except (OSError, termios.error) as error:
-                    raise PortGone(self.url, f"is gone: {error}") from error
+                    raise PortGone(self.url, f"is gone: {reason(error, _CLOSED)}") from error
             elif remaining <= 0:
                 raise PortError(self.url, f"takes no octets: {len(left)} of {len(data)} unwritten; is anybody reading?")
 
@@ -116,7 +118,7 @@ class Port:
             except AttributeError:
                 raise PortError(self.url, f"{baudrate} Bd is no speed of a serial line") from None
             except (OSError, termios.error) as error:
-                raise PortError(self.url, f"cannot change to {baudrate} Bd: {error}") from error
+                raise PortError(self.url, f"cannot change to {baudrate} Bd: {reason(error)}") from error
         self.settings = self.settings._replace(baudrate=baudrate)
 
     def close(self) -> None:
@@ -178,7 +180,7 @@ def _open_socket(url: str, settings: LineSettings, wake: Wake | None) -> Port:
     try:
         device.open()
     except OSError as error:
-        raise PortError(url, f"cannot connect: {error}; are host and port right?") from error
+        raise PortError(url, f"cannot connect: {reason(error)}; are host and port right?") from error
     finally:
         if wake is None:
             device.wake.close()

@@ -1,7 +1,6 @@
 """socket://host:port: pyserial's TCP port, with a connect that can be interrupted and a close that always closes."""
 
 import errno
-import os
 import re
 import select
 import socket
@@ -9,6 +8,7 @@ import time
 
 from serial.urlhandler import protocol_socket
 
+from smgw.errors import reason
 from smgw.patience import patiently
 from smgw.ports.errors import PortError, PortWoken
 from smgw.ports.wake import Wake
@@ -49,7 +49,7 @@ class TcpSerial(protocol_socket.Serial):
                     self._socket = connection
                     self.is_open = True
                     return
-                fault = os.strerror(number)
+                fault = reason(OSError(number, ""))
             finally:
                 if not self.is_open:
                     connection.close()
@@ -85,7 +85,7 @@ def resolve(url: str, host: str, port: int, wake: Wake, deadline: float) -> list
             raise PortWoken(url, "stopped while looking up the host") from None
         why = f"no answer within {CONNECT_S:g} s"
     except (OSError, UnicodeError) as error:
-        why = str(error)
+        why = reason(error)
     raise PortError(url, f"cannot find the host {host}: {why}; give its address, or mend its name")
 
 

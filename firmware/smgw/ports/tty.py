@@ -8,11 +8,11 @@ import os
 import stat
 import sys
 import termios
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import serial
 
+from smgw.errors import error_number, reason
 from smgw.ports.errors import PortBusy, PortError
 from smgw.ports.holder import device_of, holder_of
 from smgw.ports.line_settings import LineSettings
@@ -52,7 +52,7 @@ def open_tty(url: str, settings: LineSettings) -> serial.Serial:
     except (OSError, ValueError, termios.error, ImportError) as error:
         if device is not None:
             device.close()
-        if _number(error) in _HELD:
+        if error_number(error) in _HELD:
             raise _busy(url, path) from error
         raise PortError(url, _reason(path, settings, error)) from error
     except PortError:
@@ -116,7 +116,7 @@ def _busy(url: str, path: str) -> PortBusy:
 
 
 def _reason(path: str, line: LineSettings, error: Exception) -> str:
-    number = _number(error)
+    number = error_number(error)
     if isinstance(error, termios.error) and number == errno.EINVAL:
         return _refused(line)
     match number:
@@ -128,18 +128,7 @@ def _reason(path: str, line: LineSettings, error: Exception) -> str:
             return "is no serial device; give one such as /dev/ttyUSB0"
         case errno.EIO:
             return "the device does not answer; plug it in again"
-    return f"cannot be opened: {error}"
-
-
-def _number(error: Exception) -> int | None:
-    """The errno; pyserial loses it where it wraps a termios.error, but keeps that as context."""
-    seen: BaseException | None = error
-    while seen is not None:
-        arguments: Sequence[object] = seen.args
-        if arguments and isinstance(arguments[0], int):
-            return arguments[0]
-        seen = seen.__cause__ or seen.__context__
-    return None
+    return f"cannot be opened: {reason(error)}"
 
 
 def _group(path: str) -> str:

@@ -4,6 +4,7 @@ import contextlib
 import socket
 import time
 
+from smgw.errors import reason
 from smgw.ports.errors import PortError
 from smgw.ports.tcp import CONNECT_S, address, resolve
 from smgw.ports.wake import Wake
@@ -24,7 +25,7 @@ class UdpSerial:
             self._socket.connect(where)
         except OSError as error:
             self._socket.close()
-            raise PortError(url, f"cannot be reached: {error.strerror}; are host and port right?") from error
+            raise PortError(url, f"cannot be reached: {reason(error)}; are host and port right?") from error
 
     def fileno(self) -> int:
         """The descriptor, for select."""

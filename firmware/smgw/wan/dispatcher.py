@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 
 from smgw.cosem import Stamp
-from smgw.patience import BackOff
+from smgw.patience import BackOff, Early
 from smgw.profiles.communication import CommunicationProfile
 from smgw.profiles.feed import Feed, Grant
 from smgw.store.errors import StoreError
@@ -25,6 +25,8 @@ log = logging.getLogger(__name__)
 
 #: Seconds to the next try after the first failure and after many. The jitter keeps a thousand gateways apart.
 _FIRST_PAUSE, _LONGEST_PAUSE, _JITTER = 1.0, 300.0, 0.25
+#: In the first hour of silence no pause is longer than a minute: most outages are short.
+_EARLY = Early(longest=60.0, seconds=3600.0)
 #: A held channel is tried this rarely: the EMP may have been put right without anyone telling the gateway.
 HOLD_SECONDS = 900.0
 #: How soon new rows are noticed when they are to go immediately; asking costs a few microseconds.
@@ -53,7 +55,7 @@ class Dispatcher:
         self._open_view = open_view
         self._view: LmnView | None = None
         self._channel = Channel(profile.name, store, now)
-        self._back_off = BackOff(_FIRST_PAUSE, _LONGEST_PAUSE, _JITTER)
+        self._back_off = BackOff(_FIRST_PAUSE, _LONGEST_PAUSE, _JITTER, early=_EARLY)
         self._noted: set[Feed] = set()
         self._stop = threading.Event()
         self._drained = threading.Event()
@@ -204,6 +206,6 @@ class Dispatcher:
             return None
         held = kept_by.kind is OutcomeKind.HOLD
         # Never sooner than the participant asked for.
-        pause = HOLD_SECONDS if held else max(self._back_off.next(), float(kept_by.retry_after or 0))
+        pause = max(HOLD_SECONDS if held else self._back_off.next(), float(kept_by.retry_after or 0))
         self._channel.wait(pause)
         return pause

@@ -20,7 +20,7 @@ import ntplib
 
 from smgw.clock.sample import TimeSample
 from smgw.clock.source import Source
-from smgw.errors import SmgwError
+from smgw.errors import SmgwError, reason
 from smgw.patience import patiently
 
 NTP_PORT = 123
@@ -211,7 +211,7 @@ class NtpSampler:
             try:
                 outcome = self._ask(poll.server)
             except OSError as error:
-                outcome, detail = Refusal.UNREACHABLE, error.strerror or str(error)
+                outcome, detail = Refusal.UNREACHABLE, reason(error)
             refusal = outcome if isinstance(outcome, Refusal) else None
             poll.note(refusal, self._source.boottime_ns(), detail)
             if isinstance(outcome, TimeSample):

@@ -5,7 +5,7 @@ import threading
 import time
 
 import pytest
-from smgw.patience import BackOff, patiently
+from smgw.patience import BackOff, Early, patiently
 
 
 def test_pauses_double_up_to_the_longest() -> None:
@@ -31,6 +31,40 @@ def test_jitter_changes_a_pause_by_its_share_and_does_not_add_up() -> None:
         0.75 * base <= pause <= 1.25 * base for base, pause in zip([1, 2, 4, 8, 8, 8, 8, 8], pauses, strict=True)
     )
     assert len(set(pauses)) == 8
+
+
+@pytest.mark.parametrize("chance", [0.0, 0.5, 1.0])
+def test_in_the_first_hour_no_pause_is_longer_than_a_minute_and_afterwards_it_grows(chance: float) -> None:
+    class Chance:
+        def uniform(self, a: float, b: float) -> float:
+            return a + chance * (b - a)
+
+    back_off = BackOff(1, 300, jitter=0.25, chance=Chance(), early=Early(60, 3600))
+    waited = 0.0
+    while waited < 3600:
+        pause = back_off.next()
+        assert pause <= 60
+        waited += pause
+    later = [back_off.next() for _ in range(6)]
+    assert later == sorted(later)
+    assert later[-1] == pytest.approx(300 * (0.75 + 0.5 * chance))
+
+
+@pytest.mark.parametrize("outage", [10, 120, 600, 3000])
+def test_after_a_short_outage_a_try_comes_within_a_minute(outage: int) -> None:
+    back_off = BackOff(1, 300, jitter=0.25, early=Early(60, 3600))
+    now = 0.0
+    while now < outage:
+        now += back_off.next()
+    assert now - outage <= 60
+
+
+def test_a_success_begins_a_new_first_hour() -> None:
+    back_off = BackOff(1, 300, early=Early(60, 3600))
+    while back_off.next() < 300:
+        pass
+    back_off.reset()
+    assert max(back_off.next() for _ in range(20)) == 60
 
 
 def test_jitter_needs_no_source_of_chance_from_outside() -> None:

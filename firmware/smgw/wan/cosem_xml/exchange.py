@@ -2,16 +2,19 @@
 
 import contextlib
 import gzip
+import math
 import re
 import socket
 import threading
+from email.utils import formatdate, parsedate_to_datetime
 from typing import NamedTuple
 
 import urllib3
 from urllib3.connection import HTTPConnection
-from urllib3.exceptions import HTTPError
+from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError, ProtocolError
 
 from smgw.cosem import DeviceId
+from smgw.errors import reason
 from smgw.patience import patiently
 from smgw.webservice.headers import new_cid
 
@@ -115,7 +118,11 @@ class Exchange:
             response.release_conn()
         else:
             response.close()  # a long page: not worth reading for the sake of the connection
-        return Answer(response.status, _first_line(text), _seconds(response.headers.get("Retry-After")))
+        return Answer(
+            response.status,
+            _first_line(text),
+            _seconds(response.headers.get("Retry-After"), response.headers.get("Date")),
+        )
 
     def abort(self) -> None:
         """Break off an exchange under way; its answer will be "no answer"."""
@@ -149,13 +156,28 @@ def _first_line(text: bytes) -> str:
     return "".join(character if character.isprintable() else " " for character in line)[:200]
 
 
-def _seconds(retry_after: str | None) -> int | None:
-    """Retry-After in delta-seconds (Annex II knows no dates), at most a day."""
-    return min(int(retry_after), _MOST_RETRY_AFTER) if retry_after and retry_after.strip().isdecimal() else None
+def _seconds(retry_after: str | None, date: str | None) -> int | None:
+    """Retry-After as seconds from now, at most a day: a number, or a date (RFC 9110, 10.2.3).
+
+    A date counts from the `Date` of the same answer, so that the clocks of both sides need not agree.
+    """
+    if not retry_after:
+        return None
+    if retry_after.strip().isdecimal():
+        seconds = int(retry_after.strip()[:10])
+    else:
+        try:
+            until, answered = (parsedate_to_datetime(text).timestamp() for text in (retry_after, date or formatdate()))
+        except ValueError:
+            return None
+        seconds = max(0, math.ceil(until - answered))
+    return min(seconds, _MOST_RETRY_AFTER)
 
 
 def _reason(error: Exception) -> str:
-    """Why there was no answer, without urllib3's object addresses."""
-    inner = error.__cause__ or error.__context__ or (error.args[-1] if error.args else None)
-    text = str(inner) if isinstance(inner, OSError) and str(inner) else str(error)
-    return text.rpartition(">: ")[2] or type(error).__name__
+    """Why there was no answer, in words: no number of an error, no object address of urllib3."""
+    if isinstance(error, NewConnectionError | ConnectTimeoutError):
+        error = error.__cause__ or error.__context__ or error  # type: ignore[assignment]
+    elif isinstance(error, ProtocolError) and isinstance(error.args[-1], Exception):
+        error = error.args[-1]
+    return reason(error).rpartition(">: ")[2]
