@@ -1,4 +1,4 @@
-"""What the store says to a person, and the one question its writer asks of an SQLite error: what now?"""
+"""Errors of the store, with messages for users; which of them an SQLite error stands for."""
 
 # ruff: noqa: N818 - the names say what is the case: the store is absent, owned, full
 
@@ -7,8 +7,8 @@ from pathlib import Path
 
 from smgw.errors import SmgwError
 
-# The primary code is the low octet. A full disk shows itself as FULL on the database and the -wal, and as
-# IOERR_SHMSIZE where the -shm must grow.
+# The primary code is the low octet. A full disk gives FULL on the database and the -wal, and IOERR_SHMSIZE
+# where the -shm must grow.
 _FULL = {sqlite3.SQLITE_FULL, 10 | 19 << 8}
 _DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 
@@ -36,7 +36,7 @@ class StoreOwned(StoreError):
 
 
 class StoreTooNew(StoreError):
-    """A newer program wrote it."""
+    """A newer program wrote this file."""
 
     def __init__(self, path: Path, found: int, known: int) -> None:
         super().__init__(
@@ -48,21 +48,21 @@ class StoreTooNew(StoreError):
 
 
 class StoreTooOld(StoreError):
-    """An older program wrote it, and its owner has not run since."""
+    """An older program wrote this file, and its owner has not run since."""
 
     def __init__(self, path: Path) -> None:
         super().__init__(path, "is of an older version; the process that owns it converts it when it next starts")
 
 
 class StoreFull(StoreError):
-    """There is no room, not even after live-rate rows and the reserve were given up."""
+    """The disk is full, even after live-rate rows and the reserve were removed."""
 
     def __init__(self, path: Path) -> None:
         super().__init__(path, "the file system is full; free some space")
 
 
 class StoreDamaged(StoreError):
-    """Its pages are not readable; its owner salvages it when it opens it next."""
+    """Its pages are not readable. Its owner salvages it at the next opening."""
 
     def __init__(self, path: Path, detail: str) -> None:
         super().__init__(path, f"is damaged ({detail}); the process that owns it salvages it when it next starts")

@@ -1,8 +1,8 @@
 """Live values: the newest capture of each device, in one small file a device, whatever the registration period.
 
-The files lie in the run directory (`paths.live_directory`), which is on a tmpfs. They go when the gateway ends. A file
+The files are in the run directory (`paths.live_directory`) on a tmpfs. They are removed when the gateway ends. A file
 is named `<meter>.<octets of the device in hex>.json`, has mode 0640 and holds one JSON object. It is replaced by
-`rename`, so a reader always finds a whole one. Names that begin with a dot are files in the making.
+`rename`, so a reader always finds a complete one. Names that begin with a dot are unfinished files.
 
     key              value
     version          1; it changes when a reader of this version could misread the file
@@ -44,9 +44,9 @@ log = logging.getLogger(__name__)
 
 VERSION = 1
 _MODE = 0o640
-#: Octets of a file. A telegram that would need more has no live value.
+#: Largest file in octets. A telegram that needs more has no live value.
 LARGEST = 256 * 1024
-#: Registers of a device whose constant text is remembered; past it a meter makes them up, and all are forgotten.
+#: Most registers of a device whose constant text is cached. A meter that sends more invents them: the cache is emptied.
 _REMEMBERED = 1000
 
 TYPE_NAMES = {kind: kind.name.lower().replace("_", "-") for kind in DataType}
@@ -56,7 +56,7 @@ _Register = tuple[Obis, int, int, int, int, DataType]
 
 
 class _Source:
-    """What is the same in all files of one device."""
+    """The part that all files of one device share."""
 
     def __init__(self, directory: Path, meter: str, device: DeviceId, port: str) -> None:
         name = f"{meter}.{device.hex()}.json"
@@ -69,19 +69,19 @@ class _Source:
 
 
 class LiveWriter:
-    """Writes the files of one gateway, in the threads that read the meters. No fault of it ever reaches them.
+    """Writes the files of one gateway, in the threads that read the meters. Its faults never reach these threads.
 
-    `ports`: meter name -> port. What an earlier run left in the directory goes.
+    `ports`: meter name -> port. Files of an earlier run are removed.
     """
 
     def __init__(self, directory: Path, ports: Mapping[str, str]) -> None:
         self._directory = directory
         self._ports = dict(ports)
         self._sources: dict[tuple[str, DeviceId], _Source | None] = {}
-        self._said: set[object] = set()  # what was warned of: each once
+        self._said: set[object] = set()  # warnings already logged
         mask = os.umask(0)
         os.umask(mask)
-        self._masked = bool(_MODE & mask)  # the mode has to be set; as a service it has not
+        self._masked = bool(_MODE & mask)  # the mode must be set; systemd sets it for a service
         try:
             self._make_directory()
             if directory.is_symlink():
@@ -93,7 +93,7 @@ class LiveWriter:
             self._warn(error)
 
     def configure(self, ports: Mapping[str, str], anew: Collection[str] = ()) -> None:
-        """From now on these meters; the files of others go, and those of meters that are read `anew`."""
+        """Use these meters from now on. Remove the files of others, and of meters that are read `anew`."""
         before, self._ports = self._ports, dict(ports)
         for (meter, device), source in list(self._sources.items()):
             if meter not in ports or meter in anew:
@@ -102,7 +102,7 @@ class LiveWriter:
                 self._sources[meter, device] = _Source(self._directory, meter, device, ports[meter])
 
     def capture(self, capture: Capture) -> None:
-        """A telegram or poll was read. The thread waits for no card: nothing is synced."""
+        """Write a capture. Nothing is synced, so the thread does not wait for the card."""
         meter, device, stamp, meter_time, readings, signature = capture
         try:
             source = self._sources[meter, device]
@@ -137,18 +137,18 @@ class LiveWriter:
         except OSError as error:
             self._warn(error)
             self._remove(source.new)
-            self._remove(source.path)  # no value is better than an old one
+            self._remove(source.path)  # no value is better than an outdated one
             if error.errno == errno.ENOENT:
                 self._remake_directory()
-        if meter not in self._ports:  # taken out of the configuration meanwhile
+        if meter not in self._ports:  # removed from the configuration in the meantime
             self.left(meter, device)
 
     def close(self) -> None:
-        """The gateway ends: what is no longer renewed goes."""
+        """The gateway ends: remove all files, since nothing renews them."""
         self.configure({})
 
     def left(self, meter: str, device: DeviceId) -> None:
-        """This device is no longer behind the meter: its file goes."""
+        """Remove the file of a device that is no longer behind the meter."""
         source = self._sources.pop((meter, device), None)
         if source is not None:
             self._remove(source.new)

@@ -1,4 +1,4 @@
-"""Reading live values; see `live` for what a file holds. Nothing that lies in the run directory is trusted."""
+"""Reads live values; `live` describes a file. Nothing in the run directory is trusted."""
 
 import json
 import logging
@@ -16,7 +16,7 @@ from smgw.store.live import KIND_NAMES, LARGEST, TYPE_NAMES, VERSION
 
 log = logging.getLogger(__name__)
 
-#: So many files are looked at.
+#: Most files that are read.
 _MOST_FILES = 4096
 _TYPES = {name: kind for kind, name in TYPE_NAMES.items()}
 _KINDS = {name: kind for kind, name in KIND_NAMES.items()}
@@ -31,16 +31,16 @@ _NESTED = frozenset({DataType.ARRAY, DataType.STRUCTURE, DataType.COMPACT_ARRAY}
 
 
 class Live(NamedTuple):
-    """A live value: what was captured, and at which port."""
+    """A live value: the capture and the port of its meter."""
 
     port: str
     capture: Capture
 
 
 def read_live(directory: Path) -> list[Live]:
-    """All live values, ordered by meter and device. What is no live value of this version is left out.
+    """All live values, ordered by meter and device. Other files and versions are left out.
 
-    Nothing that lies there is trusted: neither that it is a file, nor its size, nor what it says.
+    Nothing there is trusted: not the kind of file, not its size, not its content.
     """
     try:
         names = sorted(os.listdir(directory))[:_MOST_FILES]  # noqa: PTH208
@@ -65,7 +65,7 @@ def _readable(directory: Path, names: list[str]) -> Iterator[Live]:
 
 
 def _octets(path: Path) -> bytes:
-    """The content of a regular file of bounded size, and never a wait (as a pipe would be)."""
+    """The content of a regular file of bounded size. It never waits, as it would on a pipe."""
     file = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
         found = os.fstat(file)

@@ -1,4 +1,4 @@
-"""What lies in the state directory, in those below it and in the run directory: one place for every file name."""
+"""All file names in the state directory, its sub-directories and the run directory."""
 
 from pathlib import Path
 
@@ -19,7 +19,7 @@ def wan_directory(state: Path) -> Path:
 
 
 def run_directory(state: Path) -> Path:
-    """The directory of what lives no longer than the processes do; see `run_directory` for that of a lab."""
+    """The directory of files that end with the processes. For a gateway without systemd see `run_directory`."""
     return RUN if state == STATE else state / "run"
 
 
@@ -39,7 +39,7 @@ def shm_of(database: Path) -> Path:
 
 
 def lock_of(database: Path) -> Path:
-    """The file whose flock says who writes; it stays when its owner ends."""
+    """The lock file of the writer. It stays when its owner ends."""
     return database.with_name(database.name + ".lock")
 
 
@@ -49,16 +49,16 @@ def ballast_of(database: Path) -> Path:
 
 
 def build_of(database: Path) -> Path:
-    """A database in the making; it takes its final name when it is whole."""
+    """An unfinished database. It gets its final name when it is complete."""
     return database.with_name(database.name + ".new")
 
 
 def files_of(database: Path) -> tuple[Path, ...]:
-    """All that a writer makes for itself and finds again at its next start."""
+    """All files that a writer makes and uses again at its next start."""
     reserve = ballast_of(database)
     return (database, wal_of(database), shm_of(database), lock_of(database), reserve, build_of(database))
 
 
 def aside_of(database: Path, number: int) -> Path:
-    """Where the n-th damaged database is kept."""
+    """The path of the n-th damaged database."""
     return database.with_name(f"{database.name}.corrupt-{number}")

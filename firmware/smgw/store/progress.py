@@ -1,4 +1,4 @@
-"""Who gets what, and how far: the one place that says so, for delivery, retention, status and export."""
+"""Feeds and their positions, for delivery, retention, status and export: which EMP gets which rows, and how far."""
 
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
@@ -14,16 +14,16 @@ from smgw.store.wan.records import EVERY_DEVICE, Cursor
 class Piece(NamedTuple):
     """Some rows of a feed."""
 
-    records: tuple[StoredRecord, ...]  # those that go, as they go
-    read: int  # how many were read; some of them do not go
-    position: int  # of the last one that was read
+    records: tuple[StoredRecord, ...]  # the rows to deliver, as the EMP gets them
+    read: int  # number of rows read; not all are delivered
+    position: int  # position of the last row read
 
 
 class Progress:
-    """How far each feed is, in the store with that id; positions are 0 at first.
+    """The position of each feed in the store with that id; positions start at 0.
 
-    A cursor of wan.db of schema version 1 is for all devices of its meter. It counts beside a device's own one, and the
-    larger position is right: rows of all devices up to it are settled.
+    A cursor of wan.db of schema version 1 is for all devices of its meter. If a device has a cursor of its own too, the
+    larger position holds: rows of all devices up to it are settled.
     """
 
     def __init__(
@@ -41,31 +41,31 @@ class Progress:
             self._waiting.setdefault(source, []).append(who)
 
     def position(self, who: str, source: Source, store_id: str | None = None) -> int:
-        """The position up to which this EMP has all rows of the source, here or in the store with that id."""
+        """The position up to which this EMP has all rows of the source, in this store or the one with that id."""
         key = (who, self.store_id if store_id is None else store_id, source.meter)
         return max(self._positions.get((*key, device), 0) for device in (bytes(source.device), EVERY_DEVICE))
 
     def backlog(self, view: LmnView, who: str, source: Source) -> int:
-        """How many rows of the source this EMP has not."""
+        """The number of rows of the source that this EMP does not have yet."""
         return view.backlog(source, self.position(who, source))
 
     def reached(self, source: Source) -> int:
-        """The position up to which every EMP that is to have the source has it; NOBODY_WAITS if none is.
+        """The position up to which every EMP of the source has it; NOBODY_WAITS if it has no EMP.
 
-        An EMP that had begun to get a meter which no profile names any more still waits for its rows.
+        An EMP that had received rows of a meter still waits for the others, even if no profile names that meter now.
         """
         return min((self.position(who, source) for who in self._waiting.get(source, ())), default=NOBODY_WAITS)
 
     def orphans(self) -> list[tuple[str, Source]]:
-        """EMPs that had begun to get a meter which no profile names any more, with each source of it."""
+        """EMPs that had received rows of a meter that no profile names now, with each source of it."""
         begun = sorted({(emp, meter) for emp, store_id, meter, _ in self._positions if store_id == self.store_id})
         return [(emp, source) for source in self._unnamed for emp, meter in begun if meter == source.meter]
 
     def piece(self, view: LmnView, feed: Feed, after: int, limit: int) -> Piece:
-        """The next rows of a feed behind position `after`: at most `limit` are read.
+        """The next rows of a feed after position `after`: at most `limit` are read.
 
-        Salvaged rows that were settled when their own store was still whole do not go. Sent again they would only be
-        repeats, or worse: a row that lost values by the damage contradicts what the EMP has under its key.
+        Salvaged rows that were settled before the damage are not delivered again. They would be repeats, and a row that
+        lost values would contradict the row that the EMP has under the same key.
         """
         records = view.records(feed.source, after, limit)
         settled = {
@@ -83,12 +83,12 @@ class Progress:
 def progress(
     configuration: Configuration, sources: Sequence[Source], cursors: Iterable[Cursor], store_id: str
 ) -> Progress:
-    """How far all feeds of a configuration are."""
+    """The positions of all feeds of a configuration."""
     return Progress(feeds(grants(configuration), sources), cursors, store_id, unnamed(configuration, sources))
 
 
 def carried(feed: Feed, record: StoredRecord) -> StoredRecord | None:
-    """The record as the feed carries it: with the registers that are granted; None if it is of no list, or none."""
+    """The record with the registers of the feed; None if the feed has none of them, or not its list."""
     if feed.lists and record.list not in feed.lists:
         return None
     if not feed.objects:

@@ -1,4 +1,4 @@
-"""Ranges of whole numbers with both ends included: what is kept of a load profile, and what is not."""
+"""Ranges of whole numbers with both ends included, for the stored and missing parts of a load profile."""
 
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -12,7 +12,7 @@ class Range(NamedTuple):
 
 
 def merged(ranges: Iterable[Range]) -> list[Range]:
-    """The same numbers in as few ranges as they need, in order: what overlaps or touches becomes one."""
+    """The same numbers in as few ranges as possible, in order. Ranges that overlap or touch are joined."""
     found: list[Range] = []
     for one in sorted(ranges):
         if found and one.since <= found[-1].until + 1:
@@ -23,7 +23,7 @@ def merged(ranges: Iterable[Range]) -> list[Range]:
 
 
 def gaps(wanted: Range, kept: Iterable[Range]) -> list[Range]:
-    """What of `wanted` is in none of the others, in order."""
+    """The parts of `wanted` that are in no other range, in order."""
     missing = []
     at = wanted.since
     for one in merged(kept):

@@ -1,4 +1,4 @@
-"""What goes into the LMN store and comes out of it."""
+"""The records that the LMN store takes and gives."""
 
 from enum import IntEnum, StrEnum
 from typing import NamedTuple
@@ -10,9 +10,9 @@ from smgw.cosem.source import Source as Source
 from smgw.cosem.status_word import GatewayStatus
 from smgw.store.ranges import Range
 
-#: In the `delivered` of `LmnStore.retain`: nobody waits for rows of this device.
+#: In the `delivered` of `LmnStore.retain`: no EMP waits for rows of this device.
 NOBODY_WAITS = 2**63 - 1
-#: Interned rows stay for ever, in memory too: what a meter (or who speaks in its place) makes up is bounded.
+#: Interned rows are never removed, also not from memory. This bounds a meter, or an attacker, that invents ids.
 DEVICES_PER_METER = 64
 
 
@@ -26,17 +26,17 @@ class ListKind(IntEnum):
 
 
 class Origin(IntEnum):
-    """Where a value comes from."""
+    """The origin of a value."""
 
     MEASURED = 1
     HISTORY = 2  # read later, from the meter's own load profile
-    MISSING = 3  # there was none; the readings are null-data
+    MISSING = 3  # no value was read; the readings are null-data
 
 
 class Record(NamedTuple):
-    """One row to be: a capture with what the registrar knows of it. `target_time_us` (UTC grid) None is live-rate.
+    """A row to write: a capture with its list, origin and target time (UTC grid; None: live-rate).
 
-    A row of origin HISTORY names its load profile. `derived`: rows made of this one, written with it or not at all.
+    A row of origin HISTORY names its load profile. `derived` rows are made from this one and written with it.
     """
 
     capture: Capture
@@ -49,7 +49,7 @@ class Record(NamedTuple):
 
 
 class OutcomeKind(StrEnum):
-    """What became of a record that was to be written."""
+    """The outcome of writing a record."""
 
     WRITTEN = "written"
     SLOT_TAKEN = "slot taken"  # a register has a value for that target time: counted as `refused_grid`
@@ -59,14 +59,14 @@ class OutcomeKind(StrEnum):
 
 
 class Outcome(NamedTuple):
-    """`number` is the record number of what was written, else None."""
+    """`number` is the record number of a written row, else None."""
 
     kind: OutcomeKind
     number: int | None = None
 
 
 class StoredRecord(NamedTuple):
-    """One row as a reader gets it. (store_id, record_number) names it for ever, `position` orders it in this file."""
+    """One row for a reader. (store_id, record_number) is its permanent key; `position` orders it in this file."""
 
     position: int
     store_id: str  # 32 hex digits; an older store's, if the row was salvaged
@@ -92,7 +92,7 @@ class ProfileName(NamedTuple):
 
 
 class ProfileRow(NamedTuple):
-    """One row of a load profile: when its period ended (microseconds UTC), as the meter told that, and its values."""
+    """One row of a load profile: the end of its period (microseconds UTC, and as the meter sent it) and its values."""
 
     target_time_us: int
     meter_time: MeterTime | None
@@ -101,7 +101,7 @@ class ProfileRow(NamedTuple):
 
 
 class Covered(NamedTuple):
-    """A part of a load profile that has been asked: all its rows from `since` to `until` (microseconds UTC)."""
+    """A range of a load profile that was read: all its rows from `since` to `until` (microseconds UTC)."""
 
     name: ProfileName
     range: Range
@@ -117,20 +117,20 @@ class ProfilePiece(NamedTuple):
 
 
 class CacheKind(IntEnum):
-    """What a meter tells once and need not be asked again."""
+    """An answer of a meter that is cached, so that the meter is asked once."""
 
     OBJECT_LIST = 1
     SCALER_UNIT = 2
 
 
 class CounterKind(IntEnum):
-    """Numbers that are reserved before they are used, so that none is used twice."""
+    """Reserves numbers before they are used, so that none is used twice."""
 
     INVOCATION = 1
 
 
 class Condition(StrEnum):
-    """How a meter fares. Only the first is health."""
+    """The state of a meter. Only the first one is healthy."""
 
     READING = "reading"
     WAITING = "waiting"
@@ -140,9 +140,9 @@ class Condition(StrEnum):
 
 
 class MeterState(NamedTuple):
-    """How a device behind a meter profile fares; one row a (meter, device), overwritten. Times are UTC microseconds.
+    """The state of a device behind a meter profile; one row a (meter, device), overwritten. Times: UTC microseconds.
 
-    A state without a device replaces all of its meter; one with a device removes the one without.
+    A state without a device replaces all states of its meter. A state with a device removes the one without.
     """
 
     meter: str
@@ -154,11 +154,11 @@ class MeterState(NamedTuple):
     good: int = 0
     refused: int = 0
     note: str = ""
-    remark: str = ""  # what is to be said of the quality of its values
+    remark: str = ""  # advice about the quality of its values
 
 
 class Retention(NamedTuple):
-    """How long rows stay: seconds of age by list; undelivered ones longer, until the file holds `undelivered_bytes`."""
+    """Age in seconds until rows of a list are removed. Undelivered rows stay until the file has `undelivered_bytes`."""
 
     grid_s: int = 731 * 86_400  # 24 months
     daily_s: int = 42 * 86_400
@@ -167,10 +167,10 @@ class Retention(NamedTuple):
 
 
 class RetentionReport(NamedTuple):
-    """What one call of `retain` did; `more` says that it stopped at its bound and has work left."""
+    """The result of one call of `retain`. `more`: it stopped at its bound and has work left."""
 
     live: int = 0
     grid: int = 0
     daily: int = 0
-    undelivered: int = 0  # of these, rows that nobody had acknowledged
+    undelivered: int = 0  # of these, rows that no EMP had acknowledged
     more: bool = False

@@ -1,8 +1,8 @@
-"""The run directory of a gateway that systemd gave none: on a tmpfs, behind the link `run` in the state directory.
+"""The run directory of a gateway without systemd: on a tmpfs, reached by the link `run` in the state directory.
 
-A live value is written in the thread that reads the meter, with every telegram. On a card it would wear the card, and
-the thread would wait for it. So the directory lies in /dev/shm, under a name that nobody can make before. Where there
-is no /dev/shm, it lies in the state directory itself.
+The thread that reads the meter writes a live value with every telegram. On an SD card this would wear the card and
+block the thread. So the directory is in /dev/shm, under a name that no other user can guess. Without /dev/shm it is in
+the state directory itself.
 """
 
 import logging
@@ -24,7 +24,7 @@ _NEW_SECONDS = 60.0
 
 
 def make_run_directory(state: Path) -> None:
-    """Make the directory, or find the one of an earlier run again. Never raises; the writer will say what is wrong."""
+    """Make the directory, or use the one of an earlier run. Never raises: the writer reports a missing directory."""
     run = paths.run_directory(state)
     if run == paths.RUN or _behind(run) is not None or (run.is_dir() and not run.is_symlink()):
         return
@@ -42,7 +42,7 @@ def make_run_directory(state: Path) -> None:
 
 
 def remove_run_directory(state: Path) -> None:
-    """At the end: the link and what is behind it, as systemd removes its own."""
+    """Remove the link and its directory at the end, as systemd does with its own."""
     run = paths.run_directory(state)
     target = _behind(run)
     if target is None:
@@ -55,11 +55,11 @@ def remove_run_directory(state: Path) -> None:
 
 
 def _remove_forgotten() -> None:
-    """Directories of gateways that were killed, and whose state directory is gone or has another one now."""
+    """Directories of killed gateways whose state directory no longer exists or has another run directory."""
     for target in _SHARED_MEMORY.iterdir():
         try:
             if not _is_ours(target) or time.time() - target.lstat().st_mtime < _NEW_SECONDS:
-                continue  # in the making, its link is still to come
+                continue  # just made; its link does not exist yet
             if _behind(Path((target / _OWNER).read_text())) != target:
                 _remove(target)
         except (OSError, ValueError) as error:
@@ -67,7 +67,7 @@ def _remove_forgotten() -> None:
 
 
 def _remove(target: Path) -> None:
-    """Nothing but what a gateway makes there."""
+    """True if it holds only files that a gateway makes."""
     live = target / "live"
     if live.is_dir() and not live.is_symlink():
         for file in live.iterdir():
@@ -78,7 +78,7 @@ def _remove(target: Path) -> None:
 
 
 def _behind(run: Path) -> Path | None:
-    """The directory behind the link, if it is one that this user's gateway made."""
+    """The directory that the link names, if this user's gateway made it."""
     try:
         target = Path(os.readlink(run))  # noqa: PTH115 - the link itself, not resolved
         return target if _is_ours(target) else None

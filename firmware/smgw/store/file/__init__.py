@@ -1,1 +1,1 @@
-"""What the files of all writers have in common: opened, migrated, locked, checked, written and read."""
+"""Code that all database files share: open, migrate, lock, check, write and read."""

@@ -1,4 +1,4 @@
-"""Whose the files are: a writer takes only its own, and its directory is its own."""
+"""Ownership of files: a writer uses only files and directories of its own user."""
 
 import contextlib
 import errno
@@ -14,14 +14,14 @@ from smgw.store.errors import StoreError, StoreFull
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
 #: The owner writes; the group (setgid: inherited by new files) searches and reads.
 _DIRECTORY_MODE = 0o2750
-#: The owner of the database reads who owns it; others ask `lock.owner_running`, which needs no right to it.
+#: Only the owner reads the lock file. Other users call `lock.owner_running`, which needs no right to the file.
 LOCK_MODE = 0o600
 #: Other processes read databases.
 DATABASE_MODE = 0o640
 
 
 def make_directory(directory: Path) -> None:
-    """Make a writer's directory below the state directory, which must exist; one that is there is left alone."""
+    """Make a writer's directory below the state directory, which must exist. An existing one is not changed."""
     try:
         directory.mkdir(0o750)
     except FileExistsError:
@@ -32,12 +32,12 @@ def make_directory(directory: Path) -> None:
         raise StoreError(directory, f"cannot be made: the state directory {directory.parent} must exist") from None
     except OSError as error:
         raise said(directory, error) from error
-    with contextlib.suppress(OSError):  # a file system without modes: the directory serves nevertheless
+    with contextlib.suppress(OSError):  # a file system without modes: the directory is usable all the same
         directory.chmod(_DIRECTORY_MODE)
 
 
 def refuse_blindness(path: Path) -> None:
-    """StoreError if this user may not look into the directory of a store, and so cannot know what is there."""
+    """StoreError if this user may not read the directory of a store."""
     directory = path.parent
     if not directory.is_dir() or os.access(directory, os.X_OK):
         return
@@ -49,9 +49,9 @@ def refuse_blindness(path: Path) -> None:
 
 
 def refuse_foreign(files: Iterable[Path]) -> None:
-    """StoreError if one of these files is there and not this user's own: what another may change proves nothing.
+    """StoreError if one of these files exists and belongs to another user, who could change it.
 
-    Above all, root who runs a service by hand must not leave files behind that the service cannot write.
+    This also stops root, who runs a service by hand, from leaving files that the service cannot write.
     """
     for path in files:
         try:
@@ -68,14 +68,14 @@ def refuse_foreign(files: Iterable[Path]) -> None:
 
 
 def new_file(path: Path, mode: int) -> int:
-    """Make a file that is not there yet and open it; its mode is `mode` whatever the umask."""
+    """Make a new file and open it. Its mode is `mode`, whatever the umask."""
     file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, mode)
     os.fchmod(file, mode)
     return file
 
 
 def no_room_for_a_file(directory: Path) -> bool:
-    """True if the file system has no inode left; one that does not count them (Btrfs) says that it has none at all."""
+    """True if the file system has no inode left. Btrfs does not count inodes and reports a total of 0: False."""
     try:
         space = os.statvfs(directory)
     except OSError:
@@ -84,7 +84,7 @@ def no_room_for_a_file(directory: Path) -> bool:
 
 
 def said(path: Path, error: OSError) -> StoreError:
-    """What the system refused, as the store says it."""
+    """An error of the operating system as a StoreError."""
     if error.errno in _NO_ROOM:
         return StoreFull(path)
     named = Path(os.fsdecode(error.filename)) if isinstance(error.filename, str | bytes | os.PathLike) else path

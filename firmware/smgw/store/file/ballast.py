@@ -39,7 +39,7 @@ class Ballast:
         return True
 
     def release(self) -> bool:
-        """Give the space to whoever needs it now; False if there was none to give."""
+        """Release the reserved space; False if none was reserved."""
         try:
             self._path.unlink()
         except OSError:

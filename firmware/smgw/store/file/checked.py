@@ -1,4 +1,4 @@
-"""Rows of a file that another process writes: SQLite lets any type stand in any column, so nothing is trusted."""
+"""Checks rows of a file that another process writes. SQLite allows any type in any column."""
 
 from collections.abc import Sequence
 from functools import lru_cache

@@ -7,16 +7,16 @@ from pathlib import Path
 
 #: Frames after which a commit checkpoints; 512 pages of 4 KiB keep the -wal near 2 MiB.
 CHECKPOINT_FRAMES = 512
-#: The -wal is cut back to this once a reader that held it back has gone.
+#: The -wal is truncated to this size after a reader that blocked the checkpoint has finished.
 WAL_KEPT_BYTES = 4 * 1024 * 1024
-#: How long a reader waits for a lock, and how long the writer does: only a recovery after a crash holds one.
+#: Longest wait for a lock, of a reader and of the writer. Only a recovery after a crash holds one.
 BUSY_MS = 5000
-#: KiB of a writer: it works at the ends of its tables, and what a sweep of old rows leaves is never needed again.
+#: Page cache of a writer in KiB. A writer works at the ends of its tables and needs no pages of old rows.
 _WRITER_CACHE = 512
 
 
 def connect_writer(path: Path) -> sqlite3.Connection:
-    """The owner's connection to an existing database: WAL, and nothing committed is lost at a power cut."""
+    """The owner's connection to an existing database: WAL; a power cut loses nothing that was committed."""
     connection = _connect(path, "rw")
     try:
         connection.execute("PRAGMA journal_mode = WAL")
@@ -32,12 +32,12 @@ def connect_writer(path: Path) -> sqlite3.Connection:
 
 
 def connect_reader(path: Path) -> sqlite3.Connection:
-    """A connection that cannot write; it needs -wal and -shm where its user may not make them."""
+    """A read-only connection. -wal and -shm must exist where its user may not make them."""
     return _connect(path, "ro")
 
 
 def connect_builder(path: Path) -> sqlite3.Connection:
-    """A connection to a new database in the making: no -wal that could stay behind, and a crash costs nothing.
+    """A connection to a new, unfinished database, without -wal. A crash loses nothing: the file is made again.
 
     The caller syncs the file before it takes its final name.
     """
@@ -55,7 +55,7 @@ def connect_builder(path: Path) -> sqlite3.Connection:
 
 
 def connect_salvage(path: Path) -> sqlite3.Connection:
-    """A connection to a damaged file that takes what it can: a file cut short, text that is no text."""
+    """A connection to a damaged file. It accepts truncated files and text that is not UTF-8."""
     connection = _connect(path, "rw")
     connection.text_factory = lambda octets: octets.decode("utf-8", "replace")
     try:

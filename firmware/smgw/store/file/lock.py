@@ -11,12 +11,12 @@ from smgw.flocks import flock_holders
 from smgw.store.errors import StoreError, StoreOwned
 from smgw.store.file.access import LOCK_MODE
 
-#: So long an owner waits for the lock: somebody may only be asking whether it is held.
+#: How long an owner waits for the lock, since another process may be testing it for a moment.
 _PATIENCE_S = 0.5
 
 
 class OwnerLock:
-    """An exclusive flock on `<name>.lock`; it holds the owner's process id and the store's id."""
+    """An exclusive flock on `<name>.lock`. The file holds the owner's process id and the store's id."""
 
     def __init__(self, path: Path) -> None:
         try:
@@ -28,7 +28,7 @@ class OwnerLock:
             ) from error
         try:
             self._acquire(path)
-            os.fchmod(self._file, LOCK_MODE)  # whoever may open it could lock it too
+            os.fchmod(self._file, LOCK_MODE)  # a user who may open it could also lock it
         except BaseException:
             os.close(self._file)
             raise
@@ -47,9 +47,9 @@ class OwnerLock:
             time.sleep(0.02)
 
     def note(self, store_id: str) -> None:
-        """Write who owns the store, and its identity, which so outlives the pages of the database.
+        """Write the owner's process id and the store's id, which is then known even if the database is damaged.
 
-        A full disk must not keep the gateway from starting.
+        A full disk does not stop the gateway from starting.
         """
         self.store_id = store_id
         with contextlib.suppress(OSError):
@@ -72,7 +72,7 @@ class OwnerLock:
 
 
 def owner_running(lock: Path) -> bool:
-    """True if a process holds this lock. Needs no right to the file, and disturbs nobody who wants to hold it."""
+    """True if a process holds this lock. Needs no right to the file and does not take the lock."""
     try:
         found = lock.stat()
     except OSError:
@@ -85,7 +85,7 @@ def owner_running(lock: Path) -> bool:
 
 
 def owner_pid(lock: Path) -> int | None:
-    """The process that holds this lock, as far as the kernel tells."""
+    """The process that holds this lock, if the kernel lists it."""
     try:
         holders = flock_holders(lock.stat())
     except OSError:
@@ -94,7 +94,7 @@ def owner_pid(lock: Path) -> int | None:
 
 
 def _blocked(lock: Path) -> bool:
-    """Ask by trying; whoever wants the lock at this moment has the patience to try again."""
+    """Test by taking the lock for a moment. An owner that wants it at this moment tries again."""
     try:
         descriptor = os.open(lock, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
     except OSError:

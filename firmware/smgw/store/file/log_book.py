@@ -18,7 +18,7 @@ _COLUMNS = "book, number, event, level, outcome, subject, utc_us, clock_state, b
 
 
 class Level(IntEnum):
-    """How grave it is (AR 2418-6)."""
+    """Severity of an entry (AR 2418-6)."""
 
     INFO = 1
     WARNING = 2
@@ -47,7 +47,7 @@ class LogEntry(NamedTuple):
 
 
 class Note(NamedTuple):
-    """What is to be logged; it gets its number and its hash when it is written."""
+    """An entry that is not yet written. It gets its number and hash when it is written."""
 
     book: str
     event: str
@@ -58,9 +58,9 @@ class Note(NamedTuple):
 
 
 def write(connection: sqlite3.Connection, note: Note) -> None:
-    """Append an entry inside the caller's transaction; the oldest go, so that a book is bounded.
+    """Append an entry inside the caller's transaction. The oldest entries are removed, so a book is bounded.
 
-    The hash of the oldest that is kept is the anchor: the chain can be verified from there on.
+    The hash of the oldest stored entry is the anchor: the chain can be verified from there on.
     """
     last = connection.execute(
         f"SELECT {_COLUMNS} FROM log WHERE book = ? ORDER BY number DESC LIMIT 1",  # noqa: S608 - constant columns

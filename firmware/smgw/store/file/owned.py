@@ -1,4 +1,4 @@
-"""A database file that this process owns: found, made, adopted or replaced; then held so that others can read it."""
+"""A database file that this process owns: found, made, adopted or replaced, and readable for other processes."""
 
 import contextlib
 import logging
@@ -18,13 +18,13 @@ from smgw.store.file.schema import Schema, check_version, migrate, version_of
 
 _log = logging.getLogger(__name__)
 
-#: Damaged files are evidence; of more than these the oldest goes.
+#: Damaged files are stored as evidence, at most this many. Then the oldest is removed.
 ASIDE_KEPT = 3
-#: A file up to this size is checked whole when it is opened (a second or two from an SD card), a bigger one meanwhile.
+#: A file up to this size is checked whole when it is opened (1 to 2 s on an SD card). A larger one is checked later.
 CHECKED_BYTES = 64 * 1024 * 1024
 
-#: salvage(damaged file, empty database inside a transaction, store id if known): makes the newest schema in it and
-#: brings in what can be read -> one line that says what was saved
+#: salvage(damaged file, empty database inside a transaction, store id if known): makes the newest schema and copies
+#: all readable rows -> one line about the salvaged rows
 Salvage = Callable[[Path, sqlite3.Connection, str | None], str]
 
 
@@ -36,7 +36,7 @@ class OwnedFile:
     """
 
     def __init__(self, path: Path, schema: Schema, salvage: Salvage, *, whole_wal: bool) -> None:
-        """`whole_wal`: a missing -wal means lost rows, whose numbers must not be given again; salvage then too."""
+        """`whole_wal`: a missing -wal means lost rows, whose numbers must not be used again: the file is salvaged."""
         self.path = path
         self.salvaged: str | None = None
         self._broken: str | None = None
@@ -64,7 +64,7 @@ class OwnedFile:
             raise
 
     def close(self) -> None:
-        """Checkpoint, then let go; -wal and -shm stay for the readers."""
+        """Checkpoint and close. -wal and -shm stay for the readers."""
         with self.lock:
             with contextlib.suppress(sqlite3.Error):
                 self.writer.execute("PRAGMA wal_checkpoint(PASSIVE)")
@@ -72,14 +72,14 @@ class OwnedFile:
             self._owner.release()
 
     def replace(self, why: str) -> None:
-        """Move the file aside while it is open, salvage it into a new one and go on with that."""
+        """Rename the open file, salvage it into a new one and use the new one."""
         with self.lock:
-            self._broken = why  # stays, should this fail half-way: the next call goes on from there
+            self._broken = why  # stays set if this fails half-way: the next call continues from there
             self._disconnect()
             with self._errors():
                 try:
                     if self._replaced:
-                        pass  # last time only the opening of the new file failed
+                        pass  # the last call failed only at opening the new file
                     elif self.path.exists():
                         self._replace(why)
                     else:
@@ -94,16 +94,16 @@ class OwnedFile:
                     self._replaced = False
 
     def condemn(self, why: str) -> None:
-        """Damage was seen: the file is `broken` until it is replaced."""
+        """Mark the file as damaged: it is `broken` until it is replaced."""
         self._broken = why
 
     @property
     def broken(self) -> str | None:
-        """Why the file must be replaced: damage that was found since it was opened."""
+        """The reason to replace the file: damage found since it was opened."""
         return self._broken or (self._check.verdict if self._check else None)
 
     def _open(self) -> str | None:
-        """Connect, or say what is wrong with the file."""
+        """Connect, or return what is wrong with the file."""
         if why := self._wal_lost():
             return why
         try:
@@ -130,7 +130,7 @@ class OwnedFile:
 
     @contextlib.contextmanager
     def _errors(self) -> Iterator[None]:
-        """What SQLite or the file system refuses becomes a StoreError."""
+        """Turn errors of SQLite and the file system into StoreError."""
         try:
             yield
         except sqlite3.Error as error:
@@ -155,7 +155,7 @@ class OwnedFile:
             self._keeper = None
 
     def _clear_away(self) -> None:
-        """Finish or undo what a crash interrupted while a new file was made."""
+        """Finish or undo the making of a new file that a crash interrupted."""
         build = paths.build_of(self.path)
         if not self.path.exists():
             # A -wal without its database must never meet another one: SQLite would replay it.
@@ -191,7 +191,7 @@ class OwnedFile:
         return "its -wal file is missing" if header[18:20] == b"\x02\x02" else None
 
     def _damage(self) -> str | None:
-        """What is wrong with the open file, or None. StoreTooNew is not damage."""
+        """The fault of the open file, or None. StoreTooNew is not damage."""
         if check_version(self.writer, self._schema, self.path) == 0:
             return "it holds no schema"
         try:
@@ -210,7 +210,7 @@ class OwnedFile:
         saved = self._create(self.path)
         number = 1 + self._last_aside()
         aside = paths.aside_of(self.path, number)
-        # The database first: should we die between these, an orphaned -wal is recognised, a bare database is not.
+        # The database first. After a crash in between, an orphaned -wal is recognised; a database alone is not.
         _rename(self.path, aside)
         if paths.wal_of(self.path).exists():
             _rename(paths.wal_of(self.path), paths.wal_of(aside))
@@ -235,7 +235,7 @@ class OwnedFile:
                     saved = self._salvage(damaged, connection, self._owner.store_id or None)
                 connection.execute(f"PRAGMA user_version = {self._schema.version}")
         except BaseException:
-            self._discard(build)  # where the disk is full, its room is needed
+            self._discard(build)  # its space is needed if the disk is full
             raise
         _sync(build)
         if damaged is None:

@@ -1,4 +1,4 @@
-"""The pages of a big store, looked through beside its use: nobody waits for it, and damage in old rows still shows."""
+"""Checks the pages of a large store in the background: damage in old rows is found without delaying the start."""
 
 import sqlite3
 import threading
@@ -9,7 +9,7 @@ from smgw.store.file.connection import connect_reader
 
 
 class PageCheck:
-    """One pass of SQLite's quick_check in a thread of its own; `verdict` is what it found, None while all is well."""
+    """One pass of SQLite's quick_check in a thread of its own. `verdict` is the fault found, or None."""
 
     def __init__(self, path: Path) -> None:
         self.verdict: str | None = None

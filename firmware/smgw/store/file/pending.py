@@ -1,4 +1,4 @@
-"""What waits to be written with the next commit: it is not worth one of its own."""
+"""Data that waits for the next commit, since a commit of its own would cost too much."""
 
 import logging
 import sqlite3
@@ -12,7 +12,7 @@ from smgw.store.file.log_book import Note
 _log = logging.getLogger(__name__)
 _Row = TypeVar("_Row", bound=tuple[object, ...])
 
-#: What one row alone may be guilty of: a text, a number or a type that SQLite does not take.
+#: Errors that one row can cause: a text, a number or a type that SQLite does not accept.
 UNWRITABLE = (
     ValueError,
     TypeError,
@@ -23,7 +23,7 @@ UNWRITABLE = (
     sqlite3.ProgrammingError,
 )
 
-#: Of log entries that could not be written while the disk was full, at most these are kept.
+#: Most log entries that wait in memory while the disk is full.
 _NOTES_KEPT = 1000
 
 
@@ -38,7 +38,7 @@ def count(connection: sqlite3.Connection, amounts: Mapping[str, int]) -> None:
 def writable(row: _Row) -> _Row:
     """The same row with every text in a form that can be written.
 
-    What comes from a meter, a file name or a peer may hold lone surrogates, which are no text to UTF-8.
+    Text from a meter, a file name or a peer may hold lone surrogates, which UTF-8 does not allow.
     """
     fields: Iterable[object] = (
         field if not isinstance(field, str) or _is_text(field) else _text(field) for field in row
@@ -73,9 +73,9 @@ class Pending:
             self.counts["lost_log"] += 1
 
     def write(self, connection: sqlite3.Connection) -> Callable[[], None]:
-        """Write all inside the caller's transaction; the result, called after the commit, forgets what was written.
+        """Write all inside the caller's transaction. Call the result after the commit: it forgets the written data.
 
-        What cannot be written fails alone and is counted: it must not keep the readings of the transaction out.
+        A row that cannot be written fails alone and is counted. The readings of the transaction are still written.
         """
         counts, notes = dict(self.counts), list(self.notes)
         lost = 0

@@ -12,7 +12,7 @@ Migration = Callable[[sqlite3.Connection], None]
 
 
 class Schema(NamedTuple):
-    """What a store's file holds. `scripts` make version 1; `migrations[n]` takes version n to n + 1."""
+    """The tables of a store's file. `scripts` make version 1; `migrations[n]` turns version n into n + 1."""
 
     scripts: tuple[str, ...]
     version: int
@@ -21,7 +21,7 @@ class Schema(NamedTuple):
     def create(self, connection: sqlite3.Connection, store_id: bytes, version: int | None = None) -> None:
         """Make all tables of a version (the newest) in an empty database, inside the caller's transaction.
 
-        The caller sets the version last: it says that the file is whole.
+        The caller sets the version last: it marks the file as complete.
         """
         for script in self.scripts:
             for statement in _statements(script):
@@ -64,11 +64,11 @@ def check_version(connection: sqlite3.Connection, schema: Schema, path: Path) ->
 
 
 def migrate(connection: sqlite3.Connection, schema: Schema, path: Path) -> None:
-    """Take the file to the newest version, one transaction a step: what fails in between leaves the version before."""
+    """Migrate the file to the newest version, one transaction a step. A failed step leaves the version before it."""
     found = check_version(connection, schema, path)
     if found == schema.version:
         return
-    # What is sorted for a new index may be larger than the memory that a service may have.
+    # The data sorted for a new index may be larger than the memory limit of a service.
     connection.execute("PRAGMA temp_store = FILE")
     try:
         for version in range(found, schema.version):

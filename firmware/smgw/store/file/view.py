@@ -1,4 +1,4 @@
-"""A store of another process: opened to read, opened again when its owner replaced the file."""
+"""Reads the store of another process, and opens it again when its owner has replaced the file."""
 
 import contextlib
 import sqlite3
@@ -15,13 +15,13 @@ from smgw.store.file.connection import connect_reader, transaction
 from smgw.store.file.log_book import LogEntry
 from smgw.store.file.schema import Schema, check_version
 
-#: What a conversion raises that meets another type, another range, or a name that is not there.
+#: Errors of a conversion that meets another type, another range, or an unknown name.
 NONSENSE = (ValueError, TypeError, LookupError, ArithmeticError, AttributeError)
 _ID_OCTETS = 16
 
 
 class View:
-    """Reads one store; may be used by several threads. Every call sees one snapshot and holds it no longer."""
+    """Reads one store; may be used by several threads. Each call reads one snapshot and releases it."""
 
     _file: str
     _schema: Schema
@@ -41,7 +41,7 @@ class View:
         raise NotImplementedError
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         with self._lock:
             self._connection.close()
 
@@ -55,20 +55,20 @@ class View:
         """True if something was written since the last call, or the file was replaced (then with a new `store_id`)."""
         with self._lock:
             if self._identity() != self._opened:
-                with contextlib.suppress(StoreAbsent):  # in the middle of a replacement: next time
+                with contextlib.suppress(StoreAbsent):  # the file is being replaced: try again next time
                     self._reconnect()
                     return True
                 return False
             try:
                 version = self._data_version()
             except sqlite3.Error:
-                return True  # the next read says what is wrong
+                return True  # the next read reports the fault
             moved = version != self._version
             self._version = version
             return moved
 
     def counts(self) -> dict[str, int]:
-        """What the owner counted: losses, refusals, retired rows. A name that is not there is 0."""
+        """The owner's counters: losses, refusals, retired rows. A name that is not there is 0."""
         return dict(self._typed("ti", "SELECT name, value FROM counts"))
 
     def log_entries(self, limit: int, book: str | None = None) -> list[LogEntry]:
@@ -77,7 +77,7 @@ class View:
             return log_book.newest(connection, limit, book)
 
     def _forget(self) -> None:
-        """The file is another one now: cached rows are void."""
+        """The file was replaced: cached rows are no longer valid."""
 
     def _rows(self, query: str, *parameters: object) -> list[Any]:
         with self._snapshot() as connection:
@@ -90,7 +90,7 @@ class View:
 
     @contextlib.contextmanager
     def _trusting_nothing(self) -> Iterator[None]:
-        """What cannot be made of the rows of another process is damage of its file, never a fault of the reader."""
+        """Rows that cannot be converted count as damage of the file, not as a fault of the reader."""
         try:
             yield
         except NONSENSE as error:

@@ -1,4 +1,4 @@
-"""What the writers of lmn.db and wan.db have in common: one commit path, a log book, counters, repair on the run."""
+"""Code that the writers of lmn.db and wan.db share: one commit path, a log book, counters, repair in service."""
 
 import contextlib
 import logging
@@ -23,21 +23,21 @@ from smgw.store.file.schema import Schema
 _log = logging.getLogger(__name__)
 _T = TypeVar("_T")
 
-#: A -wal beyond this is checkpointed by force, which waits for readers at most this long, at most this often.
+#: Above this size the -wal is checkpointed by force. This waits for readers at most this long, at most this often.
 _WAL_BOUND_BYTES = 2 * WAL_KEPT_BYTES
 _CHECKPOINT_WAIT_MS = 50
 _CHECKPOINT_EVERY_S = 10.0
-#: While the disk is full, so often it is asked whether there is room again.
+#: Time between two tests for free space while the disk is full.
 _ASK_EVERY_S = 5.0
 
 
 class StoreWriter:
     """The owner of one store. Calls from several threads take turns.
 
-    An episode of need begins with the first commit that found no room, and ends when the reserve is back.
+    A full-disk episode begins with the first commit that finds no space. It ends when the reserve exists again.
     """
 
-    #: What is done about a full disk, for the log.
+    #: Measure against a full disk, for the log.
     _REMEDY: str
 
     def __init__(
@@ -76,7 +76,7 @@ class StoreWriter:
 
     @property
     def salvaged(self) -> str | None:
-        """What was done if the file was found damaged since it was opened."""
+        """What was repaired if the file was found damaged since it was opened."""
         return self._file.salvaged
 
     def __enter__(self) -> Self:
@@ -86,7 +86,7 @@ class StoreWriter:
         self.close()
 
     def close(self) -> None:
-        """Write what waits, checkpoint, let go of the file; readers can go on reading."""
+        """Write waiting data, checkpoint, close the file. Readers can go on reading."""
         with self._file.lock:
             try:
                 self._write_pending()
@@ -109,7 +109,7 @@ class StoreWriter:
             self._write_pending()
 
     def use_clock(self, stamp: Callable[[], Stamp]) -> None:
-        """The gateway's clock: it stamps the store's own log entries from now on."""
+        """Use the gateway's clock for the store's own log entries from now on."""
         self._stamp = stamp
 
     def counts(self) -> dict[str, int]:
@@ -121,7 +121,7 @@ class StoreWriter:
             return counted
 
     def _read(self, query: str, *parameters: object) -> list[Any]:
-        """All rows of a query. A file found damaged is replaced, with room made for it, and asked again.
+        """All rows of a query. A damaged file is replaced first, and the query runs again.
 
         Raises StoreError.
         """
@@ -144,7 +144,7 @@ class StoreWriter:
                 raise self._said(error) from error
 
     def _write_pending(self) -> None:
-        """Write what waits; on a full disk it waits on."""
+        """Write waiting data; on a full disk it goes on waiting."""
         if self._pending:
             try:
                 self._write(lambda _: None)
@@ -152,7 +152,7 @@ class StoreWriter:
                 _log.warning("%s: log entries and states wait in memory", error)
 
     def _write(self, body: Callable[[sqlite3.Connection], _T]) -> _T:
-        """Commit, or raise StoreFull after what this store does to make room."""
+        """Commit; on a full disk make space as this store does, then raise StoreFull."""
         return self._write_with(body, (self._checkpoint,))
 
     def _write_with(
@@ -162,9 +162,9 @@ class StoreWriter:
         *,
         alone: bool = False,
     ) -> _T:
-        """Commit; where there is no room, make some step by step. StoreFull when all steps are used up.
+        """Commit; if there is no space, make some step by step. StoreFull if no step helps.
 
-        `alone`: at the very last without what waits for the next commit.
+        `alone`: the last try leaves out the data that waits for the next commit.
         """
         with self._file.lock:
             for step in (None, *make_room):
@@ -172,7 +172,7 @@ class StoreWriter:
                     if step is not None and step() is False:
                         continue
                     return self._commit(body)
-                except (sqlite3.OperationalError, StoreFull):  # the latter: there is no room to replace a damaged file
+                except (sqlite3.OperationalError, StoreFull):  # StoreFull: there is no space to replace a damaged file
                     self._begin_need()
             if alone:
                 with contextlib.suppress(sqlite3.OperationalError, StoreFull):
@@ -192,7 +192,7 @@ class StoreWriter:
             self._pending.note(Note("system", "disk-full", Level.ERROR, False, text, self._stamp()))
 
     def _end_need(self) -> None:
-        """Ask now and then whether there is room again."""
+        """Test now and then for free space."""
         now = time.monotonic()
         if not self._in_need or now - self._asked < _ASK_EVERY_S:
             return
@@ -204,7 +204,7 @@ class StoreWriter:
             self._pending.note(Note("system", "disk-room-again", Level.INFO, True, text, self._stamp()))
 
     def _commit(self, body: Callable[[sqlite3.Connection], _T], *, alone: bool = False) -> _T:
-        """Run `body` and write what waits (unless `alone`), in one durable transaction.
+        """Run `body` and write waiting data (unless `alone`), in one durable transaction.
 
         A file found damaged is replaced and `body` runs again. Raises StoreError, and sqlite3.OperationalError
         unchanged where the disk is full.
@@ -237,7 +237,7 @@ class StoreWriter:
         try:
             self._file.replace(why)
         except StoreError:
-            # The damaged file is open again, over another connection, for what can still be done with it.
+            # The damaged file is open again over another connection, so that its readable rows can be used.
             with contextlib.suppress(sqlite3.Error):
                 self._take_over()
             raise
@@ -268,13 +268,13 @@ class StoreWriter:
         return result
 
     def _rolled_back(self) -> None:
-        """Forget what only the failed transaction knew."""
+        """Forget the data that only the failed transaction held."""
 
     def _take_over(self) -> None:
         """The file was opened, or opened again: there is another connection."""
 
     def _own_clock(self) -> Callable[[], Stamp]:
-        """What stamps the store's own log entries until somebody hands it a clock: what the file knows of the time."""
+        """Stamps the store's own log entries by the newest time in the file, until the store gets a clock."""
         return self._stamp
 
     def _note_salvage(self) -> None:
@@ -282,7 +282,7 @@ class StoreWriter:
             self._pending.note(Note("system", "store-salvaged", Level.ERROR, True, self._file.salvaged, self._stamp()))
 
     def _bound_wal(self) -> None:
-        """A reader that stays in its snapshot holds the -wal back: check by its size, then by force, seldom."""
+        """Limit the -wal, which a reader in an old snapshot blocks: test its size, rarely checkpoint by force."""
         now = time.monotonic()
         if now - self._forced < _CHECKPOINT_EVERY_S:
             return

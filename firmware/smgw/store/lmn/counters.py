@@ -1,4 +1,4 @@
-"""Reserved counters: numbers that are the caller's alone before one of them is used, and never given again."""
+"""Reserved counters: numbers are reserved for one caller before use, and never given out again."""
 
 import os
 import sqlite3
@@ -6,9 +6,9 @@ import time
 
 from smgw.store.records import CounterKind
 
-#: The first invocation counter of a key that nothing is known of: the clock at this rate since 2026, which is more than
-#: any meter is asked, so it lies beyond what a lost store gave out. By chance up to 2^22 more, lest two stores made at
-#: once share it. The clock alone reaches the cap in 2055.
+#: First invocation counter of an unknown key: the clock at this rate since 2026. No meter is asked that often, so the
+#: number is above all numbers of a lost store. A random part up to 2^22 separates two stores made at the same time.
+#: The clock part reaches the cap in 2055.
 _A_SECOND, _SINCE = 4, 1_767_225_600
 _BY_CHANCE, _CAP = 1 << 22, 0xE000_0000
 
@@ -25,7 +25,7 @@ def reserve(connection: sqlite3.Connection, kind: CounterKind, scope: str, holde
 
 
 def _unknown(kind: CounterKind) -> int:
-    """Where a scope starts that this store has not seen."""
+    """The first number of a scope that is new to this store."""
     if kind is not CounterKind.INVOCATION:
         return 0
     seconds = max(0, int(time.time()) - _SINCE)

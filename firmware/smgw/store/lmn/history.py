@@ -1,4 +1,4 @@
-"""Load profiles in lmn.db: their rows, and which part of them is kept. A row and what is said of it are one commit."""
+"""Load profiles in lmn.db: their rows and the ranges that are stored. A row and its range are one commit."""
 
 import json
 import sqlite3
@@ -18,10 +18,10 @@ VERSION = f"SELECT id FROM profile_version WHERE kind = '{KIND}' AND name = ? AN
 
 
 class HistoryWriter:
-    """Writes the rows of load profiles that one transaction holds, and which part of a load profile is kept with them.
+    """Writes the load profile rows of one transaction, and the range that they cover.
 
-    Rows of the same time (of an event log) come in one transaction: the second of them is there if two are. A device
-    past the bound has nothing kept, which is counted as `refused_profile`.
+    Rows of the same time (of an event log) come in one transaction: the second one is known if two are stored. For a
+    device past the bound nothing is stored; this is counted as `refused_profile`.
     """
 
     def __init__(self, connection: sqlite3.Connection, rows: RowWriter) -> None:
@@ -44,7 +44,7 @@ class HistoryWriter:
         return self._rows.insert_history(record, row.columns, version, before)
 
     def cover(self, covered: Covered) -> None:
-        """This part of a load profile has been asked, and all its rows are in this transaction or kept already."""
+        """Mark a range as read: all its rows are in this transaction or already stored."""
         name = covered.name
         if self._version(name) is None:
             return
@@ -73,7 +73,7 @@ class HistoryWriter:
 
 
 def content(name: ProfileName) -> str:
-    """What names a load profile among the profile versions."""
+    """The name of a load profile among the profile versions."""
     return json.dumps({"device": name.device.hex(), "profile": str(name.profile)}, separators=(",", ":"))
 
 

@@ -1,4 +1,4 @@
-"""What else waits for the next commit of lmn.db: states of meters and of the clock, each only the newest."""
+"""States of meters and of the clock that wait for the next commit of lmn.db, each only the newest."""
 
 import logging
 import sqlite3
@@ -12,7 +12,7 @@ from smgw.store.records import MeterState
 _log = logging.getLogger(__name__)
 
 _Key = tuple[str, bytes]
-#: Stands in the column `device` of a state that speaks of the meter: no device is known.
+#: Value of the column `device` in a state of a meter whose device is not known.
 NO_DEVICE = b""
 _INSERT = "INSERT OR REPLACE INTO meter_state VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 
@@ -22,7 +22,7 @@ class LmnPending(Pending):
 
     def __init__(self) -> None:
         super().__init__()
-        self.states: dict[_Key, MeterState | None] = {}  # None: the row goes
+        self.states: dict[_Key, MeterState | None] = {}  # None: the row is removed
         self.clock: Saved | None = None
 
     def __bool__(self) -> bool:
@@ -40,7 +40,7 @@ class LmnPending(Pending):
         self.states[writable((meter,))[0], device] = None
 
     def write(self, connection: sqlite3.Connection) -> Callable[[], None]:
-        """As `Pending.write`. What cannot be written is counted as `lost_state`."""
+        """As `Pending.write`. A state that cannot be written is counted as `lost_state`."""
         states, clock = dict(self.states), self.clock
         lost = 0
         for key, state in states.items():

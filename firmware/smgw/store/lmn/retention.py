@@ -1,4 +1,4 @@
-"""Which rows may go: by age and list; and which must when the disk is full."""
+"""Selects rows to remove: by age and list, or because the disk is full."""
 
 import sqlite3
 from collections.abc import Iterable, Mapping
@@ -9,7 +9,7 @@ from smgw.store.file.pending import count
 from smgw.store.lmn.rows import Word
 from smgw.store.records import ListKind, Retention, RetentionReport
 
-#: Captures removed in one call (30 ms here, some 0.15 s on a small board), and captures looked at.
+#: Most captures removed in one call (30 ms on a PC, about 0.15 s on a small board), and most captures examined.
 REMOVED_AT_MOST = 500
 SEEN_AT_MOST = 4000
 
@@ -42,9 +42,9 @@ class _Seen(NamedTuple):
 
 
 class Sweep:
-    """Walks the rows from the oldest on, a bounded piece a call, and remembers in memory how far it came.
+    """Walks the rows from the oldest on, a bounded piece a call, and remembers its position in memory.
 
-    Rows that must wait for their delivery are passed and looked at again in the next round.
+    Rows that wait for delivery are skipped and examined again in the next round.
     """
 
     def __init__(self) -> None:
@@ -89,7 +89,7 @@ class Sweep:
         rows = [
             _Seen(*row) for row in connection.execute(query, (group.list, self._passed.get(group, 0), SEEN_AT_MOST))
         ]
-        old = 0  # so many rows are known to be old: numbers follow time even where the clock was wrong
+        old = 0  # these rows are known to be old: numbers follow time even where the clock was wrong
         for index, row in enumerate(rows):
             if row.state == ClockState.SYNCHRONISED:
                 if row.utc_us >= before_us:
@@ -105,7 +105,7 @@ class Sweep:
 
 
 def thin(connection: sqlite3.Connection, amount: int) -> int:
-    """Remove the oldest live-rate captures of whatever list inside the caller's transaction; how many there were."""
+    """Remove the oldest live-rate captures of any list inside the caller's transaction; returns their number."""
     numbers: list[int] = []
     for kind in ListKind:
         query = f"SELECT number FROM capture WHERE list = ? AND {_LIVE} ORDER BY number LIMIT ?"  # noqa: S608 - constant

@@ -1,4 +1,4 @@
-"""Records into rows: words and registers are interned, then one capture row and one narrow row a reading."""
+"""Turns records into rows: interned words and registers, one capture row, one narrow row a reading."""
 
 import logging
 import sqlite3
@@ -22,7 +22,7 @@ _signature = itemgetter(Reading._fields.index("signature"))
 # A NamedTuple without its own __new__, in a third of the time.
 _new = tuple.__new__
 
-#: As `DEVICES_PER_METER`: what a meter makes up is bounded.
+#: As `DEVICES_PER_METER`: a bound against meters that invent registers.
 REGISTERS_PER_DEVICE = 1000
 
 _INSERT_CAPTURE = """INSERT INTO capture (meter, device, boot, boottime_ns, utc_us, dispersion_us, clock_state,
@@ -56,7 +56,7 @@ class Row(NamedTuple):
         return _new(cls, (record, columns_of(record.capture), tuple(map(cls.of, derived)) if derived else ()))
 
 
-#: The number of a register or device that finds no room.
+#: The number of a register or device past the bound.
 _NO_ROOM = 0
 _WRITTEN = OutcomeKind.WRITTEN
 _SLOT_TAKEN, _OUT_OF_BOUNDS, _KNOWN = map(
@@ -65,7 +65,7 @@ _SLOT_TAKEN, _OUT_OF_BOUNDS, _KNOWN = map(
 
 
 class Word(IntEnum):
-    """What an interned word is."""
+    """The kind of an interned word."""
 
     BOOT = 1
     METER = 2
@@ -81,12 +81,12 @@ class RowWriter:
         self._words: dict[tuple[int, bytes], int] = {}
         self._registers: dict[tuple[int, int], dict[_RegisterKey, int]] = {}
         self._profiles: dict[str, int] = {}
-        self._told: set[str] = set()  # meters of which it was said that they are past a bound
+        self._told: set[str] = set()  # meters past a bound that were already logged
         self.forget()
 
     def forget(self) -> None:
         """Read the interned rows again: those made in a transaction that failed do not exist."""
-        # Emptied first: should reading fail, a number that was rolled back must not stay.
+        # Emptied first: if reading fails, no number that was rolled back may stay.
         self._words, self._registers = {}, {}
         execute = self._connection.execute
         self._words = {(kind, octets): key for key, kind, octets in execute("SELECT id, kind, octets FROM word")}
@@ -106,16 +106,15 @@ class RowWriter:
             return self._words.setdefault((kind, bytes(octets)), cursor.lastrowid or 0)
 
     def use_profile(self, meter: str, version: int) -> None:
-        """Captures of this meter are read under this version of its profile from now on."""
+        """Mark captures of this meter with this version of its profile from now on."""
         self._profiles[meter] = version
 
     def insert(self, record: Record, columns: Sequence[_Columns]) -> Outcome:
-        """Write one record, whose values `columns_of` made, all or nothing: WRITTEN, SLOT_TAKEN or OUT_OF_BOUNDS.
+        """Write one record, whose values `columns_of` made, as a whole: WRITTEN, SLOT_TAKEN or OUT_OF_BOUNDS.
 
-        Half a record would lose its other values; the caller still has it whole. A register that stands twice in a
-        telegram has its first value in the slot; the others are kept in the record without one.
+        If a telegram holds a register twice, its first value takes the slot. The others are stored without a slot.
 
-        Values whose slot is taken are counted as `refused_grid`. Values whose register is past a bound are kept out
+        Values whose slot is taken are counted as `refused_grid`. Values whose register is past a bound are left out
         and counted as `refused_register`.
         """
         meter, device, registers = self._interned(record.capture)
@@ -138,8 +137,8 @@ class RowWriter:
     def insert_history(self, record: Record, columns: Sequence[_Columns], version: int, before: int) -> Outcome:
         """Write one row of a meter's own load profile: WRITTEN, KNOWN or, as in `insert`, OUT_OF_BOUNDS.
 
-        `before`: how many rows of the same time came before it in the same answer. Its values take no slot: a slot is
-        for what the gateway measured, and both may tell of the same quarter hour.
+        `before`: number of rows of the same time before it in the same answer. Its values take no slot. A slot is for a
+        value that the gateway measured, and both can exist for the same quarter hour.
         """
         (kept,) = self._connection.execute(_HISTORY, (version, record.target_time_us)).fetchone()
         if kept > before:
@@ -225,7 +224,7 @@ class RowWriter:
     def _fitting(
         self, record: Record, columns: Sequence[_Columns], registers: Sequence[int]
     ) -> tuple[Record, Sequence[_Columns], list[int]]:
-        """The record without the values whose register finds no room; they are counted, and a user is told once."""
+        """The record without values whose register is past the bound. They are counted and logged once."""
         capture = record.capture
         places = [place for place, register in enumerate(registers) if register != _NO_ROOM]
         count(self._connection, {"refused_register": len(registers) - len(places)})

@@ -1,6 +1,6 @@
-"""What can be read of a damaged lmn.db goes into a new one; a capture keeps the identity it was recorded under.
+"""Salvages a damaged lmn.db: all readable rows go into a new file, and each capture keeps its identity.
 
-First SQLite reads what it still can, range by range; where that leaves a gap, the pages themselves are searched.
+First SQLite reads range by range. Where this leaves a gap, the pages themselves are searched.
 """
 
 # ruff: noqa: S608 - the names in the queries are those of our schema
@@ -20,14 +20,14 @@ from smgw.store.lmn.values import from_column
 from smgw.store.rescue.carve import Carved, carve
 from smgw.store.rescue.copying import Row, Table, copy_ends, copy_numbered, present, version_of
 
-#: Of these, each version has its own.
+#: Each version has its own of these tables.
 _SMALL = (
     "word", "register", "profile_version", "meter_state", "clock_state", "object_list", "cache", "counts", "log",
 )  # fmt: skip
 _COUNTERS = ("invocation_counter", "reserved_counter")
 #: Numbered by record number, in the order in which they are copied.
 _NUMBERED = {"capture": "number", "reading": "capture", "signature": "capture"}
-#: Reserved counters that may have been used and not be in what is left of a file; of 2^32 they are few.
+#: Reserved counters that are skipped, since the damaged file may lack used ones. They are few of 2^32.
 _COUNTERS_SKIPPED = 65_536
 _COUNTERS_LOST = (
     "; the invocation counters of ciphered meters were not all readable, and a key without one goes on from the clock: "
@@ -36,9 +36,9 @@ _COUNTERS_LOST = (
 
 
 def salvage_lmn(damaged: Path, target: sqlite3.Connection, store_id: str | None) -> str:
-    """Make lmn.db in an empty `target` of what can be read, inside the caller's transaction; a line that says what.
+    """Copy all readable rows into an empty `target`, inside the caller's transaction; returns a line for the log.
 
-    A file of an older schema version goes into tables of that version, and these are then migrated.
+    Rows of an older schema version go into tables of that version, which are then migrated.
     """
     schema = lmn_schema()
     version = version_of(damaged, schema.version)
@@ -62,7 +62,7 @@ def salvage_lmn(damaged: Path, target: sqlite3.Connection, store_id: str | None)
     schema.advance(target, version)
     target.execute("UPDATE reserved_counter SET reserved = reserved + ?", (_COUNTERS_SKIPPED,))
     if lost:
-        target.execute("DELETE FROM profile_range")  # rows of load profiles may be among what was lost: asked again
+        target.execute("DELETE FROM profile_range")  # rows of load profiles may be lost: they are read again
     identity = found or (None if store_id is None else bytes.fromhex(store_id))
     captures = _settle(target, identity)
     readings = int(target.execute("SELECT count(*) FROM reading").fetchone()[0])
@@ -80,7 +80,7 @@ def _identity(source: sqlite3.Connection) -> bytes | None:
 
 
 class _Readings(Table):
-    """Also the values must be such as can be read."""
+    """The row must also hold readable values."""
 
     def fits(self, row: Row) -> bool:
         if not super().fits(row):
@@ -100,7 +100,7 @@ def _table(target: sqlite3.Connection, name: str) -> Table:
 
 
 def _copy_captures(source: sqlite3.Connection, target: sqlite3.Connection) -> int:
-    """Copy captures and what belongs to them; how often something failed."""
+    """Copy captures with their readings and signatures; returns the number of failures."""
     low, high, failed = _span(source)
     for name in present(target, _NUMBERED):
         failed += copy_numbered(source, _table(target, name), name, _NUMBERED[name], low, high)
@@ -108,7 +108,7 @@ def _copy_captures(source: sqlite3.Connection, target: sqlite3.Connection) -> in
 
 
 def _span(source: sqlite3.Connection) -> tuple[int, int, int]:
-    """The smallest and the largest record number that any place still names, and how many of the places failed."""
+    """The smallest and largest record number found in any table, and the number of tables that failed."""
     low, high, failed = 1, 0, 0
     for query in (
         "SELECT min(number), max(number) FROM capture NOT INDEXED",
@@ -138,7 +138,7 @@ def _index(source: sqlite3.Connection) -> str:
 
 
 def _carve(damaged: Path, target: sqlite3.Connection) -> bytes | None:
-    """Bring in the rows that the pages themselves hold; the store's identity if it is among them."""
+    """Copy rows found in the pages; returns the store's id if it is among them."""
     identity = None
     names = present(target, ("word", "register", "capture", "reading", "signature", "log"))
     tables = {name: _table(target, name) for name in names}
@@ -151,7 +151,7 @@ def _carve(damaged: Path, target: sqlite3.Connection) -> bytes | None:
 
 
 def _named(records: Iterable[Carved]) -> Iterator[tuple[str, Row]]:
-    """Tell by its shape which table a record belongs to."""
+    """The table of a record, recognised by its columns."""
     for rowid, columns in records:
         if rowid is None:
             if len(columns) == 11:
@@ -165,7 +165,7 @@ def _named(records: Iterable[Carved]) -> Iterator[tuple[str, Row]]:
 
 
 def _settle(target: sqlite3.Connection, identity: bytes | None) -> int:
-    """Drop rows that name what was not found, mark the others with their older identity; how many captures are left."""
+    """Remove rows whose capture or register is lost, mark the rest with their older identity; returns the captures."""
     for query in (
         "DELETE FROM capture WHERE list NOT BETWEEN 1 AND 4 OR origin NOT BETWEEN 1 AND 3"
         " OR clock_state NOT BETWEEN 0 AND 1"
@@ -175,7 +175,7 @@ def _settle(target: sqlite3.Connection, identity: bytes | None) -> int:
         f" OR boot NOT IN (SELECT id FROM word WHERE kind = {Word.BOOT:d})",
         "DELETE FROM reading WHERE capture NOT IN (SELECT number FROM capture)"
         " OR register NOT IN (SELECT id FROM register)",
-        # Of a load profile the meter is asked again, and a row that is there is not kept a second time.
+        # The meter is asked for the load profile again. A row that is there is not stored twice.
         "DELETE FROM capture WHERE origin = 2 AND number NOT IN (SELECT capture FROM reading)",
         "DELETE FROM signature WHERE capture NOT IN (SELECT number FROM capture)",
         "UPDATE capture SET profile_version = NULL WHERE profile_version NOT IN (SELECT id FROM profile_version)",

@@ -1,4 +1,4 @@
-"""lmn.db, written by the LMN process: durable when `append` returns, calm when the disk is full."""
+"""lmn.db, written by the LMN process. Rows are durable when `append` returns; a full disk is handled."""
 
 import contextlib
 import logging
@@ -43,15 +43,15 @@ _log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 BALLAST_BYTES = 2 * 1024 * 1024
-#: What waits is written this often when no capture carries it.
+#: Longest time that waiting data stays unwritten if no capture is stored.
 _FLUSH_EVERY_S = 5.0
-#: Rows thinned at a time, at least, and the free pages below which live-rate rows must make their own room.
+#: Rows removed at a time, at least, and the free pages below which live-rate rows replace older live-rate rows.
 _THINNED = 256
 _FREE_PAGES = 32
 
 
 def _salvage(damaged: Path, target: sqlite3.Connection, store_id: str | None) -> str:
-    from smgw.store.lmn.salvage import salvage_lmn  # a process whose file is whole does not carry it
+    from smgw.store.lmn.salvage import salvage_lmn  # not loaded unless the file is damaged
 
     return salvage_lmn(damaged, target, store_id)
 
@@ -78,13 +78,13 @@ class LmnStore(StoreWriter):
         return cls(directory, ballast_bytes)
 
     def append(self, records: Sequence[Record], covered: Covered | None = None) -> list[Outcome]:
-        """Write records in one durable transaction; what became of each. A number is never given twice.
+        """Write records in one durable transaction; returns the outcome of each. A number is never used twice.
 
-        A record is there as a whole, with all that is derived from it, or not at all; values whose register is past a
-        bound are left out. LocalProtocolError for a value that does not suit its type: then nothing was written.
+        A record is stored whole, with its derived rows, or not at all. Values whose register is past a bound are left
+        out. LocalProtocolError for a value that does not suit its type: then nothing was written.
 
-        `covered` is kept with the rows of that part of a load profile, which are then all the records: StoreFull with
-        nothing written if there is no room, since the meter can be asked again.
+        `covered` is the range of a load profile that the records complete. On a full disk StoreFull is raised and
+        nothing is written, since the meter can be asked again.
         """
         batch = [Row.of(record) for record in records]
         if covered is not None and any(
@@ -104,12 +104,12 @@ class LmnStore(StoreWriter):
             return self._append_in_need(batch)
 
     def note_meter(self, state: MeterState) -> None:
-        """Keep the newest state of a device behind a meter; it is written with the next append or flush."""
+        """Store the newest state of a device behind a meter with the next append or flush."""
         with self._file.lock:
             self._waiting.note_meter(state)
 
     def drop_meter(self, meter: str, device: DeviceId) -> None:
-        """This device is no longer behind the meter: its state goes with the next append or flush."""
+        """Remove the state of a device that is no longer behind the meter, with the next append or flush."""
         with self._file.lock:
             self._waiting.drop_meter(meter, device)
 
@@ -119,7 +119,7 @@ class LmnStore(StoreWriter):
             self._waiting.counts[name] += amount
 
     def save_clock(self, boot_id: str, boottime_ns: int, offset_us: int, dispersion_us: int, state: ClockState) -> None:
-        """Keep the clock's newest state; it is written with the next append or flush."""
+        """Store the clock's newest state with the next append or flush."""
         with self._file.lock:
             self._waiting.clock = Saved(boot_id, boottime_ns, offset_us, dispersion_us, state)
 
@@ -131,25 +131,25 @@ class LmnStore(StoreWriter):
             return self._saved_clock(self._read(CLOCK_QUERY))
 
     def flush(self, *, now: bool = False) -> None:
-        """Write what waits if nothing was written for 5 s, or at once; call it whenever there is nothing to append."""
+        """Write waiting data if nothing was written for 5 s, or at once. Call it when there is nothing to append."""
         with self._file.lock:
             if self._waiting and (now or time.monotonic() - self._flushed >= _FLUSH_EVERY_S):
                 self._flushed = time.monotonic()
                 self._write_pending()
 
     def cache(self, kind: CacheKind, device: DeviceId, firmware: bytes, octets: bytes) -> None:
-        """Keep what a meter with this firmware told."""
+        """Cache an answer of a meter with this firmware."""
         row = (kind, device, firmware, octets)
         self._write(lambda connection: connection.execute("INSERT OR REPLACE INTO cache VALUES (?, ?, ?, ?)", row))
 
     def cached(self, kind: CacheKind, device: DeviceId, firmware: bytes) -> bytes | None:
-        """What a meter with this firmware told, or None."""
+        """The cached answer of a meter with this firmware, or None."""
         query = "SELECT octets FROM cache WHERE kind = ? AND device = ? AND firmware = ?"
         rows = self._read(query, kind, device, firmware)
         return bytes(rows[0][0]) if rows else None
 
     def profile_ranges(self, name: ProfileName) -> list[Range]:
-        """What is kept of a load profile, in order."""
+        """The stored ranges of a load profile, in order."""
         return [Range(*row) for row in self._read(history.RANGES, *name)]
 
     def last_target_us(self, source: Source) -> int | None:
@@ -158,12 +158,11 @@ class LmnStore(StoreWriter):
         return None if newest is None else int(newest)
 
     def reserve(self, kind: CounterKind, scope: str, holder: str, least: int, amount: int) -> int:
-        """The first of `amount` numbers that are the caller's alone, durably; `least` at least.
+        """Reserve `amount` numbers durably for the caller; returns the first, which is at least `least`.
 
-        What was given out in a scope is never given again, whatever became of it, also not to another holder. Of an
-        invocation counter the scope names the key without telling it, since a nonce holds our system title and the
-        counter, and not who asks. A key that this store has not seen starts far above 0: a store that is gone may have
-        given out counters of it. Other numbers start at `least`.
+        A number of a scope is never given out twice, to any caller. The scope of an invocation counter is a digest of
+        the key, because a nonce holds the system title and the counter, but not the caller. An unknown key starts far
+        above 0, since a lost store may have used lower counters. Other numbers start at `least`.
         """
         return self._write(lambda connection: counters.reserve(connection, kind, scope, holder, least, amount))
 
@@ -188,12 +187,12 @@ class LmnStore(StoreWriter):
         return version
 
     def retain(self, now_us: int, limits: Retention, delivered: Mapping[bytes, int]) -> RetentionReport:
-        """Remove rows that are past their age, a bounded number a call; call again while `more`.
+        """Remove rows past their age, a bounded number a call. Call again while `more`.
 
-        `delivered`: device -> position up to which every EMP has acknowledged; a device that is not in it has delivered
-        nothing, and NOBODY_WAITS stands for one that no EMP gets. Rows not delivered stay until the file holds
-        `limits.undelivered_bytes`, then the oldest go and are counted as `lost_undelivered`. A row with an invalid time
-        is as old as the next one with a valid time.
+        `delivered`: device -> position up to which every EMP has acknowledged. A missing device has delivered nothing;
+        NOBODY_WAITS marks a device that no EMP receives. Undelivered rows stay until the file holds
+        `limits.undelivered_bytes`. Then the oldest are removed and counted as `lost_undelivered`. A row with an invalid
+        time is as old as the next one with a valid time.
         """
         return self._write(partial(self._sweep.run, now_us=now_us, limits=limits, delivered=delivered))
 
@@ -213,7 +212,7 @@ class LmnStore(StoreWriter):
         return outcome
 
     def _rolled_back(self) -> None:
-        # If even this read fails, the next call says so.
+        # If this read fails too, the next call reports it.
         with contextlib.suppress(sqlite3.Error):
             self._rows.forget()
 
@@ -234,9 +233,9 @@ class LmnStore(StoreWriter):
     # The full disk.
 
     def _append_in_need(self, batch: Sequence[Row]) -> list[Outcome]:
-        """Grid values first; live-rate rows only in pages that other live-rate rows gave up.
+        """Write grid values first; write live-rate rows only into pages of removed live-rate rows.
 
-        Rows of a load profile that find no room are not lost: the meter has them.
+        Rows of a load profile are not lost on a full disk: the meter still has them.
         """
         outcomes = [Outcome(OutcomeKind.NO_ROOM)] * len(batch)
         groups: dict[str, list[int]] = {"grid": [], "history": [], "live": []}
@@ -265,7 +264,7 @@ class LmnStore(StoreWriter):
         return self._insert(batch, covered, connection)
 
     def _write(self, body: Callable[[sqlite3.Connection], T]) -> T:
-        """Commit; where there is no room, live-rate rows give way first, then the reserve."""
+        """Commit; if there is no space, remove live-rate rows first, then the reserve."""
         return self._write_with(body, (self._checkpoint, self._thin_oldest, self._ballast.release, self._thin_oldest))
 
     def _thin_oldest(self) -> None:

@@ -42,7 +42,7 @@ def to_column(data: Data) -> Column:
 
 
 def from_column(kind: int, column: Column) -> Data:
-    """The Data that `to_column` took apart; ValueError for what it cannot have made."""
+    """The Data of a type and a value column; ValueError for columns that `to_column` never makes."""
     try:
         data_type = _TYPES[kind]
     except KeyError:

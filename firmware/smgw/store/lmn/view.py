@@ -1,4 +1,4 @@
-"""What other processes read of lmn.db."""
+"""Read-only access to lmn.db for other processes."""
 
 import logging
 import re
@@ -33,7 +33,7 @@ _CAPTURES = f"SELECT {_COLUMNS} FROM capture WHERE {_SOURCE} AND number > ? ORDE
 _VALUES = "reading.capture, register, type, value, raw_type, raw, status_type, status, place"
 _READINGS = f"""SELECT {_VALUES} FROM capture CROSS JOIN reading ON reading.capture = capture.number
     WHERE {_SOURCE} AND number > ? AND number <= ? ORDER BY number, place"""  # noqa: S608
-# Most meters sign nothing: whether there is any signature is asked first.
+# Most meters sign nothing, so the query tests first whether there is any signature.
 _ANY_SIGNED = "SELECT 1 FROM signature WHERE capture BETWEEN ? AND ? LIMIT 1"
 _SIGNATURES = f"""SELECT signature.capture, place, octets
     FROM capture CROSS JOIN signature ON signature.capture = capture.number
@@ -88,7 +88,7 @@ class LmnView(View):
     def sources(self) -> list[Source]:
         """All that were ever recorded here, in the order of their first record."""
         (newest,) = self._typed("i", "SELECT coalesce(max(id), 0) FROM register")[0]
-        if newest != self._newest_register:  # a new source has new registers, and no register ever goes
+        if newest != self._newest_register:  # a new source has new registers, and registers are never removed
             rows = self._typed(
                 "oo",
                 """SELECT m.octets, d.octets FROM register
@@ -127,7 +127,7 @@ class LmnView(View):
         return self._records(name.meter, captures, rows, signatures)
 
     def profile_ranges(self, name: ProfileName) -> list[Range]:
-        """What is kept of a load profile, in order."""
+        """The stored ranges of a load profile, in order."""
         return [Range(*row) for row in self._typed("ii", history.RANGES, *name)]
 
     def _records(
@@ -150,7 +150,7 @@ class LmnView(View):
             raise StoreDamaged(self._path, f"a record from {captures[0][0]} on is unreadable: {error!r}") from error
 
     def find(self, source: Source, store_id: str, record_number: int) -> StoredRecord | None:
-        """The record of this source that was recorded under that identity, here or in a file it was salvaged from."""
+        """The record of this source with that identity, recorded here or in a salvaged file."""
         if not re.fullmatch("[0-9a-f]{32}", store_id):
             return None
         if store_id == self.store_id:
@@ -164,7 +164,7 @@ class LmnView(View):
         return None
 
     def backlog(self, source: Source, after: int) -> int:
-        """How many records of this source stand behind position `after`."""
+        """The number of records of this source after position `after`."""
         query = f"SELECT count(*) FROM capture WHERE {_SOURCE} AND number > ?"  # noqa: S608 - constant
         return int(self._typed("i", query, *parameters(source), after)[0][0])
 
@@ -179,7 +179,7 @@ class LmnView(View):
         return int(self._typed("i", query, *parameters(source))[0][0])
 
     def newest(self, source: Source) -> StoredRecord | None:
-        """The newest record of what the gateway itself read of this source."""
+        """The newest record of this source that the gateway itself read."""
         query = f"SELECT number FROM capture WHERE {_SOURCE} AND origin <> 2 ORDER BY number DESC LIMIT 1"  # noqa: S608
         for (number,) in self._typed("i", query, *parameters(source)):
             for record in self.records(source, number - 1, 1):
@@ -187,7 +187,7 @@ class LmnView(View):
         return None
 
     def meter_states(self) -> list[MeterState]:
-        """How every device behind a meter fares, by meter and device."""
+        """The state of every device, by meter and device."""
         rows = self._typed("totiIiiitt", "SELECT * FROM meter_state ORDER BY meter, device")
         with self._trusting_nothing():
             return [meter_state(row) for row in rows]
@@ -221,7 +221,7 @@ class LmnView(View):
         )
 
     def _learn(self, captures: Sequence[Sequence[Any]], readings: Sequence[Sequence[Any]]) -> None:
-        """Look up interned rows that are new to us; they never change."""
+        """Look up interned rows that are not cached yet; they never change."""
         used = {key for row in captures for key in (row[1], row[2], row[13]) if key is not None}
         if not used <= self._words.keys():
             rows = self._connection.execute("SELECT id, octets FROM word")
@@ -269,7 +269,7 @@ def _reading(register: _Register, row: Sequence[Any], signature: bytes | None) -
 
 
 def parameters(source: Source) -> tuple[bytes, bytes]:
-    """What stands for a source in a query."""
+    """The parameters of a source in a query."""
     return source.meter.encode(), bytes(source.device)
 
 

@@ -1,1 +1,1 @@
-"""What can still be read of a damaged file."""
+"""Reads the intact rows of a damaged file."""

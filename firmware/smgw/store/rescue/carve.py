@@ -1,7 +1,7 @@
-"""Rows straight from the pages of a damaged SQLite file, where SQLite itself finds no way to them any more.
+"""Reads rows directly from the pages of a damaged SQLite file, where SQLite itself no longer finds them.
 
 Only leaf cells are read, and the inner cells of index trees (a table WITHOUT ROWID is one); see the database file
-format of SQLite, "B-tree Pages" and "Record Format". Nothing is trusted: a cell that does not parse is passed over.
+format of SQLite, "B-tree Pages" and "Record Format". Nothing is trusted: a cell that does not parse is skipped.
 
 page     octet 0 kind (2 inner index, 5 inner table, 10 leaf index, 13 leaf table), 3 cell count u16,
          8 (inner: 12) offset of each cell u16
@@ -20,7 +20,7 @@ PAGE = 4096
 _HEADER = 100
 _INNER_INDEX, _LEAF_INDEX, _LEAF_TABLE = 2, 10, 13
 _FRAME = struct.Struct(">II8s8s")
-#: Octets of a payload that stand in the page itself, at most: in a table leaf, in an index page.
+#: Most octets of a payload in the page itself: in a table leaf, in an index page.
 _LOCAL = {_LEAF_TABLE: PAGE - 35, _LEAF_INDEX: (PAGE - 12) * 64 // 255 - 23, _INNER_INDEX: (PAGE - 12) * 64 // 255 - 23}
 _LOCAL_MIN = (PAGE - 12) * 32 // 255 - 23
 _INTEGERS = {1: 1, 2: 2, 3: 3, 4: 4, 5: 6, 6: 8}

@@ -1,4 +1,4 @@
-"""Rows of a damaged database into a new one, table by table, as far as SQLite still reads them."""
+"""Copies rows of a damaged database into a new one, table by table, as far as SQLite can read them."""
 
 # ruff: noqa: S608 - the names in the queries are those of our schema
 
@@ -11,7 +11,7 @@ from typing import Any
 from smgw.store.errors import is_full
 from smgw.store.file.connection import connect_salvage
 
-#: Interned rows stand whole in a second place, the index that keeps them unique.
+#: The unique index of interned rows holds their full content a second time.
 _TWICE = {"word": "sqlite_autoindex_word_1", "register": "sqlite_autoindex_register_1"}
 #: How many numbers of rows are read at once.
 _CHUNK = 1000
@@ -20,7 +20,7 @@ Row = Sequence[Any]
 
 
 class Table:
-    """A table of the new database, and what a row must look like to go into it."""
+    """A table of the new database, and the check of its rows."""
 
     def __init__(self, target: sqlite3.Connection, name: str) -> None:
         columns = target.execute(f"PRAGMA table_info({name})").fetchall()
@@ -31,11 +31,11 @@ class Table:
         self._good: set[tuple[type, ...]] = set()
 
     def insert(self, rows: Iterable[Row]) -> None:
-        """Write the rows that look like ours; one that is there already stays."""
+        """Write the rows that pass the check; an existing row stays."""
         self._target.executemany(self._insert, [row for row in rows if self.fits(row)])
 
     def fits(self, row: Row) -> bool:
-        """True if every column has a type that its table gives it."""
+        """True if every column has a type that the table allows."""
         shape = tuple(map(type, row))
         if shape not in self._good:
             if not all(issubclass(found, kinds) for found, kinds in zip(shape, self._types, strict=True)):
@@ -62,13 +62,13 @@ def version_of(damaged: Path, newest: int) -> int:
 
 
 def present(target: sqlite3.Connection, names: Collection[str]) -> list[str]:
-    """Those of the tables that this version has."""
+    """The tables that exist in this version."""
     found = {name for (name,) in target.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
     return [name for name in names if name in found]
 
 
 def copy_ends(source: sqlite3.Connection, target: sqlite3.Connection, name: str) -> int:
-    """Copy a small table from both ends towards the damage; 1 if there was some."""
+    """Copy a small table from both ends towards the damage; returns 1 if there was damage."""
     table = Table(target, name)
     key = ", ".join(column[1] for column in target.execute(f"PRAGMA table_info({name})") if column[5])
     ways = [f"{name} NOT INDEXED ORDER BY {key}", f"{name} NOT INDEXED ORDER BY {key.replace(',', ' DESC,')} DESC"]
@@ -79,7 +79,7 @@ def copy_ends(source: sqlite3.Connection, target: sqlite3.Connection, name: str)
         rows: list[Row] = []
         try:
             for row in source.execute(f"SELECT {table.names} FROM {way}"):
-                rows.append(row)  # what was read before the damage counts
+                rows.append(row)  # rows read before the damage are used
             whole = True
         except sqlite3.DatabaseError:
             whole = False
@@ -91,7 +91,7 @@ def copy_ends(source: sqlite3.Connection, target: sqlite3.Connection, name: str)
 
 
 def copy_numbered(source: sqlite3.Connection, table: Table, name: str, key: str, low: int, high: int) -> int:
-    """Copy the rows whose key is from `low` to `high`, halving a range that is damaged; how often something failed."""
+    """Copy rows with keys from `low` to `high`. A damaged range is halved; returns the number of failures."""
     query = f"SELECT {table.names} FROM {name} NOT INDEXED WHERE {key} BETWEEN ? AND ?"
     failed = 0
     for start in range(low, high + 1, _CHUNK):

@@ -1,4 +1,4 @@
-"""Orders of a person at the command line: written into wan.db beside its owner, read by the dispatchers."""
+"""Orders of a user at the command line. The command writes them into wan.db; the dispatchers read them."""
 
 import contextlib
 import sqlite3
@@ -11,12 +11,12 @@ from smgw.store.file.schema import check_version
 from smgw.store.wan.records import OrderKind
 from smgw.store.wan.schema import wan_schema
 
-#: Older orders than these are history.
+#: Orders older than this are ignored.
 _ORDERS_KEPT = 100
 
 
 def place_order(directory: Path, emp: str | None, kind: OrderKind) -> None:
-    """Leave an order for the WAN process, whether it runs or not; emp None is for every EMP.
+    """Write an order for the WAN process, which need not run. emp None: for every EMP.
 
     The user must be allowed to write wan.db.
 

@@ -1,11 +1,11 @@
-"""What the WAN process keeps in wan.db."""
+"""The records that the WAN process stores in wan.db."""
 
 from enum import StrEnum
 from typing import NamedTuple
 
 
 class ChannelKind(StrEnum):
-    """What an EMP's dispatcher is doing."""
+    """The state of an EMP's dispatcher."""
 
     IDLE = "idle"
     DELIVERING = "delivering"
@@ -18,7 +18,7 @@ FAILING = (ChannelKind.BACKING_OFF, ChannelKind.HELD)
 
 
 class OrderKind(StrEnum):
-    """What a person at the command line asks for."""
+    """The order of a user at the command line."""
 
     DELIVER = "deliver"  # now, without waiting for the back-off
     AGAIN = "again"  # what was set aside
@@ -29,7 +29,7 @@ EVERY_DEVICE = b""
 
 
 class Cursor(NamedTuple):
-    """How far an EMP has acknowledged one device's rows in the store with that id; `acknowledged` counts rows."""
+    """The position up to which an EMP has acknowledged one device's rows of a store; `acknowledged` counts rows."""
 
     emp: str
     store_id: str
@@ -40,12 +40,12 @@ class Cursor(NamedTuple):
 
 
 class SetAside(NamedTuple):
-    """One row that an EMP refused for good."""
+    """A quarantined row: an EMP refused it permanently."""
 
     emp: str
     store_id: str  # of the file the row is read from
     meter: str
-    device: bytes  # EVERY_DEVICE: set aside by schema version 1, which did not say
+    device: bytes  # EVERY_DEVICE: quarantined by schema version 1, which did not store the device
     position: int
     record_store_id: str  # the row's own: an older one if it was salvaged
     record_number: int
@@ -54,7 +54,7 @@ class SetAside(NamedTuple):
 
 
 class ChannelState(NamedTuple):
-    """How the delivery to one EMP fares. Times are UTC microseconds."""
+    """The state of the delivery to one EMP. Times are UTC microseconds."""
 
     emp: str
     state: ChannelKind

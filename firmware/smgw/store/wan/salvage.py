@@ -1,4 +1,4 @@
-"""What can be read of a damaged wan.db goes into a new one."""
+"""Salvages a damaged wan.db: all readable rows go into a new file."""
 
 import contextlib
 import os
@@ -14,10 +14,10 @@ _TABLES = ("cursor", "set_aside", "channel", "time_sample", "work_order", "order
 
 
 def salvage_wan(damaged: Path, target: sqlite3.Connection, _: str | None) -> str:
-    """Make wan.db in an empty `target` of what can be read, inside the caller's transaction; a line that says what.
+    """Copy all readable rows into an empty `target`, inside the caller's transaction; returns a line for the log.
 
-    A file of an older schema version goes into tables of that version, and these are then migrated. What is lost is
-    delivered again.
+    Rows of an older schema version go into tables of that version, which are then migrated. Rows whose cursor is lost
+    are delivered again.
     """
     schema = wan_schema()
     version = version_of(damaged, schema.version)

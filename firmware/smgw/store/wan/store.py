@@ -1,4 +1,4 @@
-"""wan.db, written by the WAN process: what each EMP has acknowledged, what it refused, time samples, orders."""
+"""wan.db, written by the WAN process: cursors of EMPs, quarantined rows, time samples, orders."""
 
 import sqlite3
 import time
@@ -21,16 +21,16 @@ from smgw.store.wan.waiting import ADVANCE, INSERT_SET_ASIDE, SET_ASIDE, Waiting
 T = TypeVar("T")
 
 BALLAST_BYTES = 256 * 1024
-#: What waits in memory for room is tried this often: it may be long, and delivery shall not wait for it.
+#: Time between two tries to write data that waits in memory for disk space. Delivery does not wait for it.
 _TRY_EVERY_S = 1.0
-#: Time samples kept: a day of one a minute, and then some.
+#: Time samples stored: more than one a minute for a day.
 _SAMPLES_KEPT = 2000
 
 _ORDER_KINDS = frozenset(kind.value for kind in OrderKind)
 
 
 def _salvage(damaged: Path, target: sqlite3.Connection, store_id: str | None) -> str:
-    from smgw.store.wan.salvage import salvage_wan  # a process whose file is whole does not carry it
+    from smgw.store.wan.salvage import salvage_wan  # not loaded unless the file is damaged
 
     return salvage_wan(damaged, target, store_id)
 
@@ -41,7 +41,7 @@ class WanStore(StoreWriter):
     _REMEDY = "what EMPs acknowledge is written into the reserve, then kept in memory"
 
     def __init__(self, directory: Path) -> None:
-        # A lost -wal sets cursors back: rows are delivered again, which an EMP does not mind.
+        # A lost -wal sets cursors back: rows are delivered again, and the EMP ignores repeats.
         self._waiting = Waiting()
         self._failed = 0.0
         super().__init__(
@@ -54,7 +54,7 @@ class WanStore(StoreWriter):
         return cls(directory)
 
     def cursors(self, emp: str) -> list[Cursor]:
-        """How far this EMP is, by store, meter and device."""
+        """The cursors of this EMP, by store, meter and device."""
         query = "SELECT emp, store_id, meter, device, position, acknowledged FROM cursor WHERE emp = ?"
         with self._file.lock:
             return self._waiting.added_to((Cursor(*row) for row in self._read(query, emp)), emp)
@@ -68,10 +68,10 @@ class WanStore(StoreWriter):
         acknowledged: int,
         set_aside: Sequence[SetAside] = (),
     ) -> None:
-        """Rows of a device up to `position` are settled: `acknowledged` arrived, the others are set aside. One step.
+        """Settle the rows of a device up to `position` in one step: `acknowledged` arrived, the others are quarantined.
 
-        The cursor only grows. Where the disk has no room, not even that of the reserve, all of it waits in memory for
-        room, so that delivery goes on; `cursors` knows of it. Should the process end before, rows are delivered again.
+        The cursor only grows. On a full disk, when even the reserve is used, the data waits in memory and delivery goes
+        on; `cursors` includes it. If the process ends before it is written, rows are delivered again.
         """
         with self._file.lock:
             key = (emp, store_id, source.meter, bytes(source.device))
@@ -79,7 +79,7 @@ class WanStore(StoreWriter):
             self._settle((self._checkpoint, self._ballast.release))
 
     def set_aside(self, emp: str) -> list[SetAside]:
-        """What this EMP refused and nobody has ordered again."""
+        """Quarantined rows of this EMP that no order has requeued."""
         query = f"""SELECT {SET_ASIDE} FROM set_aside WHERE emp = ? AND NOT requeued
             ORDER BY store_id, position"""  # noqa: S608 - constant columns
         return [SetAside(*row) for row in self._read(query, emp)]
@@ -88,14 +88,14 @@ class WanStore(StoreWriter):
         """Rows to deliver again: those of that store by position, then those of older store files.
 
         The latter are found by `LmnView.find` under record_store_id and record_number. All stay until
-        `settle_requeued` or `forget_set_aside` says what became of them.
+        `settle_requeued` or `forget_set_aside` settles them.
         """
         query = f"""SELECT {SET_ASIDE} FROM set_aside WHERE emp = ? AND requeued
             ORDER BY store_id != ?, store_id, position LIMIT ?"""  # noqa: S608 - constant columns
         return [SetAside(*row) for row in self._read(query, emp, store_id, limit)]
 
     def settle_requeued(self, arrived: Sequence[SetAside], refused: Sequence[SetAside] = ()) -> None:
-        """Rows delivered again: those that arrived are set aside no longer, the others are, with their new answer."""
+        """Settle rows delivered again: those that arrived leave quarantine, the others get their new answer."""
 
         self._write_vital(
             lambda connection: (
@@ -111,7 +111,7 @@ class WanStore(StoreWriter):
         )
 
     def forget_set_aside(self, row: SetAside, reason: str) -> None:
-        """A row that can no longer be delivered is given up: counted as `lost_set_aside`, with a log entry."""
+        """Drop a row that can no longer be delivered. It is counted as `lost_set_aside` and logged."""
         text = f"EMP {row.emp}: record {row.record_number} of store {row.record_store_id}: {reason}"
 
         def body(connection: sqlite3.Connection) -> None:
@@ -125,13 +125,13 @@ class WanStore(StoreWriter):
         self._write_vital(body)
 
     def note_channel(self, state: ChannelState) -> None:
-        """Keep how the delivery to one EMP fares; where the disk has no room, in memory."""
+        """Store the state of the delivery to one EMP; in memory if the disk is full."""
         with self._file.lock:
             self._waiting.channel(state)
             self._settle((self._checkpoint,))
 
     def add_time_sample(self, sample: TimeSample) -> int:
-        """Publish a sample for the process that owns the clock; its number. The oldest samples go."""
+        """Publish a sample for the process that owns the clock; returns its number. The oldest samples are removed."""
 
         def body(connection: sqlite3.Connection) -> int:
             query = """INSERT INTO time_sample (boot_id, boottime_ns, offset_us, dispersion_us, source)
@@ -145,13 +145,13 @@ class WanStore(StoreWriter):
     def take_orders(self, emp: str) -> list[OrderKind]:
         """Orders for this EMP that it has not taken yet, oldest first.
 
-        For AGAIN, what was set aside is requeued in the same step: an order is taken and done, or neither.
+        For AGAIN, quarantined rows are requeued in the same transaction: an order is taken and done, or neither.
         """
         query = """SELECT id, kind FROM work_order WHERE (emp IS NULL OR emp = ?1)
             AND id > coalesce((SELECT last FROM order_taken WHERE emp = ?1), 0) ORDER BY id"""
         with self._file.lock:
             orders = self._read(query, emp)
-            # A newer `smgw` may know other kinds; that one is not for us.
+            # A newer `smgw` may write other kinds; they are not for this version.
             kinds = [OrderKind(kind) for _, kind in orders if kind in _ORDER_KINDS]
 
             def body(connection: sqlite3.Connection) -> None:
@@ -163,12 +163,12 @@ class WanStore(StoreWriter):
             try:
                 if orders:
                     self._write_vital(body)
-            except StoreFull:  # said once an episode; the order stays until there is room
+            except StoreFull:  # logged once an episode; the order stays until there is space
                 return []
         return kinds
 
     def close(self) -> None:
-        """Write what waits, checkpoint, let go of the file; readers can go on reading."""
+        """Write waiting data, checkpoint, close the file. Readers can go on reading."""
         with self._file.lock:
             try:
                 if self._waiting:
@@ -192,7 +192,7 @@ class WanStore(StoreWriter):
             return self._write_with(body, (self._checkpoint, self._ballast.release), alone=True)
 
     def _settle(self, make_room: Sequence[Callable[[], bool | None]]) -> None:
-        """Write what waits; without room it waits on."""
+        """Write waiting data; on a full disk it goes on waiting."""
         if self._failed and time.monotonic() - self._failed < _TRY_EVERY_S:
             return
         self._end_need()

@@ -1,4 +1,4 @@
-"""What other processes read of wan.db: the LMN process the time samples, `smgw status` all of it."""
+"""Read-only access to wan.db: the LMN process reads the time samples, `smgw status` reads all."""
 
 from pathlib import Path
 from typing import Self
@@ -29,7 +29,7 @@ class WanView(View):
         return cls(directory)
 
     def cursors(self) -> list[Cursor]:
-        """How far every EMP is, by store, meter and device."""
+        """The cursors of every EMP, by store, meter and device."""
         rows = self._typed("tttoii", "SELECT emp, store_id, meter, device, position, acknowledged FROM cursor")
         with self._trusting_nothing():
             for row in rows:
@@ -37,14 +37,14 @@ class WanView(View):
         return [Cursor(*row) for row in rows]
 
     def channels(self) -> list[ChannelState]:
-        """How the delivery to every EMP fares."""
+        """The state of the delivery to every EMP."""
         query = "SELECT emp, state, since_us, detail, retry_at_us, last_ack_us FROM channel ORDER BY emp"
         rows = self._typed("ttitII", query)
         with self._trusting_nothing():
             return [ChannelState(emp, ChannelKind(state), *rest) for emp, state, *rest in rows]
 
     def set_aside_counts(self) -> dict[str, int]:
-        """EMP -> rows it refused for good; those ordered again count until they have arrived."""
+        """EMP -> number of quarantined rows. Requeued rows count until they have arrived."""
         return dict(self._typed("ti", "SELECT emp, count(*) FROM set_aside GROUP BY emp"))
 
     def time_samples(self, after: int) -> list[tuple[int, TimeSample]]:

@@ -1,4 +1,4 @@
-"""What the dispatchers settled while the disk had no room for it: kept in memory, and written when there is."""
+"""Settled rows and states that wait in memory while the disk is full. They are written when there is space."""
 
 import sqlite3
 from collections.abc import Iterable, Sequence
@@ -16,7 +16,7 @@ _CHANNEL = "INSERT OR REPLACE INTO channel VALUES (?, ?, ?, ?, ?, ?)"
 
 
 class Waiting:
-    """Cursors, rows set aside, states of channels. A crash loses all of it together: the rows are delivered again."""
+    """Cursors, quarantined rows, states of channels. A crash loses all of it together: the rows are delivered again."""
 
     def __init__(self) -> None:
         self._cursors: dict[_Key, tuple[int, int]] = {}
@@ -27,18 +27,18 @@ class Waiting:
         return bool(self._cursors or self._aside or self._channels)
 
     def acknowledge(self, key: _Key, position: int, acknowledged: int, set_aside: Sequence[SetAside]) -> None:
-        """Rows up to `position` are settled; see WanStore.acknowledge."""
+        """Settle rows up to `position`; see WanStore.acknowledge."""
         reached, taken = self._cursors.get(key, (0, 0))
         self._cursors[key] = max(reached, position), taken + acknowledged
         for row in set_aside:
             self._aside[(row.emp, row.store_id, row.position)] = writable(row)
 
     def channel(self, state: ChannelState) -> None:
-        """The newest state of the way to an EMP."""
+        """Hold the newest state of the delivery to an EMP."""
         self._channels[state.emp] = writable(state)
 
     def added_to(self, cursors: Iterable[Cursor], emp: str) -> list[Cursor]:
-        """The cursors of an EMP as they will be when all of this is written."""
+        """The cursors of an EMP, including those that are not written yet."""
         found = {row[:4]: row for row in cursors}
         for key, (position, acknowledged) in self._cursors.items():
             if key[0] == emp:
@@ -53,7 +53,7 @@ class Waiting:
         connection.executemany(_CHANNEL, self._channels.values())
 
     def clear(self) -> None:
-        """All is written."""
+        """Forget the data that was written."""
         self._cursors.clear()
         self._aside.clear()
         self._channels.clear()
