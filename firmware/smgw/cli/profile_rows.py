@@ -4,7 +4,7 @@ import csv
 import json
 import sys
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple, Self
 
 from smgw.clock.text import utc_text
 from smgw.cosem import Obis, Reading, plain
@@ -12,8 +12,29 @@ from smgw.cosem.units import symbol
 from smgw.store.records import ProfileRow
 
 _Printer = Callable[[list[str], list[str]], None]
-#: A register of a profile: a column of its own for each scaler that the meter ever gave it.
-_Column = tuple[Obis, int, int]
+_VALUE = 2  # the attribute that most columns are of
+
+
+class _Column(NamedTuple):
+    """An attribute that a profile captures: a column of its own for each scaler that the meter ever gave it."""
+
+    obis: Obis
+    class_id: int
+    attribute: int
+    scaler: int
+    unit: int
+
+    @classmethod
+    def of(cls, reading: Reading) -> Self:
+        """Where a reading stands."""
+        return cls(reading.obis, reading.class_id, reading.attribute, reading.scaler, reading.unit)
+
+    @property
+    def name(self) -> str:
+        """As it stands in the head of the table."""
+        attribute = "" if self.attribute == _VALUE else f" attribute {self.attribute}"
+        return f"{self.obis}{attribute}" + (f" [{symbol(self.unit)}]" if symbol(self.unit) else "")
+
 
 
 def _text(names: list[str], cells: list[str]) -> None:
@@ -43,10 +64,10 @@ class Table:
         if self._printer is None:
             print(json.dumps(_object(row)))
             return
-        found: dict[_Column, Reading] = {(one.obis, one.scaler, one.unit): one for one in row.readings}
+        found: dict[_Column, Reading] = {_Column.of(one): one for one in row.readings}
         if not set(found) <= set(self._columns):
             self._columns = list(found)
-            self._names = ["time", "status", *map(_name, self._columns)]
+            self._names = ["time", "status", *(column.name for column in self._columns)]
             self._printer(self._names, self._names)
         cells = [value_of(found[column]) if column in found else "" for column in self._columns]
         self._printer(self._names, [utc_text(row.target_time_us), _status(row), *cells])
@@ -58,16 +79,15 @@ class Table:
 
 
 def value_of(reading: Reading) -> str:
-    """A value in its unit, exactly; octets as hex."""
+    """A value in its unit, exactly; octets as hex; the members of a structure one after the other."""
     value = reading.value.value
+    if isinstance(value, tuple):
+        return ", ".join(value_of(Reading(reading.obis, member)) for member in value)
+    if value is None:
+        return ""
     if isinstance(value, int):
         return plain(value, reading.scaler)
     return value.hex() if isinstance(value, bytes) else str(value)
-
-
-def _name(column: _Column) -> str:
-    obis, _, unit = column
-    return f"{obis} [{symbol(unit)}]" if symbol(unit) else str(obis)
 
 
 def _status(row: ProfileRow) -> str:
@@ -79,7 +99,11 @@ def _object(row: ProfileRow) -> dict[str, Any]:
     return {
         "time": utc_text(row.target_time_us),
         "status": _status(row) or None,
-        "values": [
-            {"obis": str(one.obis), "value": value_of(one), "unit": symbol(one.unit) or None} for one in row.readings
-        ],
+        "values": [_value_object(one) for one in row.readings],
     }
+
+
+def _value_object(reading: Reading) -> dict[str, Any]:
+    attribute = {} if reading.attribute == _VALUE else {"attribute": reading.attribute}
+    unit = symbol(reading.unit) or None
+    return {"obis": str(reading.obis), **attribute, "value": value_of(reading), "unit": unit}

@@ -2,7 +2,8 @@
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from smgw.clock import GatewayClock
@@ -64,7 +65,8 @@ class ProfileJob:
         self._wanted = wanted
         self._places = places
         self._say = say
-        self._fetched: dict[int, ProfileRow] = {}  # without a database that we may write
+        #: Without a database that we may write: by time, and by the place among the rows of that time.
+        self._fetched: dict[tuple[int, int], ProfileRow] = {}
         self._answered: list[Range] = []  # of this device, in this run
         self._device: DeviceId | None = None
         if places.view is not None:
@@ -111,7 +113,7 @@ class ProfileJob:
             return
         name = ProfileName(self._meter.name, self._device, self._profile)
         view, wanted = self._places.view, self._wanted
-        fetched = sorted(self._fetched.values())
+        fetched = [row for _, row in sorted(self._fetched.items())]
         if view is None:
             yield from fetched
             return
@@ -151,10 +153,19 @@ class ProfileJob:
                 while not fetch.source.done:
                     piece = fetch.step(port, self._places.keeper)
                     if self._places.keeper is None:
-                        self._fetched.update((row.target_time_us, row) for row in piece.rows)
+                        self._remember(piece.rows, by_event=not fetch.source.period_s)
                     if piece.until_us >= piece.since_us:
                         self._answered.append(Range(piece.since_us, piece.until_us))
                     self._progress(fetch, last=fetch.source.done)
+
+    def _remember(self, rows: Sequence[ProfileRow], *, by_event: bool) -> None:
+        """As the store does: every row of an event log, and the first one a time of a profile with a period."""
+        times: Counter[int] = Counter()
+        for row in rows:
+            place = times[row.target_time_us]
+            times[row.target_time_us] += 1
+            if by_event or not place:
+                self._fetched[row.target_time_us, place] = row
 
     def _progress(self, fetch: Fetch, *, last: bool) -> None:
         length = self._wanted.until - self._wanted.since or 1

@@ -8,11 +8,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from dlms_line_meter import DlmsMeter
+from dlms_line_meter import ENERGY, LOAD_PROFILE, DlmsMeter, Model
 from line_meter import Head, PolledMeter
 from profiled_model import QUARTER, ProfiledModel
 from smgw.cli import main
-from smgw.cosem import Obis
+from smgw.cli.profile_rows import FORMATS, Table
+from smgw.cosem import AttributeName, Data, DataType, Obis, Reading
+from smgw.dlms.data import encode
 from smgw.dlms.meter.access import Admission
 from smgw.dlms.security.hls import Password
 from smgw.dlms.security.secret import Secret
@@ -21,7 +23,7 @@ from smgw.ports import LineSettings, open_port
 from smgw.store.lmn.store import LmnStore
 from smgw.store.lmn.view import LmnView
 from smgw.store.ranges import Range
-from smgw.store.records import ProfileName
+from smgw.store.records import ProfileName, ProfileRow
 
 MIDNIGHT = int(datetime(2026, 3, 1, tzinfo=UTC).timestamp())
 DAY = range(MIDNIGHT + QUARTER, MIDNIGHT + 86_400 + 1, QUARTER)
@@ -240,3 +242,48 @@ def test_a_wrong_argument_is_told(
         smgw(tmp_path, "house", *wrong)
     assert ended.value.code == 2
     assert "error: argument" in capsys.readouterr().err
+
+
+def event_log(tmp_path: Path, period: int, *seconds: int) -> DlmsMeter:
+    """A DLMS meter whose load profile has rows of these seconds after midnight."""
+    model = Model([MIDNIGHT + second for second in seconds])
+    model.extra[AttributeName(7, LOAD_PROFILE, 4)] = encode(Data(DataType.DOUBLE_LONG_UNSIGNED, period))
+    line = DlmsMeter(model)
+    text = CONFIGURATION.format(port=line.url).replace("sml-poll", "dlms")
+    (tmp_path / "gateway.toml").write_text(text)
+    return line
+
+
+@pytest.mark.parametrize(("period", "rows"), [(0, 4), (900, 3)])
+@pytest.mark.parametrize("state", ["state", "nowhere"])
+def test_two_events_of_one_second_are_two_rows_and_two_rows_of_a_period_are_one(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], period: int, rows: int, state: str
+) -> None:
+    (tmp_path / "state").mkdir()
+    with event_log(tmp_path, period, 1000, 2000, 2000, 3000):
+        assert smgw(tmp_path, *WANTED, "--json", state=state) == 0
+    assert len(capsys.readouterr().out.splitlines()) == rows
+
+
+def test_events_of_one_second_are_not_torn_apart_between_two_pages(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(profile_job, "_PAGE", 2)
+    (tmp_path / "state").mkdir()
+    with event_log(tmp_path, 0, 1000, 2000, 2000, 2000, 3000):
+        assert smgw(tmp_path, *WANTED, "--json") == 0
+    assert len(capsys.readouterr().out.splitlines()) == 5
+
+
+def test_a_captured_scaler_stands_in_a_column_of_its_own_as_two_numbers(capsys: pytest.CaptureFixture[str]) -> None:
+    scaler = Data(DataType.STRUCTURE, (Data(DataType.INTEGER, -1), Data(DataType.ENUM, 30)))
+    value = Reading(ENERGY, Data(DataType.DOUBLE_LONG_UNSIGNED, 5))
+    row = ProfileRow(MIDNIGHT * 1_000_000, None, (value, value._replace(value=scaler, attribute=3)))
+    for form in ("csv", "json"):
+        Table(FORMATS[form]).take(row)
+    head, cells, text = capsys.readouterr().out.splitlines()
+    assert head == "time,status,1-0:1.8.0*255,1-0:1.8.0*255 attribute 3"
+    assert cells == '2026-03-01T00:00:00Z,,5,"-1, 30"'
+    assert json.loads(text)["values"][1] == {
+        "obis": "1-0:1.8.0*255", "attribute": 3, "value": "-1, 30", "unit": None,
+    }  # fmt: skip

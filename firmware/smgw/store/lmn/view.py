@@ -40,7 +40,7 @@ _SIGNATURES = f"""SELECT signature.capture, place, octets
     WHERE {_SOURCE} AND number > ? AND number <= ?"""  # noqa: S608
 
 _HISTORY = f"profile_version = ({history.VERSION}) AND origin = 2 AND target_time_us BETWEEN ? AND ?"
-_HISTORY_CAPTURES = f"SELECT {_COLUMNS} FROM capture WHERE {_HISTORY} ORDER BY target_time_us LIMIT ?"  # noqa: S608
+_HISTORY_CAPTURES = f"SELECT {_COLUMNS} FROM capture WHERE {_HISTORY} ORDER BY target_time_us, number LIMIT ?"  # noqa: S608
 _HISTORY_READINGS = f"""SELECT {_VALUES} FROM capture CROSS JOIN reading ON reading.capture = capture.number
     WHERE {_HISTORY.replace("target_time_us", "capture.target_time_us")} ORDER BY number, place"""  # noqa: S608
 _HISTORY_SIGNATURES = f"""SELECT signature.capture, place, octets
@@ -114,13 +114,20 @@ class LmnView(View):
         return self._records(source.meter, captures, rows, signatures)
 
     def profile_rows(self, name: ProfileName, covered: Range, limit: int) -> list[StoredRecord]:
-        """At most `limit` rows of a load profile whose target times lie in a range (microseconds UTC), oldest first."""
+        """About `limit` rows of a load profile whose target times lie in a range (microseconds UTC), oldest first.
+
+        Rows of one time are not torn apart: more than `limit` come where the last time has more.
+        """
         label = (name.meter, history.content(name))
         with self._snapshot() as connection:
             captures = connection.execute(_HISTORY_CAPTURES, (*label, *covered, limit)).fetchall()
             if not captures:
                 return []
-            part = (*label, covered.since, captures[-1][9])
+            last = captures[-1][9]
+            if len(captures) == limit:
+                captures = [one for one in captures if one[9] < last]
+                captures += connection.execute(_HISTORY_CAPTURES, (*label, last, last, -1)).fetchall()
+            part = (*label, covered.since, last)
             rows = connection.execute(_HISTORY_READINGS, part).fetchall()
             signatures = _signatures(connection, captures, _HISTORY_SIGNATURES, part)
             self._learn(captures, rows)
