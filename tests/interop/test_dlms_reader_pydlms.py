@@ -53,7 +53,7 @@ def reader(port: str, inbox: Inbox, dlms: DlmsProfile, store: LmnStore) -> Drive
         name="flat", protocol="dlms", port=port, interval=1, timeout=2, retries=1, options=dlms,
         objects=(ENERGY, Obis.parse("1-0:32.7.0")),
     )  # fmt: skip
-    secrets = Secrets(SECRET, KEY, AUTH_KEY)
+    secrets = Secrets(password=SECRET, encryption_key=KEY, authentication_key=AUTH_KEY)
     return driver(profile, inbox=inbox, secrets=secrets, counters=store)
 
 

@@ -36,7 +36,6 @@ class _Column(NamedTuple):
         return f"{self.obis}{attribute}" + (f" [{symbol(self.unit)}]" if symbol(self.unit) else "")
 
 
-
 def _text(names: list[str], cells: list[str]) -> None:
     widths = [max(20, len(names[0])), 10, *(max(14, len(name)) for name in names[2:])]
     print("  ".join(cell.rjust(width) for cell, width in zip(cells, widths, strict=False)))

@@ -88,6 +88,15 @@ class DlmsProfile(NamedTuple):
         return self.encryption_key_file is not None
 
 
+#: Octets of a symmetric key, by security suite.
+_KEY_LENGTHS = {0: 16, 1: 16, 2: 32}
+
+
+def key_length(options: Any) -> int:
+    """Octets of each symmetric key of a meter with these options."""
+    return _KEY_LENGTHS[options.security_suite]
+
+
 def _zone(value: object, report: checks.Report) -> str | None:
     from zoneinfo import ZoneInfo  # only for a meter that needs it
 

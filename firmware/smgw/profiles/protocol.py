@@ -20,12 +20,13 @@ class Form(Enum):
 
 
 class SecretFile(NamedTuple):
-    """A secret: its field of `Secrets`, the key that names its file, and what the file holds."""
+    """A secret: its name in `Secrets`, the key that names its file, and what the file holds."""
 
     field: str
     key: str
     form: Form
     in_section: bool = False  # the key stands in the protocol's own section
+    length: Callable[[Any], int] = lambda _: 0  # of a key in hex: octets, by the meter's options; 0: any number
 
 
 class Section(NamedTuple):
@@ -52,6 +53,8 @@ class Protocol(NamedTuple):
     secrets: tuple[SecretFile, ...] = ()
     #: The address that tells a meter from others on its line, from its table in the file; None: a line has one meter.
     address: Callable[[Mapping[str, Any]], str] | None = None
+    #: What all meters of a line have in common, such as the framing: key -> value, from its table in the file.
+    carrier: Callable[[Mapping[str, Any]], Mapping[str, object]] = lambda _: {}
     #: (key, text) of what does not fit together; sees the checked values of [[meter]].
     contradictions: Callable[[Mapping[str, Any]], Iterator[tuple[str, str]]] = lambda _: iter(())
     #: True if a meter with these options is asked with invocation counters, which must be reserved in the database.

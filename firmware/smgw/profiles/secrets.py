@@ -1,44 +1,49 @@
 """The secrets of a meter: read from the files that its profile names, and never shown."""
 
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import NamedTuple
 
 from smgw.profiles.meter import MeterProfile
 from smgw.profiles.password import PasswordFileError, read_password, read_whole
-from smgw.profiles.protocol import Form
-
-_LENGTHS = {0: 16, 1: 16, 2: 32}  # octets of a key, by security suite
+from smgw.profiles.protocol import Form, SecretFile
 
 
-class Secrets(NamedTuple):
-    """What a meter's profile names and does not hold. Its text tells the names of the fields only."""
+class Secrets(Mapping[str, bytes]):
+    """What a meter's profile names and does not hold, by the field of its `SecretFile`. Its text tells fields only."""
 
-    password: bytes | None = None  # of SML, of low level security, of hashed high level security
-    encryption_key: bytes | None = None  # DLMS: global unicast key
-    authentication_key: bytes | None = None
-    signing_key: bytes | None = None  # DLMS hls-ecdsa: ours, PEM
-    meter_key: bytes | None = None  # DLMS hls-ecdsa: the meter's public key, PEM
+    __slots__ = ("_held",)
+
+    def __init__(self, **held: bytes | None) -> None:
+        self._held = {field: octets for field, octets in held.items() if octets is not None}
+
+    def __getitem__(self, field: str) -> bytes:
+        return self._held[field]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._held)
+
+    def __len__(self) -> int:
+        return len(self._held)
 
     def __repr__(self) -> str:
-        held = [name for name, value in zip(self._fields, self, strict=True) if value is not None]
-        return f"Secrets({', '.join(held)})"
+        return f"Secrets({', '.join(self)})"
 
 
 def read_secrets(profile: MeterProfile, directory: Path) -> Secrets:
     """The secrets of this profile, whose relative paths start at `directory`. Raises PasswordFileError."""
     found = {}
-    for field, key, form, in_section in profile.entry.secrets:
-        file: Path | None = getattr(profile.options if in_section else profile, key)
+    for secret in profile.entry.secrets:
+        file: Path | None = getattr(profile.options if secret.in_section else profile, secret.key)
         if file is not None:
-            found[field] = _read(file, directory, form, profile)
+            found[secret.field] = _read(file, directory, secret, profile)
     return Secrets(**found)
 
 
-def _read(file: Path, directory: Path, form: Form, profile: MeterProfile) -> bytes:
-    if form is Form.PEM:
+def _read(file: Path, directory: Path, secret: SecretFile, profile: MeterProfile) -> bytes:
+    if secret.form is Form.PEM:
         return read_whole(file, directory)
     text = read_password(file, directory)
-    return _key(file, text, _LENGTHS[getattr(profile.options, "security_suite", 0)]) if form is Form.HEX else text
+    return _key(file, text, secret.length(profile.options)) if secret.form is Form.HEX else text
 
 
 def _key(file: Path, text: bytes, length: int) -> bytes:
@@ -46,6 +51,7 @@ def _key(file: Path, text: bytes, length: int) -> bytes:
         key = bytes.fromhex(text.decode("ascii"))
     except ValueError:
         key = b""
-    if len(key) != length:
-        raise PasswordFileError(file, f"holds no key; write {2 * length} hex digits into its first line")
+    if not key or len(key) != (length or len(key)):
+        digits = f"{2 * length} hex digits" if length else "hex digits"
+        raise PasswordFileError(file, f"holds no key; write {digits} into its first line")
     return key

@@ -11,6 +11,7 @@ from smgw.profiles.checks import Check, Report
 from smgw.profiles.communication import CommunicationProfile
 from smgw.profiles.gateway import Configuration
 from smgw.profiles.problems import ConfigurationError, Problem, nearest
+from smgw.profiles.protocol import Protocol
 from smgw.profiles.section import section
 
 _MOST = 1_000_000  # octets; a configuration of thousands of meters is smaller
@@ -174,13 +175,27 @@ def _ports_twice(tables: list[tuple[int, dict[str, Any]]], on_lines: Container[i
                 key = "line" if index in on_lines else "port"
                 yield ("meter", index, key), f"{checks.shown(port)} is the port of {owner} already; {fault}"
                 break
-            if differs := [key for key, usual in _OF_A_LINE.items() if table.get(key, usual) != other.get(key, usual)]:
-                key = differs[0]
-                told = checks.shown(other.get(key, _OF_A_LINE[key]))
-                text = f"{owner} on the same port has {told}; all meters of a line have the same {key}"
-                yield ("meter", index, key if key in table else "port"), text
+            if differs := [(key, told) for key, told in _of_a_line(other) if (key, told) not in _of_a_line(table)]:
+                key, told = differs[0]
+                text = f"{owner} on the same port has {checks.shown(told)}; all meters of a line have the same {key}"
+                yield ("meter", index, *_written(table, key)), text
                 break
         others.append(table)
+
+
+def _of_a_line(table: dict[str, Any]) -> list[tuple[str, object]]:
+    """What has to be equal in all meters on a port: the settings of the line, and what their protocol wants equal."""
+    entry = _entry(table)
+    carrier = {} if entry is None else entry.carrier(table)
+    return [*((key, table.get(key, usual)) for key, usual in _OF_A_LINE.items()), *carrier.items()]
+
+
+def _written(table: dict[str, Any], key: str) -> tuple[str, ...]:
+    """Where a key stands in a meter's table; at its port if it is not written."""
+    name, _, inner = key.partition(".")
+    found = table.get(name)
+    there = inner in found if inner and isinstance(found, dict) else name in table and not inner
+    return tuple(key.split(".")) if there else ("port",)
 
 
 def _clash(table: dict[str, Any], other: dict[str, Any]) -> str:
@@ -193,9 +208,13 @@ def _clash(table: dict[str, Any], other: dict[str, Any]) -> str:
 
 def _address(table: dict[str, Any]) -> str | None:
     """What tells a meter from others on its line; None for a meter that shares no port."""
-    name = table.get("protocol")
-    entry = protocols.entry(name) if isinstance(name, str) and name in protocols.names() else None
+    entry = _entry(table)
     return None if entry is None or entry.address is None else entry.address(table)
+
+
+def _entry(table: dict[str, Any]) -> Protocol | None:
+    name = table.get("protocol")
+    return protocols.entry(name) if isinstance(name, str) and name in protocols.names() else None
 
 
 def _devices_twice(meters: list[tuple[int, object]], own: object) -> Iterator[_Fault]:

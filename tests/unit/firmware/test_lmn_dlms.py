@@ -250,7 +250,7 @@ def test_a_meter_that_wants_a_secret_gets_it(authentication: Authentication) -> 
     dlms = DlmsProfile(client=1, authentication=authentication)
     with (
         DlmsMeter(admissions={1: admission}) as meter,
-        running(reader(meter.url, inbox, options=dlms, secrets=Secrets(SECRET))),
+        running(reader(meter.url, inbox, options=dlms, secrets=Secrets(password=SECRET))),
     ):
         until(lambda: len(inbox.captures) >= 2)
 
@@ -264,7 +264,7 @@ def test_a_wrong_secret_is_told_without_it_and_tried_ever_more_rarely(
     admission = Admission(MECHANISMS[authentication], title=b"UTBMTR01")
     dlms = DlmsProfile(client=1, authentication=authentication)
     with DlmsMeter(admissions={1: admission}) as meter:
-        with running(reader(meter.url, inbox, options=dlms, secrets=Secrets(b"hunter22"))) as made:
+        with running(reader(meter.url, inbox, options=dlms, secrets=Secrets(password=b"hunter22"))) as made:
             until(lambda: inbox.states[-1].refused >= 3)
         links = meter.links
     assert "the meter rejects the association" in watch(made).last_refusal or "proof" in watch(made).last_refusal

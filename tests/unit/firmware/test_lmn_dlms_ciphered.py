@@ -340,7 +340,7 @@ print("smgw.dlms.session.client" in sys.modules, "cryptography" in sys.modules)
         ("sml-push", "", "", "False False"),
         ("sml-poll", "", "", "False False"),
         ("dlms", "", "", "True False"),
-        ("dlms", "authentication=Authentication.HIGH_SHA256", "b'a'", "True False"),
+        ("dlms", "authentication=Authentication.HIGH_SHA256", "password=b'a'", "True False"),
         (
             "dlms",
             "encryption_key_file=Path('e')",

@@ -35,7 +35,7 @@ def test_at_level_debug_every_frame_is_told_and_no_password(caplog: pytest.LogCa
         profile = MeterProfile(
             protocol="dlms", port=meter.url, options=dlms, interval=0.1, timeout=0.5, retries=1, name="flat"
         )
-        with running(driver(profile, inbox=inbox, secrets=Secrets(SECRET), clock=Now())):
+        with running(driver(profile, inbox=inbox, secrets=Secrets(password=SECRET), clock=Now())):
             until(lambda: len(inbox.captures) >= 2)
     told = [record.getMessage() for record in caplog.records if record.name == "smgw.hdlc.trace"]
     assert all(line.startswith("meter flat: ") for line in told)

@@ -43,7 +43,7 @@ def meter() -> Iterator[PolledMeter]:
 def reader(url: str, inbox: Inbox, *, password: bytes | None = None, cached: bool = True, **changes: object) -> Driver:
     settings = {"interval": 0.1, "timeout": 0.4, "retries": 2, **changes}
     profile = MeterProfile(name="house", protocol="sml-poll", port=url, **settings)  # type: ignore[arg-type]
-    return driver(profile, inbox=inbox, secrets=Secrets(password), cached=cached)
+    return driver(profile, inbox=inbox, secrets=Secrets(password=password), cached=cached)
 
 
 def said(caplog: pytest.LogCaptureFixture, text: str) -> int:

@@ -75,6 +75,16 @@ def test_a_meter_with_a_port_is_a_line_with_one_meter() -> None:
             LINE + on("bus", "a", 1) + on("bus", "b", 2, "baudrate = 300\n"),
             '"a" on the same port has 19200; all',
         ),
+        (
+            LINE + on("bus", "a", 1) + on("bus", "b", 2, 'dlms.start = "mode-e"\n'),
+            'g.toml:16: [[meter]] dlms.start: meter "a" on the same port has "direct"; all meters of a line have',
+        ),
+        (
+            LINE.replace("/dev/ttyUSB0", "socket://localhost:4059").replace("baudrate = 19200\n", "")
+            + on("bus", "a", 1)
+            + '[[meter]]\nname = "b"\nline = "bus"\ndlms = { framing = "wrapper", server = 2 }\n',
+            'dlms.framing: meter "a" on the same port has "hdlc"; all meters of a line have the same dlms.framing',
+        ),
         ("[line]\n" + METER, "g.toml:3: [[line]]: there may be several of these"),
     ],
 )

@@ -35,7 +35,7 @@ class DlmsPush:
         self._newest: dict[bytes, int] = {}  # by system title: the invocation counter that came last
         self._device: bytes | None = None  # what it called itself last; short lists of Aidon and Kaifa lack it
         self._listener = MBusListener() if self._dlms.framing is Framing.MBUS else Listener()
-        self._pushes = PushReader(self._open if secrets.encryption_key else None)
+        self._pushes = PushReader(self._open if secrets.get("encryption_key") else None)
         self._began = surroundings.clock.stamp()
         self._unframed = b""
 
@@ -86,7 +86,7 @@ class DlmsPush:
         """
         if push.ciphered is not None:
             self._newest[push.ciphered.system_title or b""] = push.ciphered.invocation_counter
-        elif self._secrets.encryption_key:
+        elif self._secrets.get("encryption_key"):
             return [
                 Refused("a push in the clear, while the profile's encryption_key_file says that all are ciphered", 0)
             ]
@@ -116,7 +116,7 @@ class DlmsPush:
         if suite in list(Suite) and Suite(suite).key_length == told.suite.key_length:  # 0 and 1 cipher alike
             told = Keys.of(Suite(suite), told.encryption, told.authentication)
         opened = open_ciphered(ciphered, told)
-        if self._secrets.authentication_key and not opened.protection & Protection.AUTHENTICATED:
+        if self._secrets.get("authentication_key") and not opened.protection & Protection.AUTHENTICATED:
             raise RemoteProtocolError(
                 "a push that is not authenticated, while the profile's authentication_key_file says that all are"
             )

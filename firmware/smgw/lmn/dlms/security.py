@@ -36,13 +36,13 @@ class Security:
         self._dlms = options_of(profile)
         self._secrets = secrets
         self._received: Received | None = None  # the meter's counters
-        key = secrets.encryption_key if self._dlms.ciphered else None
+        key = secrets.get("encryption_key") if self._dlms.ciphered else None
         self.counters = Counters(profile.name, self._dlms.client, key, keeper) if key is not None else None
 
     def authentication(self) -> Password | Mechanics | None:
         """For a new association."""
         told = self._dlms.authentication
-        secret = Secret(self._secrets.password or b"")
+        secret = Secret(self._secrets.get("password", b""))
         if told is Authentication.NONE:
             return None
         if told is Authentication.LOW:
@@ -89,7 +89,9 @@ def keys(dlms: DlmsProfile, secrets: Secrets) -> Any:
     from smgw.dlms.security.suites import Keys, Suite
 
     suite = Suite(dlms.security_suite)
-    return Keys.of(suite, secrets.encryption_key or b"", secrets.authentication_key or bytes(suite.key_length))
+    return Keys.of(
+        suite, secrets.get("encryption_key", b""), secrets.get("authentication_key", bytes(suite.key_length))
+    )
 
 
 def _ecdsa(secrets: Secrets) -> Ecdsa:
@@ -100,8 +102,8 @@ def _ecdsa(secrets: Secrets) -> Ecdsa:
     from smgw.dlms.security.signatures import signer, verifier
 
     try:
-        ours: object = load_pem_private_key(secrets.signing_key or b"", None)
-        meters: object = load_pem_public_key(secrets.meter_key or b"")
+        ours: object = load_pem_private_key(secrets.get("signing_key", b""), None)
+        meters: object = load_pem_public_key(secrets.get("meter_key", b""))
     except (ValueError, TypeError, UnsupportedAlgorithm):
         ours = meters = None
     if not isinstance(ours, EllipticCurvePrivateKey) or not isinstance(meters, EllipticCurvePublicKey):

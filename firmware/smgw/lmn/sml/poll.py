@@ -54,7 +54,7 @@ class SmlPoll:
         self.profile = profile
         self._clock = surroundings.clock
         self._cache = surroundings.cache
-        self._session = SmlSession(profile, secrets.password, surroundings)
+        self._session = SmlSession(profile, secrets.get("password"), surroundings)
         self._device: DeviceId | None = None
         self._names: tuple[ObjectName, ...] | None = None  # None: not asked yet; empty: this meter knows GetList only
         self._lists: dict[tuple[DeviceId, bytes], bytes] = {}  # asked in this run

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from smgw.profiles import dlms
-from smgw.profiles.dlms import Authentication, Framing
+from smgw.profiles.dlms import Authentication, Framing, Start
 from smgw.profiles.protocol import Form, Protocol, SecretFile, Section
 
 _WITH_PASSWORD = (
@@ -16,6 +16,12 @@ def _address(table: Mapping[str, Any]) -> str:
     found = table.get("dlms")
     section: Mapping[str, Any] = found if isinstance(found, dict) else {}
     return repr([section.get("server", 1), section.get("physical"), section.get("device_address", "")])
+
+
+def _carrier(table: Mapping[str, Any]) -> Mapping[str, object]:
+    found = table.get("dlms")
+    section: Mapping[str, Any] = found if isinstance(found, dict) else {}
+    return {"dlms.framing": section.get("framing", Framing.HDLC), "dlms.start": section.get("start", Start.DIRECT)}
 
 
 def _contradictions(values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -49,12 +55,13 @@ PROTOCOL = Protocol(
     section=Section("dlms", dlms.KEYS, dlms.build, dlms.contradictions),
     secrets=(
         SecretFile("password", "password_file", Form.TEXT),
-        SecretFile("encryption_key", "encryption_key_file", Form.HEX, in_section=True),
-        SecretFile("authentication_key", "authentication_key_file", Form.HEX, in_section=True),
-        SecretFile("signing_key", "signing_key_file", Form.PEM, in_section=True),
-        SecretFile("meter_key", "meter_key_file", Form.PEM, in_section=True),
+        SecretFile("encryption_key", "encryption_key_file", Form.HEX, True, dlms.key_length),
+        SecretFile("authentication_key", "authentication_key_file", Form.HEX, True, dlms.key_length),
+        SecretFile("signing_key", "signing_key_file", Form.PEM, True),
+        SecretFile("meter_key", "meter_key_file", Form.PEM, True),
     ),
     address=_address,
+    carrier=_carrier,
     contradictions=_contradictions,
     needs_counters=lambda options: options is not None and options.ciphered,
     on_udp=True,

@@ -31,8 +31,8 @@ PROTOCOL = Protocol(
         refused=dict.fromkeys(dlms.KEYS.keys() - set(_KEYS), _ASK),
     ),
     secrets=(
-        SecretFile("encryption_key", "encryption_key_file", Form.HEX, in_section=True),
-        SecretFile("authentication_key", "authentication_key_file", Form.HEX, in_section=True),
+        SecretFile("encryption_key", "encryption_key_file", Form.HEX, True, dlms.key_length),
+        SecretFile("authentication_key", "authentication_key_file", Form.HEX, True, dlms.key_length),
     ),
     scan="smgw.lmn.dlms.scan:PUSH",
     dump="dlms",
