@@ -2,11 +2,12 @@
 
 import argparse
 import io
+import os
 import tarfile
 import time
 from pathlib import Path
 
-from smgw.errors import SmgwError
+from smgw.errors import SmgwError, reason
 from smgw.reports.support import collect
 
 _EPILOG = """\
@@ -29,14 +30,15 @@ def run(arguments: argparse.Namespace) -> int:
     file = arguments.file or Path(f"{name}.tar.gz")
     texts = collect(arguments.config, arguments.state, redact_ids=arguments.redact_ids)
     try:
-        with tarfile.open(file, "w:gz") as archive:
+        file.unlink(missing_ok=True)
+        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        with os.fdopen(descriptor, "wb") as stream, tarfile.open(fileobj=stream, mode="w:gz") as archive:
             for text_name, text in texts.items():
                 octets = text.encode(errors="replace")
                 entry = tarfile.TarInfo(f"{name}/{text_name}")
                 entry.size, entry.mtime, entry.mode = len(octets), int(time.time()), 0o600
                 archive.addfile(entry, io.BytesIO(octets))
-        file.chmod(0o600)
     except OSError as error:
-        raise SmgwError(f"{file}: cannot be written ({error.strerror}); name a file where you may write") from error
+        raise SmgwError(f"{file}: cannot be written ({reason(error)}); name a file where you may write") from error
     print(f"{file}: {len(texts)} texts; look into it before you send it")
     return 0

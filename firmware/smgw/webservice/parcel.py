@@ -51,7 +51,11 @@ class ParcelWriter:
         self._part = path.with_name(path.name + ".part")
         self.documents = self.rows = 0
         try:
-            self._archive = zipfile.ZipFile(self._part, "w", zipfile.ZIP_DEFLATED)
+            self._part.unlink(missing_ok=True)
+            # Readings are nobody else's business; on a stick with FAT the mode has no effect.
+            file = os.open(self._part, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o640)
+            self._file = os.fdopen(file, "w+b")
+            self._archive = zipfile.ZipFile(self._file, "w", zipfile.ZIP_DEFLATED)
         except OSError as error:
             raise self._said(error) from error
 
@@ -75,6 +79,7 @@ class ParcelWriter:
             if kind is None:
                 self._archive.writestr(SLIP, json.dumps(slip))
             self._archive.close()
+            self._file.close()
             if kind is None:
                 _sync(self._part)
                 self._part.replace(self._path)
@@ -82,6 +87,8 @@ class ParcelWriter:
             if kind is None:
                 raise self._said(error) from error
         finally:
+            with contextlib.suppress(OSError):
+                self._file.close()
             self._part.unlink(missing_ok=True)
         with contextlib.suppress(OSError):  # not every file system of a stick can
             _sync(self._path.parent)

@@ -5,6 +5,9 @@ import os
 import sqlite3
 from pathlib import Path
 
+from smgw.errors import reason
+
+from emp.store.access import make_private
 from emp.store.schema import open_reader, open_writer
 from emp.store.storage import StorageError
 
@@ -15,9 +18,10 @@ _WAIT_S = 30
 def back_up(database: Path, copy: Path) -> int:
     """One consistent state of the store into a file of its own; its rows. Raises StorageError."""
     part = copy.with_name(copy.name + ".part")
-    part.unlink(missing_ok=True)
     with contextlib.closing(open_reader(database)) as source:
         try:
+            part.unlink(missing_ok=True)
+            make_private(part)
             with contextlib.closing(sqlite3.connect(part)) as target:
                 source.backup(target, pages=_PAGES)
                 target.execute("PRAGMA journal_mode=DELETE")  # one file that can be carried away
@@ -26,10 +30,11 @@ def back_up(database: Path, copy: Path) -> int:
             part.replace(copy)
         except (sqlite3.Error, OSError) as error:
             raise StorageError(
-                f"{copy}: cannot be written ({error}); is there room, and may you write there?"
+                f"{copy}: cannot be written ({reason(error)}); name a file where you may write and room is left"
             ) from error
         finally:
-            part.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                part.unlink(missing_ok=True)
     return rows
 
 

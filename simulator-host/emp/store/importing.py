@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from smgw.cosemxml import document
 from smgw.cosemxml.document import Document
-from smgw.errors import SmgwError
+from smgw.errors import SmgwError, reason
 from smgw.webservice.parcel import unpack
 
 from emp.store.sqlite_storage import SqliteStorage
@@ -66,7 +66,7 @@ def import_over_http(parcel: Path, url: str) -> Imported:
             said = answer.read().decode(errors="replace").strip()
         except (OSError, http.client.HTTPException) as error:
             raise TransferError(
-                f"{url}: no answer ({error}); is it running? Import again, nothing comes twice"
+                f"{url}: no answer ({reason(error)}); start the server and import again: no row is stored twice"
             ) from error
         if answer.status in (200, 201):
             return ""

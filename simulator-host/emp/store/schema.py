@@ -3,6 +3,9 @@
 import sqlite3
 from pathlib import Path
 
+from smgw.errors import reason
+
+from emp.store.access import make_private
 from emp.store.storage import StorageError
 
 #: MIGRATIONS[n] takes a file of version n to version n + 1.
@@ -63,10 +66,11 @@ VERSION = len(MIGRATIONS)
 def open_writer(path: Path) -> sqlite3.Connection:
     """Open for writing, creating or migrating the file; StorageError says what is wrong with it."""
     try:
+        make_private(path)
         connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=10)
-    except sqlite3.Error as error:
+    except (sqlite3.Error, OSError) as error:
         raise StorageError(
-            f"{path}: cannot be opened ({error}); name a file in a directory that may be written"
+            f"{path}: cannot be opened ({reason(error)}); name a file in a directory where you may write"
         ) from None
     try:
         connection.execute("PRAGMA journal_mode=WAL")
@@ -75,7 +79,7 @@ def open_writer(path: Path) -> sqlite3.Connection:
         _migrate(connection, path)
     except sqlite3.Error as error:
         connection.close()
-        raise StorageError(f"{path}: is not usable as a store ({error}); name another file") from None
+        raise StorageError(f"{path}: cannot be used as a database ({error}); name another file") from None
     except StorageError:
         connection.close()
         raise
@@ -84,23 +88,43 @@ def open_writer(path: Path) -> sqlite3.Connection:
 
 def open_reader(path: Path) -> sqlite3.Connection:
     """Open an existing file for reading only; StorageError if it is absent or of another version."""
-    if not path.is_file():
-        raise StorageError(f"{path}: no such file; emp serve --db {path} makes it")
     try:
+        path.open("rb").close()  # SQLite tells no more than that it cannot
         connection = sqlite3.connect(
             f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None, check_same_thread=False, timeout=10
         )
-    except sqlite3.Error as error:
-        raise StorageError(f"{path}: cannot be opened ({error})") from None
+    except FileNotFoundError:
+        raise StorageError(f"{path}: no such file; emp serve --db {path} makes it") from None
+    except IsADirectoryError:
+        raise StorageError(f"{path}: is a directory; name the database file in it") from None
+    except PermissionError:
+        raise StorageError(f"{path}: you may not read it; {_who_may(path)}") from None
+    except (sqlite3.Error, OSError) as error:
+        raise StorageError(f"{path}: cannot be opened ({reason(error)})") from None
     try:
         version = int(connection.execute("PRAGMA user_version").fetchone()[0])
     except sqlite3.Error as error:
         connection.close()
-        raise StorageError(f"{path}: cannot be read ({error})") from None
+        raise StorageError(f"{path}: cannot be read ({_said(path, error)})") from None
     if version != VERSION:
         connection.close()
         raise StorageError(f"{path}: has schema version {version}, this program reads {VERSION}")
     return connection
+
+
+def _said(path: Path, error: sqlite3.Error) -> str:
+    """What SQLite's words leave out: a file in WAL mode is read with a file -shm beside it, which must be written."""
+    if getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY):
+        return f"you may not write beside it, as reading needs; {_who_may(path)}"
+    return str(error)
+
+
+def _who_may(path: Path) -> str:
+    """How to become somebody who may open the file."""
+    try:
+        return f"run the command as its owner: sudo -u {path.owner()} emp ..."
+    except (OSError, KeyError):  # the directory may not be entered
+        return "run the command as the user of the server, or as root"
 
 
 def _migrate(connection: sqlite3.Connection, path: Path) -> None:

@@ -9,7 +9,9 @@ from smgw.cosem.device_id import DeviceId
 from smgw.cosem.obis import Obis
 from smgw.cosem.status_word import StatusWord
 from smgw.cosemxml.document import Document, Register
+from smgw.errors import reason
 
+from emp.store.access import new_private
 from emp.store.sqlite_rows import REGISTER_COLUMNS, SqliteRows, register_of
 from emp.store.storage import (
     EventView,
@@ -188,9 +190,9 @@ class SqliteStorage(SqliteView):
 def _lock(path: Path) -> int:
     name = path.with_name(path.name + ".lock")
     try:
-        lock = os.open(name, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o640)
+        lock = new_private(name)
     except OSError as error:
-        raise StorageError(f"{name}: {error.strerror}; name a file in a directory that may be written") from None
+        raise StorageError(f"{name}: {reason(error)}; name a file in a directory where you may write") from None
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:

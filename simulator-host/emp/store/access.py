@@ -1,0 +1,43 @@
+"""Who may open the files of the database: their owner and group, nobody else. They hold people's readings."""
+
+import logging
+import os
+import stat
+from pathlib import Path
+
+from smgw.errors import reason
+
+_LOG = logging.getLogger(__name__)
+
+MODE = 0o640
+#: SQLite's own files beside the database, the lock, and the copy that `emp restore` leaves.
+_BESIDE = ("", "-wal", "-shm", "-journal", ".lock", ".before-restore")
+
+
+def make_private(path: Path) -> None:
+    """Make the file if it is absent; take every right of other users from it and from the files beside it.
+
+    SQLite gives its own files the mode of the database. Raises OSError if the file cannot be made.
+    """
+    os.close(new_private(path))
+    for ending in _BESIDE:
+        _mend(path.with_name(path.name + ending))
+
+
+def new_private(path: Path) -> int:
+    """Open a file for reading and writing; a new one gets `MODE`, whatever the umask. Raises OSError."""
+    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, MODE)
+
+
+def _mend(path: Path) -> None:
+    try:
+        mode = stat.S_IMODE(path.stat().st_mode)
+        if not mode & stat.S_IRWXO:
+            return
+        path.chmod(mode & ~stat.S_IRWXO)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        _LOG.warning("%s: every user can open it, and it holds readings (%s); chmod o= %s", path, reason(error), path)
+        return
+    _LOG.warning("%s: every user could open it (mode %o); now only its owner and group can", path, mode)
