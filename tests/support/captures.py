@@ -19,6 +19,7 @@ from smgw.sml.transport import START
 _REPOSITORY = Path(__file__).parents[2]
 OWN = _REPOSITORY / "tests" / "captures"
 SHARED = Path(os.environ.get("SMGW_SHARED_CAPTURES") or _REPOSITORY.parent / "shared" / "captures")
+FIELD_CASES = SHARED.parent / "field-cases"
 ABSENT = f"{SHARED} is not there; set SMGW_SHARED_CAPTURES to the folder of the shared captures"
 
 
@@ -53,6 +54,15 @@ def sml_capture(name: str) -> SmlCapture:
         if capture.name == name:
             return capture
     pytest.skip(f"capture {name}: {ABSENT}")
+
+
+def field_case(name: str) -> bytes:
+    """The octets of a public report, such as `sml/tl_f170_min`; the test that asks for it is skipped without them."""
+    path = FIELD_CASES / f"{name}.hex"
+    if not path.exists():
+        pytest.skip(f"field case {name}: {path} is not there; set SMGW_SHARED_CAPTURES as for the captures")
+    lines = path.read_text().splitlines()
+    return bytes.fromhex("".join(line for line in lines if not line.startswith("#")))
 
 
 @cache

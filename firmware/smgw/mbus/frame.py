@@ -6,14 +6,20 @@ octets  1    1   1   1    1         1         1              n      1           
                                               (CI)
 
 L counts from C to before the check sum, which is the sum of these octets modulo 256.
+
+Some meters send longer frames than L can count and let L wrap at 256: the Sagemcom T210-D sends 257 octets as L = 01.
+Such a frame is taken if its check sum and its stop octet agree where it ends.
 """
 
 from typing import NamedTuple
 
+from smgw.errors import LocalProtocolError
 from smgw.wire import Refused
 
 _START, _STOP = 0x68, 0x16
 _HEAD, _TAIL, _FIELDS = 4, 2, 3  # octets before C, behind the data, from C to the data
+_WRAP = 256  # L is one octet
+_LONGEST = 2 * _WRAP - 1  # L wraps once
 _ENOUGH = 4096  # octets that made no frame are reported when there are so many, or when one follows
 
 
@@ -27,8 +33,16 @@ class Frame(NamedTuple):
 
     @property
     def length(self) -> int:
-        """L, the octets from C to the end of the data."""
+        """The octets from C to the end of the data. L says the same, modulo 256."""
         return _FIELDS + len(self.data)
+
+    def encode(self) -> bytes:
+        """The frame on the wire; LocalProtocolError if L would wrap more than once."""
+        if self.length > _LONGEST:
+            raise LocalProtocolError(f"an M-Bus frame of {self.length} octets; it has {_LONGEST} at most")
+        inside = bytes((self.control, self.address, self.control_information)) + self.data
+        length = self.length % _WRAP
+        return bytes((_START, length, length, _START)) + inside + bytes((sum(inside) & 0xFF, _STOP))
 
 
 class FrameDecoder:
@@ -88,10 +102,16 @@ class FrameDecoder:
 def _inside(buffer: bytes, begin: int) -> bytes | None:
     """The octets of the frame that begins there, from C to before its check sum; empty if none does; None: too few."""
     head = buffer[begin : begin + _HEAD]
-    if len(head) > 1 and (head[1] < _FIELDS or head[2:3] not in (b"", head[1:2]) or head[3:4] not in (b"", b"\x68")):
+    if head[2:3] not in (b"", head[1:2]) or head[3:4] not in (b"", b"\x68"):
         return b""
-    if len(head) < _HEAD or begin + _HEAD + head[1] + _TAIL > len(buffer):
+    if len(head) < _HEAD:
         return None
-    inside = buffer[begin + _HEAD : begin + _HEAD + head[1]]
-    check, stop = buffer[begin + _HEAD + head[1] : begin + _HEAD + head[1] + _TAIL]
-    return inside if check == sum(inside) & 0xFF and stop == _STOP else b""
+    for length in (head[1], head[1] + _WRAP):
+        if length < _FIELDS:
+            continue
+        content, end = begin + _HEAD, begin + _HEAD + length
+        if end + _TAIL > len(buffer):
+            return None
+        if buffer[end + 1] == _STOP and buffer[end] == sum(buffer[content:end]) & 0xFF:
+            return buffer[content:end]
+    return b""

@@ -2,10 +2,16 @@
 
 import time
 
+import pytest
+from captures import field_case
 from dlms_captures import dlms_capture
 from hypothesis import given
 from hypothesis import strategies as st
-from smgw.dlms.carriers.mbus import MBusListener, MBusPush
+from smgw.dlms.apdus.apdu import decode_apdu
+from smgw.dlms.apdus.envelope import Ciphered
+from smgw.dlms.carriers.mbus import MBusListener, MBusPush, encode_push
+from smgw.errors import LocalProtocolError
+from smgw.mbus import Frame
 from smgw.wire import Refused
 
 
@@ -97,3 +103,52 @@ def test_segments_past_those_that_four_bits_number_are_refused_by_their_number()
     events = [event for number in range(16) for event in listener.receive(frame(b"x", number))]
     assert events == []
     assert listener.receive(frame(b"x", 15)) == [Refused("segment 15 of an APDU where 16 was to come", 16)]
+
+
+@given(st.integers(1, 508), st.integers(1, 600), st.integers(1, 40))
+def test_a_frame_whose_length_octet_wraps_at_256_is_read(size: int, octets: int, pieces: int) -> None:
+    """Sagemcom T210-D: its first frame has 257 octets, and its length octet says 01."""
+    push = MBusPush(bytes(number & 0xFF for number in range(octets)), 0x01, 0x67)
+    if -(-octets // size) > 16 or size + 5 > 511:
+        return
+    sent = encode_push(push, size)
+    listener = MBusListener()
+    events = [one for begin in range(0, len(sent), pieces) for one in listener.receive(sent[begin : begin + pieces])]
+    assert events + listener.finish() == [push]
+
+
+def test_the_length_octet_of_a_frame_of_257_octets_says_1() -> None:
+    sent = Frame(0x53, 0xFF, 0x00, bytes(254)).encode()
+    assert sent[:4] == bytes.fromhex("68010168")
+    assert len(sent) == 4 + 257 + 2
+
+
+def test_a_frame_that_wraps_with_a_wrong_check_sum_is_refused() -> None:
+    sent = bytearray(encode_push(MBusPush(bytes(260), 1, 0x67), 252))
+    sent[100] ^= 1
+    events = all_of(MBusListener(), bytes(sent))
+    assert not [one for one in events if isinstance(one, MBusPush)]
+
+
+def test_a_damaged_frame_loses_no_frame_behind_it() -> None:
+    """Its length may be one that wrapped: more octets are awaited, and looked through again."""
+    first, second = encode_push(MBusPush(b"first", 1, 0x67), 250), encode_push(MBusPush(b"second", 1, 0x67), 250)
+    damaged = first[:8] + b"\x00" + first[9:]
+    events = all_of(MBusListener(), damaged + second + first)
+    assert [one for one in events if isinstance(one, MBusPush)] == [
+        MBusPush(b"second", 1, 0x67), MBusPush(b"first", 1, 0x67),
+    ]  # fmt: skip
+
+
+def test_a_frame_that_would_wrap_twice_is_not_sent() -> None:
+    with pytest.raises(LocalProtocolError, match="M-Bus frame of 512 octets"):
+        Frame(0x53, 0xFF, 0x00, bytes(509)).encode()
+
+
+def test_the_two_frames_of_a_sagemcom_t210_are_one_apdu() -> None:
+    (push,) = all_of(MBusListener(), field_case("dlms/sagemcom_mbus_length_wraps"))
+    assert isinstance(push, MBusPush)
+    apdu = decode_apdu(push.apdu)
+    assert isinstance(apdu, Ciphered)
+    assert len(push.apdu) == 260
+    assert apdu.system_title == b"SAGY\x00\x00\x00\x01"

@@ -12,12 +12,15 @@ Segments count from 0; the 16 that four bits number are the most that an APDU ha
 
 from typing import NamedTuple
 
+from smgw.errors import LocalProtocolError
 from smgw.mbus import Frame, FrameDecoder
 from smgw.wire import Refused
 
 _NUMBER, _LAST = 0x0F, 0x10
 _NO_SEGMENT = 0xE0  # bits that a segment number has not
 _SAPS = 2  # octets
+_MOST_SEGMENTS = 16
+_SEND, _BROADCAST = 0x53, 0xFF  # control and address of the meters that push
 
 
 class MBusPush(NamedTuple):
@@ -26,6 +29,18 @@ class MBusPush(NamedTuple):
     apdu: bytes
     source: int
     destination: int
+
+
+def encode_push(push: MBusPush, size: int) -> bytes:
+    """The frames of an APDU, with `size` octets of it in each; LocalProtocolError if they are too many or too long."""
+    pieces = [push.apdu[begin : begin + size] for begin in range(0, len(push.apdu), size)]
+    if len(pieces) > _MOST_SEGMENTS:
+        raise LocalProtocolError(f"an APDU in {len(pieces)} segments; it has {_MOST_SEGMENTS} at most")
+    saps, last = bytes((push.source, push.destination)), len(pieces) - 1
+    return b"".join(
+        Frame(_SEND, _BROADCAST, number | (_LAST if number == last else 0), saps + piece).encode()
+        for number, piece in enumerate(pieces)
+    )
 
 
 class MBusListener:
