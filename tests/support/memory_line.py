@@ -66,6 +66,7 @@ class MemoryPort:
         self.peers = list(peers)
         self.sent: list[tuple[float, bytes]] = []  # when, and what
         self.woken = False
+        self.reopened: list[float] = []  # when
         self._time = time
         self._latency = latency
         self._incoming: list[tuple[float, bytes]] = []
@@ -115,3 +116,9 @@ class MemoryPort:
     def rearm(self) -> None:
         """As `Port.rearm`."""
         self.woken = False
+
+    def reopen(self, settings: LineSettings) -> None:
+        """As `Port.reopen`. What has not been read is lost, as on a real port."""
+        self.reopened.append(self._time.now)
+        self.read()
+        self.settings = settings

@@ -1,14 +1,18 @@
 """What drives a line: a thread that opens its port, and opens it again when it went away, until it is stopped."""
 
+import logging
 import threading
 from collections.abc import Sequence
 
 from smgw.lmn.contract import Surroundings
+from smgw.lmn.reopening import Reopening
 from smgw.lmn.sink import Sink
 from smgw.lmn.watch import Watch
 from smgw.patience import BackOff
 from smgw.ports import LineSettings, Port, PortError, Wake, open_port
 from smgw.profiles.meter import MeterProfile
+
+log = logging.getLogger(__name__)
 
 #: Between two tries to open a port: whoever plugs a head in again does not want to wait for it.
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 1.0
@@ -32,6 +36,7 @@ class Driver:
         self._stop = stop
         self._wake = Wake()
         self._reopen = BackOff(_FIRST_PAUSE, _LONGEST_PAUSE)
+        self._reopening = Reopening(max(profile.silence for profile in profiles), now)
 
     def run(self) -> None:
         """Until `stop`: open the port, serve it, and when it goes away open it again."""
@@ -42,6 +47,7 @@ class Driver:
                     for watch in self.watches.values():
                         watch.opened()
                     self.tried = True
+                    self._reopening.opened()
                     pause = self._serve(port)
             except PortError as error:
                 if not self._stop.is_set():
@@ -60,6 +66,32 @@ class Driver:
     def _heard(self) -> None:
         """A meter spoke: the next loss of the port is a new one."""
         self._reopen.reset()
+        if self._reopening.times:
+            log.info(
+                "%s: telegrams come again; the port was opened again %d times",
+                self._port, self._reopening.times, extra=self._about("port-reopened"),
+            )  # fmt: skip
+        self._reopening.heard()
+
+    def _reopen_silent(self, port: Port) -> None:
+        """Open a port again on which nobody spoke for long. Logged once an episode. Raises PortError.
+
+        A dead TCP connection and line settings that another program changed end this way. Octets that wait to be read
+        come first.
+        """
+        if port.wait(0) or self._stop.is_set():
+            return
+        log.log(
+            logging.DEBUG if self._reopening.times else logging.WARNING,
+            "%s: no good telegram; the port is opened again, and from now on more and more rarely",
+            self._port, extra=self._about("port-reopened"),
+        )  # fmt: skip
+        self._reopening.opened_again()
+        port.reopen(self._settings)
+
+    def _about(self, event: str) -> dict[str, str]:
+        """What the journal gets beside the text."""
+        return {"event": event, "METER": ", ".join(self.watches), "PORT": self._port}
 
     def tick(self) -> None:
         """Time passed; the meters call it, too, while an answer takes long."""

@@ -22,6 +22,7 @@ _TICK = 1.0
 #: On a line whose speed is known, the rest of a telegram as long as the last one is slept through: half the wake-ups.
 _MOST_SLEPT, _MOST_OCTETS = 0.5, 2048  # the kernel holds 4096 octets of a tty
 _MARGIN = 0.01
+_PAUSE_S = 5.0  # a telegram that pauses for so long may be cut: Landis+Gyr E450 pauses 3 s
 
 
 class Wait(NamedTuple):
@@ -42,6 +43,13 @@ class Listening:
         self._began = 0.0  # the line has been silent since
         self._gathering: float | None = None  # octets are left to gather until then
         self._first: Stamp | None = None  # of octets that may be the first of a telegram's start
+
+    @property
+    def idle(self) -> bool:
+        """True if no telegram is under way."""
+        if self._gathering is not None:
+            return False
+        return not self._meter.receiving or self._now() - self._began >= _PAUSE_S
 
     def opened(self) -> Wait:
         """The port was opened. What had begun before it went away never ends: the rest of it was sent meanwhile."""
@@ -107,4 +115,7 @@ class ListeningDriver(Driver):
             heard, wait = self._line.turn(port, readable)
             if heard:
                 self._heard()
+            elif self._reopening.due and (self._line.idle or self._reopening.overdue):
+                self._reopen_silent(port)
+                wait = self._line.opened()
         return 0.0

@@ -91,6 +91,9 @@ class PollingDriver(Driver):
             while not self._stop.is_set():
                 member = self._next()
                 if member is not None:
+                    if self._reopening.due:
+                        self._close_session(port)
+                        self._reopen_silent(port)
                     self._poll(port, member)
                     if member.meter.unanswered:
                         return self._until_due()
@@ -166,13 +169,13 @@ class PollingDriver(Driver):
             failed = PollError(f"internal error: {error!r}")
             member.watch.refused(str(failed))
         else:
-            if member.watch.heard(heard):
-                self._heard()
+            member.watch.heard(heard)
         self._open = member
         self._polls += 1
         now = self._now()
         self._beat(member, now)
         if failed is None:
+            self._heard()
             member.answers = member.known = True
             member.tries, member.cost = _SHORT_TRY_S, 0.0
             member.silent.reset()

@@ -121,6 +121,27 @@ class Port:
                 raise PortError(self.url, f"cannot change to {baudrate} Bd: {reason(error)}") from error
         self.settings = self.settings._replace(baudrate=baudrate)
 
+    def reopen(self, settings: LineSettings) -> None:
+        """Open the port again with these settings. PortError, after which it can only be closed.
+
+        A tty is opened before the old descriptor is closed: some programs end when the last one leaves their pty. A
+        bridge may take one connection only, so there the old one is closed first. A `spy://` port keeps its
+        descriptor, because opening empties the file.
+        """
+        if "://" in self.url and not is_socket(self.url):
+            return
+        old = self._device
+        if is_socket(self.url):
+            old.close()
+            self._device = _open_device(self.url, settings, self._wake)
+        else:
+            tty.release(old)
+            try:
+                self._device = _open_device(self.url, settings, self._wake)
+            finally:
+                old.close()
+        self.settings = settings
+
     def close(self) -> None:
         """Give the port back. Never raises for a port that is gone; a second call does nothing."""
         if self._closed:
@@ -152,14 +173,12 @@ def open_port(url: str, settings: LineSettings, wake: Wake | None = None) -> Por
     """
     if wake is not None and wake.is_set():
         raise PortWoken(url, "stopped before it was opened")
-    if is_socket(url):
-        return _open_socket(url, settings, wake)
-    scheme, separator, _ = url.partition("://")
-    if separator and scheme.lower() != "spy":
-        raise PortError(
-            url, f"{scheme}:// is no port of this gateway; use a device, socket://host:port, udp://host:port or spy://"
-        )
-    return Port(url, settings, tty.open_tty(url, settings), wake)
+    looking = Wake() if wake is None else wake
+    try:
+        return Port(url, settings, _open_device(url, settings, looking), wake)
+    finally:
+        if wake is None:
+            looking.close()
 
 
 def is_socket(url: str) -> bool:
@@ -167,32 +186,19 @@ def is_socket(url: str) -> bool:
     return url.lower().startswith(("socket://", "udp://"))
 
 
-def _open_socket(url: str, settings: LineSettings, wake: Wake | None) -> Port:
-    if url.lower().startswith("udp://"):
-        return _open_udp(url, settings, wake)
-    from smgw.ports.tcp import TcpSerial  # a gateway with serial meters only does not carry the socket modules
+def _open_device(url: str, settings: LineSettings, wake: Wake) -> _Serial:
+    scheme, separator, _ = url.partition("://")
+    match scheme.lower() if separator else "":
+        case "socket":
+            from smgw.ports.tcp import TcpSerial  # a gateway with serial meters only does not carry the socket modules
 
-    device = TcpSerial()
-    device.wake = Wake() if wake is None else wake
-    device.port = url
-    device.timeout = 0
-    device.write_timeout = 0
-    try:
-        device.open()
-    except OSError as error:
-        raise PortError(url, f"cannot connect: {reason(error)}; are host and port right?") from error
-    finally:
-        if wake is None:
-            device.wake.close()
-    return Port(url, settings, device, wake)
+            return TcpSerial.opened(url, wake)
+        case "udp":
+            from smgw.ports.udp import UdpSerial
 
-
-def _open_udp(url: str, settings: LineSettings, wake: Wake | None) -> Port:
-    from smgw.ports.udp import UdpSerial
-
-    looking_up = Wake() if wake is None else wake
-    try:
-        return Port(url, settings, UdpSerial(url, looking_up), wake)
-    finally:
-        if wake is None:
-            looking_up.close()
+            return UdpSerial(url, wake)
+        case "" | "spy":
+            return tty.open_tty(url, settings)
+    raise PortError(
+        url, f"{scheme}:// is no port of this gateway; use a device, socket://host:port, udp://host:port or spy://"
+    )

@@ -5,6 +5,7 @@ import re
 import select
 import socket
 import time
+from typing import Self
 
 from serial.urlhandler import protocol_socket
 
@@ -25,6 +26,19 @@ class TcpSerial(protocol_socket.Serial):
     """A pyserial port over TCP. Octets that the peer sends at once after connecting are kept."""
 
     wake: Wake
+
+    @classmethod
+    def opened(cls, url: str, wake: Wake) -> Self:
+        """A connected port whose calls do not block. PortError, PortWoken."""
+        made = cls()
+        made.wake = wake
+        made.port = url
+        made.timeout = made.write_timeout = 0
+        try:
+            made.open()
+        except OSError as error:
+            raise PortError(url, f"cannot connect: {reason(error)}; are host and port right?") from error
+        return made
 
     def open(self) -> None:
         """Connect within CONNECT_S seconds. PortError if that fails, PortWoken if woken."""

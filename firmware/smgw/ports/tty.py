@@ -72,12 +72,13 @@ def is_pty(path: str) -> bool:
 
 
 def release(device: "HasFileno") -> None:
-    """What pyserial's close leaves undone.
+    """Give up the claim on a device before it is closed, or before it is opened a second time.
 
-    TIOCEXCL would outlive it where another process still has the device, and the file of spy:// would stay open.
+    TIOCEXCL would outlive the close where another process still has the device, and the file of spy:// would stay open.
     """
     try:
         fcntl.ioctl(device, termios.TIOCNXCL)
+        fcntl.flock(device, fcntl.LOCK_UN)
     except OSError as error:
         log.debug("TIOCNXCL on a device that is gone: %s", error)
     output = getattr(getattr(device, "formatter", None), "output", None)
