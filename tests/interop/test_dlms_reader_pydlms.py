@@ -24,6 +24,7 @@ ENERGY = Obis.parse("1-0:1.8.0")
 MECHANISMS = {
     Authentication.NONE: 0,
     Authentication.LOW: 1,
+    Authentication.HIGH_AES: 2,
     Authentication.HIGH_MD5: 3,
     Authentication.HIGH_SHA1: 4,
     Authentication.HIGH_GMAC: 5,

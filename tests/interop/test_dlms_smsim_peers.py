@@ -126,14 +126,14 @@ def test_a_peer_reads_a_range_of_rows_by_time(meters: dict[str, Any], device: De
     assert len(found["rows"]) == (last - first) // timedelta(minutes=15) + 1, "the night that has an hour less"
 
 
-@pytest.mark.parametrize("mechanism", [0, 1, 5])
+@pytest.mark.parametrize("mechanism", [0, 1, 2, 5])
 def test_dlms_cosem_reads_over_the_wrapper(meters: dict[str, Any], device: Device, mechanism: int) -> None:
-    wanted: dict[str, Any] = {"password": PASSWORD} if mechanism == 1 else {}
+    wanted: dict[str, Any] = {"password": PASSWORD} if mechanism in (1, 2) else {}
     if mechanism == 5:
         wanted["keys"] = keys(next(COUNTER))
     found = peer(
         "dlms_cosem_read.py", port=meters["wrapper"], sap=SAPS[mechanism], server=1,
-        get=[[1, NAME, 2], [3, ENERGY, 2]], **wanted,
+        mechanism=mechanism, get=[[1, NAME, 2], [3, ENERGY, 2]], **wanted,
     )  # fmt: skip
     assert found["get"] == [device.logical_name.hex(), energy_of(device)]
 

@@ -23,7 +23,7 @@ from smsim.dlms.line import DlmsLine
 START = datetime(2026, 6, 1)  # noqa: DTZ001  (legal time)
 DEVICE = "1UTB0000000071"
 HISTORY_DAYS = 100
-PASSWORD = "12345678"
+PASSWORD = "12345678abcdefgh"  # as long as a key of AES-128
 KEY, AUTH_KEY = bytes(range(16)).hex(), bytes(range(0xD0, 0xE0)).hex()
 TITLE = b"UTBCLI01".hex()
 PROFILE, ENERGY, NAME = "1.0.99.1.0.255", "1.0.1.8.0.255", "0.0.42.0.0.255"
@@ -34,6 +34,10 @@ CLIENTS = f"""
   [[dlms.meter.client]]
   sap = 2
   mechanism = "lls"
+  secret = "{PASSWORD}"
+  [[dlms.meter.client]]
+  sap = 7
+  mechanism = "hls-aes"
   secret = "{PASSWORD}"
   [[dlms.meter.client]]
   sap = 3
@@ -53,7 +57,7 @@ CLIENTS = f"""
   mechanism = "hls-sha256"
   secret = "{PASSWORD}"
 """
-SAPS = {0: 16, 1: 2, 3: 3, 4: 4, 5: 5, 6: 6}
+SAPS = {0: 16, 1: 2, 2: 7, 3: 3, 4: 4, 5: 5, 6: 6}
 
 
 _ADDRESS = "address = 17"

@@ -32,6 +32,7 @@ class Authentication(StrEnum):
 
     NONE = "none"
     LOW = "lls"
+    HIGH_AES = "hls-aes"
     HIGH_MD5 = "hls-md5"
     HIGH_SHA1 = "hls-sha1"
     HIGH_GMAC = "hls-gmac"
@@ -67,6 +68,7 @@ class DlmsProfile(NamedTuple):
     authentication: Authentication = Authentication.NONE
     security_suite: int = 0
     system_title: str = ""  # ours, 16 hex digits; where the file names none: the maker, block and serial of the gateway
+    challenge_key_file: Path | None = None  # hls-aes: the secret in hex, where it is no text
     encryption_key_file: Path | None = None  # global unicast key, in hex; with it all APDUs are ciphered
     authentication_key_file: Path | None = None
     signing_key_file: Path | None = None  # hls-ecdsa: ours, PEM
@@ -161,6 +163,9 @@ KEYS: Mapping[str, Key] = {
         checks.text("a system title of 16 hex digits", re.compile(r"[0-9A-Fa-f]{16}")),
         about="The gateway's system title, 8 octets in hex; by default it is made from the gateway's `device_id`.",
     ),
+    "challenge_key_file": Key(
+        checks.path, about="File with the secret of hls-aes as 32 hex digits, in place of password_file. Default: none."
+    ),
     "encryption_key_file": Key(
         checks.path,
         about="File with the global unicast encryption key in hex; without it nothing is encrypted.",
@@ -220,6 +225,8 @@ def contradictions(values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield "authentication", "hls-gmac takes the keys; write encryption_key_file and authentication_key_file too"
     if authentication == Authentication.HIGH_ECDSA and not {"signing_key_file", "meter_key_file"} <= set(values):
         yield "authentication", "hls-ecdsa takes two keys; write signing_key_file and meter_key_file too"
+    if "challenge_key_file" in values and authentication != Authentication.HIGH_AES:
+        yield "challenge_key_file", 'only hls-aes uses it; write authentication = "hls-aes" too, or leave it out'
     yield from _unused(values, ciphered)
     if values.get("start") == Start.MODE_E and values.get("framing", Framing.HDLC) != Framing.HDLC:
         yield "start", "mode E leads to HDLC on a serial line; leave it out"

@@ -8,7 +8,7 @@ from smgw.dlms.apdus.acse import Mechanism
 from smgw.dlms.apdus.conformance import Conformance
 from smgw.dlms.data import encode
 from smgw.dlms.meter.access import SERVER, Admission
-from smgw.dlms.security.hls import Authentication, Hashed, Password
+from smgw.dlms.security.hls import Authentication, Encrypted, Hashed, Password
 from smgw.dlms.security.secret import Secret
 
 from smsim.dlms.device import ASSOCIATION, COUNTERS, SAPS, CosemObject, Device, Read, array, constant, structure
@@ -96,6 +96,8 @@ class Associations:
                 return None
             case Mechanism.LOW:
                 return Password(client.secret)
+            case Mechanism.HIGH:
+                return Encrypted(client.secret)
             case Mechanism.HIGH_GMAC:
                 return self._protected[client.sap].gmac()
             case Mechanism.HIGH_ECDSA:

@@ -25,6 +25,7 @@ PUBLIC = 16
 _MECHANISMS = {
     "none": Mechanism.NONE,
     "lls": Mechanism.LOW,
+    "hls-aes": Mechanism.HIGH,
     "hls-md5": Mechanism.HIGH_MD5,
     "hls-sha1": Mechanism.HIGH_SHA1,
     "hls-gmac": Mechanism.HIGH_GMAC,
@@ -177,6 +178,8 @@ def _client(section: Section) -> ClientSpec:
     mechanism = _MECHANISMS[section.choice("mechanism", "none", _MECHANISMS)]
     suite = section.integer("suite", 0, 0, 2)
     secret = section.text("secret", "", "the password")
+    if mechanism is Mechanism.HIGH and len(secret.encode()) > 16:
+        raise section.fault("secret", "is longer than 16 octets", "hls-aes uses it as a key of AES-128")
     client = ClientSpec(
         sap,
         mechanism,

@@ -1,7 +1,8 @@
 """In the peers' own environment: dlms-cosem reads a meter over the wrapper. One JSON argument, one JSON object out.
 
-{"port": TCP port, "sap": n, "server": n, "password": text, "keys": {"title", "encryption", "authentication": hex,
-"counter": n}, "get": [[class, obis, attribute], ...], "range": [obis, from, to]}
+{"port": TCP port, "sap": n, "server": n, "mechanism": n, "password": text,
+"keys": {"title", "encryption", "authentication": hex, "counter": n},
+"get": [[class, obis, attribute], ...], "range": [obis, from, to]}
 """
 
 import datetime
@@ -16,6 +17,7 @@ from dlms_cosem.cosem.capture_object import CaptureObject
 from dlms_cosem.cosem.selective_access import RangeDescriptor
 from dlms_cosem.io import BlockingTcpIO, TcpTransport
 from dlms_cosem.security import (
+    HighLevelSecurityCommonAuthentication,
     HighLevelSecurityGmacAuthentication,
     LowLevelSecurityAuthentication,
     NoSecurityAuthentication,
@@ -38,6 +40,8 @@ if "keys" in wanted:
 else:
     password = wanted.get("password")
     method = LowLevelSecurityAuthentication(password.encode()) if password else NoSecurityAuthentication()
+    if wanted.get("mechanism") == 2:
+        method = HighLevelSecurityCommonAuthentication(password.encode())
     client = DlmsClient(transport, method, block_transfer=True)
 
 

@@ -6,7 +6,7 @@ from hashlib import md5, sha1, sha256
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, SECP384R1, SECP521R1, generate_private_key
 from smgw.dlms.apdus.acse import Mechanism
-from smgw.dlms.security.hls import Authentication, Ecdsa, Hashed, Password, Proof
+from smgw.dlms.security.hls import Authentication, Ecdsa, Encrypted, Hashed, Password, Proof
 from smgw.dlms.security.secret import Secret
 from smgw.dlms.security.signatures import signer, verifier
 from smgw.dlms.security.suites import Gmac, Keys, Suite
@@ -41,6 +41,7 @@ def ecdsa(curve: type[SECP256R1] | type[SECP384R1]) -> Callable[[], Pair]:
 
 
 PAIRS = {
+    "2": lambda: (Encrypted(Secret(b"a short one")), Encrypted(Secret(b"a short one"))),
     "3": hashed(Mechanism.HIGH_MD5),
     "4": hashed(Mechanism.HIGH_SHA1),
     "5, suite 0": gmac(Suite.AES_GCM_128),
@@ -77,6 +78,16 @@ def test_the_digests_are_over_what_the_green_book_says() -> None:
     assert (
         Hashed(Mechanism.HIGH_SHA256, SECRET).answer(PASS_3) == sha256(SECRET + CLIENT + SERVER + STOC + CTOS).digest()
     )
+
+
+def test_mechanism_2_encrypts_the_challenge_with_the_secret_both_filled_up_with_zeros() -> None:
+    """Vector of FIPS 197, C.1."""
+    proof = PASS_3._replace(challenge=bytes.fromhex("00112233445566778899aabbccddeeff"))
+    held = Encrypted(Secret(range(16)))
+    assert held.answer(proof).hex() == "69c4e0d86a7b0430d8cdb78070b4c55a"
+    filled = PASS_3._replace(challenge=STOC.ljust(32, b"\0"))
+    short = Encrypted(Secret(b"secret"))
+    assert short.answer(PASS_3) == Encrypted(Secret(b"secret".ljust(16, b"\0"))).answer(filled)
 
 
 @pytest.mark.parametrize(("curve", "length"), [(SECP256R1, 64), (SECP384R1, 96)])

@@ -26,7 +26,7 @@ from smgw.dlms.apdus.conformance import Conformance
 from smgw.dlms.apdus.results import DataAccessResult
 from smgw.dlms.data import encode
 from smgw.dlms.meter.access import Admission
-from smgw.dlms.security.hls import Hashed, Password
+from smgw.dlms.security.hls import Encrypted, Hashed, Password
 from smgw.dlms.security.secret import Secret
 from smgw.hdlc import LinkParameters
 from smgw.lmn.dlms.poll import DlmsPoll
@@ -237,6 +237,7 @@ def test_a_meter_that_is_silent_holds_up_its_bus_no_longer_than_its_timeout(tmp_
 SECRET = b"12345678"
 MECHANISMS = {
     Authentication.LOW: Password(Secret(SECRET)),
+    Authentication.HIGH_AES: Encrypted(Secret(SECRET)),
     Authentication.HIGH_MD5: Hashed(Mechanism.HIGH_MD5, Secret(SECRET)),
     Authentication.HIGH_SHA1: Hashed(Mechanism.HIGH_SHA1, Secret(SECRET)),
     Authentication.HIGH_SHA256: Hashed(Mechanism.HIGH_SHA256, Secret(SECRET)),
@@ -253,6 +254,17 @@ def test_a_meter_that_wants_a_secret_gets_it(authentication: Authentication) -> 
         running(reader(meter.url, inbox, options=dlms, secrets=Secrets(password=SECRET))),
     ):
         until(lambda: len(inbox.captures) >= 2)
+
+
+def test_the_secret_of_hls_aes_may_be_a_key_in_hex() -> None:
+    key = bytes(range(0xF0, 0x100))
+    dlms = DlmsProfile(client=1, authentication=Authentication.HIGH_AES, challenge_key_file=Path("k"))
+    inbox = Inbox()
+    with (
+        DlmsMeter(admissions={1: Admission(Encrypted(Secret(key)), title=b"UTBMTR01")}) as meter,
+        running(reader(meter.url, inbox, options=dlms, secrets=Secrets(challenge_key=key))),
+    ):
+        until(lambda: bool(inbox.captures))
 
 
 @pytest.mark.parametrize("authentication", [Authentication.LOW, Authentication.HIGH_SHA256])

@@ -350,6 +350,13 @@ def of(protocol: str, port: str = "/dev/ttyUSB0") -> str:
         (of("dlms"), "correct_power_sign = false", "only SML meters have this habit"),
         (of("dlms-push"), "correct_power_sign = false", "only SML meters have this habit"),
         (of("dlms"), "password_file = 'p'", 'authentication "none" uses no password'),
+        (of("dlms"), "dlms.authentication = 'hls-aes'", "needs a secret; write password_file"),
+        (of("dlms"), "dlms.challenge_key_file = 'k'", "only hls-aes uses it"),
+        (
+            of("dlms"),
+            "password_file = 'p'\ndlms = { authentication = 'hls-aes', challenge_key_file = 'k' }",
+            "challenge_key_file holds the secret already",
+        ),
         (
             of("dlms-push"),
             "interval = 2",

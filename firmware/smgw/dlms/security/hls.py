@@ -12,6 +12,7 @@ from smgw.dlms.apdus.acse import Mechanism
 from smgw.dlms.security.secret import Secret
 
 MIN_CHALLENGE, MAX_CHALLENGE = 8, 64  # octets; Green Book 9.2.7.4
+_AES_BLOCK = 16  # octets, of a block and of the key
 
 
 class Proof(NamedTuple):
@@ -63,6 +64,29 @@ class Hashed(NamedTuple):
         # The mechanism's name says which; the standard leaves no choice.
         digest = md5 if self.mechanism is Mechanism.HIGH_MD5 else sha1
         return digest(proof.challenge + self.secret, usedforsecurity=False).digest()
+
+    def accepts(self, proof: Proof, answer: bytes) -> bool:
+        """Compares in constant time."""
+        return _same(self.answer(proof), answer)
+
+
+class Encrypted(NamedTuple):
+    """Mechanism 2: the standard leaves the rule to the maker. This is the common one, which no standard writes down.
+
+    AES-128 in ECB mode. The key is the secret, the text is the challenge; zeros fill both up to whole blocks.
+    """
+
+    secret: Secret  # 16 octets at most
+    mechanism: Mechanism = Mechanism.HIGH
+
+    def answer(self, proof: Proof) -> bytes:
+        """As long as the challenge, in whole blocks of 16 octets."""
+        from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+
+        key, text = self.secret.ljust(_AES_BLOCK, b"\0"), proof.challenge
+        text += bytes(-len(text) % _AES_BLOCK)
+        encryptor = Cipher(algorithms.AES(key), modes.ECB()).encryptor()  # noqa: S305 - the meters' rule
+        return encryptor.update(text) + encryptor.finalize()
 
     def accepts(self, proof: Proof, answer: bytes) -> bool:
         """Compares in constant time."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from smgw.dlms.apdus.acse import Mechanism
 from smgw.dlms.security.hls import Authentication as Mechanics
-from smgw.dlms.security.hls import Ecdsa, Hashed, Password
+from smgw.dlms.security.hls import Ecdsa, Encrypted, Hashed, Password
 from smgw.dlms.security.secret import Secret
 from smgw.lmn.contract import CounterKeeper
 from smgw.lmn.dlms.counters import Counters
@@ -26,6 +26,7 @@ _HASHED = {
     Authentication.HIGH_SHA1: Mechanism.HIGH_SHA1,
     Authentication.HIGH_SHA256: Mechanism.HIGH_SHA256,
 }
+_LONGEST_AES_SECRET = 16
 _PROVING = frozenset(Authentication) - {Authentication.NONE, Authentication.LOW}
 
 
@@ -49,6 +50,11 @@ class Security:
             return Password(secret)
         if told in _HASHED:
             return Hashed(_HASHED[told], secret)
+        if told is Authentication.HIGH_AES:
+            secret = Secret(self._secrets.get("challenge_key", secret))
+            if len(secret) > _LONGEST_AES_SECRET:
+                raise PollError("the secret in password_file is longer than 16 octets, which hls-aes cannot use")
+            return Encrypted(secret)
         if told is Authentication.HIGH_ECDSA:
             return _ecdsa(self._secrets)
         from smgw.dlms.security.suites import Gmac

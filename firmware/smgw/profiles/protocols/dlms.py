@@ -8,7 +8,8 @@ from smgw.profiles.dlms import Authentication, Framing, Start
 from smgw.profiles.protocol import Form, Protocol, SecretFile, Section
 
 _WITH_PASSWORD = (
-    Authentication.LOW, Authentication.HIGH_MD5, Authentication.HIGH_SHA1, Authentication.HIGH_SHA256,
+    Authentication.LOW, Authentication.HIGH_AES, Authentication.HIGH_MD5, Authentication.HIGH_SHA1,
+    Authentication.HIGH_SHA256,
 )  # fmt: skip
 
 
@@ -31,13 +32,15 @@ def _contradictions(values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     if section.ciphered and section.authentication_key_file is None:
         yield "dlms", "ciphered requests need two keys; write authentication_key_file too"
     secret = section.authentication in _WITH_PASSWORD
-    if secret and "password_file" not in values:
+    if secret and "password_file" not in values and section.challenge_key_file is None:
         yield "dlms", f'authentication "{section.authentication}" needs a secret; write password_file for the meter too'
+    if "password_file" in values and section.challenge_key_file is not None:
+        yield "password_file", "challenge_key_file holds the secret already; leave one of the two out"
     if not secret and "password_file" in values:
         yield (
             "password_file",
             f'authentication "{section.authentication}" uses no password; leave it out, or write authentication = '
-            '"lls" (or hls-md5, hls-sha1, hls-sha256) in the section dlms',
+            '"lls" (or hls-aes, hls-md5, hls-sha1, hls-sha256) in the section dlms',
         )
     if str(values.get("port", "")).startswith("udp://") and section.framing is not Framing.WRAPPER:
         yield "port", 'UDP carries the wrapper alone; write dlms = { framing = "wrapper" }'
@@ -55,6 +58,7 @@ PROTOCOL = Protocol(
     section=Section("dlms", dlms.KEYS, dlms.build, dlms.contradictions),
     secrets=(
         SecretFile("password", "password_file", Form.TEXT),
+        SecretFile("challenge_key", "challenge_key_file", Form.HEX, True, lambda _: 16),
         SecretFile("encryption_key", "encryption_key_file", Form.HEX, True, dlms.key_length),
         SecretFile("authentication_key", "authentication_key_file", Form.HEX, True, dlms.key_length),
         SecretFile("signing_key", "signing_key_file", Form.PEM, True),
