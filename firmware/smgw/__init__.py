@@ -1,3 +1,3 @@
-"""The open smart meter gateway: reads meters, keeps every reading with its time and quality, delivers COSEM-XML."""
+"""The open smart meter gateway: reads meters, stores readings with time and quality, delivers COSEM-XML."""
 
 __version__ = "0.1.0"

@@ -1,4 +1,4 @@
-"""Who holds the flock of a file, as the kernel tells everybody. Asking takes no lock and needs no right to the file."""
+"""Finds the holder of a flock in /proc/locks. This takes no lock and needs no right to the file."""
 
 import os
 import re
@@ -11,10 +11,10 @@ _HELD = re.compile(r"^\d+: FLOCK +\S+ +WRITE +(-?\d+) +([0-9a-f]+):([0-9a-f]+):(
 
 
 class Holders(NamedTuple):
-    """Process ids; 0 or less for a process that this one cannot see."""
+    """Process ids; 0 or less for a process that this process cannot see."""
 
     certain: list[int]
-    #: File systems of many devices (Btrfs) tell another device number here than `stat` does. The inode is the same.
+    #: On file systems of several devices (Btrfs) the device number differs from `stat`. The inode is the same.
     possible: list[int]
 
 
@@ -26,6 +26,6 @@ def flock_holders(found: os.stat_result) -> Holders:
         if int(inode) == found.st_ino:
             if (int(major, 16), int(minor, 16)) == device:
                 certain.append(int(pid))
-            elif device[0] == 0:  # only such file systems have no major number of their own
+            elif device[0] == 0:  # only such file systems have the major number 0
                 possible.append(int(pid))
     return Holders(certain, possible)

@@ -1,1 +1,1 @@
-"""The board below the gateway: systemd's notifications and watchdog, the journal. Off a board it is silent."""
+"""The board: systemd's notifications and watchdog, the journal. Without systemd these do nothing."""

@@ -1,8 +1,10 @@
-"""The events that have a name: what programs look for, and what the journal's catalog explains.
+"""The named events, for programs that read the journal and for the journal's catalog.
 
-Whoever logs one says `extra={"event": name, ...}` with the fields of its subject (METER, PORT, OBIS, EMP, SERVER,
-WORKER), so that rooms below know nothing of the journal. systemd/smgw.catalog has cause and remedy of each, under the
-same MESSAGE_ID; `journalctl -x` prints them. An id is never used for another event.
+Code logs an event with `extra={"event": name, ...}` and the fields of its subject: METER, PORT, OBIS, EMP, SERVER,
+WORKER. So no room below needs to know the journal.
+
+systemd/smgw.catalog has cause and remedy of each event under the same MESSAGE_ID, which `journalctl -x` prints. An id
+is never used for another event.
 """
 
 MESSAGE_IDS = {
@@ -41,5 +43,5 @@ MESSAGE_IDS = {
     "worker-dead": "1aa213dfd10147bab096372a82baaddc",
     "start-refused": "c003440f52904d99b645dec2e96e5d85",
 }
-#: Fields of a record that go to the journal under their own name.
+#: Fields of a record that have the same name in the journal.
 FIELDS = ("METER", "PORT", "OBIS", "EMP", "SERVER", "WORKER")

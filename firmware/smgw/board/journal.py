@@ -1,4 +1,4 @@
-"""The log as entries of the systemd journal: with fields, so that `journalctl METER=house` works."""
+"""Writes the log to the systemd journal with fields, so that `journalctl METER=house` works."""
 
 import contextlib
 import logging
@@ -42,7 +42,7 @@ class JournalHandler(logging.Handler):
         self._send = send
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Write one entry; a journal that is away costs the entry and nothing else."""
+        """Write one entry. Without a journal the entry is lost, and nothing else happens."""
         with contextlib.suppress(OSError):
             self._send(*(f"{name}={value}".encode(errors="replace") for name, value in entry(record, self.format)))
 
@@ -63,7 +63,7 @@ def entry(record: logging.LogRecord, text: Callable[[logging.LogRecord], str]) -
             fields.append(("MESSAGE_ID", message_id))
     for name in FIELDS:
         value = given.get(name)
-        # One field may stand several times in an entry: OBIS codes of one message are each found by their own.
+        # An entry may hold a field several times, so that each OBIS code of a message can be searched for.
         for one in value if isinstance(value, (list, tuple)) else () if value is None else (value,):
             fields.append((name, str(one)))
     return fields

@@ -1,6 +1,6 @@
-"""What the service manager is told (sd_notify(3)): ready, reloading, stopping, a line of status, still alive.
+"""Notifies the service manager (sd_notify(3)): ready, reloading, stopping, a status line, watchdog.
 
-Off systemd, without $NOTIFY_SOCKET, all of it is silence and systemd-python is not imported.
+Without systemd ($NOTIFY_SOCKET is not set) it does nothing and does not import systemd-python.
 """
 
 import os
@@ -11,20 +11,20 @@ from smgw.errors import SmgwError
 
 _SOCKET = "NOTIFY_SOCKET"
 _WATCHDOG_US, _WATCHDOG_PID = "WATCHDOG_USEC", "WATCHDOG_PID"
-#: Without a watchdog the status is still renewed this often; with one, thrice within its time.
+#: Without a watchdog the status is renewed this often; with one, three times within its interval.
 _SELDOM_S = 5.0
 _LONGEST_STATUS = 400
 
 
 class NotifyUnavailable(SmgwError):  # noqa: N818 - what is the matter, not that something is
-    """systemd waits to be told, and the package to tell it with is missing."""
+    """systemd waits for a notification, but the package for it is missing."""
 
     def __init__(self) -> None:
         super().__init__("systemd started this with Type=notify, which needs the package python3-systemd; install it")
 
 
 class Notifier:
-    """Tells systemd. Made early: NotifyUnavailable shall come before any store is opened."""
+    """Notifies systemd. Made early, so that NotifyUnavailable comes before any store is opened."""
 
     def __init__(self) -> None:
         self._send: Callable[[str], object] | None = None

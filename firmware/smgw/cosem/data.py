@@ -43,9 +43,13 @@ class DataType(IntEnum):
 class Data(NamedTuple):
     """One typed value.
 
-    `value` is an int for the number types, bool and enum; str of 0 and 1 for bit-string; str for the text types;
-    bytes for octet-string, bcd, floats (their raw octets: no metered value passes through a float), dates and times;
-    a tuple of Data for array, structure and compact-array; None for null-data and dont-care.
+    type                                            `value`
+    number types, bool, enum                        int
+    bit-string                                      str of 0 and 1
+    text types                                      str
+    octet-string, bcd, floats, dates and times      bytes: the raw octets, since no metered value passes through a float
+    array, structure, compact-array                 tuple of Data
+    null-data, dont-care                            None
     """
 
     type: DataType
@@ -81,7 +85,7 @@ def integer(value: int, size: int, *, signed: bool) -> Data:
 
 
 class DataError(RemoteProtocolError):
-    """Data other than what has to stand in their place."""
+    """Data of another type or range than expected at this place."""
 
 
 def members_of(data: Data, kind: DataType, count: int | None, what: str) -> tuple[Data, ...]:
@@ -108,11 +112,11 @@ def octet_string(octets: bytes) -> Data:
 
 def decimal(value: int, scaler: int | None) -> "Decimal":
     """value · 10^scaler, exactly, with the digits the meter gave; a missing scaler is 0."""
-    from decimal import Decimal  # who shows nothing, as the daemons, does not carry it
+    from decimal import Decimal  # imported here, since the daemons show no values
 
     return Decimal(value).scaleb(scaler or 0)
 
 
 def plain(value: int, scaler: int | None) -> str:
-    """value · 10^scaler as a person writes it: `86038387975, -4` is `8603838.7975`; never an exponent."""
+    """value · 10^scaler in decimal digits, without an exponent: `86038387975, -4` is `8603838.7975`."""
     return format(decimal(value, scaler), "f")

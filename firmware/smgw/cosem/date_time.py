@@ -6,8 +6,8 @@ octet   0 1    2      3    4        5     6       7       8            9 10     
 FF (FFFF for the year, 8000 for the deviation) is "not specified". UTC = local time + deviation in minutes, so -60 is
 Central European Time. Month FD and FE: end and begin of daylight saving; day FD and FE: last day but one, last day.
 
-`DateTime` is any of them, as a meter sends it. `encode_utc` and `decode_utc` are the short way for those that we write
-into documents: UTC (deviation 0), complete, hundredths, clock status 0 or "invalid".
+`DateTime` holds any of them, as a meter sends it. `encode_utc` and `decode_utc` are a fast path for documents:
+UTC (deviation 0), complete, hundredths, clock status 0 or "invalid".
 """
 
 from collections.abc import Sequence
@@ -25,7 +25,7 @@ _MICROSECOND, _SECOND = timedelta(microseconds=1), timedelta(seconds=1)
 
 
 class DateTimeError(RemoteProtocolError):
-    """Octets that are no date-time."""
+    """These octets are not a date-time."""
 
     def __init__(self, octets: bytes, what: str) -> None:
         super().__init__(f"date-time {octets.hex()}: {what}")
@@ -33,7 +33,7 @@ class DateTimeError(RemoteProtocolError):
 
 
 class ClockStatus(IntFlag):
-    """The last octet. It says how good the time is, which is data quality and no error."""
+    """The last octet: the quality of the time. A bad quality is not an error."""
 
     INVALID = 0x01
     DOUBTFUL = 0x02
@@ -47,7 +47,7 @@ _INVALID = int(ClockStatus.INVALID)  # a plain number: `encode_utc` and `decode_
 
 
 class DateTime(NamedTuple):
-    """The fields as sent; None where one is not specified. `deviation` is in minutes."""
+    """The fields as sent; None for a field that is not specified. `deviation` is in minutes."""
 
     year: int | None
     month: int | None
@@ -62,7 +62,7 @@ class DateTime(NamedTuple):
 
     @classmethod
     def read(cls, octets: bytes) -> Self:
-        """DateTimeError unless these are twelve octets. What they say may still be no moment: see `utc_us`."""
+        """DateTimeError unless these are twelve octets. The fields may still name no moment: see `utc_us`."""
         if len(octets) != SIZE:
             raise DateTimeError(octets, f"{len(octets)} octets; it has {SIZE}")
         year = int.from_bytes(octets[:2], "big")
@@ -114,14 +114,14 @@ class DateTime(NamedTuple):
 
     @property
     def summer(self) -> bool:
-        """The status says that daylight saving holds."""
+        """True if the status says daylight saving time."""
         return self.status is not None and ClockStatus.DAYLIGHT_SAVING in self.status
 
     def utc_us(self, zone: tzinfo | None = None, *, opposite_sign: bool = False) -> int | None:
         """Microseconds since 1970 UTC; None if these fields name no moment.
 
-        `zone` is the meter's, for a meter that does not say its deviation; without it such a time is no moment. The
-        zone of this process is never used. `opposite_sign` is for meters that send UTC = local time - deviation.
+        `zone` is the meter's time zone. A meter that sends no deviation needs it, else the result is None. The zone of
+        this process is never used. `opposite_sign` is for meters that send UTC = local time - deviation.
         """
         if self.year is None or self.month is None or self.day is None or self.hour is None or self.minute is None:
             return None
@@ -133,14 +133,14 @@ class DateTime(NamedTuple):
             elif zone is None:
                 return None
             else:
-                # In the hour that daylight saving repeats, the status says which of the two it is.
+                # In the hour that occurs twice when daylight saving ends, the status tells them apart.
                 moment = moment.replace(tzinfo=zone, fold=0 if self.summer else 1)
             return (moment - _EPOCH) // _MICROSECOND
         except (ValueError, OverflowError):  # the 31st of February, month FD, the year 0 or 65000
             return None
 
     def plus(self, seconds: int) -> "DateTime | None":
-        """The local time that much later, with the same deviation and status; None if these fields name no moment."""
+        """This local time plus an interval, with the same deviation and status; None if the fields name no moment."""
         same = self._replace(deviation=0).utc_us()
         if same is None:
             return None
@@ -178,7 +178,7 @@ class DateTime(NamedTuple):
 
 
 class Moment(NamedTuple):
-    """A moment in UTC and whether the clock that told it was right."""
+    """A moment in UTC, and whether the clock was valid."""
 
     utc_us: int
     valid: bool
@@ -189,7 +189,7 @@ MAX_US = 253_402_300_799_990_000
 
 
 def encode_utc(utc_us: int, *, valid: bool = True) -> bytes:
-    """Microseconds since 1970-01-01 UTC as twelve octets; what is finer than 10 ms is cut off.
+    """Microseconds since 1970-01-01 UTC as twelve octets, truncated to 10 ms.
 
     Raises ValueError outside the years 1970 to 9999.
     """
@@ -236,7 +236,7 @@ def utc_us_in_order(
 ) -> list[int | None]:
     """`utc_us` of times that follow one another, the oldest or the newest first.
 
-    Where no status tells of daylight saving, their order says which of the hours that it repeats each of them is in.
+    If the status does not show daylight saving, the order of the times separates the two equal hours in autumn.
     """
     moments = [None if one is None else one.utc_us(zone, opposite_sign=opposite_sign) for one in told]
     if zone is None or any(one is not None and one.summer for one in told):

@@ -12,7 +12,7 @@ _SERIAL_MAX = 99_999_999
 
 
 class DeviceIdError(SmgwError, ValueError):
-    """A text that names no device."""
+    """This text is not a device id."""
 
     def __init__(self, given: str, wanted: str) -> None:
         super().__init__(f"{given!r} is no device id; {wanted}")
@@ -26,8 +26,8 @@ class DeviceId(bytes):
             0A   medium   FLAG letters  block   serial, u32 big-endian, at most 99,999,999
     text         1        EMH           00      05347109                       -> 1EMH0005347109 -> 1emh0005347109.sm
 
-    Half of the real meters send something else (09 01 ..., 06 ..., ASCII). Such an id is kept as it came: hex for
-    people and in XML, percent-encoded in a URI (TR-03109-1 Annex II, canonical device name).
+    Half of the real meters send other ids (09 01 ..., 06 ..., ASCII). Such an id is stored as received. It is shown in
+    hex, also in XML, and percent-encoded in a URI (TR-03109-1 Annex II, canonical device name).
     """
 
     __slots__ = ()
@@ -75,7 +75,7 @@ class DeviceId(bytes):
 
     @property
     def maker(self) -> str | None:
-        """The maker's three FLAG letters, where the id is built like DIN 43863-5 (0A or the older 09)."""
+        """The maker's three FLAG letters, if the id has the form of DIN 43863-5 (0A or the older 09)."""
         letters = bytes(self[2:5])
         if len(self) == 10 and self[0] in (0x09, 0x0A) and letters.isalpha() and letters.isascii():
             return letters.decode().upper()
@@ -87,7 +87,7 @@ class DeviceId(bytes):
         if self.is_din:
             return f"{self}{_DIN_SUFFIX}".lower()
         segment = quote_from_bytes(self, safe="")
-        if segment.lower().endswith(_DIN_SUFFIX):  # octets that look like a canonical name are not one
+        if segment.lower().endswith(_DIN_SUFFIX):  # octets that look like a canonical name must not pass as one
             segment = segment[: -len(_DIN_SUFFIX)] + "%2E" + segment[1 - len(_DIN_SUFFIX) :]
         return segment
 

@@ -1,4 +1,4 @@
-"""What COSEM names: objects, attributes, methods, the columns of a profile, and in what a register counts.
+"""The names of COSEM: objects, attributes, methods, columns of a profile, scaler and unit of a register.
 
 name            fields                                                    where it stands (IEC 62056-62, IEC 62056-5-3)
 ObjectName      class id, class version, logical name                     object list of an association
@@ -7,13 +7,13 @@ MethodName      class id, logical name, method number                     method
 CaptureObject   class id, logical name, attribute number, data index      profile generic, capture_objects
 ScalerUnit      scaler, unit                                              register, scaler_unit
 
-The last two are COSEM data wherever they stand, so their structures are here:
+The last two are always COSEM data, so their structures are here:
 
     capture object   structure { long-unsigned class id, octet-string logical name, integer attribute number,
                                  long-unsigned data index }
     scaler_unit      structure { integer scaler, enum unit }
 
-How the others stand on a wire is a protocol's: `dlms.apdus.descriptors`, `sml.parameters`.
+Each protocol encodes the others in its own way: `dlms.apdus.descriptors`, `sml.parameters`.
 """
 
 from typing import NamedTuple, Self
@@ -36,7 +36,7 @@ class ObjectName(NamedTuple):
 
     @classmethod
     def from_octets(cls, octets: bytes) -> Self | None:
-        """None unless there are nine."""
+        """None unless there are nine octets."""
         return cls(int.from_bytes(octets[6:8], "big"), octets[8], Obis(octets[:6])) if len(octets) == 9 else None
 
 
@@ -96,7 +96,7 @@ def capture_objects(data: Data) -> tuple[CaptureObject, ...]:
 
 
 class ScalerUnit(NamedTuple):
-    """The value counts in 10^scaler of the unit (`cosem.units`)."""
+    """One count of the value is 10^scaler of the unit (`cosem.units`)."""
 
     scaler: int = 0
     unit: int = NO_UNIT

@@ -12,7 +12,7 @@ _HEX = re.compile(r"[0-9a-fA-F]{12}")
 
 
 class ObisError(SmgwError, ValueError):
-    """A text or octet string that is no OBIS code."""
+    """This text or octet string is not an OBIS code."""
 
     def __init__(self, given: str) -> None:
         super().__init__(

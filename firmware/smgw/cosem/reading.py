@@ -1,4 +1,4 @@
-"""Captures and readings: what one telegram or poll gave, with its times and its quality."""
+"""Captures and readings: the values of one telegram or poll, with their times and quality."""
 
 from collections.abc import Iterable
 from enum import IntEnum
@@ -11,7 +11,7 @@ from smgw.cosem.status_word import FnnStatus
 
 
 class ClockState(IntEnum):
-    """What the gateway knew of the time when it stamped."""
+    """The state of the gateway's clock at the time of the stamp."""
 
     INVALID = 0
     SYNCHRONISED = 1
@@ -23,12 +23,12 @@ class Stamp(NamedTuple):
     boot_id: str
     boottime_ns: int
     utc_us: int  # microseconds since 1970-01-01 UTC
-    dispersion_us: int  # how far utc_us may be off
+    dispersion_us: int  # possible error of utc_us
     state: ClockState
 
 
 class MeterTimeKind(IntEnum):
-    """How a meter tells its own time; 1 to 3 are SML's choices."""
+    """The form of a meter's own time; 1 to 3 are SML's choices."""
 
     SEC_INDEX = 1
     TIMESTAMP = 2
@@ -49,14 +49,14 @@ class MeterTime(NamedTuple):
 
 
 class Reading(NamedTuple):
-    """One value of one register. Where a habit of the meter was corrected, `raw` keeps what the wire said."""
+    """One value of one register. If a known fault of the meter was corrected, `raw` is the value as sent."""
 
     obis: Obis
     value: Data
     scaler: int = 0
     unit: int = 255
     raw: Data | None = None
-    status: Data | None = None  # as the meter sent it; its meaning hangs on the meter (FNN, EDL)
+    status: Data | None = None  # as the meter sent it; its meaning depends on the meter (FNN, EDL)
     class_id: int = 3
     attribute: int = 2
     signature: bytes | None = None  # of this value, as the meter sent it (EDL)

@@ -1,4 +1,4 @@
-"""Whose values a row holds."""
+"""The source of a row: a device behind a meter profile."""
 
 from typing import NamedTuple
 
@@ -6,7 +6,7 @@ from smgw.cosem.device_id import DeviceId
 
 
 class Source(NamedTuple):
-    """One device that a meter profile brought: whose rows have a cursor, a grid and a newest one of their own."""
+    """One device behind a meter profile. Each source has its own cursor, grid and newest row."""
 
     meter: str  # name of the meter profile
     device: DeviceId

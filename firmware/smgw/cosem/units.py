@@ -1,6 +1,6 @@
 """DLMS/COSEM units (IEC 62056-62, 4.1.4 `scaler_unit`): the enum of the wire and its symbol for people."""
 
-# A table, not an enum: meters send values outside it (0, 254), and those must survive to the EMP unchanged.
+# A table, not an enum: meters also send values outside it (0, 254), which must reach the EMP unchanged.
 SYMBOLS: dict[int, str] = {
     1: "a", 2: "mo", 3: "wk", 4: "d", 5: "h", 6: "min", 7: "s", 8: "°", 9: "°C", 10: "currency",
     11: "m", 12: "m/s", 13: "m³", 14: "m³", 15: "m³/h", 16: "m³/h", 17: "m³/d", 18: "m³/d", 19: "l", 20: "kg",
@@ -17,7 +17,7 @@ NO_UNIT = 255  # "count": the value is a number without a unit
 
 
 def symbol(unit: int | None) -> str:
-    """The symbol people read; empty for no unit, `unit 99` for a number the table lacks."""
+    """The symbol of a unit; empty for no unit, `unit 99` for a number that the table lacks."""
     if unit in (None, 0, 254, NO_UNIT):
         return ""
     return SYMBOLS.get(unit, f"unit {unit}")

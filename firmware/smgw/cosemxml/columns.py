@@ -1,4 +1,4 @@
-"""The columns of a document's load profile and the data that stand in them."""
+"""The columns of a document's load profile and their data."""
 
 from smgw.cosem import date_time
 from smgw.cosem.data import NULL, Data, DataType, octet_string
@@ -36,5 +36,5 @@ def moment(utc_us: int | None, *, valid: bool = True) -> Data:
 
 
 def identity(gateway: DeviceId, store_id: str) -> Data:
-    """Who recorded: structure {gateway id, store id}."""
+    """The recorder: structure {gateway id, store id}."""
     return Data(DataType.STRUCTURE, (octet_string(bytes(gateway)), octet_string(bytes.fromhex(store_id))))

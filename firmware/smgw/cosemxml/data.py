@@ -1,7 +1,7 @@
 """COSEM data as XML elements, both ways (TR-03109-1 Annex II, 8.2.2: cod:Data).
 
 Numbers travel as decimal digits, octets (floats, bcd, dates and times among them) as hex, bit strings as 0 and 1.
-A compact-array is written like an array: how the annex types its contents is not public, so this form is ours.
+A compact-array is written like an array. The annex's form for it is not public, so this one is our own.
 """
 
 import re
@@ -14,7 +14,7 @@ from smgw.cosemxml.error import CosemXmlError
 from smgw.cosemxml.names import TYPE_NAME, local_name, type_of
 from smgw.cosemxml.source import refusal
 
-#: Octets of the types that have a fixed number of them.
+#: Length in octets of the types that have a fixed length.
 OCTETS: dict[DataType, int] = {
     DataType.FLOATING_POINT: 4,
     DataType.FLOAT32: 4,
@@ -23,7 +23,7 @@ OCTETS: dict[DataType, int] = {
     DataType.DATE: 5,
     DataType.TIME: 4,
 }
-#: Data inside data, at most.
+#: Deepest nesting of data.
 DEPTH = 32
 
 _NESTED = frozenset({DataType.ARRAY, DataType.STRUCTURE, DataType.COMPACT_ARRAY})
@@ -80,7 +80,7 @@ def _unfit(data: Data) -> CosemXmlError:
 
 
 def read_data(element: etree._Element, depth: int = DEPTH) -> Data:
-    """The value that a data element holds; CosemXmlError with path and line if it holds none."""
+    """The value of a data element; CosemXmlError with path and line if it has none."""
     tag = str(element.tag)
     kind = type_of(tag)
     if kind is None:
@@ -105,14 +105,14 @@ def _read_members(element: etree._Element, depth: int) -> tuple[Data, ...]:
 
 
 def refuse_text(element: etree._Element) -> None:
-    """An element made of elements may hold white space, but no words."""
+    """CosemXmlError if an element that has child elements also holds text."""
     for text in (element.text, *[child.tail for child in element]):
         if text and not text.isspace():
             raise refusal(element, f"text {text.strip()!r:.40} where only elements belong")
 
 
 def whole_number(text: str) -> int:
-    """A decimal number as XML Schema writes it; ValueError for anything else Python would read (`1_000`, `٣`)."""
+    """A decimal number in the form of XML Schema; ValueError for other forms that Python reads (`1_000`, `٣`)."""
     if "_" in text or not text.isascii():
         raise ValueError("no decimal number")
     return int(text)

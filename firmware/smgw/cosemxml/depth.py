@@ -1,4 +1,4 @@
-"""How deep an answer goes (TR-03109-1 Annex II, 7.7: `q.depth` and the trailing slash)."""
+"""The depth of an answer (TR-03109-1 Annex II, 7.7: `q.depth` and the trailing slash)."""
 
 from typing import TypeVar
 
@@ -23,7 +23,7 @@ _Kind = TypeVar("_Kind", bound=Resource)
 
 
 def cut(resource: Resource, depth: int) -> Resource:
-    """The resource down to `depth` levels of elements (`q.depth`): at 0 a list tells only how many members it has.
+    """The resource down to `depth` levels of elements (`q.depth`). At 0 a list gives only the number of its members.
 
     An object's or attribute's own values count as one level, like any other members.
     """

@@ -1,6 +1,6 @@
-"""The document: what a gateway puts to a head-end, an `ldev` with identity, load profile and registers.
+"""The document that a gateway puts to a head-end: an `ldev` with identity, load profile and registers.
 
-Our dialect of Annex II; ARCHITECTURE.md writes it out with a full example.
+Our dialect of Annex II; ARCHITECTURE.md shows a full example.
 
     ldev
       1-0000636203ff   attribute 2: structure {gateway id, store id}
@@ -45,7 +45,7 @@ STORE_ID_OCTETS = 16
 
 
 class DocumentError(CosemXmlError):
-    """A document that cannot be written, or XML that is no document; `path` says where in it."""
+    """A document that cannot be written, or XML that is not a document; `path` is the place in it."""
 
 
 class Register(NamedTuple):
@@ -93,9 +93,9 @@ def encode(document: Document) -> bytes:
 
 
 def objects_of(registers: tuple[Register, ...], latest: tuple[Data, ...]) -> Iterator[Object]:
-    """One object a register, with the latest value; several attributes of one object come together.
+    """One object for each register, with the latest value. Several attributes of one object are grouped.
 
-    Raises DocumentError for a register that is there twice, or whose scaler has no place.
+    Raises DocumentError for a register that occurs twice, or whose scaler cannot be written.
     """
     groups: dict[tuple[int, Obis], list[tuple[Register, Data]]] = {}
     for register, value in zip(registers, latest, strict=True):
@@ -149,7 +149,7 @@ def _pieces(document: Document) -> Iterator[str]:
     yield "  </objects>\n</ldev>\n"
 
 
-_DEEP = " " * 8  # where an attribute of an ldev's object stands
+_DEEP = " " * 8  # path of an attribute of an ldev's object
 
 
 def _logical_name(obis: Obis) -> Attribute:
@@ -209,7 +209,7 @@ def decode(octets: bytes, limits: Limits = DEFAULT_LIMITS) -> Document:
 
 
 def from_resource(ldev: LogicalDevice) -> Document:
-    """The document that a logical device holds; DocumentError if it holds none."""
+    """The document of a logical device; DocumentError if it has none."""
     objects: dict[tuple[int, Obis], dict[int, Data | None]] = {}
     for member in ldev.objects.members if ldev.objects else ():
         attributes = {attribute.id: attribute.value for attribute in (member.attributes or Attributes()).members}
@@ -305,7 +305,7 @@ def _row(data: Data, width: int, path: str, at: int) -> Row:
 
 @lru_cache(maxsize=256)
 def _status(octets: bytes) -> StatusWord:
-    # A meter's status hardly ever changes from row to row.
+    # A meter's status rarely changes from row to row.
     return StatusWord.from_msb0(octets.hex())
 
 

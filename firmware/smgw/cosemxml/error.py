@@ -1,10 +1,10 @@
-"""What is wrong with a COSEM-XML text: the element, its line, and what would be right."""
+"""Errors of COSEM-XML: the element, its line, the fault and the correct form."""
 
 from smgw.errors import SmgwError
 
 
 class CosemXmlError(SmgwError, ValueError):
-    """An XML text (or the resource to be written as one) that Annex II does not allow."""
+    """Annex II does not allow this XML text, or this resource as XML."""
 
     def __init__(self, reason: str, path: str = "", line: int | None = None) -> None:
         place = f"{path or 'the text'}, line {line}" if line else path

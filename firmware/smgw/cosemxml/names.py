@@ -5,14 +5,14 @@ from smgw.cosem.data import DataType
 COR = "urn:k461-dke-de:cor-1"  # resources
 COD = "urn:k461-dke-de:cod-1"  # data types
 
-#: The one name that goes out for a type; the annex spells `date_time` with an underscore and `UTF8-string` in capitals.
+#: The name that is written for a type. The annex writes `date_time` with an underscore and `UTF8-string` in capitals.
 TYPE_NAME: dict[DataType, str] = {
     **{kind: kind.name.lower().replace("_", "-") for kind in DataType},
     DataType.UTF8_STRING: "UTF8-string",
     DataType.DATE_TIME: "date_time",
 }
 
-# The schema's own sloppiness: examples say `Integer8` where the choice of types says `integer`.
+# The annex contradicts itself: its examples have `Integer8`, its list of types has `integer`.
 _SCHEMA_NAME: dict[str, DataType] = {
     "integer8": DataType.INTEGER,
     "integer16": DataType.LONG,
@@ -30,19 +30,19 @@ _SCHEMA_NAME: dict[str, DataType] = {
     "null": DataType.NULL_DATA,
 }
 _NORMAL: dict[str, DataType] = {name.lower().replace("_", "-"): kind for kind, name in TYPE_NAME.items()} | _SCHEMA_NAME
-# Complete tags as the XML library tells them, so that the usual element costs one look-up.
+# Complete tags in the XML library's form, so that the usual element costs one look-up.
 _TAG: dict[str, DataType] = {
     f"{prefix}{name}": kind for kind, name in TYPE_NAME.items() for prefix in ("", f"{{{COD}}}", f"{{{COR}}}")
 }
 
 
 def local_name(tag: str) -> str:
-    """The name without its namespace; which prefix or namespace a sender chose does not matter."""
+    """The name without its namespace. Any prefix or namespace is accepted."""
     return tag.rpartition("}")[2]
 
 
 def type_of(tag: str) -> DataType | None:
-    """The data type an element's tag stands for, or None."""
+    """The data type of an element's tag, or None."""
     found = _TAG.get(tag)
     if found is not None:
         return found

@@ -1,4 +1,4 @@
-"""XML text to resources: lenient where the annex, its schema and its users differ, strict where data would suffer."""
+"""XML text to resources. It accepts the variants of annex, schema and users, but no text that could change data."""
 
 import re
 from collections.abc import Callable
@@ -36,9 +36,9 @@ _HEX = re.compile(r"(?:[0-9a-fA-F]{2})+")
 
 
 def decode(octets: bytes, limits: Limits = DEFAULT_LIMITS) -> Resource:
-    """The resource that an XML text tells, whichever element is its root.
+    """The resource in an XML text, whatever its root element is.
 
-    Raises CosemXmlError with path, line and reason: not XML, too big, too deep, not a resource, a value that is none.
+    Raises CosemXmlError with path, line and reason: not XML, too big, too deep, not a resource, a wrong value.
     """
     root = parse(octets, limits)
     reader = _READERS.get(local_name(str(root.tag)))
@@ -90,7 +90,7 @@ def _members(
     if count is None or count == len(members):
         return members, None
     if members:
-        # A wrong count is a cut text; taking what is left would lose the rest in silence.
+        # A wrong count means a truncated text. Accepting it would lose the rest silently.
         raise refusal(element, f"count={count}, but {len(members)} are here")
     return members, count
 
@@ -131,7 +131,7 @@ def _ldev(element: etree._Element) -> LogicalDevice:
 def _device(element: etree._Element) -> DeviceId:
     text = _identity(element, "id") or ""
     try:
-        # The schema types it octet-string, the examples give a name: foreign ids come in hex.
+        # The schema has octet-string, the examples have a name: foreign ids are in hex.
         return DeviceId(bytes.fromhex(text)) if _HEX.fullmatch(text) else DeviceId.parse(text)
     except DeviceIdError as error:
         raise refusal(element, f"id: {error}") from None

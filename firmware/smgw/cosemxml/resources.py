@@ -1,7 +1,7 @@
-"""The resources of Annex II as values: what stands between `<cosem>` and `<method>` (TR-03109-1 Annex II, 6 and 8.2.1).
+"""The resources of Annex II as values, from `<cosem>` to `<method>` (TR-03109-1 Annex II, 6 and 8.2.1).
 
-A list (`ldevs`, `objects`, ...) knows its members, or only how many there are; a missing list (None) was not told.
-What a container holds is not public; ours holds objects inside a logical device, logical devices inside `cosem`.
+A list (`ldevs`, `objects`, ...) has its members, or only their number. None is a list that was not sent.
+The content of a container is not public. Ours holds objects in a logical device, and logical devices in `cosem`.
 """
 
 from typing import NamedTuple, TypeAlias, Union
@@ -12,7 +12,7 @@ from smgw.cosem.obis import Obis
 
 
 class Attribute(NamedTuple):
-    """One attribute of an object; a value of None says that it exists, not what it holds."""
+    """One attribute of an object. Value None: the attribute exists and its value was not sent."""
 
     id: int  # -128 to 127; 1 is the logical name, negative ones are a maker's own
     value: Data | None = None
@@ -22,7 +22,7 @@ class Attributes(NamedTuple):
     """The attributes of one object."""
 
     members: tuple[Attribute, ...] = ()
-    total: int | None = None  # how many there are, where `members` does not name them
+    total: int | None = None  # number of members, if `members` does not list them
 
 
 class Method(NamedTuple):
@@ -71,7 +71,7 @@ class LogicalDevices(NamedTuple):
 
 
 class Container(NamedTuple):
-    """A group that is read and written as one."""
+    """A group that is read and written as a whole."""
 
     id: str
     objects: Objects | None = None
@@ -86,7 +86,7 @@ class Containers(NamedTuple):
 
 
 class Cosem(NamedTuple):
-    """Everything that one server shows."""
+    """All resources of one server."""
 
     ldevs: LogicalDevices | None = None
     containers: Containers | None = None
@@ -126,5 +126,5 @@ LIST_TYPES = (LogicalDevices, Objects, Attributes, Methods, Containers)
 
 
 def length(resources: ResourceList) -> int:
-    """How many members a list has, named or not."""
+    """Number of members of a list, whether listed or not."""
     return len(resources.members) if resources.total is None else resources.total

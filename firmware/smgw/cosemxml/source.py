@@ -1,4 +1,4 @@
-"""From octets nobody trusts to an element tree: bounded in size, depth and number, without DTD, entities or network."""
+"""Untrusted octets to an element tree: bounded in size, depth and number, without DTD, entities or network."""
 
 import re
 from typing import NamedTuple
@@ -10,7 +10,7 @@ from smgw.cosemxml.names import local_name
 
 
 class Limits(NamedTuple):
-    """How much a text may cost us."""
+    """Bounds of a text that is read."""
 
     octets: int = 4 * 1024 * 1024
     elements: int = 250_000
@@ -21,12 +21,12 @@ DEFAULT_LIMITS = Limits()
 
 _UTF8_MARK = b"\xef\xbb\xbf"
 _DECLARATION = re.compile(rb"<\?xml\s[^>]{0,200}?encoding\s*=\s*[\"']([^\"'>]{1,40})[\"']")
-# What may stand before the root element. A document type, if any, stands here and nowhere else.
+# Allowed before the root element. Only here a document type can be.
 _PROLOG = re.compile(rb"(?:\s++|<\?.*?\?>|<!--.*?-->)*+", re.DOTALL)
 
 
 def parse(octets: bytes, limits: Limits = DEFAULT_LIMITS) -> etree._Element:
-    """The root element of a UTF-8 text; CosemXmlError for everything that is no plain, bounded XML."""
+    """The root element of a UTF-8 text; CosemXmlError unless it is plain, bounded XML."""
     _check_bounds(octets, limits)
     parser = etree.XMLParser(
         encoding="utf-8",
@@ -49,7 +49,7 @@ def _check_bounds(octets: bytes, limits: Limits) -> None:
         raise CosemXmlError("the text is empty; an XML element was expected")
     if len(octets) > limits.octets:
         raise CosemXmlError(f"{len(octets)} octets; at most {limits.octets} are taken")
-    # Start tags, counted before any memory is spent on them; those in a comment or a CDATA section count too.
+    # Start tags, counted before any memory is used for them. Those in a comment or a CDATA section count too.
     tags = octets.count(b"<") - octets.count(b"</") - octets.count(b"<!") - octets.count(b"<?")
     if tags > limits.elements:
         raise CosemXmlError(f"more than {limits.elements} elements")
@@ -67,13 +67,13 @@ def _check_bounds(octets: bytes, limits: Limits) -> None:
 
 
 def _without_quotes(error: Exception) -> str:
-    # The library quotes pieces of the text; a short, printable remark is enough for a log and for an answer.
+    # The library quotes pieces of the text. A short, printable message is enough for a log and an answer.
     text = str(error).partition("\n")[0]
     return "".join(char if char.isprintable() else "?" for char in text)[:120]
 
 
 def path_of(element: etree._Element) -> str:
-    """Where an element stands: `ldev/objects/object[2]/attributes/attribute[3]`."""
+    """The path of an element: `ldev/objects/object[2]/attributes/attribute[3]`."""
     steps = []
     current: etree._Element | None = element
     while current is not None:
@@ -89,6 +89,6 @@ def path_of(element: etree._Element) -> str:
 
 
 def refusal(element: etree._Element, reason: str) -> CosemXmlError:
-    """The error that says what is wrong with this element."""
+    """The error of this element."""
     line = element.sourceline
     return CosemXmlError(reason, path_of(element), line if isinstance(line, int) else None)

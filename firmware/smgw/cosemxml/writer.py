@@ -1,4 +1,4 @@
-"""Resources to XML text: the one form we emit. Text is built, not a tree, so that memory stays flat."""
+"""Resources to XML text, in our one form. The writer builds text, not a tree, to use little memory."""
 
 from collections.abc import Iterable, Iterator
 
@@ -40,7 +40,7 @@ _LIST_NAME: dict[type[ResourceList], str] = {
 def encode(resource: Resource) -> bytes:
     """The complete XML text of one resource, UTF-8, one element a line down to the attribute.
 
-    Raises CosemXmlError if a value does not fit its type or cannot travel in XML.
+    Raises CosemXmlError if a value does not fit its type or cannot be written in XML.
     """
     lines = list(_lines(resource, ""))
     head, lines[0] = lines[0], ""
@@ -66,7 +66,7 @@ def object_tag(resource: Object) -> str:
 
 
 def attribute_text(identity: int, value: Data | None, indent: str = "") -> str:
-    """A complete `attribute` element. The structures of an array (a profile's rows) stand one a line."""
+    """A complete `attribute` element. Each structure of an array (a profile's row) has its own line."""
     if not -128 <= identity <= 127:
         raise CosemXmlError(f"attribute {identity}; they count from -128 to 127")
     if value is None:

@@ -4,9 +4,9 @@ octets  1   upper
         2   upper, lower                  7 bits each
         4   upper (14 bits), lower (14 bits), high seven bits first
 
-A client's address is its service access point (16 is 21, 1 is 03). Of a server, upper is the logical device (1 is the
-management device) and lower the physical one, by which meters on one bus are told apart. How many octets a meter
-wants, and how its physical address is made of its serial number, is a maker's habit.
+A client's address is its service access point (16 is 21, 1 is 03). For a server, upper is the logical device (1 is the
+management device) and lower the physical device, which separates meters on one bus. The length of the address, and
+how the physical address follows from the serial number, depends on the maker.
 """
 
 from typing import NamedTuple, Self
@@ -28,7 +28,7 @@ class _Fields(NamedTuple):
 
 
 class Address(_Fields):
-    """One station. `lower` is None exactly when it is of one octet; `length` follows from the values unless given.
+    """One station. `lower` is None if and only if it has one octet; `length` follows from the values unless given.
 
     A named tuple, since dataclasses would cost the reading process a megabyte.
     """
@@ -36,7 +36,7 @@ class Address(_Fields):
     __slots__ = ()
 
     def __new__(cls, upper: int, lower: int | None = None, length: int = 0) -> Self:
-        """LocalProtocolError if there is no such address."""
+        """LocalProtocolError if these values make no address."""
         length = length or _shortest(upper, lower)
         limit = 0x3FFF if length == 4 else 0x7F
         if (
@@ -57,7 +57,7 @@ class Address(_Fields):
 
     @classmethod
     def decode(cls, octets: bytes) -> Self:
-        """The address that these octets are, all of them; RemoteProtocolError."""
+        """The address in these octets; RemoteProtocolError unless it uses all of them."""
         if len(octets) not in LENGTHS or not octets[-1] & 1 or any(octet & 1 for octet in octets[:-1]):
             raise RemoteProtocolError(f"{octets.hex()} is no HDLC address of 1, 2 or 4 octets")
         parts = [octet >> 1 for octet in octets]
@@ -66,7 +66,7 @@ class Address(_Fields):
         return cls(parts[0], parts[1] if len(parts) == 2 else None, len(parts))
 
     def answers(self, asked: "Address") -> bool:
-        """True if a frame from here may answer one that was sent to `asked`."""
+        """True if a frame from this address can answer a frame to `asked`."""
         return self == asked or (
             asked.lower is not None and asked.lower in (_CALLING[asked.length], _ALL[asked.length])
         )

@@ -6,7 +6,7 @@ RR      N(R)    P/F   0 0 0   1     ready; everything before N(R) has arrived
 RNR     N(R)    P/F   0 1 0   1     the same, but not ready for more
 the rest is unnumbered: SNRM 93, DISC 53, UA 73, DM 1F, FRMR 97, UI 03 (here with P/F set, but UI)
 
-P/F hands over the right to transmit: the primary polls with it, the secondary says with it that it is through.
+P/F passes the right to transmit: the primary polls with it, the secondary ends its answer with it.
 """
 
 from enum import Enum
@@ -54,5 +54,5 @@ def _decode(octet: int) -> Control | None:
         return None
 
 
-#: What each octet means; None for what the DLMS class of procedures does not know (REJ among them).
+#: Meaning of each octet; None for octets outside the DLMS class of procedures (REJ among them).
 CONTROLS: tuple[Control | None, ...] = tuple(_decode(octet) for octet in range(256))

@@ -1,4 +1,4 @@
-"""What a link below DLMS tells its user. `smgw.hdlc` says which verb leads to which."""
+"""The events of a link below DLMS. `smgw.hdlc` lists the verbs that lead to them."""
 
 from enum import Enum
 from typing import NamedTuple
@@ -15,7 +15,7 @@ class Connected(NamedTuple):
 
 
 class ApduReceived(NamedTuple):
-    """One whole APDU, without LLC header. `unnumbered`: it came in a UI frame, so it answers nothing (a push)."""
+    """One whole APDU, without LLC header. `unnumbered`: it came in a UI frame and is a push, not an answer."""
 
     apdu: bytes
     unnumbered: bool
@@ -23,18 +23,18 @@ class ApduReceived(NamedTuple):
 
 
 class Cause(Enum):
-    """Why a link is down."""
+    """The cause of a link that is down."""
 
-    ASKED = "asked for"  #: one of the two sides ended it in due form (DISC)
-    REFUSED = "refused"  #: the peer did not take up the link (DM)
+    ASKED = "asked for"  #: one of the two sides ended it properly (DISC)
+    REFUSED = "refused"  #: the peer refused the link (DM)
     REJECTED = "rejected"  #: the peer rejected a frame (FRMR)
-    DROPPED = "dropped"  #: the peer has ended the link without being asked (DM, or FRMR of a client)
-    SILENT = "silent"  #: nothing came for too long
-    BROKEN = "broken"  #: what came goes on beyond all bounds
+    DROPPED = "dropped"  #: the peer ended the link by itself (DM, or FRMR of a client)
+    SILENT = "silent"  #: no answer within the time limit
+    BROKEN = "broken"  #: an answer exceeded all bounds
 
 
 class Disconnected(NamedTuple):
-    """The link is down. `reason` says why in words, for people; empty where one of the two sides asked for it."""
+    """The link is down. `reason` is a text for users; empty if one of the two sides asked for it."""
 
     cause: Cause
     reason: str = ""

@@ -4,13 +4,13 @@ octets  1    2        1/2/4         1/2/4    1         2      n             2   
         7E   format   destination   source   control   HCS    information   FCS    7E
              1010 S LLLLLLLLLLL
 
-S: more segments of this APDU follow. L: octets between the flags. HCS, over all before it from the format on, stands
-only where there is information; FCS is over all from the format on. Both are CRC-16/X.25, low octet first. One 7E may
-end a frame and begin the next.
+S: more segments of this APDU follow. L: octets between the flags. HCS covers all octets from the format on and exists
+only if there is information. FCS covers all octets from the format on. Both are CRC-16/X.25, low octet first. One 7E
+may end a frame and begin the next.
 
-Nothing is stuffed, so 7E stands anywhere, even as the last octet before the closing flag: a frame ends where its
-length says. A candidate begins at any 7E and must pass, in this order, type, addresses, HCS, flag, FCS; if it fails,
-the search goes on at the very next octet.
+There is no octet stuffing, so 7E may occur anywhere, even as the last octet before the closing flag. A frame ends where
+its length says. A candidate begins at any 7E and is checked in this order: type, addresses, HCS, flag, FCS. If it
+fails, the search continues at the very next octet.
 """
 
 from typing import NamedTuple
@@ -22,8 +22,8 @@ FLAG = 0x7E
 _FLAG = b"\x7e"
 _TYPE = 0xA0
 _SEGMENTED = 0x08
-_ENOUGH = 4096  # octets that made no frame are told of when there are so many, or when one follows
-_HEADERS = 1024  # numbers, poll bits and lengths of one link with one meter are some hundred
+_ENOUGH = 4096  # octets without a frame are reported at this number, or when a frame follows
+_HEADERS = 1024  # one link has some hundred combinations of numbers, poll bits and lengths
 _STUFFED = (b"\x7d\x5e", b"\x7d\x5d")
 _crc = Crc.X25.wire
 
@@ -39,14 +39,14 @@ class Frame(NamedTuple):
 
 
 class _Header(NamedTuple):
-    fields: tuple[Address, Address, int, bool]  # of the frame, but for the information
-    first: int  # where, from the opening flag on, the information begins, or the FCS where there is none
-    last: int  # where the FCS begins
+    fields: tuple[Address, Address, int, bool]  # octets of the frame without the information
+    first: int  # offset of the information from the opening flag, or of the FCS if there is none
+    last: int  # offset of the FCS
     echo: bool  # we sent it
 
 
 class _Failed(NamedTuple):
-    rank: int  # how far it came: the candidate that came farthest says what was wrong
+    rank: int  # progress of a candidate: the one that came farthest gives the reason
     reason: str
 
 
@@ -75,25 +75,25 @@ def encode_frame(
 
 
 class FrameDecoder:
-    """Finds frames in octets that arrive in pieces of any size. Linear in the octets, whatever they are.
+    """Finds frames in octets that arrive in pieces of any size. The cost is linear in the octets.
 
-    With `own`, our address, what we ourselves sent and the line echoed is dropped without a word (`echoes` counts it):
-    frames from us to someone else, whole or cut anywhere after their header. Where our address is also the other
-    side's (client 16, server 16), an echo is a frame that equals one of those in `sent`, what we sent last.
+    With `own`, our address, echoes of our own frames are dropped and counted in `echoes`: frames from us to another
+    station, whole or cut after their header. If both sides have the same address (client 16, server 16), an echo is a
+    frame that equals one of the frames in `sent`.
     """
 
     def __init__(self, own: Address | None = None) -> None:
         self._own = own
         self.echoes = 0
         self.sent = b""
-        self._buffer = b""  # begins with the flag of the candidate that is awaited
-        self._need = 0  # octets that the buffer must have before there is anything to do
-        self._closing = False  # the flag it begins with has ended a frame, so it is not itself lost
-        self._lost = 0  # octets since the last frame that belong to none
+        self._buffer = b""  # begins with the flag of the current candidate
+        self._need = 0  # octets that the buffer needs before the next step
+        self._closing = False  # its first flag ended a frame, so it does not count as lost
+        self._lost = 0  # octets since the last frame that belong to no frame
         self._why = _NO_FLAG
-        self._echo = 0  # octets to come that are the rest of an echo
-        self._known: dict[bytes, _Header] = {}  # intact headers by their octets: a link repeats few
-        self._usual = 0  # how long the last one was
+        self._echo = 0  # octets to come of an echo
+        self._known: dict[bytes, _Header] = {}  # intact headers by their octets: a link has few
+        self._usual = 0  # length of the last one
         self._addresses: dict[bytes, Address] = {}
 
     @property
@@ -103,11 +103,11 @@ class FrameDecoder:
 
     @property
     def lost(self) -> int:
-        """Octets since the last frame that made none, and were not told of yet."""
+        """Octets since the last frame that are no frame and not yet reported."""
         return self._lost
 
     def receive(self, data: bytes) -> list[Frame | Refused]:
-        """Take octets, return the frames that they completed or spoiled, in order."""
+        """Take octets, return the frames that they complete and the octets refused, in order."""
         buffer = self._buffer + data
         if len(buffer) < self._need:
             self._buffer = buffer
@@ -119,7 +119,7 @@ class FrameDecoder:
         return events
 
     def finish(self) -> list[Frame | Refused]:
-        """No more octets come, or none for long: give up the frame that has begun, deliver what is hidden in it."""
+        """End of octets, or a long silence: give up the unfinished frame, deliver frames hidden in it."""
         events: list[Frame | Refused] = []
         while self._buffer:
             if len(self._buffer) > 1 and self._why is _NO_FLAG:
@@ -134,7 +134,7 @@ class FrameDecoder:
         return events
 
     def _search(self, buffer: bytes, events: list[Frame | Refused]) -> int:
-        """Find frames; return where the candidate that still lacks octets begins, or the end of the buffer."""
+        """Find frames; return the start of an unfinished candidate, or the end of the buffer."""
         place, end = 0, len(buffer)
         while True:
             begin = buffer.find(_FLAG, place)
@@ -165,7 +165,7 @@ class FrameDecoder:
         return begin
 
     def _header(self, buffer: bytes, begin: int) -> _Header | _Failed | None:
-        """The header of the candidate, if it is possible and, with information, intact; None: octets are lacking."""
+        """The header of the candidate, if it is possible and, with information, intact; None: octets are missing."""
         addresses = []
         place = begin + 3
         for _ in range(2):
@@ -202,7 +202,7 @@ class FrameDecoder:
         return header
 
     def _address(self, octets: bytes) -> Address:
-        """The same object for the same octets, so that a link knows its peer at a glance."""
+        """The same object for the same octets, so that a link compares peers quickly."""
         if octets not in self._addresses:
             if len(self._addresses) >= _HEADERS:
                 self._addresses.clear()
@@ -210,7 +210,7 @@ class FrameDecoder:
         return self._addresses[octets]
 
     def _candidate(self, buffer: bytes, begin: int, header: _Header, events: list[Frame | Refused]) -> int:
-        """Take the frame behind an intact header; return where to search on, or -1: octets are lacking."""
+        """Take the frame after an intact header; return where to continue, or -1: octets are missing."""
         fields, first, last, echo = header
         first += begin
         last += begin
@@ -218,7 +218,7 @@ class FrameDecoder:
             self.echoes += 1
             self._echo = last + 3 - first
             self._closing = False
-            return first  # what follows may be cut, and the answer be in its place
+            return first  # the echo may be cut, and the answer may follow in its place
         stop = last + 2
         if stop >= len(buffer):
             self._need = stop + 1
@@ -240,21 +240,21 @@ class FrameDecoder:
         return begin + 1
 
     def _returned(self, frame: bytes, informed: bool) -> bool:
-        """True if it is ours. Without information, both sides may send the same: ours only on a line that echoes."""
+        """True if the frame is our own. Without information, both sides may send equal frames: then only with echo."""
         place = self.sent.find(frame) if informed or self.echoes else -1
         if place >= 0:
             self.sent = self.sent[place + len(frame) :]
         return place >= 0
 
     def _fail(self, failed: _Failed) -> None:
-        """The flag searched last begins no frame."""
+        """Note that the last flag begins no frame."""
         if failed.rank > self._why.rank:
             self._why = failed
         self._lose(0 if self._closing else 1)
         self._closing = False
 
     def _lose(self, octets: int) -> None:
-        """Count octets that belong to no frame, but for those of an echo."""
+        """Count octets that belong to no frame, except those of an echo."""
         if self._echo:
             octets, self._echo = max(0, octets - self._echo), max(0, self._echo - octets)
         self._lost += octets

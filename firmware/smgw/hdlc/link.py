@@ -1,9 +1,9 @@
 """The link between a client and a meter (IEC 62056-46, 6): set up, whole APDUs both ways, taken down.
 
-`smgw.hdlc` says what the verbs and events mean. Primary (client) and secondary (meter) run the same code: the right
-to transmit goes to and fro with P/F, and who has it sends what he has, a window at most, the last frame with P/F set.
-What differs: the secondary waits for its turn for ever, the primary takes it back when an answer does not come, and
-polls with RR; it never sends an I-frame again before the meter has said that it lacks it.
+`smgw.hdlc` describes the verbs and events. Primary (client) and secondary (meter) run the same code. P/F passes the
+right to transmit. The sender then transmits up to one window and sets P/F in the last frame. One thing differs: the
+secondary waits for its turn without limit. The primary takes the turn back if no answer comes, and polls with RR. It
+repeats an I-frame only after the meter has reported that it is missing.
 """
 
 import logging
@@ -26,16 +26,16 @@ from smgw.wire import Refused, Transmit
 log = logging.getLogger(__name__)
 
 _NOWHERE = Address(NO_STATION)
-# Looked up once: a member of an enum costs more than the test it stands in, and these stand on every frame's way.
+# Looked up once: a member of an enum costs more than the test itself, and these tests run for every frame.
 _I, _RR, _RNR, _UI, _CONNECTED = Kind.I, Kind.RR, Kind.RNR, Kind.UI, State.CONNECTED
 _WINDOW, _READY, _DONE, _LATER = Step.WINDOW, Step.READY, Step.DONE, Step.LATER
 
 
 class Link:
-    """One link. It belongs to one thread. `timeout` is how long an answer may take until the meter is polled.
+    """One link, used by one thread. The meter is polled if an answer takes longer than `timeout`.
 
-    After 1 + `retries` times of that without any progress the primary gives the link up. The secondary does so after
-    `inactivity` seconds in which it was asked nothing.
+    The primary gives up the link after (1 + `retries`) x `timeout` without progress. The secondary does so after
+    `inactivity` seconds without a request.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class Link:
         retries: int = 2,
         inactivity: float | None = None,
     ) -> None:
-        self.parameters = parameters  # ours; once connected, those that hold
+        self.parameters = parameters  # ours; the agreed ones once connected
         self.state = State.DISCONNECTED
         self._offered = parameters
         self._primary = role is Role.PRIMARY
@@ -61,8 +61,8 @@ class Link:
         self._decoder = FrameDecoder(own)
         self._unnumbered = Unnumbered(role)
         self._echo_told = False
-        self._heard: tuple[Address, Address] | None = None  # destination and source of frames that were for us
-        self._ready: dict[int, Transmit] = {}  # the RR of each N(R): every segment is answered by one
+        self._heard: tuple[Address, Address] | None = None  # destination and source of frames to us
+        self._ready: dict[int, Transmit] = {}  # the RR frame of each N(R): every segment is answered by one
         self._transfer = Transfer(parameters, primary=self._primary)
 
     @classmethod
@@ -90,8 +90,8 @@ class Link:
     ) -> Self:
         """The secondary: a client that asks for `server`, one at a time. `inactivity` in seconds; None: for ever.
 
-        `client` is whom pushes go to before anyone has asked; `clients` are the access points that are known here
-        (None: any), the link to others is refused.
+        `client` receives pushes before any client has connected. `clients` are the known access points (None: any);
+        links to others are refused.
         """
         link = cls(Role.SECONDARY, server, client, parameters, inactivity=inactivity)
         link._clients = clients
@@ -104,12 +104,12 @@ class Link:
 
     @property
     def busy(self) -> bool:
-        """Primary: something was sent and is not answered yet."""
+        """Primary: a request was sent and is not answered yet."""
         return self._primary and self._timing.due is not None
 
     @property
     def echo(self) -> bool:
-        """The line has sent back to us what we sent."""
+        """True if the line has echoed our octets."""
         return self._decoder.echoes > 0
 
     def connect(self, now: float) -> list[Event]:
@@ -119,13 +119,13 @@ class Link:
         return [self._set_up(now)]
 
     def disconnect(self, now: float) -> list[Event]:
-        """Primary: ask for the end of the link, once: whatever comes of it, `Disconnected` follows."""
+        """Primary: ask once for the end of the link. `Disconnected` follows in any case."""
         self._only_primary("disconnect")
         self._timing.await_once(now)
         return [self._frame(Kind.DISC)]
 
     def send(self, apdu: bytes, now: float) -> list[Event]:
-        """One APDU; kept until it is our turn."""
+        """One APDU; it waits until it is our turn."""
         if not self.connected:
             raise LocalProtocolError(f"the link with {self._peer} is not connected; connect first")
         self._transfer.put(self._header + apdu)
@@ -141,7 +141,7 @@ class Link:
         return [Transmit(self._unnumbered.frames(apdu, self._own, self._peer, longest))]
 
     def poll(self, now: float) -> list[Event]:
-        """Primary: what came was not the answer (a push): go on asking for it."""
+        """Primary: a push came, not the answer: go on polling."""
         self._only_primary("poll")
         self._transfer.answered = False
         if not self.connected or not self._transfer.turn:
@@ -162,15 +162,15 @@ class Link:
         return events
 
     def deadline(self, now: float) -> float | None:
-        """When `expire` is due, in the seconds that the verbs were given; None while nothing is waited for."""
+        """The time when `expire` is due, in the seconds given to the verbs; None while nothing is awaited."""
         return self._timing.deadline(now)
 
     def expire(self, now: float) -> list[Event]:
-        """Do what is due: poll for a lost answer, ask again for the link, or give it up."""
+        """Poll for a lost answer, ask again for the link, or give it up, whichever is due."""
         events: list[Event] = []
         if not self._timing.passed(now):
             return events
-        for found in self._decoder.finish():  # an answer may stand behind octets that look like the start of a frame
+        for found in self._decoder.finish():  # an answer may follow octets that look like the start of a frame
             self._take(found, now, events)
         if not self._timing.passed(now):
             return events
@@ -180,7 +180,7 @@ class Link:
             self._down(events, Cause.SILENT, f"nothing came for {self._timing.inactivity:g} s")
         elif self.state is State.CONNECTED and self._transfer.answered:
             self._timing.stop()
-            self._transfer.turn = True  # an APDU came, and no frame with F after it
+            self._transfer.turn = True  # an APDU came, but no frame with F after it
             if self._transfer.waiting:
                 self._send_window(now, events)
         elif self._timing.exhausted(now):
@@ -216,7 +216,7 @@ class Link:
         return True
 
     def _is_for_us(self, frame: Frame) -> bool:
-        """A push goes to a client of the meter's choice, not always to the one that asks."""
+        """A push goes to a client that the meter chooses, not always to the connected one."""
         return frame.source.answers(self._peer) if self._primary else frame.destination == self._own
 
     def _answer(self, frame: Frame, control: Control, now: float, events: list[Event]) -> None:
@@ -302,7 +302,7 @@ class Link:
         events.append(self._transmit(b"".join(frames)))
 
     def _ask(self, now: float) -> Transmit:
-        """RR with P: say what has come, give the turn."""
+        """RR with P: acknowledge received frames, pass the turn."""
         self._timing.await_answer(now)
         self._transfer.turn = False
         ready = self._ready.get(self._transfer.expected)
@@ -327,7 +327,7 @@ class Link:
         return Transmit(octets)
 
     def _reset(self) -> None:
-        """Numbers of a new link."""
+        """Reset the numbers for a new link."""
         self._transfer = Transfer(self.parameters, primary=self._primary)
 
     def _down(self, events: list[Event], cause: Cause, reason: str = "") -> None:

@@ -1,4 +1,4 @@
-"""Pushes alone: from any meter to any address, in UI or I-frames, without a link."""
+"""Receives pushes only: from any meter to any address, in UI or I-frames, without a link."""
 
 from typing import NamedTuple
 
@@ -38,7 +38,7 @@ class Listener:
         return self._take(self._decoder.receive(data))
 
     def finish(self) -> list[Pushed | Refused]:
-        """The line has been silent for long, or has ended: give up what has begun."""
+        """The line was silent for long, or has ended: give up an unfinished frame."""
         events = self._take(self._decoder.finish())
         for source, assembly in self._assemblies.items():
             if assembly.partial:

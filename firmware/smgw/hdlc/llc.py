@@ -1,4 +1,4 @@
-"""The LLC header in front of an APDU (IEC 62056-46, 5), and the APDUs in what segments were put together to.
+"""The LLC header before an APDU (IEC 62056-46, 5), and the APDUs in joined segments.
 
 octets  E6 E6 00   client to server
         E6 E7 00   server to client
@@ -12,18 +12,17 @@ _DATA_NOTIFICATION = b"\x0f"
 
 
 class Role(Enum):
-    """Who polls, the client, and who answers, the meter. The value is the header of what it sends."""
+    """The client, which polls, and the meter, which answers. The value is the header that each sends."""
 
     PRIMARY = COMMAND
     SECONDARY = RESPONSE
 
 
 def split(information: bytes) -> list[bytes]:
-    """The APDUs, without headers; what has no header is taken as one APDU.
+    """The APDUs, without headers; octets without a header are one APDU.
 
-    Some meters put several pushes, each with its header, into one field. Only data notifications are looked at for
-    that, since an APDU does not say how long it is: an answer could hold these four octets as data, and nothing else
-    follows it.
+    Some meters put several pushes, each with its header, into one field. Only data notifications are split: an APDU
+    has no length, so an answer may hold these four octets as data.
     """
     header, apdu = information[:3], information[3:]
     if header not in (COMMAND, RESPONSE):

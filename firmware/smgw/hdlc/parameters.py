@@ -1,4 +1,4 @@
-"""What the two sides of a link agree on in SNRM and UA (IEC 62056-46, 6.4.4.4.3.2).
+"""The parameters that both sides of a link agree on in SNRM and UA (IEC 62056-46, 6.4.4.4.3.2).
 
 octets  81 80 LL   then, each if it differs from the default or always:
         05 01 80          longest information field that the sender transmits (1 or 2 octets: 05 02 07 EE)
@@ -13,12 +13,12 @@ from smgw.errors import LocalProtocolError
 
 _FORMAT, _GROUP = 0x81, 0x80
 _INFORMATION_TRANSMIT, _INFORMATION_RECEIVE, _WINDOW_TRANSMIT, _WINDOW_RECEIVE = 5, 6, 7, 8
-MAX_INFORMATION = 2030  # what fits into the 11 bits of a frame's length beside addresses and check sums
+MAX_INFORMATION = 2030  # the 11 bits of a frame's length, less addresses and check sums
 MAX_WINDOW = 7  # numbers are modulo 8
 
 
 class LinkParameters(NamedTuple):
-    """Octets in an information field and frames in a window, from our own side's point of view."""
+    """Octets in an information field and frames in a window, from our own point of view."""
 
     information_transmit: int = 128
     information_receive: int = 128
@@ -48,7 +48,7 @@ class LinkParameters(NamedTuple):
         return bytes((_FORMAT, _GROUP, len(fields))) + fields
 
     def agreed(self, peer: "LinkParameters") -> "LinkParameters":
-        """What holds for us: in each direction the smaller of what we and the peer can do."""
+        """The agreed parameters: in each direction the smaller value of ours and the peer's."""
         return LinkParameters(
             min(self.information_transmit, peer.information_receive),
             min(self.information_receive, peer.information_transmit),
@@ -58,9 +58,9 @@ class LinkParameters(NamedTuple):
 
 
 def decode_parameters(information: bytes) -> LinkParameters:
-    """What a peer's SNRM or UA says, from its own point of view.
+    """The parameters in a peer's SNRM or UA, from its own point of view.
 
-    Nothing, 0 or what cannot be read is the default: a meter must not be lost for a field that it filled badly.
+    A missing, zero or unreadable value means the default, so that one bad field does not stop the meter's readings.
     """
     values = {
         _INFORMATION_TRANSMIT: (128, MAX_INFORMATION),

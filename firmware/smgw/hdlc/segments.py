@@ -1,17 +1,17 @@
-"""An APDU in pieces: what is still to be sent or acknowledged, and what has come so far."""
+"""An APDU in segments: those still to be sent or acknowledged, and those received so far."""
 
 from collections import deque
 from typing import NamedTuple
 
 from smgw.errors import RemoteProtocolError
 
-#: A longer APDU is refused: its length is negotiated in 16 bits. Three more for the LLC header.
+#: A longer APDU is refused: its length has 16 bits. Three more octets for the LLC header.
 MAX_APDU = 65_535
 _MODULUS = 8
 
 
 class Segment(NamedTuple):
-    """What one I-frame carries; `more` segments of the same APDU follow."""
+    """The content of one I-frame; `more`: further segments of the same APDU follow."""
 
     information: bytes
     more: bool
@@ -38,7 +38,7 @@ class Outbox:
 
     @property
     def waiting(self) -> bool:
-        """Something was not sent yet, or is to be sent again."""
+        """True if segments wait to be sent, or to be sent again."""
         return len(self._segments) > self._sent
 
     def put(self, octets: bytes) -> None:
@@ -46,7 +46,7 @@ class Outbox:
         self._segments.extend(cut(octets, self._information))
 
     def acknowledge(self, received: int) -> bool:
-        """The peer's N(R): everything before it has arrived. True if that is news; an impossible number is not."""
+        """Apply the peer's N(R): all before it has arrived. True if this is new; an impossible number is ignored."""
         count = (received - self._first) % _MODULUS
         if not 0 < count <= self._sent:
             return False
@@ -57,11 +57,11 @@ class Outbox:
         return True
 
     def rewind(self) -> None:
-        """Send again what was not acknowledged."""
+        """Mark unacknowledged segments to be sent again."""
         self._sent = 0
 
     def window(self) -> list[tuple[int, Segment]]:
-        """What may be sent now, each with its N(S); it counts as sent."""
+        """The segments that may be sent now, each with its N(S); they count as sent."""
         stop = min(self._window, len(self._segments))
         out = [((self._first + place) % _MODULUS, self._segments[place]) for place in range(self._sent, stop)]
         self._sent = max(self._sent, stop)
@@ -69,7 +69,7 @@ class Outbox:
 
 
 class Assembly:
-    """The segments of the APDU that is coming in."""
+    """The segments of the APDU that is being received."""
 
     def __init__(self) -> None:
         self._parts: list[bytes] = []
@@ -77,11 +77,11 @@ class Assembly:
 
     @property
     def partial(self) -> bool:
-        """More segments are to come."""
+        """True if more segments follow."""
         return bool(self._parts)
 
     def add(self, information: bytes, *, more: bool) -> bytes | None:
-        """The whole once its last segment is there. RemoteProtocolError if it becomes too long; it is then dropped."""
+        """The whole APDU after its last segment. RemoteProtocolError if it is too long; it is then dropped."""
         if not more and not self._parts:
             return information
         self._octets += len(information)
@@ -95,7 +95,7 @@ class Assembly:
         return whole
 
     def clear(self) -> int:
-        """Begin anew; return how many octets are dropped."""
+        """Begin anew; return the number of dropped octets."""
         octets, self._octets = self._octets, 0
         self._parts = []
         return octets

@@ -1,9 +1,9 @@
 """The states of a link (IEC 62056-46, 6.4.3), as a table.
 
-Rule 1: everything that changes the state of a link stands here; counters stand in `hdlc.transfer`.
-Rule 2: this file does not know which role we play. A frame moves both sides alike, the one that sends it and the one
-that receives it, so primary and secondary are held to the same table.
-Rule 3: a frame that has no entry changes nothing. Whether it must be answered is the link's matter.
+Rule 1: all changes of a link's state are in this table; counters are in `hdlc.transfer`.
+Rule 2: the table does not know our role. A frame changes the state of its sender and its receiver alike, so primary
+and secondary use the same table.
+Rule 3: a frame without an entry changes nothing. The link decides whether it must be answered.
 """
 
 from enum import Enum
@@ -12,18 +12,18 @@ from smgw.hdlc.control import Kind
 
 
 class State(Enum):
-    """Where a link stands."""
+    """The states of a link."""
 
     DISCONNECTED = "disconnected"  #: normal disconnected mode: only SNRM, DISC and UI mean anything
-    CONNECTING = "connecting"  #: SNRM is out, UA or DM to come
+    CONNECTING = "connecting"  #: SNRM was sent, UA or DM is awaited
     CONNECTED = "connected"  #: normal response mode
-    DISCONNECTING = "disconnecting"  #: DISC is out, UA or DM to come
+    DISCONNECTING = "disconnecting"  #: DISC was sent, UA or DM is awaited
 
 
 TRANSITIONS: dict[State, dict[Kind, State]] = {
     State.DISCONNECTED: {
         Kind.SNRM: State.CONNECTING,
-        Kind.DISC: State.DISCONNECTING,  # asked of a meter that may still hold a link from before
+        Kind.DISC: State.DISCONNECTING,  # sent to a meter that may still hold an earlier link
     },
     State.CONNECTING: {
         Kind.UA: State.CONNECTED,
@@ -47,5 +47,5 @@ TRANSITIONS: dict[State, dict[Kind, State]] = {
 
 
 def after(state: State, kind: Kind) -> State:
-    """The state once a frame of this kind has gone over the line."""
+    """The state after a frame of this kind."""
     return TRANSITIONS[state].get(kind, state)

@@ -1,11 +1,11 @@
-"""What went over a DLMS line, for a person and for a replay: each piece with time, direction, octets and what it is.
+"""The trace of a DLMS line, for users and for a replay: each piece with time, direction, octets and meaning.
 
 12.345678 > 7ea0210223... I 0/0 P 16 > 1/17, 24 octets        we sent this (monotonic seconds)
 12.401234 < 7ea0320321... I 0/1 F 1/17 > 16, 41 octets        this came
 12.501234 > 7ea0450223...ac0a8008****************...          a password is written as asterisks
 
-Such lines go to the log at level debug. Of what this gateway sends, only the AARQ of low level security holds a secret
-in the clear.
+Such lines go to the log at level debug. Only one message of this gateway holds a secret in the clear: the AARQ of low
+level security.
 """
 
 import logging
@@ -24,28 +24,28 @@ _WRAPPER_HEAD = 8
 
 
 class Trace:
-    """The trace of one line. Costs nothing while the level is not debug: ask `active` first."""
+    """The trace of one line. Ask `active` first: then it costs nothing unless the level is debug."""
 
     def __init__(self, name: str) -> None:
         self._name = name
         self._decoders = {True: FrameDecoder(), False: FrameDecoder()}
-        self._hiding = False  # more segments of a request with a password are to come
+        self._hiding = False  # more segments of a request with a password follow
         self._ours: list[Frame] = []  # sent last
-        self._echoing = False  # the line has given back what was sent
+        self._echoing = False  # the line echoed our octets
         self._masking = False
 
     @property
     def active(self) -> bool:
-        """True if anybody will see it."""
+        """True if the log has level debug."""
         return log.isEnabledFor(logging.DEBUG)
 
     def sent(self, octets: bytes, now: float) -> None:
-        """We hand these octets to the port."""
+        """Trace octets that are written to the port."""
         if self.active:
             log.debug("%s: %s", self._name, self.line(octets, now, sent=True))
 
     def received(self, octets: bytes, now: float) -> None:
-        """These octets came."""
+        """Trace received octets."""
         if octets and self.active:
             log.debug("%s: %s", self._name, self.line(octets, now, sent=False))
 
@@ -56,7 +56,7 @@ class Trace:
             text = self._without_secrets(octets, frames)
             self._ours = frames or self._ours
             self._masking = self._echoing and _HIDDEN in text
-        else:  # a line that echoes gives a password back, in pieces: masked until the meter itself says something
+        else:  # a line with echo returns the password, in pieces: masked until the meter itself sends
             text = _HIDDEN * len(octets) if self._masking else octets.hex()
             self._echoing = self._echoing or any(frame in self._ours for frame in frames)
             self._masking = self._masking and all(frame in self._ours for frame in frames)
@@ -84,7 +84,7 @@ class Trace:
 
 
 def _secret(octets: bytes, begin: int) -> tuple[int, int]:
-    """Where the authentication value of the AARQ at `begin` stands; all of it if it cannot be told."""
+    """The place of the authentication value in the AARQ at `begin`; the whole AARQ if it is not found."""
     place = octets.find(_AUTHENTICATION_VALUE, begin)
     while place >= 0:
         head = octets[place + 1 : place + 4]

@@ -1,7 +1,7 @@
-"""Numbered frames while a link is up: what may be sent when, and what to say to what came (IEC 62056-46, 6.4.4.3).
+"""Numbered frames while a link is up: which may be sent, and the answer to each (IEC 62056-46, 6.4.4.3).
 
-The same for both roles but for one thing: with nothing to say the secondary hands the turn back at once, the primary
-asks again later. No octets and no clock here: `link` makes frames of what it is told, and keeps the time.
+Both roles are the same, with one exception. Without data the secondary returns the turn at once; the primary polls
+again later. No octets and no clock here: `link` makes the frames and measures the time.
 """
 
 from enum import Enum, auto
@@ -16,24 +16,24 @@ _I, _RNR = Kind.I, Kind.RNR
 
 
 class Step(Enum):
-    """What is to be done after a frame."""
+    """The action after a frame."""
 
-    NOTHING = auto()  #: more of its window is to come, or the answer is to come from above
-    WINDOW = auto()  #: send what `window` gives
-    READY = auto()  #: say with RR what has come: the primary polls by that
-    DONE = auto()  #: everything asked is answered
-    LATER = auto()  #: the peer has nothing to say yet, or is not ready: poll after a pause
+    NOTHING = auto()  #: wait: more of the window follows, or the answer comes from the layer above
+    WINDOW = auto()  #: send the segments of `window`
+    READY = auto()  #: acknowledge with RR: this is also the primary's poll
+    DONE = auto()  #: all requests are answered
+    LATER = auto()  #: the peer has no answer yet, or is not ready: poll after a pause
 
 
 class Taken(NamedTuple):
-    """What a frame brought. `progress`: something new came or was acknowledged; `whole`: an APDU with its header."""
+    """The result of a frame. `progress`: new data or acknowledgement; `whole`: an APDU with its header."""
 
     progress: bool
     whole: bytes | None
     step: Step
 
 
-# Made once: a member of an enum costs more than the test it stands in, and one is made of each frame.
+# Looked up once: a member of an enum costs more than the test itself, and each frame needs one.
 _NOTHING, _WINDOW, _READY, _DONE, _LATER = Step.NOTHING, Step.WINDOW, Step.READY, Step.DONE, Step.LATER
 
 
@@ -50,16 +50,16 @@ class Transfer:
 
     @property
     def waiting(self) -> bool:
-        """Something is to be sent."""
+        """True if segments wait to be sent."""
         return self._outbox.waiting
 
     def put(self, octets: bytes) -> None:
-        """One APDU with its header; it goes out with the next windows."""
+        """Queue one APDU with its header for the next windows."""
         self._outbox.put(octets)
         self.answered = False
 
     def window(self) -> list[tuple[int, Segment]]:
-        """The segments to send now, each with its control octet; with the last goes the turn."""
+        """The segments to send now, each with its control octet. The last one passes the turn."""
         window = self._outbox.window()
         last = len(window) - 1
         self.turn = False
@@ -85,8 +85,8 @@ class Transfer:
         return Taken(progress, whole, self._next(whole is not None, in_order, control.kind is not _RNR))
 
     def _next(self, fresh: bool, in_order: bool, ready: bool) -> Step:
-        """It is our turn."""
-        self._outbox.rewind()  # what the peer does not say to have is lost
+        """Handle our turn."""
+        self._outbox.rewind()  # frames that the peer does not acknowledge are lost
         if self._outbox.waiting and ready:
             return _WINDOW
         if not self._primary:

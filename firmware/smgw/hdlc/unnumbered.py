@@ -1,4 +1,4 @@
-"""UI frames of a link: APDUs that take no turn, wait for no answer and are not acknowledged (IEC 62056-46, 6.4.3.3)."""
+"""UI frames of a link: APDUs without turn, answer and acknowledgement (IEC 62056-46, 6.4.3.3)."""
 
 from smgw.errors import RemoteProtocolError
 from smgw.hdlc.address import Address
@@ -26,7 +26,7 @@ class Unnumbered:
         return b"".join(frames)
 
     def take(self, frame: Frame) -> list[ApduReceived | Refused]:
-        """What a frame completes."""
+        """The APDU that a frame completes, if any."""
         try:
             whole = self._assembly.add(frame.information, more=frame.segmented)
         except RemoteProtocolError as error:

@@ -1,4 +1,4 @@
-"""What a sign-on tells its driver. Octets to write come as `hdlc.Transmit`."""
+"""The events of a sign-on. Octets to write come as `wire.Transmit`."""
 
 from typing import NamedTuple
 
@@ -6,20 +6,20 @@ from smgw.iec62056.identification import Identification
 
 
 class ChangeBaud(NamedTuple):
-    """Set this rate on the open port, now: it is not closed in between. Data bits and parity stay 8N1."""
+    """Set this rate on the open port now, without closing it. Data bits and parity stay 8N1."""
 
     baudrate: int
 
 
 class SignedOn(NamedTuple):
-    """The meter is in the mode that was asked for. Drop what was read before; the line is 8N1 from here on."""
+    """The meter is in the requested mode. Drop octets read before; the line is 8N1 from now on."""
 
     identification: Identification
     baudrate: int
-    confirmed: bool  # the meter has said so; many do not
+    confirmed: bool  # the meter confirmed it; many do not
 
 
 class SignOnFailed(NamedTuple):
-    """It did not work, and why; what was set is as it was left."""
+    """The sign-on failed, with the reason. The line settings stay as they are."""
 
     reason: str

@@ -1,4 +1,4 @@
-"""What a meter says of itself at sign-on, and how it is answered (IEC 62056-21, 6.3.2 and 6.3.3).
+"""The identification of a meter at sign-on, and its acknowledgement (IEC 62056-21, 6.3.2 and 6.3.3).
 
 octets  /  XXX  Z  [\\W ..]  identification  CR LF      the meter
         ACK  V  Z  Y  CR LF                             acknowledgement with option select
@@ -17,7 +17,7 @@ BAUD_RATES = {"0": 300, "1": 600, "2": 1200, "3": 2400, "4": 4800, "5": 9600, "6
 #: Z of mode B.
 BAUD_RATES_B = {"A": 600, "B": 1200, "C": 2400, "D": 4800, "E": 9600, "F": 19200}
 INITIAL_BAUD_RATE = 300
-#: Longest identification message with all that makers put into it; the standard has 16 characters of text.
+#: Longest identification message that is accepted; the standard has 16 characters of text.
 MAX_LENGTH = 64
 _PATTERN = re.compile(rb"/([A-Za-z]{3})([ -~])((?:\\[ -~])*)([ -\[\]-~]{0,32})\r?\n")
 _ACK = b"\x06"
@@ -65,12 +65,12 @@ class OptionSelect(NamedTuple):
 
 
 def sign_on(device_address: str = "") -> bytes:
-    """The request that a meter answers with its identification; all meters do without an address."""
+    """The request for identification; all meters answer it without an address."""
     return f"/?{device_address}!\r\n".encode("ascii")
 
 
 def find_identification(text: bytes) -> Identification | None:
-    """The first identification message in octets without parity. An echo of the request, or noise, is none."""
+    """The first identification message in octets without parity. An echo of the request, or noise, does not count."""
     match = _PATTERN.search(text)
     return Identification(*(part.decode("ascii") for part in _fields(match))) if match else None
 

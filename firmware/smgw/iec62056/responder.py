@@ -1,4 +1,4 @@
-"""The meter's side of a sign-on: our simulator stands on it."""
+"""The meter's side of a sign-on, for the simulator."""
 
 from enum import Enum
 
@@ -18,18 +18,18 @@ _MOST = 256
 
 
 class Confirmation(Enum):
-    """How a meter confirms mode E. All of them are in the field."""
+    """The ways a meter confirms mode E. All exist in the field."""
 
     AFTER = "after"  #: at the new rate, 7E1: annex E
     BEFORE = "before"  #: at 300 Bd, then it changes
     NONE = "none"
-    GARBAGE = "garbage"  #: at the new rate, but not to be read
+    GARBAGE = "garbage"  #: at the new rate, but unreadable
 
 
 class Responder:
-    """Waits for a sign-on and answers it. The driver keeps the port at the rate that `ChangeBaud` last said, 300 first.
+    """Waits for a sign-on and answers it. The driver sets the port to the rate of the last `ChangeBaud`, 300 at first.
 
-    After `SignedOn` the octets are HDLC's; `reset` when that session has ended.
+    After `SignedOn` the octets belong to HDLC. Call `reset` when that session has ended.
     """
 
     def __init__(
@@ -46,7 +46,7 @@ class Responder:
         self.signed_on = False
 
     def receive(self, data: bytes) -> list[Transmit | ChangeBaud | SignedOn]:
-        """Take octets; those behind an acknowledgement are dropped, since the rate changes there."""
+        """Take octets. Octets after an acknowledgement are dropped, since the rate changes there."""
         self._buffer = (self._buffer + without_parity(data))[-_MOST:]
         if BREAK in self._buffer:
             self._buffer = self._buffer.rpartition(BREAK)[2]
@@ -77,7 +77,7 @@ class Responder:
                 return [ChangeBaud(rate), signed_on]
 
     def reset(self) -> list[Transmit | ChangeBaud | SignedOn]:
-        """HDLC has ended, or nothing came for long: back to the sign-on."""
+        """HDLC has ended, or the line was silent for long: wait for a sign-on again."""
         self.signed_on = False
         self._buffer = b""
         return [ChangeBaud(INITIAL_BAUD_RATE)]

@@ -1,8 +1,8 @@
 """7E1 on a port that is 8N1: each octet carries seven bits and their even parity in bit 7.
 
-A pty and the mini-UART of a Raspberry Pi have no parity, and changing it on an open port fails on others, while the
-change to 8N1 for HDLC follows within milliseconds. So the line stays 8N1, and parity is made here; what comes is
-masked, never checked: bridges pass it, strip it or set it.
+A pty and the mini-UART of a Raspberry Pi have no parity. On other ports changing it while open fails, and HDLC needs
+8N1 within milliseconds. So the line stays 8N1, and this module computes the parity. Received parity is masked and not
+checked, since bridges pass it, strip it or set it.
 """
 
 _WITH_PARITY = bytes(octet & 0x7F | (octet & 0x7F).bit_count() % 2 << 7 for octet in range(256))

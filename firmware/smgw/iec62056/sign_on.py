@@ -6,9 +6,9 @@ client  ACK 2 5 2                            mode E at 9600 Bd
 meter   ACK 2 5 2                            at 9600 Bd, but still 7E1; or before the change; or nothing; or garbage
 client  SNRM ..                              9600 Bd 8N1
 
-The rate is changed when the acknowledgement is on the wire and `switch_delay` has passed: some meters are not listening
-before 400 ms. Whatever then comes for a confirmation within 1.5 s, HDLC itself will show whether the meter is there.
-Only a read-out that begins instead is taken for a refusal.
+The rate changes when the acknowledgement is on the wire and `switch_delay` is over: some meters do not listen before
+400 ms. Any confirmation within 1.5 s is accepted, since HDLC itself shows whether the meter answers. Only a read-out
+that begins instead counts as a refusal.
 """
 
 from enum import Enum, auto
@@ -30,33 +30,33 @@ from smgw.wire import Transmit
 
 Event = Transmit | ChangeBaud | SignedOn | SignOnFailed
 
-REACTION_S = 1.5  # the longest a meter may take to answer, and between two characters (6.5)
+REACTION_S = 1.5  # longest time to an answer, and between two characters (6.5)
 _QUIET_S = 0.3  # after a confirmation that was not understood
 _OCTET_BITS = 10
 _PAUSE_AFTER_BREAK_S = 0.5
 _WAKE_UP_NULS = 66  # 2.2 s at 300 Bd
 _PAUSE_AFTER_WAKE_UP_S = 1.6
 _STX = b"\x02"
-_MOST = 1024  # more octets without an identification among them are noise
+_MOST = 1024  # more octets without an identification are noise
 
 
 class Step(Enum):
-    """Where the sign-on stands."""
+    """The states of a sign-on."""
 
     IDLE = auto()
-    PAUSING = auto()  #: a break or a wake-up is out; the request comes next
-    IDENTIFYING = auto()  #: the request is out
-    SWITCHING = auto()  #: the acknowledgement is on its way out
+    PAUSING = auto()  #: a break or a wake-up was sent; the request is next
+    IDENTIFYING = auto()  #: the request was sent
+    SWITCHING = auto()  #: the acknowledgement is being sent
     CONFIRMING = auto()  #: the rate is changed
     DONE = auto()
 
 
 class SignOn:
-    """One sign-on. It begins with `start`; the port stands at `initial_baud`, 8N1.
+    """One sign-on. It begins with `start`; the port has `initial_baud`, 8N1. Times in seconds.
 
-    `device_address`: for meters that answer to theirs alone, and where several share a line. `wake_up`: the meter runs
-    on a battery. `fixed_baud`: it announces another rate and stays where it is. `max_baud`: the head can do no more.
-    `attempts`: each further one sends a break first, since the meter may be in a session from before. Seconds.
+    `device_address`: for meters that answer only to their address, and for shared lines. `wake_up`: the meter runs on a
+    battery. `fixed_baud`: the meter announces another rate but does not change. `max_baud`: the limit of the head.
+    `attempts`: each repetition sends a break first, since the meter may be in an earlier session.
     """
 
     def __init__(
@@ -82,7 +82,7 @@ class SignOn:
         self._step = Step.IDLE
         self._tried = 0
         self._due: float | None = None
-        self._last = 0.0  # when waiting ends whatever comes
+        self._last = 0.0  # end of waiting in any case
         self._buffer = b""
         self._identification = Identification("", "", "", "")
         self._option = OptionSelect("2", "0", "2")
@@ -108,11 +108,11 @@ class SignOn:
         return []
 
     def deadline(self, now: float) -> float | None:
-        """When `expire` is due; None before the start and after the end."""
+        """The time when `expire` is due; None before the start and after the end."""
         return None if self._due is None else max(self._due, now)
 
     def expire(self, now: float) -> list[Event]:
-        """Do what is due."""
+        """Handle a deadline."""
         if self._due is None or now < self._due:
             return []
         match self._step:
@@ -146,7 +146,7 @@ class SignOn:
         self._step = Step.IDENTIFYING
         self._buffer = b""
         self._due = now + self._wire_time(self._request) + REACTION_S
-        # A line that never falls silent must not keep it waiting: the longest answer, and as long for an echo.
+        # A line that is never silent must not block: wait for the longest answer, and as long for an echo.
         self._last = self._due + self._wire_time(bytes(2 * MAX_LENGTH)) + REACTION_S
         return [Transmit(with_parity(self._request))]
 

@@ -17,7 +17,7 @@ class ByteRange(NamedTuple):
 
     @property
     def length(self) -> int:
-        """How many octets it has."""
+        """Its number of octets."""
         return self.last - self.first + 1
 
     @property
@@ -27,7 +27,7 @@ class ByteRange(NamedTuple):
 
 
 def asks_for_octets(header: str | None) -> bool:
-    """Whether a Range header is to be obeyed: one range of octets. Other units and several ranges get the whole."""
+    """True for one range of octets. Other units and several ranges get the whole answer."""
     return header is not None and header.strip().lower().startswith("bytes=") and "," not in header
 
 

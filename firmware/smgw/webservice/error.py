@@ -1,4 +1,4 @@
-"""The errors of a web service: each carries the status code that says it to the other side (Annex II, 7.4)."""
+"""The errors of a web service, each with its HTTP status code (Annex II, 7.4)."""
 
 # ruff: noqa: N818 - the names are those of the status codes
 from collections.abc import Mapping
@@ -28,16 +28,16 @@ class Status(IntEnum):
     URI_TOO_LONG = 414
     UNSUPPORTED_MEDIA_TYPE = 415
     RANGE_NOT_SATISFIABLE = 416
-    UNPROCESSABLE_CONTENT = 422  # the body is not what its media type promises
+    UNPROCESSABLE_CONTENT = 422  # the body does not match its media type
     APPLICATION_ERROR = 500  # an error of the COSEM application, a method's status above 0 among them
     NOT_IMPLEMENTED = 501
     SERVICE_UNAVAILABLE = 503
-    VERSION_NOT_SUPPORTED = 505  # the annex prints 506, which HTTP gives another meaning
+    VERSION_NOT_SUPPORTED = 505  # the annex prints 506, which has another meaning in HTTP
     INSUFFICIENT_STORAGE = 507
 
 
 class ServiceError(SmgwError):
-    """A request that is not served; `status` and `headers` belong into the answer, the text into its body."""
+    """A request that is not served. `status` and `headers` go into the answer, the text into its body."""
 
     status: Status = Status.APPLICATION_ERROR
 
@@ -62,19 +62,19 @@ class Unauthorized(ServiceError):
 
 
 class Forbidden(ServiceError):
-    """A host name that is not ours, or an address that does not show this."""
+    """A host name that is not ours, or an address that does not serve this resource."""
 
     status = Status.FORBIDDEN
 
 
 class NotFound(ServiceError):
-    """No such resource, or none that this peer may see."""
+    """No such resource, or this peer may not see it."""
 
     status = Status.NOT_FOUND
 
 
 class MethodNotAllowed(ServiceError):
-    """The resource exists, the verb does not apply to it; the answer lists those that do."""
+    """The verb does not apply to this resource; the answer lists the verbs that do."""
 
     status = Status.METHOD_NOT_ALLOWED
 
@@ -84,7 +84,7 @@ class MethodNotAllowed(ServiceError):
 
 
 class NotAcceptable(ServiceError):
-    """The peer accepts none of the forms we have."""
+    """The peer accepts none of our media types."""
 
     status = Status.NOT_ACCEPTABLE
 
@@ -102,7 +102,7 @@ class LengthRequired(ServiceError):
 
 
 class ContentTooLarge(ServiceError):
-    """A body larger than we take, as sent or after decompression."""
+    """A body larger than the limit, as sent or after decompression."""
 
     status = Status.CONTENT_TOO_LARGE
 
@@ -114,13 +114,13 @@ class UriTooLong(ServiceError):
 
 
 class UnsupportedMediaType(ServiceError):
-    """A media type or content encoding we do not read."""
+    """A media type or content encoding that is not supported."""
 
     status = Status.UNSUPPORTED_MEDIA_TYPE
 
 
 class RangeNotSatisfiable(ServiceError):
-    """A range beyond the end; the answer says how long the whole is."""
+    """A range beyond the end; the answer gives the whole length."""
 
     status = Status.RANGE_NOT_SATISFIABLE
 
@@ -129,13 +129,13 @@ class RangeNotSatisfiable(ServiceError):
 
 
 class Unprocessable(ServiceError):
-    """A body that is read, but is not what it should be."""
+    """A body that can be read, but whose content is wrong."""
 
     status = Status.UNPROCESSABLE_CONTENT
 
 
 class ServiceUnavailable(ServiceError):
-    """Not now; `retry_after` seconds later."""
+    """Not available now; try again after `retry_after` seconds."""
 
     status = Status.SERVICE_UNAVAILABLE
 
@@ -145,6 +145,6 @@ class ServiceUnavailable(ServiceError):
 
 
 class VersionNotSupported(ServiceError):
-    """Another HTTP than 1.0 and 1.1."""
+    """An HTTP version other than 1.0 and 1.1."""
 
     status = Status.VERSION_NOT_SUPPORTED

@@ -1,4 +1,4 @@
-"""The headers of a request that must be there, and those that the annex adds (TR-03109-1 Annex II, 7.1 and 7.3)."""
+"""The mandatory headers of a request, and those that the annex adds (TR-03109-1 Annex II, 7.1 and 7.3)."""
 
 import re
 import uuid
@@ -10,7 +10,7 @@ CID = "x-CID"
 
 _CID = re.compile(r"uuid:([0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12})")
 _WITH_BODY = frozenset({"PUT", "POST"})
-#: Content encodings we read. deflate is zlib's format, or the bare stream that some send under that name.
+#: Supported content encodings. deflate is zlib's format, or the bare stream that some clients send by this name.
 ENCODINGS = ("gzip", "deflate")
 
 

@@ -13,7 +13,7 @@ from smgw.cosem.names import CaptureObject
 from smgw.cosemxml.names import TYPE_NAME, type_of
 from smgw.webservice.error import BadRequest
 
-MAX_DEPTH = 4  # an array of structures is all that the filters need
+MAX_DEPTH = 4  # the filters need no deeper nesting than an array of structures
 MAX_MEMBERS = 256
 
 _OCTETS = {DataType.DATE_TIME: 12, DataType.DATE: 5, DataType.TIME: 4}
@@ -24,7 +24,7 @@ _NUMBER = re.compile(r"[+-]?[0-9]{1,20}")
 
 
 def parse(text: str) -> Data:
-    """Read one literal; BadRequest if it is none."""
+    """Read one literal; BadRequest if it is malformed."""
     value, rest = _literal(text, MAX_DEPTH)
     if rest:
         raise BadRequest(f"{rest!r:.40} follows a literal that is complete")

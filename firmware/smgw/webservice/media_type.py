@@ -1,4 +1,4 @@
-"""Media types with their parameters, and the ones that COSEM-XML travels under (TR-03109-1 Annex II, 7.3)."""
+"""Media types with their parameters, and the media types of COSEM-XML (TR-03109-1 Annex II, 7.3)."""
 
 import re
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ class MediaType(NamedTuple):
 
     @classmethod
     def parse(cls, text: str) -> "MediaType":
-        """Read the value of a Content-Type header; BadRequest if it is none."""
+        """Read the value of a Content-Type header; BadRequest if it is malformed."""
         match = _TYPE.match(text)
         if match is None:
             raise BadRequest(f"{text!r:.80} is no media type; {COSEM_XML} is one")
@@ -57,13 +57,13 @@ def _quoted(value: str) -> str:
     return '"' + re.sub(r'(["\\])', r"\\\1", value) + '"'
 
 
-#: What we send. With `encap=cms-tr03109` the body is a CMS message around the XML.
+#: The media type that we send. With `encap=cms-tr03109` the body is a CMS message around the XML.
 COSEM_XML = MediaType("application", "vnd.de-dke-k461-cosem+xml")
 JSON = MediaType("application", "json")
 CSV = MediaType("text", "csv", (("charset", "utf-8"),))
 HTML = MediaType("text", "html", (("charset", "utf-8"),))
 
-#: What we read as bare COSEM-XML: the annex's name, the one seen in the field, the successor's plain one.
+#: Media types read as bare COSEM-XML: the annex's name, the one seen in the field, the successor's plain one.
 COSEM_XML_NAMES = frozenset({COSEM_XML.essence, "application/vnd.de-dke-k461-ic1+xml", "application/xml", "text/xml"})
 ENCAPSULATION = "encap"
 
@@ -79,12 +79,12 @@ def is_bare_cosem_xml(media_type: MediaType) -> bool:
 
 
 def accepts(header: str | None, offered: MediaType) -> bool:
-    """Whether an Accept header (None: everything) takes a media type; its most specific entry decides."""
+    """True if an Accept header (None: any) allows a media type. Its most specific entry decides."""
     return preference(header, offered) > 0
 
 
 def preference(header: str | None, offered: MediaType) -> int:
-    """How much an Accept header likes a media type, 0 (not at all) to 1000; an entry that is none counts as absent."""
+    """The quality of a media type in an Accept header, 0 (refused) to 1000. Malformed entries are ignored."""
     if header is None or not header.strip():
         return 1000
     best, verdict = -1, 0
@@ -99,6 +99,6 @@ def preference(header: str | None, offered: MediaType) -> int:
 
 
 def choose(header: str | None, offered: Sequence[MediaType]) -> MediaType | None:
-    """The offered media type that an Accept header likes best, the first of several; None if it takes none."""
+    """The offered media type of the highest quality, the first of equals; None if the header allows none."""
     best = max(offered, key=lambda media_type: preference(header, media_type))
     return best if preference(header, best) else None

@@ -1,8 +1,8 @@
-"""A parcel: deliveries in one file, for a gateway whose network is away. `smgw export` packs, `emp import` unpacks.
+"""The export archive: deliveries in one file, for a gateway without network (`smgw export`, `emp import`).
 
-A ZIP archive of the documents that would have been PUT, in their order, and at the end a slip that says how many they
-are. Our own invention. A row in it keeps its key (gateway, store id, record number), so that a parcel may be unpacked
-twice, and may overlap with what comes over the network.
+It is a ZIP archive of the documents that would have been PUT, in order. The last member states their number. The format
+is our own. Each row keeps its key (gateway, store id, record number), so an archive may be imported twice, and may
+overlap with rows delivered over the network.
 """
 
 import contextlib
@@ -36,7 +36,7 @@ _BROKEN = (
 
 
 class ParcelError(SmgwError):
-    """A file that is no parcel, or not a whole one, or that cannot be written."""
+    """A file that is not a complete export archive, or cannot be written."""
 
     def __init__(self, path: Path, text: str) -> None:
         super().__init__(f"{path}: {text}")
@@ -44,7 +44,7 @@ class ParcelError(SmgwError):
 
 
 class ParcelWriter:
-    """Packs into FILE.part; only a parcel that is whole, and on the disk, gets its name."""
+    """Writes FILE.part. It is renamed when the archive is complete and on the disk."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -60,7 +60,7 @@ class ParcelWriter:
             raise self._said(error) from error
 
     def add(self, document: bytes, rows: int) -> None:
-        """The next document, and how many rows it carries."""
+        """Add the next document, with its number of rows."""
         try:
             self._archive.writestr(f"{self.documents + 1:07}.xml", document)
         except OSError as error:
@@ -83,14 +83,14 @@ class ParcelWriter:
             if kind is None:
                 _sync(self._part)
                 self._part.replace(self._path)
-        except (OSError, ValueError) as error:  # the latter: closing after a write that failed
+        except (OSError, ValueError) as error:  # ValueError: closing after a failed write
             if kind is None:
                 raise self._said(error) from error
         finally:
             with contextlib.suppress(OSError):
                 self._file.close()
             self._part.unlink(missing_ok=True)
-        with contextlib.suppress(OSError):  # not every file system of a stick can
+        with contextlib.suppress(OSError):  # some file systems of memory sticks cannot
             _sync(self._path.parent)
 
     def _said(self, error: Exception) -> ParcelError:
@@ -107,7 +107,7 @@ def _sync(path: Path) -> None:
 
 
 def unpack(path: Path) -> Iterator[bytes]:
-    """The documents of a parcel, in order; ParcelError before the first if it is not whole, or where one is damaged."""
+    """The documents of an archive, in order; ParcelError if it is not complete, or where one is damaged."""
     try:
         with zipfile.ZipFile(path) as archive:
             names = archive.namelist()

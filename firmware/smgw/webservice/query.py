@@ -1,6 +1,6 @@
 """The filters of a GET (TR-03109-1 Annex II, 7.7): the general ones, `q.*`, and selective access, `sa.*`.
 
-Filters add up; of one that is given twice, the first counts.
+All filters apply together. If a filter occurs twice, the first one counts.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -17,7 +17,7 @@ _GENERAL = "q."
 
 
 class Query(NamedTuple):
-    """What a GET narrows its answer to; None: not narrowed."""
+    """The filters of a GET; None: not filtered."""
 
     fromidx: int | None = None  # first entry, counted from 1 like COSEM's entry descriptor (our reading)
     limit: int | None = None  # at most so many entries
@@ -30,7 +30,7 @@ class Query(NamedTuple):
 def parse(query: str, *, listing: bool = False) -> Query:
     """Read the query of a request target. A trailing slash (`listing`) means depth 1 unless `q.depth` says otherwise.
 
-    Other names are not ours and pass; BadRequest for a value that is none and for an unknown `q.*` or `sa.*`.
+    Other names are ignored. BadRequest for a malformed value, and for an unknown `q.*` or `sa.*`.
     """
     try:
         pairs = parse_qsl(query, keep_blank_values=True, errors="strict", max_num_fields=MAX_FILTERS)

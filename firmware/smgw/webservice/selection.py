@@ -21,7 +21,7 @@ NAMES = (*_NUMBERS, "sa.retrievecolumns", "sa.filtercolumn", "sa.fromtype", "sa.
 
 
 class Selection(NamedTuple):
-    """Which part of a buffer is asked for; None: not narrowed."""
+    """The requested part of a buffer; None: not restricted."""
 
     first_index: int | None = None
     last_index: int | None = None

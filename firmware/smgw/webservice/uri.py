@@ -22,7 +22,7 @@ _INDEX = re.compile(r"0|-?[1-9]\d{0,2}")
 
 
 class Node(Enum):
-    """The kinds of resource; the values are the annex's words."""
+    """The kinds of resource; the values are the annex's terms."""
 
     COSEM = "cosem"
     LDEVS = "ldevs"
@@ -56,7 +56,7 @@ class ObjectId(NamedTuple):
 
 
 class Target(NamedTuple):
-    """One resource of the tree. `listing` is the trailing slash: the resource with its direct members only."""
+    """One resource of the tree. `listing` (a trailing slash): the resource with its direct members only."""
 
     node: Node
     device: DeviceId | None = None
@@ -75,9 +75,9 @@ def split(target: str) -> tuple[str, str]:
 
 
 def parse(path: str, poc: str = "") -> Target:
-    """The resource that a path (still percent-encoded, without query) names below the point of contact.
+    """The resource of a path (still percent-encoded, without query) below the point of contact.
 
-    Raises NotFound if it names none, UriTooLong if it is too long.
+    Raises NotFound if there is none, UriTooLong if the path is too long.
     """
     if len(path) > MAX_URI:
         raise UriTooLong(f"the URI has {len(path)} characters; at most {MAX_URI} are taken")
@@ -143,7 +143,7 @@ def _index(segment: str) -> int:
 
 
 def build(target: Target, poc: str = "") -> str:
-    """The path of a resource; what `parse` reads back."""
+    """The path of a resource, the inverse of `parse`."""
     slash = "/" if target.listing else ""
     return "/".join((poc.rstrip("/"), "cosem", *_segments(target))) + slash
 

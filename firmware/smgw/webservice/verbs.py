@@ -1,9 +1,9 @@
-"""Which verb applies to which resource (TR-03109-1 Annex II, 7.2 and 7.3)."""
+"""The verbs of each resource (TR-03109-1 Annex II, 7.2 and 7.3)."""
 
 from smgw.webservice.error import MethodNotAllowed
 from smgw.webservice.uri import Node
 
-#: There is no POST that creates: PUT creates what is absent and overwrites what is there; on an ldev it merges.
+#: POST never creates. PUT creates an absent resource and overwrites an existing one; on an ldev it merges.
 ALLOWED: dict[Node, tuple[str, ...]] = {
     Node.COSEM: ("GET",),
     Node.LDEVS: ("GET",),
@@ -20,7 +20,7 @@ ALLOWED: dict[Node, tuple[str, ...]] = {
 
 
 def check_verb(node: Node, verb: str, offered: dict[Node, tuple[str, ...]] | None = None) -> None:
-    """MethodNotAllowed unless the verb applies; a server that offers less than the annex hands in its own table."""
+    """MethodNotAllowed unless the verb applies. A server that offers less than the annex passes its own table."""
     allowed = (ALLOWED if offered is None else offered)[node]
     if verb not in allowed:
         raise MethodNotAllowed(verb, allowed)

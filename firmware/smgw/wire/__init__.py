@@ -1,4 +1,4 @@
-"""What the protocols of meters share: check sums, the octets that go out, and octets that were refused."""
+"""Shared by the meter protocols: check sums, octets to send, refused octets."""
 
 from smgw.wire.crc import Crc, x25_intact
 from smgw.wire.events import Refused, Transmit

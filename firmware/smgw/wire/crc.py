@@ -8,7 +8,7 @@ import binascii
 from enum import Enum
 
 _REVERSED = bytes(int(f"{octet:08b}"[::-1], 2) for octet in range(256))
-_X25_REST = 0x1D0F  # what is left of octets and their check sum together, bits reversed
+_X25_REST = 0x1D0F  # remainder of octets with their check sum, bits reversed
 
 
 class Crc(Enum):
@@ -18,7 +18,7 @@ class Crc(Enum):
     KERMIT = "kermit"  #: Holley DTZ541 on RS-485: init 0, not inverted, high octet first (seen on the wire)
 
     def wire(self, octets: bytes) -> int:
-        """The check sum of these octets as the big-endian number that its two octets on the wire make."""
+        """The check sum of these octets, as the big-endian number of its two octets on the wire."""
         if self is _KERMIT:
             crc = binascii.crc_hqx(octets.translate(_REVERSED), 0)
             return _REVERSED[crc & 0xFF] << 8 | _REVERSED[crc >> 8]
@@ -34,7 +34,7 @@ class Crc(Enum):
         return None
 
 
-# Looked up once: on the hot path a member of an enum costs as much as its check sum.
+# Looked up once: a member of an enum costs as much as the check sum itself.
 _KERMIT = Crc.KERMIT
 _FAMILIES = tuple(Crc)
 

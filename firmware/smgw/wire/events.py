@@ -10,7 +10,7 @@ class Transmit(NamedTuple):
 
 
 class Refused(NamedTuple):
-    """Octets that came and made nothing: no frame, or no message in a frame. The decoder goes on behind them."""
+    """Octets that are no frame, or no message in a frame. The decoder continues after them."""
 
     reason: str
-    octets: int  # how many
+    octets: int  # number of octets
