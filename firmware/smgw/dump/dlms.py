@@ -19,7 +19,7 @@ from smgw.dump.dlms_stream import Event, Item, Stream
 from smgw.dump.dlms_tree import Message, as_object, data_lines, lines, title
 from smgw.dump.printer import Options
 from smgw.errors import RemoteProtocolError, SmgwError
-from smgw.hdlc.hint import line_hint
+from smgw.hdlc.hint import LINE_ENDS_TRANSLATED, line_hint
 from smgw.profiles.password import read_password
 from smgw.wire import Refused
 
@@ -120,7 +120,10 @@ class Printer:
 
     def summary(self) -> None:
         """Frames seen, APDUs delivered, refused; where there was no frame, what the octets look like."""
-        if not self.frames and (hint := line_hint(self._stream.unframed)):
+        hint = LINE_ENDS_TRANSLATED if self.refused and self._stream.line_ends_translated else None
+        if hint is None and not self.frames:
+            hint = line_hint(self._stream.unframed)
+        if hint:
             print(f"hint: {hint}", file=sys.stderr)
         print(f"{self.frames} frames seen, {self.delivered} APDUs delivered, {self.refused} refused", file=sys.stderr)
 

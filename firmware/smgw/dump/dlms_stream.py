@@ -3,15 +3,19 @@
 import re
 from typing import NamedTuple
 
-from smgw.dlms.apdus.apdu import decode_apdu
+from smgw.dlms.apdus.apdu import Apdu, decode_apdu
 from smgw.dlms.apdus.cursor import ApduError
+from smgw.dlms.apdus.get import GetResponse
+from smgw.dlms.apdus.notify import DataNotification, EventNotification
 from smgw.dlms.carriers.mbus import MBusListener, MBusPush
+from smgw.dlms.data import AxdrError, decode_all
 from smgw.errors import RemoteProtocolError
 from smgw.hdlc.control import CONTROLS, Kind
 from smgw.hdlc.frame import Frame, FrameDecoder
 from smgw.hdlc.llc import COMMAND, RESPONSE, split
 from smgw.hdlc.parameters import decode_parameters
 from smgw.hdlc.segments import Assembly
+from smgw.mbus import FrameDecoder as MBusDecoder
 from smgw.wire import Refused
 
 _HEX = re.compile(rb"(?:[0-9a-fA-F][0-9a-fA-F][\s:,]*)*", re.ASCII)
@@ -21,6 +25,8 @@ _WRAPPER = b"\x00\x01"
 _WRAPPER_HEAD = 8
 _HELD = 1 << 20  # octets kept while it is not known what carries them
 _HINTED = 512  # octets that are enough to say what a line is
+_LONGEST = 65_535  # octets of an APDU
+_LOOKED_AT = 8192  # octets that are looked through for translated line ends
 _MOST_STATIONS = 64
 #: What APDUs begin with, also those not known here.
 _TAGS = frozenset({0x01, 0x05, 0x06, 0x08, 0x0C, 0x0D, 0x0E, 0x0F, 0x16, 0x18, *range(0x21, 0x64), *range(0xC0, 0xE1)})
@@ -55,7 +61,14 @@ class Stream:
         self._mbus = MBusListener()
         self._wrapped = _Wrapped()
         self._found: _Hdlc | MBusListener | _Wrapped | None = None
+        self._newest = b""  # octets, whatever they are
         self._refused: list[Refused] = []  # by HDLC, for as long as it may be something else
+
+    @property
+    def line_ends_translated(self) -> bool:
+        """True if the newest octets hold more frames once the CR before each LF is taken out."""
+        plain = self._newest.replace(b"\r\n", b"\n")
+        return plain != self._newest and _frames(plain) > _frames(self._newest)
 
     @property
     def unframed(self) -> bytes:
@@ -71,11 +84,8 @@ class Stream:
     def finish(self) -> list[Event]:
         """No more octets come."""
         events: list[Event] = self._lines(b"", last=True) if self._text else []
-        if self._found is None and self._units:
-            octets = b"".join(self._units)
-            alone = [_alone(unit) for unit in (self._units if self._text else [octets])]
-            if all(alone):
-                return events + [item for item in alone if item is not None]
+        if self._found is None and self._units and (alone := _all_alone(self._units, lines=bool(self._text))):
+            return events + list[Event](alone)
         if isinstance(self._found, _Wrapped | MBusListener):
             return events + _items(self._found.finish())
         last = self._hdlc.finish()
@@ -99,6 +109,7 @@ class Stream:
     def _octets(self, data: bytes) -> list[Event]:
         if not data:
             return []
+        self._newest = (self._newest + data)[-_LOOKED_AT:]
         if self._found is not None:
             return _items(self._found.receive(data))
         self._held += len(data)
@@ -114,6 +125,13 @@ class Stream:
                 self._refused += [event for event in events if isinstance(event, Refused)]
         told, self._refused = (self._refused, []) if self._live else ([], self._refused)
         return list[Event](told)
+
+
+def _frames(octets: bytes) -> int:
+    """How many frames of HDLC or M-Bus these octets hold."""
+    carriers: tuple[FrameDecoder | MBusDecoder, ...] = (FrameDecoder(), MBusDecoder())
+    found = [[*carrier.receive(octets), *carrier.finish()] for carrier in carriers]
+    return sum(not isinstance(one, Refused) for events in found for one in events)
 
 
 def is_hex(data: bytes) -> bool:
@@ -136,16 +154,50 @@ def _items(events: "list[Event] | list[MBusPush | Refused]") -> list[Event]:
     ]
 
 
-def _alone(octets: bytes) -> Item | None:
-    """An APDU without a frame, with or without an LLC header."""
+def _all_alone(units: list[bytes], *, lines: bool) -> list[Item]:
+    """APDUs without a frame: one a line, each in several lines, or all octets one APDU. Empty if they are none."""
+    if lines:
+        found, begun = [], b""
+        for unit in units:
+            begun += unit
+            if len(begun) > _LONGEST:
+                break
+            if (item := _alone(begun, whole=True)) is not None:
+                found.append(item)
+                begun = b""
+        if not begun:
+            return found
+        each = [item for unit in units if (item := _alone(unit)) is not None]
+        if len(each) == len(units):
+            return each
+    item = _alone(b"".join(units))
+    return [] if item is None else [item]
+
+
+def _alone(octets: bytes, *, whole: bool = False) -> Item | None:
+    """An APDU without a frame, with or without an LLC header; `whole`: the data in it have to end with it."""
     header = octets[:3] if octets[:3] in (COMMAND, RESPONSE) else b""
     apdu = octets[len(header) :]
     if apdu[:1] and apdu[0] not in _ASSOCIATION:
         try:
-            decode_apdu(apdu)
-        except ApduError:
+            decoded = decode_apdu(apdu)
+            if whole and (data := _data_in(decoded)) is not None:
+                decode_all(data)
+        except (ApduError, AxdrError):
             return None
     return Item("LLC without a frame" if header else "APDU without a frame", (apdu,), "") if apdu else None
+
+
+def _data_in(apdu: Apdu) -> bytes | None:
+    """The data that end with an APDU, if it carries such."""
+    match apdu:
+        case DataNotification():
+            return apdu.body
+        case EventNotification():
+            return apdu.value
+        case GetResponse(_, bytes(result)):
+            return result
+    return None
 
 
 class _Hdlc:

@@ -8,6 +8,11 @@ _HIGH = bytes(range(128, 256))
 _TEXT = bytes(range(32, 127)) + b"\r\n"
 _FRAMING = b"\x00\x80\xc0\xe0\xf0\xf8\xfc\xfe\xff"  # a line at another speed: long runs of equal bits
 _SML_START = b"\x1b\x1b\x1b\x1b\x01\x01\x01\x01"
+_FEEDS = 3  # LF octets that are enough; binary octets hold one in 256
+LINE_ENDS_TRANSLATED = (
+    "a CR (0D) stands before each LF (0A): a bridge translates line ends, which damages binary octets; "
+    "switch the bridge to raw mode"
+)
 
 
 def line_hint(octets: bytes) -> str | None:
@@ -24,6 +29,8 @@ def line_hint(octets: bytes) -> str | None:
         return "this is text (IEC 62056-21 read-out or DSMR P1), not HDLC: use the protocol of that meter"
     if _share(seven_bits, _TEXT) >= _MOST and _share(octets, _EVEN_PARITY) >= _MOST:
         return "this is text with even parity (IEC 62056-21, 7E1): the meter waits for its sign-on (mode E)"
+    if (feeds := octets.count(b"\n")) >= _FEEDS and octets.count(b"\r\n") == feeds:
+        return LINE_ENDS_TRANSLATED
     if _share(octets, _FRAMING) >= _MOST:
         return "long runs of equal bits: the baud rate is too high, or the line is inverted; try a lower rate"
     inverted = bytes(octet ^ 0xFF for octet in octets)

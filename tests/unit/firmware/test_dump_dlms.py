@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from captures import OWN
+from captures import OWN, field_case
 from dlms_captures import SAMPLE_KEY
 from dlms_dump import AMSHAN, CLIENT, CLIENT_TITLE, COMMAND, ENVIRONMENT, METER, METER_TITLE, Printed, dump, wrapped
 from dlms_meter_process import KEYS as SESSION_KEYS
@@ -107,6 +107,44 @@ def test_lines_of_hex_without_frames_are_an_apdu_each(printed: Printed) -> None:
         "    double-long-unsigned 4779",
     ]
     assert err == "2 frames seen, 2 APDUs delivered, 0 refused\n"
+
+
+@pytest.mark.parametrize("width", [1, 16, 20, 64])
+def test_an_apdu_in_lines_of_hex_is_read_as_in_one_line(printed: Printed, width: int) -> None:
+    """As logs print it."""
+    apdu = (AMSHAN / "aidon_no_list_3_llc.bin").read_bytes()[3:]
+    lines = [apdu[begin : begin + width].hex(" ") for begin in range(0, len(apdu), width)]
+    out, err = printed.of("\n".join(lines).encode())
+    assert (out, err) == printed.of(apdu.hex().encode())
+    assert "1-0:1.8.0*255        22721380 Wh" in out
+
+
+def test_several_apdus_in_lines_of_hex_are_told_apart(printed: Printed) -> None:
+    apdu = (AMSHAN / "aidon_no_list_3_llc.bin").read_bytes()[3:]
+    lines = [apdu[begin : begin + 32].hex(" ") for begin in range(0, len(apdu), 32)]
+    _, err = printed.of("\n".join([*lines, "", "# the next one", *lines]).encode())
+    assert err == "2 frames seen, 2 APDUs delivered, 0 refused\n"
+
+
+def test_the_apdu_of_a_log_is_read(printed: Printed) -> None:
+    octets = field_case("dlms/apdu_hex_in_lines")
+    lines = [octets[begin : begin + 16].hex(" ") for begin in range(0, len(octets), 16)]
+    out, _ = printed.of("\n".join(lines).encode())
+    assert "1-0:1.8.0*255        100 Wh" in out
+    assert "1-0:2.8.0*255        200 Wh" in out
+
+
+def test_a_bridge_that_inserts_cr_is_named(printed: Printed) -> None:
+    """A port server or a modem in text mode sends CR LF for LF."""
+    kaifa = octet_string(b"\n" * 9)
+    apdu = DataNotification(1, b"", axdr.encode(Data(DataType.ARRAY, (kaifa, kaifa)))).encode()
+    sent = Link.server(Address(1, 17), client=Address(16)).send_unnumbered(apdu, 0.0)
+    frame = b"".join(event.octets for event in sent if isinstance(event, Transmit))
+    _, err = printed.of(3 * frame.replace(b"\n", b"\r\n"))
+    assert "hint: a CR (0D) stands before each LF (0A)" in err
+    assert "raw mode" in err
+    _, err = printed.of(3 * frame)
+    assert "hint" not in err
 
 
 def test_a_line_that_is_no_hex_is_named(printed: Printed) -> None:
