@@ -13,7 +13,7 @@ from pathlib import Path
 
 from smgw.errors import SmgwError
 
-from smsim import control, menu, orders
+from smsim import __version__, control, menu, orders
 from smsim.config import Config, default_config, load
 from smsim.errors import ConfigError
 from smsim.ports import PushPort, parse_push_port
@@ -62,6 +62,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="smsim", description=_DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter
     )
+    parser.add_argument("--version", action="version", version=f"smsim {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, text in (
         ("run", "run the meters until SIGTERM or Ctrl-C"),
