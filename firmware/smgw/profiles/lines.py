@@ -11,15 +11,20 @@ from smgw.profiles import checks
 from smgw.profiles.meter import OWN_KEYS
 from smgw.profiles.problems import nearest
 
-_Faults = list[tuple[tuple[str | int, ...], str]]
+_At = tuple[str | int, ...]
+_Faults = list[tuple[_At, str]]
 
 
-def spread(document: dict[str, Any], faults: _Faults) -> dict[str, Any]:
-    """The document with each line's keys in its meters; what is wrong with lines goes to `faults`."""
-    lines, places = _lines(document, faults)
+def spread(document: dict[str, Any], faults: _Faults) -> tuple[dict[str, Any], set[_At]]:
+    """The document with each line's keys in its meters; what is wrong with lines goes to `faults`.
+
+    The second result: places in meters where a fault would only follow from one of a line.
+    """
+    lines, places, nameless = _lines(document, faults)
     meters = document.get("meter")
+    followed: set[_At] = set()
     if not isinstance(meters, list):
-        return document
+        return document, followed
     used: set[str] = set()
     spread = []
     for index, table in enumerate(meters):
@@ -29,12 +34,14 @@ def spread(document: dict[str, Any], faults: _Faults) -> dict[str, Any]:
         own = {key: value for key, value in table.items() if key != "line"}
         name = table["line"]
         if not isinstance(name, str) or name not in lines:
+            followed |= {("meter", index, key) for key in ("protocol", "port") if key not in own}
+            if nameless:  # perhaps it is that line
+                followed.add(("meter", index, "line"))
             known = f"there are {', '.join(lines)}" if lines else "write [[line]] with name, protocol and port above"
             close = nearest(name, lines) if isinstance(name, str) else ""
             faults.append((("meter", index, "line"), f"no line has the name {checks.shown(name)}; {known}{close}"))
-            # The keys of any line and no unused one: what lacks because of this fault is no fault of its own.
-            used |= set(lines)
-            spread.append({**next(iter(lines.values()), {}), **own})
+            used |= set(lines)  # so that none counts as unused because of this fault
+            spread.append(own)
             continue
         used.add(name)
         if "port" in table:
@@ -43,7 +50,17 @@ def spread(document: dict[str, Any], faults: _Faults) -> dict[str, Any]:
     for name, index in places.items():
         if name not in used:
             faults.append((("line", index), f'no meter is on it; write line = "{name}" in a [[meter]]'))
-    return {**document, "meter": spread}
+        followed |= _without_protocol(name, index, spread, meters, faults)
+    return {**document, "meter": spread}, followed
+
+
+def _without_protocol(name: str, line: int, spread: list[Any], meters: list[Any], faults: _Faults) -> set[_At]:
+    """The places of the meters on a line that says no protocol, if none of them does; the line has the fault."""
+    on_it = [place for place, one in enumerate(meters) if isinstance(one, dict) and one.get("line") == name]
+    if not on_it or any("protocol" in spread[place] for place in on_it):
+        return set()
+    faults.append((("line", line), 'protocol is missing; write protocol = "dlms"'))
+    return {("meter", place, "protocol") for place in on_it}
 
 
 def _joined(line: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
@@ -56,20 +73,22 @@ def _joined(line: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
     return joined
 
 
-def _lines(document: dict[str, Any], faults: _Faults) -> tuple[dict[str, dict[str, Any]], dict[str, int]]:
-    """Name -> the keys that a line has for its meters; name -> its place in the file."""
+def _lines(document: dict[str, Any], faults: _Faults) -> tuple[dict[str, dict[str, Any]], dict[str, int], bool]:
+    """Name -> the keys that a line has for its meters; name -> its place in the file; is there one without name."""
     found: dict[str, dict[str, Any]] = {}
     places: dict[str, int] = {}
+    nameless = False
     given = document.get("line", [])
     if not isinstance(given, list) or not all(isinstance(one, dict) for one in given):
         faults.append((("line",), "there may be several of these; write [[line]], in double brackets, before each"))
-        return found, places
+        return found, places, True
     for index, table in enumerate(given):
         name = table.get("name")
         if not isinstance(name, str) or not checks.NAME.fullmatch(name) or name in found:
             right = "each line has a name of its own, of small letters, digits and -, such as bus-1"
             wrong = f"{checks.shown(name)} is wrong here" if "name" in table else "is missing"
             faults.append((("line", index, "name"), f"{wrong}; {right}"))
+            nameless = True
             continue
         faults.extend(
             (("line", index, key), "it belongs to each [[meter]] on the line")
@@ -82,7 +101,7 @@ def _lines(document: dict[str, Any], faults: _Faults) -> tuple[dict[str, dict[st
             key: value for key, value in table.items() if key not in (*OWN_KEYS, "line")
         }
         places[name] = index
-    return found, places
+    return found, places, nameless
 
 
 def place_of(document: dict[str, Any], at: tuple[str | int, ...]) -> tuple[str | int, ...]:

@@ -174,7 +174,7 @@ def check(hint: Callable[[str], str]) -> Check:
     def checked(value: object, report: Report) -> object:
         entry = _entry_of(value)
         return section(
-            _accepted(entry),
+            _accepted(entry, hint),
             _build,
             lambda values: _contradictions(entry, values),
             hint,
@@ -189,14 +189,14 @@ def _entry_of(value: object) -> Protocol | None:
     return protocols.entry(name) if isinstance(name, str) and name in protocols.names() else None
 
 
-def _accepted(entry: Protocol | None) -> Mapping[str, Key]:
+def _accepted(entry: Protocol | None, hint: Callable[[str], str] = lambda _key: "") -> Mapping[str, Key]:
     if entry is None:  # its protocol is missing or wrong: then any key may be right
         sections = {one.section.name: one.section for one in protocols.every() if one.section is not None}
         return {**KEYS, **{name: Key(lambda value, _: value) for name in sections}}
     keys = {key: KEYS[key] for key in KEYS if key in (*_EVERY_METER, *_LINE, *entry.keys)}
     if entry.section is not None:
         name, own, build, contradictions, refused = entry.section
-        keys[name] = Key(section(own, build, contradictions, refused=refused))
+        keys[name] = Key(section(own, build, contradictions, hint, refused))
     return keys
 
 
@@ -205,10 +205,34 @@ def _refused(entry: Protocol | None, value: object) -> dict[str, str]:
     if entry is None or not isinstance(value, dict):
         return {}
     accepted = _accepted(entry)
-    found = {key: entry.refused.get(key) or _users_of(key, entry) for key in value if key not in accepted}
+    found = {key: entry.refused.get(key) or _remedy(key, entry) for key in value if key not in accepted}
     if _on_network(value.get("port")):
         found |= dict.fromkeys(_LINE, "a port on the network has no line settings; the bridge has them: leave it out")
     return {key: text for key, text in found.items() if text}
+
+
+def _remedy(key: str, entry: Protocol) -> str:
+    """What to do about a key that a meter of this protocol does not have; "" if nothing is known of it."""
+    if looks_secret(key) and key not in KEYS and "password_file" not in entry.keys:
+        return f"{entry.name} uses no password; leave it out"
+    return _users_of(key, entry) or _in_a_section(key, entry)
+
+
+def _in_a_section(key: str, entry: Protocol) -> str:
+    """Where a key stands that belongs to a protocol's own section; "" if it belongs to none."""
+    homes = {one.section.name for one in protocols.every() if one.section is not None and key in one.section.keys}
+    if not homes:
+        return ""
+    home = min(homes)
+    if entry.section is not None and entry.section.name in homes:
+        return f"it belongs in the section {home} of this meter; write {home} = {{ {key} = ... }}"
+    users = [one.name for one in protocols.every() if one.section is not None and key in one.section.keys]
+    return f"{entry.name} does not use it; leave it out (it belongs to {' and '.join(users)}, in the section {home})"
+
+
+def looks_secret(key: str) -> bool:
+    """True for a key whose value is no business of the configuration file."""
+    return "password" in key or "secret" in key
 
 
 def _users_of(key: str, entry: Protocol) -> str:

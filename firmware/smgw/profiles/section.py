@@ -31,8 +31,8 @@ def section(
 ) -> Check:
     """A check for a table: gives `build(checked values)`, or None after it has reported all that is wrong.
 
-    `contradictions` sees the values that are right by themselves. `hint` may say what to do about an unknown key;
-    `refused` holds keys that are known and not used here, each with what is right instead.
+    `contradictions` sees the values that are right by themselves. `hint` may say what to do about an unknown key.
+    `refused` holds keys that are known but not used here, each with the remedy.
     """
 
     def check(value: object, report: Report) -> object:

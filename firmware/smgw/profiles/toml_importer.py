@@ -81,7 +81,7 @@ def _configuration(document: dict[str, Any], directory: Path, faults: list[_Faul
             faults.append(((key,), f"unknown section{nearest(key, _SECTIONS)}; write {', '.join(_SECTIONS.values())}"))
     own = _gateway(document, faults)
     on_lines = {index for index, table in _tables(document, "meter") if "line" in table}
-    document = lines.spread(document, faults)
+    document, followed = lines.spread(document, faults)
     meters = _all_of("meter", document, faults, meter.check(_hint))
     emps = _all_of("emp", document, faults, communication.check(_hint))
     if "meter" not in document:
@@ -92,6 +92,7 @@ def _configuration(document: dict[str, Any], directory: Path, faults: list[_Faul
     faults.extend(_ports_twice(tables, on_lines))
     faults.extend(_devices_twice(meters, own))
     faults.extend(_strangers(document, tables))
+    faults[:] = [fault for fault in faults if fault[0] not in followed]
     if faults or not isinstance(own, gateway.GatewayProfile):
         return None
     return Configuration(
@@ -110,10 +111,20 @@ def _reporter(faults: list[_Fault], *start: str | int) -> Report:
 
 
 def _hint(key: str) -> str:
-    if "password" in key or "secret" in key:
-        return "a password never stands here; put it into a file of mode 0600 and write password_file = its path"
-    homes = [name for name, keys in _KEYS.items() if key in keys]
-    return f"it belongs in {' or '.join(homes)}" if homes else ""
+    homes = [name for name, keys in _KEYS.items() if key in keys] or _sections_with(key)
+    if homes:
+        return f"it belongs in {' or '.join(homes)}"
+    if meter.looks_secret(key):
+        return "a password never stands here; write it into a file of mode 0600, and password_file in [[meter]]"
+    return ""
+
+
+def _sections_with(key: str) -> list[str]:
+    """The sections below the tables of the file that have this key."""
+    if key in gateway.RETENTION_KEYS:
+        return ["the section retention of [gateway]"]
+    sections = [one.section for one in protocols.every() if one.section is not None]
+    return [f"the section {name} of [[meter]]" for name in sorted({one.name for one in sections if key in one.keys})]
 
 
 def _gateway(document: dict[str, Any], faults: list[_Fault]) -> object:
@@ -166,7 +177,7 @@ def _ports_twice(tables: list[tuple[int, dict[str, Any]]], on_lines: Container[i
     for index, table in tables:
         port = table.get("port")
         claim = checks.claimed_by(port) if isinstance(port, str) else None
-        if claim is None:
+        if claim is None or _entry(table) is None:  # each has a fault of its own
             continue
         others = users.setdefault(claim, [])
         for other in others:

@@ -107,6 +107,31 @@ def test_a_fault_in_the_section_of_a_line_is_told_there() -> None:
     assert only_fault(GATEWAY + shared + on("bus", "a", 17)).startswith("g.toml:9: [[line]] dlms.client: 500 is out")
 
 
+TWO = on("bus", "a", 1) + on("bus", "b", 2)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (LINE.replace('name = "bus"\n', "") + TWO, "g.toml:3: [[line]] name: is missing; each line has a name"),
+        (LINE.replace('"bus"', '"Bus 1"') + TWO, 'g.toml:4: [[line]] name: "Bus 1" is wrong here'),
+        (LINE.replace('protocol = "dlms"\n', "") + TWO, "g.toml:3: [[line]]: protocol is missing; write protocol"),
+        (LINE.replace('"dlms"', '"dlsm"') + TWO, 'g.toml:5: [[line]] protocol: "dlsm" is wrong here'),
+        (LINE.replace('port = "/dev/ttyUSB0"\n', "") + TWO, "g.toml:3: [[line]]: port is missing"),
+        ("[line]\n" + TWO, "g.toml:3: [[line]]: there may be several of these"),
+    ],
+)
+def test_a_fault_of_a_line_brings_none_at_its_meters(text: str, said: str) -> None:
+    assert only_fault(GATEWAY + text).startswith(said)
+
+
+def test_a_line_may_leave_the_protocol_to_its_meters() -> None:
+    line = LINE.replace('protocol = "dlms"\n', "")
+    meters = on("bus", "a", 1, 'protocol = "dlms"\n') + on("bus", "b", 2)
+    assert only_fault(GATEWAY + line + meters).startswith("g.toml:13: [[meter]] protocol: is missing")
+    assert len(parse(GATEWAY + line + meters + 'protocol = "dlms"\n', "g.toml").meters) == 2
+
+
 @pytest.mark.parametrize(
     "text",
     [
