@@ -2,13 +2,15 @@
 
 Target times are multiples of the registration period in UTC. The capture nearest to one, within a hundredth of the
 period or 2 s, whichever is longer, is registered for it with its own capture time. If there is none, that is
-registered too: tariffs need to know of the gap. Only a synchronised clock knows that time has passed, so only it tells
-of gaps; while the clock is not synchronised, values are registered for the target times that it believes in.
+registered too: tariffs need to know of the gap.
+
+A clock that is not synchronised tells of gaps as long as it runs evenly, compared with CLOCK_BOOTTIME. The time that it
+jumps over, or that passed before this process began, is no gap to it. A synchronised clock tells of that time later.
 """
 
 from typing import NamedTuple
 
-from smgw.cosem import Capture, ClockState
+from smgw.cosem import Capture, ClockState, Stamp
 
 _SECOND = 1_000_000
 #: A gap of more slots is not written out: what lies before it is not the grid's any more.
@@ -36,56 +38,62 @@ class Grid:
         self._tolerance = max(self._period // 100, 2 * _SECOND)
         self._last = last_us  # decided last, whatever the clock was worth
         self._known = last_us  # up to here nothing is missing, by a synchronised clock
+        self._even = 0  # since this target time the clock has run evenly
+        self._offset: int | None = None  # UTC minus BOOTTIME when the clock was last looked at
         self._before: Capture | None = None  # the latest capture: the candidate from before for the next target
 
     def take(self, capture: Capture) -> list[Slot]:
         """A capture arrived: the slots that it decides, in order."""
-        now, synchronised = capture.stamp.utc_us, capture.stamp.state is ClockState.SYNCHRONISED
+        now = capture.stamp.utc_us
+        self._look(capture.stamp)
+        slots = self._decide(now - now % self._period, capture.stamp.state, capture)
+        self._before = capture
+        return slots
+
+    def tick(self, now: Stamp) -> list[Slot]:
+        """Time passed without a capture: slots whose window is over."""
+        if self._last is None:
+            return []
+        self._look(now)
+        over = now.utc_us - self._tolerance - _LATE
+        return self._decide(over - over % self._period, now.state, None)
+
+    def _look(self, stamp: Stamp) -> None:
+        """Notice what the clock did since the last look: a jump, a return, its first synchronisation."""
+        now, synchronised = stamp.utc_us, stamp.state is ClockState.SYNCHRONISED
         start = self._start(now)
+        offset = now - stamp.boottime_ns // 1000
+        if self._offset is None or abs(offset - self._offset) > self._tolerance:
+            self._even = start
+        self._offset = offset
         if synchronised and (self._known is None or now < self._known - self._tolerance):
             self._known = start
         if self._last is None or now < self._last - self._tolerance:
             self._last, self._before = self._known if synchronised else start, None
-        target = now - now % self._period
-        slots = self._with_gaps(target, capture) if synchronised else self._without_gaps(target, capture)
-        self._before = capture
-        return slots
-
-    def tick(self, now_us: int, state: ClockState) -> list[Slot]:
-        """Time passed without a capture: slots whose window is over."""
-        if state is not ClockState.SYNCHRONISED:
-            return []
-        over = now_us - self._tolerance - _LATE
-        return self._with_gaps(over - over % self._period, None)
 
     def _start(self, now: int) -> int:
         """The target before the first capture counts as done, unless this very capture is close enough to it."""
         previous = now - now % self._period
         return previous - self._period if now - previous <= self._tolerance else previous
 
-    def _with_gaps(self, target: int, after: Capture | None) -> list[Slot]:
-        """Every slot up to `target`, with a value or without."""
-        if self._known is None or self._last is None:
-            return []
-        times = range(max(self._known, self._last) + self._period, target + 1, self._period)
-        slots = [
-            self._slot(time, after) for time in (times if len(times) <= _MOST_MISSING else self._in_reach(times, after))
-        ]
-        self._known = max(self._known, target)
-        self._last = max(self._last, target)
-        return slots
-
-    def _without_gaps(self, target: int, after: Capture) -> list[Slot]:
-        """The slots up to `target` for which there is a value; a jump of this clock is no gap."""
+    def _decide(self, target: int, state: ClockState, after: Capture | None) -> list[Slot]:
+        """The slots up to `target`: each one of the time that the clock knows of, of other time those with a value."""
         assert self._last is not None
-        slots = [
-            self._slot(time, after)
-            for time in self._in_reach(range(self._last + self._period, target + 1, self._period), after)
-        ]
-        self._last = max(self._last, target)
-        return slots
+        synchronised = state is ClockState.SYNCHRONISED
+        whole = self._known if synchronised else self._even
+        assert whole is not None
+        every = range(max(whole, self._last) + self._period, target + 1, self._period)
+        times = self._in_reach(range(self._last + self._period, target + 1, self._period), after)
+        if len(every) <= _MOST_MISSING:
+            times |= set(every)
+        if synchronised:
+            self._known = max(whole, target)
+            self._last = max(self._last, target)
+        else:
+            self._last = max(self._last, *times) if times else self._last
+        return [self._slot(time, after) for time in sorted(times)]
 
-    def _in_reach(self, times: range, after: Capture | None) -> list[int]:
+    def _in_reach(self, times: range, after: Capture | None) -> set[int]:
         """Those of the target times that have a capture within the tolerance."""
         found: set[int] = set()
         for capture in (self._before, after):
@@ -93,7 +101,7 @@ class Grid:
                 lowest = capture.stamp.utc_us - self._tolerance
                 first = lowest + -lowest % self._period
                 found.update(range(first, capture.stamp.utc_us + self._tolerance + 1, self._period))
-        return sorted(time for time in found if time in times)
+        return {time for time in found if time in times}
 
     def _slot(self, target: int, after: Capture | None) -> Slot:
         near = [

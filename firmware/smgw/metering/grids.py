@@ -62,18 +62,14 @@ class Grids:
         else:
             grid, before = entry
         self._entries[source] = _Entry(grid, capture)
-        return self._records(grid.take(capture), before)
+        return _records(grid.take(capture), before, capture.stamp)
 
     def overdue(self) -> list[Record]:
         """Time passed: slots whose window is over without a capture."""
         if not self._entries:
             return []
         now = self._now()
-        return [
-            record
-            for grid, seen in self._entries.values()
-            for record in self._records(grid.tick(now.utc_us, now.state), seen)
-        ]
+        return [record for grid, seen in self._entries.values() for record in _records(grid.tick(now), seen, now)]
 
     def left(self, meter: str, device: DeviceId) -> list[Record]:
         """This device is no longer behind the meter: its grid ends with the slots that are over by now."""
@@ -81,7 +77,7 @@ class Grids:
         if entry is None:
             return []
         now = self._now()
-        return self._records(entry.grid.tick(now.utc_us, now.state), entry.seen)
+        return _records(entry.grid.tick(now), entry.seen, now)
 
     def _make_room(self, meter: str) -> None:
         """Where a meter has had ever other devices, the grid goes whose device was silent for longest."""
@@ -89,15 +85,17 @@ class Grids:
         if len(own) >= DEVICES_PER_METER:
             del self._entries[min(own, key=lambda source: self._entries[source].seen.stamp.boottime_ns)]
 
-    def _records(self, slots: Sequence[Slot], seen: Capture) -> list[Record]:
-        if not slots:
-            return []
-        empty = tuple(reading._replace(value=NULL, raw=None, status=None, signature=None) for reading in seen.readings)
-        missing = Capture(seen.meter, seen.device, self._now(), None, empty)
-        status = gateway_status(missing) | GatewayStatus.NO_VALUE_IN_WINDOW
-        return [
-            Record(missing, slot.target_time_us, status, origin=Origin.MISSING)
-            if slot.capture is None
-            else Record(slot.capture, slot.target_time_us, gateway_status(slot.capture))
-            for slot in slots
-        ]
+
+def _records(slots: Sequence[Slot], seen: Capture, noticed: Stamp) -> list[Record]:
+    """Rows of decided slots. A gap has the registers of the device's newest capture, and the stamp that decided it."""
+    if not slots:
+        return []
+    empty = tuple(reading._replace(value=NULL, raw=None, status=None, signature=None) for reading in seen.readings)
+    missing = Capture(seen.meter, seen.device, noticed, None, empty)
+    status = gateway_status(missing) | GatewayStatus.NO_VALUE_IN_WINDOW
+    return [
+        Record(missing, slot.target_time_us, status, origin=Origin.MISSING)
+        if slot.capture is None
+        else Record(slot.capture, slot.target_time_us, gateway_status(slot.capture))
+        for slot in slots
+    ]

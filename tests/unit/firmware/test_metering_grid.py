@@ -8,11 +8,10 @@ import pytest
 from captures_made import MIDNIGHT, SECOND, capture
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from smgw.cosem import Capture, ClockState
+from smgw.cosem import Capture, Stamp
 from smgw.metering.grid import Grid, Slot
 
 QUARTER = 900 * SECOND
-VALID, INVALID = ClockState.SYNCHRONISED, ClockState.INVALID
 
 
 def tolerance(period_us: int) -> int:
@@ -30,6 +29,15 @@ def taken(grid: Grid, captures: Sequence[Capture]) -> list[Slot]:
 
 def at(*seconds: float, synchronised: bool = True) -> list[Capture]:
     return [capture(MIDNIGHT + round(second * SECOND), synchronised=synchronised) for second in seconds]
+
+
+def now(seconds: float, *, synchronised: bool = True) -> Stamp:
+    return at(seconds, synchronised=synchronised)[0].stamp
+
+
+def stepped(by: float, *captures: Capture) -> list[Capture]:
+    """The same moments by a system clock that was set by so many seconds."""
+    return [one._replace(stamp=one.stamp._replace(utc_us=one.stamp.utc_us + round(by * SECOND))) for one in captures]
 
 
 def times(slots: Sequence[Slot]) -> list[int]:
@@ -70,9 +78,44 @@ def test_the_last_value_before_a_gap_is_not_forgotten() -> None:
 
 
 def test_a_jump_of_a_clock_that_is_not_synchronised_is_no_gap() -> None:
-    before, after = at(10, 895, synchronised=False), at(40_000, 40_500.5, synchronised=False)
+    before = at(10, 895, synchronised=False)
+    after = stepped(39_000, *at(1000, 1500.5, synchronised=False))
     slots = taken(Grid(900), [*before, *after])
     assert slots == [Slot(MIDNIGHT + QUARTER, before[1]), Slot(MIDNIGHT + 45 * QUARTER, after[1])]
+
+
+def test_a_clock_that_is_not_synchronised_tells_of_a_gap_while_it_runs_evenly() -> None:
+    captures = at(10, 895, 4000, synchronised=False)
+    slots = taken(Grid(900), captures)
+    assert [slot.capture for slot in slots] == [captures[1], None, None, None]
+
+
+def test_a_small_step_of_a_clock_that_is_not_synchronised_hides_no_gap() -> None:
+    before = at(10, 895, synchronised=False)
+    slots = taken(Grid(900), [*before, *stepped(8, *at(4000, synchronised=False))])
+    assert times(slots) == [900, 1800, 2700, 3600]
+
+
+def test_a_restart_without_a_synchronised_clock_invents_no_gap() -> None:
+    """How long the board was off, its clock does not know."""
+    (first,) = at(86_400 + 5, synchronised=False)
+    grid = Grid(900, MIDNIGHT)
+    assert grid.take(first) == [Slot(MIDNIGHT + 86_400 * SECOND, first)]
+    assert times(grid.tick(now(86_400 + 2720, synchronised=False))) == [87_300, 88_200, 89_100]
+
+
+def test_a_gap_before_a_short_time_without_synchronisation_is_told_afterwards() -> None:
+    """The board was off until 02:05; its clock was right all along, and synchronised at 02:06."""
+    unsure, sure = at(7500, synchronised=False), at(7560, 8100)
+    slots = taken(Grid(900, MIDNIGHT + 5400 * SECOND), [*unsure, *sure])
+    assert [slot.capture for slot in slots] == [None, None, sure[1]]
+
+
+def test_a_silent_meter_is_missing_after_a_clock_was_set_back_too() -> None:
+    grid = Grid(900)
+    taken(grid, at(86_405, synchronised=False))
+    set_back = stepped(-86_400, *at(86_410, 88_220, synchronised=False))
+    assert [times(grid.tick(one.stamp)) for one in set_back] == [[], [900, 1800]]
 
 
 def test_a_gap_is_told_once_the_clock_is_synchronised_again() -> None:
@@ -114,29 +157,29 @@ def test_a_silent_meter_is_missing_when_its_window_is_long_over() -> None:
     grid = Grid(900)
     captures = at(10, 898)
     taken(grid, captures)
-    assert grid.tick(MIDNIGHT + 909 * SECOND, VALID) == []
-    (slot,) = grid.tick(MIDNIGHT + 919 * SECOND, VALID)
+    assert grid.tick(now(909)) == []
+    (slot,) = grid.tick(now(919))
     assert slot == Slot(MIDNIGHT + QUARTER, captures[1])
-    assert grid.tick(MIDNIGHT + 1000 * SECOND, VALID) == []
-    assert times(grid.tick(MIDNIGHT + 3700 * SECOND, VALID)) == [1800, 2700, 3600]
+    assert grid.tick(now(1000)) == []
+    assert times(grid.tick(now(3700))) == [1800, 2700, 3600]
 
 
 def test_a_capture_that_takes_long_on_the_line_is_still_in_time() -> None:
     grid = Grid(60)
     taken(grid, at(1))
-    assert grid.tick(MIDNIGHT + 71 * SECOND, VALID) == []
+    assert grid.tick(now(71)) == []
     (late,) = at(61.9)
     assert grid.take(late) == [Slot(MIDNIGHT + 60 * SECOND, late)]
 
 
-def test_a_clock_that_is_not_synchronised_knows_of_no_silence() -> None:
+def test_a_silent_meter_is_missing_without_a_synchronised_clock_too() -> None:
     grid = Grid(900)
-    taken(grid, at(10))
-    assert grid.tick(MIDNIGHT + 4000 * SECOND, INVALID) == []
+    taken(grid, at(10, synchronised=False))
+    assert times(grid.tick(now(2719.9, synchronised=False))) == [900, 1800, 2700]
 
 
 def test_nothing_is_missing_before_the_first_capture() -> None:
-    assert Grid(900).tick(MIDNIGHT, VALID) == []
+    assert Grid(900).tick(now(0)) == []
 
 
 def test_a_gap_longer_than_a_year_is_not_written_out() -> None:
@@ -179,7 +222,7 @@ def test_with_a_good_clock_every_slot_has_its_nearest_value_or_says_that_it_is_m
         slots += grid.take(one)
         following = moments[place + 1] if place + 1 < len(moments) else moments[-1] + 3 * period_us
         if data.draw(st.booleans()):  # ticks come up to the moment at which the next capture is handed over
-            slots += grid.tick(data.draw(st.integers(one.stamp.utc_us, following + 10 * SECOND - 1)), VALID)
+            slots += grid.tick(capture(data.draw(st.integers(one.stamp.utc_us, following + 10 * SECOND - 1))).stamp)
     decided = [slot.target_time_us for slot in slots]
     assert decided == list(range(decided[0], decided[-1] + 1, period_us)) if decided else True
     for slot in slots:
@@ -205,21 +248,20 @@ def test_whatever_the_clock_does_a_target_time_comes_once_and_in_order_until_it_
     grid, now = Grid(period), MIDNIGHT
     highest: int | None = None
     seen: list[Capture] = []
+    set_by = 0
     for kind, amount, synchronised in steps:
+        now += (3 * period if kind == "gap" else 1) * SECOND + amount
         if kind == "back":
-            now -= 86_400 * SECOND + amount
+            set_by -= 86_400 * SECOND + 3 * period * SECOND
             highest = None
-        else:
-            seconds = {"jitter": 1, "gap": 3 * period, "forward": 86_400}[kind]
-            now += seconds * SECOND + amount
-        seen.append(capture(now, synchronised=synchronised))
+        elif kind == "forward":
+            set_by += 86_400 * SECOND
+        seen += stepped(set_by / SECOND, capture(now, synchronised=synchronised))
         for slot in grid.take(seen[-1]):
             assert slot.target_time_us % (period * SECOND) == 0
             assert highest is None or slot.target_time_us > highest
             highest = slot.target_time_us
-            if slot.capture is None:
-                assert synchronised
-            else:
+            if slot.capture is not None:
                 assert slot.capture in seen[-2:]
                 assert abs(slot.capture.stamp.utc_us - slot.target_time_us) <= tolerance(period * SECOND)
 

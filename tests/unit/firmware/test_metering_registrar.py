@@ -9,14 +9,25 @@ from pathlib import Path
 
 import pytest
 from captures_made import BOOT, DEVICE, MIDNIGHT, POWER, SECOND, capture, energy
-from smgw.cosem import ClockState, Data, DataType, GatewayStatus, Reading, Stamp
+from smgw.cosem import NULL, ClockState, Data, DataType, GatewayStatus, Reading, Stamp
 from smgw.metering import registrar as registrar_module
 from smgw.metering.registrar import Registrar
 from smgw.store.errors import StoreError
 from smgw.store.file.log_book import Level
 from smgw.store.lmn.store import LmnStore
 from smgw.store.lmn.view import LmnView
-from smgw.store.records import CacheKind, Condition, Covered, MeterState, Origin, Outcome, Record, Source, StoredRecord
+from smgw.store.records import (
+    CacheKind,
+    Condition,
+    Covered,
+    MeterState,
+    Origin,
+    Outcome,
+    OutcomeKind,
+    Record,
+    Source,
+    StoredRecord,
+)
 
 DAY = 86_400 * SECOND
 QUARTER = 900 * SECOND
@@ -98,6 +109,7 @@ def test_on_the_grid_only_the_nearest_values_and_the_gaps_are_registered(
         registrar.capture(
             capture(MIDNIGHT + round(second * SECOND), energy(round(second)), Reading(POWER, energy(1).value))
         )
+    clock.now_us = MIDNIGHT + 240 * SECOND
     registrar.run_once(1)
     registrar.capture(capture(MIDNIGHT + 241 * SECOND, energy(241), Reading(POWER, energy(1).value)))
     registrar.run_once(1)
@@ -172,6 +184,77 @@ def test_a_missing_value_never_takes_the_place_of_one(
         (Origin.MISSING, None),
         (Origin.MEASURED, 3),
     ]
+
+
+def test_a_gap_is_written_and_flagged_without_a_synchronised_clock_too(
+    store: LmnStore, clock: Clock, tmp_path: Path
+) -> None:
+    clock.state = ClockState.INVALID
+    registrar = Registrar(store, clock, {"house": 900})
+    registrar.capture(capture(MIDNIGHT, energy(1), synchronised=False))
+    registrar.run_once(1)
+    clock.now_us = MIDNIGHT + 920 * SECOND
+    registrar.run_once(0)
+    record, gap = stored(tmp_path)
+    assert (gap.origin, gap.target_time_us, gap.stamp) == (Origin.MISSING, MIDNIGHT + QUARTER, clock.stamp())
+    assert gap.gateway_status == record.gateway_status | GatewayStatus.NO_VALUE_IN_WINDOW
+    assert gap.gateway_status & GatewayStatus.TIME_INVALID
+
+
+def gap(target_us: int, *, synchronised: bool) -> Record:
+    """The row of a gap as the grid makes it."""
+    empty = energy(0)._replace(value=NULL)
+    return Record(capture(target_us, empty, synchronised=synchronised), target_us, origin=Origin.MISSING)
+
+
+def value(target_us: int, *, synchronised: bool) -> Record:
+    return Record(capture(target_us, energy(7), synchronised=synchronised), target_us)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "kind"),
+    [
+        (gap(MIDNIGHT, synchronised=False), value(MIDNIGHT, synchronised=True), OutcomeKind.WRITTEN),
+        (gap(MIDNIGHT, synchronised=False), value(MIDNIGHT, synchronised=False), OutcomeKind.WRITTEN),
+        (gap(MIDNIGHT, synchronised=False), gap(MIDNIGHT, synchronised=True), OutcomeKind.WRITTEN),
+        (gap(MIDNIGHT, synchronised=True), value(MIDNIGHT, synchronised=True), OutcomeKind.WRITTEN),
+        (gap(MIDNIGHT, synchronised=False), gap(MIDNIGHT, synchronised=False), OutcomeKind.SLOT_TAKEN),
+        (gap(MIDNIGHT, synchronised=True), gap(MIDNIGHT, synchronised=True), OutcomeKind.SLOT_TAKEN),
+        (gap(MIDNIGHT, synchronised=True), value(MIDNIGHT, synchronised=False), OutcomeKind.SLOT_TAKEN),
+        (value(MIDNIGHT, synchronised=False), gap(MIDNIGHT, synchronised=True), OutcomeKind.SLOT_TAKEN),
+        (value(MIDNIGHT, synchronised=False), value(MIDNIGHT, synchronised=True), OutcomeKind.SLOT_TAKEN),
+    ],
+)
+def test_a_gap_leaves_its_slot_to_what_is_worth_more_and_its_row_stays(
+    store: LmnStore, tmp_path: Path, first: Record, second: Record, kind: OutcomeKind
+) -> None:
+    store.append([first])
+    (outcome,) = store.append([second])
+    assert outcome.kind is kind
+    written = [first, second] if kind is OutcomeKind.WRITTEN else [first]
+    assert [(row.origin, row.target_time_us) for row in stored(tmp_path)] == [
+        (record.origin, MIDNIGHT) for record in written
+    ]
+    (third,) = store.append([second])
+    assert third.kind is OutcomeKind.SLOT_TAKEN
+
+
+def test_a_value_takes_the_slot_of_a_gap_that_a_wrong_clock_told_of(
+    store: LmnStore, clock: Clock, tmp_path: Path
+) -> None:
+    """The clock was 30 minutes ahead when the meter was silent; the true half hour comes later."""
+    clock.state = ClockState.INVALID
+    registrar = Registrar(store, clock, {"house": 900})
+    registrar.capture(capture(MIDNIGHT + 2 * QUARTER + SECOND, energy(1), synchronised=False))
+    registrar.run_once(1)
+    clock.now_us = MIDNIGHT + 4 * QUARTER + 20 * SECOND
+    registrar.run_once(0)  # gaps of the third and the fourth quarter hour
+    for quarter in (2, 3, 4):
+        registrar.capture(capture(MIDNIGHT + quarter * QUARTER, energy(quarter)))
+    clock.state, clock.now_us = ClockState.SYNCHRONISED, MIDNIGHT + 4 * QUARTER
+    registrar.run_once(1)
+    true = [row for row in stored(tmp_path) if row.origin is Origin.MEASURED and row.target_time_us is not None]
+    assert [(row.target_time_us - MIDNIGHT) // QUARTER for row in true if row.target_time_us] == [2, 3, 4]
 
 
 def test_a_restart_registers_nothing_twice(tmp_path: Path, clock: Clock) -> None:

@@ -14,7 +14,7 @@ from smgw.store.file import log_book
 from smgw.store.file.log_book import Level, Note
 from smgw.store.file.pending import count, writable
 from smgw.store.lmn.values import Column, to_column
-from smgw.store.records import DEVICES_PER_METER, Outcome, OutcomeKind, Record
+from smgw.store.records import DEVICES_PER_METER, Origin, Outcome, OutcomeKind, Record
 
 _log = logging.getLogger(__name__)
 
@@ -32,7 +32,10 @@ _INSERT_READING = "INSERT INTO reading VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _INSERT_SIGNATURE = "INSERT INTO signature VALUES (?, ?, ?)"
 #: The place of a signature over the whole list.
 WHOLE_LIST = -1
-_SLOT = "SELECT 1 FROM reading WHERE register = ? AND list = ? AND target_time_us = ?"
+_IN_SLOT = "register = ? AND list = ? AND target_time_us = ?"
+_SLOT = f"SELECT capture FROM reading WHERE {_IN_SLOT}"  # noqa: S608 - constant
+_LEAVE_SLOT = f"UPDATE reading SET target_time_us = NULL WHERE {_IN_SLOT}"  # noqa: S608 - constant
+_WORTH = "SELECT origin, clock_state FROM capture WHERE number = ?"
 _HISTORY = "SELECT count(*) FROM capture WHERE origin = 2 AND profile_version = ? AND target_time_us = ?"
 _INSERT_REGISTER = """INSERT INTO register (meter, device, class_id, obis, attribute, scaler, unit)
     VALUES (?, ?, ?, ?, ?, ?, ?)"""
@@ -114,6 +117,9 @@ class RowWriter:
 
         If a telegram holds a register twice, its first value takes the slot. The others are stored without a slot.
 
+        A gap row leaves its slot to a row that is worth more: to any value if the time of the gap is invalid, otherwise
+        to a value with a valid time. The gap row itself stays, with its target time.
+
         Values whose slot is taken are counted as `refused_grid`. Values whose register is past a bound are left out
         and counted as `refused_register`.
         """
@@ -126,9 +132,12 @@ class RowWriter:
         targets: Sequence[int | None] = [None] * len(registers)
         if target is not None:
             first = {register: place for place, register in reversed(list(enumerate(registers)))}
-            if any(self._taken(register, int(kind), target) for register in first):
+            slots = [(register, int(kind), target) for register in first]
+            taken = {slot: holder for slot in slots if (holder := self._holder(slot))}
+            if not all(self._yields(holder, record) for holder in taken.values()):
                 count(self._connection, {"refused_grid": len(registers)})
                 return _SLOT_TAKEN
+            self._connection.executemany(_LEAVE_SLOT, taken)
             targets = [target if first[register] == place else None for place, register in enumerate(registers)]
         return self._insert(
             record, columns, (meter, device), registers, targets, self._profiles.get(record.capture.meter)
@@ -195,8 +204,18 @@ class RowWriter:
             self._connection.executemany(_INSERT_SIGNATURE, signed)
         return _new(Outcome, (_WRITTEN, number))
 
-    def _taken(self, register: int, kind: int, target: int) -> bool:
-        return self._connection.execute(_SLOT, (register, kind, target)).fetchone() is not None
+    def _holder(self, slot: tuple[int, int, int]) -> int | None:
+        """The number of the capture whose value stands in the slot; 0 if it is free."""
+        found = self._connection.execute(_SLOT, slot).fetchone()
+        return int(found[0]) if found else 0
+
+    def _yields(self, holder: int, record: Record) -> bool:
+        """True if that capture is the row of a gap and this record is worth more."""
+        origin, state = self._connection.execute(_WORTH, (holder,)).fetchone() or (Origin.MEASURED, 0)
+        return bool(origin == Origin.MISSING) and (state, False) < (
+            record.capture.stamp.state,
+            record.origin is not Origin.MISSING,
+        )
 
     def _interned(self, capture: Capture) -> tuple[int, int, list[int]]:
         """The numbers of its meter, its device and its registers."""
