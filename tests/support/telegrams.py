@@ -1,5 +1,7 @@
 """Telegrams made for tests: lists and frames built by hand, and captures sealed anew with other check sums."""
 
+from collections.abc import Callable
+
 from smgw.cosem import Obis
 from smgw.sml import tlv
 from smgw.sml.file import encode_messages
@@ -88,3 +90,36 @@ def message(tag: bytes, body: bytes, transaction: bytes = b"\x02\x01") -> bytes:
 def framed(*messages: bytes, crc: Crc = Crc.X25) -> bytes:
     """A frame of such messages."""
     return encode_frame(b"".join(sealed(part, crc) for part in messages), crc)
+
+
+def repeating_types(octets: bytes, position: int, bits: Callable[[int], int]) -> tuple[bytes, int]:
+    """The value at `position` with other bits 6..4 in the follow-up octets of its type-length fields, and its end.
+
+    `bits` gives them from the first octet of a field.
+    """
+    kind, begin, size = tlv.head(octets, position)
+    first = octets[position]
+    field = octets[position : position + 1] + bytes(
+        octet & 0x8F | bits(first) & 0x70 for octet in octets[position + 1 : begin]
+    )
+    if kind is not tlv.Kind.LIST:
+        return field + octets[begin : begin + size], begin + size
+    for _ in range(size):
+        if octets[begin] == 0x01:
+            element, begin = b"\x01", begin + 1
+        else:
+            element, begin = repeating_types(octets, begin, bits)
+        field += element
+    return field, begin
+
+
+def with_repeated_types(part: bytes, bits: Callable[[int], int] = lambda first: first) -> bytes:
+    """A message up to the end of its body, with such type-length fields (Hager)."""
+    made, position = part[:1], 1
+    while position < len(part):
+        if part[position] == 0x01:
+            made, position = made + b"\x01", position + 1
+        else:
+            value, position = repeating_types(part, position, bits)
+            made += value
+    return made

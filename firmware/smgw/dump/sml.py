@@ -332,7 +332,7 @@ def _raw(value: Value | None) -> Iterator[str]:
 
 
 class TelegramPrinter(Printer):
-    """SML: telegrams, or bare messages where no octets begin a telegram."""
+    """SML: telegrams, or bare messages where no octets begin a telegram. A file may also hold either as hex digits."""
 
     def __init__(self, options: Options) -> None:
         super().__init__(as_json=options.as_json, most=options.most)
@@ -355,11 +355,23 @@ class TelegramPrinter(Printer):
 
     def finish(self) -> None:
         """No more octets come."""
+        held = _from_hex(bytes(self._held))
+        if START in held:
+            self._started = True
+            self.take(self._reader.receive(held))
         if self._started:
             self.take(self._reader.finish())
         else:
-            for telegram in _without_transport(find_messages(bytes(self._held))):
+            for telegram in _without_transport(find_messages(held)):
                 self.take([telegram])
+
+
+def _from_hex(octets: bytes) -> bytes:
+    """The octets that a text of hex digits stands for, without its comments behind `#`; other octets unchanged."""
+    try:
+        return bytes.fromhex(" ".join(line.partition("#")[0] for line in octets.decode("ascii").splitlines()))
+    except ValueError:
+        return octets
 
 
 def _without_transport(found: Iterable[tuple[Message, Crc]]) -> Iterator[Telegram]:

@@ -6,6 +6,9 @@ bit     7              6..4                                              3..0
         another TL     type of the first octet: 0 octet string,          length, high nibble first; it counts
         octet follows  4 boolean, 5 signed, 6 unsigned, 7 list           the TL octets, but for a list its elements
 
+Bits 6..4 of a follow-up octet are 0 in the standard. Hager meters repeat the type there (F1 79 is a list of 25, F1 70
+equals F1 00), so these bits are ignored.
+
 01 is an optional value that is absent, 00 the end of a message.
 """
 
@@ -122,8 +125,6 @@ def head(octets: bytes, position: int) -> tuple[Kind, int, int]:
     more = first & 0x80
     while more:
         following = octets[begin]
-        if following & 0x70:
-            raise TlvError(begin, f"type-length field goes on with {following:02x}")
         length, more, begin = length << 4 | following & 15, following & 0x80, begin + 1
         if length > len(octets):
             raise TlvError(position, f"a length of {length} in {len(octets)} octets")

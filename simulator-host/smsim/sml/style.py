@@ -85,7 +85,11 @@ class Counting(NamedTuple):
 
 
 class Style(NamedTuple):
-    """`tag_octets`: 2 or 4 for message types; `whole_fill`: four octets of fill where none are needed (DZG)."""
+    """What is the same in all telegrams of a make.
+
+    `tag_octets`: 2 or 4 for message types. `whole_fill`: four octets of fill where none are needed (DZG).
+    `repeats_type`: the follow-up octets of a type-length field repeat the type of the first one (Hager).
+    """
 
     name: str
     entries: tuple[Entry, ...]
@@ -96,6 +100,7 @@ class Style(NamedTuple):
     file: Counting | bytes = Counting(6)
     tag_octets: int = 4
     whole_fill: bool = False
+    repeats_type: bool = False
     time: Number = NUMBERS["u32"]
     client_id: bytes | None = None
     open_client_id: bytes | None = None
@@ -135,6 +140,7 @@ def parse(name: str, text: str) -> Style:
         file=_file(section.table("file")),
         tag_octets=int(section.choice("tag", "u32", ("u16", "u32"))[1:]) // 8,
         whole_fill=section.flag("whole_fill", default=False),
+        repeats_type=section.flag("repeats_type", default=False),
         time=_number(section, "time", "u32"),
         open_client_id=_octets(section, "open_client_id"),
         client_id=_octets(section, "client_id"),

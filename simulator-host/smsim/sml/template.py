@@ -145,10 +145,8 @@ class Template:
     def _list(self) -> list[Part]:
         style = self._style
         time = self._seconds() if style.sensor_time else [_ABSENT]
-        count = len(style.entries)
-        head = tlv.encode(tlv.sequence(*[None] * count))[:-count]
         parts: list[Part] = [b"\x77", _octets(style.client_id), _octets(self._server_id)]
-        parts += [_octets(style.list_name), *time, head]
+        parts += [_octets(style.list_name), *time, _list_head(len(style.entries), style.repeats_type)]
         place = _VALUES
         for entry, held in zip(style.entries, self._held, strict=True):
             parts += [b"\x77", _octets(entry.obis)]
@@ -175,6 +173,12 @@ class Template:
         if kind is ValTime.ZERO:
             return [_SECONDS_OF_OPERATION, self._style.time.encode(0)]
         return [_Slot(_SECONDS, _BARE.encode) if kind is ValTime.BARE else _ABSENT]
+
+
+def _list_head(elements: int, repeats_type: bool) -> bytes:
+    """The type-length field of a list."""
+    head = tlv.encode(tlv.sequence(*[None] * elements))[:-elements]
+    return head[:1] + bytes(octet | tlv.Kind.LIST << 4 for octet in head[1:]) if repeats_type else head
 
 
 def _octets(value: bytes | None) -> bytes:

@@ -459,3 +459,17 @@ def test_every_free_capture_is_dumped_without_a_fault(path: Path) -> None:
     done = dump(path)
     assert done.returncode == 0
     assert b"Traceback" not in done.stderr
+
+
+def test_a_text_of_hex_digits_is_read_as_the_octets_that_it_stands_for(tmp_path: Path) -> None:
+    digits = frame().hex(" ", 4)
+    text = tmp_path / "report.hex"
+    text.write_text(f"# reported by a user\n{digits[:90]}\n{digits[90:]}  # the end\n")
+    (read,), (plain,) = objects(dump(text, "--json")), objects(dump("-", "--json", octets=frame()))
+    assert read == plain
+
+
+@pytest.mark.parametrize("text", [b"", b"# nothing\n", b"no hex", b"1b1b1b1b0"])
+def test_a_text_that_holds_no_telegram_is_told_by_the_exit_code(text: bytes) -> None:
+    done = dump("-", octets=text)
+    assert (done.returncode, done.stdout) == (1, b"")

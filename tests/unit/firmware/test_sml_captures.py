@@ -4,7 +4,18 @@ import random
 from collections.abc import Iterator
 
 import pytest
-from captures import ABSENT, OWN, SHARED, SmlCapture, intact_frames, sml_capture, sml_captures, summary, without_length
+from captures import (
+    ABSENT,
+    OWN,
+    SHARED,
+    SmlCapture,
+    field_case,
+    intact_frames,
+    sml_capture,
+    sml_captures,
+    summary,
+    without_length,
+)
 from smgw.sml.file import find_messages
 from smgw.sml.messages import CloseResponse, GetListResponse, OpenResponse
 from smgw.sml.telegram import Telegram, TelegramReader
@@ -103,6 +114,12 @@ def test_a_frame_with_a_right_transport_but_wrong_message_check_sums_is_refused_
     (event,) = read([sml_capture("smllib-tests/frame_03.bin").octets])
     assert isinstance(event, Refused)
     assert "check sum of a message" in event.reason
+
+
+def test_a_list_whose_length_goes_on_with_its_type_is_read() -> None:
+    (event,) = read([field_case("sml/tl_f170_min")])
+    assert isinstance(event, Telegram)
+    assert [entry.value.value for entry in event.lists[0].entries if entry.value] == list(range(16))
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from smgw.sml.transport import ESCAPE, encode_frame
 from smgw.wire import Crc
 from sml_strategies import entries as any_entry
 from sml_strategies import messages as any_message
-from telegrams import SERVER, entries, file_messages, payload_of, sealed, unsealed
+from telegrams import SERVER, entries, file_messages, payload_of, sealed, unsealed, with_repeated_types
 
 FAMILIES = st.sampled_from(Crc)
 PARTS = [unsealed(payload_of(octets)) for octets in intact_frames()]
@@ -118,6 +118,38 @@ def test_a_list_of_any_values_sizes_and_absences_comes_out_as_from_the_full_deco
     for _ in range(5):
         other = joined([flip(part, generator) for part in unsealed(payload)], crc)
         assert fast(shapes, other, crc) == full(other, crc)
+
+
+@given(st.lists(any_message, min_size=1, max_size=3), FAMILIES, st.integers(0, 2**32))
+@settings(max_examples=200)
+def test_type_bits_in_follow_up_octets_change_no_message_on_either_path(
+    messages: list[Message], crc: Crc, seed: int
+) -> None:
+    generator = random.Random(seed)
+    parts = unsealed(encode_messages(messages, crc))
+    for bits in (lambda first: first, lambda _: generator.randrange(256)):
+        payload = joined([with_repeated_types(part, bits) for part in parts], crc)
+        shapes = Shapes()
+        first = fast(shapes, payload, crc)
+        assert first == fast(shapes, payload, crc) == full(payload, crc) == typed(messages)
+
+
+@given(st.integers(16, 300), st.lists(any_entry, min_size=1, max_size=3), st.integers(0, 2**32))
+@settings(max_examples=100)
+def test_a_long_list_whose_head_repeats_its_type_is_read_by_the_shape_as_by_the_full_decoder(
+    length: int, some: list[ListEntry], seed: int
+) -> None:
+    listed = tuple(some[place % len(some)] for place in range(length))
+    parts = [with_repeated_types(part) for part in unsealed(encode_messages(file_messages(listed)))]
+    payload = joined(parts, Crc.X25)
+    assert bytes((0xF0 | length >> 4,)) + bytes((0x70 | length & 15,)) in payload or length > 255
+    shape = Shape(payload, decode_messages(payload, Crc.X25))
+    generator = random.Random(seed)
+    for _ in range(3):
+        other = joined([flip(part, generator) for part in parts], Crc.X25)
+        read = shape.read(other, Crc.X25)
+        assert read is None or typed(read) == full(other, Crc.X25)
+    assert shape.read(payload, Crc.X25) == file_messages(listed)
 
 
 @pytest.mark.parametrize("crc", Crc)

@@ -64,6 +64,12 @@ def test_integers_of_one_to_eight_octets_keep_value_and_size(kind: Kind, size: i
         ("72 01 62 05", tlv.sequence(None, tlv.unsigned(5, 1))),
         ("83 02" + "ab" * 48, tlv.octets(b"\xab" * 48)),
         ("f1 00" + "01" * 16, tlv.sequence(*[None] * 16)),
+        ("f1 70" + "01" * 16, tlv.sequence(*[None] * 16)),
+        ("f1 79" + "01" * 25, tlv.sequence(*[None] * 25)),  # Hager
+        ("f0 71 01", tlv.sequence(None)),
+        ("f1 f0 70" + "01" * 256, tlv.sequence(*[None] * 256)),
+        ("83 12" + "ab" * 48, tlv.octets(b"\xab" * 48)),
+        ("e0 66 00 00 00 2a", tlv.unsigned(42, 4)),
     ],
 )
 def test_octets_as_meters_send_them_are_read(octets: str, value: Value | None) -> None:
