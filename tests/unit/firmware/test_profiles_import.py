@@ -4,7 +4,6 @@ import json
 import re
 import subprocess
 import sys
-import tomllib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -100,28 +99,6 @@ def test_a_name_that_is_not_there_is_a_key_error() -> None:
     for look_up in (configuration.meter, configuration.emp):
         with pytest.raises(KeyError):
             look_up("nobody")
-
-
-def test_the_example_loads_and_so_does_each_line_that_it_comments_out(tmp_path: Path) -> None:
-    configuration = load(EXAMPLE)
-    assert [meter.name for meter in configuration.meters] == ["house", "solar", "flat"]
-    assert [emp.name for emp in configuration.emps] == ["demo"]
-    whole = tmp_path / "whole.toml"
-    whole.write_text(re.sub(r"^# (\w+ = )", r"\1", EXAMPLE.read_text(), flags=re.MULTILINE))
-    load(whole)
-    document = tomllib.loads(whole.read_text())
-    shown = {key for kind in ("meter", "emp") for table in document[kind] for key in table} | set(document["gateway"])
-    assert shown == set(METER_KEYS) | {"dlms"} | set(EMP_KEYS) | set(GATEWAY_KEYS)
-
-
-def test_defaults_that_the_example_shows_are_the_defaults() -> None:
-    uncommented = re.sub(
-        r"^# ((?!ntp|objects|device_id|username|password_file|load_profile =)\w+ = )",
-        r"\1",
-        EXAMPLE.read_text(),
-        flags=re.MULTILINE,
-    )
-    assert parse(uncommented, "g.toml") == parse(EXAMPLE.read_text(), "g.toml")
 
 
 @pytest.mark.parametrize(
