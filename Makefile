@@ -2,7 +2,7 @@
 # tests/system-packages.sh. Needs Python 3.11 or newer; `make PYTHON=/path/to/python3` chooses one.
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test check bench deb test-systemd clean
+.PHONY: help setup demo test test-quick test-long check bench deb test-systemd clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -11,8 +11,6 @@ BIN := $(VENV)/bin
 PIP_INSTALL := -m pip install --quiet --disable-pip-version-check -c constraints.txt
 TOOLS := pytest pytest-cov pytest-xdist hypothesis ruff mypy import-linter types-pyserial types-lxml prometheus-client
 PEER_PACKAGES := smllib pysml gurux-dlms pydlms-client dlms-cosem
-DEVICE_PYTHON := /usr/bin/python3
-DEVICE_MODULES := serial, lxml, urllib3, ntplib, cryptography, pytest, xdist, hypothesis
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s  %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -22,19 +20,16 @@ setup: $(VENV)/.made $(PEERS)/.made ## make .venv and .venv-peers, with the vers
 demo: setup ## run meters, gateway and head-end on this computer
 	@$(BIN)/python tests/system/demo.py
 
-# A file at a time on each core.
-PARALLEL := --numprocesses auto --dist loadfile
-
-# The device's Python comes last, so that the last line is a test summary either way.
-test: setup ## run all tests with branch coverage, then the firmware's with Debian's Python packages
+test: setup ## run all tests; every stage runs, the sum comes at the end (with CI=true: branch coverage)
 	@tests/system-packages.sh
-	@$(DEVICE_PYTHON) $(device_python_works) || echo "tests: SKIPPED: the firmware's unit tests with Debian's Python\
-	 packages ($(DEVICE_PYTHON) is no Python 3.11 or lacks one of: $(DEVICE_MODULES))"
-	$(BIN)/python -m pytest $(PARALLEL) tests/unit tests/interop --cov --cov-report=
-	$(BIN)/python -m pytest $(PARALLEL) tests/fault tests/system --cov --cov-append --cov-report=term
-	$(BIN)/python -m pytest tests/systemd
-	@! $(DEVICE_PYTHON) $(device_python_works) || { set -x; \
-	  PYTHONPATH=firmware $(DEVICE_PYTHON) -m pytest $(PARALLEL) tests/unit/firmware; }
+	@$(BIN)/python tests/run.py all
+
+test-quick: $(VENV)/.made ## run the unit tests
+	@$(BIN)/python tests/run.py quick
+
+test-long: setup ## run the fault tests with long kill loops
+	@tests/system-packages.sh
+	@$(BIN)/python tests/run.py long
 
 check: $(VENV)/.made ## format, lint, types, and who may import whom
 	$(BIN)/ruff format --check .
@@ -68,8 +63,6 @@ $(PEERS)/.made: constraints.txt
 	@$(call make_venv,$(PEERS))
 	$(PEERS)/bin/python $(PIP_INSTALL) $(PEER_PACKAGES)
 	@touch $@
-
-device_python_works = -c 'import sys, $(DEVICE_MODULES); sys.exit(sys.version_info < (3, 11))' 2>/dev/null
 
 # A virtual environment by the first Python that is new enough; one that is there and works stays.
 define make_venv

@@ -1,6 +1,7 @@
 #!/bin/sh
-# Installs the Debian packages that some tests need and that are missing: when run by root, by apt-get. Otherwise it says
-# which they are, in one line. Tests whose package is missing are skipped and say so; hence this never fails.
+# Installs missing Debian packages that some tests need, if root runs it. On a terminal it asks first, because a browser
+# and Java are among them. Other users get a line that names the packages. Tests whose package is missing are skipped
+# and say so, so this never fails.
 set -u
 
 packages="chrony libfaketime chromium fonts-dejavu-core"
@@ -31,7 +32,16 @@ command -v dpkg-query >/dev/null 2>&1 && command -v apt-get >/dev/null 2>&1 || {
 }
 wanted=$(missing)
 [ -n "$wanted" ] || exit 0
-if [ "$(id -u)" -eq 0 ]; then
+# Nobody answers where there is no terminal, as in CI: there the packages are installed.
+agreed() {
+    [ -t 0 ] && [ -t 1 ] || return 0
+    printf 'tests: these Debian packages are missing:%s\n' "$wanted"
+    printf 'Install them now? The browser and Java take most of the space. Without them tests are skipped. [y/N] '
+    read -r answer || return 1
+    case $answer in [yYjJ]*) return 0 ;; *) return 1 ;; esac
+}
+
+if [ "$(id -u)" -eq 0 ] && agreed; then
     echo "tests: installing Debian packages:$wanted"
     # Lists that are missing or old make the first try fail.
     # shellcheck disable=SC2086  # a list of words

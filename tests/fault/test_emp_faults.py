@@ -13,6 +13,7 @@ import time
 import emp_many
 import emp_process
 import pytest
+from effort import SEED, rounds
 from emp_process import GATEWAY, PATH, STORE, connect, content, numbers, row
 from smgw.cosem.device_id import DeviceId
 
@@ -38,12 +39,13 @@ def test_after_kill_9_every_answered_row_is_there_once(tmp_path):
             with lock:
                 acknowledged.update(range(first, first + 10))
 
-    for _ in range(5):
+    chance = random.Random(SEED)
+    for _ in range(rounds(3, long=10)):
         emp = emp_process.start(database)
         senders = [threading.Thread(target=deliver, args=(emp,)) for _ in range(4)]
         for sender in senders:
             sender.start()
-        time.sleep(random.uniform(0.3, 0.8))
+        time.sleep(chance.uniform(0.3, 0.8))
         emp.process.send_signal(signal.SIGKILL)
         for sender in senders:
             sender.join()

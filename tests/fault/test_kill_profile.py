@@ -4,7 +4,6 @@ The moments come from a seed (SMGW_KILL_SEED, printed).
 """
 
 import contextlib
-import os
 import random
 import subprocess
 import sys
@@ -16,6 +15,7 @@ from pathlib import Path
 import dlms_line_meter
 import pytest
 from dlms_line_meter import DlmsMeter
+from effort import SEED, rounds
 from line_meter import PolledMeter
 from profiled_model import QUARTER, ProfiledModel
 from smgw.cosem import DeviceId
@@ -25,8 +25,7 @@ from smgw.store.ranges import Range
 from smgw.store.records import ProfileName
 from testbed import surroundings, wait_until
 
-SEED = int(os.environ.get("SMGW_KILL_SEED") or random.SystemRandom().randrange(1_000_000))
-KILLS = 12
+KILLS = rounds(4, long=12)
 NOW = int(time.time())
 LAST = NOW - NOW % QUARTER - QUARTER
 ROWS = range(LAST - 29 * 86_400, LAST + 1, QUARTER)

@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
+from effort import rounds
 from smgw.cosem.device_id import DeviceId
 from smgw.store.lmn.store import LmnStore
 from smgw.store.lmn.view import LmnView
@@ -42,7 +43,7 @@ while True:
 """
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(rounds(1, long=3)))
 def test_what_append_returned_is_there_once_after_every_kill(tmp_path, seed):
     delay = random.Random(seed)
     promised: dict[int, int] = {}

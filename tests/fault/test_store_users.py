@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -57,16 +58,18 @@ with LmnView.open(directory) as view:
 
 
 @pytest.fixture
-def directory(tmp_path):
-    """The state directory as tmpfiles.d makes it: of the LMN's user and the common group, 2750."""
-    for above in (tmp_path, *tmp_path.parents):
-        if above.stat().st_mode & 0o001 == 0:
-            above.chmod(above.stat().st_mode | 0o011)
-    state = tmp_path / "state"
-    state.mkdir()
-    os.chown(state, LMN, GROUP)
-    state.chmod(0o2750)
-    return state
+def directory():
+    """The state directory as tmpfiles.d makes it: of the LMN's user and the common group, 2750.
+
+    Not below pytest's folder: each run of pytest as root closes that one to other users.
+    """
+    with tempfile.TemporaryDirectory(prefix="smgw-users-") as above:
+        Path(above).chmod(0o711)
+        state = Path(above) / "state"
+        state.mkdir()
+        os.chown(state, LMN, GROUP)
+        state.chmod(0o2750)
+        yield state
 
 
 def start(user: int, script: str, directory: Path) -> subprocess.Popen:
