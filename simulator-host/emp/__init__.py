@@ -1,3 +1,3 @@
-"""A head-end for a field trial: takes the documents of many gateways, keeps every row once, and shows them."""
+"""A head-end for a field trial: receives the documents of gateways, stores each row once, shows readings."""
 
 __version__ = "0.1.0"

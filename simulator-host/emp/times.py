@@ -1,4 +1,4 @@
-"""Times for people: in one time zone with UTC beside it, the bounds of its days, and how long ago."""
+"""Times on pages: in one time zone and in UTC, the bounds of its days, and ages."""
 
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
@@ -12,13 +12,13 @@ _MICROSECOND = timedelta(microseconds=1)
 
 
 class ZoneError(SmgwError):
-    """A name that is no time zone here."""
+    """The system has no time zone of this name."""
 
 
 class Zone:
-    """The time zone in which days begin and times are shown; legal time where the meters are, not where the browser is.
+    """The time zone of days and times: the legal time of the meters, not of the browser.
 
-    A quarter hour belongs to the same day for everybody who looks at it.
+    So a quarter hour belongs to the same day for every user.
     """
 
     def __init__(self, name: str = DEFAULT_ZONE) -> None:
@@ -43,7 +43,7 @@ class Zone:
         return f"{moment:%Y-%m-%d %H:%M:%S}{hundredths} {moment:%Z}"
 
     def midnight(self, day: date) -> int:
-        """When a day begins, in microseconds UTC."""
+        """The begin of a day, in microseconds UTC."""
         return (datetime.combine(day, time(), self._zone) - _EPOCH) // _MICROSECOND
 
 
@@ -51,7 +51,7 @@ def iso(utc_us: int | None) -> str | None:
     """ISO 8601 in UTC with hundredths, or None."""
     if utc_us is None:
         return None
-    # By hand: an export of a million rows has three million of them.
+    # Formatted by hand: an export of a million rows has three million times.
     day, hundredths = divmod(utc_us // 10_000, 8_640_000)
     minutes, hundredths = divmod(hundredths, 6000)
     seconds, hundredths = divmod(hundredths, 100)

@@ -1,1 +1,1 @@
-"""What is asked of the head-end and what it answers: resources, rows and curves as XML, JSON and CSV."""
+"""The answers of the head-end: resources, rows and curves as XML, JSON and CSV."""

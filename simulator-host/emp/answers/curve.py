@@ -1,7 +1,7 @@
-"""The curve of one register over a day, a week or a month: its readings, or what was used in each interval of the grid.
+"""The curve of one register over a day, a week or a month: its readings, or the energy of each interval.
 
-A device that delivers on the grid is shown on the grid, a time without value being a gap; any other by its captures,
-where a gap is what lasts longer than three times the usual distance.
+A device that delivers on the grid is shown on the grid; a time without value is a gap. Any other device is shown by its
+captures; a gap is longer than three times the usual distance.
 """
 
 from collections.abc import Mapping
@@ -30,7 +30,7 @@ _TIME_INTEGRAL = 8  # OBIS value group D: a counter's state
 
 
 class Range(Enum):
-    """How much is shown; the values are what the address says."""
+    """The time span; the values are those of the address."""
 
     DAY = "day"
     WEEK = "week"
@@ -38,7 +38,7 @@ class Range(Enum):
 
 
 class Kind(Enum):
-    """What is shown; the values are what the address says."""
+    """The kind of curve; the values are those of the address."""
 
     READING = "reading"
     INTERVAL = "interval"  # the difference to the next reading
@@ -48,7 +48,7 @@ _Word = TypeVar("_Word", Range, Kind)
 
 
 class Window(NamedTuple):
-    """The local days that are shown, and as what."""
+    """The local days and the kind of curve."""
 
     day: date
     range: Range
@@ -58,7 +58,7 @@ class Window(NamedTuple):
 
     @classmethod
     def parse(cls, query: Mapping[str, str], zone: Zone, last_us: int | None, column: CaptureObject) -> "Window":
-        """Read `day`, `range` and `as`; by default the day of the latest value. BadRequest for what is none."""
+        """Read `day`, `range` and `as`; the default is the day of the latest value. BadRequest for a wrong value."""
         default = zone.at(last_us or 0).date()
         try:
             day = date.fromisoformat(query["day"]) if query.get("day") else default
@@ -72,7 +72,7 @@ class Window(NamedTuple):
         return cls(day, chosen, kind, zone.midnight(days[0]), zone.midnight(days[-1] + timedelta(days=1)))
 
     def moved(self, step: int) -> date:
-        """A day in the range before (-1) or after (1)."""
+        """A day of the range before (-1) or after (1)."""
         if self.range is Range.MONTH:
             first = self.day.replace(day=1)
             return (
@@ -102,17 +102,17 @@ class Curve(NamedTuple):
 
     @property
     def gaps(self) -> int:
-        """How many points have no value."""
+        """Number of points without a value."""
         return sum(point.text is None for point in self.points)
 
 
 def is_counter(column: CaptureObject) -> bool:
-    """Whether a register counts up, so that its differences are what one wants to see."""
+    """True if a register counts up, so that its differences are shown."""
     return column.obis[3] == _TIME_INTEGRAL and column.class_id in (3, 4)
 
 
 def curve(storage: Storage, device: DeviceId, column: CaptureObject, window: Window, now_us: int) -> Curve:
-    """The curve of a register of a device in a window; nothing is missing before the first value and after now."""
+    """The curve of a register in a window. Before the first value and after now, nothing counts as missing."""
     span = storage.span(device)
     if span.first_target_us is None or span.last_target_us is None:
         return _captured(storage, device, column, window)
@@ -147,7 +147,7 @@ def _captured(storage: Storage, device: DeviceId, column: CaptureObject, window:
 
 
 def _best(samples: list[Sample]) -> dict[int, Sample]:
-    """One sample a time: one with a value before one without, then the one that came last."""
+    """One sample for each time: one with a value goes first, then the one that came last."""
     best: dict[int, Sample] = {}
     for sample in samples:
         if sample.value is not None or sample.time_us not in best:

@@ -1,4 +1,4 @@
-"""How complete days are: which quarter hours of the grid came, day by day (92, 96 or 100 of them), and the gaps."""
+"""Completeness of days: the received quarter hours of the grid, day by day (92, 96 or 100), and the gaps."""
 
 from collections.abc import Sequence
 from datetime import date, timedelta
@@ -9,35 +9,35 @@ from emp.store.storage import Presence
 from emp.times import Zone
 
 QUARTER_HOUR_US = 900_000_000
-_ENOUGH = 8  # target times that tell a period
+_ENOUGH = 8  # target times needed to find the period
 
 
 class Gap(NamedTuple):
-    """Target times without a value that follow each other: from the first to the one after the last."""
+    """Consecutive target times without a value: from the first to the one after the last."""
 
     from_us: int
     to_us: int
     slots: int
-    told: bool  # the gateway said of each that the meter gave no value; otherwise some did not come at all
+    told: bool  # True: the gateway sent a gap row for each; False: some did not arrive at all
 
 
 class Day(NamedTuple):
-    """One local day. Expected is what should be here by now, of `slots` in all."""
+    """One local day. `expected`: target times up to now, of `slots` in all."""
 
     date: date
     slots: int
     expected: int
     present: int
-    told: int  # missing, and the gateway said so
+    told: int  # missing, with a gap row of the gateway
 
     @property
     def missing(self) -> int:
-        """How many should be here and are not."""
+        """Number of expected target times without a value."""
         return self.expected - self.present
 
     @property
     def percent(self) -> str:
-        """To a tenth, and never 100 for a day that lacks one."""
+        """Percent to a tenth; never 100 for a day that lacks a value."""
         if not self.expected:
             return "–"
         tenths = self.present * 1000 // self.expected
@@ -45,21 +45,21 @@ class Day(NamedTuple):
 
 
 def period_of(times: Sequence[int]) -> int:
-    """The grid's period in microseconds: the largest that fits all target times, a quarter hour if they are few."""
+    """The grid's period in microseconds: the largest that fits all target times; a quarter hour if there are few."""
     if len(times) < _ENOUGH:
         return QUARTER_HOUR_US
     return gcd(*times) or QUARTER_HOUR_US
 
 
 def slots(from_us: int, to_us: int, period_us: int) -> range:
-    """The target times of a grid from one moment to another, which is not included."""
+    """The target times of a grid in a time span; its end is not included."""
     return range(-(-from_us // period_us) * period_us, to_us, period_us)
 
 
 def completeness(
     presence: Sequence[Presence], zone: Zone, days: Sequence[date], first_us: int, now_us: int
 ) -> tuple[list[Day], list[Gap]]:
-    """Days and gaps; nothing is expected before `first_us`, the device's first target time, and after `now_us`."""
+    """Days and gaps. Nothing is expected before `first_us`, the device's first target time, or after `now_us`."""
     found: dict[int, bool] = dict(presence)
     period_us = period_of(list(found))
     told: list[Day] = []

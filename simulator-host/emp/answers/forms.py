@@ -1,4 +1,4 @@
-"""The forms an answer can have (XML, JSON, CSV), which of them a client wants, and an answer made text in one."""
+"""The forms of an answer (XML, JSON, CSV): choice by the client's request, and conversion to text."""
 
 import hashlib
 import json
@@ -19,7 +19,7 @@ from emp.store.storage import Storage
 
 
 class Form(Enum):
-    """The values are what `?format=` and the names of exports say."""
+    """The values of `?format=` and the suffixes of exports."""
 
     XML = "xml"
     JSON = "json"
@@ -32,9 +32,9 @@ _TYPE = {Form.XML: COSEM_XML, Form.JSON: JSON, Form.CSV: CSV}
 
 
 def wanted(accept: str | None, query: str) -> tuple[Form, MediaType]:
-    """What `?format=` says, else what Accept likes best; a browser gets XML that it shows instead of saving it.
+    """The form of `?format=`, else the preferred one of Accept. A browser gets XML that it shows instead of saving.
 
-    Raises BadRequest for a form that does not exist, NotAcceptable if Accept takes none.
+    Raises BadRequest for a form that does not exist, NotAcceptable if Accept allows none.
     """
     named = dict(reversed(parse_qsl(query))).get("format")
     if named is not None:
@@ -52,7 +52,7 @@ def wanted(accept: str | None, query: str) -> tuple[Form, MediaType]:
 def as_text(
     storage: Storage, device: DeviceId | None, found: Answer, form: Form, media_type: MediaType, headers: dict[str, str]
 ) -> Text:
-    """An answer in a form. NotAcceptable for CSV of what has no rows."""
+    """An answer in a form. NotAcceptable for CSV of an answer without rows."""
     rows = found.rows
     if rows is None or device is None:
         if form is Form.CSV:

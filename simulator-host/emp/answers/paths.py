@@ -1,4 +1,4 @@
-"""What the paths for people name: a device, a register, a page."""
+"""Reads the paths of pages: device, register, page number."""
 
 import re
 
@@ -15,8 +15,8 @@ _REGISTER = re.compile(r"([0-9]{1,5})-([0-9a-f]{12})(?:\.(-?[0-9]{1,3}))?")
 
 
 def device(request: web.Request) -> DeviceId:
-    """The device in /devices/<device>...; NotFound if it names none."""
-    # Octets that are no UTF-8 survive only in the raw path.
+    """The device in /devices/<device>...; NotFound if there is none."""
+    # Octets that are not UTF-8 are only in the raw path.
     segments = request.raw_path.partition("?")[0].split("/")
     segment = segments[2]
     if len(segments) == 3 and "form" in request.match_info:
@@ -36,7 +36,7 @@ def register(request: web.Request) -> CaptureObject:
 
 
 def register_name(column: CaptureObject) -> str:
-    """What `register` reads."""
+    """The path of a register, the inverse of `register`."""
     return f"{column.class_id}-{column.obis.hex()}" + ("" if column.attribute == 2 else f".{column.attribute}")
 
 
@@ -49,7 +49,7 @@ def known(storage: Storage, wanted: DeviceId, column: CaptureObject | None = Non
 
 
 def page(request: web.Request) -> int:
-    """The page asked for, 1 if none; BadRequest for anything but a number from 1 on."""
+    """The requested page, 1 by default; BadRequest unless it is a number from 1 on."""
     text = request.query.get("page", "1")
     if not (text.isascii() and text.isdigit() and len(text) <= 9 and int(text) >= 1):
         raise BadRequest(f"page={text!r:.20} is no page; they count from 1")
@@ -57,5 +57,5 @@ def page(request: web.Request) -> int:
 
 
 def page_filter(number: int) -> RowFilter:
-    """The rows of a page, and one more to see whether there is a next page."""
+    """The rows of a page, and one more to find out whether there is a next page."""
     return RowFilter((number - 1) * PAGE_ROWS, PAGE_ROWS + 1, newest_first=True)

@@ -1,9 +1,9 @@
-"""What a GET on the COSEM tree answers, built from the store.
+"""Builds the answers to GET on the COSEM tree from the store.
 
-`3-...` answers the latest value, `7-...` the rows; lists above them name what there is. The load profile of an answer
-has one column more than that of a PUT, structure {gateway id, store id}, because rows of several gateways come
-together; a register whose scaler changed has its scaler_unit in a column of its own. Its buffer is empty here: the
-rows, of which there may be millions, are put in while they are sent.
+`3-...` gives the latest value, `7-...` the rows; the lists above give the members. The load profile of an answer has
+one column more than that of a PUT: structure {gateway id, store id}, because it has rows of several gateways. A
+register whose scaler changed has its scaler_unit in a column of its own. The buffer is empty here: there may be
+millions of rows, so they are inserted while they are sent.
 """
 
 from collections import Counter
@@ -42,7 +42,7 @@ _BUFFER = document_columns.BUFFER
 
 IDENTITY_ID = ObjectId(document_columns.DATA_CLASS, document_columns.IDENTITY)
 PROFILE_ID = ObjectId(document_columns.PROFILE_CLASS, document_columns.PROFILE)
-#: Which gateway and store a row came from; 0-0:94.49.240*3 is our invention, like the columns *1 and *2 of a PUT.
+#: Gateway and store of a row. 0-0:94.49.240*3 is our own invention, like the columns *1 and *2 of a PUT.
 SOURCE = CaptureObject(1, Obis.parse("0-0:94.49.240*3"), 2)
 
 
@@ -51,9 +51,9 @@ RESET = 1
 
 
 class Answer(NamedTuple):
-    """A resource, and where the next part begins if this is not all: an index for `q.fromidx`.
+    """A resource, and the start of the next part if there is one: an index for `q.fromidx`.
 
-    With `rows`, these belong into the buffer, whose columns are `columns`; `rows.picks` of them were asked for.
+    `rows`, if given, go into the buffer, whose columns are `columns`; `rows.picks` are the requested ones.
     """
 
     resource: Resource
@@ -63,14 +63,14 @@ class Answer(NamedTuple):
 
     @property
     def picked(self) -> frozenset[CaptureObject]:
-        """The columns that were asked for."""
+        """The requested columns."""
         return frozenset() if self.rows is None else frozenset(self.columns[place] for place in self.rows.picks)
 
 
 def answer(storage: Storage, target: Target, query: Query, default_rows: int | None = DEFAULT_ROWS) -> Answer:
-    """The resource a GET asks for; NotFound if there is none, BadRequest if it cannot be narrowed so.
+    """The resource of a GET; NotFound if there is none, BadRequest if it cannot be filtered in this way.
 
-    Without a number of rows in the query `default_rows` are answered, None: all.
+    A query without a number of rows gets `default_rows` of them (None: all).
     """
     buffer = target.object == PROFILE_ID and (
         target.node in (Node.OBJECT, Node.ATTRIBUTES) or (target.node, target.number) == (Node.ATTRIBUTE, _BUFFER)
@@ -115,7 +115,7 @@ def _device(storage: Storage, device: DeviceId) -> LogicalDevice:
 
 
 def _objects(storage: Storage, device: DeviceId) -> list[Object]:
-    """Every object of a device; the rows of its profile are asked for at the profile itself."""
+    """Every object of a device, without the rows of its profile."""
     return [
         _identity(storage, device),
         _profile(storage, device, profile_columns(storage, device), None),
@@ -212,7 +212,7 @@ def _profile_answer(storage: Storage, target: Target, query: Query, default_rows
     rows = plan(query, columns, storage.version(target.device).last_position, default_rows)
     picked = [columns[place] for place in rows.picks]
     whole = _profile(storage, target.device, picked, Data(DataType.ARRAY, ()))
-    # Who says by sa.* which rows it is has all of them.
+    # A query that selects rows by sa.* gets all of them.
     bounded = query.selection is not None and query.selection.limit is not None
     more = None if bounded else rows.next_index(storage, target.device)
     return Answer(whole, more, rows, tuple(columns))

@@ -1,4 +1,4 @@
-"""Which rows and columns of a load profile are asked for: `q.*` and `sa.*` together, ready for the store."""
+"""The requested rows and columns of a load profile: `q.*` and `sa.*` together, in the store's form."""
 
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
@@ -13,19 +13,19 @@ from smgw.webservice.selection import Selection
 
 from emp.store.storage import RowSpan, RowView, Storage
 
-#: Rows of an answer whose query names no number of them; the rest is a link away.
+#: Rows of an answer if the query gives no number. The rest follows by a link.
 DEFAULT_ROWS = 1000
-_HUNDREDTH_US = 10_000  # a date_time names so long a time
+_HUNDREDTH_US = 10_000  # resolution of a date_time
 
 _Test = Callable[[RowView], bool]
 
 
 class RowQuery(NamedTuple):
-    """Rows by the batch, and which columns of them: places in the whole list of columns, the fixed ones first."""
+    """Rows in batches, and their columns: places in the whole list of columns, the fixed ones first."""
 
     span: RowSpan
     picks: tuple[int, ...]
-    test: _Test | None = None  # for what the store cannot compare; `span` then has neither skip nor limit
+    test: _Test | None = None  # a test that the store cannot do; `span` then has no skip and no limit
     skip: int = 0
     limit: int | None = None
 
@@ -45,17 +45,17 @@ class RowQuery(NamedTuple):
                 return
 
     def next_index(self, storage: Storage, device: DeviceId) -> int | None:
-        """Where the next part begins, if this is not all: an index for `q.fromidx`. Not told of a test of values."""
+        """The start of the next part if there is one, an index for `q.fromidx`. None if values are compared."""
         after = self.span.skip + (self.span.limit or 0)
         more = self.span.limit and storage.has_row(device, self.span._replace(skip=after))
         return after + 1 if more else None
 
 
 def plan(query: Query, columns: list[CaptureObject], until: int, default_rows: int | None = DEFAULT_ROWS) -> RowQuery:
-    """What a query asks of a profile with these columns (the fixed ones among them), of rows up to a position.
+    """The rows that a query requests from a profile with these columns, up to a position.
 
-    Without a number of rows it is `default_rows`, but all if values are compared: where a part ends is then not known.
-    Raises BadRequest for a column that the profile has not, or one that cannot be compared so.
+    Without a number of rows it is `default_rows`. If values are compared it is all rows, since the end of a part is not
+    known. Raises BadRequest for a column that does not exist, or cannot be compared.
     """
     selection = query.selection or Selection()
     skip = max(query.fromidx or 1, selection.first_index or 1) - 1
@@ -87,7 +87,7 @@ def _place(wanted: CaptureObject, columns: list[CaptureObject]) -> int:
 
 
 def _compare(selection: Selection, columns: list[CaptureObject]) -> tuple[int | None, int | None, _Test | None]:
-    """Capture times the store compares (from, to), anything else a test of each row."""
+    """(from, to) for capture times, which the store compares; a test of each row for any other column."""
     if selection.filter_column is None or (selection.lowest is None and selection.highest is None):
         return None, None, None
     column = selection.filter_column

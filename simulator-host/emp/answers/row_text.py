@@ -1,4 +1,4 @@
-"""Rows as text, piece by piece: XML of the annex, JSON, CSV. Each yields a bounded number of rows at a time."""
+"""Rows as text in pieces: XML of the annex, JSON, CSV. Each piece has a bounded number of rows."""
 
 import csv
 import io
@@ -27,7 +27,7 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def xml_rows(whole: bytes, batches: Batches, columns: Sequence[CaptureObject], picks: Sequence[int]) -> Iterator[bytes]:
-    """An answer with its rows put into the one empty buffer that `whole`, the answer without rows, has."""
+    """An answer with its rows inserted into the empty buffer of `whole`, the answer without rows."""
     before, empty, after = whole.decode().partition(_EMPTY_BUFFER)
     if not empty:
         yield whole
@@ -71,7 +71,7 @@ def json_rows(device: DeviceId, batches: Batches, wanted: frozenset[CaptureObjec
 
 
 def csv_rows(batches: Batches, registers: Iterable[Register], wanted: frozenset[CaptureObject]) -> Iterator[bytes]:
-    """A line a row (RFC 4180), a column a register and unit; values scaled, times in UTC, nothing for no value."""
+    """A line for each row (RFC 4180), a column for each register and unit; values scaled, times in UTC."""
     places: dict[tuple[CaptureObject, int], int] = {}
     heads: list[str] = []
     for register in registers:
@@ -135,7 +135,7 @@ def row_json(row: RowView, wanted: frozenset[CaptureObject] | None = None) -> di
         "values": [
             {
                 "obis": str(register.obis),
-                "value": value_text(value, register.scaler),  # text: a JSON number is a float to most readers
+                "value": value_text(value, register.scaler),  # text, since most programs read a JSON number as a float
                 "unit": symbol(register.unit),
                 "raw": value.value if isinstance(value.value, int) else value_text(value, 0),
                 "type": TYPE_NAME[value.type],
@@ -151,7 +151,7 @@ def row_json(row: RowView, wanted: frozenset[CaptureObject] | None = None) -> di
 
 
 def value_text(data: Data, scaler: int) -> str:
-    """A value for people: scaled exactly, octets in hex, structures as a list."""
+    """A value in readable form: scaled exactly, octets in hex, structures as a list."""
     if isinstance(data.value, int):
         return plain(data.value, scaler)
     if isinstance(data.value, bytes):
@@ -161,7 +161,7 @@ def value_text(data: Data, scaler: int) -> str:
     return "" if data.value is None else data.value
 
 
-# From row to row they hardly ever change.
+# They rarely change from row to row.
 _gateway = lru_cache(maxsize=1024)(str)
 
 
@@ -177,5 +177,5 @@ def _name(register: Register) -> str:
 
 def _cell(data: Data, scaler: int) -> str:
     text = value_text(data, scaler)
-    # A spreadsheet takes text that begins so for a formula; a meter's number is none.
+    # A spreadsheet treats text that begins in this way as a formula. A number is not affected.
     return f"'{text}" if isinstance(data.value, str) and text.startswith(_FORMULA) else text

@@ -1,4 +1,4 @@
-"""Sending answers: short ones whole, long ones as they are made, parts by Range, nothing new by ETag."""
+"""Sends answers: short ones whole, long ones in chunks, parts by Range, 304 by ETag."""
 
 import asyncio
 import logging
@@ -20,12 +20,12 @@ from emp.store.storage import StorageError
 _LOG = logging.getLogger(__name__)
 
 COMPRESS_FROM = 2048
-WHOLE_UP_TO = 2 * 1024 * 1024  # octets; such an answer has a Content-Length, a longer one comes in chunks
+WHOLE_UP_TO = 2 * 1024 * 1024  # octets; an answer up to this size has a Content-Length, a longer one is sent in chunks
 MAX_STREAMS = 16
 
 
 class Text(NamedTuple):
-    """An answer that can be made as often as it is asked for, always the same; `tag` tells it from any other."""
+    """An answer that can be made again with the same content. `tag` identifies it."""
 
     media_type: MediaType
     tag: str
@@ -34,7 +34,7 @@ class Text(NamedTuple):
 
 
 class Sender:
-    """Makes the pieces in the workers' threads, one at a time, as fast as the client takes them."""
+    """Makes the pieces in worker threads, one at a time, at the speed of the client."""
 
     def __init__(self, workers: Executor, patience: float) -> None:
         self._workers = workers
@@ -90,7 +90,7 @@ class Sender:
             self._streams -= 1
 
     async def _part(self, request: web.Request, text: Text, headers: dict[str, str], wanted: str) -> web.StreamResponse:
-        # How long the whole is, is known only when it has been made; so it is made twice, and held never.
+        # The length is known only when the answer is made. So it is made twice and never held in memory.
         total = 0
         pieces = text.pieces()
         while (piece := await self._next(pieces)) is not None:
@@ -120,7 +120,7 @@ class Sender:
                 piece = await self._next(pieces)
             await response.write_eof()
         except BaseException as error:
-            # An answer that stops in its middle must not look complete.
+            # An interrupted answer must not look complete.
             if request.transport is not None:
                 request.transport.abort()
             if isinstance(error, SmgwError):
@@ -151,7 +151,7 @@ def _names(header: str | None, tag: str) -> bool:
 
 
 def _compress(request: web.Request, response: web.StreamResponse) -> None:
-    """Compress if the client takes it; the tag then says no longer that octets are the same, only what they mean."""
+    """Compress if the client accepts it. The tag becomes weak: equal meaning, not equal octets."""
     response.enable_compression()
     accepted = request.headers.get("Accept-Encoding", "").lower()
     if any(encoding in accepted for encoding in ENCODINGS):

@@ -1,1 +1,1 @@
-"""What the head-end stores: every row once, in one SQLite file with one writer and any number of readers."""
+"""The store of the head-end: every row once, in one SQLite file with one writer and any number of readers."""

@@ -1,4 +1,4 @@
-"""Copies of the store, taken and put back while a server uses it."""
+"""Makes copies of the store and restores them, while a server uses it."""
 
 import contextlib
 import os
@@ -11,12 +11,12 @@ from emp.store.access import make_private
 from emp.store.schema import open_reader, open_writer
 from emp.store.storage import StorageError
 
-_PAGES = 2000  # copied between two looks at the lock: documents go on being entered
+_PAGES = 2000  # pages copied while the lock is held: the server goes on storing documents in between
 _WAIT_S = 30
 
 
 def back_up(database: Path, copy: Path) -> int:
-    """One consistent state of the store into a file of its own; its rows. Raises StorageError."""
+    """Copy one consistent state of the store into a file; returns its number of rows. Raises StorageError."""
     part = copy.with_name(copy.name + ".part")
     with contextlib.closing(open_reader(database)) as source:
         try:
@@ -39,9 +39,9 @@ def back_up(database: Path, copy: Path) -> int:
 
 
 def restore(copy: Path, database: Path) -> tuple[int, Path | None]:
-    """Put a copy in the place of the store, in one step; its rows, and where the store's last state is kept.
+    """Replace the store by a copy in one step; returns its number of rows, and the path of the previous store.
 
-    A server that runs goes on with what was restored. Raises StorageError; then the store is as it was.
+    A running server goes on with the restored copy. Raises StorageError; the store is then unchanged.
     """
     if not copy.exists():
         raise StorageError(f"{copy}: no such file; name a copy that emp backup made")
@@ -60,7 +60,7 @@ def restore(copy: Path, database: Path) -> tuple[int, Path | None]:
 
 
 def check(copy: Path) -> int:
-    """The rows of a store that is whole; StorageError."""
+    """The number of rows of an intact store; StorageError."""
     with contextlib.closing(open_reader(copy)) as connection:
         try:
             verdict = str(connection.execute("PRAGMA quick_check(1)").fetchone()[0])

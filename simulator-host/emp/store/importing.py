@@ -1,4 +1,4 @@
-"""Unpacks parcels (`smgw export`) into the store, or sends them to a server that runs."""
+"""Imports export archives (`smgw export`) into the store, or sends them to a running server."""
 
 import http.client
 import time
@@ -20,11 +20,11 @@ _TIMEOUT_S = 60
 
 
 class TransferError(SmgwError):
-    """The server cannot be reached, or does not take documents."""
+    """The server cannot be reached, or does not accept documents."""
 
 
 class Imported(NamedTuple):
-    """What became of the documents of a parcel, and the rows of those that were taken."""
+    """The outcome of the documents of an archive, and the rows of the accepted ones."""
 
     documents: int
     rows: int
@@ -35,7 +35,7 @@ _Deposit = Callable[[Document, bytes], str]  # the reason of a refusal, or nothi
 
 
 def import_into_file(parcel: Path, database: Path) -> Imported:
-    """Into a store that no server uses. Raises ParcelError, StorageError, DocumentError."""
+    """Import into a store that no server uses. Raises ParcelError, StorageError, DocumentError."""
     storage = SqliteStorage(database)
     try:
 
@@ -52,7 +52,7 @@ def import_into_file(parcel: Path, database: Path) -> Imported:
 
 
 def import_over_http(parcel: Path, url: str) -> Imported:
-    """To a running server, as its gateway would deliver. Raises ParcelError, TransferError, DocumentError."""
+    """Send to a running server, as the gateway would deliver. Raises ParcelError, TransferError, DocumentError."""
     where = urlsplit(url)
     if where.scheme != "http" or not where.hostname:
         raise TransferError(f"{url}: write the point of contact of a running server, such as http://127.0.0.1:8080")

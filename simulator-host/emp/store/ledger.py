@@ -1,4 +1,4 @@
-"""One document into the tables: every row once, by its key; used inside a transaction of the writer."""
+"""Enters one document into the tables: every row once, by its key, inside a transaction of the writer."""
 
 import json
 import sqlite3
@@ -16,7 +16,7 @@ _MAX_RECORD_NUMBER = (1 << 63) - 1
 
 
 class _Age(NamedTuple):
-    """What decides which of two rows is the later one."""
+    """The data that decides which of two rows is later."""
 
     source: int
     record_number: int
@@ -24,7 +24,7 @@ class _Age(NamedTuple):
     time_valid: bool
 
     def is_after(self, other: "_Age") -> bool:
-        """By capture time if both clocks were right; else by number within one store; else the right clock."""
+        """By capture time if both clocks were valid; else by number in one store; else the row with a valid clock."""
         if self.time_valid and other.time_valid:
             return (self.capture_time_us, self.record_number) > (other.capture_time_us, other.record_number)
         if self.source == other.source:
@@ -33,7 +33,7 @@ class _Age(NamedTuple):
 
 
 class Ledger:
-    """Enters documents. Remembers the ids of gateways, devices and registers; `forget` after a rollback."""
+    """Enters documents. Caches the ids of gateways, devices and registers; call `forget` after a rollback."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
@@ -42,7 +42,7 @@ class Ledger:
         self.forget()
 
     def forget(self) -> None:
-        """Drop what was remembered: it may have been rolled back."""
+        """Empty the cache: its ids may have been rolled back."""
         self._ids.clear()
         self._next_record = 1 + int(self._value("SELECT coalesce(max(id), 0) FROM record"))
 

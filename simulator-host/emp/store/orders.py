@@ -1,4 +1,4 @@
-"""What the writer does besides entering documents, each step a transaction: to forget, and to keep notices."""
+"""Other work of the writer, each step a transaction: removing rows and storing notices."""
 
 import sqlite3
 from concurrent.futures import Future
@@ -13,20 +13,20 @@ KEPT_EVENTS = 10_000
 
 
 class Order(Protocol):
-    """Something to do in steps."""
+    """Work in several steps."""
 
     def step(self, connection: sqlite3.Connection) -> bool:
         """One step, inside a transaction; True after the last one."""
 
     def finish(self) -> None:
-        """Tell the result to whoever waits: the last step is durable."""
+        """Report the result: the last step is durable."""
 
     def fail(self, error: Exception) -> None:
-        """Tell that it came to nothing, or not to its end."""
+        """Report that it failed, or did not finish."""
 
 
 class Removal:
-    """The removal of the rows that a device had when it began; with `whole`, of the device if nothing came since."""
+    """Removes the rows that a device has at the start; with `whole` the device too, if it got no rows since."""
 
     def __init__(self, device: DeviceId, *, whole: bool) -> None:
         self.future: Future[int] = Future()
@@ -79,7 +79,7 @@ class Removal:
 
 
 class Entry:
-    """A notice into the table of events, the oldest out of it."""
+    """Stores a notice in the table of events and removes the oldest."""
 
     def __init__(self, notice: Notice) -> None:
         self.future: Future[bool] = Future()

@@ -64,7 +64,7 @@ VERSION = len(MIGRATIONS)
 
 
 def open_writer(path: Path) -> sqlite3.Connection:
-    """Open for writing, creating or migrating the file; StorageError says what is wrong with it."""
+    """Open for writing; create or migrate the file. StorageError if it cannot be used."""
     try:
         make_private(path)
         connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=10)
@@ -89,7 +89,7 @@ def open_writer(path: Path) -> sqlite3.Connection:
 def open_reader(path: Path) -> sqlite3.Connection:
     """Open an existing file for reading only; StorageError if it is absent or of another version."""
     try:
-        path.open("rb").close()  # SQLite tells no more than that it cannot
+        path.open("rb").close()  # SQLite reports no more than "unable to open"
         connection = sqlite3.connect(
             f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None, check_same_thread=False, timeout=10
         )
@@ -113,14 +113,14 @@ def open_reader(path: Path) -> sqlite3.Connection:
 
 
 def _said(path: Path, error: sqlite3.Error) -> str:
-    """What SQLite's words leave out: a file in WAL mode is read with a file -shm beside it, which must be written."""
+    """Explains an error of SQLite: reading a file in WAL mode needs write access to the file -shm beside it."""
     if getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY):
         return f"you may not write beside it, as reading needs; {_who_may(path)}"
     return str(error)
 
 
 def _who_may(path: Path) -> str:
-    """How to become somebody who may open the file."""
+    """Advice: which user may open the file."""
     try:
         return f"run the command as its owner: sudo -u {path.owner()} emp ..."
     except (OSError, KeyError):  # the directory may not be entered

@@ -1,4 +1,4 @@
-"""Reading connections to a store, one a thread."""
+"""Reading connections to a store, one for each thread."""
 
 import sqlite3
 import threading
@@ -10,7 +10,7 @@ from emp.store.storage import StorageError
 
 
 class SqliteReader:
-    """Asks a store; also while a server writes it. No answer leaves a cursor open, so any thread may ask the next."""
+    """Reads a store, also while a server writes it. No cursor stays open, so any thread may make the next call."""
 
     def __init__(self, path: Path) -> None:
         self._path = path

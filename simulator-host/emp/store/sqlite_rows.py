@@ -1,4 +1,4 @@
-"""The rows of a device: page by page, batch by batch without end, and as the series of one register."""
+"""The rows of a device: in pages, in batches, and as the series of one register."""
 
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
@@ -22,13 +22,13 @@ _ROW = (
     "r.id, r.source, r.record_number, r.capture_time_us, r.target_time_us, r.time_valid, r.gateway_status,"
     " r.meter_status, r.received_us"
 )
-#: A grid finer than a minute is shown and counted by the minute; its other rows are in lists and exports.
+#: A grid finer than a minute is shown and counted by the minute. Its other rows are in lists and exports.
 _ON_GRID = "r.target_time_us>=? AND r.target_time_us<? AND r.target_time_us%60000000=0"
 _DEVICE = "r.device=(SELECT id FROM device WHERE octets=?)"
 
 
 class SqliteRows(SqliteReader):
-    """What a store knows of single rows."""
+    """Queries for single rows of a store."""
 
     def rows(self, device: DeviceId, narrowed: RowFilter) -> list[RowView]:
         """See Storage."""
@@ -215,7 +215,7 @@ def register_of(row: Iterable[Any]) -> Register:
 
 @lru_cache(maxsize=256)
 def _status(gateway: int, meter: int) -> StatusWord:
-    # It hardly ever changes from row to row.
+    # It rarely changes from row to row.
     return StatusWord(gateway, meter)
 
 

@@ -29,7 +29,7 @@ from emp.store.writer import Writer
 
 
 class SqliteView(SqliteRows):
-    """Reads a store, with one connection a thread; also while a server writes it."""
+    """Reads a store with one connection for each thread, also while a server writes it."""
 
     def gateways(self) -> list[GatewayView]:
         """See Storage."""
@@ -144,7 +144,7 @@ class SqliteView(SqliteRows):
             " WHERE ?1 IS NULL OR w.octets=?1 ORDER BY s.id",
             None if gateway is None else bytes(gateway),
         ):
-            # Consecutive numbers minus their rank are equal: one group a gapless run, all inside one covering index.
+            # Consecutive numbers minus their rank are equal: one group for each gapless run, from one covering index.
             runs = self._all(
                 "SELECT min(number), max(number), count(*) FROM (SELECT record_number AS number, record_number"
                 " - row_number() OVER (ORDER BY record_number) AS run FROM record WHERE source=?)"
@@ -157,7 +157,7 @@ class SqliteView(SqliteRows):
 
 
 class SqliteStorage(SqliteView):
-    """The store of the running server: a view that also writes. One server a file."""
+    """The store of the running server: it reads and writes. Only one server may use a file."""
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)

@@ -1,4 +1,4 @@
-"""What the head-end asks of a store. SQLite is the one we bring; another needs these few methods."""
+"""The interface of a store. SQLite is the one that exists; another one implements these methods."""
 
 from collections.abc import Iterator
 from concurrent.futures import Future
@@ -14,7 +14,7 @@ from smgw.errors import SmgwError
 
 
 class StorageError(SmgwError):
-    """The store cannot do it now; nothing of the request was kept. `retry_after` is in seconds."""
+    """The store cannot do it now; nothing of the request was stored. `retry_after` is in seconds."""
 
     retry_after = 30
 
@@ -26,13 +26,13 @@ class StorageFullError(StorageError):
 
 
 class StorageBusyError(StorageError):
-    """More requests wait than the store takes."""
+    """Too many requests wait."""
 
     retry_after = 2
 
 
 class RecordConflictError(SmgwError):
-    """A key (gateway, store id, record number) came again with other content; nothing of the document was kept."""
+    """A key (gateway, store id, record number) came again with other content; nothing of the document was stored."""
 
     def __init__(self, gateway: DeviceId, store_id: str, record_number: int, difference: str) -> None:
         super().__init__(
@@ -42,7 +42,7 @@ class RecordConflictError(SmgwError):
 
 
 class Receipt(NamedTuple):
-    """What became of a document; all of it is durable."""
+    """The outcome of a document; all of it is durable."""
 
     stored: int  # rows that are new
     known: int  # rows that were here already, with the same content
@@ -50,7 +50,7 @@ class Receipt(NamedTuple):
 
 
 class GatewayView(NamedTuple):
-    """One gateway, as the head-end knows it."""
+    """One gateway."""
 
     gateway: DeviceId
     first_seen_us: int
@@ -60,7 +60,7 @@ class GatewayView(NamedTuple):
 
 
 class SightingView(NamedTuple):
-    """One device as seen through one gateway, and what its newest row tells; None where there is no row."""
+    """One device behind one gateway, with data of its newest row; None without a row."""
 
     device: DeviceId
     last_seen_us: int
@@ -83,7 +83,7 @@ class LatestView(NamedTuple):
 
 
 class RowView(NamedTuple):
-    """One stored row; `cells` name each value's register, scaler and unit as they were when it was recorded."""
+    """One stored row; `cells` has each value with its register, scaler and unit at the time of recording."""
 
     position: int  # counts up in the order of arrival
     gateway: DeviceId
@@ -106,22 +106,22 @@ class RowFilter(NamedTuple):
 
 
 class RowSpan(NamedTuple):
-    """Rows of a device by the batch: with a time by capture time, otherwise in the order of arrival."""
+    """Rows of a device in batches: ordered by capture time if a time is given, else by arrival."""
 
     skip: int = 0
     limit: int | None = None
     from_us: int | None = None  # capture time, microseconds UTC
     to_us: int | None = None  # not included
-    until: int | None = None  # the last position: what comes later does not lengthen an answer under way
+    until: int | None = None  # the last position: later rows do not extend an answer that is being sent
 
     @property
     def by_time(self) -> bool:
-        """Whether the rows come by capture time."""
+        """True if the rows are ordered by capture time."""
         return self.from_us is not None or self.to_us is not None
 
 
 class Span(NamedTuple):
-    """From when to when a device has rows, in microseconds UTC; None where it has none of the kind."""
+    """First and last time of a device's rows, in microseconds UTC; None without rows of the kind."""
 
     first_target_us: int | None
     last_target_us: int | None
@@ -129,14 +129,14 @@ class Span(NamedTuple):
 
 
 class Presence(NamedTuple):
-    """A target time of a device's grid, and whether a value came for it."""
+    """A target time of a device's grid, and whether it has a value."""
 
     target_time_us: int
     has_value: bool
 
 
 class Sample(NamedTuple):
-    """One register at one time; without value where the row has none of it."""
+    """One register at one time; without value if the row lacks the register."""
 
     time_us: int
     time_valid: bool
@@ -146,7 +146,7 @@ class Sample(NamedTuple):
 
 
 class Version(NamedTuple):
-    """Changes with every document for a device; equal versions answer equally."""
+    """Changes with every document for a device; equal versions give equal answers."""
 
     last_position: int
     records: int
@@ -154,7 +154,7 @@ class Version(NamedTuple):
 
 
 class Notice(NamedTuple):
-    """What a gateway notifies: a POST on a method (TR-03109-1 Annex II, 7.3)."""
+    """A notice of a gateway: a POST on a method (TR-03109-1 Annex II, 7.3)."""
 
     device: DeviceId
     class_id: int
@@ -166,7 +166,7 @@ class Notice(NamedTuple):
 
 
 class EventView(NamedTuple):
-    """A kept notice."""
+    """A stored notice."""
 
     device: DeviceId
     class_id: int
@@ -177,7 +177,7 @@ class EventView(NamedTuple):
 
 
 class SourceKeys(NamedTuple):
-    """The record numbers held from one store of one gateway, as inclusive ranges, and how many rows they are."""
+    """The stored record numbers of one store of one gateway, as inclusive ranges, and the number of rows."""
 
     gateway: DeviceId
     store_id: str
@@ -189,16 +189,16 @@ class Storage(Protocol):
     """Thread-safe. Readers see whole documents only."""
 
     def deposit(self, document: Document, received_us: int) -> "Future[Receipt]":
-        """Keep a document; done when durable. Fails with RecordConflictError or StorageError, then nothing was kept."""
+        """Store a document; done when durable. RecordConflictError or StorageError: then nothing was stored."""
 
     def remove(self, device: DeviceId, *, whole: bool) -> "Future[int]":
-        """Forget the rows a device has now, and with `whole` the device; done with their number when durable.
+        """Remove the rows that a device has now, and with `whole` the device; done with their number when durable.
 
-        It goes in steps between which documents are taken; a stop in the middle leaves the rest, to be removed again.
+        It works in steps, and documents are stored in between. After a stop in the middle, call it again.
         """
 
     def notify(self, notice: Notice) -> "Future[bool]":
-        """Keep a notice; done when durable, False if one with its x-CID was there already."""
+        """Store a notice; done when durable. False if one with its x-CID is stored already."""
 
     def gateways(self) -> list[GatewayView]:
         """All gateways, those heard of last first."""
@@ -207,16 +207,16 @@ class Storage(Protocol):
         """All devices, in the order in which they came."""
 
     def has(self, device: DeviceId) -> bool:
-        """Whether a device is known."""
+        """True if a device is known."""
 
     def has_gateway(self, gateway: DeviceId) -> bool:
-        """Whether a gateway has delivered."""
+        """True if a gateway has delivered."""
 
     def latest(self, device: DeviceId) -> list[LatestView]:
         """The latest value of every register of a device."""
 
     def registers(self, device: DeviceId) -> list[Register]:
-        """Every register a device ever had; one with two scalers is there twice."""
+        """Every register that a device ever had; one with two scalers occurs twice."""
 
     def sources(self, device: DeviceId) -> list[tuple[DeviceId, str]]:
         """The (gateway, store id) pairs that rows of a device came from."""
@@ -225,34 +225,34 @@ class Storage(Protocol):
         """One page of rows."""
 
     def batches(self, device: DeviceId, span: RowSpan) -> Iterator[list[RowView]]:
-        """Rows without an end, a bounded number at a time; each step may be another thread's."""
+        """Rows in batches of bounded size. Each step may run in another thread."""
 
     def has_row(self, device: DeviceId, span: RowSpan) -> bool:
-        """Whether there is a row after the first `skip` ones."""
+        """True if there is a row after the first `skip` ones."""
 
     def span(self, device: DeviceId) -> Span:
-        """From when to when there are rows."""
+        """First and last time of the rows."""
 
     def presence(self, device: DeviceId, from_us: int, to_us: int) -> list[Presence]:
-        """The target times on the minute in a time (its end not included), each once, in order."""
+        """The target times on the minute in a time span (its end not included), each once, in order."""
 
     def grid(self, device: DeviceId, column: CaptureObject, from_us: int, to_us: int) -> list[Sample]:
-        """A register on the grid by target time, on the minute; one twice if it came twice."""
+        """A register on the grid by target time, on the minute. A value that came twice occurs twice."""
 
     def captured(self, device: DeviceId, column: CaptureObject, from_us: int, to_us: int, limit: int) -> list[Sample]:
         """A register's values by capture time, at most `limit`."""
 
     def count(self, device: DeviceId) -> int:
-        """How many rows a device has."""
+        """Number of rows of a device."""
 
     def version(self, device: DeviceId) -> Version:
-        """What changes when the device's rows do."""
+        """A version that changes with the device's rows."""
 
     def events(self, limit: int) -> list[EventView]:
-        """What gateways notified, the newest first."""
+        """Notices of gateways, the newest first."""
 
     def keys(self, gateway: DeviceId | None = None) -> list[SourceKeys]:
-        """The keys of all rows, cheaply."""
+        """The keys of all rows, as ranges."""
 
     def close(self) -> None:
-        """Finish what was taken, then let go of the files."""
+        """Finish accepted documents, then close the files."""

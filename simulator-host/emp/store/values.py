@@ -11,7 +11,7 @@ _U64 = 1 << 64
 
 
 def to_sql(data: Data) -> SqlValue:
-    """The value as SQLite keeps it; the type goes into a column of its own."""
+    """The value in SQLite's form; the type goes into a column of its own."""
     value = data.value
     if isinstance(value, int):
         return value - _U64 if value >= _I64 else int(value)
@@ -21,7 +21,7 @@ def to_sql(data: Data) -> SqlValue:
 
 
 def from_sql(kind: int, value: SqlValue) -> Data:
-    """The data that `to_sql` kept."""
+    """The data of a type and a value, the inverse of `to_sql`."""
     data_type = DataType(kind)
     if isinstance(value, int) and value < 0 and data_type is DataType.LONG64_UNSIGNED:
         return Data(data_type, value + _U64)

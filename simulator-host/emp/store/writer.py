@@ -1,4 +1,4 @@
-"""The one thread that writes: documents that wait together become durable together (group commit)."""
+"""The writer thread: waiting documents become durable together (group commit)."""
 
 import logging
 import queue
@@ -25,7 +25,7 @@ MAX_GROUP = 64
 
 _FULL_CODES = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_SHMSIZE, sqlite3.SQLITE_IOERR_WRITE})
 
-# The document is refused, the others of its group go on. Any other error takes the whole group back.
+# Only this document is refused. Any other error rolls back the whole group.
 _THIS_DOCUMENT_ONLY = (
     SmgwError,
     ValueError,
@@ -45,7 +45,7 @@ class _Job(NamedTuple):
 
 
 class Writer:
-    """Takes documents from any thread; a future is done when its document is durable, or failed with nothing kept."""
+    """Takes documents from any thread. A future is done when its document is durable, or fails with nothing stored."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -64,7 +64,7 @@ class Writer:
         return future
 
     def remove(self, device: DeviceId, *, whole: bool) -> "Future[int]":
-        """Queue the removal of a device's rows; other documents are entered between its steps."""
+        """Queue the removal of a device's rows. Documents are stored between its steps."""
         order = Removal(device, whole=whole)
         self._put(order)
         return order.future
@@ -76,7 +76,7 @@ class Writer:
         return order.future
 
     def close(self) -> None:
-        """Write what waits, then close the file; a removal that is under way stops where it is."""
+        """Write waiting documents, then close the file. A removal in progress stops where it is."""
         if self._closed:
             return
         self._closed = True
@@ -105,7 +105,7 @@ class Writer:
                 job = self._jobs.get()
 
     def _take_group(self, first: _Job) -> _Job | Order | None:
-        """Write a document and those that wait behind it; returns what comes next."""
+        """Write a document and those that wait after it; returns the next item."""
         group = [first]
         following: _Job | Order | None = None
         waits = True
@@ -143,7 +143,7 @@ class Writer:
             outcomes = [self._failure(error)] * len(group)
         for job, outcome in zip(group, outcomes, strict=True):
             if not job.future.set_running_or_notify_cancel():
-                continue  # whoever waited has gone; the document is kept, and its repeat is recognised
+                continue  # the client has gone; the document is stored, and its repetition is recognised
             if isinstance(outcome, Receipt):
                 job.future.set_result(outcome)
             else:
@@ -168,7 +168,7 @@ class Writer:
         return outcomes
 
     def _data_version(self) -> int:
-        """Another one after somebody else has written the file."""
+        """A number that changes when another process writes the file."""
         return int(self._connection.execute("PRAGMA data_version").fetchone()[0])
 
     def _failure(self, error: Exception) -> StorageError:

@@ -1,1 +1,1 @@
-"""HTTP: the server with its listeners, who may ask, and the interfaces for gateways and for programs."""
+"""HTTP: the server, its listeners, access control, and the interfaces for gateways and programs."""

@@ -1,4 +1,4 @@
-"""Request bodies: bounded in size, in time and in sum, and unpacked without falling for a bomb."""
+"""Request bodies: bounded in size, time and sum, and unpacked safely (decompression bombs)."""
 
 import asyncio
 import zlib
@@ -13,14 +13,14 @@ _RAW = -15
 
 
 class Budget:
-    """Octets of all bodies that are held at one time: many slow senders must not fill the memory."""
+    """Counts the octets of all bodies in memory, so that many slow senders cannot fill it."""
 
     def __init__(self, octets: int) -> None:
         self._free = octets
 
     @contextmanager
     def account(self) -> Iterator[Callable[[int], None]]:
-        """A function to call with every number of octets taken; given back at the end. Raises ServiceUnavailable."""
+        """A function that counts received octets; they are released at the end. Raises ServiceUnavailable."""
         taken = 0
 
         def take(octets: int) -> None:
@@ -37,7 +37,7 @@ class Budget:
 
 
 async def read(content: StreamReader, length: int, timeout: float, take: Callable[[int], None]) -> bytes:
-    """The `length` octets of a body; RequestTimeout if they are not there after `timeout` seconds."""
+    """The `length` octets of a body; RequestTimeout if they have not arrived after `timeout` seconds."""
     chunks: list[bytes] = []
     try:
         async with asyncio.timeout(timeout):
@@ -54,7 +54,7 @@ async def read(content: StreamReader, length: int, timeout: float, take: Callabl
 def unpack(octets: bytes, encoding: str | None, limit: int) -> bytes:
     """Undo gzip or deflate (zlib's format or a bare stream).
 
-    Raises ContentTooLarge beyond `limit` octets, Unprocessable for a broken or cut stream.
+    Raises ContentTooLarge beyond `limit` octets, Unprocessable for a damaged or truncated stream.
     """
     if encoding is None:
         return octets

@@ -1,7 +1,7 @@
-"""The COSEM tree over HTTP (TR-03109-1 Annex II, 7): PUT of documents, GET of what they brought, DELETE of a device,
-POST of a notice, or on the load profile's method reset.
+"""The COSEM tree over HTTP (TR-03109-1 Annex II, 7).
 
-Gateways may PUT and notify. Reading, deleting and emptying are for whom the guard admits.
+PUT stores a document, GET reads, DELETE removes a device. POST stores a notice, or calls the load profile's method
+reset. Gateways may PUT and POST notices. The guard admits users who read, delete or reset.
 """
 
 import asyncio
@@ -42,24 +42,24 @@ from emp.web.guard import Guard
 
 _LOG = logging.getLogger(__name__)
 
-#: What this head-end offers of the annex: rows come in whole documents, because their key needs gateway and store,
-#: and go with their whole device, because a row is kept whole or not at all.
+#: The verbs of the annex that this head-end offers. Rows are put as whole documents, because their key needs gateway
+#: and store. They are deleted with their whole device.
 OFFERED: dict[Node, tuple[str, ...]] = {
     **dict.fromkeys(Node, ("GET",)),
     Node.LDEV: ALLOWED[Node.LDEV],
     Node.METHOD: ALLOWED[Node.METHOD],
 }
-#: The same for people, who deliver nothing.
+#: The same for users, who deliver nothing.
 OFFERED_TO_PEOPLE: dict[Node, tuple[str, ...]] = {**OFFERED, Node.LDEV: ("GET", "DELETE")}
 MAX_NOTICE = 4096  # octets
 
 
 class Bounds(NamedTuple):
-    """What one request may cost."""
+    """Limits of one request."""
 
     body_octets: int = 4 * 1024 * 1024  # as sent, and again after unpacking
     held_octets: int = 128 * 1024 * 1024  # all bodies together
-    header_timeout: float = 10.0  # seconds until the first request's headers are there
+    header_timeout: float = 10.0  # seconds until the first request's headers must have arrived
     body_timeout: float = 30.0
     idle_timeout: float = 75.0  # a connection without a request
 
@@ -89,7 +89,7 @@ class CosemApi:
         self._budget = Budget(bounds.held_octets)
 
     async def serve(self, request: web.Request) -> web.StreamResponse:
-        """Answer one request; raises ServiceError, StorageError or RecordConflictError for the middleware to tell."""
+        """Answer one request; ServiceError, StorageError and RecordConflictError are for the middleware."""
         path, query = uri.split(_origin_form(request.raw_path))
         target = uri.parse(path, self._poc)
         check_verb(target.node, request.method, self._offered)
@@ -164,7 +164,7 @@ class CosemApi:
         return web.Response(status=Status.OK)
 
     def _check_notice(self, target: Target) -> None:
-        """A notice comes from a device that is known, and is of an object that is not one of those served here."""
+        """Check a notice: its device is known, and its object is not one of those served here."""
         assert target.device is not None
         assert target.object is not None
         if not (self._storage.has(target.device) or self._storage.has_gateway(target.device)):

@@ -1,7 +1,7 @@
-"""Who may read and delete: everybody on this computer, or with the password from anywhere. Gateways need neither.
+"""Access control for reading and deleting: local users, or users with the password. Gateways need neither.
 
-Without a password, requests must also name this computer in Host: a page of some other site that a browser on this
-computer shows can otherwise reach us under a name of its own (DNS rebinding).
+Without a password, the header Host must also name this computer. Otherwise a page of another site in a local browser
+could reach this server under a name of its own (DNS rebinding).
 """
 
 import asyncio
@@ -19,7 +19,7 @@ _MAX_CHECKS = 8
 
 
 def is_loopback(host: str) -> bool:
-    """Whether an address, or the name localhost, is this computer's own."""
+    """True if an address, or the name localhost, is this computer's own."""
     name = host.strip().removeprefix("[").removesuffix("]")
     try:
         return ipaddress.ip_address(name).is_loopback
@@ -28,11 +28,11 @@ def is_loopback(host: str) -> bool:
 
 
 class Guard:
-    """Stands before everything that shows or deletes readings."""
+    """Checks every request that shows or deletes readings."""
 
     def __init__(self, password: Password | None = None) -> None:
         self._password = password
-        # One at a time, so that guessing is slow and costs one core at most.
+        # One at a time, so that guessing is slow and uses at most one core.
         self._checker = ThreadPoolExecutor(1, "emp-password")
         self._checks = 0
 
@@ -57,7 +57,7 @@ class Guard:
             raise Unauthorized("the password is not right; emp password sets another")
 
     def refuse_other_sites(self, request: web.Request) -> None:
-        """Forbidden for what a page of another site makes a person's browser send; it would send the password along."""
+        """Forbidden for requests that a page of another site caused: the browser would add the password."""
         origin = request.headers.get("Origin")
         foreign = origin is not None and origin.partition("://")[2] != request.headers.get("Host", "")
         if foreign or request.headers.get("Sec-Fetch-Site", "none") not in ("none", "same-origin"):
@@ -81,7 +81,7 @@ def _require_this_computer(request: web.Request) -> None:
 
 
 def _basic(header: str | None) -> bytes | None:
-    """The password out of `Basic <base64 of user:password>`."""
+    """The password in `Basic <base64 of user:password>`."""
     scheme, _, encoded = (header or "").partition(" ")
     if scheme.lower() != "basic" or len(encoded) > 4096:
         return None

@@ -1,4 +1,4 @@
-"""Data for programs, beside the COSEM tree.
+"""Data for programs, besides the COSEM tree.
 
 GET /api/keys[?gateway=ESMG0000000001][&form=list]
     {"sources": [{"gateway": "ESMG0000000001", "store_id": "<32 hex digits>",
@@ -6,8 +6,8 @@ GET /api/keys[?gateway=ESMG0000000001][&form=list]
     `ranges` are inclusive and together hold exactly the record numbers that are stored, each of them once; with
     form=list they are spelt out as "record_numbers": [1, 2, ...] instead.
 GET /api/gateways                      gateways and devices: last seen, rows, clock, status
-GET /api/events                        what gateways notified, the newest first
-GET /devices/<devid>.json|.csv|.xml    all rows; q.* and sa.* narrow them
+GET /api/events                        notices of gateways, the newest first
+GET /devices/<devid>.json|.csv|.xml    all rows; q.* and sa.* filter them
 GET /devices/<devid>/registers/<register>.json|.csv[?day=2025-03-30][&range=day|week|month][&as=reading|interval]
 GET /healthz                           {"status": "ok"}
 """
@@ -41,7 +41,7 @@ _EXPORTS = {"xml": MediaType("application", "xml"), "json": JSON, "csv": CSV}
 
 
 class JsonApi:
-    """Handlers for everything that answers data."""
+    """Handlers of all data requests."""
 
     def __init__(self, storage: Storage, workers: Executor, sender: Sender, zone: Zone) -> None:
         self._storage = storage
@@ -60,15 +60,15 @@ class JsonApi:
         return await self._json(lambda: _keys(self._storage, gateway, spelt_out=spelt_out))
 
     async def gateways(self, _: web.Request) -> web.Response:
-        """What the overview shows."""
+        """The content of the overview."""
         return await self._json(lambda: {"gateways": [_gateway(view) for view in self._storage.gateways()]})
 
     async def events(self, _: web.Request) -> web.Response:
-        """What gateways notified."""
+        """The notices of gateways."""
         return await self._json(lambda: {"events": _events(self._storage)})
 
     async def health(self, _: web.Request) -> web.Response:
-        """Whether the store can be read."""
+        """200 if the store can be read."""
 
         def state() -> dict[str, Any]:
             self._storage.devices()
@@ -77,7 +77,7 @@ class JsonApi:
         return await self._json(state)
 
     async def export(self, request: web.Request) -> web.StreamResponse:
-        """All rows of a device, or those that the query names, as a file."""
+        """All rows of a device, or the requested ones, as a file."""
         device, form = paths.device(request), Form(request.match_info["form"])
         narrowed = filters.parse(request.raw_path.partition("?")[2])
 
@@ -175,7 +175,7 @@ def _events(storage: Storage) -> list[dict[str, Any]]:
 
 
 def _curve(found: Curve, window: Window, zone: Zone) -> dict[str, Any]:
-    """Values are text: what is plotted from them is for the eye, what they say is exact."""
+    """The points of a curve. Values are text, so that they are exact."""
     return {
         "zone": zone.name,
         "from": window.from_us / 1_000_000,

@@ -1,4 +1,4 @@
-"""One address that is listened on: errors told in one place, and connections that stall closed."""
+"""One listening address: reports errors in one place and closes stalled connections."""
 
 import asyncio
 import inspect
@@ -27,13 +27,13 @@ _SECURITY = {
     "Server": "emp",
 }
 STOP_SECONDS = 1.0
-#: Debian 12 has aiohttp 3.8, where the time to stop is the site's.
+#: In aiohttp 3.8 of Debian 12 the shutdown timeout belongs to the site.
 _RUNNER_STOPS = "shutdown_timeout" in inspect.signature(web.BaseRunner.__init__).parameters
-_MAX_LINE = 16 * 1024  # octets of a request line; a URI of more than 4000 characters then gets its 414
+_MAX_LINE = 16 * 1024  # octets of a request line; so a URI of more than 4000 characters gets 414
 
 
 class Address(NamedTuple):
-    """Where to listen."""
+    """The address to listen on."""
 
     host: str = "127.0.0.1"
     port: int = 8080
@@ -43,11 +43,11 @@ class Address(NamedTuple):
 
 
 class ListenError(ServiceError):
-    """The address cannot be listened on."""
+    """The server cannot listen on this address."""
 
 
 class _Connections:
-    """Closes a connection whose first request, or whose reading of an answer, takes too long."""
+    """Closes a connection that sends its first request, or reads an answer, too slowly."""
 
     def __init__(self, bounds: Bounds) -> None:
         self._bounds = bounds
@@ -59,7 +59,7 @@ class _Connections:
 
     def end(self, request: web.Request) -> None:
         self._busy.discard(request.protocol)
-        # Idle connections the server closes itself; what is open longer than that is not reading its answer.
+        # The server closes idle connections itself. A connection open for longer does not read its answer.
         patience = self._bounds.idle_timeout + self._bounds.body_timeout - self._bounds.header_timeout
         self._waiting_since[request.protocol] = asyncio.get_running_loop().time() + patience
 
@@ -96,11 +96,11 @@ class Listener:
         self._application.router.add_route("*", path, _only_get)
 
     def add_rest(self, handler: _Handler) -> None:
-        """Whatever no other path takes."""
+        """Handles all other paths."""
         self._application.router.add_route("*", "/{rest:.*}", handler)
 
     async def start(self, address: Address) -> Address:
-        """Listen; returns the address with the port that was chosen. ListenError if it cannot be had."""
+        """Listen; returns the address with its port. ListenError if that fails."""
         stopping: dict[str, Any] = {"shutdown_timeout": STOP_SECONDS}
         self._runner = web.AppRunner(
             self._application,
@@ -126,7 +126,7 @@ class Listener:
         return Address(address.host, int(self._runner.addresses[0][1]))
 
     async def stop(self) -> None:
-        """Finish the requests that are being answered, at most about a second."""
+        """Finish the requests in progress, for about a second at most."""
         if self._watch is not None:
             self._watch.cancel()
         if self._runner is not None:
@@ -180,7 +180,7 @@ async def _sign(request: web.Request, response: web.StreamResponse) -> None:
 
 
 def problem(status: Status, reason: str, headers: dict[str, str] | None = None) -> web.Response:
-    """An answer that says what was wrong and what would be right, as plain text."""
+    """An error answer as plain text: the fault, and the correct form."""
     response = web.Response(status=status, text=f"{reason}\n", headers=headers)
     if (headers or {}).get("Connection") == "close":
         response.force_close()

@@ -1,4 +1,4 @@
-"""/metrics: what is stored and what happened since the start, in Prometheus' text format 0.0.4."""
+"""/metrics: stored rows and counters since the start, in Prometheus' text format 0.0.4."""
 
 import asyncio
 import resource
@@ -14,7 +14,7 @@ from emp import __version__
 from emp.store.storage import GatewayView, Storage
 from emp.web.counters import Counters
 
-MAX_GATEWAYS = 2000  # more would be a burden to whoever scrapes
+MAX_GATEWAYS = 2000  # more would burden the scraper
 _ESCAPES = str.maketrans({"\\": r"\\", '"': r"\"", "\n": r"\n"})
 
 _Samples = Iterable[tuple[Mapping[str, str], int | float]]
@@ -30,7 +30,7 @@ class Metrics:
         self._started = time.time()
 
     async def serve(self, _: web.Request) -> web.Response:
-        """All of it."""
+        """The text of all metrics."""
         requests = dict(self._counters.requests)
         gateways = await asyncio.get_running_loop().run_in_executor(self._workers, self._storage.gateways)
         text = "".join([*self._of_process(requests), *_of_store(gateways)])

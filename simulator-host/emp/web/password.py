@@ -1,4 +1,4 @@
-"""The password of people: a hash in a file that only its owner reads, made by `emp password`.
+"""The password of users: a hash in a file that only its owner can read, made by `emp password`.
 
 scrypt$16384$8$1$<salt, 32 hex digits>$<hash, 64 hex digits>
 """
@@ -20,26 +20,26 @@ _LINE = re.compile(r"scrypt\$([0-9]{1,7})\$([0-9]{1,2})\$([0-9]{1,2})\$([0-9a-f]
 
 
 class PasswordError(SmgwError):
-    """A password or its file that is not as it should be; the text never holds the password."""
+    """A wrong password or password file. The text never holds the password."""
 
 
 class Password:
-    """Knows whether a password is the right one."""
+    """Checks passwords."""
 
     def __init__(self, numbers: tuple[int, int, int], salt: bytes, expected: bytes) -> None:
         self._numbers = numbers
         self._salt = salt
         self._expected = expected
-        # One that was right is recognised again without another 50 ms, by a key that no file holds.
+        # A correct password is recognised again without another 50 ms, by a key that is only in memory.
         self._key = secrets.token_bytes(32)
         self._right: bytes | None = None
 
     def is_known(self, candidate: bytes) -> bool:
-        """Whether it was found right before; at once."""
+        """True if this password was checked and correct before; fast."""
         return self._right is not None and hmac.compare_digest(self._right, self._mark(candidate))
 
     def check(self, candidate: bytes) -> bool:
-        """Whether it is right; takes time and memory on purpose."""
+        """True if the password is correct; slow and memory-hungry on purpose."""
         if len(candidate) > LONGEST:
             return False
         found = _scrypt(candidate, self._salt, *self._numbers)
@@ -53,7 +53,7 @@ class Password:
 
 
 def write(path: Path, password: str) -> None:
-    """Make the file, mode 0600, or replace what it holds; PasswordError says what is wrong."""
+    """Make the file with mode 0600, or replace its content; PasswordError if that fails."""
     octets = password.encode()
     if not len(password) >= SHORTEST or len(octets) > LONGEST:
         raise PasswordError(f"the password is too short or too long; it has {SHORTEST} to {LONGEST} characters")
@@ -72,7 +72,7 @@ def write(path: Path, password: str) -> None:
 
 
 def read(path: Path) -> Password:
-    """Read the file; PasswordError if it is missing, somebody else may read it, or it holds something else."""
+    """Read the file; PasswordError if it is missing, readable by other users, or malformed."""
     try:
         with path.open("rb") as file:
             mode = os.fstat(file.fileno()).st_mode

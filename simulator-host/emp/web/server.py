@@ -1,4 +1,4 @@
-"""The head-end: one store, one listener for gateways and one for people, a clean stop."""
+"""The head-end: one store, one listener for gateways and one for users, a clean stop."""
 
 import asyncio
 import logging
@@ -31,7 +31,7 @@ _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class Settings(NamedTuple):
-    """How a head-end is to behave."""
+    """The options of a head-end."""
 
     poc: str = ""
     bounds: Bounds = Bounds()
@@ -75,9 +75,9 @@ class HeadEnd:
         self._people.add_rest(CosemApi(*common, OFFERED_TO_PEOPLE).serve)
 
     async def start(self, gateways: Address, people: Address) -> tuple[Address, Address]:
-        """Listen for gateways and for people; returns both addresses with the ports that were chosen.
+        """Listen for gateways and for users; returns both addresses with their ports.
 
-        Raises ListenError if one cannot be had, or if people from elsewhere would need no password.
+        Raises ListenError if that fails, or if remote users would need no password.
         """
         if self._settings.password is None and not is_loopback(people.host):
             raise ListenError(
@@ -88,7 +88,7 @@ class HeadEnd:
         return await self._gateways.start(gateways), await self._people.start(people)
 
     async def stop(self) -> None:
-        """Finish the requests that are being answered, at most about a second, and close everything but the store."""
+        """Finish the requests in progress, for about a second at most, and close all but the store."""
         await asyncio.gather(self._gateways.stop(), self._people.stop())
         self._guard.close()
         self._workers.shutdown(wait=True, cancel_futures=True)
@@ -118,7 +118,7 @@ def _allow_many_connections() -> None:
 
 
 async def serve(storage: Storage, gateways: Address, people: Address, settings: Settings) -> None:
-    """Listen until SIGTERM or SIGINT; says on standard output when it is ready."""
+    """Listen until SIGTERM or SIGINT; prints a line when it is ready."""
     _allow_many_connections()
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
