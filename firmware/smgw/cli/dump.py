@@ -23,6 +23,7 @@ A port is anything pyserial opens: a device, socket://host:port, spy://...
 A file holds raw octets, or a text of hex digits with comments behind #.
 DLMS is found in HDLC frames, M-Bus, the wrapper of TCP, or alone.
 A key is 32 or 64 hex digits in a file that only you can read (chmod 600).
+With --authentication-key none a telegram with an authentication tag is read without checking it.
 Exit code 0 if any telegram was delivered, 1 if none, 2 for a wrong command or an unreadable file.
 """
 

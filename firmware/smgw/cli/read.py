@@ -40,6 +40,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--seconds", type=float, default=15.0, metavar="S", help="how long to wait (default %(default)s)"
     )
+    parser.add_argument(
+        "--unauthenticated",
+        action="store_true",
+        help="read pushes whose authentication key is not known, without checking their tag",
+    )
     parser.set_defaults(log_level="error")
     parser.epilog = _EPILOG
 
@@ -53,6 +58,8 @@ def run(arguments: argparse.Namespace) -> int:
         if name not in names:
             raise SmgwError(f"{arguments.config} has no meter {name!r}; it has {', '.join(sorted(names)) or 'none'}")
     asked = [meter for meter in configuration.meters if not arguments.meters or meter.name in arguments.meters]
+    if arguments.unauthenticated:
+        asked = list(map(_unauthenticated, asked))
     failed = 0
     with _counters(arguments.state, asked) as counters:
         for meter in asked:
@@ -65,10 +72,18 @@ def run(arguments: argparse.Namespace) -> int:
                 print(f"meter {meter.name}: {error}", file=sys.stderr)
                 continue
             for values in found:
-                capture = Capture(meter.name, *values[:4])
+                capture = Capture(meter.name, *values[:4], flags=values.flags)
                 note = "; ".join(filter(None, (values.advice, values.remark)))
                 print(json.dumps(_object(capture, note)) if arguments.json else "\n".join(_lines(capture, note)))
     return 1 if failed or not asked else 0
+
+
+def _unauthenticated(meter: MeterProfile) -> MeterProfile:
+    """The same profile with authentication_key = "none", if its protocol has that key and no other key is named."""
+    section = meter.entry.section
+    if section is None or "authentication_key" not in section.keys or meter.options.authentication_key_file:
+        return meter
+    return meter._replace(options=meter.options._replace(authentication_key="none"))
 
 
 @contextlib.contextmanager

@@ -3,7 +3,7 @@
 Nothing here reads a file, a port or a clock. The date-time of 12 octets is `cosem.date_time`, imported on demand.
 """
 
-from smgw.cosem.data import NULL, Data, DataError, DataType, decimal, integer, octet_string, plain
+from smgw.cosem.data import NULL, Data, DataError, DataType, decimal, integer, octet_string, plain, text_octets
 from smgw.cosem.device_id import DeviceId, DeviceIdError
 from smgw.cosem.names import AttributeName, CaptureObject, MethodName, ObjectName, ScalerUnit, capture_objects
 from smgw.cosem.obis import Obis, ObisError
@@ -39,4 +39,5 @@ __all__ = [
     "meter_status",
     "octet_string",
     "plain",
+    "text_octets",
 ]

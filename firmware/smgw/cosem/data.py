@@ -57,6 +57,8 @@ class Data(NamedTuple):
 
 
 NULL = Data(DataType.NULL_DATA, None)
+#: Types that hold a text, or a name in octets.
+TEXTS = (DataType.OCTET_STRING, DataType.VISIBLE_STRING, DataType.UTF8_STRING)
 
 _SIGNED = {1: DataType.INTEGER, 2: DataType.LONG, 4: DataType.DOUBLE_LONG, 8: DataType.LONG64}
 _UNSIGNED = {
@@ -108,6 +110,13 @@ def number_of(data: Data, what: str, kind: DataType) -> int:
 def octet_string(octets: bytes) -> Data:
     """Data for an octet string."""
     return Data(DataType.OCTET_STRING, octets)
+
+
+def text_octets(data: Data) -> bytes:
+    """The octets of a text, without the NULs that some meters pad it with; empty for any other data."""
+    if data.type not in TEXTS or data.value is None:
+        return b""
+    return (data.value if isinstance(data.value, bytes) else str(data.value).encode()).rstrip(b"\0")
 
 
 def decimal(value: int, scaler: int | None) -> "Decimal":

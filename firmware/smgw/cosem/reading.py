@@ -71,6 +71,7 @@ class Capture(NamedTuple):
     meter_time: MeterTime | None
     readings: tuple[Reading, ...]
     signature: bytes | None = None  # of the whole list, as the meter sent it (SML)
+    flags: int = 0  # bits of GatewayStatus that whoever read the meter adds
 
 
 def meter_status(readings: Iterable[Reading]) -> int:

@@ -25,6 +25,7 @@ from smgw.wire import Refused
 
 _KEY = re.compile(rb"(?:[0-9a-fA-F]{32}){1,2}")
 _AUTHENTICATED = 0x10
+_NONE = Path("none")
 _SUITE = 0x0F
 _DEEPEST = 5  # APDUs inside APDUs: block, cipher, cipher, and what is in them
 _LONGEST = 16 << 20  # octets of a value in blocks
@@ -45,21 +46,34 @@ class Keys(NamedTuple):
 
     encryption: tuple[bytes, ...] = ()
     authentication: tuple[bytes, ...] = ()
+    verify: bool = True  # False: authentication tags are not checked
 
     def __repr__(self) -> str:
         return f"Keys({len(self.encryption)} and {len(self.authentication)})"
 
     @classmethod
     def of(cls, encryption: Sequence[Path], authentication: Sequence[Path]) -> "Keys":
-        """Read the files; PasswordFileError if one is not private, KeyFileError if it holds no key."""
+        """Read the files; PasswordFileError if one is not private, KeyFileError if it holds no key.
+
+        The path "none" stands for no authentication key: tags are then not checked.
+        """
+        if _NONE in authentication:
+            return cls(tuple(map(_read_key, encryption)), (), verify=False)
         return cls(tuple(map(_read_key, encryption)), tuple(map(_read_key, authentication)))
+
+    def unverified(self, ciphered: Ciphered) -> bool:
+        """True if an authentication tag is not checked."""
+        return not self.verify and bool(ciphered.security_control & _AUTHENTICATED)
 
     def open(self, ciphered: Ciphered, system_title: bytes) -> bytes:
         """The plain text; RemoteProtocolError if no key opens it."""
         if not self.encryption:
             raise RemoteProtocolError("ciphered; --key names the file of a key")
-        if ciphered.security_control & _AUTHENTICATED and not self.authentication:
-            raise RemoteProtocolError("ciphered with authentication; --authentication-key names the file of its key")
+        if self.verify and ciphered.security_control & _AUTHENTICATED and not self.authentication:
+            raise RemoteProtocolError(
+                "ciphered with authentication; --authentication-key names the file of its key, or none to read it "
+                "unauthenticated"
+            )
         from smgw.dlms.security import suites  # `cryptography` only where something is to be opened
 
         number = ciphered.security_control & _SUITE
@@ -72,7 +86,7 @@ class Keys(NamedTuple):
                 continue
             try:
                 keys = suites.Keys.of(suite, encryption, authentication or bytes(suite.key_length))
-                text = suites.unseal(keys, system_title, ciphered.octets).text
+                text = suites.unseal(keys, system_title, ciphered.octets, verify=self.verify).text
                 decode_apdu(text)
             except SmgwError as error:
                 wrong = RemoteProtocolError(f"not opened by any of the keys: {error}")
@@ -98,6 +112,7 @@ class Printer:
         self._most = most
         self._blocks = PushedBlocks()
         self._values: dict[str, tuple[int, bytearray]] = {}  # of a long GET, by who answers: last block, octets
+        self._unverified = False  # what is printed next was opened without checking its tag
         self._titles: dict[bool, bytes] = {}  # system titles: True is the client's
         self.delivered = 0
         self.refused = 0
@@ -146,6 +161,7 @@ class Printer:
         if not self._as_json:
             print(item.head, flush=True)
         for octets in item.apdus:
+            self._unverified = False
             try:
                 whole = self._apdu(octets, item.sender, 1)
             except RemoteProtocolError as error:
@@ -167,8 +183,10 @@ class Printer:
             if inner is None:
                 return False
         elif isinstance(apdu, Ciphered):
-            self._line(title(apdu), depth)
+            unverified = self._keys.unverified(apdu)
+            self._line(title(apdu) + (", NOT AUTHENTICATED: its tag is not checked" if unverified else ""), depth)
             inner = self._keys.open(apdu, self._title(apdu))
+            self._unverified |= unverified
         if inner is not None:
             return self._apdu(inner, sender, depth + 1)
         if isinstance(apdu, GetResponseBlock):
@@ -184,7 +202,7 @@ class Printer:
     def _whole(self, apdu: Message, depth: int, value: bytes | None) -> None:
         if self._as_json:
             shown = GetResponse(0, value) if value is not None else apdu
-            print(json.dumps(as_object(shown)), flush=True)
+            print(json.dumps(as_object(shown) | ({"authenticated": False} if self._unverified else {})), flush=True)
             return
         inside = "  " * (depth + 1)
         below = [f"\n{inside}{line}" for line in (lines(apdu) if value is None else data_lines(value))]

@@ -67,6 +67,7 @@ class Values(NamedTuple):
     readings: tuple[Reading, ...]
     signature: bytes | None = None  # of the whole list
     advice: str = ""  # the meter hides values: what a person has to do
+    flags: int = 0  # bits of GatewayStatus for all of these values, such as NOT_VALIDATED
     remark: str = ""  # what is to be said of the quality, such as a clock that is wrong
 
 

@@ -152,7 +152,7 @@ class Watch:
 
     def _good(self, values: Values) -> None:
         capture = Capture(
-            self._meter, values.device, values.stamp, values.meter_time, values.readings, values.signature
+            self._meter, values.device, values.stamp, values.meter_time, values.readings, values.signature, values.flags
         )
         device = self._devices.get(values.device)
         if device is None:

@@ -71,6 +71,7 @@ class DlmsProfile(NamedTuple):
     challenge_key_file: Path | None = None  # hls-aes: the secret in hex, where it is no text
     encryption_key_file: Path | None = None  # global unicast key, in hex; with it all APDUs are ciphered
     authentication_key_file: Path | None = None
+    authentication_key: str = ""  # "none": pushes are read without it, and every value is flagged
     signing_key_file: Path | None = None  # hls-ecdsa: ours, PEM
     meter_key_file: Path | None = None  # hls-ecdsa: the meter's public key, PEM
     counter_object: Obis = Obis(b"\x00\x00\x2b\x01\x00\xff")
@@ -110,6 +111,8 @@ def _zone(value: object, report: checks.Report) -> str | None:
     return str(value)
 
 
+#: The value of `authentication_key` for an operator who gives the encryption key alone.
+NO_KEY = "none"
 KEYS: Mapping[str, Key] = {
     "framing": Key(
         checks.choice(*(one.value for one in Framing)),
@@ -173,6 +176,10 @@ KEYS: Mapping[str, Key] = {
     "authentication_key_file": Key(
         checks.path,
         about="File with the authentication key in hex; none by default.",
+    ),
+    "authentication_key": Key(
+        checks.choice(NO_KEY),
+        about='"none" reads pushes without checking their tag and flags every value; not set by default.',
     ),
     "signing_key_file": Key(
         checks.path,

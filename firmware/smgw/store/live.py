@@ -25,6 +25,7 @@ is named `<meter>.<octets of the device in hex>.json`, has mode 0640 and holds o
       status         left out, or {"type", "value"} of the meter's status word
       signature      left out, or the meter's signature of this value in hex
     signature        left out, or the meter's signature of the whole list in hex
+    flags            left out, or a number with bits of the gateway's status word: 2 is "not validated"
 """
 
 import errno
@@ -103,7 +104,7 @@ class LiveWriter:
 
     def capture(self, capture: Capture) -> None:
         """Write a capture. Nothing is synced, so the thread does not wait for the card."""
-        meter, device, stamp, meter_time, readings, signature = capture
+        meter, device, stamp, meter_time, readings, signature, flags = capture
         try:
             source = self._sources[meter, device]
         except KeyError:
@@ -130,7 +131,7 @@ class LiveWriter:
             f'"time_valid":{"true" if stamp.state else "false"},"dispersion_us":{stamp.dispersion_us},'
             f'"boot_id":{quoted(stamp.boot_id)},"boottime_ns":{stamp.boottime_ns},'
             f'"meter_time":{_time(meter_time)},"readings":[{"},".join(parts)}{"}" if parts else ""}]'
-            f"{'' if signature is None else _signature(signature)}}}\n"
+            f"{'' if signature is None else _signature(signature)}{_flags(flags)}}}\n"
         ).encode()
         try:
             _replace(source, octets, masked=self._masked)
@@ -238,6 +239,10 @@ def _text(data: Data) -> str:
 
 def _time(time: MeterTime | None) -> str:
     return "null" if time is None else f'{{"kind":"{KIND_NAMES[time.kind]}","octets":"{time.octets.hex()}"}}'
+
+
+def _flags(flags: int) -> str:
+    return f',"flags":{int(flags)}' if flags else ""
 
 
 def _signature(octets: bytes) -> str:

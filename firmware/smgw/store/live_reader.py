@@ -87,7 +87,8 @@ def _live(found: Any) -> Live:
     meter, device = _string(found["meter"]), DeviceId.parse(_string(found["device"]))
     time = None if found["meter_time"] is None else _meter_time(found["meter_time"])
     readings = tuple(map(_reading, _array(found["readings"])))
-    return Live(_string(found["port"]), Capture(meter, device, stamp, time, readings, _signature(found)))
+    flags = _whole(found["flags"], 0, 0xFFFFFFFF) if "flags" in found else 0
+    return Live(_string(found["port"]), Capture(meter, device, stamp, time, readings, _signature(found), flags))
 
 
 def _meter_time(found: Any) -> MeterTime:

@@ -1,11 +1,13 @@
 """Pushes: blocks, ciphers, lists of every make, and what is none."""
 
 import pytest
+from captures import field_case
 from dlms_strategies import encoded, encoded_apdus
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from smgw.cosem import AttributeName, CaptureObject, Data, DataType, Obis, octet_string
 from smgw.dlms import data as axdr
+from smgw.dlms.apdus.apdu import decode_apdu
 from smgw.dlms.apdus.block import GeneralBlock
 from smgw.dlms.apdus.envelope import GENERAL_GLO, Ciphered
 from smgw.dlms.apdus.get import GetRequest
@@ -164,6 +166,29 @@ def test_any_body_is_a_list_or_refused(body: bytes, tagged: bool) -> None:
         read_push(DataNotification(1, TIME, body, tagged))
     except PushListError:
         return
+
+
+@pytest.mark.parametrize(
+    ("named", "device"),
+    [
+        ({"0-0:96.1.0": b"4711\0\0\0\0"}, b"4711"),
+        ({"0-0:42.0.0": b"\0\0", "0-0:96.1.0": b"4711"}, b"4711"),
+        ({"0-1:96.1.0": b"gas", "0-0:96.1.0": b"4711"}, b"4711"),
+        ({"0-0:96.1.0": b"4711", "0-1:96.1.0": b"gas"}, b"4711"),
+        ({"0-1:96.1.0": b"gas", "0-2:96.1.0": b"water"}, None),
+        ({"1-1:0.0.5": b"4711"}, b"4711"),
+    ],
+)
+def test_a_device_is_its_own_name_without_padding(named: dict[str, bytes], device: bytes | None) -> None:
+    """0-n:96.1.0 is the name of another meter, on M-Bus channel n."""
+    members = [one for obis, value in named.items() for one in (name(Obis.parse(obis)), octet_string(value))]
+    assert read_push(notification(*members)).device() == device
+
+
+def test_the_serial_that_a_norwegian_meter_pads_with_nul() -> None:
+    push = decode_apdu(field_case("dlms/embriq_serial_nul"))
+    assert isinstance(push, DataNotification)
+    assert read_push(push).device() == b"00000000"
 
 
 def test_structures_and_pairs_may_be_mixed() -> None:

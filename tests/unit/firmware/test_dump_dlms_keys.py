@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from captures import field_case
 from dlms_captures import SAMPLE_KEY, dlms_capture
 from dlms_dump import CLIENT_TITLE, METER_TITLE, Printed, dump, wrapped
 from dlms_pair import ENERGY
@@ -43,6 +44,28 @@ def test_a_ciphered_session_is_opened_with_the_titles_of_its_association(printed
     assert "not opened by any of the keys" in err
     _, err = printed.of(association + sealed, keys_for(bytes(32), SAMPLE_KEY))
     assert "none of the keys is one of security suite 0" in err
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+def test_without_the_authentication_key_a_tag_is_left_unchecked_on_demand(printed: Printed, as_json: bool) -> None:
+    keys = suites.Keys.of(suites.Suite(0), SAMPLE_KEY, bytes(16))
+    answer = suites.seal(keys, suites.Protection.BOTH, METER_TITLE, 1, GetResponse(0xC1, b"\x11\x05").encode())
+    sealed = wrapped(Ciphered(0xDB, answer, METER_TITLE).encode())
+    _, err = printed.of(sealed, keys_for(), as_json=as_json)
+    assert "or none to read it unauthenticated" in err
+    out, err = printed.of(sealed, Keys((SAMPLE_KEY,), verify=False), as_json=as_json)
+    assert "0 refused" in err
+    assert ('"authenticated": false' if as_json else "NOT AUTHENTICATED") in out
+
+
+def test_the_word_none_stands_for_no_authentication_key(tmp_path: Path) -> None:
+    octets = tmp_path / "push.bin"
+    octets.write_bytes(field_case("dlms/tag_without_authentication_key"))
+    key = key_file(tmp_path, bytes(range(16)).hex())
+    assert dump(octets, "--key", key).returncode == 1
+    done = dump(octets, "--key", key, "--authentication-key", "none")
+    assert "1-0:1.8.0*255        100 Wh" in done.stdout.decode()
+    assert "NOT AUTHENTICATED" in done.stdout.decode()
 
 
 def key_file(directory: Path, text: str, mode: int = 0o600) -> Path:

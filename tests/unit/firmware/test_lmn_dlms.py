@@ -99,6 +99,23 @@ def test_a_poll_becomes_a_capture(meter: DlmsMeter) -> None:
     assert (inbox.states[-1].state, inbox.states[-1].note) == (Condition.READING, f"device {DEVICE}")
 
 
+@pytest.mark.parametrize(
+    ("device_name", "serial", "device"),
+    [(NAME + b"\0\0", b"4711", NAME), (b"\0", b"4711\0", b"4711"), (b"", b"", b"flat")],
+)
+def test_a_meter_without_a_device_name_is_known_by_its_serial_number(
+    meter: DlmsMeter, device_name: bytes, serial: bytes, device: bytes
+) -> None:
+    """GuruxDLMS.c ends its names with NUL."""
+    model = meter.model
+    model.name = device_name
+    model.extra[AttributeName(1, Obis.parse("0-0:96.1.0"), 2)] = encode(octet_string(serial))
+    inbox = Inbox()
+    with running(reader(meter.url, inbox)):
+        until(lambda: inbox.captures)
+    assert inbox.captures[0].device == DeviceId(device)
+
+
 @pytest.mark.parametrize("way", ["wrapper", "pty", "pty with echo", "short frames"])
 def test_every_way_to_the_meter_gives_the_same(way: str, tmp_path: Path) -> None:
     """R2 for the echo, which a pty's other end makes here."""

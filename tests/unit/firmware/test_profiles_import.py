@@ -344,6 +344,13 @@ def of(protocol: str, port: str = "/dev/ttyUSB0") -> str:
         (of("dlms-push"), "dlms.authentication = 'none'", "this meter is never asked"),
         (of("dlms-push"), "dlms.quirks = ['no-list']", "this meter is never asked"),
         (of("dlms-push"), "dlms.framing = 'wrapper'", 'pushes over the wrapper are not read; write "hdlc" or "mbus"'),
+        (
+            of("dlms-push"),
+            "dlms = { encryption_key_file = 'e', authentication_key_file = 'a', authentication_key = 'none' }",
+            "authentication_key_file names the key; leave one of the two out",
+        ),
+        (of("dlms-push"), "dlms.authentication_key = 'none'", "without encryption_key_file nothing is ciphered"),
+        (of("dlms"), "dlms.authentication_key = 'none'", "only pushes can be read without their authentication key"),
         (of("dlms"), "dlms.framing = 'mbus'", 'write protocol = "dlms-push"'),
         (of("dlms"), "dlms.switch_delay = 400", 'write start = "mode-e" too'),
         (of("dlms"), "dlms.public_client = 1", "without encryption_key_file nothing is ciphered"),
@@ -371,7 +378,7 @@ def test_content_lists_only_the_keys_that_the_protocol_uses() -> None:
         assert set(has) <= set(content)
         assert not set(has_not) & set(content)
     assert set(content["dlms"]) == {
-        "authentication_key_file", "encryption_key_file", "framing", "scalers", "security_suite",
+        "authentication_key", "authentication_key_file", "encryption_key_file", "framing", "scalers", "security_suite",
     }  # fmt: skip
 
 

@@ -12,7 +12,19 @@ import pytest
 from captures_made import BOOT, DEVICE, ENERGY, MIDNIGHT, POWER, capture, energy
 from hypothesis import given
 from hypothesis import strategies as some
-from smgw.cosem import Capture, ClockState, Data, DataType, DeviceId, MeterTime, MeterTimeKind, Obis, Reading, Stamp
+from smgw.cosem import (
+    Capture,
+    ClockState,
+    Data,
+    DataType,
+    DeviceId,
+    GatewayStatus,
+    MeterTime,
+    MeterTimeKind,
+    Obis,
+    Reading,
+    Stamp,
+)
 from smgw.cosem.data import RANGE
 from smgw.store import live as live_module
 from smgw.store import live_reader
@@ -44,6 +56,13 @@ def test_the_newest_capture_of_each_device_is_there(writer: LiveWriter, director
     for one in (first, other, second):
         writer.capture(one)
     assert read_live(directory) == [Live(PORTS["house"], second), Live(PORTS["roof-2"], other)]
+
+
+def test_values_that_are_not_validated_are_flagged(writer: LiveWriter, directory: Path) -> None:
+    flagged = capture(MIDNIGHT)._replace(flags=int(GatewayStatus.NOT_VALIDATED))
+    writer.capture(flagged)
+    assert json.loads(file_of(directory).read_bytes())["flags"] == 2
+    assert read_live(directory) == [Live(PORTS["house"], flagged)]
 
 
 def test_a_file_is_as_the_format_says(writer: LiveWriter, directory: Path) -> None:

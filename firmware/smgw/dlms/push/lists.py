@@ -24,6 +24,7 @@ from smgw.cosem import (
     Reading,
     ScalerUnit,
     capture_objects,
+    text_octets,
 )
 from smgw.cosem.date_time import SIZE as DATE_TIME_SIZE
 from smgw.cosem.units import NO_UNIT
@@ -36,7 +37,6 @@ _DATA, _REGISTER, _CLOCK, _PUSH_SETUP = 1, 3, 8, 40
 _VALUE, _SCALER_UNIT = 2, 3
 _UNTOLD: tuple[int | None, int | None] = (None, None)
 _LISTS = (DataType.ARRAY, DataType.STRUCTURE)
-_TEXTS = (DataType.OCTET_STRING, DataType.VISIBLE_STRING, DataType.UTF8_STRING)
 
 
 class PushListError(RemoteProtocolError):
@@ -76,12 +76,15 @@ class PushedList(NamedTuple):
         return next((value for value in self.values if value.obis == obis), None)
 
     def device(self) -> bytes | None:
-        """What the meter calls itself: logical device name, else its serial or meter number; None if it does not."""
-        by_groups = {bytes(one.obis[2:5]): one.value for one in self.values}
+        """What the meter calls itself: logical device name, else its serial or meter number; None if it does not.
+
+        0-n:96.1.0 names the meter on M-Bus channel n, and not this one.
+        """
         for name in _NAMES:
-            value = by_groups.get(name)
-            if value is not None and value.type in _TEXTS and value.value:
-                return value.value if isinstance(value.value, bytes) else str(value.value).encode()
+            for one in self.values:
+                of_channel = one.obis[0] == 0 and one.obis[1] > 0
+                if one.obis[2:5] == name and not of_channel and (text := text_octets(one.value)):
+                    return text
         return None
 
     def readings(self, wanted: frozenset[bytes] = frozenset()) -> tuple[Reading, ...]:

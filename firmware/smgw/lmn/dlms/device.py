@@ -16,6 +16,7 @@ from smgw.lmn.contract import Surroundings
 from smgw.lmn.dlms.objects import (
     DEVICE_NAME,
     FIRMWARE,
+    SERIAL,
     pack_scalers,
     read_scaler_unit,
     scaler_unit_of,
@@ -110,8 +111,11 @@ class DlmsDevice:
     def _recognise(self, port: Port) -> None:
         """Who has answered, and what is cached of it."""
         name, firmware = self.session.get_list(port, [DEVICE_NAME, FIRMWARE])
-        # The profile's name tells a meter without a name apart.
-        octets = text_of(name) or self.profile.name.encode()
+        octets = text_of(name)
+        if not octets:
+            (serial,) = self.session.get_list(port, [SERIAL])
+            # The profile's name tells a meter without any name apart.
+            octets = text_of(serial) or self.profile.name.encode()
         self.firmware = text_of(firmware)
         known = (DeviceId(octets[:64]), self.firmware)
         if known == self._known:

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterable, Mapping
 
-from smgw.cosem import AttributeName, Data, DataType, Obis, ObjectName, ScalerUnit
+from smgw.cosem import AttributeName, Data, DataType, Obis, ObjectName, ScalerUnit, text_octets
 from smgw.dlms.apdus.descriptors import encode_attribute
 from smgw.dlms.apdus.get import Result
 from smgw.dlms.apdus.results import DataAccessResult
@@ -14,10 +14,10 @@ DATA, REGISTER, EXTENDED, DEMAND, PROFILE, CLOCK, ASSOCIATION = 1, 3, 4, 5, 7, 8
 VALUE = 2
 CLOCK_TIME = AttributeName(CLOCK, Obis(b"\x00\x00\x01\x00\x00\xff"), 2)
 DEVICE_NAME = AttributeName(DATA, Obis(b"\x00\x00\x2a\x00\x00\xff"), VALUE)
+SERIAL = AttributeName(DATA, Obis(b"\x00\x00\x60\x01\x00\xff"), VALUE)
 FIRMWARE = AttributeName(DATA, Obis(b"\x01\x00\x00\x02\x00\xff"), VALUE)
 _SCALER_UNIT = {REGISTER: 3, EXTENDED: 3, DEMAND: 4}
 _LISTS = (DataType.ARRAY, DataType.STRUCTURE)
-_TEXTS = (DataType.OCTET_STRING, DataType.VISIBLE_STRING, DataType.UTF8_STRING)
 
 
 class ObjectError(RemoteProtocolError):
@@ -67,9 +67,7 @@ def number_of(result: Result) -> int | None:
 def text_of(result: Result) -> bytes:
     """The octets of a name, whatever kind of text it is; empty if it is none."""
     data = data_of(result)
-    if data is None or data.type not in _TEXTS:
-        return b""
-    return data.value if isinstance(data.value, bytes) else str(data.value).encode()
+    return b"" if data is None else text_octets(data)
 
 
 def pack_scalers(scalers: Mapping[AttributeName, ScalerUnit]) -> bytes:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from smgw.cosem import DeviceId, Stamp
+from smgw.cosem import DeviceId, GatewayStatus, Stamp
 from smgw.dlms.apdus.envelope import Ciphered
 from smgw.dlms.carriers.mbus import MBusListener, MBusPush
 from smgw.dlms.push.lists import PushListError, read_push
@@ -12,11 +12,17 @@ from smgw.hdlc import Listener, Pushed
 from smgw.hdlc.hint import line_hint
 from smgw.lmn.contract import Heard, Surroundings, Values
 from smgw.lmn.dlms.security import keys, options_of
-from smgw.profiles.dlms import Framing
+from smgw.profiles.dlms import NO_KEY, Framing
 from smgw.profiles.meter import MeterProfile
 from smgw.profiles.secrets import Secrets
 from smgw.wire import Refused
 
+_TAGGED = 0x10  # of the security control octet: an authentication tag follows
+_NO_AUTHENTICATION_KEY = (
+    "a push with an authentication tag, and the profile names no key to check it; write authentication_key_file in its "
+    'section dlms, or authentication_key = "none" to read it unauthenticated'
+)
+_UNAUTHENTICATED = "read without its authentication key: the values may have been changed on the way"
 _HINTED = 512  # octets without a frame after which the line is looked at
 
 
@@ -32,6 +38,7 @@ class DlmsPush:
         self._dlms = options_of(profile)
         self._wanted = frozenset(map(bytes, profile.objects))
         self._secrets = secrets
+        self._unauthenticated = self._dlms.authentication_key == NO_KEY
         self._newest: dict[bytes, int] = {}  # by system title: the invocation counter that came last
         self._device: bytes | None = None  # what it called itself last; short lists of Aidon and Kaifa lack it
         self._listener = MBusListener() if self._dlms.framing is Framing.MBUS else Listener()
@@ -104,7 +111,12 @@ class DlmsPush:
         if self._dlms.scalers:
             right = dict(self._dlms.scalers)
             readings = tuple(one._replace(scaler=right.get(one.obis, one.scaler)) for one in readings)
-        return [(Values(DeviceId(device[:64]), self._began, found.meter_time, readings),)] if readings else []
+        if not readings:
+            return []
+        values = Values(DeviceId(device[:64]), self._began, found.meter_time, readings)
+        if self._unauthenticated and push.ciphered and push.ciphered.security_control & _TAGGED:
+            values = values._replace(flags=GatewayStatus.NOT_VALIDATED, remark=_UNAUTHENTICATED)
+        return [(values,)]
 
     def _open(self, ciphered: Ciphered) -> bytes:
         """The APDU inside; RemoteProtocolError if the keys do not open it, or if it is an old one again."""
@@ -112,10 +124,13 @@ class DlmsPush:
         from smgw.dlms.security.suites import Keys, Protection, Suite
 
         told = keys(self._dlms, self._secrets)
+        tagged = bool(ciphered.security_control & _TAGGED)
+        if tagged and not self._secrets.get("authentication_key") and not self._unauthenticated:
+            raise RemoteProtocolError(_NO_AUTHENTICATION_KEY)
         suite = ciphered.security_control & 0x0F
         if suite in list(Suite) and Suite(suite).key_length == told.suite.key_length:  # 0 and 1 cipher alike
             told = Keys.of(Suite(suite), told.encryption, told.authentication)
-        opened = open_ciphered(ciphered, told)
+        opened = open_ciphered(ciphered, told, verify=not self._unauthenticated)
         if self._secrets.get("authentication_key") and not opened.protection & Protection.AUTHENTICATED:
             raise RemoteProtocolError(
                 "a push that is not authenticated, while the profile's authentication_key_file says that all are"

@@ -12,6 +12,11 @@ _WITH_PASSWORD = (
     Authentication.HIGH_SHA256,
 )  # fmt: skip
 
+#: Keys of pushing meters -> what is right instead.
+_PUSH_ONLY = {
+    "authentication_key": "only pushes can be read without their authentication key; write authentication_key_file",
+}
+
 
 def _address(table: Mapping[str, Any]) -> str:
     found = table.get("dlms")
@@ -55,7 +60,13 @@ PROTOCOL = Protocol(
         "username": "DLMS knows clients by number, not by name; write client in the section dlms",
         "correct_power_sign": "only SML meters have this habit; leave it out",
     },
-    section=Section("dlms", dlms.KEYS, dlms.build, dlms.contradictions),
+    section=Section(
+        "dlms",
+        {key: rule for key, rule in dlms.KEYS.items() if key not in _PUSH_ONLY},
+        dlms.build,
+        dlms.contradictions,
+        refused=_PUSH_ONLY,
+    ),
     secrets=(
         SecretFile("password", "password_file", Form.TEXT),
         SecretFile("challenge_key", "challenge_key_file", Form.HEX, True, lambda _: 16),

@@ -7,7 +7,7 @@ from smgw.profiles import dlms
 from smgw.profiles.dlms import Framing
 from smgw.profiles.protocol import Form, Protocol, SecretFile, Section
 
-_KEYS = ("framing", "security_suite", "encryption_key_file", "authentication_key_file", "scalers")
+_KEYS = ("framing", "security_suite", "encryption_key_file", "authentication_key_file", "authentication_key", "scalers")
 _ASK = 'it belongs to requests, and this meter is never asked; leave it out, or write protocol = "dlms"'
 
 
@@ -16,6 +16,10 @@ def _contradictions(values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield "framing", 'pushes over the wrapper are not read; write "hdlc" or "mbus", or protocol = "dlms"'
     if "authentication_key_file" in values and "encryption_key_file" not in values:
         yield "authentication_key_file", "alone it opens nothing; write encryption_key_file too"
+    if "authentication_key" in values and "encryption_key_file" not in values:
+        yield "authentication_key", "without encryption_key_file nothing is ciphered; write that key too"
+    if "authentication_key" in values and "authentication_key_file" in values:
+        yield "authentication_key", "authentication_key_file names the key; leave one of the two out"
 
 
 PROTOCOL = Protocol(
