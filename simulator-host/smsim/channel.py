@@ -1,4 +1,4 @@
-"""What a DLMS line runs over: a TCP connection, a pseudo terminal or a serial device, both ways."""
+"""The channel of a DLMS line: a TCP connection, a pseudo terminal or a serial device, in both directions."""
 
 import asyncio
 import logging
@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 _READ = 4096
 _PIECE = 64  # octets that are written at once on a paced line
 _BITS = 10
-_GARBLE = bytes((octet * 167 + 89) & 0xFF for octet in range(256))  # what a line at another speed makes of octets
+_GARBLE = bytes((octet * 167 + 89) & 0xFF for octet in range(256))  # octets as seen at another speed
 
 
 class Gone(Exception):  # noqa: N818  (a state of the line)
@@ -26,19 +26,19 @@ class Gone(Exception):  # noqa: N818  (a state of the line)
 
 
 class Channel(Protocol):
-    """An open way to whoever reads the meters."""
+    """An open channel to the reader of the meters."""
 
     async def read(self, timeout: float | None) -> bytes:
-        """What came; b"" after `timeout` seconds without anything. Gone."""
+        """Received octets; b"" after `timeout` seconds without any. Raises Gone."""
 
     async def write(self, octets: bytes) -> None:
-        """Send. Gone."""
+        """Send. Raises Gone."""
 
     def change_baud(self, baudrate: int) -> None:
-        """The meter's end of the line has another speed from now on."""
+        """Set another speed at the meter's end of the line."""
 
     def close(self) -> None:
-        """Give it back."""
+        """Close it."""
 
 
 class TcpChannel:
@@ -74,9 +74,9 @@ class TcpChannel:
 
 
 class TtyChannel:
-    """A pseudo terminal or a serial device. On a terminal octets take their time at `baud`; 0: none.
+    """A pseudo terminal or a serial device. On a pseudo terminal octets take their time at `baud`; 0: no time.
 
-    With `heeds_speed` a reader that has set another speed than ours gets garbage, and so do we, as on a wire.
+    With `heeds_speed` a reader that has set another speed receives garbage, and we do too, as on a wire.
     """
 
     def __init__(self, port: PtyPort | SerialPort, baud: int, *, heeds_speed: bool = False) -> None:
@@ -88,7 +88,7 @@ class TtyChannel:
         if isinstance(port, PtyPort):
             self._pty = PtyLine(Path(port.link))
             self._descriptor = self._pty.fileno()
-            # Held open: without it the terminal would hang up whenever a reader leaves.
+            # Held open: without it the terminal would hang up when a reader leaves.
             self._slave = os.open(self._pty.device, os.O_RDWR | os.O_NOCTTY)
         else:
             try:
@@ -118,7 +118,7 @@ class TtyChannel:
         left = self._garbled(octets)
         while left:
             piece, left = left[:_PIECE], left[_PIECE:]
-            if self._pty is not None and self._baud:  # octets are there when their time on the wire is over
+            if self._pty is not None and self._baud:  # octets arrive when their time on the wire is over
                 await asyncio.sleep(len(piece) * _BITS / self._baud)
             try:
                 os.write(self._descriptor, piece)

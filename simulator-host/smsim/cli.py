@@ -36,7 +36,7 @@ photovoltaic plant's (PV0), by default 225 times as fast as real time; they spea
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; the exit status is 0, 1 for a fault that was told, 2 for a wrong command line."""
+    """Run the command line; exit status 0, 1 for a reported fault, 2 for a wrong command line."""
     logging.basicConfig(level=logging.WARNING, format="smsim: %(message)s", stream=sys.stderr)
     chosen = _parser().parse_args(arguments)
     try:

@@ -1,4 +1,4 @@
-"""The configuration: meters from a TOML file. A fault is told with its line and what would be right."""
+"""The configuration: meters from a TOML file. A fault is reported with its line and the correct form."""
 
 from collections import Counter
 from datetime import UTC, date, datetime
@@ -24,7 +24,7 @@ from smsim.toml_section import Section, document
 DEFAULT_START = "2026-01-01T00:00:00"
 MOST_METERS = 10_000
 MOST_PORT = 0xFFFF
-#: Stands in a name or a port of equal meters for the number of each, from 1.
+#: Placeholder in the name or port of equal meters for the number of each, from 1.
 NUMBER = "{n}"
 _FREE_PORTS = (TcpPort(0), TcpPushPort(0))
 _FIRST_YEAR, _LAST_YEAR = 1996, 2090  # legal time as `days` computes it; seconds since 1970 in 32 bits
@@ -41,14 +41,14 @@ class MeterConfig(NamedTuple):
     password: str | None = None
     faults: tuple[Fault, ...] = ()
     answers: bool = False  # on a serial line or a pty: answer requests, do not push
-    object_list: bool = True  # answer what a newer meter answers, not GetList alone
+    object_list: bool = True  # answer as a newer meter does, not only GetList
 
     def __repr__(self) -> str:  # a password never reaches a log
         return f"MeterConfig({self.spec.name!r}, {self.port})"
 
 
 class Config(NamedTuple):
-    """Everything that the simulator needs."""
+    """The whole configuration of the simulator."""
 
     time: TimeLapse
     meters: tuple[MeterConfig, ...]
@@ -63,7 +63,7 @@ def default_config() -> Config:
 
 
 def load(path: Path) -> Config:
-    """Read a configuration file. ConfigError for whatever is wrong with it."""
+    """Read a configuration file. ConfigError for any fault."""
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
@@ -74,7 +74,7 @@ def load(path: Path) -> Config:
 
 
 def parse(text: str, file: str = "configuration") -> Config:
-    """Read the text of a configuration; `file` is the name that its faults are told with."""
+    """Read the text of a configuration; `file` is the file name in error messages."""
     whole = document(text, file)
     time = _time(whole.table("simulator"))
     meters = _meters(whole)
@@ -116,9 +116,9 @@ def _start(section: Section) -> int:
 
 
 def _meters(whole: Section) -> tuple[MeterConfig, ...]:
-    """All meters; those that come by a count, one after the other."""
+    """All meters; a section with a count gives several."""
     meters: list[MeterConfig] = []
-    of_style: Counter[str] = Counter()  # meters that were given no device get their style's ids, counted up
+    of_style: Counter[str] = Counter()  # meters without a device get their style's ids, counted up
     names: set[str] = set()
     ports: set[Port] = set()
     for section in whole.tables("meter"):
@@ -174,7 +174,7 @@ def _meter(section: Section, of_style: "Counter[str]") -> list[MeterConfig]:
 
 
 def _numbered(meter: MeterConfig, number: int) -> MeterConfig:
-    """The `number`-th of equal meters: its name, its id and its port go on."""
+    """The `number`-th of equal meters: its name, id and port are counted up."""
     spec, port = meter.spec, meter.port
     name = spec.name.replace(NUMBER, str(number)) if NUMBER in spec.name else f"{spec.name}-{number}"
     if isinstance(port, PtyPort):

@@ -22,7 +22,7 @@ _PATIENCE_S = 10.0
 
 
 class Control:
-    """Listens on a Unix socket that only its user may use. Each line is answered by one line: JSON [well, text]."""
+    """Listens on a Unix socket that only its user may use. Each line gets one line as answer: JSON [success, text]."""
 
     def __init__(self, simulator: "Simulator", path: Path) -> None:
         self._simulator = simulator
@@ -33,7 +33,7 @@ class Control:
         """Listen. PortError if that cannot be done."""
         with contextlib.suppress(OSError):
             if stat.S_ISSOCK(self._path.lstat().st_mode) and not _answers(self._path):
-                self._path.unlink()  # left behind by one that was killed
+                self._path.unlink()  # left by a killed simulator
         listener = socket.socket(socket.AF_UNIX)
         try:
             _bind(listener, self._path)
@@ -45,7 +45,7 @@ class Control:
             ) from None
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(OSError, ValueError):  # gone, or a line without an end
+        with contextlib.suppress(OSError, ValueError):  # the client has gone, or sent a line without an end
             while line := await reader.readline():
                 try:
                     answer = [True, orders.carry_out(self._simulator, line.decode(errors="replace"))]
@@ -63,7 +63,7 @@ class Control:
 
 
 def _bind(listener: socket.socket, path: Path) -> None:
-    """Make the socket's file, which nobody else may use from its first moment."""
+    """Make the socket's file, closed to other users from its first moment."""
     mask = os.umask(0o177)
     try:
         listener.bind(str(path))
@@ -77,7 +77,7 @@ def _answers(path: Path) -> bool:
 
 
 def say(path: Path, line: str) -> tuple[bool, str]:
-    """Give an order to the simulator at `path`: whether it was carried out, and its answer. PortError."""
+    """Give an order to the simulator at `path`; returns success and its answer. Raises PortError."""
     try:
         with socket.socket(socket.AF_UNIX) as client:
             client.settimeout(_PATIENCE_S)

@@ -1,10 +1,10 @@
-"""What smsim says to a person when something is not right."""
+"""Errors of smsim with messages for users."""
 
 from smgw.errors import SmgwError
 
 
 class ConfigError(SmgwError):
-    """A configuration that cannot be used: which file, which line, which key, what is wrong, what would be right."""
+    """A wrong configuration: file, line, key, fault and correct form."""
 
     def __init__(self, file: str, line: int | None, key: str, wrong: str, right: str = "") -> None:
         place = f"{file}:{line}" if line else file
@@ -23,4 +23,4 @@ class PortError(SmgwError):
 
 
 class FaultError(SmgwError):
-    """A fault that cannot be switched on as it was said."""
+    """A fault that cannot be switched on as ordered."""

@@ -1,18 +1,18 @@
-"""How many files a process may have open: hundreds of ports need hundreds."""
+"""The limit of open files: hundreds of ports need hundreds of files."""
 
 import resource
 
 from smgw.errors import SmgwError
 
-_SPARE = 64  # for what is no port: standard streams, the event loop, modules, clients beyond the first
+_SPARE = 64  # files besides ports: standard streams, the event loop, modules, further clients
 
 
 class LimitError(SmgwError):
-    """This process may not open as many files as its meters need."""
+    """This process may not open enough files for its meters."""
 
 
 def allow_files(ports: int) -> None:
-    """Make room for so many files beside the usual ones: raise the soft limit as far as it takes. LimitError."""
+    """Raise the soft limit for this many files besides the usual ones. Raises LimitError."""
     needed = ports + _SPARE
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft == resource.RLIM_INFINITY or soft >= needed:

@@ -1,6 +1,6 @@
-"""Lines that octets are pushed to: a pseudo terminal, a serial device, or whoever connects over TCP.
+"""Lines for pushed octets: a pseudo terminal, a serial device, or clients over TCP.
 
-Writing never blocks; what finds no room is lost, as on a real line that nobody listens to.
+Writing never blocks. Octets without room are lost, as on a real line without a reader.
 """
 
 import contextlib
@@ -22,7 +22,7 @@ from smsim.errors import PortError
 from smsim.ports import LOOPBACK, PtyPort, PushPort, SerialPort, TcpPushPort
 
 MOST_CLIENTS = 32
-#: Errors of `openpty` that mean that this computer has no more of them.
+#: Errors of `openpty` on a computer without free pseudo terminals.
 _NO_MORE = (errno.ENOSPC, errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.EIO)
 
 
@@ -31,19 +31,19 @@ class Line(Protocol):
 
     @property
     def port(self) -> PushPort:
-        """Where it is; a free TCP port with its number."""
+        """The port of the line; a free TCP port with its number."""
 
     def write(self, octets: bytes) -> bool:
-        """Send; False if some or all of it was lost. OSError if the line itself is gone."""
+        """Send; False if octets were lost. OSError if the line itself is gone."""
 
     def has_reader(self) -> bool:
-        """True if somebody may be listening."""
+        """True if there may be a reader."""
 
     def drained(self) -> bool:
         """True if the reader has taken everything."""
 
     def close(self) -> None:
-        """Give the line back."""
+        """Close the line."""
 
 
 class PtyLine:
@@ -93,7 +93,7 @@ class PtyLine:
         return self._master
 
     def has_reader(self) -> bool:
-        """True while somebody has the other end open. Whatever a reader sends is taken and dropped."""
+        """True while a reader has the other end open. Octets from the reader are dropped."""
         events = self._poll.poll(0)
         if not events:
             return True
@@ -109,16 +109,16 @@ class PtyLine:
         try:
             return os.write(self._master, octets) == len(octets)
         except OSError as error:
-            if error.errno in (errno.EAGAIN, errno.EIO):  # no room; the reader went away just now
+            if error.errno in (errno.EAGAIN, errno.EIO):  # no room; the reader has just closed
                 return False
             raise
 
     def drained(self) -> bool:
-        """True if the reader has taken everything, or went away."""
+        """True if the reader has taken all octets, or has closed."""
         return not self.has_reader() or not _unread(self.device)
 
     def close(self) -> None:
-        """Remove the link, if it is still ours, and close."""
+        """Remove the link if it is still ours, and close."""
         with contextlib.suppress(OSError):
             if os.readlink(self._link) == self.device:  # noqa: PTH115 - the text as it stands
                 self._link.unlink()
@@ -151,7 +151,7 @@ class SerialLine:
         os.set_blocking(self._descriptor, False)
 
     def has_reader(self) -> bool:
-        """A wire does not tell."""
+        """Always true: a wire does not show a reader."""
         return True
 
     def write(self, octets: bytes) -> bool:
@@ -173,7 +173,7 @@ class SerialLine:
 
 
 class TcpLine:
-    """A listening socket; every client gets the same octets from when it came."""
+    """A listening socket. Every client gets the same octets from its connection on."""
 
     def __init__(self, port: TcpPushPort) -> None:
         host = (port.host or LOOPBACK).strip("[]")
@@ -189,7 +189,7 @@ class TcpLine:
         self._clients: list[socket.socket] = []
 
     def has_reader(self) -> bool:
-        """True while a client is connected. Whatever clients send is taken and dropped."""
+        """True while a client is connected. Octets from clients are dropped."""
         with contextlib.suppress(BlockingIOError):
             while True:
                 client, _ = self._listener.accept()
@@ -223,12 +223,12 @@ class TcpLine:
         return taken
 
     def drained(self) -> bool:
-        """True if the clients' computers have everything."""
+        """True if the clients' computers have received all octets."""
         left = (fcntl.ioctl(client, termios.TIOCOUTQ, struct.pack("i", 0)) for client in self._clients)
         return not any(map(any, left))
 
     def close(self) -> None:
-        """Stop listening and cut the clients off."""
+        """Stop listening and close the connections."""
         self._listener.close()
         for client in self._clients:
             client.close()
@@ -236,7 +236,7 @@ class TcpLine:
 
 
 def _receive(client: socket.socket) -> bytes:
-    """What a client sent; nothing if it is gone. BlockingIOError if it sent nothing."""
+    """Octets from a client; b"" if it has gone. BlockingIOError if it sent nothing."""
     try:
         return client.recv(4096)
     except BlockingIOError:

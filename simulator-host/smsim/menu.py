@@ -1,4 +1,4 @@
-"""The menu of the jOSEF paper's simulator: look at the settings while the meters run; and switch faults on and off."""
+"""The menu of the jOSEF paper's simulator: shows the settings while the meters run, and switches faults."""
 
 import asyncio
 import os
@@ -21,7 +21,7 @@ _STDIN = 0
 async def run(simulator: Simulator, stop: asyncio.Event) -> None:
     """Answer choices until 0, the end of input, or `stop`."""
     answers: asyncio.Queue[str | None] = asyncio.Queue()
-    # A thread, since standard input may be a file, a pipe or a terminal; a daemon, since a read cannot be called off.
+    # A thread, since standard input may be a file, a pipe or a terminal; a daemon, since a read cannot be cancelled.
     threading.Thread(target=_read_lines, args=(asyncio.get_running_loop(), answers), daemon=True).start()
     print(CHOICES, flush=True)
     while not stop.is_set():
@@ -62,12 +62,12 @@ def _read_lines(loop: asyncio.AbstractEventLoop, answers: "asyncio.Queue[str | N
 def _put(loop: asyncio.AbstractEventLoop, answers: "asyncio.Queue[str | None]", line: str | None) -> None:
     try:
         loop.call_soon_threadsafe(answers.put_nowait, line)
-    except RuntimeError:  # the loop has ended meanwhile
+    except RuntimeError:  # the loop has ended in the meantime
         sys.exit()
 
 
 def server_settings(meter: RunningMeter) -> list[str]:
-    """How a meter is reached and what it has sent."""
+    """The port of a meter, and its counts."""
     spec = meter.config.spec
     lines = [
         f"Meter {spec.name}",
@@ -86,7 +86,7 @@ def server_settings(meter: RunningMeter) -> list[str]:
 
 
 def dlms_settings(line: DlmsLine) -> list[str]:
-    """How the meters of a DLMS line are reached, by whom, and what they were asked."""
+    """The port, clients and requests of the meters of a DLMS line."""
     lines = []
     for meter in line.config.meters:
         clients = ", ".join(f"{client.sap} ({client.mechanism.name.lower()})" for client in meter.clients)

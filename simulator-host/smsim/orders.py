@@ -1,4 +1,4 @@
-"""What is said to a running simulator, in the menu or over its control socket: one line, one answer."""
+"""Orders to a running simulator, from the menu or its control socket: one line, one answer."""
 
 import shlex
 from fnmatch import fnmatchcase
@@ -31,7 +31,7 @@ kinds: """
 
 
 def carry_out(simulator: "Simulator", line: str) -> str:
-    """Do what a line says; the answer for people. FaultError says what is wrong with it."""
+    """Carry out a line; returns the answer as text. FaultError if the line is wrong."""
     try:
         words = shlex.split(line)
     except ValueError as error:

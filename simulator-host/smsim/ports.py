@@ -1,4 +1,4 @@
-"""Where a meter is reached: the texts `tcp:...`, `tcp-push:...`, `pty:LINK` and `/dev/tty...`, and what they mean."""
+"""The ports of meters: the forms `tcp:...`, `tcp-push:...`, `pty:LINK` and `/dev/tty...`."""
 
 import re
 from typing import NamedTuple
@@ -21,7 +21,7 @@ class TcpPort(NamedTuple):
 
 
 class TcpPushPort(NamedTuple):
-    """Push to whoever connects, as a serial server in a meter cabinet does. Address and port 0 as with `TcpPort`."""
+    """Push to all TCP clients, as a serial server in a meter cabinet does. Address and port 0 as with `TcpPort`."""
 
     port: int
     host: str | None = None
@@ -31,7 +31,7 @@ class TcpPushPort(NamedTuple):
 
 
 class PtyPort(NamedTuple):
-    """Push on a pseudo terminal; `link` becomes a symbolic link to the end that a reader opens."""
+    """Push on a pseudo terminal. `link` is the symbolic link to the reader's end."""
 
     link: str
 
@@ -53,7 +53,7 @@ Port = TcpPort | PushPort
 
 
 def parse_port(text: str) -> Port:
-    """Read a port; ValueError that says what is wrong."""
+    """Read a port; ValueError with the fault."""
     if text.startswith(("tcp:", _PUSH)):
         match = _TCP.fullmatch(text)
         if not match or int(match["port"]) > 0xFFFF:
@@ -70,7 +70,7 @@ def parse_port(text: str) -> Port:
 
 
 def parse_push_port(text: str) -> PushPort:
-    """Read a port that octets can be pushed to; ValueError that says what is wrong."""
+    """Read a port for pushes; ValueError with the fault."""
     port = parse_port(text)
     if isinstance(port, TcpPort):
         raise ValueError(f"{text!r} answers requests, nothing can be pushed to it")  # noqa: TRY004 - it is a bad text

@@ -1,4 +1,4 @@
-"""The simulator: all meters of a configuration in one process, and what they did."""
+"""The simulator: all meters of a configuration in one process, and their counts."""
 
 import asyncio
 import logging
@@ -30,7 +30,7 @@ class RunningMeter:
         self.config = config
         self.meter = meter
         self.faults = faults
-        self.port = str(config.port)  # what people are told; a free TCP port gets its number when it is open
+        self.port = str(config.port)  # text for users; a free TCP port gets its number when it is open
         self.driver: Pusher | Service | LineService
         port = config.port
         if isinstance(port, TcpPort | TcpPushPort) and not port.host:
@@ -44,7 +44,7 @@ class RunningMeter:
             self.driver = Pusher(meter, port, config.baud, config.push_interval_s, faults)
 
     def begin(self, fault: Fault) -> None:
-        """Let something go wrong. FaultError if it cannot."""
+        """Switch a fault on. FaultError if the meter cannot have it."""
         self.faults.begin(fault)
         if fault.kind is Kind.REBOOT and isinstance(self.driver, Service):
             self.driver.cut_off()
@@ -52,7 +52,7 @@ class RunningMeter:
 
     @property
     def open_files(self) -> int:
-        """How many files its port keeps open, with one client."""
+        """Number of files that its port keeps open, with one client."""
         port = self.config.port
         if isinstance(port, PtyPort) and not self.config.answers:
             return 1
@@ -60,7 +60,7 @@ class RunningMeter:
 
     @property
     def how(self) -> str:
-        """How the meter is read, for people."""
+        """How the meter is read, as text."""
         if isinstance(self.driver, Service):
             return "SML request and response"
         if isinstance(self.driver, LineService):
@@ -69,7 +69,7 @@ class RunningMeter:
 
 
 class Simulator:
-    """Starts, runs and stops meters. `elapsed_ms` is the PC's running time; tests give their own."""
+    """Starts, runs and stops meters. `elapsed_ms` is the PC's running time; tests pass their own."""
 
     def __init__(
         self, config: Config, *, listen: str | None = None, elapsed_ms: Callable[[], int] | None = None
@@ -86,7 +86,7 @@ class Simulator:
         return RunningMeter(config, meter, Faults(meter, self._elapsed_ms), listen)
 
     async def start(self) -> list[str]:
-        """Open every port and begin; one line for people per meter. PortError or LimitError if one cannot be opened."""
+        """Open every port and begin; returns a line of text for each meter. Raises PortError or LimitError."""
         allow_files(sum(meter.open_files for meter in self.meters) + sum(line.open_files for line in self.lines))
         lines = []
         try:
@@ -133,7 +133,7 @@ class Simulator:
         for line in self.lines:
             line.close()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await asyncio.sleep(0)  # the sessions that were cut off end here
+        await asyncio.sleep(0)  # the closed sessions end here
         self._tasks = []
 
     @property
@@ -143,7 +143,7 @@ class Simulator:
         return legal_time(lapse.utc_s(lapse.ticks(self._elapsed_ms())))
 
     def report(self) -> dict[str, Any]:
-        """What the meters did and what their registers show; whole numbers, as on the wire."""
+        """The meters' counts and register values; whole numbers, as on the wire."""
         return {
             "elapsed_ms": self._elapsed_ms(),
             "simulated_start": legal_time(self.config.time.start_utc_s),

@@ -1,4 +1,4 @@
-"""A TOML file that people write: its tables with the line of each key, so that a fault is told where it stands."""
+"""Tables of a TOML file with the line of each key, so that a fault is reported with its line."""
 
 import difflib
 import re
@@ -16,7 +16,7 @@ Place = tuple[str, ...]
 
 
 def document(text: str, file: str) -> "Section":
-    """The whole file; `file` is the name that its faults are told with. ConfigError if it is no TOML."""
+    """The whole file; `file` is the file name in error messages. ConfigError if it is not TOML."""
     try:
         content = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -27,7 +27,7 @@ def document(text: str, file: str) -> "Section":
 
 
 class Section:
-    """One table of the file. Keys are taken out; what is left at the end is unknown."""
+    """One table of the file. Known keys are taken out; keys that remain at the end are unknown."""
 
     def __init__(self, file: str, lines: Mapping[Place, int], path: Place, content: dict[str, Any]) -> None:
         self._file = file
@@ -114,7 +114,7 @@ class Section:
         return [step for step in self._path if not step.isdigit()]
 
     def finish(self) -> None:
-        """Nothing may be left."""
+        """ConfigError if a key remains."""
         for key in self._content:
             known = f"known here: {', '.join(sorted(self._known))}"
             raise self.fault(key, "unknown key", f"{known}{_nearest(key, self._known)}")
@@ -126,7 +126,7 @@ def _nearest(given: object, names: Iterable[str]) -> str:
 
 
 def _named(path: Place) -> str:
-    """`meter[2].register[1].obis`: counted from 1, as people do."""
+    """`meter[2].register[1].obis`: counted from 1."""
     text = ""
     for step in path:
         text += f"[{int(step) + 1}]" if step.isdigit() else f"{'.' if text else ''}{step}"
@@ -134,7 +134,7 @@ def _named(path: Place) -> str:
 
 
 def _lines(text: str) -> dict[Place, int]:
-    """The line of each key and each section header; what this misses is told with the line of its section."""
+    """The line of each key and each section header. A key that it misses is reported with the line of its section."""
     lines: dict[Place, int] = {}
     counts: dict[Place, int] = {}
     section: Place = ()

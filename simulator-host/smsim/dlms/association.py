@@ -1,4 +1,4 @@
-"""Who may speak with a meter, and how: the associations it accepts, and the objects that tell of them."""
+"""The associations that a meter accepts, and the objects that describe them."""
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -16,7 +16,7 @@ from smsim.dlms.device import ASSOCIATION, COUNTERS, SAPS, CosemObject, Device, 
 if TYPE_CHECKING:
     from smsim.dlms.security import Protected
 
-#: What a meter's public client often has: GET, and nothing that makes an answer longer than one APDU.
+#: Conformance of a typical public client: GET only, and no answer longer than one APDU.
 NO_BLOCKS = ~(
     Conformance.BLOCK_GET | Conformance.BLOCK_SET | Conformance.BLOCK_ACTION | Conformance.GENERAL_BLOCK_TRANSFER
 )
@@ -28,7 +28,7 @@ _ASSOCIATED = 2
 
 @dataclass(frozen=True)
 class ClientSpec:
-    """One client that a meter knows. With keys all its APDUs are authenticated and encrypted.
+    """One client of a meter. With keys all its APDUs are authenticated and encrypted.
 
     Keys have 16 octets for the suites 0 and 1, 32 for suite 2. `signing_key` is the meter's private scalar,
     `client_public_key` the client's uncompressed point, for mechanism 7.
@@ -42,17 +42,17 @@ class ClientSpec:
     authentication_key: Secret | None = field(default=None, repr=False)
     signing_key: Secret | None = field(default=None, repr=False)
     client_public_key: bytes | None = None
-    restricted: bool = False  # reads the public objects alone
+    restricted: bool = False  # may read only the public objects
     block_transfer: bool = True
 
     @property
     def keyed(self) -> bool:
-        """It has keys."""
+        """True if it has keys."""
         return self.encryption_key is not None
 
 
 class Associations:
-    """The clients of one meter; `admission` is what a `smgw.dlms.meter.server.Server` is given for one of them."""
+    """The clients of one meter; `admission` is the argument of `smgw.dlms.meter.server.Server` for one of them."""
 
     def __init__(
         self, device: Device, clients: tuple[ClientSpec, ...], *, logical_device: int = 1, max_pdu: int = 1024
@@ -71,7 +71,7 @@ class Associations:
         device.add(CosemObject(17, SAPS, 0, {2: constant(array([name]))}))
 
     def admission(self, sap: int) -> Admission:
-        """How this client is accepted; KeyError if the meter does not know it."""
+        """The admission of this client; KeyError if the meter does not know it."""
         return self._admissions[sap]
 
     def _protect(self, client: ClientSpec) -> "Protected":
@@ -109,7 +109,7 @@ class Associations:
     # The objects
 
     def _association_object(self) -> CosemObject:
-        """Class 15: what it says depends on who asks."""
+        """Class 15: its content depends on the client."""
         attributes: dict[int, Read] = {
             2: lambda sap, _: encode(array(map(_described, self._device.objects_for(sap)))),
             3: lambda sap, _: encode(

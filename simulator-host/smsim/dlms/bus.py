@@ -1,4 +1,4 @@
-"""A line with meters on it: sign-on where they want one, then HDLC or the wrapper; echo and damage of the line."""
+"""A line with meters: sign-on if they need one, then HDLC or the wrapper; echo and damage of the line."""
 
 from collections.abc import Callable, Sequence
 
@@ -8,15 +8,15 @@ from smgw.wire import Transmit
 from smsim.dlms.faults import DlmsFaults
 from smsim.dlms.station import Station
 
-_REACTION_S = 0.2  # before a meter answers to its sign-on: the least that most have
-_SESSION_S = 60.0  # without a link for so long, the meter waits for its sign-on again
-_AFTER_DISC_S = 5.0  # and after this, where a link was ended: time to make another
+_REACTION_S = 0.2  # shortest reaction time of most meters at a sign-on
+_SESSION_S = 60.0  # after this time without a link, the meter waits for a sign-on again
+_AFTER_DISC_S = 5.0  # the same after the end of a link: time to make another one
 
 Out = Transmit | ChangeBaud
 
 
 class Bus:
-    """The meters of one line, or of one TCP connection. The driver does in order what the verbs return."""
+    """The meters of one line, or of one TCP connection. The driver carries out the returned actions in order."""
 
     def __init__(
         self, stations: Sequence[Station], faults: DlmsFaults, sign_on: Callable[[], Responder] | None = None
@@ -25,7 +25,7 @@ class Bus:
         self.faults = faults
         self._sign_on = sign_on() if sign_on else None
         self._idle_since = 0.0
-        self._answers: list[Out] = []  # to the sign-on, once the reaction time is over
+        self._answers: list[Out] = []  # answer to the sign-on, sent after the reaction time
         self._answers_at = 0.0
 
     def receive(self, data: bytes, now: float) -> list[Out]:
@@ -43,7 +43,7 @@ class Bus:
         return out + self._after(before, now)
 
     def deadline(self, now: float) -> float | None:
-        """When `expire` is due."""
+        """The time when `expire` is due."""
         dues = [due for station in self.stations if (due := station.deadline(now)) is not None]
         if self._answers:
             dues.append(self._answers_at)
@@ -52,7 +52,7 @@ class Bus:
         return min(dues, default=None)
 
     def expire(self, now: float) -> list[Out]:
-        """Do what is due."""
+        """Handle a deadline."""
         before = self._linked
         out: list[Out] = []
         if self._answers and now >= self._answers_at:
@@ -70,7 +70,7 @@ class Bus:
         return [Transmit(octets) for octets in arrived if octets]
 
     def _after(self, before: bool, now: float) -> list[Out]:
-        """The session of a sign-on ends with its link."""
+        """End the session of a sign-on with its link."""
         if self._linked or self._sign_on is None or not self._sign_on.signed_on:
             self._idle_since = now
             return []

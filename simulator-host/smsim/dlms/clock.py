@@ -11,9 +11,9 @@ _HOUR_S = 3600
 
 
 class Clock:
-    """What the clock of one meter shows. `error_s` is how far it is ahead of the simulated calendar.
+    """The clock of one meter. It is `error_s` seconds ahead of the simulated calendar.
 
-    `wrong_sign`: it sends its deviation with the opposite sign, and reads that of others so, as some meters do.
+    `wrong_sign`: it sends and reads the deviation with the opposite sign, as some meters do.
     """
 
     def __init__(self, error_s: int = 0, *, wrong_sign: bool = False) -> None:
@@ -33,9 +33,9 @@ class Clock:
         ).encode()  # fmt: skip
 
     def utc_s(self, octets: bytes) -> int | None:
-        """The moment that a client's date-time names, in seconds since 1970; None if it names none.
+        """The moment of a client's date-time, in seconds since 1970; None if it names none.
 
-        Without a deviation it is in this meter's own legal time. DateTimeError if it has not twelve octets.
+        Without a deviation it is in this meter's legal time. DateTimeError unless it has twelve octets.
         """
         moment = DateTime.read(octets)
         utc_us = moment.utc_us(opposite_sign=self.wrong_sign)

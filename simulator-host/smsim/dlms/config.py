@@ -1,4 +1,4 @@
-"""Lines of DLMS meters from the configuration: [[dlms]], its meters, their clients, and what goes wrong."""
+"""Lines of DLMS meters from the configuration: [[dlms]], its meters, their clients and faults."""
 
 from typing import NamedTuple
 
@@ -37,7 +37,7 @@ _MOST_DAYS = 36_525
 
 
 class SignOnConfig(NamedTuple):
-    """How the meters of a line want to be signed on to."""
+    """The sign-on of the meters of a line."""
 
     identification: Identification
     device_address: str
@@ -65,7 +65,7 @@ class LineConfig(NamedTuple):
 
 
 def lines(whole: Section) -> tuple[LineConfig, ...]:
-    """All lines of a configuration. ConfigError for whatever is wrong with one."""
+    """All lines of a configuration. ConfigError for any fault."""
     return tuple(map(_line, whole.tables("dlms")))
 
 

@@ -1,4 +1,4 @@
-"""A meter's logical device: its objects, what each client may read of them, and what they say now."""
+"""A meter's logical device: its objects, their access rights for each client, and their present values."""
 
 import itertools
 import time
@@ -23,7 +23,7 @@ from smsim.load.power import Load, ProfileName
 from smsim.load.registers import ENERGY, Register, RegisterBank
 from smsim.load.timelapse import TimeLapse
 
-Read = Callable[[int, Selection | None], Pieces | DataAccessResult]  # of the asking client's access point
+Read = Callable[[int, Selection | None], Pieces | DataAccessResult]  # depends on the client's access point
 
 ASSOCIATION = Obis.parse("0-0:40.0.0*255")
 SAPS = Obis.parse("0-0:41.0.0*255")
@@ -31,7 +31,7 @@ DEVICE_NAME = Obis.parse("0-0:42.0.0*255")
 COUNTERS = tuple(Obis(bytes((0, 0, 43, 1, number, 255))) for number in range(8))
 _DAY_S = 86_400
 _COUNTERS_FROM, _COUNTERS_SINCE, _COUNTERS_A_SECOND = 1 << 31, 1_767_225_600, 8  # from 2026 on; 32 bits last until 2034
-_LATEST = 1 << 32  # seconds since 1970 to which the clock can be set: it must go on counting
+_LATEST = 1 << 32  # latest time to which the clock can be set, so that it can go on counting
 
 
 class CosemObject(NamedTuple):
@@ -46,7 +46,7 @@ class CosemObject(NamedTuple):
 
 
 class DeviceSpec(NamedTuple):
-    """What a meter is; how it is reached and by whom is the business of its line."""
+    """The properties of a meter. Its line knows the port and the clients."""
 
     name: str
     device: DeviceId
@@ -67,7 +67,7 @@ class Device:
         self.clock = Clock(spec.clock_error_s)
         self.title = _title(self.table.maker, spec.device)
         self.own_counter = itertools.count(_first_counter()).__next__
-        self.restricted: set[int] = set()  # clients that read the public objects alone
+        self.restricted: set[int] = set()  # clients that may read only the public objects
         self._lapse = lapse
         self._elapsed_ms = elapsed_ms
         self._first = lapse.start_utc_s - spec.history_days * _DAY_S
@@ -97,7 +97,7 @@ class Device:
 
     @property
     def serial(self) -> str:
-        """The serial number as a person reads it off the meter."""
+        """The serial number as printed on the meter."""
         return str(int.from_bytes(self.spec.device[-4:], "big")).zfill(8)
 
     def now(self) -> int:
@@ -105,12 +105,12 @@ class Device:
         return self._lapse.utc_s(self._lapse.ticks(self._elapsed_ms()))
 
     def values(self) -> list[tuple[RegisterRow, int]]:
-        """All registers with what they show now, in 10^scaler of their unit."""
+        """All registers with their present values, in 10^scaler of their unit."""
         self._bank.advance(self._lapse.ticks(self._elapsed_ms()))
         return [(row, _part(row, self._bank.value(row.register))) for row in self.table.registers]
 
     def objects_for(self, client: int) -> list[CosemObject]:
-        """What this client sees."""
+        """The objects that this client sees."""
         seen = self.table.public if client in self.restricted else self._objects
         return [one for one in self._objects.values() if one.obis in seen]
 
@@ -262,7 +262,7 @@ def _part(row: RegisterRow, value: int) -> int:
 
 
 def _fitting(kind: DataType, value: int) -> Data:
-    """A register rolls over; a power stops at its limit."""
+    """The value in its type's range: a register rolls over, a power stops at the limit."""
     low, high = RANGE[kind]
     if low <= value <= high:
         return Data(kind, value)
@@ -270,10 +270,10 @@ def _fitting(kind: DataType, value: int) -> Data:
 
 
 def _first_counter() -> int:
-    """Above those of before a restart, as long as a meter ciphers no more than 8 APDUs a second on average."""
+    """A counter above those before a restart, if a meter ciphers at most 8 APDUs a second on average."""
     return _COUNTERS_FROM + max(0, int((time.time() - _COUNTERS_SINCE) * _COUNTERS_A_SECOND))
 
 
 def _title(maker: str, device: DeviceId) -> bytes:
-    """The system title: the maker's three letters, then what tells its meters apart."""
+    """The system title: the maker's three letters, then octets that differ for each meter."""
     return maker.encode() + device[-5:].rjust(5, b"\0")

@@ -1,4 +1,4 @@
-"""What can go wrong with a DLMS meter and its line; each is switched on and off while it runs."""
+"""Faults of a DLMS meter and its line. Each can be switched on and off while it runs."""
 
 import random
 from collections.abc import Iterator
@@ -11,29 +11,29 @@ _LEAST = 9  # octets of the shortest frame, with its flags
 
 @dataclass
 class DlmsFaults:
-    """0, 0.0 and False: well. Chance is drawn from `seed`, so a run can be repeated."""
+    """0, 0.0 and False mean no fault. Random numbers come from `seed`, so a run can be repeated."""
 
-    lost_frame: int = 0  #: one frame in so many does not arrive
-    wrong_crc: int = 0  #: one frame in so many has a wrong bit
+    lost_frame: int = 0  #: one frame in this many does not arrive
+    wrong_crc: int = 0  #: one frame in this many has a wrong bit
     slow_answer: float = 0.0  #: seconds until an answer is ready
-    drop_after: int = 0  #: the meter forgets the link and its association after so many requests
+    drop_after: int = 0  #: the meter forgets the link and its association after this many requests
     wrong_deviation: bool = False  #: its clock sends the deviation with the opposite sign
-    echo: bool = False  #: the line sends back what it is sent
+    echo: bool = False  #: the line echoes all octets
 
     def __post_init__(self) -> None:
         self._random = random.Random(1)  # noqa: S311 - to be repeated
         self._requests = 0
 
     def begin(self, seed: str) -> None:
-        """Chance begins anew."""
+        """Start the random numbers again."""
         self._random = random.Random(seed)  # noqa: S311
 
     def names(self) -> list[str]:
-        """What is on, for people."""
+        """The faults that are on, as text."""
         return [field.name.replace("_", "-") for field in fields(self) if getattr(self, field.name)]
 
     def on_the_line(self, octets: bytes) -> bytes:
-        """What arrives of these frames."""
+        """The octets of these frames that arrive."""
         if not self.lost_frame and not self.wrong_crc:
             return octets
         return b"".join(self._harmed(frame) for frame in frames(octets))
@@ -57,7 +57,7 @@ class DlmsFaults:
 
 
 def frames(octets: bytes) -> Iterator[bytes]:
-    """The frames in octets that a link wants to send, each with flags of its own; a wrapper's octets as they are."""
+    """The frames in a link's octets, each with its own flags; octets of a wrapper are not split."""
     place = 0
     while octets[place : place + 1] == bytes((FLAG,)) and len(octets) - place >= _LEAST:
         length = (octets[place + 1] & 0x07) << 8 | octets[place + 2]

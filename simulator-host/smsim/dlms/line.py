@@ -1,4 +1,4 @@
-"""A running line of DLMS meters: opens its port, serves whoever connects, and counts."""
+"""A running line of DLMS meters: opens its port, serves clients, and counts."""
 
 import asyncio
 import logging
@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 
 
 class DlmsLine:
-    """One line with its meters. `listen` is where TCP ports without an address of their own are."""
+    """One line with its meters. `listen` is the address of TCP ports that have none of their own."""
 
     def __init__(
         self, config: LineConfig, lapse: TimeLapse, elapsed_ms: Callable[[], int], listen: str | None = None
@@ -59,20 +59,20 @@ class DlmsLine:
 
     @property
     def open_files(self) -> int:
-        """How many files its port keeps open, with one client."""
+        """Number of files that its port keeps open, with one client."""
         return 3 if self.config.wrapper else 2
 
     @property
     def how(self) -> str:
-        """How its meters are read, for people."""
+        """How its meters are read, as text."""
         if self.config.wrapper:
             return "DLMS, wrapper over TCP and UDP"
         return "DLMS, HDLC after sign-on (mode E)" if self.config.sign_on else "DLMS, HDLC"
 
     async def start(self) -> list[str]:
-        """Open the port; a line for people per meter. PortError."""
+        """Open the port; returns a line of text for each meter. Raises PortError."""
         for device in self.devices:
-            device.values()  # the past is computed now, not when the first client waits for it
+            device.values()  # compute the past now, so that the first client does not wait for it
         port = self.config.port
         if isinstance(port, TcpPort):
             self.port = await self._listen_at(port)
@@ -145,7 +145,7 @@ class DlmsLine:
             channel.close()
 
     async def _converse(self, channel: Channel) -> None:
-        """One connection, or the line itself, until it is gone."""
+        """Serve one connection, or the line itself, until it ends."""
         bus = self._new_bus()
         loop = asyncio.get_running_loop()
         try:
@@ -191,7 +191,7 @@ class DlmsLine:
             self._done["associations"] += station.associated
 
     def counts(self) -> dict[str, int]:
-        """What was answered."""
+        """Counts of answers."""
         counts = dict(self._done)
         for station in (station for bus in self._buses for station in bus.stations):
             counts["requests"] += station.requests
@@ -199,7 +199,7 @@ class DlmsLine:
         return counts
 
     def report(self) -> list[dict[str, Any]]:
-        """Each meter with what its registers show; whole numbers, as on the wire."""
+        """Each meter with the values of its registers; whole numbers, as on the wire."""
         return [
             {
                 "name": device.spec.name,
@@ -222,7 +222,7 @@ class DlmsLine:
         ]
 
     def close(self) -> None:
-        """Close the port, cut clients off."""
+        """Close the port and the connections."""
         if self._server is not None:
             self._server.close()
         if self._udp is not None:

@@ -1,4 +1,4 @@
-"""Faults of DLMS lines, said to a running simulator: `heat lost-frame 10`, `heat echo`, `heat echo off`."""
+"""Orders for faults of DLMS lines in a running simulator: `heat lost-frame 10`, `heat echo`, `heat echo off`."""
 
 from collections.abc import Sequence
 from dataclasses import fields
@@ -10,7 +10,7 @@ from smsim.errors import FaultError
 if TYPE_CHECKING:
     from smsim.dlms.line import DlmsLine
 
-#: What a fault is switched on with, if nothing is said.
+#: Default value of each fault.
 _USUAL: dict[str, int | float | bool] = {
     "lost-frame": 10, "wrong-crc": 10, "slow-answer": 3.0, "drop-after": 10, "wrong-deviation": True, "echo": True,
 }  # fmt: skip
@@ -21,7 +21,7 @@ HELP = "METER KIND [VALUE] | off     the same for the line of a DLMS meter: " + 
 
 
 def carry_out(lines: "Sequence[DlmsLine]", words: Sequence[str]) -> str | None:
-    """Do what is said of a DLMS meter; None if it is of none. FaultError says what is wrong with it."""
+    """Carry out an order for a DLMS meter; None if the order names none. FaultError if it is wrong."""
     line = next((line for line in lines if words[0] in line.names), None)
     if line is None:
         return None
@@ -42,7 +42,7 @@ def carry_out(lines: "Sequence[DlmsLine]", words: Sequence[str]) -> str | None:
 
 
 def states(lines: "Sequence[DlmsLine]") -> list[str]:
-    """The meters of all lines and what is wrong with them."""
+    """The meters of all lines and their faults."""
     return [f"{name}: {', '.join(line.faults.names()) or 'well'}" for line in lines for name in line.names]
 
 

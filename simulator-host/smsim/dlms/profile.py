@@ -1,4 +1,4 @@
-"""A profile generic (class 7) whose rows are made when somebody asks: years of them cost nothing until then."""
+"""A profile generic (class 7) whose rows are made on request, so that years of rows cost nothing before."""
 
 import bisect
 import struct
@@ -27,11 +27,11 @@ _NUMBERS = {
     DataType.LONG64_UNSIGNED: struct.Struct(">BQ"),
 }
 _LIMITS = {kind: 1 << 8 * (layout.size - 1) for kind, layout in _NUMBERS.items()}
-_AT_ONCE = 64  # rows that are made before a block is asked for again
+_AT_ONCE = 64  # rows that are made before the next block is requested
 
 
 class Column(NamedTuple):
-    """One column. `place` is where the value stands in a moment of the history; None: clock or status."""
+    """One column. `place` is the place of the value in a moment of the history; None: clock or status."""
 
     capture: CaptureObject
     place: int | None
@@ -39,7 +39,7 @@ class Column(NamedTuple):
 
 
 class Profile:
-    """The rows of one profile. `now` tells the simulated moment in seconds since 1970."""
+    """The rows of one profile. `now` gives the simulated moment in seconds since 1970."""
 
     def __init__(
         self, row: ProfileRow, columns: Sequence[Column], history: History, first_utc_s: int, now: Callable[[], int],
@@ -56,7 +56,7 @@ class Profile:
         self._midnights: list[int] = []
 
     def moments(self) -> Sequence[int]:
-        """The times of all rows there are, in seconds since 1970, the oldest first; as many as it has room for."""
+        """The times of all rows in seconds since 1970, the oldest first; at most as many as the profile has entries."""
         now = self._now()
         if self.period_s == QUARTER_HOUR_S:
             first = -(-self._first // QUARTER_HOUR_S) * QUARTER_HOUR_S
@@ -80,7 +80,7 @@ class Profile:
         return [one for one in midnights if datetime.fromtimestamp(one + DAY_S // 2, UTC).day == 1]
 
     def buffer(self, selection: Selection | None) -> Iterable[bytes] | DataAccessResult:
-        """Attribute 2, or the part that is selected, in pieces."""
+        """Attribute 2, or the selected part, in pieces."""
         moments, columns = self.moments(), self.columns
         if selection is not None:
             try:

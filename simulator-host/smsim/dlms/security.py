@@ -1,4 +1,4 @@
-"""What a meter with keys needs beside its objects. Imported where a client has keys: with it comes `cryptography`."""
+"""Security of a meter with keys. Imported only if a client has keys, since it loads `cryptography`."""
 
 from collections.abc import Callable
 
@@ -30,7 +30,7 @@ class Counters(Received):
 
 
 class Protected:
-    """The security of one client. `reserve` gives the meter's own invocation counters, `title` is its system title."""
+    """The security of one client. `reserve` gives the meter's invocation counters; `title` is its system title."""
 
     def __init__(
         self, suite: int, encryption: Secret, authentication: Secret, title: bytes, reserve: Callable[[], int]
@@ -55,7 +55,7 @@ class Protected:
 
 
 def ecdsa(private: bytes, public: bytes) -> Ecdsa:
-    """Mechanism 7: our private scalar (32 or 48 octets), the client's public point. ValueError if they are none."""
+    """Mechanism 7: our private scalar (32 or 48 octets), the client's public point. ValueError if invalid."""
     curve: EllipticCurve = SECP384R1() if len(private) == SECP384R1.key_size // 8 else SECP256R1()
     key = derive_private_key(int.from_bytes(private, "big"), curve)
     return Ecdsa(signer(key), verifier(EllipticCurvePublicKey.from_encoded_point(curve, public)))

@@ -1,4 +1,4 @@
-"""One meter on a line: link or wrapper below, associations above. Octets in, octets out; the driver owns the time."""
+"""One meter on a line: link or wrapper below, associations above. Octets in, octets out; the driver has the clock."""
 
 from typing import NamedTuple
 
@@ -14,7 +14,7 @@ from smsim.dlms.faults import DlmsFaults
 
 
 class Framing(NamedTuple):
-    """How a meter is reached: HDLC with its address and the best it can, or the wrapper."""
+    """The carrier of a meter: HDLC with its address and parameters, or the wrapper."""
 
     address: Address = Address(1)
     parameters: LinkParameters = LinkParameters()
@@ -22,7 +22,7 @@ class Framing(NamedTuple):
 
 
 class Station:
-    """A meter on one connection. Several clients have their turn one after the other."""
+    """A meter on one connection. Several clients use it one after the other."""
 
     def __init__(self, device: Device, associations: Associations, framing: Framing, faults: DlmsFaults) -> None:
         self.device = device
@@ -43,7 +43,7 @@ class Station:
 
     @property
     def connected(self) -> bool:
-        """A client holds the link."""
+        """True if a client has the link."""
         return self._link.connected
 
     def receive(self, data: bytes, now: float) -> list[bytes]:
@@ -51,14 +51,14 @@ class Station:
         return self._carry(self._link.receive(data, now), now)
 
     def deadline(self, now: float) -> float | None:
-        """When `expire` is due."""
+        """The time when `expire` is due."""
         dues = [due for due, _ in self._later]
         if (due := self._link.deadline(now)) is not None:
             dues.append(due)
         return min(dues, default=None)
 
     def expire(self, now: float) -> list[bytes]:
-        """Send answers that are ready; give up a link that nobody uses."""
+        """Send answers that are ready; end an unused link."""
         out = self._carry(self._link.expire(now), now)
         ready = [apdu for due, apdu in self._later if due <= now]
         self._later = [(due, apdu) for due, apdu in self._later if due > now]
@@ -97,7 +97,7 @@ class Station:
         if self._faults.drops():
             self._lost()
             if not self._framing.wrapper:
-                self._link = self._new_link()  # the next frame finds no link
+                self._link = self._new_link()  # the next frame meets no link
                 return []
         self.device.clock.wrong_sign = self._faults.wrong_deviation
         out: list[bytes] = []

@@ -1,6 +1,6 @@
 """An object model as a table: a TOML file beside this module, read once.
 
-maker, firmware, status (the object that each row's status is of), public (what anybody reads)
+maker, firmware, status (the object of each row's status), public (objects that any client may read)
 [[register]]  obis, type, scaler, unit, and drive (see `registers`) or value; `part` "positive" or "negative" of a power
 [[data]]      obis, type, and value: text, number, or one of the words in braces: {device}, {serial}, {firmware}, {name}
 [[profile]]   obis, period (seconds, or "month"), entries, columns: clock, status, or registers
@@ -23,7 +23,7 @@ MONTH = 0  # a period that is no number of seconds
 
 
 class RegisterRow(NamedTuple):
-    """A register; `sign` 1 or -1: the part of a signed power in that direction, 0: all of it."""
+    """A register; `sign` 1 or -1: the part of a signed power in that direction, 0: the whole power."""
 
     register: Register
     type: DataType
@@ -49,7 +49,7 @@ class ProfileRow(NamedTuple):
 
 
 class Table(NamedTuple):
-    """The objects of one kind of meter, beside those that every meter has."""
+    """The objects of one kind of meter, besides those of every meter."""
 
     name: str
     maker: str  # three letters, for its system title
@@ -58,7 +58,7 @@ class Table(NamedTuple):
     registers: tuple[RegisterRow, ...]
     data: tuple[DataRow, ...]
     profiles: tuple[ProfileRow, ...]
-    public: tuple[Obis, ...]  # what a client without security reads where rights are restricted
+    public: tuple[Obis, ...]  # objects for a client without security, if rights are restricted
 
 
 @cache

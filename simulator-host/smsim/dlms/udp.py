@@ -1,4 +1,4 @@
-"""The wrapper over UDP, beside TCP on the same port: a datagram is one APDU, each client has a session of its own."""
+"""The wrapper over UDP, on the same port as TCP: a datagram is one APDU, each client has its own session."""
 
 import asyncio
 import logging
@@ -12,13 +12,13 @@ from smsim.dlms.bus import Bus, Out
 log = logging.getLogger(__name__)
 
 _HEAD = 8  # octets of the wrapper before the APDU
-_IDLE_S = 120.0  # a client that says nothing for so long has gone
+_IDLE_S = 120.0  # a client counts as gone after this time without a datagram
 
 _Client = tuple[str, int]
 
 
 class _Session:
-    """The meters as one client has them."""
+    """The session of one client."""
 
     def __init__(self, bus: Bus, now: float) -> None:
         self.bus = bus
@@ -27,7 +27,7 @@ class _Session:
 
 
 class UdpEnd(asyncio.DatagramProtocol):
-    """Answers datagrams. `new_bus` makes the meters for a client, `gone` takes them back."""
+    """Answers datagrams. `new_bus` makes the meters for a client, `gone` releases them."""
 
     def __init__(self, new_bus: Callable[[], Bus], gone: Callable[[Bus], None], most_clients: int) -> None:
         self._new_bus = new_bus
@@ -37,11 +37,11 @@ class UdpEnd(asyncio.DatagramProtocol):
         self._transport: asyncio.DatagramTransport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """The port is open."""
-        self._transport = cast("asyncio.DatagramTransport", transport)  # asyncio's own is of no such class
+        """Store the open port."""
+        self._transport = cast("asyncio.DatagramTransport", transport)  # asyncio's transport is not of this class
 
     def datagram_received(self, data: bytes, client: _Client) -> None:
-        """One datagram; one that is no whole wrapper is dropped."""
+        """Take one datagram; it is dropped unless it is a complete wrapper."""
         if len(data) < _HEAD or len(data) != _HEAD + int.from_bytes(data[6:_HEAD], "big"):
             return
         now = asyncio.get_running_loop().time()
@@ -51,7 +51,7 @@ class UdpEnd(asyncio.DatagramProtocol):
             self._do(client, session, session.bus.receive(data, now))
 
     def error_received(self, error: Exception) -> None:
-        """A client that is there no more, or an answer that fits no datagram: lost, as UDP loses."""
+        """Ignore errors: the client has gone, or an answer is too long. It is lost, as usual with UDP."""
         log.debug("UDP: %s", error)
 
     def close(self) -> None:

@@ -12,7 +12,7 @@ _EPOCH = date(1970, 1, 1).toordinal()
 
 #: Public holidays of all German states with a fixed date, as (month, day).
 _FIXED_HOLIDAYS = ((1, 1), (5, 1), (10, 3), (12, 25), (12, 26))
-#: Those that move, as days from Easter Sunday: Good Friday, Easter Monday, Ascension Day, Whit Monday.
+#: Movable holidays, as days from Easter Sunday: Good Friday, Easter Monday, Ascension Day, Whit Monday.
 _EASTER_HOLIDAYS = (-2, 1, 39, 50)
 #: Count as Saturdays unless they are Sundays.
 _HALF_HOLIDAYS = ((12, 24), (12, 31))
@@ -64,7 +64,7 @@ def holidays(year: int) -> frozenset[date]:
 
 
 def day_type(day: date) -> DayType:
-    """Which row of the profile a day takes."""
+    """The kind of a day: the row of the profile."""
     weekday = day.isoweekday()
     if weekday == 7 or day in holidays(day.year):
         return DayType.SUNDAY
@@ -74,7 +74,7 @@ def day_type(day: date) -> DayType:
 
 
 def season(day: date) -> Season:
-    """Which table of the profile a day takes."""
+    """The season of a day: the table of the profile."""
     month_day = (day.month, day.day)
     if month_day >= (11, 1) or month_day <= (3, 20):
         return Season.WINTER
@@ -112,7 +112,7 @@ def local_quarter(quarter: int) -> LocalQuarter:
 
 
 def standard_quarter(quarter: int) -> LocalQuarter:
-    """The same on Central European Standard Time all the year, which is what the sun keeps."""
+    """The same in Central European Standard Time all year, which follows the sun."""
     day, second = divmod(quarter * QUARTER_HOUR_S + _HOUR_S, _DAY_S)
     return LocalQuarter(day, second // QUARTER_HOUR_S)
 
@@ -120,7 +120,7 @@ def standard_quarter(quarter: int) -> LocalQuarter:
 def utc_of_local(local: datetime) -> int:
     """Seconds since 1970 of a German legal time without offset; of the doubled hour in October the first one.
 
-    ValueError for a time in the hour that March leaves out.
+    ValueError for a time in the missing hour in March.
     """
     clock = int(local.replace(tzinfo=UTC, microsecond=0).timestamp())
     for offset in (2 * _HOUR_S, _HOUR_S):

@@ -1,7 +1,7 @@
 """H0, the load profile of a household: the values that VDEW published in 1999 (today BDEW) for free use.
 
-Numbers only, in 0.1 W at 1,000 kWh a year, one quarter hour each from 00:00 to 24:00 legal time. They were taken from
-the data of demandlib 0.2.2 (MIT), `selp_series.csv`, column h0, and rounded to the one decimal of the publication.
+Numbers only, in 0.1 W at 1,000 kWh a year, one quarter hour each from 00:00 to 24:00 legal time. Source: the data of
+demandlib 0.2.2 (MIT), `selp_series.csv`, column h0, rounded to one decimal as in the publication.
 """
 
 from smsim.load.days import DayType, Season

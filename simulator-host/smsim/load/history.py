@@ -1,7 +1,7 @@
-"""What a meter's load profile says of the simulated past: its energy registers at the end of each quarter hour.
+"""A meter's load profile of the simulated past: its energy registers at the end of each quarter hour.
 
-Nothing is recorded while a meter runs: the past is computed when somebody asks, from the same profiles, and is to the
-last unit what the registers showed then. A meter's past begins when the simulator started.
+A running meter records nothing. The past is computed on request from the same profiles, and equals the registers of
+that time to the last unit. A meter's past begins at the start of the simulator.
 """
 
 import copy
@@ -12,11 +12,11 @@ from smsim.load.days import QUARTER_HOUR_S
 from smsim.load.registers import ENERGY, Register, RegisterBank
 from smsim.load.timelapse import TimeLapse
 
-_STEP = 96  # quarter hours between two states that are kept: what is computed anew for an answer, at most
+_STEP = 96  # quarter hours between two stored states: the most that an answer computes again
 
 
 class Moment(NamedTuple):
-    """The end of one quarter hour: seconds since 1970, and what each of the columns showed."""
+    """The end of one quarter hour: seconds since 1970, and the value of each column."""
 
     utc_s: int
     values: tuple[int, ...]
@@ -38,7 +38,7 @@ class History:
         self._kept: list[RegisterBank] = []  # as at quarters _first, _first + _STEP, ...
 
     def moments(self, begin_utc_s: int, end_utc_s: int) -> Iterator[Moment]:
-        """The ends of quarter hours from begin to end, both inclusive; the caller keeps `end` out of the future."""
+        """The ends of quarter hours from begin to end, both inclusive. `end` must not be in the future."""
         quarter = max(self._first, -(-begin_utc_s // QUARTER_HOUR_S))
         last = end_utc_s // QUARTER_HOUR_S
         if quarter > last:
@@ -49,7 +49,7 @@ class History:
             yield Moment(place * QUARTER_HOUR_S, tuple(map(bank.value, self.columns)))
 
     def _bank_at(self, quarter: int) -> RegisterBank:
-        """A state to go on from, a copy, at most _STEP before that quarter hour."""
+        """A copy of the stored state at most _STEP before that quarter hour."""
         place = (quarter - self._first) // _STEP
         while len(self._kept) <= place:
             bank = copy.deepcopy(self._kept[-1]) if self._kept else self._new_bank()

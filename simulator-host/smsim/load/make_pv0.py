@@ -1,10 +1,10 @@
 """Makes pv0.py: the mean day of each month of a photovoltaic plant. Run it as `python -m smsim.load.make_pv0`.
 
-PV0 is ours. The profile EV0 that the jOSEF paper drives its meter with is a utility's table of fed-in energy; no such
-table is published for free use. This one is computed: the shape of a month's mean day from the position of the sun and
-a clear sky over a roof in the middle of Germany (south, 30 degrees), its height from `MONTH_SHARES`.
+PV0 is our own profile. The jOSEF paper uses EV0, a utility's table of fed-in energy. No such table is published for
+free use, so this one is computed. The shape of a month's mean day follows from the position of the sun and a clear sky
+over a roof in the middle of Germany (south, 30 degrees). Its height follows from `MONTH_SHARES`.
 
-Here, and nowhere else in smsim, floats do the work: for the shape of a curve, whose values are then whole numbers.
+Only this module of smsim uses floats, for the shape of a curve. The values are then whole numbers.
 """
 
 import math
@@ -17,7 +17,7 @@ LATITUDE = math.radians(51.0)
 LONGITUDE_DEGREES = 10.0
 ZONE_MERIDIAN_DEGREES = 15.0  # Central European Standard Time
 TILT = math.radians(30.0)
-_YEAR = 2025  # any common year: the sun's place differs by less than a quarter hour between years
+_YEAR = 2025  # any common year: the sun's position differs by less than a quarter hour between years
 
 #: Per mille of the year's energy in each month, from January on: a test reference year's irradiance on such a roof.
 MONTH_SHARES = (40, 37, 78, 92, 142, 135, 141, 124, 92, 67, 30, 22)
@@ -59,7 +59,7 @@ def irradiance(day_of_year: int, standard_hour: float) -> float:
     )
     if height <= 0:
         return 0.0
-    # A plane that looks south at a tilt lies as a horizontal one does at a latitude that is smaller by the tilt.
+    # A tilted plane that faces south is parallel to a horizontal one at a latitude that is lower by the tilt.
     southern = LATITUDE - TILT
     incidence = math.sin(southern) * math.sin(declination) + math.cos(southern) * math.cos(declination) * math.cos(
         hour_angle

@@ -1,6 +1,7 @@
 """Load: the power that a household draws or a photovoltaic plant gives in a quarter hour, as a whole number.
 
-Power is counted in units of 10^-11 W, which make every factor of it a whole number:
+Power is counted in units of 10^-11 W, so that each factor is a whole number.
+
 0.1 W of the table x 10^-4 of the dynamisation x 10^-3 of the yearly kWh / 1,000 x 10^-3 of the variation.
 """
 
@@ -16,9 +17,9 @@ from smsim.load.pv0 import PV0
 POWER_UNITS_PER_WATT = 10**11
 _NO_DYNAMISATION = 10_000
 _NO_VARIATION = 1_000
-#: A seeded quarter hour lies within 10 % of the profile; the mean over many is the profile.
+#: A seeded quarter hour is within 10 % of the profile; the mean over many equals the profile.
 VARIATION_PER_MILLE = 100
-#: A seeded household lives up to an hour earlier or later than the profile.
+#: A seeded household is up to an hour earlier or later than the profile.
 SHIFT_QUARTERS = 4
 
 
@@ -48,7 +49,7 @@ def _pv0_day(day: int) -> tuple[int, ...]:
 
 
 class Load(NamedTuple):
-    """One profile at one size. `seed` 0 is the profile itself; others vary it a little, always in the same way."""
+    """One profile at one size. `seed` 0 is the profile itself; other seeds vary it a little, reproducibly."""
 
     profile: ProfileName
     annual_kwh: int
@@ -77,7 +78,7 @@ class Load(NamedTuple):
 
 
 def _draw(load: Load, what: str, most: int) -> int:
-    """A number from -most to +most that depends on nothing but seed, meter, profile and `what`."""
+    """A number from -most to +most that depends only on seed, meter, profile and `what`."""
     text = f"{load.seed} {load.meter.hex()} {load.profile.value} {what}".encode()
     number = int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), "big")
     return number % (2 * most + 1) - most

@@ -1,4 +1,4 @@
-"""Registers and what drives them; energy is the exact integral of power, in whole numbers with a carried remainder."""
+"""Registers and their drives. Energy is the exact integral of power, in whole numbers with a carried remainder."""
 
 from collections.abc import Sequence
 from enum import Enum
@@ -17,7 +17,7 @@ _SECONDS_PER_HOUR = 3600
 
 
 class Drive(Enum):
-    """What moves a register."""
+    """The drive of a register."""
 
     IMPORT = "import"  # all energy of the consumption profile
     IMPORT_T1 = "import-t1"  # its part between 06:00 and 22:00 legal time
@@ -32,7 +32,7 @@ class Drive(Enum):
     ABSOLUTE_POWER = "absolute-power"  # without its sign
     IMPORT_POWER = "import-power"
     EXPORT_POWER = "export-power"
-    FIXED = "fixed"  # the same value for ever
+    FIXED = "fixed"  # a constant value
 
     @property
     def unit(self) -> int:
@@ -50,7 +50,7 @@ ENERGY = _IMPORTS | _EXPORTS
 _PHASES = frozenset((Drive.POWER_L1, Drive.POWER_L2, Drive.POWER_L3))
 
 
-#: What drives a register of which the configuration says no more than its OBIS code.
+#: The default drive of a register, by its OBIS code.
 USUAL_DRIVES: dict[Obis, Drive] = {
     Obis.parse(text): drive
     for text, drive in (
@@ -81,7 +81,7 @@ class Register(NamedTuple):
     fixed: int = 0  # the value, where drive is FIXED
 
 
-#: The registers of the jOSEF paper's meter, also those of a meter whose configuration lists none.
+#: The registers of the jOSEF paper's meter, and of a meter whose configuration lists none.
 USUAL_REGISTERS: tuple[Register, ...] = tuple(
     Register(obis, USUAL_DRIVES[obis], USUAL_DRIVES[obis].unit)
     for obis in map(Obis.parse, ("1.8.0", "1.8.1", "1.8.2", "2.8.0", "16.7.0"))
@@ -89,7 +89,7 @@ USUAL_REGISTERS: tuple[Register, ...] = tuple(
 
 
 class Counter:
-    """Counts whole units of energy; what is less than one unit is carried, never lost."""
+    """Counts whole units of energy. A remainder of less than one unit is carried, never lost."""
 
     def __init__(self, per_count: int) -> None:
         self.count = 0
@@ -97,7 +97,7 @@ class Counter:
         self._remainder = 0
 
     def add(self, power: int, ticks: int) -> int:
-        """Let `power` flow for `ticks`; the counts that this completed."""
+        """Add `power` for `ticks`; returns the completed counts."""
         counts, self._remainder = divmod(self._remainder + power * ticks, self._per_count)
         self.count += counts
         return counts
@@ -111,19 +111,19 @@ class _TariffCounter:
         self.tariffs = [0, 0]
 
     def add(self, power: int, ticks: int, tariff: int) -> None:
-        """Let `power` flow for `ticks` in a tariff."""
+        """Add `power` for `ticks` in a tariff."""
         self.tariffs[tariff] += self.total.add(power, ticks)
 
     def value(self, drive: Drive) -> int:
-        """What a register of this drive shows."""
+        """The value of a register with this drive."""
         tariff = _TARIFFS.get(drive)
         return self.total.count if tariff is None else self.tariffs[tariff]
 
 
 class RegisterBank:
-    """All registers of one meter, moved on together from one simulated moment to a later one.
+    """All registers of one meter, advanced together from one simulated moment to a later one.
 
-    They stand at zero at `start`, in ticks since 1970 (without: when the simulation starts).
+    They are zero at `start`, in ticks since 1970 (default: the start of the simulation).
     """
 
     def __init__(
@@ -141,7 +141,7 @@ class RegisterBank:
         self._now = time.start if start is None else start
         self._known_quarter = -1
         self._known_powers = (0, 0)
-        # By scaler, since a remainder that is less than one count belongs to the size of the count.
+        # By scaler, since the remainder depends on the size of a count.
         self._imports = self._counters(_IMPORTS)
         self._exports = self._counters(_EXPORTS)
 
@@ -154,7 +154,7 @@ class RegisterBank:
         return _scaled(POWER_UNITS_PER_WATT * _SECONDS_PER_HOUR * self._time.ticks_per_second, scaler)
 
     def advance(self, ticks: int) -> None:
-        """Move on to a moment (ticks since 1970). An earlier one changes nothing: registers do not run back."""
+        """Advance to a moment (ticks since 1970). An earlier one changes nothing: registers do not run back."""
         per_quarter = self._time.ticks_per_quarter
         while self._now < ticks:
             quarter = self._now // per_quarter
@@ -169,7 +169,7 @@ class RegisterBank:
                 counter.add(power, ticks, tariff)
 
     def _powers(self, quarter: int) -> tuple[int, int]:
-        """What flows in and out in a quarter hour, in 10^-11 W."""
+        """Import and export power in a quarter hour, in 10^-11 W."""
         if quarter != self._known_quarter:
             self._known_quarter = quarter
             self._known_powers = self._consumption.power(quarter), self._generation.power(quarter)
@@ -180,12 +180,12 @@ class RegisterBank:
 
     @property
     def power(self) -> int:
-        """Import minus export at the moment reached, in 10^-11 W."""
+        """Import minus export at the present moment, in 10^-11 W."""
         flowing_in, flowing_out = self._power_now()
         return flowing_in - flowing_out
 
     def value(self, register: Register) -> int:
-        """What a register shows at the moment reached, in 10^scaler of its unit."""
+        """The value of a register at the present moment, in 10^scaler of its unit."""
         drive, scaler = register.drive, register.scaler
         if drive is Drive.FIXED:
             return register.fixed
@@ -208,7 +208,7 @@ def _scaled(units: int, scaler: int) -> int:
 
 
 def _rounded(power: int, scaler: int, parts: int = 1) -> int:
-    """One of so many equal parts of power, in 10^scaler W, to the nearest whole number, halves away from zero."""
+    """One of several equal parts of power, in 10^scaler W, rounded; halves are rounded away from zero."""
     step = parts * _scaled(POWER_UNITS_PER_WATT, scaler)
     magnitude = (2 * abs(power) + step) // (2 * step)
     return magnitude if power >= 0 else -magnitude

@@ -1,7 +1,7 @@
-"""The simulated calendar: how the PC's clock, running on, becomes quarter hours of simulated time.
+"""The simulated calendar: maps the PC's running time to simulated time.
 
-Time is counted in ticks. One tick is 1/(1000 · S) of a simulated second, S being the seconds that a simulated quarter
-hour takes on the PC, so that one millisecond of the PC is exactly 900 ticks, whatever S is.
+Time is counted in ticks. One tick is 1/(1000 · S) of a simulated second, where S is the number of seconds that a
+simulated quarter hour takes on the PC. So one millisecond of the PC is exactly 900 ticks for any S.
 """
 
 from typing import NamedTuple
@@ -10,7 +10,7 @@ from smsim.load.days import QUARTER_HOUR_S
 
 
 class TimeLapse(NamedTuple):
-    """start_utc_s: the simulated moment at which the simulator starts; resolution_ms: registers move on this step."""
+    """start_utc_s: the simulated moment at the start of the simulator; resolution_ms: the step of the registers."""
 
     start_utc_s: int
     seconds_per_quarter_hour: int = 4
@@ -32,7 +32,7 @@ class TimeLapse(NamedTuple):
         return self.start_utc_s * self.ticks_per_second
 
     def ticks(self, elapsed_ms: int) -> int:
-        """The moment (ticks since 1970) when the PC has run for `elapsed_ms`, on the step of the resolution."""
+        """The moment (ticks since 1970) after `elapsed_ms` on the PC, on the step of the resolution."""
         return self.start + elapsed_ms // self.resolution_ms * self.resolution_ms * QUARTER_HOUR_S
 
     def utc_s(self, ticks: int) -> int:

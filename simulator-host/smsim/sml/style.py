@@ -1,7 +1,7 @@
 """A maker's style: what the telegrams of one make of meter look like, read from a table in the folder `styles`.
 
-A style is data. It says which objects the list holds and in which order, how wide each number is, how message ids
-count, what the meter tells of its time; `template` makes octets of it. What was not seen on a real meter says so there.
+A style is data: the objects of the list in order, the width of each number, the counting of message ids, the form of
+the meter's time. `template` makes octets of it. A style that was not seen on a real meter says so.
 """
 
 import functools
