@@ -191,6 +191,8 @@ class Printer:
             return self._apdu(inner, sender, depth + 1)
         if isinstance(apdu, GetResponseBlock):
             value = self._value(apdu, sender)
+            if apdu.stray:
+                print(f"ignored: {apdu.stray} octets behind the last block of an answer", file=sys.stderr)
             if value is None:
                 self._line(title(apdu), depth)
                 return False

@@ -93,12 +93,16 @@ class GetResponse(NamedTuple):
 
 
 class GetResponseBlock(NamedTuple):
-    """Get-Response-With-Datablock. Blocks count from 1; the cuts fall anywhere."""
+    """Get-Response-With-Datablock. Blocks count from 1; the cuts fall anywhere.
+
+    `stray` counts octets behind the last block, which some meters repeat there in part; they belong to nothing.
+    """
 
     invoke: int
     last: bool
     block_number: int
     result: Result
+    stray: int = 0
 
     def encode(self) -> bytes:
         """The octets."""
@@ -114,7 +118,7 @@ class GetResponseBlock(NamedTuple):
         """What stands behind the choice."""
         invoke, last, number = cursor.octet(), cursor.flag(), cursor.number(4)
         result = cursor.string() if cursor.choice(0, 1) == 0 else DataAccessResult(cursor.octet())
-        return cls(invoke, last, number, result)
+        return cls(invoke, last, number, result, len(cursor.rest()) if last else 0)
 
 
 class GetResponseWithList(NamedTuple):

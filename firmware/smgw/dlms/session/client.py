@@ -24,6 +24,7 @@ from smgw.dlms.apdus.conformance import CLIENT, Conformance
 from smgw.dlms.apdus.descriptors import INVOKE_ID, Selection
 from smgw.dlms.apdus.envelope import Ciphered
 from smgw.dlms.apdus.exception import ConfirmedServiceError, ExceptionResponse
+from smgw.dlms.apdus.get import GetResponseBlock
 from smgw.dlms.apdus.initiate import InitiateRequest
 from smgw.dlms.apdus.notify import DataNotification, EventNotification
 from smgw.dlms.apdus.results import ActionResult
@@ -38,7 +39,19 @@ from smgw.dlms.errors import (
 )
 from smgw.dlms.security.hls import Authentication, Password, Proof
 from smgw.dlms.session.association import REPLY_TO_HLS, Agreement, Association, State, Step
-from smgw.dlms.session.events import Associated, Event, Failed, Got, Invoked, Pushed, Released, Send, Stray, Written
+from smgw.dlms.session.events import (
+    Associated,
+    Event,
+    Failed,
+    Got,
+    Ignored,
+    Invoked,
+    Pushed,
+    Released,
+    Send,
+    Stray,
+    Written,
+)
 from smgw.dlms.session.general_block import GeneralBlocks
 from smgw.dlms.session.opening import Opening
 from smgw.dlms.session.services import Exchange, Selected, Services
@@ -196,6 +209,8 @@ class Client:
             if exchange is None or invoke is None or asked is None or (invoke ^ asked) & INVOKE_ID:
                 self._events.append(Stray(f"{type(apdu).__name__} that answers nothing that is being asked"))
             else:
+                if isinstance(apdu, GetResponseBlock) and apdu.stray:
+                    self._events.append(Ignored(f"{apdu.stray} octets behind the last block of an answer are ignored"))
                 self._advance(exchange, lambda waiting: waiting.send(apdu))
 
     def _take_block(self, block: GeneralBlock) -> None:

@@ -65,4 +65,10 @@ class Stray(NamedTuple):
     reason: str
 
 
-Event = Send | Associated | Got | Written | Invoked | Released | Failed | Pushed | Stray
+class Ignored(NamedTuple):
+    """Octets of an answer that have no place in it. The answer was taken without them."""
+
+    reason: str
+
+
+Event = Send | Associated | Got | Written | Invoked | Released | Failed | Pushed | Stray | Ignored

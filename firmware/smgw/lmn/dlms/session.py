@@ -12,7 +12,19 @@ from smgw.dlms.carriers.wrapper import Wrapper
 from smgw.dlms.errors import AssociationRejectedError, ServiceExceptionError
 from smgw.dlms.session.association import REPLY_TO_HLS
 from smgw.dlms.session.client import Client
-from smgw.dlms.session.events import Associated, Event, Failed, Got, Invoked, Pushed, Released, Send, Stray, Written
+from smgw.dlms.session.events import (
+    Associated,
+    Event,
+    Failed,
+    Got,
+    Ignored,
+    Invoked,
+    Pushed,
+    Released,
+    Send,
+    Stray,
+    Written,
+)
 from smgw.errors import SmgwError
 from smgw.hdlc import Address, ApduReceived, Cause, Disconnected, Link, LinkParameters
 from smgw.hdlc.trace import Trace
@@ -69,6 +81,9 @@ class DlmsSession:
         self._down: Disconnected | None = None
         self._linked = False  # a link may be there, on this port
         self._clean = False  # the meter has said that there is none
+        self._port: Port | None = None  # of the last link
+        self._failed_after_disc: bool | None = None  # how the last link was tried, if it did not come up
+        self._ignored = False  # a warning told of octets that the meter sends too many
         self._kept_do = False  # the last association succeeded with the counters that are kept here
         self._answered_end = False
         self._asked = 0.0  # when an APDU was sent last
@@ -115,17 +130,30 @@ class DlmsSession:
             return
         with contextlib.suppress(SmgwError):
             if self._stopping():
-                port.rearm()  # one last word; nobody waits for what comes of it
-                for event in self._link.disconnect(self._now()):
-                    if isinstance(event, Transmit):
-                        self._write(port, event.octets)
-                self._linked = False
-                return
-            if self._link.connected and not self.client.busy and Quirk.NO_RELEASE not in self._dlms.quirks:
-                with contextlib.suppress(SmgwError):
-                    self.ask(port, self.client.release(), Released)
-            self._disconnect(port)
+                self._leave(port)
+            else:
+                self._release(port)
+                self._disconnect(port)
         self._linked = False
+
+    def _release(self, port: Port) -> None:
+        """End the association, if there is one and the meter takes it well (R8). Whatever comes of it."""
+        if self._link.connected and not self.client.busy and Quirk.NO_RELEASE not in self._dlms.quirks:
+            with contextlib.suppress(SmgwError):
+                self.ask(port, self.client.release(), Released)
+
+    def _leave(self, port: Port) -> None:
+        """The last octets at a stop: DISC, or over the wrapper, which has no such thing, RLRQ. No answer is awaited."""
+        port.rearm()
+        last: list[Any] = []
+        if isinstance(self._link, Wrapper) and self._link.connected and Quirk.NO_RELEASE not in self._dlms.quirks:
+            self.client.abandon()
+            with contextlib.suppress(SmgwError):
+                for event in self.client.release():
+                    last += self._link.send(event.apdu, self._now()) if isinstance(event, Send) else []
+        for event in [*last, *self._link.disconnect(self._now())]:
+            if isinstance(event, Transmit):
+                self._write(port, event.octets)
 
     def get(self, port: Port, attribute: AttributeName, selection: Selection | None = None) -> Result:
         """One attribute: its A-XDR octets, or why there are none. Raises PollError, a DLMS error."""
@@ -189,7 +217,7 @@ class DlmsSession:
             if self._stopping():
                 raise
             log.debug("meter %s: its counter cannot be read as public client: %s", self._name, error)
-        self._disconnect(port)
+        self._end(port)
         return "" if value is None else counters.learn(value)
 
     # The link.
@@ -219,7 +247,7 @@ class DlmsSession:
             if error.counter is None or counters is None or not counters.follow(error.counter):
                 raise
             log.info("meter %s expects another invocation counter, which is followed", self._name)
-            self._disconnect(port)
+            self._end(port)
             self._associate(port)
 
     def _associate(self, port: Port) -> None:
@@ -242,13 +270,33 @@ class DlmsSession:
     def _connect(self, port: Port, client: int) -> None:
         self._octet_time = port.settings.octet_time if port.paced else 0.0
         self._link = self._new_link(client)
-        if not self._clean:
-            self._disconnect(port)  # a session of before may still be open there, and the meter take no other (R6)
+        disc = self._disc_first(port)
+        if disc:
+            self._disconnect(port)
             self._link = self._new_link(client)
         self._linked, self._clean, self._down = True, False, None
+        self._failed_after_disc = disc  # until it succeeds
         self._carry(port, self._link.connect(self._now()))
         while not self._link.connected:
             self._turn(port)
+        self._failed_after_disc = None
+
+    def _disc_first(self, port: Port) -> bool:
+        """True if DISC goes before SNRM: an earlier session may be open, and the meter takes no other then (R6).
+
+        On a fresh TCP connection no session can be open behind it, and some servers ignore SNRM after such a DISC. A
+        bridge to a serial line looks the same. So after a failure the next try is made the other way.
+        """
+        fresh, self._port = port is not self._port, port
+        if self._failed_after_disc is not None:
+            return not self._failed_after_disc
+        return not self._clean and not (fresh and port.url.startswith("socket://"))
+
+    def _end(self, port: Port) -> None:
+        """Before another AARQ: over the wrapper only RLRQ ends the association, over HDLC the end of the link does."""
+        if isinstance(self._link, Wrapper):
+            self._release(port)
+        self._disconnect(port)
 
     def _disconnect(self, port: Port) -> None:
         """Whatever comes of it."""
@@ -308,6 +356,9 @@ class DlmsSession:
                 self._carry(port, self._link.send(event.apdu, self._now()))
             elif isinstance(event, Pushed):
                 self._pushed(event)
+            elif isinstance(event, Ignored):
+                log.log(logging.DEBUG if self._ignored else logging.WARNING, "meter %s: %s", self._name, event.reason)
+                self._ignored = True
             elif isinstance(event, Stray):
                 log.debug("meter %s: %s", self._name, event.reason)
             elif isinstance(event, _Answer):
