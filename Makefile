@@ -2,14 +2,16 @@
 # tests/system-packages.sh. Needs Python 3.11 or newer; `make PYTHON=/path/to/python3` chooses one.
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test test-quick test-long check bench deb test-systemd clean
+.PHONY: help setup demo test test-quick test-long check bench deb docs test-systemd clean
 
 PYTHON ?= python3
 VENV := .venv
 PEERS := .venv-peers
+DOCS := .venv-docs
 BIN := $(VENV)/bin
 PIP_INSTALL := -m pip install --quiet --disable-pip-version-check -c constraints.txt
 TOOLS := pytest pytest-cov pytest-xdist hypothesis ruff mypy import-linter types-pyserial types-lxml prometheus-client
+DOCS_PACKAGES := mkdocs-material
 PEER_PACKAGES := smllib pysml gurux-dlms pydlms-client dlms-cosem
 
 help: ## list these targets
@@ -41,6 +43,9 @@ bench: setup ## measure, print each number beside its bar
 	@$(if $(wildcard tests/bench/run.py),$(BIN)/python tests/bench/run.py,\
 	  set -e; for bench in $(sort $(wildcard tests/bench/bench_*.py)); do $(BIN)/python $$bench; done)
 
+docs: $(DOCS)/.made ## build the documentation into build/docs, offline, and check its links
+	NO_MKDOCS_2_WARNING=1 $(DOCS)/bin/mkdocs build --strict
+
 deb: ## build the Debian packages of gateway and head-end into build/, from Debian packages alone
 	@firmware/deb.sh build
 
@@ -49,7 +54,7 @@ test-systemd: $(VENV)/.made ## boot Debian machines: package, services under sys
 	$(BIN)/python -m pytest tests/systemd
 
 clean: ## remove all that make made
-	rm -rf $(VENV) $(PEERS) .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(PEERS) $(DOCS) .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	rm -rf demo-state bench-results build firmware/*.egg-info simulator-host/*.egg-info
 	find firmware simulator-host tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -62,6 +67,12 @@ $(VENV)/.made: constraints.txt firmware/pyproject.toml simulator-host/pyproject.
 $(PEERS)/.made: constraints.txt
 	@$(call make_venv,$(PEERS))
 	$(PEERS)/bin/python $(PIP_INSTALL) $(PEER_PACKAGES)
+	@touch $@
+
+$(DOCS)/.made: constraints.txt firmware/pyproject.toml simulator-host/pyproject.toml
+	@$(call make_venv,$(DOCS))
+	$(DOCS)/bin/python $(PIP_INSTALL) setuptools
+	$(DOCS)/bin/python $(PIP_INSTALL) --no-build-isolation -e firmware -e simulator-host $(DOCS_PACKAGES)
 	@touch $@
 
 # A virtual environment by the first Python that is new enough; one that is there and works stays.

@@ -19,7 +19,7 @@ from smgw.errors import SmgwError
 
 SLIP = "parcel.json"
 FORMAT = 1
-#: As of a PUT (ARCHITECTURE.md, "The document").
+#: As of a PUT (docs/document.md).
 LARGEST_DOCUMENT = 4 * 1024 * 1024
 MOST_DOCUMENTS = 1_000_000
 _BROKEN = (

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 
 import pytest
-from smgw.profiles import communication, gateway, meter, outlets, protocols
+from smgw.profiles import communication, dlms, gateway, meter, outlets, protocols
 from smgw.profiles.section import Key
 
 
@@ -27,3 +27,24 @@ def test_a_key_is_described_in_one_sentence_of_at_most_30_words(table: str, key:
     assert sentence.endswith("."), f'{table}.{key}: write about="..." in its Key'
     assert ". " not in sentence
     assert len(sentence.split()) <= 30
+
+
+_PROFILES = (
+    (gateway.RETENTION_KEYS, gateway.RetentionProfile._field_defaults),
+    (meter.KEYS, meter.MeterProfile._field_defaults),
+    (dlms.KEYS, dlms.DlmsProfile._field_defaults),
+    (communication.KEYS, communication.CommunicationProfile._field_defaults),
+)
+
+
+@pytest.mark.parametrize(
+    ("rule", "default"),
+    [
+        pytest.param(keys[key], default, id=key)
+        for keys, defaults in _PROFILES
+        for key, default in defaults.items()
+        if key in keys and isinstance(default, int) and not isinstance(default, bool) and default > 0
+    ],
+)
+def test_the_sentence_names_the_default_that_the_profile_has(rule: Key, default: int) -> None:
+    assert str(default) in rule.about

@@ -1,7 +1,7 @@
 """The head-end answers the GET of the architecture's text, after its PUT, exactly as printed there."""
 
 import emp_process
-from architecture_document import examples
+from document_examples import examples
 
 
 def test_the_printed_exchange_is_the_real_one(tmp_path):

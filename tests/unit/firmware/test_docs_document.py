@@ -1,7 +1,7 @@
-"""The examples in the architecture's text are what the code writes and reads, octet by octet."""
+"""The examples in docs/document.md are what the code writes and reads, octet by octet."""
 
 import pytest
-from architecture_document import examples
+from document_examples import examples
 from smgw.cosem.data import NULL
 from smgw.cosem.device_id import DeviceId
 from smgw.cosem.status_word import GatewayStatus

@@ -1,0 +1,198 @@
+"""The generated parts of the documentation: a hook of MkDocs that fills marks in pages, such as `{{ configuration }}`.
+
+Nothing that it makes is stored in the tree. The tables come from the code, so they cannot be out of date.
+"""
+
+import contextlib
+import io
+import os
+import re
+import tomllib
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import smsim.sml
+from smgw.board.events import MESSAGE_IDS
+from smgw.cli import main as smgw
+from smgw.dlms.push import lists
+from smgw.profiles import communication, gateway, meter, outlets, protocols
+from smgw.profiles.protocol import Protocol
+from smgw.profiles.section import Key
+
+ROOT = Path(__file__).resolve().parents[1]
+CATALOG = ROOT / "systemd" / "smgw.catalog"
+NAMES = {identifier: name for name, identifier in MESSAGE_IDS.items()}
+STYLES = Path(smsim.sml.__file__).parent / "styles"
+_MARK = re.compile(r"^\{\{ (\w+) \}\}$", re.MULTILINE)
+_REMOTE = re.compile(r"<(?:script|img|iframe|link)\b[^>]*\b(?:src|href)=[\"']?(?:https?:)?//[^>]*>")
+
+
+# --- hooks of MkDocs -------------------------------------------------------------------------------------------------
+
+
+def on_page_markdown(markdown: str, **_others: Any) -> str:
+    """Fill the marks of a page. A mark that has no maker is a fault of the page."""
+    return _MARK.sub(lambda mark: MAKERS[mark[1]](), markdown)
+
+
+def on_post_page(output: str, page: Any, **_others: Any) -> str:
+    """Refuse a page that loads something from the network: the site must work offline."""
+    for tag in _REMOTE.findall(output):
+        if 'rel="canonical"' not in tag:
+            raise ValueError(f"{page.file.src_uri}: the page loads from the network: {tag}")
+    return output
+
+
+# --- configuration ---------------------------------------------------------------------------------------------------
+
+
+def configuration() -> str:
+    """Every section of the configuration, a table each."""
+    parts = [
+        "## [gateway]\n\nThe gateway itself. There is one such section.\n",
+        _table(gateway.KEYS),
+        "### retention\n\nA table in the section `[gateway]`: how long the database holds rows.\n",
+        _table(gateway.RETENTION_KEYS),
+        "## [[meter]]\n\nOne section for each meter. `protocol` decides which other keys the section may have.\n",
+        _table(meter.KEYS, _users),
+    ]
+    for title, keys in _sections().items():
+        parts += [f"### {title}\n\nA table in the section `[[meter]]`, such as `{title} = {{ ... }}`.\n"]
+        parts += [_table(keys, lambda key, title=title: _section_users(title, key))]  # type: ignore[misc]
+    parts += [
+        "## [[emp]]\n\nOne section for each external market participant (EMP).\n",
+        _table(communication.KEYS),
+    ]
+    for outlet in outlets.every():
+        own = {key: rule for key, rule in outlet.keys.items() if key not in communication.KEYS}
+        if own:
+            parts += [f'### outlet = "{outlet.name}"\n\nKeys of this outlet alone.\n', _table(own)]
+    return "\n".join(parts)
+
+
+def _sections() -> dict[str, dict[str, Key]]:
+    """Name of a protocol's own section -> its keys, of all protocols that have it."""
+    found: dict[str, dict[str, Key]] = {}
+    for one in protocols.every():
+        if one.section is not None:
+            known = found.setdefault(one.section.name, {})
+            known |= {key: rule for key, rule in one.section.keys.items() if key not in known}
+    return found
+
+
+def _users(key: str) -> str:
+    every = protocols.every()
+    users = [one.name for one in every if key in one.keys]
+    return ", ".join(users) if users else "all"
+
+
+def _section_users(section: str, key: str) -> str:
+    every: list[Protocol] = [one for one in protocols.every() if one.section and one.section.name == section]
+    users = [one.name for one in every if one.section and key in one.section.keys]
+    return "all" if len(users) == len(every) else ", ".join(users)
+
+
+def _table(keys: Mapping[str, Key], users: Callable[[str], str] | None = None) -> str:
+    head = ["Key", "Value", "Meaning"] + (["Protocols"] if users else [])
+    rows = []
+    for key, rule in keys.items():
+        name = f"`{key}`" + (" (required)" if rule.needed else "")
+        rows.append([name, _value(rule), rule.about, *([users(key)] if users else [])])
+    return _grid(head, rows)
+
+
+def _value(rule: Key) -> str:
+    """What the key's check asks for, as its own message says it."""
+    said: list[str] = []
+    rule.check(object(), lambda message, *_path: said.append(message))
+    text = said[0].partition("; ")[2].removeprefix("write ") if said else ""
+    return text if len(text) <= 120 else text[:120].rpartition(" ")[0] + " …"
+
+
+# --- meters ----------------------------------------------------------------------------------------------------------
+
+
+def sml_meters() -> str:
+    """The SML meters that the simulator imitates octet for octet, from the heads of their tables."""
+    rows = []
+    for file in sorted(STYLES.glob("*.toml")):
+        text = file.read_text()
+        table = tomllib.loads(text)
+        head = " ".join(line.lstrip("# ") for line in text.splitlines() if line.startswith("#"))
+        about, _, seen = head.partition("Seen:")
+        registers = [_register(entry) for entry in table["entry"] if entry.get("scaler") is not None]
+        rows.append([f"`{file.stem}`", about.strip(), ", ".join(dict.fromkeys(registers)), seen.strip() or "none"])
+    return _grid(["Style", "Meter", "Registers", "Seen in the capture"], rows)
+
+
+def _register(entry: Mapping[str, Any]) -> str:
+    return str(entry["obis"]).partition(":")[2].partition("*")[0]
+
+
+def pushes() -> str:
+    """How each known maker lists the values of its pushes, from the docstring of the reader of lists."""
+    lines = (lists.__doc__ or "").splitlines()
+    start = next(number for number, line in enumerate(lines) if line.startswith("way "))
+    body = lines[start + 1 :]
+    rows = [
+        re.split(r"\s{2,}", line.strip())
+        for line in body[: next((number for number, line in enumerate(body) if not line.strip()), len(body))]
+    ]
+    return _grid(["List", "Body of the push", "Seen from"], rows)
+
+
+# --- messages --------------------------------------------------------------------------------------------------------
+
+
+def messages() -> str:
+    """The catalog of the journal: subject, cause and remedy of each message."""
+    parts = []
+    for entry in CATALOG.read_text().split("-- ")[1:]:
+        head, _, text = entry.partition("\n\n")
+        subject = re.search(r"^Subject: (.*)$", head, re.MULTILINE)
+        title = re.sub(r"@(\w+)@", r"\1", subject[1] if subject else "")
+        text = re.sub(r"@(\w+)@", r"\1", text.strip())
+        name = NAMES[entry[:32]]
+        parts.append(f"## {title}\n\nEvent `{name}`.\n\n{text}\n")
+    return "\n".join(sorted(parts))
+
+
+# --- commands --------------------------------------------------------------------------------------------------------
+
+
+def commands() -> str:
+    """The help of every command of `smgw`, as the command prints it."""
+    from smgw.cli import _COMMANDS
+
+    return "\n".join(f"## smgw {name}\n\n```text\n{_help(name)}```\n" for name in _COMMANDS)
+
+
+def _help(command: str) -> str:
+    os.environ["COLUMNS"] = "110"
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed), contextlib.suppress(SystemExit):
+        smgw([command, "--help"])
+    return printed.getvalue()
+
+
+# --- Markdown --------------------------------------------------------------------------------------------------------
+
+
+def _grid(head: list[str], rows: list[list[str]]) -> str:
+    return "\n".join(_lines([head, ["---"] * len(head), *rows])) + "\n"
+
+
+def _lines(rows: list[list[str]]) -> Iterator[str]:
+    for row in rows:
+        cells = [cell.replace("|", "\\|").replace("\n", " ") for cell in row]
+        yield f"| {' | '.join(cells)} |"
+
+
+MAKERS: dict[str, Callable[[], str]] = {
+    "commands": commands,
+    "configuration": configuration,
+    "messages": messages,
+    "pushes": pushes,
+    "sml_meters": sml_meters,
+}

@@ -1,0 +1,72 @@
+"""The generated parts of docs/ can be made, and the pages name what the code has."""
+
+import importlib.util
+import re
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+from smgw.profiles import communication, gateway, meter, outlets, protocols
+from smgw.profiles.dlms import Quirk
+
+ROOT = Path(__file__).resolve().parents[3]
+DOCS = ROOT / "docs"
+PAGES = sorted(DOCS.glob("*.md"))
+
+
+@pytest.fixture(scope="module")
+def generate() -> ModuleType:
+    """The hook of MkDocs, loaded as MkDocs loads it."""
+    spec = importlib.util.spec_from_file_location("generate", DOCS / "generate.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def marks() -> list[str]:
+    return [mark for page in PAGES for mark in re.findall(r"^\{\{ (\w+) \}\}$", page.read_text(), re.MULTILINE)]
+
+
+@pytest.mark.parametrize("mark", marks())
+def test_a_mark_in_a_page_is_filled_from_the_code(generate: ModuleType, mark: str) -> None:
+    text = generate.on_page_markdown(f"{{{{ {mark} }}}}\n")
+    assert mark in generate.MAKERS
+    assert len(text) > 200
+
+
+def test_every_maker_has_its_page(generate: ModuleType) -> None:
+    assert sorted(generate.MAKERS) == sorted(marks())
+
+
+def test_the_reference_has_every_key_of_the_configuration(generate: ModuleType) -> None:
+    tables = [gateway.KEYS, gateway.RETENTION_KEYS, meter.KEYS, communication.KEYS]
+    tables += [one.section.keys for one in protocols.every() if one.section] + [one.keys for one in outlets.every()]
+    text = generate.configuration()
+    assert [key for table in tables for key in table if f"| `{key}`" not in text] == []
+
+
+def test_a_page_that_loads_from_the_network_is_refused(generate: ModuleType) -> None:
+    class Page:
+        class file:  # noqa: N801 - as MkDocs calls it
+            src_uri = "page.md"
+
+    assert generate.on_post_page('<script src="assets/a.js"></script>', page=Page) is not None
+    with pytest.raises(ValueError, match=r"page\.md"):
+        generate.on_post_page('<script src="https://example.org/a.js"></script>', page=Page)
+
+
+@pytest.mark.parametrize("quirk", list(Quirk))
+def test_the_page_of_dlms_explains_every_quirk(quirk: Quirk) -> None:
+    assert f"| `{quirk}` |" in (DOCS / "dlms.md").read_text()
+
+
+def test_the_field_rules_are_there_from_1_to_30() -> None:
+    rules = re.findall(r"^\| R(\d+) \|", (DOCS / "field-rules.md").read_text(), re.MULTILINE)
+    assert sorted(map(int, rules)) == list(range(1, 31))
+
+
+def test_every_page_is_in_the_navigation() -> None:
+    navigation = (ROOT / "mkdocs.yml").read_text().partition("\nnav:")[2]
+    assert [page.name for page in PAGES if f": {page.name}\n" not in navigation] == []
