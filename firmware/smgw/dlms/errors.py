@@ -1,4 +1,4 @@
-"""What a meter answers where it does not do what was asked, as errors with fields. Sessions hand them on as values."""
+"""Refusals of a meter, as errors with fields. Sessions pass them on as values."""
 
 from smgw.dlms.apdus.acse import AssociationResult, Diagnostic, ProviderDiagnostic, named
 from smgw.dlms.apdus.exception import ConfirmedServiceError
@@ -14,7 +14,7 @@ _ADVICE = {
 
 
 class AssociationRejectedError(SmgwError):
-    """The meter opens no association. `diagnostic` is a ProviderDiagnostic if `by_provider`, else a Diagnostic."""
+    """The meter refuses the association. `diagnostic` is a ProviderDiagnostic if `by_provider`, else a Diagnostic."""
 
     def __init__(self, result: int, diagnostic: int, *, by_provider: bool = False) -> None:
         kind = ProviderDiagnostic if by_provider else Diagnostic
@@ -32,7 +32,7 @@ class AuthenticationError(SmgwError):
 
 
 class ServiceExceptionError(SmgwError):
-    """An exception-response: the meter did not take the request at all. `counter`: the one it expects, if it says."""
+    """An exception-response: the meter refused the request. `counter`: the one it expects, if it is sent."""
 
     def __init__(self, state: StateError, service: ServiceError, counter: int | None = None) -> None:
         expects = "" if counter is None else f"; it expects an invocation counter of {counter} or more"
@@ -53,11 +53,11 @@ class ServiceRefusedError(SmgwError):
 
 
 class TransferError(RemoteProtocolError):
-    """Blocks that do not make one value: a number out of turn, or more octets than are taken."""
+    """Blocks that do not make one value: a wrong number, or more octets than allowed."""
 
 
 class UnexpectedApduError(RemoteProtocolError):
-    """An APDU that has no place where it came."""
+    """An APDU that is not allowed at this point."""
 
     def __init__(self, apdu: object, state: str) -> None:
         super().__init__(f"{type(apdu).__name__}, {state}")
@@ -66,11 +66,11 @@ class UnexpectedApduError(RemoteProtocolError):
 
 
 class SecurityError(RemoteProtocolError):
-    """Octets that are not what the peer with the right keys would have sent. Never holds any of a key."""
+    """The octets do not fit the keys of the peer. The text never holds a part of a key."""
 
 
 class ReplayError(SecurityError):
-    """An invocation counter that was used before; `expected` is the smallest that is not."""
+    """An invocation counter that was used before; `expected` is the smallest unused one."""
 
     def __init__(self, counter: int, expected: int) -> None:
         super().__init__(

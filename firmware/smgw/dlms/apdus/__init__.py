@@ -1,1 +1,1 @@
-"""APDUs as values, and the fields they are made of: read with a `Cursor`, written by `encode`."""
+"""APDUs as values, and their fields: read with a `Cursor`, written by `encode`."""

@@ -9,7 +9,7 @@
                  A4 0A 04 08 <title>  88 02 07 80  89 07 ...  AA LL 80 LL <challenge>  BE LL 04 LL <InitiateResponse>
     RLRQ 62 LL, RLRE 63 LL   [80 01 <reason>]  [BE LL 04 LL <user information>]
 
-Reading is tolerant: elements may be missing or unknown, as meters leave them out where they reject (R9).
+Reading is tolerant: elements may be missing or unknown, since meters omit them in a rejection (R9).
 """
 
 from collections.abc import Iterator
@@ -44,11 +44,11 @@ class Mechanism(IntEnum):
 
 
 class AcseError(RemoteProtocolError):
-    """Octets that are no association APDU."""
+    """These octets are not an association APDU."""
 
 
 class ApplicationContext(IntEnum):
-    """Application context names, 2.16.756.5.8.1.n: how objects are referenced and whether APDUs are ciphered."""
+    """Application context names, 2.16.756.5.8.1.n: referencing of objects and ciphering of APDUs."""
 
     LOGICAL_NAMES = 1
     SHORT_NAMES = 2
@@ -57,7 +57,7 @@ class ApplicationContext(IntEnum):
 
 
 class AssociationResult(IntEnum):
-    """How a request for an association went."""
+    """The result of a request for an association."""
 
     ACCEPTED = 0
     REJECTED_PERMANENT = 1
@@ -65,7 +65,7 @@ class AssociationResult(IntEnum):
 
 
 class Diagnostic(IntEnum):
-    """Why, said by the service user (the meter's application)."""
+    """The diagnostic of the service user (the meter's application)."""
 
     NULL = 0
     NO_REASON_GIVEN = 1
@@ -85,7 +85,7 @@ class Diagnostic(IntEnum):
 
 
 class ProviderDiagnostic(IntEnum):
-    """Why, said by the service provider (the meter's protocol stack)."""
+    """The diagnostic of the service provider (the meter's protocol stack)."""
 
     NULL = 0
     NO_REASON_GIVEN = 1
@@ -102,11 +102,11 @@ class Aarq(NamedTuple):
     calling_title: bytes = b""
 
     def __repr__(self) -> str:
-        """Without the authentication value, which may be a password."""
+        """Text form without the authentication value, which may be a password."""
         return f"Aarq(context={self.context}, mechanism={self.mechanism!r}, calling_title={self.calling_title.hex()})"
 
     def encode(self) -> bytes:
-        """The APDU."""
+        """Encode as an APDU."""
         parts = [_tlv(0xA1, _tlv(_OBJECT_ID, _CONTEXT_NAME + bytes((self.context,))))]
         if self.calling_title:
             parts.append(_tlv(0xA6, _tlv(_OCTET_STRING, self.calling_title)))
@@ -118,7 +118,7 @@ class Aarq(NamedTuple):
 
     @classmethod
     def decode(cls, octets: bytes) -> "Aarq":
-        """AcseError if it names no application context of DLMS; what else is missing has its default."""
+        """AcseError if it names no application context of DLMS. Other missing fields get their default."""
         fields = _fields(octets, AARQ_TAG)
         return cls(
             _name(fields.get(0xA1), _CONTEXT_NAME),
@@ -142,7 +142,7 @@ class Aare(NamedTuple):
     by_provider: bool = False
 
     def encode(self) -> bytes:
-        """The APDU."""
+        """Encode as an APDU."""
         source = 0xA2 if self.by_provider else 0xA1
         parts = [
             _tlv(0xA1, _tlv(_OBJECT_ID, _CONTEXT_NAME + bytes((self.context,)))),
@@ -160,7 +160,7 @@ class Aare(NamedTuple):
 
     @classmethod
     def decode(cls, octets: bytes) -> "Aare":
-        """AcseError if it has no result; what else is missing has its default (R9)."""
+        """AcseError if it has no result. Other missing fields get their default (R9)."""
         fields = _fields(octets, AARE_TAG)
         if 0xA2 not in fields:
             raise AcseError("an AARE without a result: it says neither accepted nor rejected")
@@ -197,7 +197,7 @@ class Release(NamedTuple):
 
 
 def named(kind: type[IntEnum], number: int) -> str:
-    """A code in words, `authentication failure (13)`, or its number alone where the standard has no name for it."""
+    """A code in words, `authentication failure (13)`; only the number if the standard has no name for it."""
     try:
         return f"{kind(number).name.lower().replace('_', ' ')} ({number})"
     except ValueError:

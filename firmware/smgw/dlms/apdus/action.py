@@ -39,17 +39,17 @@ class ActionRequest(NamedTuple):
     method: MethodName
     parameter: bytes | None = None
 
-    def __repr__(self) -> str:  # what is handed over may be a secret
+    def __repr__(self) -> str:  # the parameters may hold a secret
         return f"ActionRequest({self.invoke}, {self.method}, ...)"
 
     def encode(self) -> bytes:
-        """The octets."""
+        """Encode as octets."""
         parameter = b"\x00" if self.parameter is None else b"\x01" + self.parameter
         return bytes((REQUEST, 1, self.invoke)) + encode_method(self.method) + parameter
 
     @classmethod
     def read(cls, cursor: Cursor) -> Self:
-        """What stands behind the choice."""
+        """Read the fields after the choice."""
         return cls(cursor.octet(), read_method(cursor), cursor.data() if cursor.flag() else None)
 
 
@@ -60,12 +60,12 @@ class ActionRequestNextBlock(NamedTuple):
     block_number: int
 
     def encode(self) -> bytes:
-        """The octets."""
+        """Encode as octets."""
         return bytes((REQUEST, 2, self.invoke)) + self.block_number.to_bytes(4, "big")
 
     @classmethod
     def read(cls, cursor: Cursor) -> Self:
-        """What stands behind the choice."""
+        """Read the fields after the choice."""
         return cls(cursor.octet(), cursor.number(4))
 
 
@@ -80,12 +80,12 @@ class ActionRequestWithList(NamedTuple):
         return f"ActionRequestWithList({self.invoke}, {self.methods}, ...)"
 
     def encode(self) -> bytes:
-        """The octets."""
+        """Encode as octets."""
         return bytes((REQUEST, 3, self.invoke)) + _encode_methods(self.methods) + encode_values(self.parameters)
 
     @classmethod
     def read(cls, cursor: Cursor) -> Self:
-        """What stands behind the choice."""
+        """Read the fields after the choice."""
         invoke, methods, begin = cursor.octet(), _read_methods(cursor), cursor.position
         parameters = read_values(cursor)
         if len(parameters) != len(methods):
@@ -104,12 +104,12 @@ class ActionRequestFirstBlock(NamedTuple):
         return f"ActionRequestFirstBlock({self.invoke}, {self.method}, ...)"
 
     def encode(self) -> bytes:
-        """The octets."""
+        """Encode as octets."""
         return bytes((REQUEST, 4, self.invoke)) + encode_method(self.method) + self.block.encode()
 
     @classmethod
     def read(cls, cursor: Cursor) -> Self:
-        """What stands behind the choice."""
+        """Read the fields after the choice."""
         return cls(cursor.octet(), read_method(cursor), Block.read(cursor))
 
 
@@ -124,12 +124,12 @@ class ActionRequestWithListFirstBlock(NamedTuple):
         return f"ActionRequestWithListFirstBlock({self.invoke}, {self.methods}, ...)"
 
     def encode(self) -> bytes:
-        """The octets."""
+        """Encode as octets."""
         return bytes((REQUEST, 5, self.invoke)) + _encode_methods(self.methods) + self.block.encode()
 
     @classmethod
     def read(cls, cursor: Cursor) -> Self:
-        """What stands behind the choice."""
+        """Read the fields after the choice."""
         return cls(cursor.octet(), _read_methods(cursor), Block.read(cursor))
 
 
@@ -143,29 +143,29 @@ class ActionRequestBlock(NamedTuple):
         return f"ActionRequestBlock({self.invoke}, {self.block.number}, ...)"
 
     def encode(self) -> bytes:
-        """The octets."""
+        """Encode as octets."""
         return bytes((REQUEST, 6, self.invoke)) + self.block.encode()
 
     @classmethod
     def read(cls, cursor: Cursor) -> Self:
-        """What stands behind the choice."""
+        """Read the fields after the choice."""
         return cls(cursor.octet(), Block.read(cursor))
 
 
 class Outcome(NamedTuple):
-    """What became of one method, and what it returned (Action-Response-With-Optional-Data)."""
+    """The outcome of one method, and its return value (Action-Response-With-Optional-Data)."""
 
     result: ActionResult
     returned: Result | None = None
 
     def encode(self) -> bytes:
-        """The octets."""
+        """Encode as octets."""
         returned = b"\x00" if self.returned is None else b"\x01" + encode_result(self.returned)
         return bytes((self.result,)) + returned
 
     @classmethod
     def read(cls, cursor: Cursor) -> Self:
-        """ApduError if none stands there. A meter may leave the last 00 away."""
+        """Read an outcome; ApduError if there is none. A meter may omit the last 00."""
         return cls(ActionResult(cursor.octet()), read_result(cursor) if cursor.left and cursor.flag() else None)
 
 
@@ -176,12 +176,12 @@ class ActionResponse(NamedTuple):
     outcome: Outcome
 
     def encode(self) -> bytes:
-        """The octets."""
+        """Encode as octets."""
         return bytes((RESPONSE, 1, self.invoke)) + self.outcome.encode()
 
     @classmethod
     def read(cls, cursor: Cursor) -> Self:
-        """What stands behind the choice."""
+        """Read the fields after the choice."""
         return cls(cursor.octet(), Outcome.read(cursor))
 
 
@@ -192,12 +192,12 @@ class ActionResponseBlock(NamedTuple):
     block: Block
 
     def encode(self) -> bytes:
-        """The octets."""
+        """Encode as octets."""
         return bytes((RESPONSE, 2, self.invoke)) + self.block.encode()
 
     @classmethod
     def read(cls, cursor: Cursor) -> Self:
-        """What stands behind the choice."""
+        """Read the fields after the choice."""
         return cls(cursor.octet(), Block.read(cursor))
 
 
@@ -208,13 +208,13 @@ class ActionResponseWithList(NamedTuple):
     outcomes: tuple[Outcome, ...]
 
     def encode(self) -> bytes:
-        """The octets."""
+        """Encode as octets."""
         outcomes = b"".join(outcome.encode() for outcome in self.outcomes)
         return bytes((RESPONSE, 3, self.invoke)) + length(len(self.outcomes)) + outcomes
 
     @classmethod
     def read(cls, cursor: Cursor) -> Self:
-        """What stands behind the choice."""
+        """Read the fields after the choice."""
         return cls(cursor.octet(), tuple([Outcome.read(cursor) for _ in range(cursor.length())]))
 
 
@@ -225,12 +225,12 @@ class ActionResponseNextBlock(NamedTuple):
     block_number: int
 
     def encode(self) -> bytes:
-        """The octets."""
+        """Encode as octets."""
         return bytes((RESPONSE, 4, self.invoke)) + self.block_number.to_bytes(4, "big")
 
     @classmethod
     def read(cls, cursor: Cursor) -> Self:
-        """What stands behind the choice."""
+        """Read the fields after the choice."""
         return cls(cursor.octet(), cursor.number(4))
 
 

@@ -31,7 +31,7 @@ Apdu = (
     | Ciphered
 )
 
-# Services whose second octet says which of their forms it is.
+# Services whose second octet is the choice of their form.
 _BY_CHOICE: dict[tuple[int, int], Callable[[Cursor], Apdu]] = {**get.READERS, **set_service.READERS, **action.READERS}
 _CHOOSING = frozenset(tag for tag, _ in _BY_CHOICE)
 _BY_TAG: dict[int, Callable[[Cursor], Apdu]] = {
@@ -47,7 +47,7 @@ _CIPHERED = frozenset({*envelope.PLAIN_TAG, envelope.GENERAL_GLO, envelope.GENER
 
 
 def read_apdu(cursor: Cursor) -> Apdu:
-    """The APDU at the cursor, which moves behind it; ApduError if there is none, or one that this room has not."""
+    """The APDU at the cursor, which moves past it; ApduError if there is none, or an unsupported one."""
     begin = cursor.position
     tag = cursor.octet()
     if tag in _CHOOSING:
@@ -65,7 +65,7 @@ def read_apdu(cursor: Cursor) -> Apdu:
 
 
 def decode_apdu(octets: bytes) -> Apdu:
-    """The one APDU that these octets are; ApduError if they are none, or if any are left."""
+    """The one APDU in these octets; ApduError if there is none, or if octets are left."""
     cursor = Cursor(octets)
     apdu = read_apdu(cursor)
     cursor.finish()

@@ -24,14 +24,14 @@ class GeneralBlock(NamedTuple):
     piece: bytes
 
     def encode(self) -> bytes:
-        """The octets."""
+        """Encode as octets."""
         control = (_LAST if self.last else 0) | (_STREAMING if self.streaming else 0) | self.window
         numbers = self.number.to_bytes(2, "big") + self.acknowledged.to_bytes(2, "big")
         return bytes((GENERAL_BLOCK_TRANSFER, control)) + numbers + string(self.piece)
 
     @classmethod
     def read(cls, cursor: Cursor) -> Self:
-        """What stands behind the tag."""
+        """Read the fields after the tag."""
         control = cursor.octet()
         last, streaming = bool(control & _LAST), bool(control & _STREAMING)
         return cls(last, streaming, control & _WINDOW, cursor.number(2), cursor.number(2), cursor.string())

@@ -31,8 +31,8 @@ class Conformance(IntFlag):
     ACTION = 1 << 0
 
 
-#: What our client asks for unless it is told otherwise: what meters of all ages know. General protection and general
-#: block transfer were reserved bits once; the client can both, and asks where they are wanted.
+#: The default request of our client: services that old and new meters know. General protection and general block
+#: transfer were reserved bits in the past. The client can do both, and requests them only where they are configured.
 CLIENT = (
     Conformance.PRIORITY_MANAGEMENT
     | Conformance.BLOCK_GET

@@ -1,4 +1,4 @@
-"""Reading the fields of an APDU one after the other, and writing the few that need more than a number."""
+"""Reads the fields of an APDU in order, and writes those that are more than a number."""
 
 from smgw.dlms.data import AxdrError, length, read_length
 from smgw.dlms.data import end as end_of_data
@@ -6,7 +6,7 @@ from smgw.errors import RemoteProtocolError
 
 
 class ApduError(RemoteProtocolError):
-    """Octets that are no APDU of DLMS."""
+    """These octets are not an APDU of DLMS."""
 
     def __init__(self, position: int, what: str) -> None:
         super().__init__(f"octet {position}: {what}")
@@ -15,7 +15,7 @@ class ApduError(RemoteProtocolError):
 
 
 class Cursor:
-    """A place in the octets of an APDU. Every verb reads what stands there and moves behind it, or raises ApduError."""
+    """A place in the octets of an APDU. Every verb reads a field there and moves past it, or raises ApduError."""
 
     def __init__(self, octets: bytes, position: int = 0) -> None:
         self.octets = octets
@@ -51,7 +51,7 @@ class Cursor:
         return octet - 256 if octet > 127 else octet
 
     def choice(self, *wanted: int) -> int:
-        """One octet that is one of these."""
+        """One octet with one of these values."""
         octet = self.octet()
         if octet not in wanted:
             raise ApduError(
@@ -60,11 +60,11 @@ class Cursor:
         return octet
 
     def flag(self) -> bool:
-        """A BOOLEAN, or the mark of an optional field: 00 is false, every other octet true."""
+        """A BOOLEAN, or the flag of an optional field: 00 is false, every other octet is true."""
         return self.octet() != 0
 
     def length(self) -> int:
-        """A length or a number of elements; an element has an octet at least, so more than are left is refused."""
+        """A length or a number of elements. Each element has at least one octet, so a larger number is refused."""
         begin = self.position
         try:
             size, self.position = read_length(self.octets, begin)
@@ -79,7 +79,7 @@ class Cursor:
         return self.take(self.length())
 
     def data(self) -> bytes:
-        """The octets of one A-XDR value, not read, only measured."""
+        """The octets of one A-XDR value, measured but not decoded."""
         begin = self.position
         try:
             self.position = end_of_data(self.octets, begin)
@@ -88,11 +88,11 @@ class Cursor:
         return self.octets[begin : self.position]
 
     def rest(self) -> bytes:
-        """All that is left."""
+        """All remaining octets."""
         return self.take(self.left)
 
     def finish(self) -> None:
-        """ApduError if anything is left."""
+        """ApduError if octets remain."""
         if self.left:
             raise ApduError(self.position, f"{self.left} octets behind the APDU")
 

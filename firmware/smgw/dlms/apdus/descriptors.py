@@ -1,6 +1,6 @@
-"""What a service is about: an attribute or a method of an object, a part of a profile, one block of a long transfer.
+"""The subject of a service: an attribute or a method of an object, a part of a profile, a block of a long transfer.
 
-An attribute and a method (Cosem-Attribute-Descriptor, Cosem-Method-Descriptor) look alike:
+Attribute and method have the same form (Cosem-Attribute-Descriptor, Cosem-Method-Descriptor):
 
 octets  2           6        1
         class id    OBIS     number, signed
@@ -46,7 +46,7 @@ def _read(cursor: Cursor) -> tuple[int, Obis, int]:
 
 
 class Selection(NamedTuple):
-    """Selective access: which part of an attribute. `parameters` are A-XDR octets, see `selection`."""
+    """Selective access: a part of an attribute. `parameters` are A-XDR octets, see `selection`."""
 
     selector: int
     parameters: bytes
@@ -63,7 +63,7 @@ def encode_selection(selection: Selection | None) -> bytes:
 
 
 class Block(NamedTuple):
-    """One block of a long SET or ACTION (DataBlock-SA). Blocks count from 1; the cuts fall anywhere.
+    """One block of a long SET or ACTION (DataBlock-SA). Blocks count from 1 and may end at any octet.
 
     octets  1      4        length  ...
             last   number           raw
@@ -74,7 +74,7 @@ class Block(NamedTuple):
     raw: bytes
 
     def encode(self) -> bytes:
-        """The octets."""
+        """Encode as octets."""
         return bytes((self.last,)) + self.number.to_bytes(4, "big") + string(self.raw)
 
     @classmethod

@@ -1,9 +1,9 @@
-"""Ciphered APDUs as they travel; `security` opens them (IEC 62056-5-3, 5.3 and 8.3).
+"""Ciphered APDUs as sent; `security` opens them (IEC 62056-5-3, 5.3 and 8.3).
 
 glo-.., ded-..              tag  length  SC  IC(4)  content
 general-glo, general-ded    tag  length title  length  SC  IC(4)  content
 
-SC is the security control octet, IC the invocation counter; the content is text, ciphered or not, and perhaps a tag.
+SC is the security control octet, IC the invocation counter. The content is ciphered or plain text, and an optional tag.
 """
 
 from typing import NamedTuple, Self
@@ -11,7 +11,7 @@ from typing import NamedTuple, Self
 from smgw.dlms.apdus.cursor import ApduError, Cursor, string
 
 GENERAL_GLO, GENERAL_DED = 0xDB, 0xDC
-#: Tags of the APDUs ciphered with a global or a dedicated key, and the tag of what is inside.
+#: Tags of the APDUs ciphered with a global or a dedicated key, and the tag of the APDU inside.
 PLAIN_TAG: dict[int, int] = {
     0x21: 0x01, 0x28: 0x08, 0x2E: 0x0E,                                                  # association, global
     0xC8: 0xC0, 0xC9: 0xC1, 0xCA: 0xC2, 0xCB: 0xC3, 0xCC: 0xC4, 0xCD: 0xC5, 0xCF: 0xC7,  # global
@@ -45,7 +45,7 @@ class Ciphered(NamedTuple):
 
     @classmethod
     def read(cls, cursor: Cursor, tag: int) -> Self:
-        """What stands behind the tag."""
+        """Read the fields after the tag."""
         title = cursor.string() if tag in (GENERAL_GLO, GENERAL_DED) else None
         begin = cursor.position
         octets = cursor.string()

@@ -1,4 +1,4 @@
-"""A meter that cannot even answer (IEC 62056-5-3, 8.3).
+"""Answers of a meter that does not carry out a request (IEC 62056-5-3, 8.3).
 
 D8 state service [invocation counter(4)]         exception-response
 0E service error value                           confirmed-service-error
@@ -13,26 +13,26 @@ EXCEPTION, CONFIRMED_SERVICE_ERROR = 0xD8, 0x0E
 
 
 class ExceptionResponse(NamedTuple):
-    """exception-response. `invocation_counter` is what the meter expects, where it says so."""
+    """exception-response. `invocation_counter` is the one that the meter expects, if it is sent."""
 
     state_error: StateError
     service_error: ServiceError
     invocation_counter: int | None = None
 
     def encode(self) -> bytes:
-        """The octets."""
+        """Encode as octets."""
         counter = b"" if self.invocation_counter is None else self.invocation_counter.to_bytes(4, "big")
         return bytes((EXCEPTION, self.state_error, self.service_error)) + counter
 
     @classmethod
     def read(cls, cursor: Cursor) -> Self:
-        """What stands behind the tag."""
+        """Read the fields after the tag."""
         state, service = StateError(cursor.octet()), ServiceError(cursor.octet())
         counted = service is ServiceError.INVOCATION_COUNTER_ERROR and cursor.left
         return cls(state, service, cursor.number(4) if counted else None)
 
 
-#: Classes of a ServiceError, and what their values mean (the ones that an association meets).
+#: Classes of a ServiceError, and the meaning of their values (those that occur in an association).
 _ERRORS: dict[int, tuple[str, tuple[str, ...]]] = {
     0: ("application-reference", ("other", "time-elapsed", "application-unreachable", "application-reference-invalid",
                                   "application-context-unsupported", "provider-communication-error",
@@ -59,15 +59,15 @@ class ConfirmedServiceError(NamedTuple):
 
     @property
     def words(self) -> str:
-        """What a person reads: `initiate: incompatible-conformance`."""
+        """Text for users: `initiate: incompatible-conformance`."""
         name, values = _ERRORS.get(self.error, (f"error {self.error}", ()))
         return f"{name}: {values[self.value] if self.value < len(values) else self.value}"
 
     def encode(self) -> bytes:
-        """The octets."""
+        """Encode as octets."""
         return bytes((CONFIRMED_SERVICE_ERROR, *self))
 
     @classmethod
     def read(cls, cursor: Cursor) -> Self:
-        """What stands behind the tag."""
+        """Read the fields after the tag."""
         return cls(cursor.octet(), cursor.octet(), cursor.octet())

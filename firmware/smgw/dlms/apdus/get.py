@@ -1,4 +1,4 @@
-"""GET: reading attributes (IEC 62056-5-3, 8.3). Values stay A-XDR octets: a profile's rows have a reader of their own.
+"""GET: reading attributes (IEC 62056-5-3, 8.3). Values stay A-XDR octets: profile rows have a reader of their own.
 
 C0 01 invoke attribute selection                       C4 01 invoke 00 data | 01 result
 C0 02 invoke block                                     C4 02 invoke last block 00 octets | 01 result
@@ -17,7 +17,7 @@ from smgw.dlms.data import length
 REQUEST, RESPONSE = 0xC0, 0xC4
 _NORMAL, _NEXT, _WITH_LIST = 1, 2, 3
 
-Result = bytes | DataAccessResult  # A-XDR octets, or why there are none
+Result = bytes | DataAccessResult  # A-XDR octets, or the error code
 
 
 class GetRequest(NamedTuple):
@@ -28,30 +28,30 @@ class GetRequest(NamedTuple):
     selection: Selection | None = None
 
     def encode(self) -> bytes:
-        """The octets."""
+        """Encode as octets."""
         return (
             bytes((REQUEST, _NORMAL, self.invoke)) + encode_attribute(self.attribute) + encode_selection(self.selection)
         )
 
     @classmethod
     def read(cls, cursor: Cursor) -> Self:
-        """What stands behind the choice."""
+        """Read the fields after the choice."""
         return cls(cursor.octet(), read_attribute(cursor), Selection.read(cursor))
 
 
 class GetRequestNext(NamedTuple):
-    """Get-Request-Next: the block with this number was received, the next one please."""
+    """Get-Request-Next: acknowledges the block with this number and requests the next one."""
 
     invoke: int
     block_number: int
 
     def encode(self) -> bytes:
-        """The octets."""
+        """Encode as octets."""
         return bytes((REQUEST, _NEXT, self.invoke)) + self.block_number.to_bytes(4, "big")
 
     @classmethod
     def read(cls, cursor: Cursor) -> Self:
-        """What stands behind the choice."""
+        """Read the fields after the choice."""
         return cls(cursor.octet(), cursor.number(4))
 
 
@@ -62,7 +62,7 @@ class GetRequestWithList(NamedTuple):
     attributes: tuple[tuple[AttributeName, Selection | None], ...]
 
     def encode(self) -> bytes:
-        """The octets."""
+        """Encode as octets."""
         items = b"".join(
             encode_attribute(attribute) + encode_selection(selection) for attribute, selection in self.attributes
         )
@@ -70,7 +70,7 @@ class GetRequestWithList(NamedTuple):
 
     @classmethod
     def read(cls, cursor: Cursor) -> Self:
-        """What stands behind the choice."""
+        """Read the fields after the choice."""
         invoke = cursor.octet()
         return cls(invoke, tuple([(read_attribute(cursor), Selection.read(cursor)) for _ in range(cursor.length())]))
 
@@ -82,12 +82,12 @@ class GetResponse(NamedTuple):
     result: Result
 
     def encode(self) -> bytes:
-        """The octets."""
+        """Encode as octets."""
         return bytes((RESPONSE, _NORMAL, self.invoke)) + encode_result(self.result)
 
     @classmethod
     def read(cls, cursor: Cursor) -> Self:
-        """What stands behind the choice."""
+        """Read the fields after the choice."""
         invoke = cursor.octet()
         return cls(invoke, cursor.rest() if cursor.choice(0, 1) == 0 else DataAccessResult(cursor.octet()))
 
@@ -105,7 +105,7 @@ class GetResponseBlock(NamedTuple):
     stray: int = 0
 
     def encode(self) -> bytes:
-        """The octets."""
+        """Encode as octets."""
         result = self.result
         return (
             bytes((RESPONSE, _NEXT, self.invoke, self.last))
@@ -115,7 +115,7 @@ class GetResponseBlock(NamedTuple):
 
     @classmethod
     def read(cls, cursor: Cursor) -> Self:
-        """What stands behind the choice."""
+        """Read the fields after the choice."""
         invoke, last, number = cursor.octet(), cursor.flag(), cursor.number(4)
         result = cursor.string() if cursor.choice(0, 1) == 0 else DataAccessResult(cursor.octet())
         return cls(invoke, last, number, result, len(cursor.rest()) if last else 0)
@@ -128,12 +128,12 @@ class GetResponseWithList(NamedTuple):
     results: tuple[Result, ...]
 
     def encode(self) -> bytes:
-        """The octets."""
+        """Encode as octets."""
         return bytes((RESPONSE, _WITH_LIST, self.invoke)) + encode_results(self.results)
 
     @classmethod
     def read(cls, cursor: Cursor) -> Self:
-        """What stands behind the choice."""
+        """Read the fields after the choice."""
         return cls(cursor.octet(), read_results(cursor))
 
 
@@ -148,12 +148,12 @@ def read_result(cursor: Cursor) -> Result:
 
 
 def encode_results(results: Sequence[Result]) -> bytes:
-    """What a response with list holds; also what its blocks hold together."""
+    """The content of a response with list, or of its joined blocks."""
     return length(len(results)) + b"".join(map(encode_result, results))
 
 
 def read_results(cursor: Cursor) -> tuple[Result, ...]:
-    """The results of a response with list, or of its blocks together; ApduError if they are none."""
+    """The results of a response with list, or of its joined blocks; ApduError if malformed."""
     return tuple([read_result(cursor) for _ in range(cursor.length())])
 
 

@@ -1,9 +1,9 @@
-"""xDLMS initiate: what both sides of an association can do (IEC 62056-5-3, 7.3 and 8.3).
+"""xDLMS initiate: the abilities of both sides of an association (IEC 62056-5-3, 7.3 and 8.3).
 
 01 00|01 key  00|01 response-allowed  00|01 quality  version  conformance  client's largest APDU     InitiateRequest
 08 00|01 quality  version  conformance  server's largest APDU  VAA name                              InitiateResponse
 
-conformance: 5F 1F 04 00 and 24 bits, bit 0 first; some meters leave the 1F away.
+conformance: 5F 1F 04 00 and 24 bits, bit 0 first; some meters omit the 1F.
 """
 
 from typing import NamedTuple, Self
@@ -30,7 +30,7 @@ def _read_conformance(cursor: Cursor) -> Conformance:
 
 
 class InitiateRequest(NamedTuple):
-    """InitiateRequest. `max_pdu_size` is the largest APDU the client takes, 0 for no limit."""
+    """InitiateRequest. `max_pdu_size` is the largest APDU that the client accepts, 0 for no limit."""
 
     conformance: Conformance
     max_pdu_size: int
@@ -43,16 +43,16 @@ class InitiateRequest(NamedTuple):
         return f"InitiateRequest({self.conformance!r}, {self.max_pdu_size}, ...)"
 
     def encode(self) -> bytes:
-        """The octets."""
+        """Encode as octets."""
         key = b"\x00" if self.dedicated_key is None else b"\x01" + string(self.dedicated_key)
-        allowed = b"\x00" if self.response_allowed else b"\x01\x00"  # left away where it is the default, true
+        allowed = b"\x00" if self.response_allowed else b"\x01\x00"  # omitted if it has the default value true
         quality = b"\x00" if self.quality_of_service is None else bytes((1, self.quality_of_service & 0xFF))
         abilities = bytes((self.version,)) + _encode_conformance(self.conformance)
         return bytes((REQUEST,)) + key + allowed + quality + abilities + self.max_pdu_size.to_bytes(2, "big")
 
     @classmethod
     def read(cls, cursor: Cursor) -> Self:
-        """What stands behind the tag."""
+        """Read the fields after the tag."""
         key = cursor.string() if cursor.flag() else None
         allowed = cursor.flag() if cursor.flag() else True
         quality = cursor.signed_octet() if cursor.flag() else None
@@ -61,7 +61,7 @@ class InitiateRequest(NamedTuple):
 
 
 class InitiateResponse(NamedTuple):
-    """InitiateResponse. `max_pdu_size` is the largest APDU the server takes, 0 for no limit."""
+    """InitiateResponse. `max_pdu_size` is the largest APDU that the server accepts, 0 for no limit."""
 
     conformance: Conformance
     max_pdu_size: int
@@ -70,7 +70,7 @@ class InitiateResponse(NamedTuple):
     version: int = VERSION
 
     def encode(self) -> bytes:
-        """The octets."""
+        """Encode as octets."""
         quality = b"\x00" if self.quality_of_service is None else bytes((1, self.quality_of_service & 0xFF))
         abilities = bytes((self.version,)) + _encode_conformance(self.conformance)
         sizes = self.max_pdu_size.to_bytes(2, "big") + self.vaa_name.to_bytes(2, "big")
@@ -78,7 +78,7 @@ class InitiateResponse(NamedTuple):
 
     @classmethod
     def read(cls, cursor: Cursor) -> Self:
-        """What stands behind the tag."""
+        """Read the fields after the tag."""
         quality = cursor.signed_octet() if cursor.flag() else None
         version = cursor.octet()
         return cls(_read_conformance(cursor), cursor.number(2), cursor.number(2), quality, version)

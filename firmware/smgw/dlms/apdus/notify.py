@@ -1,4 +1,4 @@
-"""What a meter says without being asked (IEC 62056-5-3, 8.3).
+"""Notifications that a meter sends by itself (IEC 62056-5-3, 8.3).
 
 0F long-invoke(4) date-time(00, or 0C and 12 octets) data          DataNotification
 C2 00 | 01 0C date-time(12) attribute data                         EventNotification
@@ -26,7 +26,7 @@ class DataNotification(NamedTuple):
     tagged: bool = False
 
     def encode(self) -> bytes:
-        """The octets."""
+        """Encode as octets."""
         tag = bytes((_OCTET_STRING,)) if self.tagged else b""
         return bytes((DATA_NOTIFICATION,)) + self.invoke.to_bytes(4, "big") + tag + string(self.date_time) + self.body
 
@@ -34,7 +34,7 @@ class DataNotification(NamedTuple):
     def read(cls, cursor: Cursor) -> Self:
         """What stands behind the tag. ApduError if it is none, also for a time of another length."""
         invoke, begin = cursor.number(4), cursor.position
-        # A time of nine octets is none, so 09 is the tag of the meters that send one.
+        # No time has nine octets, so 09 is the tag of the meters that send one.
         tagged = cursor.octets[begin : begin + 2] == bytes((_OCTET_STRING, _DATE_TIME_OCTETS))
         cursor.position += tagged
         date_time = cursor.string()
@@ -51,13 +51,13 @@ class EventNotification(NamedTuple):
     value: bytes
 
     def encode(self) -> bytes:
-        """The octets."""
+        """Encode as octets."""
         time = b"\x00" if self.date_time is None else b"\x01" + string(self.date_time)
         return bytes((EVENT_NOTIFICATION,)) + time + encode_attribute(self.attribute) + self.value
 
     @classmethod
     def read(cls, cursor: Cursor) -> Self:
-        """What stands behind the tag."""
+        """Read the fields after the tag."""
         date_time = cursor.string() if cursor.flag() else None
         if date_time is not None and len(date_time) != _DATE_TIME_OCTETS:
             raise ApduError(cursor.position, f"a date-time of {len(date_time)} octets; it has 12")

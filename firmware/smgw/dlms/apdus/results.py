@@ -1,11 +1,11 @@
-"""What a meter answers instead of data, or about an order (IEC 62056-5-3, 8.3)."""
+"""Result codes of a meter, in place of data or for an order (IEC 62056-5-3, 8.3)."""
 
 from enum import IntEnum
 from typing import Self
 
 
 class _Octet(IntEnum):
-    """Codes of one octet; a code that the standard lacks gets a name of its own and is kept."""
+    """Codes of one octet. A code outside the standard gets a name of its own and is preserved."""
 
     @classmethod
     def _missing_(cls, value: object) -> Self | None:
@@ -18,7 +18,7 @@ class _Octet(IntEnum):
 
     @property
     def words(self) -> str:
-        """The name as a person reads it: `read-write-denied`."""
+        """The name as text: `read-write-denied`."""
         return self.name.lower().replace("_", "-")
 
 

@@ -1,4 +1,4 @@
-"""Selective access to a profile's buffer (IEC 62056-6-2, 4.3.6.2): which rows, which columns.
+"""Selective access to rows and columns of a profile's buffer (IEC 62056-6-2, 4.3.6.2).
 
 selector 1, range      structure { column {class, OBIS, attribute, data index}, from, to, array of columns }
 selector 2, entry      structure { from entry, to entry, from column, to column }   from 1; 0 is the last
@@ -24,8 +24,8 @@ def _structure(*members: Data) -> Data:
 class Range(NamedTuple):
     """Rows whose column `by` is from `first` to `last`, both included.
 
-    For a clock the bounds are octet-strings of 12 octets, for some meters of the type date-time. They carry their
-    deviation, or 8000 on purpose: a bound without one is read in the meter's own zone.
+    For a clock the bounds are octet-strings of 12 octets; some meters need the type date-time. They include their
+    deviation, or 8000 on purpose: then the meter uses its own zone.
     """
 
     by: CaptureObject
@@ -34,7 +34,7 @@ class Range(NamedTuple):
     columns: tuple[CaptureObject, ...] = ()
 
     def selection(self) -> Selection:
-        """What a GET carries."""
+        """The selection in a GET."""
         columns = Data(DataType.ARRAY, tuple(column.data() for column in self.columns))
         return Selection(RANGE, encode(_structure(self.by.data(), self.first, self.last, columns)))
 
@@ -48,7 +48,7 @@ class Entries(NamedTuple):
     last_column: int = 0
 
     def selection(self) -> Selection:
-        """What a GET carries."""
+        """The selection in a GET."""
         return Selection(
             ENTRY,
             encode(

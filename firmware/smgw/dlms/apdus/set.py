@@ -31,12 +31,12 @@ def _read_attributes(cursor: Cursor) -> Selected:
 
 
 def encode_values(values: tuple[bytes, ...]) -> bytes:
-    """The values of a request with list; also what its blocks hold together."""
+    """The values of a request with list, or of its joined blocks."""
     return length(len(values)) + b"".join(values)
 
 
 def read_values(cursor: Cursor) -> tuple[bytes, ...]:
-    """The values of a request with list, or of its blocks together; ApduError if they are none."""
+    """The values of a request with list, or of its joined blocks; ApduError if malformed."""
     return tuple([cursor.data() for _ in range(cursor.length())])
 
 
@@ -48,11 +48,11 @@ class SetRequest(NamedTuple):
     value: bytes
     selection: Selection | None = None
 
-    def __repr__(self) -> str:  # what is written may be a secret
+    def __repr__(self) -> str:  # the value may be a secret
         return f"SetRequest({self.invoke}, {self.attribute}, ...)"
 
     def encode(self) -> bytes:
-        """The octets."""
+        """Encode as octets."""
         return (
             bytes((REQUEST, 1, self.invoke))
             + encode_attribute(self.attribute)
@@ -62,7 +62,7 @@ class SetRequest(NamedTuple):
 
     @classmethod
     def read(cls, cursor: Cursor) -> Self:
-        """What stands behind the choice."""
+        """Read the fields after the choice."""
         invoke, attribute, selection = cursor.octet(), read_attribute(cursor), Selection.read(cursor)
         return cls(invoke, attribute, cursor.data(), selection)
 
@@ -79,13 +79,13 @@ class SetRequestFirstBlock(NamedTuple):
         return f"SetRequestFirstBlock({self.invoke}, {self.attribute}, ...)"
 
     def encode(self) -> bytes:
-        """The octets."""
+        """Encode as octets."""
         attribute = encode_attribute(self.attribute) + encode_selection(self.selection)
         return bytes((REQUEST, 2, self.invoke)) + attribute + self.block.encode()
 
     @classmethod
     def read(cls, cursor: Cursor) -> Self:
-        """What stands behind the choice."""
+        """Read the fields after the choice."""
         invoke, attribute, selection = cursor.octet(), read_attribute(cursor), Selection.read(cursor)
         return cls(invoke, attribute, Block.read(cursor), selection)
 
@@ -100,12 +100,12 @@ class SetRequestBlock(NamedTuple):
         return f"SetRequestBlock({self.invoke}, {self.block.number}, ...)"
 
     def encode(self) -> bytes:
-        """The octets."""
+        """Encode as octets."""
         return bytes((REQUEST, 3, self.invoke)) + self.block.encode()
 
     @classmethod
     def read(cls, cursor: Cursor) -> Self:
-        """What stands behind the choice."""
+        """Read the fields after the choice."""
         return cls(cursor.octet(), Block.read(cursor))
 
 
@@ -120,12 +120,12 @@ class SetRequestWithList(NamedTuple):
         return f"SetRequestWithList({self.invoke}, {self.attributes}, ...)"
 
     def encode(self) -> bytes:
-        """The octets."""
+        """Encode as octets."""
         return bytes((REQUEST, 4, self.invoke)) + _encode_attributes(self.attributes) + encode_values(self.values)
 
     @classmethod
     def read(cls, cursor: Cursor) -> Self:
-        """What stands behind the choice."""
+        """Read the fields after the choice."""
         invoke, attributes, begin = cursor.octet(), _read_attributes(cursor), cursor.position
         values = read_values(cursor)
         if len(values) != len(attributes):
@@ -144,12 +144,12 @@ class SetRequestWithListFirstBlock(NamedTuple):
         return f"SetRequestWithListFirstBlock({self.invoke}, {self.attributes}, ...)"
 
     def encode(self) -> bytes:
-        """The octets."""
+        """Encode as octets."""
         return bytes((REQUEST, 5, self.invoke)) + _encode_attributes(self.attributes) + self.block.encode()
 
     @classmethod
     def read(cls, cursor: Cursor) -> Self:
-        """What stands behind the choice."""
+        """Read the fields after the choice."""
         return cls(cursor.octet(), _read_attributes(cursor), Block.read(cursor))
 
 
@@ -160,12 +160,12 @@ class SetResponse(NamedTuple):
     result: DataAccessResult
 
     def encode(self) -> bytes:
-        """The octets."""
+        """Encode as octets."""
         return bytes((RESPONSE, 1, self.invoke, self.result))
 
     @classmethod
     def read(cls, cursor: Cursor) -> Self:
-        """What stands behind the choice."""
+        """Read the fields after the choice."""
         return cls(cursor.octet(), DataAccessResult(cursor.octet()))
 
 
@@ -176,12 +176,12 @@ class SetResponseBlock(NamedTuple):
     block_number: int
 
     def encode(self) -> bytes:
-        """The octets."""
+        """Encode as octets."""
         return bytes((RESPONSE, 2, self.invoke)) + self.block_number.to_bytes(4, "big")
 
     @classmethod
     def read(cls, cursor: Cursor) -> Self:
-        """What stands behind the choice."""
+        """Read the fields after the choice."""
         return cls(cursor.octet(), cursor.number(4))
 
 
@@ -193,12 +193,12 @@ class SetResponseLastBlock(NamedTuple):
     block_number: int
 
     def encode(self) -> bytes:
-        """The octets."""
+        """Encode as octets."""
         return bytes((RESPONSE, 3, self.invoke, self.result)) + self.block_number.to_bytes(4, "big")
 
     @classmethod
     def read(cls, cursor: Cursor) -> Self:
-        """What stands behind the choice."""
+        """Read the fields after the choice."""
         return cls(cursor.octet(), DataAccessResult(cursor.octet()), cursor.number(4))
 
 
@@ -210,13 +210,13 @@ class SetResponseLastBlockWithList(NamedTuple):
     block_number: int
 
     def encode(self) -> bytes:
-        """The octets."""
+        """Encode as octets."""
         number = self.block_number.to_bytes(4, "big")
         return bytes((RESPONSE, 4, self.invoke)) + length(len(self.results)) + bytes(self.results) + number
 
     @classmethod
     def read(cls, cursor: Cursor) -> Self:
-        """What stands behind the choice."""
+        """Read the fields after the choice."""
         return cls(cursor.octet(), tuple(map(DataAccessResult, cursor.string())), cursor.number(4))
 
 
@@ -227,12 +227,12 @@ class SetResponseWithList(NamedTuple):
     results: tuple[DataAccessResult, ...]
 
     def encode(self) -> bytes:
-        """The octets."""
+        """Encode as octets."""
         return bytes((RESPONSE, 5, self.invoke)) + length(len(self.results)) + bytes(self.results)
 
     @classmethod
     def read(cls, cursor: Cursor) -> Self:
-        """What stands behind the choice."""
+        """Read the fields after the choice."""
         return cls(cursor.octet(), tuple(map(DataAccessResult, cursor.string())))
 
 

@@ -1,1 +1,1 @@
-"""What carries APDUs beside HDLC."""
+"""Carriers of APDUs besides HDLC."""

@@ -7,7 +7,7 @@ octets  1                        1        1             n
         segment: number (4       SAP      SAP
         bits), 10 the last one
 
-Segments count from 0; the 16 that four bits number are the most that an APDU has.
+Segments count from 0. An APDU has at most the 16 segments that four bits can number.
 """
 
 from typing import NamedTuple
@@ -24,7 +24,7 @@ _SEND, _BROADCAST = 0x53, 0xFF  # control and address of the meters that push
 
 
 class MBusPush(NamedTuple):
-    """One whole APDU, and the service access points it came from and goes to."""
+    """One whole APDU, with its source and destination service access points."""
 
     apdu: bytes
     source: int
@@ -60,7 +60,7 @@ class MBusListener:
         return self._take(self._decoder.receive(data))
 
     def finish(self) -> list[MBusPush | Refused]:
-        """The line has been silent for long, or has ended: give up what has begun."""
+        """The line was silent for long, or has ended: give up unfinished octets."""
         events = self._take(self._decoder.finish())
         self._drop(events, "an APDU lacks its last segments")
         return events

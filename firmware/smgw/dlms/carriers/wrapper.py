@@ -1,4 +1,4 @@
-"""The wrapper that carries APDUs over TCP and UDP, port 4059 (IEC 62056-47, 5.4). Its face is that of `hdlc.Link`.
+"""The wrapper of APDUs over TCP and UDP, port 4059 (IEC 62056-47, 5.4). It has the interface of `hdlc.Link`.
 
 octets  2      2              2                   2        n
         0001   source wPort   destination wPort   length   APDU
@@ -16,8 +16,8 @@ from smgw.wire import Refused, Transmit
 MAX_APDU = 65_535
 _HEADER = struct.Struct(">HHHH")
 _VERSION = b"\x00\x01"
-_INTER_OCTET_S = 1.0  # within an answer: behind the wrapper there may be a slow line
-_LONGEST_ANSWER = 20  # times the time-out, however its octets trickle
+_INTER_OCTET_S = 1.0  # within an answer: there may be a slow line behind the wrapper
+_LONGEST_ANSWER = 20  # limit of one answer, in time-outs, even if octets still arrive
 
 
 def encode_wrapper(source: int, destination: int, apdu: bytes) -> bytes:
@@ -28,7 +28,7 @@ def encode_wrapper(source: int, destination: int, apdu: bytes) -> bytes:
 
 
 class Wrapper:
-    """One end, over a connection that the driver has made. `smgw.hdlc` says what the verbs and events mean."""
+    """One end of a connection that the driver has made. `smgw.hdlc` describes the verbs and events."""
 
     def __init__(self, own: int, peer: int | None, *, timeout: float) -> None:
         self.connected = False
@@ -48,21 +48,21 @@ class Wrapper:
 
     @classmethod
     def server(cls, server: int) -> Self:
-        """The secondary: logical device `server` answers whatever client asked last."""
+        """The secondary: logical device `server` answers the client that asked last."""
         return cls(server, None, timeout=0.0)
 
     @property
     def busy(self) -> bool:
-        """Something was sent and is not answered yet."""
+        """True if a request was sent and is not answered yet."""
         return self._due is not None
 
     def connect(self, now: float) -> list[Event]:  # noqa: ARG002  (the face of all links)
-        """Nothing goes over the wire: there is no link below the association."""
+        """Sends nothing: there is no link below the association."""
         self.connected = True
         return [Connected(self._peer, None)]
 
     def disconnect(self, now: float) -> list[Event]:  # noqa: ARG002  (the face of all links)
-        """Nothing goes over the wire; the driver closes the connection."""
+        """Sends nothing; the driver closes the connection."""
         return self._down(Cause.ASKED)
 
     def send(self, apdu: bytes, now: float) -> list[Event]:
@@ -74,11 +74,11 @@ class Wrapper:
         return self.send_unnumbered(apdu, now)
 
     def send_unnumbered(self, apdu: bytes, now: float) -> list[Event]:  # noqa: ARG002  (the face of all links)
-        """One APDU that no answer is waited for."""
+        """One APDU without an answer."""
         return [Transmit(encode_wrapper(self._own, self._peer, apdu))]
 
     def poll(self, now: float) -> list[Event]:
-        """What came was not the answer: go on waiting."""
+        """The received APDU was not the answer: go on waiting."""
         self._await_answer(now)
         return []
 
@@ -106,11 +106,11 @@ class Wrapper:
         return events
 
     def deadline(self, now: float) -> float | None:
-        """When `expire` is due; None while nothing is waited for."""
+        """The time when `expire` is due; None while nothing is awaited."""
         return None if self._due is None else max(self._due, now)
 
     def expire(self, now: float) -> list[Event]:
-        """There is nothing to ask again by: an answer that does not come ends it."""
+        """A missing answer ends the connection, since the wrapper cannot repeat a request."""
         if self._due is None or now < self._due:
             return []
         return self._down(Cause.SILENT, f"no answer from logical device {self._peer} within {self._timeout:g} s")
@@ -129,7 +129,7 @@ class Wrapper:
             events.append(ApduReceived(apdu, False, source))
 
     def _resynchronise(self, place: int, events: list[Event]) -> int:
-        """Where the next wrapper may begin. Only a broken peer leads here: TCP loses nothing."""
+        """The possible start of the next wrapper. Needed only for a faulty peer, since TCP loses nothing."""
         found = self._buffer.find(_VERSION, place + 1)
         if found < 0:
             found = len(self._buffer) - (self._buffer[-1:] == _VERSION[:1])

@@ -8,7 +8,7 @@ from typing import Any
 from smgw.cosem.data import Data, DataType
 from smgw.dlms.data.tags import NUMBER_CODE, SIZE, TYPES, AxdrError, read_length
 
-#: Data inside data, at most. The deepest of the standard is the object list, with six.
+#: Deepest nesting of data. The deepest one of the standard is the object list, with six.
 MAX_DEPTH = 24
 _FREE_VALUES = 64  # of a compact-array beyond one an octet
 
@@ -24,12 +24,12 @@ def _one_octet(kind: DataType, octet: int) -> Data:
     return Data(kind, int(octet != 0) if kind is DataType.BOOLEAN else number)
 
 
-#: By tag, of the types of one octet: all values there are, by that octet.
+#: By tag, for types of one octet: all possible values, by that octet.
 NUMBERS: list[tuple[Data, ...] | None] = [
     tuple(_one_octet(kind, octet) for octet in range(256)) if kind in NUMBER_CODE and SIZE[kind] == 1 else None
     for kind in TYPES
 ]
-# By tag: how to read what has a fixed size.
+# By tag: the reader of types with a fixed size.
 _FIXED: list[tuple[DataType, int, Callable[[bytes, int], tuple[Any, ...]]] | None] = [
     (kind, SIZE[kind], struct.Struct(f">{NUMBER_CODE.get(kind) or f'{SIZE[kind]}s'}").unpack_from)
     if kind is not None and SIZE.get(kind)
@@ -41,7 +41,7 @@ _FIXED: list[tuple[DataType, int, Callable[[bytes, int], tuple[Any, ...]]] | Non
 def decode(octets: bytes, position: int = 0, depth: int = MAX_DEPTH) -> tuple[Data, int]:
     """The value at `position` and the position behind it; AxdrError if there is none, or nested deeper than `depth`.
 
-    A text that is no UTF-8 comes as the octet-string it is; a visible-string is read as Latin-1.
+    A text that is not UTF-8 is returned as octet-string; a visible-string is read as Latin-1.
     """
     try:
         tag = octets[position]
@@ -61,7 +61,7 @@ def decode(octets: bytes, position: int = 0, depth: int = MAX_DEPTH) -> tuple[Da
 
 
 def decode_all(octets: bytes) -> Data:
-    """The one value that these octets are; AxdrError if octets are left behind it."""
+    """The one value in these octets; AxdrError if octets are left after it."""
     value, end = decode(octets)
     if end != len(octets):
         raise AxdrError(end, f"{len(octets) - end} octets behind the data")
@@ -86,13 +86,13 @@ def _decode_list(octets: bytes, position: int, depth: int) -> tuple[Data, int]:
     content = position + 2
     if count > 127:
         count, content = read_length(octets, position + 1)
-    if count > len(octets) - content:  # every element has an octet at least: refuse before building anything
+    if count > len(octets) - content:  # every element has at least one octet: refuse before building anything
         raise AxdrError(position, f"{count} elements in {len(octets) - content} octets")
     elements: list[Data] = []
     append, new, numbers_by_tag, fixed_by_tag = elements.append, _new, NUMBERS, _FIXED
     try:
         for _ in range(count):
-            tag = octets[content]  # short strings, numbers and lists are nearly all there is: read without a detour
+            tag = octets[content]  # short strings, numbers and lists are the most frequent: read them directly
             if tag == _SHORT_STRING and octets[content + 1] < 128:
                 begin, content = content + 2, content + 2 + octets[content + 1]
                 append(new(Data, (_OCTET_STRING, octets[begin:content])))
@@ -117,7 +117,7 @@ def _decode_list(octets: bytes, position: int, depth: int) -> tuple[Data, int]:
 
 
 def _decode_content(octets: bytes, position: int, kind: DataType) -> tuple[Data, int]:
-    """A value without its tag: a string, or what has a fixed size."""
+    """A value without its tag: a string, or a type of fixed size."""
     size = SIZE.get(kind)
     if size is not None:
         if not size:
@@ -145,7 +145,7 @@ def _string(kind: DataType, raw: bytes, bits: int) -> Data:
 
 
 def end(octets: bytes, position: int = 0, depth: int = MAX_DEPTH) -> int:
-    """The position behind the value at `position`, which is only measured; AxdrError if there is none."""
+    """The position after the value at `position`, which is only measured; AxdrError if there is none."""
     waiting = [1]  # elements that each open list still lacks
     try:
         while waiting:
@@ -216,7 +216,7 @@ def _decode_elements(octets: bytes, description: _Description) -> tuple[Data, ..
 
 
 class _Room:
-    """How many values a compact-array may still hold: an element of nulls takes no octet, but it takes memory."""
+    """The number of values that a compact-array may still have: elements of nulls take no octets, but memory."""
 
     def __init__(self, values: int) -> None:
         self._left = values

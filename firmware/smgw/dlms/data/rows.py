@@ -1,15 +1,15 @@
-"""The rows of a load profile, read fast.
+"""A fast reader for the rows of a load profile.
 
-Rows of a profile are made alike: a structure of the same types in the same order. The first row goes through the full
-decoder, which gives its layout; as long as the tags of later rows stand where those of the first do, one `struct` reads
-them. What differs (a null for the time, a string of another length) begins another run.
+Rows of a profile have the same form: a structure of the same types in the same order. The full decoder reads the first
+row, which gives the layout. One `struct` reads later rows as long as their tags are at the same places. A different row
+(a null for the time, a string of another length) begins another run.
 
     02 04 | 09 0c .. .. | 06 .. .. .. .. | 06 .. .. .. .. | 11 ..      row, 28 octets: tags and lengths are compared for
     02 04 | 09 0c .. .. | 06 .. .. .. .. | 06 .. .. .. .. | 11 ..      all rows of a run at once, column by column
     02 04 | 00 | 06 ..                                                 another layout, another run
 
-The rows are those of the full decoder. Types that it reads in another way than `struct` (texts, bits, data inside data)
-are left to it, row by row.
+The results equal those of the full decoder. Types that `struct` cannot read (texts, bits, nested data) are left to the
+full decoder, row by row.
 """
 
 import struct
@@ -25,7 +25,7 @@ from smgw.dlms.data.tags import NUMBER_CODE, SIZE, AxdrError, read_length
 
 Row = tuple[Data, ...]
 
-# Rows read at once: few where nothing is known of the run's length, then more; never so many that they cost memory.
+# Rows read at once: few at first, then more; never so many that they cost memory.
 _SHORT_RUN, _LONG_RUN = 4, 1024
 _MOST_LAYOUTS = 16
 _new = tuple.__new__
@@ -34,8 +34,8 @@ _new = tuple.__new__
 class Rows:
     """The rows of a buffer, one after the other: an array, or a compact-array, of structures.
 
-    `position` is behind the last row given. Once all were given, octets that stand there are the caller's to note: some
-    meters declare a row less than they send. Going through them raises AxdrError at the first row that is none.
+    `position` is after the last row returned. After all rows the caller handles octets that remain: some meters declare
+    one row less than they send. Iteration raises AxdrError at the first malformed row.
     """
 
     def __init__(self, octets: bytes, position: int = 0) -> None:
@@ -66,7 +66,7 @@ class Rows:
                 yield row
 
     def _layout(self, octets: bytes, row: Row) -> "Layout | None":
-        """The layout of a row, made when it is seen first; None if it has none."""
+        """The layout of a row, made when it is first seen; None if it has none."""
         if any(data.type not in SIZE and data.type is not DataType.OCTET_STRING for data in row):
             return None
         sizes = [len(value) for _, value in row if isinstance(value, bytes)]
@@ -96,24 +96,24 @@ def _one(octets: bytes, position: int) -> tuple[Row, int]:
 
 
 class Layout:
-    """Where tags, lengths and values stand in a row."""
+    """The places of tags, lengths and values in a row."""
 
     def __init__(self, size: int, fixed: dict[int, int], codes: str, makers: Sequence[Callable[[Any], Any]]) -> None:
         self.size = size
-        self._fixed = fixed  # offset in the row: octet that stands there
+        self._fixed = fixed  # offset in the row: the octet at this place
         self._struct = struct.Struct(codes)
-        self._makers = makers  # a column of what `struct` reads: that column as data
+        self._makers = makers  # a column read by `struct`: that column as data
 
     @classmethod
     def of(cls, octets: bytes, row: Row) -> "Layout | None":
-        """The layout of a row that the full decoder has read; None if it has data that only that reads."""
+        """The layout of a row that the full decoder has read; None if only the full decoder can read it."""
         begin = len(octets) - sum(_width(data) for data in row)
-        if begin != 2 or not row:  # a count of more than one octet, or types that are not for us
+        if begin != 2 or not row:  # a count of more than one octet, or types that `struct` cannot read
             return None
         fixed = {0: octets[0], 1: octets[1]}
         codes, makers, offset = [">2x"], [], begin
         for kind, value in row:
-            if octets[offset] != kind:  # a text that is none was read as octets
+            if octets[offset] != kind:  # a malformed text was read as octets
                 return None
             fixed[offset] = octets[offset]
             size = SIZE.get(kind)
@@ -130,7 +130,7 @@ class Layout:
         return cls(len(octets), fixed, "".join(codes), makers)
 
     def read(self, octets: bytes, position: int, most: int) -> list[Row]:
-        """The rows of this layout that stand at `position` one behind the other, `most` at most."""
+        """The consecutive rows of this layout at `position`, `most` at most."""
         size = self.size
         count = min(most, (len(octets) - position) // size)
         for offset, octet in self._fixed.items():
@@ -145,7 +145,7 @@ class Layout:
 
 
 def _width(data: Data) -> int:
-    """Octets of a value that a layout takes; one that it does not take makes the sum wrong."""
+    """Octets of a value that a layout supports; an unsupported one makes the sum wrong."""
     kind, value = data
     if kind is DataType.OCTET_STRING and isinstance(value, bytes) and len(value) < 128:
         return 2 + len(value)
@@ -162,8 +162,8 @@ def _maker(kind: DataType) -> Callable[[Any], Iterable[Data]]:
 
 
 def fill_nulls(rows: Iterable[Row], clock_column: int | None, period: int) -> list[Row]:
-    """The rows with what a meter left away: a null for the clock is the time before plus `period` seconds, any other
-    null the value before, as the standard has it. A null with nothing before it stays.
+    """The rows with omitted values filled in, as the standard says. A null clock is the previous time plus `period`
+    seconds; any other null is the previous value. A null without a previous value stays.
     """
     filled: list[Row] = []
     before: Row = ()

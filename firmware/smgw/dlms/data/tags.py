@@ -1,11 +1,11 @@
-"""What A-XDR knows of the data types: their sizes, how their numbers are read, and how lengths are written."""
+"""The data types of A-XDR: their sizes, the reading of numbers, the writing of lengths."""
 
 from smgw.cosem.data import RANGE, DataType
 from smgw.errors import RemoteProtocolError
 
 
 class AxdrError(RemoteProtocolError):
-    """Octets that are no A-XDR data."""
+    """These octets are not A-XDR data."""
 
     def __init__(self, position: int, what: str) -> None:
         super().__init__(f"octet {position}: {what}")
@@ -13,13 +13,13 @@ class AxdrError(RemoteProtocolError):
         self.what = what
 
 
-#: The type of each tag; None for tags that no type has.
+#: The type of each tag; None for unused tags.
 TYPES: list[DataType | None] = [None] * 256
 for _type in DataType:
     TYPES[_type] = _type
-#: Types of no content.
+#: Types without content.
 EMPTY = frozenset({DataType.NULL_DATA, DataType.DONT_CARE})
-#: Content octets of the types that always have the same number of them.
+#: Content octets of the types with a fixed size.
 SIZE: dict[DataType, int] = {
     **dict.fromkeys(EMPTY, 0),
     **{kind: (high - low).bit_length() // 8 for kind, (low, high) in RANGE.items()},
@@ -32,7 +32,7 @@ SIZE: dict[DataType, int] = {
     DataType.DATE: 5,
     DataType.TIME: 4,
 }
-#: How `struct` reads the whole numbers.
+#: Formats of `struct` for whole numbers.
 NUMBER_CODE: dict[DataType, str] = {
     DataType.BOOLEAN: "B",
     DataType.ENUM: "B",
@@ -48,7 +48,7 @@ NUMBER_CODE: dict[DataType, str] = {
 
 
 def read_length(octets: bytes, position: int) -> tuple[int, int]:
-    """The length at `position` and the position behind it; AxdrError if it is cut off or beyond 32 bits."""
+    """The length at `position` and the position after it; AxdrError if it is cut off or beyond 32 bits."""
     try:
         first = octets[position]
     except IndexError:

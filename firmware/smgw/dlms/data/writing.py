@@ -10,9 +10,9 @@ _TEXTS = frozenset({DataType.VISIBLE_STRING, DataType.UTF8_STRING})
 
 
 def encode(data: Data) -> bytes:
-    """The octets of a value; LocalProtocolError if the value is none of its type.
+    """The octets of a value; LocalProtocolError if the value does not fit its type.
 
-    The elements of a compact-array must be of one make: same types, and arrays in them of one length.
+    The elements of a compact-array must have the same types, and arrays in them the same length.
     """
     kind, value = data
     if kind is not _COMPACT:

@@ -1,4 +1,4 @@
-"""What a DLMS server stands on: the objects it serves, and what each client must be and may do."""
+"""The model of a DLMS server: its objects, and the admission and rights of each client."""
 
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, NamedTuple, Protocol
@@ -10,10 +10,10 @@ from smgw.dlms.apdus.descriptors import Selection
 from smgw.dlms.apdus.results import DataAccessResult
 from smgw.dlms.security.hls import Authentication, Password
 
-if TYPE_CHECKING:  # with it comes `cryptography`
+if TYPE_CHECKING:  # it loads `cryptography`
     from smgw.dlms.security.ciphering import Ciphering
 
-#: What our server can.
+#: Services of our server.
 SERVER = (
     Conformance.GENERAL_PROTECTION
     | Conformance.GENERAL_BLOCK_TRANSFER
@@ -30,30 +30,30 @@ SERVER = (
     | Conformance.ACTION
 )
 
-#: A-XDR octets; a long value in pieces, which are asked for only as blocks leave.
+#: A-XDR octets; a long value in pieces, which are made only when blocks are sent.
 Pieces = bytes | Iterable[bytes]
 
 
 class ObjectModel(Protocol):
-    """The COSEM objects of a logical device. `client` is the asking client's service access point."""
+    """The COSEM objects of a logical device. `client` is the client's service access point."""
 
     def read(self, client: int, attribute: AttributeName, selection: Selection | None) -> Pieces | DataAccessResult:
-        """An attribute's value, or the part of it that is selected."""
+        """An attribute's value, or the selected part of it."""
 
     def write(
         self, client: int, attribute: AttributeName, value: bytes, selection: Selection | None
     ) -> DataAccessResult:
-        """Write A-XDR octets, which were measured but not understood."""
+        """Write A-XDR octets, which were measured but not decoded."""
 
     def invoke(self, client: int, method: MethodName, parameter: bytes | None) -> Outcome:
-        """Carry a method out."""
+        """Carry out a method."""
 
 
 class Admission(NamedTuple):
-    """How one client's association is accepted.
+    """The admission of one client.
 
-    `ciphering` makes the protection of an association when one begins; None: all is in the clear. Give `Received` to
-    it, kept across associations, and a client's old counters are refused. `title` is ours where nothing is ciphered.
+    `ciphering` makes the protection of a new association; None: no ciphering. With a `Received` that is shared by all
+    associations, old counters of a client are refused. `title` is our system title if nothing is ciphered.
     """
 
     authentication: Password | Authentication | None = None

@@ -1,4 +1,4 @@
-"""The server's services: a request in, the octets of its answer out, long values in blocks both ways."""
+"""The server's services: a request in, the octets of its answer out. Long values go in blocks both ways."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain
@@ -54,14 +54,14 @@ _Finish = Callable[[bytes], bytes]
 
 
 class Answers:
-    """Answers one associated client. `room`: octets that an answer may have before it is ciphered."""
+    """Answers one associated client. `room`: longest answer in octets before ciphering."""
 
     def __init__(self, model: ObjectModel, client: int, agreement: Agreement, room: int) -> None:
         self._model = model
         self._client = client
         self._agreement = agreement
         self._room = room
-        self._outgoing: Outgoing | None = None  # of a GET or an ACTION whose answer goes out in blocks
+        self._outgoing: Outgoing | None = None  # of a GET or an ACTION whose answer is sent in blocks
         self._incoming: Incoming | None = None  # of a SET or an ACTION whose request comes in blocks
         self._finish: _Finish = bytes
         self._answers: dict[type, tuple[Conformance, Callable[[Any], bytes]]] = {
@@ -88,7 +88,7 @@ class Answers:
         }
 
     def answer(self, request: Apdu) -> bytes | None:
-        """The answer's octets, not ciphered; None where the client wants none."""
+        """The answer's octets, not ciphered; None if the client wants none."""
         service, answer = self._answers.get(type(request), (Conformance.NONE, None))
         if answer is None or not self._agreement.allows(service):
             return NOT_SUPPORTED.encode()

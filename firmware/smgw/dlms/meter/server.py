@@ -1,8 +1,8 @@
-"""The meter's side of DLMS: one client's session with one logical device. Our simulator stands on it.
+"""The meter's side of DLMS: one client's session with one logical device, for the simulator.
 
 receive(apdu)  -> [Associated | Released | Failed] .. Send, for the layer below
-notify(apdu)   -> Send: a push, which waits for nothing
-lost()         the layer below is down, and the association with it
+notify(apdu)   -> Send: a push without an answer
+lost()         the layer below is down, so the association is too
 """
 
 import os
@@ -58,7 +58,7 @@ _SMALLEST_PDU = 12  # IEC 62056-5-3, 7.3.1
 _NOT_NOW = ExceptionResponse(StateError.SERVICE_NOT_ALLOWED, ServiceError.OPERATION_NOT_POSSIBLE)
 _NOT_OPENED = ExceptionResponse(StateError.SERVICE_NOT_ALLOWED, ServiceError.DECIPHERING_ERROR)
 _NOT_UNDERSTOOD = ExceptionResponse(StateError.SERVICE_UNKNOWN, ServiceError.OTHER_REASON)
-#: Confirmed-service-errors of the service initiate: class 6 and why.
+#: Confirmed-service-errors of the service initiate: class 6 and the reason.
 _VERSION_TOO_LOW, _NO_SERVICE_IN_COMMON, _PDU_TOO_SHORT = ((1, 6, value) for value in (1, 2, 3))
 
 
@@ -82,19 +82,19 @@ class Server:
 
     @property
     def state(self) -> State:
-        """Where the association stands."""
+        """The state of the association."""
         return self._association.state
 
     @property
     def agreement(self) -> Agreement:
-        """What was agreed on last."""
+        """The last agreement."""
         return self._agreement
 
     def receive(self, octets: bytes) -> list[Event]:
         """Take one APDU."""
         self._events = []
         if octets[:1] != bytes((GENERAL_BLOCK_TRANSFER,)):
-            self._blocks = None  # the answer before, if it went out in blocks, is done with
+            self._blocks = None  # a previous answer in blocks is complete
         try:
             if octets[:1] == bytes((AARQ_TAG,)):
                 self._requested(octets)
@@ -148,7 +148,7 @@ class Server:
             self._reject(Diagnostic.NO_REASON_GIVEN)
 
     def _objection(self, aarq: Aarq) -> Diagnostic | None:
-        """Why this client is not admitted; None if it is, or if it has still to prove who it is."""
+        """The reason to refuse this client; None if it is admitted, or must still authenticate itself."""
         ciphered = ApplicationContext.LOGICAL_NAMES_CIPHERED if self._ciphering else ApplicationContext.LOGICAL_NAMES
         if aarq.context != ciphered:
             return Diagnostic.APPLICATION_CONTEXT_NAME_NOT_SUPPORTED
@@ -170,7 +170,7 @@ class Server:
         return None
 
     def _initiation(self, aarq: Aarq) -> InitiateRequest:
-        """What the client can, opened where it is ciphered."""
+        """The client's InitiateRequest, decrypted if it is ciphered."""
         apdu = decode_apdu(aarq.user_information)
         if self._ciphering:
             self._ciphering.peer_title = aarq.calling_title

@@ -1,1 +1,1 @@
-"""What meters say without being asked."""
+"""Pushes of meters."""

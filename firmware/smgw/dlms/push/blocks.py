@@ -1,4 +1,4 @@
-"""General blocks of pushes, put together to APDUs."""
+"""Joins the general blocks of pushes to APDUs."""
 
 from collections.abc import Hashable
 
@@ -10,25 +10,25 @@ _MOST_SOURCES = 64  # meters that push on one line
 
 
 class BlockError(RemoteProtocolError):
-    """A block that does not go on where the one before it ended. What had come of the APDU is dropped."""
+    """A block that does not continue the one before it. The part of the APDU received so far is dropped."""
 
 
 class PushedBlocks:
-    """Blocks that nobody asks for again, put together to APDUs.
+    """Joins blocks that cannot be requested again.
 
-    They are taken in their order and no other: their numbers do not say which APDU they belong to, so a block from
-    another one would give a list of two moments.
+    They are accepted only in order. Their numbers do not name the APDU, so a block of another one would give a list of
+    two moments.
     """
 
     def __init__(self) -> None:
-        self._begun: dict[Hashable, tuple[int, bytearray]] = {}  # number of the last block, and what came so far
+        self._begun: dict[Hashable, tuple[int, bytearray]] = {}  # number of the last block, and the octets so far
 
     def __bool__(self) -> bool:
-        """True while blocks have come, and not the last."""
+        """True while an APDU is unfinished."""
         return bool(self._begun)
 
     def add(self, block: GeneralBlock, source: Hashable) -> bytes | None:
-        """The APDU once its last block is there; BlockError. `source` tells the senders of one line apart."""
+        """The APDU after its last block; BlockError. `source` separates the senders of one line."""
         number, octets = self._begun.pop(source, (0, bytearray()))
         if block.number == 1:
             number, octets = 0, bytearray()
@@ -45,7 +45,7 @@ class PushedBlocks:
         return None
 
     def clear(self) -> list[int]:
-        """Begin anew; how many octets of each unfinished APDU are dropped."""
+        """Begin anew; returns the dropped octets of each unfinished APDU."""
         lost = [len(octets) for _, octets in self._begun.values()]
         self._begun.clear()
         return lost

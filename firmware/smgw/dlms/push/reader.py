@@ -1,4 +1,4 @@
-"""Pushes: from the APDUs of a line to notifications. Blocks are put together, ciphered APDUs opened by a given key.
+"""Turns the APDUs of a line into notifications. Joins blocks and decrypts ciphered APDUs with a given key.
 
 APDU -> general block transfer, where used -> general-glo, where ciphered -> notification
 """
@@ -14,7 +14,7 @@ from smgw.dlms.push.blocks import PushedBlocks
 from smgw.errors import RemoteProtocolError
 from smgw.wire import Refused
 
-#: The octets of a ciphered APDU's plain text; RemoteProtocolError if no key opens it.
+#: Decrypts a ciphered APDU; RemoteProtocolError if no key opens it.
 Open = Callable[[Ciphered], bytes]
 
 
@@ -34,11 +34,11 @@ class PushReader:
 
     @property
     def receiving(self) -> bool:
-        """True while blocks of a push have come, and not the last."""
+        """True while a push is unfinished."""
         return bool(self._blocks)
 
     def receive(self, apdu: bytes, source: Hashable = None) -> list[Push | Refused]:
-        """What this APDU completes. `source` tells the meters of one line apart."""
+        """The notification that this APDU completes. `source` separates the meters of one line."""
         try:
             decoded = decode_apdu(apdu)
             if isinstance(decoded, GeneralBlock):
@@ -57,7 +57,7 @@ class PushReader:
         return [Refused(f"{type(decoded).__name__} is no notification", len(apdu))]
 
     def finish(self) -> list[Push | Refused]:
-        """The line has been silent for long: blocks that wait for more are given up, the next push begins anew."""
+        """The line was silent for long: give up unfinished blocks. The next push begins anew."""
         return [Refused("the last blocks of a push did not come", octets) for octets in self._blocks.clear()]
 
     def _opened(self, ciphered: Ciphered) -> bytes:

@@ -1,1 +1,1 @@
-"""Who may say what to whom: keys, protected octets, proofs."""
+"""Keys, protected octets, authentication."""

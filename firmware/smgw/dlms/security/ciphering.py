@@ -1,6 +1,6 @@
-"""The protection of one association, both directions: which APDU is ciphered how, and what is taken in the clear.
+"""The protection of one association in both directions: ciphering of each APDU, and APDUs accepted in the clear.
 
-Imports `cryptography` by way of `suites`; a session without ciphering never imports this module.
+Imports `cryptography` through `suites`. A session without ciphering never imports this module.
 """
 
 from enum import Enum
@@ -28,16 +28,16 @@ _DEDICATED = {plain: tag for tag, plain in PLAIN_TAG.items() if tag not in _GLOB
 
 
 class Form(Enum):
-    """How a ciphered APDU is wrapped."""
+    """The form of a ciphered APDU."""
 
     SERVICE = "glo- or ded-, by service"
-    GENERAL = "general-glo or general-ded"  # says the sender's system title each time
+    GENERAL = "general-glo or general-ded"  # holds the sender's system title each time
 
 
 class Setting(NamedTuple):
-    """One's own side: what is configured once and holds for every association.
+    """Our own side: configured once, valid for every association.
 
-    `reserve` gives an invocation counter, kept for good before it is given away (R10).
+    `reserve` gives an invocation counter that is stored durably before it is used (R10).
     """
 
     keys: Keys
@@ -50,7 +50,7 @@ class Setting(NamedTuple):
 class Received:
     """The newest invocation counter that the peer used with each of its keys.
 
-    A meter keeps it across associations. So must a client whose meter does not prove itself at the start of each.
+    A meter keeps it across associations. A client must do so too, if its meter does not authenticate itself each time.
     """
 
     def __init__(self) -> None:
@@ -65,11 +65,11 @@ class Received:
 
 
 def open_ciphered(ciphered: Ciphered, keys: Keys, title: bytes = b"", *, verify: bool = True) -> Opened:
-    """The APDU inside; SecurityError if the keys do not open it. `title` is used where the envelope says none.
+    """The APDU inside; SecurityError if the keys do not open it. `title` is used if the envelope has none.
 
     Without `verify` its authentication tag is not looked at.
 
-    Nothing is remembered here, so a replay is not noticed: for dumps and for pushes, whose reader looks at the counter.
+    Nothing is stored here, so a replay is not noticed. For dumps, and for pushes, whose reader checks the counter.
     """
     opened = unseal(keys, ciphered.system_title or title, ciphered.octets, verify=verify)
     inside = PLAIN_TAG.get(ciphered.tag)
@@ -79,7 +79,7 @@ def open_ciphered(ciphered: Ciphered, keys: Keys, title: bytes = b"", *, verify:
 
 
 class Ciphering:
-    """Protects what goes out and opens what comes in. `peer_title` may be learnt from the association's answer."""
+    """Protects sent APDUs and opens received ones. `peer_title` may come from the association's answer."""
 
     def __init__(
         self,
@@ -109,21 +109,21 @@ class Ciphering:
         return self._dedicated.encryption if self._dedicated else None
 
     def answer_like(self, request: Ciphered) -> None:
-        """Wrap what goes out from now on as this request was."""
+        """Wrap APDUs from now on in the form of this request."""
         self._form = Form.GENERAL if request.system_title is not None else Form.SERVICE
 
     @property
     def general(self) -> bool:
-        """True if what goes out is wrapped as general-glo or general-ded."""
+        """True if APDUs are sent as general-glo or general-ded."""
         return self._form is Form.GENERAL
 
     @property
     def overhead(self) -> int:
-        """Octets that protection adds to an APDU, at most."""
+        """Most octets that protection adds to an APDU."""
         return 1 + 1 + len(self.title) + 4 + HEADER_LENGTH + TAG_LENGTH
 
     def protect(self, apdu: bytes, *, initiate: bool = False) -> bytes:
-        """The same APDU for the wire. `initiate`: one that opens or ends the association, not for the dedicated key."""
+        """The APDU, protected. `initiate`: it opens or ends the association, and does not use the dedicated key."""
         keys = self._dedicated if self._dedicated and not initiate else self._keys
         tag = (_DEDICATED if keys is self._dedicated else _GLOBAL).get(apdu[0])
         title = None
@@ -134,7 +134,7 @@ class Ciphering:
         return Ciphered(tag, sealed, title).encode()
 
     def unprotect(self, ciphered: Ciphered) -> bytes:
-        """The APDU inside. SecurityError if it is not the peer's, is an old one, or is protected less than ours are."""
+        """The APDU inside. SecurityError if it is not from the peer, is repeated, or has less protection than ours."""
         dedicated = ciphered.tag == GENERAL_DED or ciphered.tag in _DEDICATED.values()
         keys = self._dedicated if dedicated else self._keys
         if keys is None:

@@ -1,8 +1,8 @@
-"""Who proves to be whom: authentication mechanisms 0 to 7 (IEC 62056-5-3, 7.2; Green Book 9.2.7.4).
+"""Authentication mechanisms 0 to 7 (IEC 62056-5-3, 7.2; Green Book 9.2.7.4).
 
-Low level security sends the password. High level security takes four passes: each side sends a challenge and proves
-by its answer to the other's that it has the secret. Both answers are made by the same rule with the parts exchanged.
-Mechanism 5 needs ciphering and stands in `suites`, the keys of mechanism 7 in `signatures`.
+Low level security sends the password. High level security has four passes: each side sends a challenge and answers the
+other's challenge with its secret. Both answers follow the same rule with exchanged roles. Mechanism 5 needs ciphering
+and is in `suites`; the keys of mechanism 7 are in `signatures`.
 """
 
 from collections.abc import Callable
@@ -16,34 +16,34 @@ _AES_BLOCK = 16  # octets, of a block and of the key
 
 
 class Proof(NamedTuple):
-    """What one side's answer is about."""
+    """The input of one side's answer."""
 
-    prover: bytes  # system title of who answers; empty if it has none
-    verifier: bytes  # system title of who asked
-    challenge: bytes  # the verifier's
+    prover: bytes  # system title of the prover; empty if it has none
+    verifier: bytes  # system title of the verifier
+    challenge: bytes  # the verifier's challenge
     other: bytes  # the prover's own challenge
 
     def turned(self) -> "Proof":
-        """What the other side's answer is about."""
+        """The input of the other side's answer."""
         return Proof(self.verifier, self.prover, self.other, self.challenge)
 
 
 class Authentication(Protocol):
-    """One side's knowledge; high level only."""
+    """One side's secret and rule; high level only."""
 
     @property
     def mechanism(self) -> Mechanism:
-        """Its name on the wire."""
+        """Its number on the wire."""
 
     def answer(self, proof: Proof) -> bytes:
-        """Our answer; we are the prover."""
+        """Our answer, as the prover."""
 
     def accepts(self, proof: Proof, answer: bytes) -> bool:
-        """True if the peer, the prover, knows what it must."""
+        """True if the answer of the peer, the prover, is correct."""
 
 
 class Password(NamedTuple):
-    """Low level security: the secret itself goes over the line."""
+    """Low level security: the secret itself is sent."""
 
     secret: Secret
     mechanism: Mechanism = Mechanism.LOW
@@ -57,11 +57,11 @@ class Hashed(NamedTuple):
 
     def answer(self, proof: Proof) -> bytes:
         """16, 20 or 32 octets."""
-        from hashlib import md5, sha1, sha256  # with OpenSSL behind it, which a meter without secrets has no use for
+        from hashlib import md5, sha1, sha256  # it loads OpenSSL, which a meter without secrets does not need
 
         if self.mechanism is Mechanism.HIGH_SHA256:
             return sha256(self.secret + b"".join(proof)).digest()
-        # The mechanism's name says which; the standard leaves no choice.
+        # The mechanism's name gives the digest; the standard leaves no choice.
         digest = md5 if self.mechanism is Mechanism.HIGH_MD5 else sha1
         return digest(proof.challenge + self.secret, usedforsecurity=False).digest()
 
@@ -94,7 +94,7 @@ class Encrypted(NamedTuple):
 
 
 class Ecdsa(NamedTuple):
-    """Mechanism 7: signatures r | s over both titles and challenges. Keys stay with their keeper; see `signatures`."""
+    """Mechanism 7: signatures r | s over both titles and challenges. Keys are behind an interface; see `signatures`."""
 
     sign: Callable[[bytes], bytes]
     verify: Callable[[bytes, bytes], bool]  # text, the peer's signature

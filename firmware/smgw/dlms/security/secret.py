@@ -1,8 +1,8 @@
-"""Octets that must not be seen: keys and passwords."""
+"""Secret octets: keys and passwords."""
 
 
 class Secret(bytes):
-    """Octets whose text forms tell their number only, so that no log, message or trace holds them by accident."""
+    """Octets whose text form shows only their number, so that no log, message or trace can hold them."""
 
     __slots__ = ()
 

@@ -1,4 +1,4 @@
-"""ECDSA as DLMS writes it: r | s, each as long as the curve's field (IEC 62056-5-3, 5.7.4; FIPS 186-4).
+"""ECDSA in the form of DLMS: r | s, each as long as the curve's field (IEC 62056-5-3, 5.7.4; FIPS 186-4).
 
 Suite 1 signs with P-256 and SHA-256, suite 2 with P-384 and SHA-384. The curve of the key decides.
 """
@@ -32,7 +32,7 @@ def signer(key: EllipticCurvePrivateKey) -> Callable[[bytes], bytes]:
 
 
 def verifier(key: EllipticCurvePublicKey) -> Callable[[bytes, bytes], bool]:
-    """A function that says whether a signature of a text is this key's."""
+    """A function that verifies signatures of this key."""
     length, algorithm = _parameters(key.curve)
 
     def verify(text: bytes, signature: bytes) -> bool:

@@ -1,6 +1,6 @@
 """DLMS security: suites, keys, and one protected octet string (IEC 62056-5-3, 5.7; Green Book 9.2.7).
 
-`cryptography` is imported with this module, and this module only where a meter needs it.
+This module imports `cryptography`. It is imported only for a meter that needs it.
 
     protected octets    security control (1) | invocation counter (4) | text | tag (12, if authenticated)
     security control    suite (low 4 bits) | 0x10 authenticated | 0x20 encrypted | 0x40 broadcast key | 0x80 compressed
@@ -33,12 +33,12 @@ _SUITE_BITS = 0x0F
 _BROADCAST = 0x40
 _COMPRESSED = 0x80
 
-#: Gives an invocation counter that was never used with this key, kept in a lasting place *before* it is given away.
+#: Gives an invocation counter that was never used with this key. It is stored durably *before* it is given out.
 Reserve = Callable[[], int]
 
 
 class Suite(IntEnum):
-    """Security suites (Green Book, table 20); they differ in the length of the keys and in the curve."""
+    """Security suites (Green Book, table 20), with different key lengths and curves."""
 
     AES_GCM_128 = 0
     ECDH_ECDSA_AES_GCM_128_SHA_256 = 1  # P-256
@@ -51,7 +51,7 @@ class Suite(IntEnum):
 
 
 class Protection(IntFlag):
-    """What is done to an APDU; the bits of the security control octet."""
+    """The protection of an APDU: the bits of the security control octet."""
 
     NONE = 0
     AUTHENTICATED = 0x10
@@ -59,13 +59,13 @@ class Protection(IntFlag):
     BOTH = 0x30
 
 
-# Looked up: a flag costs more to make and to test than the octets that it stands for to decrypt.
+# Looked up: to make and test a flag costs more than to decrypt a short APDU.
 _PROTECTION_BITS = int(Protection.BOTH)
 _PROTECTIONS = {kind.value: kind for kind in (Protection.AUTHENTICATED, Protection.ENCRYPTED, Protection.BOTH)}
 
 
 class Keys(NamedTuple):
-    """The symmetric keys shared with one peer. They do not show in any text."""
+    """The symmetric keys shared with one peer. No text form shows them."""
 
     suite: Suite
     encryption: Secret  # global unicast encryption key (GUEK), or the dedicated key
@@ -74,7 +74,7 @@ class Keys(NamedTuple):
 
     @classmethod
     def of(cls, suite: Suite, encryption: bytes, authentication: bytes, broadcast: bytes | None = None) -> "Keys":
-        """Keys of the length that the suite wants; LocalProtocolError if one has another."""
+        """Keys of the suite's length; LocalProtocolError for another length."""
         given = (("encryption", encryption), ("authentication", authentication), ("broadcast", broadcast))
         for name, key in given:
             if key is not None and len(key) != suite.key_length:
@@ -85,7 +85,7 @@ class Keys(NamedTuple):
 
 
 class Opened(NamedTuple):
-    """What was found in protected octets, and how they were protected."""
+    """The content of protected octets, and their protection."""
 
     text: bytes
     protection: Protection
@@ -132,7 +132,7 @@ def gmac(keys: Keys, title: bytes, counter: int, text: bytes) -> bytes:
 def same_gmac(keys: Keys, title: bytes, text: bytes, answer: bytes) -> bool:
     """True if `answer` is what the holder of the keys with that system title makes of the text.
 
-    The suite that its header names does not matter: the tag covers it, and the keys are those of ours.
+    The suite in its header is not checked: the tag covers it, and the keys belong to our suite.
     """
     if len(answer) != HEADER_LENGTH + TAG_LENGTH or len(title) != TITLE_LENGTH:
         return False
@@ -146,9 +146,9 @@ def _gmac(keys: Keys, title: bytes, header: bytes, text: bytes) -> bytes:
 
 
 def unseal(keys: Keys, title: bytes, octets: bytes, *, verify: bool = True) -> Opened:
-    """The plain octets. `title` is the sender's, the peer's. SecurityError if anything of it does not fit the keys.
+    """The plain octets. `title` is the title of the sender, the peer. SecurityError if they do not fit the keys.
 
-    Without `verify` the authentication tag is cut off and not looked at: anybody could have changed the octets.
+    Without `verify` the authentication tag is removed and not checked: the octets may have been changed.
     """
     if len(octets) < HEADER_LENGTH:
         raise SecurityError(f"{len(octets)} octets are too few for a security header")

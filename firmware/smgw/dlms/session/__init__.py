@@ -1,1 +1,1 @@
-"""An association as both sides go through it, and the client's side of it."""
+"""Associations: states of both sides, and the client's side."""

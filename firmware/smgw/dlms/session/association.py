@@ -1,4 +1,4 @@
-"""What both sides of an association go through, and what they agree on (IEC 62056-5-3, 7.2 and 9.4.4)."""
+"""The states of an association, for both sides, and their agreement (IEC 62056-5-3, 7.2 and 9.4.4)."""
 
 from enum import Enum, auto
 from typing import NamedTuple
@@ -8,12 +8,12 @@ from smgw.dlms.apdus.acse import Mechanism
 from smgw.dlms.apdus.conformance import Conformance
 from smgw.errors import LocalProtocolError
 
-#: Where high level security is answered: the current association, method reply_to_HLS_authentication (class 15, 1).
+#: Object of pass 3 of high level security: current association, method reply_to_HLS_authentication (class 15, 1).
 REPLY_TO_HLS = MethodName(15, Obis.parse("0.0.40.0.0.255"), 1)
 
 
 class State(Enum):
-    """The words stand in messages: "while ..."."""
+    """The values are used in messages: "while ..."."""
 
     IDLE = "not associated"
     ASSOCIATING = "associating"
@@ -23,7 +23,7 @@ class State(Enum):
 
 
 class Step(Enum):
-    """What changes the state; the same for client and server."""
+    """The steps that change the state; the same for client and server."""
 
     REQUESTED = auto()  # AARQ
     ACCEPTED = auto()  # AARE, no more to prove
@@ -31,10 +31,10 @@ class Step(Enum):
     PROVED = auto()  # pass 4
     REJECTED = auto()  # AARE or pass 4
     RELEASE = auto()  # RLRQ
-    RELEASED = auto()  # RLRE, or anything else in its place
+    RELEASED = auto()  # RLRE, or any other answer
 
 
-# A step that a state does not name is not allowed in it. The link below may be lost in any: see `reset`.
+# A step without an entry is not allowed in that state. The link below may be lost in any state: see `reset`.
 _NEXT: dict[State, dict[Step, State]] = {
     State.IDLE: {Step.REQUESTED: State.ASSOCIATING},
     State.ASSOCIATING: {
@@ -49,25 +49,25 @@ _NEXT: dict[State, dict[Step, State]] = {
 
 
 class Association:
-    """The state of one; a session drives it."""
+    """The state of one association; a session changes it."""
 
     def __init__(self) -> None:
         self.state = State.IDLE
 
     def step(self, step: Step) -> None:
-        """LocalProtocolError if it is out of turn."""
+        """Take a step; LocalProtocolError if it is not allowed."""
         following = _NEXT[self.state].get(step)
         if following is None:
             raise LocalProtocolError(f"{step.name.lower()} while {self.state.value}")
         self.state = following
 
     def reset(self) -> None:
-        """The link below is gone, and the association with it."""
+        """The link below is lost, so the association ends."""
         self.state = State.IDLE
 
 
 class Agreement(NamedTuple):
-    """What holds while associated. `max_pdu_size`: the largest APDU that the peer takes, 0 for no limit."""
+    """The agreement of an association. `max_pdu_size`: the largest APDU that the peer accepts, 0 for no limit."""
 
     conformance: Conformance
     max_pdu_size: int

@@ -1,8 +1,8 @@
-"""The gateway's side of DLMS: an association with a meter, one service at a time. APDUs in and out, nothing else.
+"""The gateway's side of DLMS: an association with a meter, one service at a time. APDUs in, APDUs out.
 
 Every verb returns list[Event], to be handled in order; `Send` goes to the layer below (`hdlc.Link`, `dlms.carriers`).
-There is no clock here: the layer below knows whether octets still come. When it is lost, call `lost`; when a person or
-a time-out gives a request up, call `abandon`; an answer that comes after that is recognised and not taken for another.
+There is no clock here: the layer below knows whether octets still come. Call `lost` when it is lost. Call `abandon` to
+give up a request, by a user or a time-out. A later answer to it is recognised.
 
     associate -> Send .. Associated | Failed         set    -> Send .. Written | Failed
     get       -> Send .. Got | Failed                action -> Send .. Invoked | Failed
@@ -57,7 +57,7 @@ from smgw.dlms.session.opening import Opening
 from smgw.dlms.session.services import Exchange, Selected, Services
 from smgw.errors import LocalProtocolError, RemoteProtocolError, SmgwError
 
-if TYPE_CHECKING:  # with it comes `cryptography`, which only a meter that ciphers needs
+if TYPE_CHECKING:  # it loads `cryptography`, which only a ciphering meter needs
     from smgw.dlms.security.ciphering import Ciphering
 
 _NO_LIMIT = 0xFFFF
@@ -100,23 +100,23 @@ class Client:
         self._services = Services(self._agreement, 0)
         self._exchange: Exchange[Any] | None = None
         self._wrap: Callable[[Any], Event] = Got
-        self._invoke: int | None = None  # of the request that waits for its answer
+        self._invoke: int | None = None  # of the request that is not answered yet
         self._blocks: GeneralBlocks | None = None
         self._events: list[Event] = []
 
     @property
     def state(self) -> State:
-        """Where the association stands."""
+        """The state of the association."""
         return self._association.state
 
     @property
     def agreement(self) -> Agreement:
-        """What was agreed on; what was asked for before that."""
+        """The agreement; before that, the services that we request."""
         return self._agreement
 
     @property
     def busy(self) -> bool:
-        """True while an answer is waited for."""
+        """True while an answer is awaited."""
         return self._exchange is not None or self.state in (State.ASSOCIATING, State.RELEASING)
 
     def associate(self) -> list[Event]:
@@ -146,7 +146,7 @@ class Client:
         return self._begin(lambda services: services.action(method, parameter), Invoked)
 
     def release(self) -> list[Event]:
-        """Close the association. Not every meter knows this; the layer below is disconnected afterwards anyway."""
+        """Close the association. Some meters do not support it; the layer below is disconnected afterwards anyway."""
         if self._exchange is not None:
             raise LocalProtocolError("a request is under way; wait for its answer, or abandon it")
         self._association.step(Step.RELEASE)
@@ -157,7 +157,7 @@ class Client:
             raise
 
     def abandon(self) -> None:
-        """Wait no longer for the answer to what was asked last."""
+        """Give up waiting for the answer to the last request."""
         self._exchange = None
         self._invoke = None
         self._blocks = None
@@ -182,13 +182,13 @@ class Client:
                 self._take(decode_apdu(octets))
         except _FAILURES as error:
             self._failed(error, asked=asked)
-        except SmgwError:  # our own side cannot go on: what was asked is over
+        except SmgwError:  # our own side cannot continue: the request is over
             self.abandon()
             raise
         return self._events
 
     def _take(self, apdu: Apdu, *, protected: bool = False) -> None:
-        """Any APDU but those of ACSE, opened where it was ciphered."""
+        """Any APDU except those of ACSE, decrypted if it was ciphered."""
         if isinstance(apdu, GeneralBlock):
             self._take_block(apdu)
         elif isinstance(apdu, Ciphered):
@@ -260,7 +260,7 @@ class Client:
         self._start(self._services.action(self._reply_to_hls, parameter), proved)
 
     def _released(self, octets: bytes) -> None:
-        """Whatever comes ends the association, but for a push."""
+        """Any APDU ends the association, except a push."""
         confirmed = octets[:1] == bytes((RLRE_TAG,))
         if not confirmed:
             with contextlib.suppress(*_FAILURES):
@@ -285,7 +285,7 @@ class Client:
         self._advance(exchange, next)
 
     def _advance(self, exchange: Exchange[Any], go: Callable[[Exchange[Any]], Apdu]) -> None:
-        """Let the exchange take an answer, or an error; send what it asks next, or say what came of it."""
+        """Pass an answer or an error to the exchange; send its next request, or return its result."""
         self._exchange = None  # an error ends it
         self._invoke = None
         self._blocks = None
@@ -316,7 +316,7 @@ class Client:
         self._advance(self._exchange, lambda exchange: exchange.throw(error))
 
     def _failed(self, error: SmgwError, *, asked: bool) -> None:
-        """What was asked is over. Where nothing was, the error is about an APDU that nobody waits for."""
+        """The request is over. Without a request, the error is about an unexpected APDU."""
         if self.state in (State.ASSOCIATING, State.PROVING):
             self._association.step(Step.REJECTED)
         self._exchange = None

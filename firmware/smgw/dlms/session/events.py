@@ -1,4 +1,4 @@
-"""What a DLMS session tells its user; `client` and `server` say which verb leads to which."""
+"""The events of a DLMS session; `client` and `server` list the verbs that lead to them."""
 
 from typing import NamedTuple
 
@@ -17,25 +17,25 @@ class Send(NamedTuple):
 
 
 class Associated(NamedTuple):
-    """The association is open, both sides authenticated as far as the mechanism goes."""
+    """The association is open; both sides are authenticated as far as the mechanism allows."""
 
     agreement: Agreement
 
 
 class Got(NamedTuple):
-    """Results in the order of the attributes that were asked for: A-XDR octets, or why there are none."""
+    """Results in the order of the requested attributes: A-XDR octets, or an error code."""
 
     results: tuple[Result, ...]
 
 
 class Written(NamedTuple):
-    """What became of a SET."""
+    """The result of a SET."""
 
     result: DataAccessResult
 
 
 class Invoked(NamedTuple):
-    """What became of an ACTION."""
+    """The result of an ACTION."""
 
     outcome: Outcome
 
@@ -47,20 +47,20 @@ class Released(NamedTuple):
 
 
 class Failed(NamedTuple):
-    """What was asked came to nothing, and why: one of `dlms.errors` or a fault of the meter's protocol."""
+    """The request failed: one of `dlms.errors`, or a fault of the meter's protocol."""
 
     error: SmgwError
 
 
 class Pushed(NamedTuple):
-    """The meter said something by itself. `protected`: with the keys of this association."""
+    """A push of the meter. `protected`: with the keys of this association."""
 
     apdu: DataNotification | EventNotification
     protected: bool
 
 
 class Stray(NamedTuple):
-    """An APDU that answers nothing that is being asked: late, or unknown (R18)."""
+    """An APDU that answers no open request: late, or unknown (R18)."""
 
     reason: str
 

@@ -1,22 +1,22 @@
 """General block transfer: one APDU of any kind in numbered blocks, several in flight (IEC 62056-5-3, 9.4.6.13).
 
-Either side sends up to as many blocks as the other one takes (its window) with the streaming bit, then one without it,
-and waits. The other side acknowledges the last block that came without a gap; what is behind is sent again.
+Each side sends blocks with the streaming bit up to the other's window, then one without it, and waits. The other side
+acknowledges the last block received without a gap. Later blocks are sent again.
 """
 
 from smgw.dlms.apdus.block import GeneralBlock
 from smgw.dlms.errors import TransferError
 from smgw.dlms.session.transfer import MAX_WHOLE
 
-#: Blocks that we take before we must be asked; small, as a lost one costs the rest of its window.
+#: Our window in blocks. It is small, since a lost block costs the rest of its window.
 WINDOW = 6
-#: Octets of a general block around its piece.
+#: Octets of a general block besides its piece.
 OVERHEAD = 9
 _HIGHEST = 0xFFFF
 
 
 class GeneralBlocks:
-    """One side of a transfer, role-neutral: an APDU out, an APDU in, or both."""
+    """One side of a transfer in either role: an APDU out, an APDU in, or both."""
 
     def __init__(self, *, window: int = WINDOW, limit: int = MAX_WHOLE) -> None:
         self._window = window
@@ -30,22 +30,22 @@ class GeneralBlocks:
         self._octets = 0
 
     def send(self, apdu: bytes, size: int) -> list[GeneralBlock]:
-        """The first blocks, of at most `size` octets with all around them; the others follow acknowledgements."""
+        """The first blocks, of at most `size` octets in all; the others follow acknowledgements."""
         room = max(1, size - OVERHEAD)
         self._pieces = [apdu[place : place + room] for place in range(0, len(apdu), room)]
         self._before = self._number
         return self._from(self._number + 1)
 
     def receive(self, block: GeneralBlock) -> tuple[list[GeneralBlock], bytes | None]:
-        """What must be sent now, and the peer's APDU if this block completed it. TransferError beyond the limit."""
+        """The blocks to send now, and the peer's APDU if this block completes it. TransferError beyond the limit."""
         self._peer_window = max(1, block.window)
-        # Acknowledgements count as blocks too, but not every peer counts them: its first content may be block 1 again.
+        # Acknowledgements are numbered too, but some peers do not count them: their first content may be block 1 again.
         following = block.number == self._received + 1 or (block.number == 1 and not self._parts)
         if following:
             self._received = block.number
         if self._pieces and not block.piece:
             return self._acknowledged(block.acknowledged), None
-        self._pieces = []  # a block with content is the answer: all of ours came
+        self._pieces = []  # a block with content is the answer: all our blocks arrived
         if following:
             self._parts.append(block.piece)
             self._octets += len(block.piece)

@@ -1,4 +1,4 @@
-"""The client's part of opening an association: what it proposes, and what it makes of the answer (9.4.4)."""
+"""The client's part of opening an association: its proposal, and the check of the answer (9.4.4)."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -18,14 +18,14 @@ from smgw.dlms.errors import (
 from smgw.dlms.security.hls import Authentication, Password, Proof
 from smgw.dlms.session.association import Agreement
 
-if TYPE_CHECKING:  # with it comes `cryptography`, which only a meter that ciphers needs
+if TYPE_CHECKING:  # it loads `cryptography`, which only a ciphering meter needs
     from smgw.dlms.security.ciphering import Ciphering
 
 _CHALLENGE_LENGTH = 16
 
 
 class Opening:
-    """What one client proposes to one meter, again and again; `random` gives octets for challenges."""
+    """The proposal of one client to one meter, for each association; `random` gives octets for challenges."""
 
     def __init__(
         self,
@@ -55,14 +55,14 @@ class Opening:
         return Aarq(context, self.initiate(), self._mechanism, value, self._title).encode()
 
     def initiate(self) -> bytes:
-        """The InitiateRequest, ciphered where all is; the release carries it again to show who releases."""
+        """The InitiateRequest, ciphered if the association is. The release repeats it as authentication."""
         if not self._ciphering:
             return self._initiate.encode()
         plain = self._initiate._replace(dedicated_key=self._ciphering.dedicated_key).encode()
         return self._ciphering.protect(plain, initiate=True)
 
     def agreement(self, aare: Aare) -> Agreement:
-        """What holds from now on, or should passes 3 and 4 succeed; else one of the errors that say why not."""
+        """The agreement, valid now or after passes 3 and 4; else the error of the refusal."""
         challenged = aare.diagnostic == Diagnostic.AUTHENTICATION_REQUIRED and not aare.by_provider
         if aare.result != AssociationResult.ACCEPTED or (challenged and not self._mechanism.high):
             self._look_for_cause(aare.user_information)
@@ -82,11 +82,11 @@ class Opening:
             return Agreement(conformance, information.max_pdu_size, self._mechanism, title)
         if information is not None or ciphering:
             raise UnexpectedApduError(information, "associating")
-        # Accepted, and nothing said about it: what we asked for holds (R9).
+        # Accepted without details: our request holds (R9).
         return Agreement(self._initiate.conformance, 0, self._mechanism, title)
 
     def proof(self, aare: Aare) -> Proof | None:
-        """What our answer in pass 3 is about; None if the mechanism has none."""
+        """The input of our answer in pass 3; None if the mechanism has none."""
         if not self._mechanism.high:
             return None
         challenge = aare.authentication_value
@@ -95,12 +95,12 @@ class Opening:
         return Proof(self._title, self._peer(aare), challenge, self._challenge)
 
     def _peer(self, aare: Aare) -> bytes:
-        """The meter's system title: the configured one, or what it says."""
+        """The meter's system title: the configured one, or the one it sends."""
         return self._configured or aare.responding_title
 
     @staticmethod
     def _look_for_cause(information: bytes) -> None:
-        """A confirmed-service-error beside a rejection says more than its diagnostic."""
+        """The confirmed-service-error in a rejection, which is more precise than the diagnostic."""
         if information[:1] == bytes((CONFIRMED_SERVICE_ERROR,)):
             cause = decode_apdu(information)
             assert isinstance(cause, ConfirmedServiceError)

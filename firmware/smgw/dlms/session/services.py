@@ -1,7 +1,7 @@
-"""The client's services, each as a generator: it yields requests, is sent the answers, and returns what came of it.
+"""The client's services, each as a generator: it yields requests, receives answers, and returns the result.
 
-An exception-response is thrown into the generator as ServiceExceptionError. Nothing here knows of ciphering, of
-general blocks or of what carries an APDU: `client` does.
+An exception-response is thrown into the generator as ServiceExceptionError. `client` does ciphering, general blocks and
+carriers.
 """
 
 from collections.abc import Generator, Sequence
@@ -58,13 +58,13 @@ _TOO_MUCH = frozenset(ServiceError) - {ServiceError.DECIPHERING_ERROR, ServiceEr
 
 
 class Services:
-    """Makes exchanges for one association. `room`: octets that a request may have before it is ciphered."""
+    """Makes exchanges for one association. `room`: longest request in octets before ciphering."""
 
     def __init__(self, agreement: Agreement, room: int) -> None:
         self._agreement = agreement
         self._room = room
         self._number = 0
-        # Attributes in one request; what a meter refused once is not tried again.
+        # Attributes in one request; a number that a meter refused is not tried again.
         self._longest_list = 255 if agreement.allows(Conformance.MULTIPLE_REFERENCES) else 1
 
     def invoke(self) -> int:
@@ -95,7 +95,7 @@ class Services:
                     raise
                 found = None
                 if len(chosen) == 1:
-                    # The meter has no better answer for this object; the others are still wanted (R30).
+                    # The meter gives no better answer for this object; the others are still read (R30).
                     refused.append(error)
                     results.append(DataAccessResult.OTHER_REASON)
                     continue
@@ -163,7 +163,7 @@ class Services:
         return results
 
     def _blocks(self, answer: Apdu) -> Exchange[Result]:
-        """What comes in blocks, from the first block on."""
+        """A value in blocks, from the first block on."""
         incoming = Incoming()
         while isinstance(answer, GetResponseBlock):
             if isinstance(answer.result, DataAccessResult):
@@ -176,7 +176,7 @@ class Services:
         raise UnexpectedApduError(answer, "a GET is under way")
 
     def _fitting(self, wanted: Sequence[Selected]) -> Sequence[Selected]:
-        """As many of them as one request holds; at least one."""
+        """As many attributes as one request holds; at least one."""
         octets = _AROUND_LIST
         for count, (_, selection) in enumerate(wanted[: self._longest_list]):
             octets += 10 + (1 + len(selection.parameters) if selection else 0)
@@ -192,7 +192,7 @@ class Services:
 
     @staticmethod
     def _brings(raw: bytes, incoming: Incoming, *, last: bool) -> None:
-        """TransferError for a block that brings the value no further: their numbers alone end after 2^32."""
+        """TransferError for a block without content, since block numbers end only after 2^32."""
         if not raw and not last:
             raise TransferError(f"block {incoming.number} is empty and not the last")
 

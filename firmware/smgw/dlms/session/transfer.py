@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from smgw.dlms.errors import TransferError
 
-MAX_WHOLE = 1 << 20  # octets of one value: a year of quarter hours; read as data, an octet may take eighty (R28)
+MAX_WHOLE = 1 << 20  # octets of one value: a year of quarter hours; decoded, an octet may take eighty in memory (R28)
 
 
 class Piece(NamedTuple):
@@ -17,7 +17,7 @@ class Piece(NamedTuple):
 
 
 class Outgoing:
-    """A value that leaves in blocks. Its pieces are drawn when they are needed, so that a long one is never whole."""
+    """A value that is sent in blocks. Its pieces are made when needed, so a long value is never whole in memory."""
 
     def __init__(self, pieces: Iterable[bytes]) -> None:
         self._pieces = iter(pieces)
@@ -26,7 +26,7 @@ class Outgoing:
         self._number = 0
 
     def whole(self, size: int) -> bytes | None:
-        """All of it if it has at most `size` octets and none was given yet, else None."""
+        """The whole value if it has at most `size` octets and none was taken yet, else None."""
         self._fill(size)
         return bytes(self._kept) if self._exhausted and len(self._kept) <= size and not self._number else None
 
@@ -39,18 +39,18 @@ class Outgoing:
         return Piece(self._exhausted and not self._kept, self._number, raw)
 
     def rest(self) -> bytes:
-        """All that was not given yet."""
+        """The rest of the value."""
         self._kept += b"".join(self._pieces)
         self._exhausted = True
         return bytes(self._kept)
 
     @property
     def number(self) -> int:
-        """Of the block given last; 0 before the first."""
+        """Number of the last block; 0 before the first."""
         return self._number
 
     def _fill(self, size: int) -> None:
-        """One octet more than asked for tells whether there is another block."""
+        """Read one octet ahead, to find out whether there is another block."""
         while not self._exhausted and len(self._kept) <= size:
             piece = next(self._pieces, None)
             if piece is None:
@@ -60,7 +60,7 @@ class Outgoing:
 
 
 class Incoming:
-    """A value that comes in blocks, numbered from 1."""
+    """A value that is received in blocks, numbered from 1."""
 
     def __init__(self, limit: int = MAX_WHOLE) -> None:
         self._limit = limit
@@ -69,7 +69,7 @@ class Incoming:
         self.octets = 0  # taken so far
 
     def add(self, number: int, raw: bytes) -> None:
-        """TransferError if it is not the next block, or if all would become too long."""
+        """Take a block; TransferError if it is not the next one, or if the value becomes too long."""
         if number != self.number + 1:
             raise TransferError(f"block {number} came where block {self.number + 1} was due")
         self.number = number
@@ -79,5 +79,5 @@ class Incoming:
         self._pieces.append(raw)
 
     def value(self) -> bytes:
-        """All that came."""
+        """The octets received so far."""
         return b"".join(self._pieces)
