@@ -5,7 +5,7 @@ import select
 import termios
 import time
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Protocol, Self, runtime_checkable
 
 from smgw.errors import reason
 from smgw.ports import tty
@@ -30,6 +30,13 @@ class _Serial(Protocol):
     def close(self) -> None: ...
 
 
+@runtime_checkable
+class _SetsLine(Protocol):
+    """A device that is not a tty and has a line nevertheless."""
+
+    def change_baud(self, url: str, baudrate: int, wake: Wake) -> None: ...
+
+
 class Port:
     """An open port. It belongs to one thread; only `wake` may be called from others.
 
@@ -50,8 +57,8 @@ class Port:
 
     @property
     def paced(self) -> bool:
-        """True if octets come at the speed of `settings`: a serial line, not a network."""
-        return not is_socket(self.url)
+        """True if octets come at the speed of `settings`: a serial line, here or behind RFC 2217."""
+        return has_line(self.url)
 
     def wake(self) -> None:
         """End the wait that is under way, and those to come until `rearm`. From any thread."""
@@ -107,9 +114,11 @@ class Port:
         """Set another speed on the open port; everything else stays. PortError if the device cannot do it.
 
         What was written must be on the wire by then: IEC 62056-21 changes the speed in mid-session. On TCP the far end
-        has the line, so nothing happens.
+        has the line, so nothing happens, unless it takes settings (RFC 2217).
         """
-        if self.paced:
+        if isinstance(self._device, _SetsLine):
+            self._device.change_baud(self.url, baudrate, self._wake)
+        elif _is_tty(self.url):
             try:
                 speed = getattr(termios, f"B{baudrate}")
                 attributes = termios.tcgetattr(self.fileno())
@@ -128,10 +137,10 @@ class Port:
         bridge may take one connection only, so there the old one is closed first. A `spy://` port keeps its
         descriptor, because opening empties the file.
         """
-        if "://" in self.url and not is_socket(self.url):
+        if "://" in self.url and _is_tty(self.url):
             return
         old = self._device
-        if is_socket(self.url):
+        if not _is_tty(self.url):
             old.close()
             self._device = _open_device(self.url, settings, self._wake)
         else:
@@ -148,7 +157,7 @@ class Port:
             return
         self._closed = True
         try:
-            if not is_socket(self.url):
+            if _is_tty(self.url):
                 tty.release(self._device)
             self._device.close()
         except OSError as error:
@@ -166,7 +175,7 @@ class Port:
 
 
 def open_port(url: str, settings: LineSettings, wake: Wake | None = None) -> Port:
-    """Open a device path, socket://host:port, udp://host:port or spy://path.
+    """Open a device path, socket://host:port, rfc2217://host:port, udp://host:port or spy://path.
 
     A device is claimed for this process alone. A `wake` set by another thread ends even the opening (PortWoken).
     PortError says what is wrong and what would be right. TCP is given up after 5 s.
@@ -183,7 +192,16 @@ def open_port(url: str, settings: LineSettings, wake: Wake | None = None) -> Por
 
 def is_socket(url: str) -> bool:
     """True for a port on the network."""
-    return url.lower().startswith(("socket://", "udp://"))
+    return url.lower().startswith(("socket://", "udp://", "rfc2217://"))
+
+
+def has_line(url: str) -> bool:
+    """True if the gateway sets speed and parity of this port."""
+    return not url.lower().startswith(("socket://", "udp://"))
+
+
+def _is_tty(url: str) -> bool:
+    return not is_socket(url)
 
 
 def _open_device(url: str, settings: LineSettings, wake: Wake) -> _Serial:
@@ -193,6 +211,10 @@ def _open_device(url: str, settings: LineSettings, wake: Wake) -> _Serial:
             from smgw.ports.tcp import TcpSerial  # a gateway with serial meters only does not carry the socket modules
 
             return TcpSerial.opened(url, wake)
+        case "rfc2217":
+            from smgw.ports.rfc2217 import Rfc2217Serial
+
+            return Rfc2217Serial.with_settings(url, settings, wake)
         case "udp":
             from smgw.ports.udp import UdpSerial
 
@@ -200,5 +222,7 @@ def _open_device(url: str, settings: LineSettings, wake: Wake) -> _Serial:
         case "" | "spy":
             return tty.open_tty(url, settings)
     raise PortError(
-        url, f"{scheme}:// is no port of this gateway; use a device, socket://host:port, udp://host:port or spy://"
+        url,
+        f"{scheme}:// is no port of this gateway; use a device, socket://host:port, rfc2217://host:port, "
+        "udp://host:port or spy://",
     )

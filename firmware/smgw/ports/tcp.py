@@ -15,7 +15,7 @@ from smgw.ports.errors import PortError, PortWoken
 from smgw.ports.wake import Wake
 
 CONNECT_S = 5.0  # name and connection together
-_URL = re.compile(r"(?:socket|udp)://(?:\[([^\]/]+)\]|([^:/?#@\[\]]+)):(\d{1,5})/?", re.IGNORECASE)
+_URL = re.compile(r"(?:socket|udp|rfc2217)://(?:\[([^\]/]+)\]|([^:/?#@\[\]]+)):(\d{1,5})/?", re.IGNORECASE)
 # A meter's bridge that lost its power never says so: after this it is known, even if nothing is sent.
 _KEEPALIVE = {socket.TCP_KEEPIDLE: 30, socket.TCP_KEEPINTVL: 10, socket.TCP_KEEPCNT: 3}
 
@@ -77,8 +77,11 @@ class TcpSerial(protocol_socket.Serial):
 
 
 def address(url: str) -> tuple[str, int]:
-    """Host and port of socket://host:port or udp://host:port; PortError if it is not of this form."""
-    match = _URL.fullmatch(url)
+    """Host and port of socket://host:port and the like; PortError if it is not of this form.
+
+    rfc2217:// may have pyserial's options behind a "?"; nothing depends on them here.
+    """
+    match = _URL.fullmatch(url.partition("?")[0] if url.lower().startswith("rfc2217") else url)
     if match is None or not 1 <= int(match[3]) <= 65535:
         kind = "UDP" if url.lower().startswith("udp") else "TCP"
         raise PortError(url, f'is no {kind} port; write "{url.partition(":")[0].lower()}://host:port", port 1 to 65535')

@@ -21,7 +21,8 @@ Check = Callable[[object, Report], object]
 NAME = re.compile(r"[a-z0-9-]+")
 _HOST = r"(?:\[[0-9A-Fa-f:.%a-z]+\]|[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_])?)"
 _HOST_PORT = re.compile(rf"({_HOST})(?::(\d{{1,5}}))?")
-_SOCKET_URL = re.compile(rf"(?:socket|udp)://{_HOST}:(\d{{1,5}})/?")
+_SOCKET_URL = re.compile(rf"(?:socket|udp|rfc2217)://{_HOST}:(\d{{1,5}})/?")
+_RFC2217_OPTIONS = re.compile(r"(?:(?:ign_set_control|poll_modem|timeout=[0-9.]+|logging=[a-z]+)(?:&|$))*")
 _SHOWN = 60  # characters of a wrong value that a message repeats
 
 
@@ -181,16 +182,19 @@ def port(value: object, report: Report) -> str | None:
     if not separator:
         if not value.startswith("/"):
             fault = f"{shown(value)} is no path from the root; {wanted}"
-    elif scheme in ("socket", "udp"):
-        match = _SOCKET_URL.fullmatch(value)
-        if not match or not 1 <= int(match[1]) <= 65535:
-            kind = "TCP" if scheme == "socket" else "UDP"
+    elif scheme in ("socket", "udp", "rfc2217"):
+        where, _, options = value.partition("?") if scheme == "rfc2217" else (value, "", "")
+        match = _SOCKET_URL.fullmatch(where)
+        if not match or not 1 <= int(match[1]) <= 65535 or not _RFC2217_OPTIONS.fullmatch(options):
+            kind = "UDP" if scheme == "udp" else "TCP"
             fault = f'{shown(value)} is no {kind} port; write "{scheme}://host:port", port 1 to 65535'
     elif scheme == "spy":
         if not rest.startswith("/"):
             fault = f'{shown(value)} names no device; write "spy:///dev/ttyUSB0?file=/tmp/octets.txt"'
     else:
-        fault = f'"{scheme}://" is no port of this gateway{nearest(scheme, ["socket", "udp", "spy"])}; {wanted}'
+        fault = (
+            f'"{scheme}://" is no port of this gateway{nearest(scheme, ["socket", "udp", "rfc2217", "spy"])}; {wanted}'
+        )
     if fault or "\0" in value:
         report(fault or f"a port has no NUL in its name; {wanted}")
         return None
@@ -200,8 +204,9 @@ def port(value: object, report: Report) -> str | None:
 def claimed_by(port_url: str) -> str | None:
     """What two meters must not share: the device behind links and `spy://`, or host and port; None: it is no port."""
     scheme, separator, rest = port_url.partition("://")
-    if scheme.lower() in ("socket", "udp") and separator:
-        return f"{scheme.lower()}://{rest.rstrip('/').lower()}"
+    if scheme.lower() in ("socket", "udp", "rfc2217") and separator:
+        kind = "udp" if scheme.lower() == "udp" else "tcp"
+        return f"{kind}://{rest.partition('?')[0].rstrip('/').lower()}"
     path = rest.partition("?")[0] if separator else port_url
     return os.path.realpath(path) if path.startswith("/") and "\0" not in path else None  # resolve() may raise
 

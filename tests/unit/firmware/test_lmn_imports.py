@@ -24,6 +24,9 @@ _HEAVY = (
     "smgw.profiles.protocols.dlms",
     "smgw.dlms",
     "smgw.hdlc",
+    "serial.rfc2217",
+    "smgw.ports.rfc2217",
+    "smgw.ports.telnet",
 )
 _PROGRAM = """
 import json, socket, sys

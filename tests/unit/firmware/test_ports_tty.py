@@ -295,7 +295,7 @@ def test_an_idle_wait_costs_no_processor_time(meter: Pty) -> None:
         ("/dev/null", "is no serial device"),
         ("/dev", "is no serial device"),
         ("loop://", "is no port of this gateway"),
-        ("rfc2217://h:1", "is no port of this gateway"),
+        ("alt://h:1", "is no port of this gateway"),
         ("spy:///dev/ttyNOT-THERE", "no such device"),
     ],
 )
