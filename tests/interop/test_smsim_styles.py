@@ -19,6 +19,7 @@ from smgw.sml.profiles import LOAD_PROFILE
 from smgw.sml.server import Reply, Server
 from smgw.sml.tlv import Kind
 from smgw.wire import Crc
+from smsim.load.registers import Drive
 from smsim.load.timelapse import TimeLapse
 from smsim.sml import style
 from smsim.sml.meter import Meter, MeterSpec
@@ -95,8 +96,10 @@ def test_smllib_reads_every_entry(name: str, crc: Crc) -> None:
         for (*_, read), entry in zip(telegram["entries"], one.entries, strict=True):
             assert entry.value is not None
             raw = entry.value.value
-            # Octets come out as text where SmlLib thinks that they are one.
-            assert read in ([raw.hex(), raw.decode("latin-1")] if isinstance(raw, bytes) else [raw])
+            # Octets come out as text where SmlLib takes them for one.
+            assert read in (
+                [raw.hex(), raw.decode("latin-1"), raw.decode("ascii", "ignore")] if isinstance(raw, bytes) else [raw]
+            )
 
 
 @pytest.mark.parametrize("name", [name for name in style.names() if name not in REPEAT_TYPES])
@@ -104,8 +107,8 @@ def test_pysml_reads_every_number_and_puts_a_dzg_meters_sign_right_as_we_do(name
     sent = a_day(name)
     for telegram, one in zip(ask("pysml_read.py", sent), sent, strict=True):
         ours = corrected_power(one.server_id, one.entries)
-        if "ed300l" in name:
-            ours = {}  # pysml does not know that 15.7.0 has no sign
+        if any(entry.register and entry.register.drive is Drive.ABSOLUTE_POWER for entry in style.load(name).entries):
+            ours = {}  # pysml does not know that this power has no sign
         assert [(obis, status) for obis, status, _, _ in telegram["entries"]] == [
             (str(Obis(entry.obj_name)), number(entry.status)) for entry in one.entries
         ]

@@ -15,6 +15,7 @@ MESSAGE_IDS = {
     "meter-locked": "ae00083081af4def91fb59c68fbbe593",
     "meter-unreadable": "7c1d0b9d5a3e4f0f9a6b6c52e1f48d27",
     "port-reopened": "b2f6a1c94d7e4c2c8f35d0a9e7613b58",
+    "values-hidden": "53acb0e44c494256b13a7f0c02f5d881",
     "meter-exchanged": "19ad2eca8052498c82f3ad7b3ebb40eb",
     "telegram-refused": "77719d086ef042c9bb94e5aec0e75fb4",
     "object-missing": "5e62e7acc79f487395bbd967c611110d",

@@ -12,7 +12,7 @@ from smgw.dump.printer import Options
 from smgw.errors import RemoteProtocolError
 from smgw.sml.attention import explain
 from smgw.sml.file import find_messages
-from smgw.sml.habits import PIN_ADVICE, corrected_power, pin_locked
+from smgw.sml.habits import corrected_power
 from smgw.sml.list_values import TimestampedValue, read_list_value
 from smgw.sml.messages import (
     AttentionResponse,
@@ -36,6 +36,7 @@ from smgw.sml.messages import (
     Tree,
 )
 from smgw.sml.parameters import read_parameter_name
+from smgw.sml.pin import PinNotes
 from smgw.sml.profiles import LoadProfile, from_list, from_pack
 from smgw.sml.telegram import Telegram, TelegramReader
 from smgw.sml.tlv import Kind, Value
@@ -56,6 +57,7 @@ class Printer:
         self.delivered = 0
         self.refused = 0
         self.empty = 0  # intact, but nothing in them (for JSON: no list of values)
+        self._notes = _Notes()
 
     @property
     def enough(self) -> bool:
@@ -71,7 +73,7 @@ class Printer:
                 self.refused += 1
                 print(f"refused: {event.octets} octets: {event.reason}", file=sys.stderr)
                 continue
-            lines = _json_lines(event) if self._as_json else _tree(event)
+            lines = _json_lines(event) if self._as_json else _tree(event, self._notes)
             if lines and not all(isinstance(message.body, _FRAMING) for message in event.messages):
                 self.delivered += 1  # before it is printed: who has seen it and interrupts is told so
             else:
@@ -177,14 +179,29 @@ def _obis(name: bytes) -> str:
     return str(Obis(name)) if len(name) == 6 else name.hex()
 
 
-def _tree(telegram: Telegram) -> list[str]:
+class _Notes:
+    """Notes on what meters hide, each once per device."""
+
+    def __init__(self) -> None:
+        self._pin = PinNotes()
+        self._printed: set[tuple[bytes, str]] = set()
+
+    def of(self, values: GetListResponse) -> Iterator[str]:
+        """The lines for a list; none if there is nothing new."""
+        for note in filter(None, self._pin.of(values.server_id, values.entries)):
+            if (values.server_id, note) not in self._printed:
+                self._printed.add((values.server_id, note))
+                yield f"  note: {note}"
+
+
+def _tree(telegram: Telegram, notes: _Notes) -> list[str]:
     lines = [f"telegram, {len(telegram.messages)} messages, check sums {telegram.crc.value}"]
     for message in telegram.messages:
-        lines += (f"  {line}" for line in _message(message))
+        lines += (f"  {line}" for line in _message(message, notes))
     return lines
 
 
-def _message(message: Message) -> Iterator[str]:
+def _message(message: Message, notes: _Notes) -> Iterator[str]:
     body = message.body
     head = f"{type(body).__name__}  transaction {message.transaction_id.hex()}  group {message.group}"
     if isinstance(body, GetListResponse):
@@ -192,8 +209,7 @@ def _message(message: Message) -> Iterator[str]:
         corrections = corrected_power(body.server_id, body.entries)
         for place, entry in enumerate(body.entries):
             yield f"  {_entry(entry, corrections.get(place))}"
-        if pin_locked(body.entries):
-            yield f"  note: {PIN_ADVICE}"
+        yield from notes.of(body)
         yield from _signature("  list signature", body.list_signature)
     elif isinstance(body, OpenResponse):
         yield f"{head}  {_device(body.server_id)}{_time(', time', body.reference_time)}"

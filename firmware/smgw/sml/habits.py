@@ -1,6 +1,6 @@
-"""What real meters do differently, as pure functions over one list of values (sml.md, sections 3.1 and 3.2).
+"""Corrects the sign of power that real meters send wrongly, from one list of values (sml.md, sections 3.1 and 3.2).
 
-Nothing here changes what the wire said: a corrected value is given beside the raw one.
+A corrected value is stored beside the raw one.
 """
 
 from collections.abc import Sequence
@@ -10,10 +10,8 @@ from smgw.sml.messages import ListEntry
 from smgw.sml.tlv import Kind, Value
 
 _IMPORT_TOTAL = bytes.fromhex("0100010800ff")
-_EXPORT_TOTAL = bytes.fromhex("0100020800ff")
 _POWER = bytes.fromhex("0100100700ff")
 _ABSOLUTE_POWER = bytes.fromhex("01000f0700ff")
-_IMPORT_POWER = bytes.fromhex("0100010700ff")
 #: Registers of signed power and the status bit that says "export" for each.
 _SIGNED_POWER = {
     _POWER: FnnStatus.EXPORT,
@@ -21,6 +19,8 @@ _SIGNED_POWER = {
     bytes.fromhex("0100380700ff"): FnnStatus.EXPORT_L2,
     bytes.fromhex("01004c0700ff"): FnnStatus.EXPORT_L3,
 }
+#: A status word as an object of its own: of FNN meters (Holley DTZ541) and of EDL meters (EasyMeter Q3B).
+_STATUS_WORDS = (bytes.fromhex("0100600500ff"), bytes.fromhex("0100600505ff"))
 _EDL_EXPORT = 1 << 5  # EDL status words (0x1xx) have bit 2 clear, FNN words have it set: never mixed
 #: DZG meters that write unsigned power with a signed type, by serial number (libsml pull request 136); only asked when
 #: the meter sends no status.
@@ -30,64 +30,57 @@ _DZG_SERIALS = ((42_000_000, 48_999_999), (55_000_000, 58_999_999))
 def corrected_power(server_id: bytes, entries: Sequence[ListEntry]) -> dict[int, Value]:
     """The power values whose sign or width the meter got wrong: place in `entries` -> corrected value.
 
+    - Any meter: a positive 16.7.0 is negative while the FNN status says export, and so is the power of a phase by the
+      phase's own bit. Holley DTZ251 and ISKRA AS2020 send no minus sign.
     - DZG: a negative number although the status says import is an unsigned number of the same width.
-    - 15.7.0 is an absolute value (EMH ED300L, eHZ-HW8); with "export" in the status the power is negative.
+    - 15.7.0 is an absolute value (EMH ED300L, eHZ-HW8). With "export" in the status the power is negative.
     """
     status = _status(entries)
+    fnn_word = status if status is not None and status & FnnStatus.BASIC_METER else 0
     corrected = {}
     for place, entry in enumerate(entries):
         value = entry.value
         if value is None or value.kind not in (Kind.SIGNED, Kind.UNSIGNED) or not isinstance(value.value, int):
             continue
         bit = _SIGNED_POWER.get(entry.obj_name)
-        if bit is not None and value.value < 0 and _dzg_meant_import(server_id, status, bit):
-            corrected[place] = Value(Kind.UNSIGNED, value.size, value.value + (1 << 8 * value.size))
-        elif entry.obj_name == _ABSOLUTE_POWER and 0 < value.value < 1 << 63 and _exports(status):
-            corrected[place] = Value(Kind.SIGNED, min(value.size + 1, 8), -value.value)
+        if bit is None:
+            exports = entry.obj_name == _ABSOLUTE_POWER and _exports(status)
+        else:
+            exports = bool(fnn_word & bit)
+            if value.value < 0 and not exports and _dzg_meant_import(server_id, status):
+                corrected[place] = Value(Kind.UNSIGNED, value.size, value.value + (1 << 8 * value.size))
+        if exports and 0 < value.value < 1 << 63:
+            corrected[place] = _negated(value.value, value)
     return corrected
 
 
-def pin_locked(entries: Sequence[ListEntry]) -> bool:
-    """True if this looks like a meter whose PIN was not entered: whole kWh only, and no power."""
-    names = {entry.obj_name for entry in entries}
-    totals = [entry for entry in entries if entry.obj_name in (_IMPORT_TOTAL, _EXPORT_TOTAL) and entry.unit == 30]
-    if not totals or names & {_POWER, _ABSOLUTE_POWER, _IMPORT_POWER}:
-        return False
-    return all(_whole_kwh(entry) for entry in totals)
-
-
-PIN_ADVICE = (
-    "the meter shows whole kWh and no power: it waits for its PIN. Enter the PIN at the meter's front (torch or "
-    'button; the grid operator sends it) and switch "InF" on'
-)
-
-
-def _whole_kwh(entry: ListEntry) -> bool:
-    """Scaler 3, or a number of Wh that ends in zeros where a finer one would stand."""
-    if entry.value is None or not isinstance(entry.value.value, int):
-        return False
-    scaler = entry.scaler or 0
-    return scaler >= 3 or entry.value.value % 10 ** (3 - scaler) == 0
+def _negated(number: int, value: Value) -> Value:
+    """An unsigned number gets an octet for its sign."""
+    return Value(Kind.SIGNED, min(value.size + (value.kind is Kind.UNSIGNED), 8), -number)
 
 
 def _status(entries: Sequence[ListEntry]) -> int | None:
-    """The meter's status: the one at 1.8.0, else the first there is."""
+    """The meter's status: the one beside 1.8.0, else the first beside any register, else an entry of its own."""
     found = [entry for entry in entries if entry.status is not None and isinstance(entry.status.value, int)]
     found.sort(key=lambda entry: entry.obj_name != _IMPORT_TOTAL)
-    return int(found[0].status.value) if found and found[0].status else None  # type: ignore[arg-type]
+    if found and found[0].status:
+        return int(found[0].status.value)  # type: ignore[arg-type]
+    own = (entry.value.value for entry in entries if entry.obj_name in _STATUS_WORDS and entry.value is not None)
+    return next((word for word in own if isinstance(word, int)), None)
 
 
-def _dzg_meant_import(server_id: bytes, status: int | None, bit: FnnStatus) -> bool:
+def _dzg_meant_import(server_id: bytes, status: int | None) -> bool:
+    """True for a DZG meter whose status does not say what flows, or whose FNN status says import."""
     try:
         device = DeviceId(server_id)
     except ValueError:
         return False
     if device.maker != "DZG":
         return False
-    if status is not None and status & FnnStatus.BASIC_METER:
-        return not status & bit
+    if status is not None:
+        return bool(status & FnnStatus.BASIC_METER)
     serial = int.from_bytes(device[-4:], "big")
-    return status is None and any(low <= serial <= high for low, high in _DZG_SERIALS)
+    return any(low <= serial <= high for low, high in _DZG_SERIALS)
 
 
 def _exports(status: int | None) -> bool:

@@ -233,7 +233,8 @@ def _entry(section: Section) -> Entry:
         scaler=section.optional_integer("scaler", -128, 127),
     )
     if entry.holds is Holds.TEXT:
-        entry = entry._replace(text=section.text("text", None, "write what it holds").encode())
+        text = _octets(section, "octets") or section.text("text", None, "write what it holds").encode()
+        entry = entry._replace(text=text)
     if entry.holds is None:
         entry = _with_register(section, entry, Drive(held))
     section.finish()

@@ -473,3 +473,11 @@ def test_a_text_of_hex_digits_is_read_as_the_octets_that_it_stands_for(tmp_path:
 def test_a_text_that_holds_no_telegram_is_told_by_the_exit_code(text: bytes) -> None:
     done = dump("-", octets=text)
     assert (done.returncode, done.stdout) == (1, b"")
+
+
+def test_the_note_on_hidden_values_is_printed_once_a_device() -> None:
+    energy = (ListEntry(Obis.parse("1.8.0"), None, None, 30, -1, tlv.unsigned(123_456, 4)),)
+    done = dump("-", octets=frame(energy) * 5)
+    assert done.stdout.decode().count("note: ") == 1
+    assert done.stdout.decode().count("extended data set") == 1
+    assert done.returncode == 0

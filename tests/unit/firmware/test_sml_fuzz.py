@@ -16,7 +16,6 @@ from smgw.sml import tlv
 from smgw.sml.client import Answers, Client, Request, Stray
 from smgw.sml.fetch import Form, ProfileFetch
 from smgw.sml.file import FileError, decode_messages, encode_messages, find_messages
-from smgw.sml.habits import pin_locked
 from smgw.sml.layouts import LAYOUTS
 from smgw.sml.messages import (
     GetListRequest,
@@ -29,6 +28,7 @@ from smgw.sml.messages import (
     Time,
 )
 from smgw.sml.parameters import read_object, read_object_list
+from smgw.sml.pin import PinNotes
 from smgw.sml.profiles import LOAD_PROFILE
 from smgw.sml.readings import readings
 from smgw.sml.server import Reply, Server
@@ -87,7 +87,7 @@ def test_whatever_a_list_holds_it_becomes_readings(
     (event,) = TelegramReader().receive(on_the_wire([Message(b"1", body)], random.Random(seed)))
     for found in event.lists if isinstance(event, Telegram) else ():
         assert bytes(DeviceId(found.server_id)) == found.server_id
-        assert pin_locked(found.entries) in (False, True)
+        assert all(isinstance(note, str) for note in PinNotes().of(found.server_id, found.entries))
         wanted = frozenset(entry.obj_name for entry in found.entries[::2])
         for names in (frozenset[bytes](), wanted):
             assert all(isinstance(one, Reading) for one in readings(found.server_id, found.entries, names))

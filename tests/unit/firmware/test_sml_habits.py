@@ -4,19 +4,24 @@ import random
 from decimal import Decimal
 
 import pytest
-from captures import intact_frames, sml_capture
+from captures import field_case, intact_frames, sml_capture
 from smgw.cosem import Data, DataType, FnnStatus, Obis, decimal
 from smgw.cosem.units import NO_UNIT
 from smgw.sml import tlv
-from smgw.sml.habits import corrected_power, pin_locked
+from smgw.sml.habits import corrected_power
 from smgw.sml.messages import GetListResponse, ListEntry
 from smgw.sml.readings import data, readings
 from smgw.sml.telegram import Telegram, TelegramReader
+from smgw.wire import Crc
+from smsim.load.timelapse import TimeLapse
+from smsim.sml import style
+from smsim.sml.meter import Meter, MeterSpec
 from telegrams import IMPORT, POWER
 
 DZG = b"\x0a\x01DZG\x00"
 EMH = b"\x0a\x01EMH\x00"
 ABSOLUTE = bytes.fromhex("01000f0700ff")
+STATUS = bytes.fromhex("0100600500ff")
 PHASES = {phase: bytes.fromhex(f"0100{quantity}0700ff") for phase, quantity in enumerate(("24", "38", "4c"), 1)}
 IMPORTING, EXPORTING = 0x1C0104, 0x1C6904
 
@@ -159,37 +164,101 @@ def test_the_captured_emh_meter_exports() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "locked"),
+    ("status", "wire", "expected"),
     [
-        ("HOLLEY_DTZ541-BDBA_without_PIN.bin", True),
-        ("ISKRA_MT631-D2A51-V22-K0z_without_PIN.bin", True),
-        ("ITRON_OpenWay-3.HZ_without_PIN.bin", True),
-        ("HOLLEY_DTZ541-ZDBA.bin", False),
-        ("ISKRA_MT631-D1A52-K0z-H01_with_PIN.bin", False),
-        ("ITRON_OpenWay-3.HZ.bin", False),
-        ("ISKRA_MT175_eHZ.bin", False),
-        ("eBZ_DD3_DD32R06DTA-SMZ1.bin", True),
-        ("EMH_eHZ-GW8E2A500AK2.bin", False),
-        ("DZG_DVS-7412.2_jmberg.bin", False),
+        (EXPORTING, tlv.signed(425, 2), tlv.signed(-425, 2)),
+        (EXPORTING, tlv.unsigned(425, 2), tlv.signed(-425, 3)),
+        (EXPORTING, tlv.unsigned(255, 1), tlv.signed(-255, 2)),
+        (EXPORTING, tlv.unsigned((1 << 63) - 1, 8), tlv.signed(1 - (1 << 63), 8)),
+        (EXPORTING, tlv.unsigned((1 << 64) - 1, 8), None),  # no integer could hold it
+        (EXPORTING, tlv.signed(-425, 2), None),
+        (EXPORTING, tlv.signed(0, 2), None),
+        (IMPORTING, tlv.signed(425, 2), None),
+        (0x1A2, tlv.signed(425, 2), None),  # an EDL word: bit 11 has another meaning there
+        (0x809A0, tlv.signed(425, 2), None),  # bit 11, and bit 2 clear
+        (None, tlv.signed(425, 2), None),
     ],
 )
-def test_a_meter_that_waits_for_its_pin_is_recognised(name: str, locked: bool) -> None:
-    assert pin_locked(values(f"libsml-testing/{name}").entries) is locked
+@pytest.mark.parametrize("own_entry", [False, True])
+def test_a_positive_power_is_negative_while_the_fnn_status_says_export(
+    own_entry: bool, status: int | None, wire: tlv.Value, expected: tlv.Value | None
+) -> None:
+    entries = [energy(None), power(wire), status_entry(status)] if own_entry else [energy(status), power(wire)]
+    assert corrected_power(meter(b"\x0a\x01HLY\x02", 1), entries) == ({} if expected is None else {1: expected})
 
 
-@pytest.mark.parametrize(
-    ("value", "scaler", "locked"),
-    [(1234, 3, True), (12_340_000, -1, True), (12_345_000, 0, True), (12_345_678, -1, False), (1, None, False)],
-)
-def test_whole_kilowatt_hours_without_power_are_a_locked_meter(value: int, scaler: int | None, locked: bool) -> None:
-    entry = ListEntry(IMPORT, None, None, 30, scaler, tlv.unsigned(value, 8))
-    assert pin_locked([entry]) is locked
-    assert not pin_locked([entry, power(tlv.signed(0, 2))])
+@pytest.mark.parametrize("exporting", PHASES)
+@pytest.mark.parametrize("phase", PHASES)
+@pytest.mark.parametrize("total", [0, FnnStatus.EXPORT])
+def test_the_power_of_a_phase_goes_by_the_phase_s_own_bit(total: int, phase: int, exporting: int) -> None:
+    status = IMPORTING | total | {1: FnnStatus.EXPORT_L1, 2: FnnStatus.EXPORT_L2, 3: FnnStatus.EXPORT_L3}[exporting]
+    corrected = corrected_power(meter(EMH, 1), [energy(status), power(tlv.signed(100, 2), PHASES[phase])])
+    assert corrected == ({1: tlv.signed(-100, 2)} if phase == exporting else {})
 
 
-def test_no_list_or_one_without_energy_is_not_a_locked_meter() -> None:
-    assert not pin_locked([])
-    assert not pin_locked([ListEntry(IMPORT, unit=30), ListEntry(POWER)])
+def status_entry(status: int | None) -> ListEntry:
+    """A status word as an object of its own."""
+    return ListEntry(STATUS, value=None if status is None else tlv.unsigned(status, 4))
+
+
+def test_a_status_word_beside_a_register_goes_before_one_of_its_own() -> None:
+    entries = [energy(IMPORTING), power(tlv.signed(425, 2)), status_entry(EXPORTING)]
+    assert corrected_power(meter(EMH, 1), entries) == {}
+
+
+def test_a_meter_without_a_minus_sign_shows_a_negative_power_and_keeps_what_it_sent() -> None:
+    (event,) = TelegramReader().receive(field_case("sml/holley_export_sign"))
+    assert isinstance(event, Telegram)
+    assert corrected_watts(event.lists[0]) == (-425, 425)
+
+
+@pytest.mark.parametrize("name", ["holley-dtz251", "iskra-as2020"])
+def test_the_sign_that_a_style_leaves_out_comes_from_its_status(name: str) -> None:
+    watts = [corrected_watts(listed) for listed in a_day(name)]
+    assert all(value in (raw, -raw) for value, raw in watts)
+    assert {value > 0 for value, _ in watts} == {True, False}
+    assert all(raw >= 0 for _, raw in watts)
+
+
+def a_day(name: str) -> list[GetListResponse]:
+    """A list an hour of a simulated meter on a day in June: power flows in and out."""
+    made, elapsed = style.load(name), [0]
+    assert made.device is not None
+    spec = MeterSpec("m", made.device, (), 3500, 8000, 7, Crc.X25, made)
+    simulated = Meter(spec, TimeLapse(1_780_264_800), lambda: elapsed[0])
+    found, reader = [], TelegramReader()
+    for hour in range(24):
+        elapsed[0] = hour * 16_000
+        (event,) = reader.receive(simulated.telegram())
+        assert isinstance(event, Telegram)
+        found.append(event.lists[0])
+    return found
+
+
+def corrected_watts(listed: GetListResponse) -> tuple[int, int]:
+    """The power as it is stored, and the raw one, both unscaled."""
+    (reading,) = readings(listed.server_id, listed.entries, frozenset([POWER]))
+    raw = reading.value if reading.raw is None else reading.raw
+    assert isinstance(reading.value.value, int)
+    assert isinstance(raw.value, int)
+    return reading.value.value, raw.value
+
+
+def test_no_capture_contradicts_the_sign_that_the_status_gives() -> None:
+    """Every captured telegram whose FNN status says export has a negative power already."""
+    exporting = changed = lists = 0
+    for octets in intact_frames():
+        (event,) = TelegramReader().receive(octets)
+        assert isinstance(event, Telegram)
+        for listed in event.lists:
+            lists += 1
+            words = [entry.status.value for entry in listed.entries if entry.status]
+            exporting += any(isinstance(word, int) and word & 4 and word & FnnStatus.EXPORT for word in words)
+            corrected = corrected_power(listed.server_id, listed.entries)
+            changed += bool(corrected)
+            signed = {place for place in corrected if listed.entries[place].obj_name != ABSOLUTE}
+            assert all(corrected[place].value > 0 for place in signed), octets.hex()  # type: ignore[operator]
+    print(f"{changed} of {lists} lists changed, {exporting} with the export bit of an FNN status")
 
 
 def test_a_corrected_reading_keeps_the_raw_value_beside_it() -> None:
@@ -264,10 +333,10 @@ def test_every_captured_list_gives_readings() -> None:
             assert len({reading.obis for reading in found}) == len(found)
 
 
-def test_no_correction_is_made_for_random_meters_of_other_makers() -> None:
+def test_a_negative_power_of_random_meters_of_other_makers_is_left_alone() -> None:
     generator = random.Random(3)
     for _ in range(500):
         server = generator.randbytes(10)
-        value = tlv.signed(generator.randint(-32768, 32767), 2)
+        value = tlv.signed(generator.randint(-32768, 0), 2)
         if server[2:5].upper() != b"DZG":
             assert corrected_power(server, [energy(generator.getrandbits(32)), power(value)]) == {}

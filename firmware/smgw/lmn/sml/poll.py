@@ -13,13 +13,13 @@ from smgw.lmn import objects
 from smgw.lmn.contract import Heard, Patience, Surroundings, Values
 from smgw.lmn.errors import PollError
 from smgw.lmn.load_profile import ProfileSource
+from smgw.lmn.sml.hidden import Hidden
 from smgw.lmn.sml.load_profile import SmlProfile
 from smgw.lmn.sml.session import SmlSession, code, refusal
 from smgw.ports import Port
 from smgw.profiles.meter import MeterProfile
 from smgw.profiles.secrets import Secrets
 from smgw.sml.attention import AttentionCode
-from smgw.sml.habits import PIN_ADVICE, pin_locked
 from smgw.sml.messages import Body, GetListResponse, GetProcParameterResponse, ListEntry, Time
 from smgw.sml.parameters import (
     FIRMWARE,
@@ -55,6 +55,7 @@ class SmlPoll:
         self._clock = surroundings.clock
         self._cache = surroundings.cache
         self._session = SmlSession(profile, secrets.get("password"), surroundings)
+        self._hidden = Hidden(profile.name)
         self._device: DeviceId | None = None
         self._names: tuple[ObjectName, ...] | None = None  # None: not asked yet; empty: this meter knows GetList only
         self._lists: dict[tuple[DeviceId, bytes], bytes] = {}  # asked in this run
@@ -118,7 +119,8 @@ class SmlPoll:
             entries.append(ListEntry(bytes(name.obis), found.status, None, found.unit, found.scaler, found.value))
         if not entries:
             raise PollError(f"none of {len(names)} objects came: {refusal(answers.bodies[0])}")
-        return self._values(entries, answers.opened.reference_time if answers.opened else None)
+        values = self._values(entries, answers.opened.reference_time if answers.opened else None)
+        return values if self.profile.objects else self._noted(values, entries)  # what was not asked is not hidden
 
     def _poll_list(self, port: Port) -> Values:
         answers = self._session.ask(port, [self._session.client.get_list()])
@@ -126,7 +128,11 @@ class SmlPoll:
         if not isinstance(body, GetListResponse):
             raise PollError(f"GetList: {refusal(body)}")
         self._device = DeviceId(body.server_id)
-        return self._values(body.entries, body.sensor_time, body.list_signature)
+        return self._noted(self._values(body.entries, body.sensor_time, body.list_signature), body.entries)
+
+    def _noted(self, values: Values, entries: Sequence[ListEntry]) -> Values:
+        advice, remark = self._hidden.notes(values.device, entries)
+        return values._replace(advice=advice, remark=remark)
 
     def _values(self, entries: Sequence[ListEntry], meter_time: Time | None, signature: bytes | None = None) -> Values:
         assert self._device is not None
@@ -137,7 +143,6 @@ class SmlPoll:
             meter_time.meter_time() if meter_time else None,
             readings(self._device, entries, frozenset(map(bytes, profile.objects)), correct=profile.correct_power_sign),
             signature,
-            PIN_ADVICE if pin_locked(entries) else "",
         )
 
     def _object_list(self, port: Port) -> tuple[ObjectName, ...]:

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 from smgw.cosem import DeviceId, Stamp
 from smgw.lmn.contract import Heard, Surroundings, Values
+from smgw.lmn.sml.hidden import Hidden
 from smgw.profiles.meter import MeterProfile
 from smgw.profiles.secrets import Secrets
-from smgw.sml.habits import PIN_ADVICE, pin_locked
 from smgw.sml.messages import GetListResponse
 from smgw.sml.readings import readings
 from smgw.sml.telegram import Telegram, TelegramReader
@@ -21,6 +21,7 @@ class SmlPush:
     def __init__(self, profile: MeterProfile, _secrets: Secrets, surroundings: Surroundings) -> None:
         self._wanted = frozenset(map(bytes, profile.objects))
         self._correct = profile.correct_power_sign
+        self._hidden = Hidden(profile.name)
         self._telegrams = TelegramReader()
         self._began = surroundings.clock.stamp()
         self._expected = self._received = 0
@@ -58,11 +59,13 @@ class SmlPush:
         return [event for event in self._telegrams.finish() if isinstance(event, Refused)]
 
     def _values(self, values: GetListResponse) -> Values:
+        advice, remark = self._hidden.notes(values.server_id, values.entries)
         return Values(
             DeviceId(values.server_id),
             self._began,
             values.sensor_time.meter_time() if values.sensor_time else None,
             readings(values.server_id, values.entries, self._wanted, correct=self._correct),
             values.list_signature,
-            PIN_ADVICE if pin_locked(values.entries) else "",
+            advice,
+            remark=remark,
         )
