@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from smgw.errors import SmgwError
+from smgw.errors import SmgwError, reason
 
 from emp import __version__, cli_store
 from emp.times import DEFAULT_ZONE, Zone, ago
@@ -47,6 +47,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
+        return 1
+    except OSError as error:  # a file or a host that no command has foreseen
+        if options.verbose > 1:
+            raise
+        print(f"emp: {error.filename or 'the system'}: {reason(error)}", file=sys.stderr)
         return 1
 
 

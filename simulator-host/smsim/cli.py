@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
 
-from smgw.errors import SmgwError
+from smgw.errors import SmgwError, reason
 
 from smsim import __version__, control, menu, orders
 from smsim.config import Config, default_config, load
@@ -53,6 +53,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return asyncio.run(_run(chosen, _config(chosen.config)))
     except SmgwError as error:
         print(f"smsim: {error}", file=sys.stderr)
+        return 1
+    except OSError as error:  # a file or a host that no command has foreseen
+        print(f"smsim: {error.filename or 'the system'}: {reason(error)}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:  # before the loop listens to it
         return 130
@@ -186,7 +189,9 @@ def _write_report(path: Path, text: str) -> None:
     try:
         path.write_text(text + "\n", encoding="utf-8")
     except OSError as error:
-        raise ConfigError(str(path), None, "--json-report", f"cannot be written: {error.strerror}") from None
+        raise ConfigError(
+            str(path), None, "--json-report", f"cannot be written: {reason(error)}", "name a file where you may write"
+        ) from None
 
 
 async def _replay(chosen: argparse.Namespace) -> int:
@@ -200,7 +205,7 @@ async def _replay(chosen: argparse.Namespace) -> int:
         if playing.done():
             playing.result()
     except OSError as error:
-        raise ConfigError(str(chosen.port), None, "", f"the line is gone: {error.strerror or error}") from None
+        raise ConfigError(str(chosen.port), None, "", f"the line is gone: {reason(error)}") from None
     finally:
         stopping.cancel()
         playing.cancel()

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from smgw.cosem import DeviceId, Obis
 from smgw.cosem.units import SYMBOLS
-from smgw.errors import SmgwError
+from smgw.errors import SmgwError, reason
 from smgw.wire import Crc
 
 from smsim.dlms.config import LineConfig, lines
@@ -67,7 +67,9 @@ def load(path: Path) -> Config:
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
-        raise ConfigError(str(path), None, "", f"cannot be read: {error.strerror}") from None
+        raise ConfigError(
+            str(path), None, "", f"cannot be read: {reason(error)}", "`smsim example > FILE` writes one"
+        ) from None
     except UnicodeDecodeError:
         raise ConfigError(str(path), None, "", "is not UTF-8 text", "see `smsim example`") from None
     return parse(text, str(path))

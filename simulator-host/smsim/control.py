@@ -9,7 +9,7 @@ import stat
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from smgw.errors import SmgwError
+from smgw.errors import SmgwError, reason
 
 from smsim import orders
 from smsim.errors import PortError
@@ -41,7 +41,9 @@ class Control:
         except OSError as error:
             listener.close()
             raise PortError(
-                str(self._path), f"the control socket cannot be made: {error.strerror or error}", "name a free path"
+                str(self._path),
+                f"the control socket cannot be made: {reason(error)}",
+                "name a free path where you may write",
             ) from None
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -86,7 +88,7 @@ def say(path: Path, line: str) -> tuple[bool, str]:
             with client.makefile("rb") as answers:
                 well, text = json.loads(answers.readline())
     except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or "no answer"
-        right = "is `smsim run --control` with this path running?"
-        raise PortError(str(path), f"no simulator there: {reason}", right) from None
+        why = reason(error) if isinstance(error, OSError) else "no answer"
+        right = "start the simulator first: smsim run --control PATH"
+        raise PortError(str(path), f"no simulator listens there: {why}", right) from None
     return bool(well), str(text)

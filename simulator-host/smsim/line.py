@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Protocol
 
 from smgw import ports
+from smgw.errors import reason
 
 from smsim.errors import PortError
 from smsim.ports import LOOPBACK, PtyPort, PushPort, SerialPort, TcpPushPort
@@ -56,7 +57,7 @@ class PtyLine:
             self._master, slave = os.openpty()
         except OSError as error:
             right = "run fewer meters, or raise /proc/sys/kernel/pty/max" if error.errno in _NO_MORE else ""
-            raise PortError(str(self.port), f"no pseudo terminal to be had: {error.strerror}", right) from None
+            raise PortError(str(self.port), f"no pseudo terminal is free: {reason(error)}", right) from None
         try:
             tty.setraw(slave, termios.TCSANOW)
             os.set_blocking(self._master, False)
@@ -77,7 +78,9 @@ class PtyLine:
         except FileNotFoundError:
             pass
         except OSError as error:
-            raise PortError(port, f"the link cannot be made: {error.strerror}") from None
+            raise PortError(
+                port, f"the link cannot be made: {reason(error)}", "name a path where you may write"
+            ) from None
         else:
             if not stat.S_ISLNK(mode):
                 raise PortError(port, "a file is there already", "name a path that is free")
@@ -86,7 +89,9 @@ class PtyLine:
             new.symlink_to(self.device)
             new.replace(self._link)
         except OSError as error:
-            raise PortError(port, f"the link cannot be made: {error.strerror}", "name a folder you may write") from None
+            raise PortError(
+                port, f"the link cannot be made: {reason(error)}", "name a path where you may write"
+            ) from None
 
     def fileno(self) -> int:
         """The descriptor of the master end, for a line that is read as well."""
@@ -181,8 +186,7 @@ class TcpLine:
             family = socket.AF_INET6 if ":" in host else socket.AF_INET
             self._listener = socket.create_server((host, port.port), family=family)
         except OSError as error:
-            reason = os.strerror(error.errno) if error.errno and error.errno > 0 else str(error)
-            raise PortError(str(port), f"cannot listen: {reason}", "name another port") from None
+            raise PortError(str(port), f"cannot listen: {reason(error)}", "name another") from None
         self._listener.setblocking(False)
         number = self._listener.getsockname()[1]
         self.port = TcpPushPort(number, f"[{host}]" if ":" in host else host)

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Sequence
 from pathlib import Path
 
+from smgw.errors import reason
 from smgw.sml.transport import START
 
 from smsim.errors import ConfigError
@@ -36,7 +37,9 @@ def read_capture(path: Path) -> bytes:
     try:
         octets = path.read_bytes()
     except OSError as error:
-        raise ConfigError(str(path), None, "", f"cannot be read: {error.strerror}") from None
+        raise ConfigError(
+            str(path), None, "", f"cannot be read: {reason(error)}", "name a file with a meter's octets"
+        ) from None
     if not octets:
         raise ConfigError(str(path), None, "", "is empty", "name a file with the raw octets of a meter")
     return octets

@@ -20,9 +20,11 @@ def document(text: str, file: str) -> "Section":
     try:
         content = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
+        if text.startswith("\ufeff"):
+            raise ConfigError(file, 1, "", "begins with a byte order mark", "save it as UTF-8 without one") from None
         match = _TOML_PLACE.fullmatch(str(error))
         line = int(match[2]) if match else text.count("\n") + 1
-        raise ConfigError(file, line, "", f"not TOML: {match[1] if match else error}") from None
+        raise ConfigError(file, line, "", f"no TOML: {match[1] if match else error}", "see `smsim example`") from None
     return Section(file, _lines(text), (), content)
 
 

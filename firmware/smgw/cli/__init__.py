@@ -9,7 +9,7 @@ from importlib import import_module
 from pathlib import Path
 
 from smgw import __version__
-from smgw.errors import SmgwError
+from smgw.errors import SmgwError, reason
 from smgw.store import paths
 
 DEFAULT_CONFIGURATION = Path("/etc/smgw/gateway.toml")
@@ -75,6 +75,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         sys.stderr.close()  # nobody reads what we print, such as after `| head`
         return 1
+    except OSError as error:  # a file or a host that no command has foreseen
+        if parsed.log_level == "debug":
+            raise
+        _tell(parsed.command, SmgwError(f"{error.filename or 'the system'}: {reason(error)}"))
+        return USAGE_ERROR
 
 
 def _help(formatter: type[argparse.HelpFormatter]) -> partial[argparse.HelpFormatter]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from smgw.cli.held_port import show_live_instead
 from smgw.dump.printer import Options, Printer, formats, make_printer
 from smgw.dump.source import dump, is_port
+from smgw.errors import reason
 from smgw.ports import LineSettings, PortError
 
 _EPILOG = """\
@@ -97,7 +98,9 @@ def run(arguments: argparse.Namespace) -> int:
     except (PortError, OSError) as error:
         if _held(error, printer, arguments):
             return 0
-        text = f"{arguments.source}: {error.strerror}" if isinstance(error, OSError) else str(error)
+        text = str(error)
+        if isinstance(error, OSError):
+            text = f"{arguments.source}: {reason(error)}; name a file with a meter's octets, or a port"
         print(f"smgw dump: {text}", file=sys.stderr)
         if not printer.delivered:
             return 2

@@ -43,6 +43,8 @@ def _emp(configuration: Configuration, name: str | None) -> CommunicationProfile
     if name is None and len(names) == 1:
         return configuration.emps[0]
     if name not in names:
-        there = f"there are {', '.join(names)}" if names else "the configuration has none"
-        raise SmgwError(f"name an EMP with --emp: {there}")
+        if not names:
+            raise SmgwError("the configuration has no EMP; write a section [[emp]] for the one that gets the file")
+        wrong = "several EMPs are configured" if name is None else f'no EMP has the name "{name}"'
+        raise SmgwError(f"{wrong}; write --emp {' or --emp '.join(names)}")
     return configuration.emp(name)

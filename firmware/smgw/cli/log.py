@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import sys
 from typing import Any
 
 from smgw.clock.text import utc_text
@@ -14,9 +15,11 @@ from smgw.store.file.log_book import LogEntry, first_broken
 from smgw.store.lmn.view import LmnView
 from smgw.store.wan.view import WanView
 
+_BOOKS = (("lmn", LmnView, paths.lmn_directory), ("wan", WanView, paths.wan_directory))
 _EPILOG = """\
 Entries are numbered without a gap and each is sealed by the hash of the one before it. A time marked (?) was
-stamped while the gateway's clock was not synchronised. Exit code 1 if --verify finds a broken seal.
+stamped while the gateway's clock was not synchronised. Exit code 1 if --verify finds a broken seal, or if there is
+no log book at all.
 """
 
 
@@ -33,23 +36,21 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.lines < 1:
         raise SmgwError(f"--lines {arguments.lines}: write a number from 1 on")
     entries: list[tuple[str, LogEntry]] = []
-    broken = 0
-    for process, view, directory in (
-        ("lmn", LmnView, paths.lmn_directory(arguments.state)),
-        ("wan", WanView, paths.wan_directory(arguments.state)),
-    ):
+    broken = absent = 0
+    for process, view, directory in _BOOKS:
         try:
-            with view.open(directory) as opened:
+            with view.open(directory(arguments.state)) as opened:
                 if arguments.verify:
                     broken += _verify(process, opened.log_entries(-1, "system"))
                 else:
                     entries += [(process, entry) for entry in opened.log_entries(arguments.lines)]
         except StoreAbsent as error:
-            print(error)
+            print(f"smgw log: {error}", file=sys.stderr)
+            absent += 1
     entries.sort(key=lambda pair: pair[1].utc_us)
     for process, entry in entries[-arguments.lines :]:
         print(json.dumps(_object(process, entry)) if arguments.json else _line(process, entry))
-    return 1 if broken else 0
+    return 1 if broken or absent == len(_BOOKS) else 0
 
 
 def _verify(process: str, entries: list[LogEntry]) -> int:

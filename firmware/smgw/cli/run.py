@@ -2,6 +2,7 @@
 
 import argparse
 
+from smgw.errors import SmgwError, reason
 from smgw.profiles.toml_importer import load
 from smgw.services import run as service
 from smgw.services.process import Signals, set_up_logging
@@ -21,5 +22,11 @@ def run(arguments: argparse.Namespace) -> int:
     signals = Signals()
     set_up_logging(arguments.log_level)
     load(arguments.config)
-    arguments.state.mkdir(mode=0o750, parents=True, exist_ok=True)
+    try:
+        arguments.state.mkdir(mode=0o750, parents=True, exist_ok=True)
+    except OSError as error:
+        raise SmgwError(
+            f"{arguments.state}: no directory for the databases can be made there ({reason(error)}); "
+            "name one where you may write with --state"
+        ) from error
     return service.run(signals, arguments.config, arguments.state, arguments.log_level)

@@ -4,7 +4,7 @@ import os
 import stat
 from pathlib import Path
 
-from smgw.errors import SmgwError
+from smgw.errors import SmgwError, reason
 
 _OTHERS = 0o077
 _MOST = 1024  # octets; a file longer than this is not a password
@@ -52,7 +52,7 @@ def _content(password_file: Path, directory: Path) -> tuple[Path, bytes]:
         finally:
             os.close(descriptor)
     except OSError as error:
-        raise PasswordFileError(path, f"{error.strerror}; it must be there and readable for this user") from error
+        raise PasswordFileError(path, f"cannot be read ({reason(error)}); this user must be able to read it") from error
     if len(octets) > _MOST:
         raise PasswordFileError(path, f"is longer than {_MOST} octets; it must hold the password in its first line")
     return path, octets

@@ -6,6 +6,7 @@ from collections.abc import Container, Iterator
 from pathlib import Path
 from typing import Any
 
+from smgw.errors import reason
 from smgw.profiles import checks, communication, gateway, lines, meter, protocols
 from smgw.profiles.checks import Check, Report
 from smgw.profiles.communication import CommunicationProfile
@@ -33,8 +34,7 @@ def load(path: Path | str) -> Configuration:
         with Path(path).open("rb") as stream:
             octets = stream.read(_MOST + 1)
     except (OSError, ValueError) as error:
-        why = error.strerror if isinstance(error, OSError) else str(error)
-        raise _failed(file, None, f"cannot be read: {why}; give a TOML file that this user can read") from error
+        raise _failed(file, None, _unreadable(file, error)) from error
     if len(octets) > _MOST:
         raise _failed(file, None, f"is longer than {_MOST} octets; this is no configuration")
     try:
@@ -58,6 +58,17 @@ def parse(content: str, file: str) -> Configuration:
     if configuration is None:
         raise ConfigurationError(_located([(lines.place_of(document, at), text) for at, text in faults], content, file))
     return configuration
+
+
+def _unreadable(file: str, error: OSError | ValueError) -> str:
+    match error:
+        case FileNotFoundError():
+            return f"there is no such file; name yours with --config, or write one: smgw setup --config {file}"
+        case PermissionError():
+            return "this user may not read it; run the command as root, or as the owner of the file"
+        case IsADirectoryError():
+            return "is a directory; name the file with --config"
+    return f"cannot be read ({reason(error)}); name a TOML file with --config"
 
 
 def _failed(file: str, line: int | None, text: str) -> ConfigurationError:

@@ -150,7 +150,7 @@ def _secrets(configuration: Configuration) -> Iterator[bytes]:
             held = read_secrets(meter, configuration.directory)
         except SmgwError:  # not ours to read: then it can hardly be in what we may read
             continue
-        yield from filter(None, held)
+        yield from filter(None, held.values())
 
 
 def _ids(configuration: Configuration | None, state: Path) -> Iterator[DeviceId]:

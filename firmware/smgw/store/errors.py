@@ -22,10 +22,10 @@ class StoreError(SmgwError):
 
 
 class StoreAbsent(StoreError):
-    """There is no store yet: its owner has not run."""
+    """The file does not exist yet: its owner has not run."""
 
     def __init__(self, path: Path) -> None:
-        super().__init__(path, "there is no store yet; it is made when the process that owns it starts")
+        super().__init__(path, f"there is no database yet; smgw {path.stem} makes it when it starts")
 
 
 class StoreOwned(StoreError):

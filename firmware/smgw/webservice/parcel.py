@@ -15,7 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from smgw.errors import SmgwError
+from smgw.errors import SmgwError, reason
 
 SLIP = "parcel.json"
 FORMAT = 1
@@ -94,8 +94,9 @@ class ParcelWriter:
             _sync(self._path.parent)
 
     def _said(self, error: Exception) -> ParcelError:
-        why = getattr(error, "strerror", None) or error
-        return ParcelError(self._path, f"cannot be written: {why}; is the stick in, writable, and not full?")
+        return ParcelError(
+            self._path, f"cannot be written ({reason(error)}); name a file where you may write and room is left"
+        )
 
 
 def _sync(path: Path) -> None:
@@ -127,5 +128,6 @@ def unpack(path: Path) -> Iterator[bytes]:
                     raise ParcelError(path, f"{name} is longer than {LARGEST_DOCUMENT} octets; no gateway packs that")
                 yield octets
     except _BROKEN as error:
-        said = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        raise ParcelError(path, f"cannot be unpacked ({said}); copy or export it again") from error
+        if isinstance(error, OSError) and error.errno:
+            raise ParcelError(path, f"cannot be read ({reason(error)}); name a file that `smgw export` made") from error
+        raise ParcelError(path, f"cannot be unpacked ({error}); copy it or export it again") from error

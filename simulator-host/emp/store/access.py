@@ -15,11 +15,7 @@ _BESIDE = ("", "-wal", "-shm", "-journal", ".lock", ".before-restore")
 
 
 def make_private(path: Path) -> None:
-    """Make the file if it is absent; take every right of other users from it and from the files beside it.
-
-    SQLite gives its own files the mode of the database. Raises OSError if the file cannot be made.
-    """
-    os.close(new_private(path))
+    """Take every right of other users from a database and from the files beside it, which SQLite makes like it."""
     for ending in _BESIDE:
         _mend(path.with_name(path.name + ending))
 

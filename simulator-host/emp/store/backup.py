@@ -7,7 +7,7 @@ from pathlib import Path
 
 from smgw.errors import reason
 
-from emp.store.access import make_private
+from emp.store.access import new_private
 from emp.store.schema import open_reader, open_writer
 from emp.store.storage import StorageError
 
@@ -21,7 +21,7 @@ def back_up(database: Path, copy: Path) -> int:
     with contextlib.closing(open_reader(database)) as source:
         try:
             part.unlink(missing_ok=True)
-            make_private(part)
+            os.close(new_private(part))
             with contextlib.closing(sqlite3.connect(part)) as target:
                 source.backup(target, pages=_PAGES)
                 target.execute("PRAGMA journal_mode=DELETE")  # one file that can be carried away

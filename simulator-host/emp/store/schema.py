@@ -1,11 +1,12 @@
 """The SQLite schema of the head-end, version by version."""
 
+import os
 import sqlite3
 from pathlib import Path
 
 from smgw.errors import reason
 
-from emp.store.access import make_private
+from emp.store.access import make_private, new_private
 from emp.store.storage import StorageError
 
 #: MIGRATIONS[n] takes a file of version n to version n + 1.
@@ -66,7 +67,7 @@ VERSION = len(MIGRATIONS)
 def open_writer(path: Path) -> sqlite3.Connection:
     """Open for writing; create or migrate the file. StorageError if it cannot be used."""
     try:
-        make_private(path)
+        os.close(new_private(path))
         connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=10)
     except (sqlite3.Error, OSError) as error:
         raise StorageError(
@@ -77,6 +78,7 @@ def open_writer(path: Path) -> sqlite3.Connection:
         connection.execute("PRAGMA synchronous=FULL")
         connection.execute("PRAGMA cache_size=-16384")
         _migrate(connection, path)
+        make_private(path)
     except sqlite3.Error as error:
         connection.close()
         raise StorageError(f"{path}: cannot be used as a database ({error}); name another file") from None
@@ -108,7 +110,10 @@ def open_reader(path: Path) -> sqlite3.Connection:
         raise StorageError(f"{path}: cannot be read ({_said(path, error)})") from None
     if version != VERSION:
         connection.close()
-        raise StorageError(f"{path}: has schema version {version}, this program reads {VERSION}")
+        what = (
+            "is no database of emp" if version == 0 else f"has schema version {version}, this program reads {VERSION}"
+        )
+        raise StorageError(f"{path}: {what}; name another file, or open it once with emp serve --db {path}")
     return connection
 
 

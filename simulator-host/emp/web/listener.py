@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from aiohttp import HttpVersion11, web
 from aiohttp.web_protocol import RequestHandler
+from smgw.errors import reason
 from smgw.webservice import headers as rules
 from smgw.webservice import uri
 from smgw.webservice.error import MethodNotAllowed, ServiceError, Status, VersionNotSupported
@@ -118,8 +119,7 @@ class Listener:
         try:
             await site.start()
         except OSError as error:
-            reason = error.strerror or str(error)
-            raise ListenError(f"cannot listen on {address}: {reason}; choose another HOST:PORT") from None
+            raise ListenError(f"cannot listen on {address}: {reason(error)}; choose another HOST:PORT") from None
         server = self._runner.server
         assert server is not None
         self._watch = asyncio.create_task(self._connections.watch(server))

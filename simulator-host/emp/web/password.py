@@ -11,7 +11,7 @@ import secrets
 import stat
 from pathlib import Path
 
-from smgw.errors import SmgwError
+from smgw.errors import SmgwError, reason
 
 SHORTEST = 8
 LONGEST = 1024  # octets
@@ -68,7 +68,7 @@ def write(path: Path, password: str) -> None:
             os.fsync(file.fileno())
         fresh.replace(path)
     except OSError as error:
-        raise PasswordError(f"{path}: {error.strerror}; name a file in a directory that may be written") from None
+        raise PasswordError(f"{path}: {reason(error)}; name a file in a directory that may be written") from None
 
 
 def read(path: Path) -> Password:
@@ -80,7 +80,7 @@ def read(path: Path) -> Password:
     except FileNotFoundError:
         raise PasswordError(f"{path}: no such file; emp password {path} makes it") from None
     except OSError as error:
-        raise PasswordError(f"{path}: cannot be read ({error.strerror})") from None
+        raise PasswordError(f"{path}: cannot be read ({reason(error)})") from None
     if not stat.S_ISREG(mode):
         raise PasswordError(f"{path}: is no file; emp password makes one")
     if mode & 0o077:

@@ -2,12 +2,12 @@
 
 import asyncio
 import logging
-import os
 import socket
 from collections.abc import Callable
 from typing import Any
 
 from smgw.cosem.units import symbol
+from smgw.errors import reason
 from smgw.iec62056 import Responder
 from smgw.iec62056.identification import INITIAL_BAUD_RATE
 from smgw.wire import Transmit
@@ -113,8 +113,9 @@ class DlmsLine:
         try:
             self._server = await asyncio.start_server(self._accept, host, port.port)
         except OSError as error:
-            reason = os.strerror(error.errno) if error.errno and error.errno > 0 else str(error)
-            raise PortError(f"tcp:{host}:{port.port}", f"cannot listen: {reason}", "name another port") from None
+            raise PortError(
+                f"tcp:{host}:{port.port}", f"cannot listen: {reason(error)}", "name another address or port"
+            ) from None
         number = self._server.sockets[0].getsockname()[1]
         if self.config.wrapper:
             await self._listen_to_datagrams(host, number)
@@ -127,7 +128,9 @@ class DlmsLine:
                 lambda: UdpEnd(self._new_bus, self._gone, MOST_CLIENTS), (host, number)
             )
         except OSError as error:
-            raise PortError(f"udp:{host}:{number}", f"cannot listen: {error.strerror}", "name another port") from None
+            raise PortError(
+                f"udp:{host}:{number}", f"cannot listen: {reason(error)}", "name another address or port"
+            ) from None
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()

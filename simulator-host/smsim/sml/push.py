@@ -9,6 +9,8 @@ import logging
 from collections.abc import Sequence
 from typing import Protocol
 
+from smgw.errors import reason
+
 from smsim.errors import PortError
 from smsim.line import Line, open_line
 from smsim.ports import PushPort
@@ -129,7 +131,7 @@ class Pusher:
         try:
             return self._step(now)
         except OSError as error:
-            log.warning("port %s: %s; it is tried again every second", self.port, error.strerror or error)
+            log.warning("port %s: %s; it is tried again every second", self.port, reason(error))
             self.close()
             return now + _REOPEN_S
 

@@ -2,8 +2,9 @@
 
 import asyncio
 import logging
-import os
 import socket
+
+from smgw.errors import reason
 
 from smsim.errors import PortError
 from smsim.ports import LOOPBACK, TcpPort
@@ -57,8 +58,9 @@ class Service:
         try:
             self._server = await asyncio.start_server(self._accept, host, self.port.port)
         except OSError as error:
-            reason = os.strerror(error.errno) if error.errno and error.errno > 0 else str(error)
-            raise PortError(f"tcp:{host}:{self.port.port}", f"cannot listen: {reason}", "name another port") from None
+            raise PortError(
+                f"tcp:{host}:{self.port.port}", f"cannot listen: {reason(error)}", "name another address or port"
+            ) from None
         number = self._server.sockets[0].getsockname()[1]
         return str(TcpPort(number, f"[{host}]" if ":" in host else host))
 

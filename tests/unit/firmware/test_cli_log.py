@@ -55,5 +55,7 @@ def test_a_changed_entry_breaks_the_seal_behind_it(state: Path, capsys: pytest.C
 
 
 def test_a_state_directory_without_stores_is_no_traceback(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["log", "--state", str(tmp_path)]) == 0
-    assert "there is no store yet" in capsys.readouterr().out
+    assert main(["log", "--state", str(tmp_path), "--verify"]) == 1
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert "lmn.db: there is no database yet; smgw lmn makes it when it starts" in told.err

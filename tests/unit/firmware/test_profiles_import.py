@@ -305,14 +305,18 @@ def test_a_file_that_is_no_toml_is_told(tmp_path: Path, octets: bytes, said: str
 
 
 @pytest.mark.parametrize(
-    "make",
-    [lambda path: None, lambda path: path.mkdir(), lambda path: path.symlink_to(path)],
+    ("make", "said"),
+    [
+        (lambda path: None, "there is no such file; name yours with --config, or write one: smgw setup --config "),
+        (lambda path: path.mkdir(), "is a directory; name the file with --config"),
+        (lambda path: path.symlink_to(path), "cannot be read (Too many levels of symbolic links); name a TOML file"),
+    ],
     ids=["absent", "folder", "loop"],
 )
-def test_a_file_that_cannot_be_read_is_told(tmp_path: Path, make: Callable[[Path], object]) -> None:
+def test_a_file_that_cannot_be_read_is_told(tmp_path: Path, make: Callable[[Path], object], said: str) -> None:
     file = tmp_path / "g.toml"
     make(file)
-    with pytest.raises(ConfigurationError, match=f"^{re.escape(str(file))}: cannot be read: "):
+    with pytest.raises(ConfigurationError, match=f"^{re.escape(f'{file}: {said}')}"):
         load(file)
 
 

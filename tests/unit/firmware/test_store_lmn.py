@@ -312,7 +312,7 @@ def test_a_second_writer_is_told_who_the_first_is(store, tmp_path):
 
 
 def test_without_a_store_a_view_says_so(tmp_path):
-    with pytest.raises(StoreAbsent, match="there is no store yet"):
+    with pytest.raises(StoreAbsent, match="there is no database yet"):
         LmnView.open(tmp_path)
 
 

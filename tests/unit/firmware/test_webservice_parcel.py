@@ -77,5 +77,5 @@ def test_a_document_that_swells_is_not_unpacked(tmp_path: Path) -> None:
 
 
 def test_a_place_that_takes_no_file_is_told(tmp_path: Path) -> None:
-    with pytest.raises(ParcelError, match="is the stick in"):
+    with pytest.raises(ParcelError, match="name a file where you may write"):
         ParcelWriter(tmp_path / "absent" / "stick.zip")

@@ -62,7 +62,7 @@ def test_a_database_found_open_to_others_is_mended_and_logged(tmp_path, caplog):
     SqliteStorage(path).close()
     assert open_to_others(tmp_path) == []
     assert stat.S_IMODE(path.stat().st_mode) == 0o660
-    assert [record.args[0].name for record in caplog.records] == ["emp.db", "emp.db-wal"]
+    assert {"emp.db", "emp.db-wal"} <= {record.args[0].name for record in caplog.records}
 
 
 def test_a_link_to_a_database_elsewhere_is_followed(tmp_path):
@@ -75,9 +75,8 @@ def test_a_link_to_a_database_elsewhere_is_followed(tmp_path):
 @pytest.mark.skipif(os.geteuid() != 0, reason="becomes another user, which only root can")
 @pytest.mark.parametrize("command", [["status"], ["backup", "/tmp/never.db"]])
 def test_a_user_who_may_not_read_the_database_is_told_who_may(database, command):
-    database.parent.chmod(0o755)
     for parent in database.parents:
-        if "pytest" in parent.name:
+        if parent.stat().st_mode & 0o005 != 0o005:
             parent.chmod(0o755)
     done = as_nobody(*command, "--db", str(database))
     assert done.returncode == 1

@@ -254,7 +254,7 @@ def test_a_second_server_a_wrong_file_and_a_taken_port_are_told_without_tracebac
         port = f"127.0.0.1:{emp.port}"
         cases = {
             "another emp serve uses it": ("serve", "--listen", "127.0.0.1:0", "--db", f"{tmp_path}/emp.db"),
-            "is not usable as a store": ("serve", "--listen", "127.0.0.1:0", "--db", f"{tmp_path}/text.db"),
+            "cannot be used as a database": ("serve", "--listen", "127.0.0.1:0", "--db", f"{tmp_path}/text.db"),
             "No such file or directory": ("serve", "--listen", "127.0.0.1:0", "--db", f"{tmp_path}/no/emp.db"),
             "cannot listen on": ("serve", "--listen", port, "--db", f"{tmp_path}/other.db"),
             "is no HOST:PORT": ("serve", "--listen", "8080"),

@@ -160,8 +160,8 @@ def test_a_running_simulator_takes_orders_on_its_control_socket(tmp_path: Path) 
     status, _, error = say(socket_path, "meters")
     assert (status, error) == (
         1,
-        f"smsim: port {socket_path}: no simulator there: No such file or directory; "
-        "is `smsim run --control` with this path running?\n",
+        f"smsim: port {socket_path}: no simulator listens there: No such file or directory; "
+        "start the simulator first: smsim run --control PATH\n",
     )
 
 

@@ -143,8 +143,8 @@ def test_nothing_is_pushed_to_a_port_that_answers() -> None:
 
 
 FAULTS = {
-    "syntax": ("[simulator]\nresolution 5\n" + METER, 2, "not TOML"),
-    "unfinished": ('[[meter]]\nname = "a', 2, "not TOML"),
+    "syntax": ("[simulator]\nresolution 5\n" + METER, 2, "no TOML"),
+    "unfinished": ('[[meter]]\nname = "a', 2, "no TOML"),
     "no meter": ("[simulator]\n", None, "give each meter a section [[meter]]"),
     "unknown section": ("[simulater]\n" + METER, 1, "did you mean simulator?"),
     "unknown key": ("[simulator]\n\nseconds_per_quater_hour = 4\n" + METER, 3, "mean seconds_per_quarter_hour?"),

@@ -291,7 +291,7 @@ def test_tcp_clients_beyond_the_32nd_are_turned_away(tcp_line: TcpLine) -> None:
 
 
 def test_a_tcp_port_in_use_is_told(tcp_line: TcpLine) -> None:
-    with pytest.raises(PortError, match="cannot listen: Address already in use; name another port"):
+    with pytest.raises(PortError, match="cannot listen: Address already in use; name another"):
         TcpLine(tcp_line.port)
 
 

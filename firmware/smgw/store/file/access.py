@@ -29,7 +29,10 @@ def make_directory(directory: Path) -> None:
             raise StoreError(directory, "is no directory; a store's files lie in one of their own") from None
         return
     except FileNotFoundError:
-        raise StoreError(directory, f"cannot be made: the state directory {directory.parent} must exist") from None
+        raise StoreError(
+            directory,
+            f"cannot be made: there is no directory {directory.parent}; make it, or name another with --state",
+        ) from None
     except OSError as error:
         raise said(directory, error) from error
     with contextlib.suppress(OSError):  # a file system without modes: the directory is usable all the same
