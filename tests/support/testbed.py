@@ -401,7 +401,7 @@ class Chain:
         return text
 
     def _gateway(self, url: str, forward: object, timeout: int) -> str:
-        ntp = f'ntp = ["127.0.0.1:{self.time_server.port}"]\n' if self.time_server else ""
+        ntp = f'ntp = ["127.0.0.1:{self.time_server.port}"]\n' if self.time_server else "system_clock = false\n"
         text = f'[gateway]\ndevice_id = "{GATEWAY}"\n{ntp}'
         for meter in self.meters:
             kind = f'"sml-poll"\ninterval = {meter.interval}\ntimeout = 1' if meter.polled else '"sml-push"'

@@ -30,7 +30,7 @@ def test_the_demo_loses_nothing_doubles_nothing_and_says_so() -> None:
     demo = _demo("14")
     out, err = demo.communicate(timeout=90)
     assert demo.returncode == 0, out + err
-    assert "time not synchronised" in out
+    assert re.search("time not synchronised|synchronised, within", out)  # it depends on this computer's time service
     match = re.search(r"taken (\d+), committed (\d+), acknowledged (\d+), at the EMP (\d+); lost 0, double 0", out)
     assert match, out
     assert len(set(match.groups())) == 1

@@ -5,6 +5,7 @@ import re
 import sqlite3
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from host_head import HostHead
@@ -89,6 +90,11 @@ def plug(machine: Machine, unit: str, where: str) -> None:
     machine.run(
         "systemd-run", "--quiet", f"--unit={unit}", "--collect", "/usr/bin/python3", "/root/meter.py", where, frame
     )
+
+
+def status_of(machine: Machine) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(machine.try_run("smgw", "status", "--json").stdout)
+    return found
 
 
 def state_of(machine: Machine, name: str) -> str:
@@ -307,6 +313,35 @@ def test_a_head_that_is_unplugged_and_plugged_in_again_is_told_once_and_read_wit
     machine.run("systemctl", "stop", "roof")
     assert away < 2
     assert back < 2 + 0.5  # and half a second for the meter's program to begin
+
+
+def test_the_clock_that_timesyncd_keeps_is_a_time_source_within_the_sandbox(machine: Machine) -> None:
+    machine.until(lambda: machine.journal("SERVER=system clock", "EVENT=time-server-refused"))
+    assert status_of(machine)["clock"]["state"] == "invalid"
+    sign = "/run/systemd/timesync/synchronized"
+    machine.run("install", "-D", "-m", "644", "/dev/null", sign)
+    try:
+        machine.until(lambda: status_of(machine)["clock"]["state"] == "synchronised")
+        (source,) = status_of(machine)["clock"]["sources"]
+        assert source["source"] == "system clock (systemd-timesyncd)"
+    finally:
+        machine.run("rm", sign)
+
+
+def test_with_the_drop_in_the_kernel_may_be_asked_about_its_clock_and_cannot_be_told_it(machine: Machine) -> None:
+    folder = "/etc/systemd/system/smgw-wan.service.d"
+    machine.run("install", "-D", "-m", "644", "/usr/share/smgw/system-clock.conf", f"{folder}/system-clock.conf")
+    try:
+        machine.run("systemctl", "daemon-reload")
+        machine.run("systemctl", "restart", "smgw-wan")
+        properties = machine.show("smgw-wan", "ProtectClock", "CapabilityBoundingSet", "SystemCallFilter")
+        allowed = properties["SystemCallFilter"].split()
+        assert (properties["ProtectClock"], properties["CapabilityBoundingSet"]) == ("no", "")
+        assert "adjtimex" in allowed
+        assert "settimeofday" not in allowed
+    finally:
+        machine.run("rm", "-rf", folder)
+        machine.run("systemctl", "daemon-reload")
 
 
 def test_the_reading_process_has_no_network_and_the_other_no_device(machine: Machine) -> None:

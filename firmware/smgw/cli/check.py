@@ -2,6 +2,7 @@
 
 import argparse
 
+from smgw.profiles.gateway import GatewayProfile
 from smgw.profiles.password import PasswordFileError
 from smgw.profiles.secrets import read_secrets
 from smgw.profiles.toml_importer import load
@@ -21,7 +22,7 @@ def run(arguments: argparse.Namespace) -> int:
     configuration = load(arguments.config)
     gateway = configuration.gateway
     print(f"{arguments.config}: good")
-    print(f"  gateway {gateway.device_id}, time from {', '.join(gateway.ntp) or 'nobody: values will be flagged'}")
+    print(f"  gateway {gateway.device_id}, time from {_time_sources(gateway)}")
     for meter in configuration.meters:
         what = ", ".join(str(obis) for obis in meter.objects) or "all it has"
         how = f"asked every {meter.interval} s" if meter.polled else "listened to"
@@ -37,3 +38,8 @@ def run(arguments: argparse.Namespace) -> int:
         when = f"every {emp.forward} s" if emp.forward else "immediately"
         print(f"  EMP {emp.name} at {emp.where} gets {names} {when}")
     return 0
+
+
+def _time_sources(gateway: GatewayProfile) -> str:
+    system = ["the system's clock, if a time service keeps it"] if gateway.uses_system_clock else []
+    return ", ".join([*gateway.ntp, *system]) or "nobody: values will be flagged"

@@ -46,6 +46,11 @@ def _lines(report: Report) -> list[str]:
         dispersion = report.clock["dispersion_us"]
         known = f", within {dispersion / 1e6:.3f} s" if dispersion is not None else ""
         lines.append(f"clock   {report.clock['text']}{known}")
+        lines += [
+            f"        {printable(source['source'])}: within {source['dispersion_us'] / 1e6:.3f} s, "
+            f"last sample {_when(source['time_us'])}"
+            for source in report.clock["sources"]
+        ]
     for meter in report.meters:
         lines += map(printable, _meter(meter))
     if report.store:

@@ -28,8 +28,14 @@ class GatewayProfile(NamedTuple):
     """The gateway itself."""
 
     device_id: DeviceId
-    ntp: tuple[str, ...] = ()  # host or host:port; empty: the time is never synchronised
+    ntp: tuple[str, ...] = ()  # host or host:port
     retention: RetentionProfile = RetentionProfile()
+    system_clock: bool | None = None  # None: where there is no `ntp`
+
+    @property
+    def uses_system_clock(self) -> bool:
+        """Whether the system's clock is a source of time, provided that a time service keeps it."""
+        return not self.ntp if self.system_clock is None else self.system_clock
 
     def content(self) -> str:
         """Canonical JSON: the version of this profile."""
@@ -133,7 +139,11 @@ KEYS: Mapping[str, Key] = {
     ),
     "ntp": Key(
         checks.array('an array of hosts, such as ["ntp.example.org"]', checks.host),
-        about="Time servers, each as host or host:port; without any the time counts as not synchronised.",
+        about="Time servers, each as host or host:port; none by default, see `system_clock`.",
+    ),
+    "system_clock": Key(
+        checks.boolean,
+        about="Whether the system's clock is a time source if a service keeps it; by default only without `ntp`.",
     ),
     "retention": Key(
         section(RETENTION_KEYS, _retention),

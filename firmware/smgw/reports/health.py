@@ -7,6 +7,7 @@ from enum import IntEnum
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from smgw.clock import TimeSample
 from smgw.cosem import ClockState, StatusWord, meter_status
 from smgw.cosem.source import Source
 from smgw.profiles.communication import CommunicationProfile
@@ -80,7 +81,7 @@ def examine(configuration: Configuration, state: Path) -> Report:
     with lmn:
         wan = _delivery(report, wan_file.parent)
         known = progress(configuration, lmn.sources(), wan.cursors, lmn.store_id)
-        _clock(report, lmn)
+        _clock(report, lmn, wan.samples)
         lives = read_live(paths.live_directory(state))
         states = lmn.meter_states()
         for meter in configuration.meters:
@@ -101,29 +102,42 @@ class _Delivery(NamedTuple):
     cursors: list[Cursor] = []  # noqa: RUF012 - never changed
     channels: dict[str, ChannelState] = {}  # noqa: RUF012
     set_aside: dict[str, int] = {}  # noqa: RUF012
+    samples: list[TimeSample] = []  # noqa: RUF012
 
 
 def _delivery(report: Report, directory: Path) -> _Delivery:
     try:
         with WanView.open(directory) as view:
             channels = {channel.emp: channel for channel in view.channels()}
-            return _Delivery(view.cursors(), channels, view.set_aside_counts())
+            samples = [sample for _, sample in view.time_samples(0)]
+            return _Delivery(view.cursors(), channels, view.set_aside_counts(), samples)
     except StoreError as error:
         report.worse(Health.DEGRADED, str(error))
         return _Delivery()
 
 
-def _clock(report: Report, lmn: LmnView) -> None:
+def _clock(report: Report, lmn: LmnView, samples: Sequence[TimeSample]) -> None:
+    """`sources`: the newest sample of each source since the board started."""
     saved = lmn.clock()
     synchronised = saved is not None and saved.state is ClockState.SYNCHRONISED
     text = "synchronised" if synchronised else "time not synchronised: values are flagged"
+    newest = {sample.source: sample for sample in samples if saved is not None and sample.boot_id == saved.boot_id}
     report.clock = {
         "state": "synchronised" if synchronised else "invalid",
         "dispersion_us": saved.dispersion_us if saved and synchronised else None,
         "text": text,
+        "sources": [
+            {
+                "source": sample.source,
+                "time_us": sample.offset_us + sample.boottime_ns // 1000,
+                "dispersion_us": sample.dispersion_us,
+            }
+            for sample in newest.values()
+        ],
     }
     if not synchronised:
-        report.worse(Health.DEGRADED, text)
+        none = "" if newest else "; no time source has answered (smgw check names those of [gateway])"
+        report.worse(Health.DEGRADED, text + none)
 
 
 def _meter(

@@ -16,17 +16,20 @@ from smgw.store.errors import StoreError
 from smgw.store.file.log_book import Level
 from smgw.store.lmn.view import LmnView
 from smgw.store.wan.store import WanStore
+from smgw.wan import system_clock
 from smgw.wan.dispatcher import Dispatcher
 from smgw.wan.outlet import open_outlet
+from smgw.wan.system_clock import SystemClockSampler
 from smgw.wan.time_samples import NtpSampler
 
 log = logging.getLogger(__name__)
 
 _STOP_SECONDS = 1.6
-_NO_TIME = "no time server configured ([gateway] ntp): time not synchronised, values are flagged"
-#: Of the fleet of dispatchers, and of that of one which samples the time.
+_NO_TIME = "no time source configured ([gateway] ntp, system_clock): time not synchronised, values are flagged"
+#: Of the fleet of dispatchers, and of that of time sources: time servers and the system's clock.
 _DELIVERIES = Words("delivery {}", "EMP {} is new", "EMP {} is served anew", "EMP {} is served no more")
-_SAMPLERS = Words("{}", "other {} servers", "other {} servers", "no {} server any more")
+_SAMPLERS = Words("{}", "{}: a new source of time", "{}: changed", "{}: no source of time any more")
+_SERVERS = "time servers"
 
 
 class WanService:
@@ -43,12 +46,11 @@ class WanService:
         self._store.use_clock(self._clock.stamp)
         self._deliveries: Fleet[Order, Dispatcher] = Fleet(_DELIVERIES, self._dispatcher, _STOP_SECONDS)
         self._samplers: Fleet[tuple[str, ...], _Sampling] = Fleet(_SAMPLERS, self._sampling, _STOP_SECONDS)
+        self._warned = False  # that there is no time source
 
     def start(self) -> None:
         """The time first: the first delivery should already tell it."""
         self._sample_time(self._configuration)
-        if not self._configuration.gateway.ntp:
-            log.warning("%s", _NO_TIME)
         self._deliveries.apply(_by_name(self._configuration))
 
     def is_ready(self) -> bool:
@@ -71,10 +73,7 @@ class WanService:
         """Dispatchers of unchanged EMPs notice nothing."""
         self._configuration = configuration
         changes = self._deliveries.apply(_by_name(configuration))
-        if other_servers := self._sample_time(configuration):
-            changes += other_servers
-            if not configuration.gateway.ntp:
-                log.warning("%s", _NO_TIME)
+        changes += self._sample_time(configuration)
         return "; ".join(changes) or "no EMP changed"
 
     def taken(self, changes: str) -> None:
@@ -116,11 +115,21 @@ class WanService:
         return Dispatcher(order.emp, order.granted, outlet, self._store, self._open_view, self._clock.stamp)
 
     def _sampling(self, servers: tuple[str, ...]) -> "_Sampling":
-        return _Sampling(NtpSampler(servers, SystemSource(), self._sample))
+        source = SystemSource()
+        if not servers:
+            return _Sampling(SystemClockSampler(source, self._sample))
+        return _Sampling(NtpSampler(servers, source, self._sample))
 
     def _sample_time(self, configuration: Configuration) -> list[str]:
-        servers = configuration.gateway.ntp
-        return self._samplers.apply({"time": servers} if servers else {})
+        """Whatever the source, its samples go one way: into wan.db, where the LMN process finds them."""
+        gateway = configuration.gateway
+        orders = {_SERVERS: gateway.ntp} if gateway.ntp else {}
+        if gateway.uses_system_clock:
+            orders[system_clock.NAME] = ()
+        if not orders and not self._warned:
+            log.warning("%s", _NO_TIME)
+        self._warned = not orders
+        return self._samplers.apply(orders)
 
     def _open_view(self) -> LmnView | None:
         try:
@@ -138,9 +147,9 @@ class WanService:
 
 
 class _Sampling:
-    """The time samples of some servers, as a member of a fleet."""
+    """The time samples of some servers or of the system's clock, as a member of a fleet."""
 
-    def __init__(self, sampler: NtpSampler) -> None:
+    def __init__(self, sampler: NtpSampler | SystemClockSampler) -> None:
         self._sampler = sampler
         self._stopping = threading.Event()
 

@@ -8,8 +8,11 @@ import pytest
 from captures_made import DEVICE, MIDNIGHT, SECOND, capture, energy
 from gateway_state import GatewayState, gateway_state
 from smgw.cli import main
+from smgw.clock import GatewayClock, SystemSource, TimeSample
 from smgw.cosem import Data, DataType, DeviceId, Obis, Reading
+from smgw.store import paths
 from smgw.store.records import MeterState, Record
+from smgw.store.wan.store import WanStore
 
 
 @pytest.fixture
@@ -87,3 +90,26 @@ def test_nothing_that_a_meter_sends_reaches_the_terminal(
     lines = shown(gateway, capsys)
     assert [line for line in lines if not line.isprintable()] == []
     assert [line for line in lines if "\\x1b[2J" in line]
+
+
+def test_the_sources_of_the_time_are_shown(gateway: GatewayState, capsys: pytest.CaptureFixture[str]) -> None:
+    assert any("no time source has answered" in line for line in shown(gateway, capsys))
+    clock = GatewayClock()
+    sample = TimeSample(SystemSource().boot_id, 1000, MIDNIGHT, 5_000_000, "system clock (systemd-timesyncd)")
+    with WanStore.open(paths.wan_directory(gateway.state)) as store:
+        store.add_time_sample(sample._replace(boot_id="another"))
+        store.add_time_sample(sample._replace(dispersion_us=9_000_000))
+        store.add_time_sample(sample)
+        clock.feed(sample)
+        gateway.store.save_clock(*clock.saved())
+        gateway.store.flush(now=True)
+        lines = shown(gateway, capsys)
+        main(["status", "--json", *gateway.arguments])
+    (clock_line,) = [line for line in lines if line.startswith("clock")]
+    assert clock_line.startswith("clock   synchronised, within ")
+    source = lines[lines.index(clock_line) + 1]
+    assert source.startswith(
+        "        system clock (systemd-timesyncd): within 5.000 s, last sample 2026-03-01T00:00:00Z"
+    )
+    (one,) = json.loads(capsys.readouterr().out)["clock"]["sources"]
+    assert (one["source"], one["dispersion_us"]) == ("system clock (systemd-timesyncd)", 5_000_000)

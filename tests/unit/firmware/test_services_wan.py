@@ -12,7 +12,7 @@ from smgw.services.wan import WanService
 from smgw.store import paths
 from smgw.store.wan.view import WanView
 
-GATEWAY = GatewayProfile(device_id=DeviceId.parse("ESMG0000000001"))
+GATEWAY = GatewayProfile(device_id=DeviceId.parse("ESMG0000000001"), system_clock=False)
 LAB, UTILITY = (CommunicationProfile(name=name, url="http://127.0.0.1:1") for name in ("lab", "utility"))
 
 
@@ -37,13 +37,13 @@ def test_only_what_changed_begins_anew(service: WanService, caplog: pytest.LogCa
     changed = Configuration(
         gateway=GATEWAY._replace(ntp=("127.0.0.1:9",)), meters=(), emps=(LAB, UTILITY._replace(batch=7))
     )
-    assert service.take(changed) == "EMP utility is served anew; other time servers"
+    assert service.take(changed) == "EMP utility is served anew; time servers: a new source of time"
     assert service.workers()[0] is lab
-    assert [worker.name for worker in service.workers()] == ["delivery lab", "delivery utility", "time"]
+    assert [worker.name for worker in service.workers()] == ["delivery lab", "delivery utility", "time servers"]
     assert service.take(changed) == "no EMP changed"
     caplog.clear()
     assert service.take(Configuration(gateway=GATEWAY, meters=())).startswith("EMP lab is served no more")
-    assert caplog.text.count("no time server configured") == 1
+    assert caplog.text.count("no time source configured") == 1
 
 
 def test_a_taken_configuration_is_in_its_log_book(service: WanService, tmp_path: Path) -> None:
