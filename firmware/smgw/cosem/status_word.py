@@ -39,6 +39,17 @@ class FnnStatus(IntFlag):
     VOLTAGE_L3 = 1 << 20
 
 
+class ProfileStatus(IntFlag):
+    """The status of a row of a load profile, eight bits: DSMR and IDIS, "AMR profile status"; VDEW 2.1.2 as well."""
+
+    FATAL_ERROR = 1 << 0
+    CLOCK_INVALID = 1 << 1  # the power reserve of the clock was used up
+    DATA_INVALID = 1 << 2
+    DAYLIGHT_SAVING = 1 << 3
+    CLOCK_ADJUSTED = 1 << 5
+    POWER_DOWN = 1 << 7
+
+
 def _reversed32(word: int) -> int:
     return int(f"{word:032b}"[::-1], 2)
 

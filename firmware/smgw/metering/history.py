@@ -6,7 +6,7 @@ They go the registrar's way like captures. Who fetches them asks for the next pi
 from collections.abc import Callable
 
 from smgw.cosem import Capture
-from smgw.metering.quality import gateway_status
+from smgw.metering.quality import history_status
 from smgw.metering.registrar import Registrar
 from smgw.store.lmn.store import LmnStore
 from smgw.store.ranges import Range, gaps
@@ -37,7 +37,7 @@ class HistoryKeeper:
             rows = list({row.target_time_us: row for row in reversed(rows)}.values())[::-1]  # the first of each time
         captures = [Capture(*name[:2], stamp, row.meter_time, row.readings, row.signature) for row in rows]
         records = [
-            Record(capture, row.target_time_us, gateway_status(capture), origin=Origin.HISTORY, profile=name.profile)
+            Record(capture, row.target_time_us, history_status(capture), origin=Origin.HISTORY, profile=name.profile)
             for capture, row in zip(captures, rows, strict=True)
         ]
         ticket = self._registrar.append(records, Covered(name, Range(piece.since_us, piece.until_us)))

@@ -7,7 +7,18 @@ from pathlib import Path
 import pytest
 from captures_made import BOOT, DEVICE, MIDNIGHT, SECOND, capture, energy
 from line_meter import until
-from smgw.cosem import ClockState, Data, DataType, DeviceId, Obis, Reading, Stamp
+from smgw.cosem import (
+    ClockState,
+    Data,
+    DataType,
+    DeviceId,
+    GatewayStatus,
+    MeterTime,
+    MeterTimeKind,
+    Obis,
+    Reading,
+    Stamp,
+)
 from smgw.errors import LocalProtocolError
 from smgw.metering.history import HistoryKeeper
 from smgw.metering.registrar import Registrar
@@ -28,6 +39,7 @@ from smgw.store.records import (
     Record,
     Source,
 )
+from smgw.wan.cosem_xml.documents import parts
 
 QUARTER = 900 * SECOND
 EVALUATION = DeviceId(b"evaluation")
@@ -36,11 +48,12 @@ NAME = ProfileName("house", DEVICE, Obis.parse("1-0:99.1.0"))
 
 
 class Clock:
-    def __init__(self) -> None:
+    def __init__(self, state: ClockState = ClockState.SYNCHRONISED) -> None:
         self.now_us = MIDNIGHT
+        self.state = state
 
     def stamp(self) -> Stamp:
-        return Stamp(BOOT, self.now_us * 1000, self.now_us, 5000, ClockState.SYNCHRONISED)
+        return Stamp(BOOT, self.now_us * 1000, self.now_us, 5000, self.state)
 
 
 @pytest.fixture
@@ -199,6 +212,41 @@ def test_a_load_profile_is_kept_by_the_registrars_thread(store: LmnStore, clock:
     with LmnView.open(tmp_path) as view:
         rows = view.profile_rows(NAME, Range(0, 2**62), 2)
     assert [(row.origin, row.signature) for row in rows] == [(Origin.HISTORY, b"row 1"), (Origin.HISTORY, b"row 2")]
+
+
+GOOD_TIME, DOUBTED_TIME, INVALID_TIME = (
+    bytes.fromhex(f"07ea0301070000000080{status}") for status in ("0000", "0002", "0001")
+)
+UNSPECIFIED = GOOD_TIME[:-1] + b"\xff"
+
+
+@pytest.mark.parametrize(
+    ("octets", "status", "flagged"),
+    [
+        (GOOD_TIME, None, False),
+        (UNSPECIFIED, None, False),
+        (INVALID_TIME, None, True),
+        (DOUBTED_TIME, None, True),
+        (GOOD_TIME, Data(DataType.UNSIGNED, 0x00), False),
+        (GOOD_TIME, Data(DataType.UNSIGNED, 0x28), False),
+        (GOOD_TIME, Data(DataType.UNSIGNED, 0x02), True),
+        (GOOD_TIME, Data(DataType.DOUBLE_LONG_UNSIGNED, 0x182), False),  # an EDL word does not speak of the clock
+    ],
+)
+@pytest.mark.parametrize("state", list(ClockState))
+def test_a_row_of_a_load_profile_has_the_quality_of_the_meters_clock(
+    store: LmnStore, tmp_path: Path, octets: bytes, status: Data | None, flagged: bool, state: ClockState
+) -> None:
+    clock = Clock(state)
+    registrar = Registrar(store, clock, {})
+    row = ProfileRow(MIDNIGHT, MeterTime(MeterTimeKind.DLMS_DATE_TIME, octets), (energy(1)._replace(status=status),))
+    HistoryKeeper(registrar, store, registrar.drain).keep(NAME, ProfilePiece((row,), MIDNIGHT, MIDNIGHT))
+    with LmnView.open(tmp_path) as view:
+        (found,) = view.profile_rows(NAME, Range(0, 2**62), 9)
+    assert bool(found.gateway_status & GatewayStatus.TIME_INVALID) is flagged
+    assert found.stamp.state is state  # when it was fetched, the gateway's clock says
+    ((part,),) = [list(parts(DeviceId(b"gateway"), DEVICE, [found]))]
+    assert part.document.rows[0].time_valid is not flagged
 
 
 def test_without_a_registrar_of_its_own_the_caller_drives_it(store: LmnStore, clock: Clock, tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import NamedTuple
 
-from smgw.cosem import NULL, ClockState, DeviceId, Obis, StatusWord, meter_status
+from smgw.cosem import NULL, DeviceId, GatewayStatus, Obis, StatusWord, meter_status
 from smgw.cosemxml.document import Document, Register, Row
 from smgw.store.records import StoredRecord
 
@@ -67,7 +67,7 @@ def _row(record: StoredRecord, columns: Sequence[_Column]) -> Row:
         record.record_number,
         record.stamp.utc_us,
         record.target_time_us,
-        record.stamp.state is ClockState.SYNCHRONISED,
+        not record.gateway_status & GatewayStatus.TIME_INVALID,  # of a load profile's row: by the meter's clock
         StatusWord(record.gateway_status, meter_status(record.readings)),
         tuple(values.get(column, NULL) for column in columns),
     )
