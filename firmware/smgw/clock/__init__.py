@@ -1,8 +1,8 @@
 """Gateway time: boot id, CLOCK_BOOTTIME, offset samples, discipline, quality.
 
 The WAN process takes samples of UTC minus CLOCK_BOOTTIME; the LMN process feeds them to its `GatewayClock` and stamps
-every capture with it. Both name moments by boot id and CLOCK_BOOTTIME, which nobody can set, so a stepped system
-clock disturbs neither.
+every capture with it. Both identify moments by boot id and CLOCK_BOOTTIME, which cannot be set. So a step of the system
+clock has no effect on them.
 """
 
 from smgw.clock.event import ClockEvent, ClockEventKind

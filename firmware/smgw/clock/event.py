@@ -1,4 +1,4 @@
-"""What happens to the gateway's clock that the log book must tell."""
+"""Events of the gateway's clock for the log book."""
 
 from enum import StrEnum
 from typing import NamedTuple
@@ -33,5 +33,5 @@ class ClockEvent(NamedTuple):
 
     @property
     def text(self) -> str:
-        """One sentence for people."""
+        """One sentence for users."""
         return _TEXTS[self.kind].format(source=self.source, seconds=self.difference_us / 1_000_000)

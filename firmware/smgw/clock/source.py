@@ -1,4 +1,4 @@
-"""Where time comes from: the kernel's clocks and the boot id, replaceable in tests."""
+"""The sources of time: the kernel's clocks and the boot id, replaceable in tests."""
 
 import time
 from functools import cached_property
@@ -11,7 +11,7 @@ BOOT_ID_FILE = Path("/proc/sys/kernel/random/boot_id")
 
 
 class ClockSourceError(SmgwError):
-    """The kernel does not tell what the gateway's clock stands on."""
+    """The kernel does not provide what the gateway's clock needs."""
 
     def __init__(self, file: Path, why: str) -> None:
         super().__init__(f"{file}: {why}; the gateway's clock needs a Linux with /proc mounted")
@@ -20,17 +20,17 @@ class ClockSourceError(SmgwError):
 
 
 class Source(Protocol):
-    """What the gateway's clock needs of a system. BOOTTIME runs on in standby and is never set; REALTIME can be."""
+    """The clocks of a system. BOOTTIME continues in standby and is never set; REALTIME can be set."""
 
     @property
     def boot_id(self) -> str:
-        """Changes with every start of the kernel, and only then; a BOOTTIME means something only beside it."""
+        """Changes at every start of the kernel, and only then. A BOOTTIME is valid only together with it."""
 
     def boottime_ns(self) -> int:
         """Nanoseconds since the kernel started."""
 
     def realtime_ns(self) -> int:
-        """Nanoseconds since 1970-01-01 UTC as the system believes."""
+        """Nanoseconds since 1970-01-01 UTC by the system's clock."""
 
 
 class SystemSource:

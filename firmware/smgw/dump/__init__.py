@@ -1,1 +1,1 @@
-"""Telegrams and APDUs as trees for people, as JSON for programs."""
+"""Telegrams and APDUs as trees for users, as JSON for programs."""

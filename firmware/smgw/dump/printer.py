@@ -1,4 +1,4 @@
-"""What prints one format of telegrams, and what it is told."""
+"""The interface of a printer of one format of telegrams, and its options."""
 
 from pathlib import Path
 from typing import NamedTuple, Protocol
@@ -8,36 +8,36 @@ from smgw.profiles.entries import resolve
 
 
 class Options(NamedTuple):
-    """How to print."""
+    """Options of a printer."""
 
     as_json: bool = False
-    most: int = 0  # telegrams, then it has enough; 0: never
-    live: bool = False  # of a port: there may never be an end
+    most: int = 0  # number of telegrams to print; 0: no limit
+    live: bool = False  # from a port: there may be no end
     keys: tuple[Path, ...] = ()  # files with encryption keys
     authentication_keys: tuple[Path, ...] = ()
 
 
 class Printer(Protocol):
-    """Prints what is delivered to stdout, what is refused to stderr, and counts both."""
+    """Prints telegrams to stdout and refused octets to stderr, and counts both."""
 
     delivered: int
 
     @property
     def enough(self) -> bool:
-        """True once as many as were asked for have been printed."""
+        """True once the requested number was printed."""
 
     def receive(self, data: bytes) -> bool:
-        """Print what these octets complete; True if there was anything."""
+        """Print the telegrams that these octets complete; True if there was one."""
 
     def finish(self) -> None:
-        """No more octets come."""
+        """Handle the end of octets."""
 
     def summary(self) -> None:
-        """What was seen, on stderr."""
+        """Print a summary on stderr."""
 
 
 def formats() -> dict[str, str]:
-    """Name -> "module:name" of what prints it, of all formats that the protocols' entries name."""
+    """Format -> "module:name" of its printer, from all protocol entries."""
     return {entry.dump: entry.printer for entry in protocols.every() if entry.dump}
 
 

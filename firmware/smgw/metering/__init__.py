@@ -1,1 +1,1 @@
-"""Registration of captures: at every telegram or on the grid of a registration period, durable before anything else."""
+"""Registration of captures: at every telegram or on the grid of a registration period. Durable writing comes first."""

@@ -1,6 +1,6 @@
-"""Rows of the meters' own load profiles: kept beside what the gateway measures, each once (TR-03109-1, 4.2.4: origin).
+"""Rows of the meters' own load profiles, stored once besides measured values (TR-03109-1, 4.2.4: origin).
 
-They go the registrar's way like captures. Who fetches them asks for the next piece when the last one is durable.
+The registrar writes them like captures. The next piece is fetched when the last one is durable.
 """
 
 from collections.abc import Callable
@@ -14,7 +14,7 @@ from smgw.store.records import Covered, Origin, OutcomeKind, ProfileName, Profil
 
 
 class HistoryKeeper:
-    """Called from the readers' threads. `drive` makes the registrar work where no thread of its own does."""
+    """Called from the readers' threads. `drive` runs the registrar if it has no thread of its own."""
 
     def __init__(self, registrar: Registrar, store: LmnStore, drive: Callable[[], object] | None = None) -> None:
         self._registrar = registrar
@@ -22,14 +22,14 @@ class HistoryKeeper:
         self._drive = drive
 
     def missing(self, name: ProfileName, wanted: Range) -> list[Range]:
-        """What of a range (microseconds UTC) is not kept yet, oldest first."""
+        """The parts of a range (microseconds UTC) that are not stored yet, oldest first."""
         return gaps(wanted, self._store.profile_ranges(name))
 
     def keep(self, name: ProfileName, piece: ProfilePiece, stopping: Callable[[], bool] | None = None) -> int:
-        """Keep rows, and that this part of the load profile is there now; how many rows are new, once they are durable.
+        """Store rows and the range that they complete; returns the number of new rows when they are durable.
 
-        A row's capture time is when it was fetched, its target time when its period ended. Raises StoreError with
-        nothing kept, and NotWrittenError if `stopping` said so before: then ask for the piece again.
+        A row's capture time is the time of fetching, its target time the end of its period. Raises StoreError with
+        nothing stored, and NotWrittenError if `stopping` was true first: then fetch the piece again.
         """
         stamp = self._registrar.clock.stamp()
         rows = [row for row in piece.rows if row.readings]

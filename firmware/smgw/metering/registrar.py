@@ -1,7 +1,7 @@
-"""The registrar: one way into the store for what was measured, fetched, derived and counted.
+"""The registrar: the only way into the store for measured, fetched, derived and counted rows.
 
-One thread owns it and the store. Readers hand over what they have (`capture`, `state`, `left`, `cache`, `append`,
-`event`: from any thread) and never wait for the card.
+One thread owns it and the store. Readers pass data from any thread (`capture`, `state`, `left`, `cache`, `append`,
+`event`) and never wait for the card.
 """
 
 import logging
@@ -24,12 +24,12 @@ from smgw.store.records import CacheKind, Covered, MeterState, Origin, Outcome, 
 
 log = logging.getLogger(__name__)
 
-#: Captures of one transaction at most; with more waiting, the next transaction follows at once.
+#: Most captures in one transaction. If more wait, the next transaction follows at once.
 _BATCH = 1000
-#: How many captures wait in memory when the store cannot take them; beyond it the oldest go, and are counted.
+#: Most captures that wait in memory if the store cannot write. Then the oldest are dropped and counted.
 INBOX_BOUND = 10_000
 
-#: What is derived from a record, if anything: a pure function. Its rows are written with that record or not at all.
+#: A pure function: the rows derived from a record. They are written with that record or not at all.
 Derive = Callable[[Record], Sequence[Record]]
 
 
@@ -48,7 +48,7 @@ class _Periods(NamedTuple):
 
 
 class _Rows(NamedTuple):
-    """Rows of which somebody waits to hear that they are durable."""
+    """Rows with a ticket, for a caller that waits until they are durable."""
 
     records: Sequence[Record]
     covered: Covered | None
@@ -56,7 +56,7 @@ class _Rows(NamedTuple):
 
 
 class _Cache(NamedTuple):
-    """What a meter told once; kept so that it need not be asked again."""
+    """An answer of a meter that is cached, so that the meter is asked once."""
 
     kind: CacheKind
     device: DeviceId
@@ -65,7 +65,7 @@ class _Cache(NamedTuple):
 
 
 class _LogEntry(NamedTuple):
-    """Something for the system log."""
+    """An entry for the system log."""
 
     event: str
     level: Level
@@ -77,7 +77,7 @@ _Item = Capture | MeterState | _Left | _Periods | _Rows | _Cache | _LogEntry
 
 
 class Clock(Protocol):
-    """What the registrar needs of the gateway's clock."""
+    """The part of the gateway's clock that the registrar uses."""
 
     def stamp(self) -> Stamp:
         """Now."""
@@ -86,10 +86,10 @@ class Clock(Protocol):
 class Registrar:
     """`periods`: meter name -> registration period in seconds, 0 for every telegram.
 
-    A value whose grid slot is taken already (a clock that was not synchronised was set back) is kept as a live-rate
-    row: nothing that was registered is lost. `run_once` raises StoreError where the store cannot write; what it took
-    waits here and is written by the next call. `linger` is how many seconds what comes first waits for what comes after
-    it, so that both are one transaction: a card takes one of them in about the time of the other.
+    A value whose grid slot is taken (an unsynchronised clock was set back) is stored as a live-rate row, so no value is
+    lost. `run_once` raises StoreError if the store cannot write; its items wait and are written by the next call. The
+    first item waits `linger` seconds for others, so that all are one transaction: each commit costs the card about
+    the same.
     """
 
     def __init__(
@@ -113,25 +113,25 @@ class Registrar:
         self._unwritten: list[Record] = []
         self._rows: deque[_Rows] = deque()
         self._notes: list[_Cache | _LogEntry] = []
-        self._tickets: set[Ticket] = set()  # of those who wait
+        self._tickets: set[Ticket] = set()  # tickets of waiting callers
         self._tickets_lock = threading.Lock()
         self._on_commit = on_commit
         self._dropping = False
         self._hurry = threading.Event()
 
     def configure(self, periods: Mapping[str, int], anew: Collection[str] = ()) -> None:
-        """For what is handed over from now on these periods; where a period stays the same, so do the grids.
+        """Use these periods from now on. Where a period stays the same, the grids do too.
 
         Of meters that are read `anew`, the grids begin with the next capture of each device.
         """
         self._inbox.put(_Periods(dict(periods), anew))
 
     def capture(self, capture: Capture) -> None:
-        """A telegram or poll was read."""
+        """Take a capture."""
         self._inbox.put(capture)
 
     def state(self, state: MeterState) -> None:
-        """How a device behind a meter fares."""
+        """Take the state of a device behind a meter."""
         self._inbox.put(state)
 
     def left(self, meter: str, device: DeviceId) -> None:
@@ -139,13 +139,13 @@ class Registrar:
         self._inbox.put(_Left(meter, device))
 
     def cache(self, kind: CacheKind, device: DeviceId, firmware: bytes, octets: bytes) -> None:
-        """A meter told what need not be asked again."""
+        """Take an answer of a meter for the cache."""
         self._inbox.put(_Cache(kind, device, firmware, octets))
 
     def append(self, records: Sequence[Record], covered: Covered | None = None) -> Ticket:
-        """Rows that are no telegram: of a load profile, with the part of it that they cover, or counted ones.
+        """Take rows that are not a telegram: of a load profile, with the range that they cover, or counted ones.
 
-        They go into the store as `LmnStore.append` says; the ticket tells when they are durable.
+        `LmnStore.append` describes the writing. The ticket is settled when the rows are durable.
         """
         ticket = Ticket()
         with self._tickets_lock:
@@ -154,33 +154,33 @@ class Registrar:
         return ticket
 
     def event(self, event: str, level: Level, subject: str) -> None:
-        """Something for the system log, now."""
+        """Take an entry for the system log, with the present time."""
         self._inbox.put(_LogEntry(event, level, subject, self.clock.stamp()))
 
     def run_once(self, timeout: float) -> int:
-        """Wait up to `timeout` seconds for something, then register all that waits; returns the captures taken."""
+        """Wait up to `timeout` seconds for items, then register all of them; returns the number of captures."""
         try:
-            self._write()  # what could not be written before
+            self._write()  # items that could not be written before
             return self._take(timeout)
         except Exception as error:
-            self._fail_tickets(error)  # whoever waits has a meter to read, and may come again
+            self._fail_tickets(error)  # the waiting caller has a meter to read, and may call again
             raise
         finally:
             self._bound_inbox()
 
     def hurry(self) -> None:
-        """From now on nothing lingers. From any thread."""
+        """Write without lingering from now on. From any thread."""
         self._hurry.set()
 
     def drain(self) -> int:
-        """Register everything that waits: the readers have stopped."""
+        """Register all waiting items: the readers have stopped."""
         taken = self.run_once(0)
         while not self._inbox.empty():
             taken += self.run_once(0)
         return taken
 
     def _take(self, timeout: float) -> int:
-        items = self._taken  # kept from one call to the next, should one item fail
+        items = self._taken  # kept from one call to the next, in case one item fails
         try:
             if not items:
                 items.append(self._inbox.get(timeout=timeout))
@@ -202,7 +202,7 @@ class Registrar:
                 captures += 1
             else:
                 self._sort(item)
-        if not full:  # else a capture that still waits may be the one for a slot
+        if not full:  # else a waiting capture may be the one for a slot
             self._register(self._grids.overdue())
         wrote = bool(self._unwritten or self._rows)
         self._write()
@@ -213,7 +213,7 @@ class Registrar:
         return captures
 
     def _sort(self, item: _Item) -> None:
-        """Put what is no capture where it is dealt with."""
+        """Pass an item that is not a capture to its handler."""
         if isinstance(item, MeterState):
             self._store.note_meter(item)
         elif isinstance(item, _Left):
@@ -236,13 +236,13 @@ class Registrar:
         for derive in self._derive:
             try:
                 derived += derive(record)
-            except Exception:  # the reading must not be lost with what was to be made of it
+            except Exception:  # the reading must not be lost with its derived rows
                 log.exception("meter %s: nothing is derived from a capture", record.capture.meter)
                 self._store.count("lost_derived")
         return record._replace(derived=tuple(derived))
 
     def _write(self) -> None:
-        """All records that wait, in transactions of bounded size."""
+        """Write all waiting records, in transactions of bounded size."""
         while self._unwritten:
             batch = self._unwritten[:_BATCH]
             began = time.monotonic()
@@ -265,10 +265,10 @@ class Registrar:
             self._committed(outcomes)
 
     def _write_rows(self) -> None:
-        """Rows that somebody waits for, each lot in a transaction of its own."""
+        """Write rows with tickets, each lot in a transaction of its own."""
         while self._rows:
             rows = self._rows.popleft()
-            if rows.ticket.over:  # failed meanwhile, and handed over again
+            if rows.ticket.over:  # failed in the meantime, and passed again
                 continue
             try:
                 outcomes = self._store.append([self._with_derived(record) for record in rows.records], rows.covered)
@@ -303,7 +303,7 @@ class Registrar:
                     )
 
     def _bound_inbox(self) -> None:
-        """The store did not take anything for a long time: the oldest captures go, what else waits does not."""
+        """The store could not write for a long time: drop the oldest captures, but no other items."""
         over = self._inbox.qsize() - INBOX_BOUND
         if over <= 0:
             self._dropping = self._dropping and not self._inbox.empty()

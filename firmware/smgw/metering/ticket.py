@@ -1,4 +1,4 @@
-"""What somebody holds who handed rows to the registrar: it says when they are durable, or why they are not."""
+"""The ticket for rows passed to the registrar: it reports when they are durable, or why they are not."""
 
 import threading
 from collections.abc import Callable, Sequence
@@ -6,16 +6,16 @@ from collections.abc import Callable, Sequence
 from smgw.errors import SmgwError
 from smgw.store.records import Outcome
 
-#: So soon a stop is noticed.
+#: Time until a stop is noticed.
 _SLICE = 0.05
 
 
 class NotWrittenError(SmgwError):
-    """It is not known that the rows are durable: hand them over again."""
+    """The rows may not be durable: pass them again."""
 
 
 class Ticket:
-    """Settled by the registrar's thread, waited for by another."""
+    """The registrar's thread settles it; another thread waits for it."""
 
     def __init__(self) -> None:
         self._over = threading.Event()
@@ -28,19 +28,19 @@ class Ticket:
         return self._over.is_set()
 
     def settle(self, outcomes: Sequence[Outcome]) -> None:
-        """The rows are durable, or refused one by one."""
+        """Report the outcome: each row is durable or refused."""
         self._outcomes = list(outcomes)
         self._over.set()
 
     def fail(self, error: Exception) -> None:
-        """Nothing was written."""
+        """Report that nothing was written."""
         self._error = error
         self._over.set()
 
     def wait(self, stopping: Callable[[], bool] | None = None) -> list[Outcome]:
-        """What became of each row. Raises StoreError or LocalProtocolError, and nothing was written.
+        """The outcome of each row. Raises StoreError or LocalProtocolError; then nothing was written.
 
-        Raises NotWrittenError if the registrar failed in another way, or if `stopping` said so first.
+        Raises NotWrittenError if the registrar failed in another way, or if `stopping` was true first.
         """
         while not self._over.wait(None if stopping is None else _SLICE):
             if stopping is not None and stopping():

@@ -1,4 +1,4 @@
-"""Which process holds a serial device or a pty."""
+"""Finds the process that holds a serial device or a pty."""
 
 import os
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ _LONGEST_NAME = 40
 
 
 class Holder(NamedTuple):
-    """A process. `name` is empty where this user may not see it."""
+    """A process. `name` is empty if this user may not see it."""
 
     pid: int
     name: str
@@ -23,10 +23,10 @@ class Holder(NamedTuple):
 
 
 def holder_of(path: str) -> Holder | None:
-    """The process that holds this device; None if nobody does, or if this user cannot find out.
+    """The process that holds this device; None if there is none, or if this user cannot find out.
 
-    First the lock counts, which every user sees. Whoever has the device open without a lock is found only among the
-    processes that this user may look into.
+    The lock is checked first, since every user can see it. A process that has the device open without a lock is found
+    only if this user may inspect it.
     """
     try:
         found = os.stat(path)  # noqa: PTH116 (one call, no object)
@@ -50,7 +50,7 @@ def device_of(url: str) -> str:
 def _with_open(device: int) -> Iterator[int]:
     """Processes with this device open."""
     for process in _PROC.glob("[0-9]*"):
-        if int(process.name) == os.getpid():  # it asks because it could not
+        if int(process.name) == os.getpid():  # this process asks because it could not open the device
             continue
         with suppress(OSError):
             for descriptor in (process / "fd").iterdir():
@@ -68,7 +68,7 @@ def process_name(pid: int) -> str:
         command = (_PROC / str(pid) / "cmdline").read_text(errors="replace").split("\0")
     if Path(command[0]).name.startswith("python"):
         name = _script(command[1:]) or name
-    # A process chooses its own name. Nothing but plain characters may reach a terminal.
+    # A process chooses its own name. Only plain characters may reach a terminal.
     return "".join(character for character in name if character.isprintable())[:_LONGEST_NAME]
 
 

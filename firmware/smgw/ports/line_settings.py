@@ -20,7 +20,7 @@ class LineSettings(_Fields):
     __slots__ = ()
 
     def __new__(cls, baudrate: int = 9600, bytesize: int = 8, parity: str = "N", stopbits: int = 1) -> Self:
-        """Raises LocalProtocolError for what no line can be."""
+        """Raises LocalProtocolError for impossible settings."""
         made = super().__new__(cls, baudrate, bytesize, parity, stopbits)
         if baudrate <= 0 or bytesize not in (5, 6, 7, 8) or parity not in PARITIES or stopbits not in (1, 2):
             raise LocalProtocolError(f"{made} are no line settings; right would be 9600 8N1, 300 7E1 and the like")

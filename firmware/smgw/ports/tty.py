@@ -1,4 +1,4 @@
-"""Serial devices: claimed for us alone, with the settings that were asked for, or an error that says why not."""
+"""Serial devices: opened exclusively with the requested settings, or an error with the reason."""
 
 import errno
 import fcntl
@@ -24,9 +24,9 @@ log = logging.getLogger(__name__)
 
 _PTY_MAJORS = range(136, 144)  # Linux: Documentation/admin-guide/devices.txt, Unix98 pty slaves
 _SIZES = {5: termios.CS5, 6: termios.CS6, 7: termios.CS7, 8: termios.CS8}
-#: Error numbers of a device that somebody else has.
+#: Error numbers of a device that another process holds.
 _HELD = {errno.EBUSY, errno.EAGAIN}
-_ON_A_PTY = LineSettings()  # a pty has no line: it refuses a change of parity or size that comes alone
+_ON_A_PTY = LineSettings()  # a pty has no line: it refuses a change of parity or size alone
 
 
 def open_tty(url: str, settings: LineSettings) -> serial.Serial:
@@ -37,7 +37,7 @@ def open_tty(url: str, settings: LineSettings) -> serial.Serial:
     device: serial.Serial | None = None
     try:
         device = serial.serial_for_url(url, do_not_open=True)
-        # All while it is closed: on an open port each of these would set up the line anew.
+        # Set while it is closed: on an open port each of these would set up the line again.
         device.baudrate = line.baudrate
         device.bytesize = line.bytesize
         device.parity = line.parity
@@ -47,7 +47,7 @@ def open_tty(url: str, settings: LineSettings) -> serial.Serial:
         device.exclusive = True
         device.open()
         if not pty:
-            fcntl.ioctl(device.fileno(), termios.TIOCEXCL)  # keeps out those who do not ask for the lock
+            fcntl.ioctl(device.fileno(), termios.TIOCEXCL)  # keeps out programs that do not check the lock
             _verify(url, device.fileno(), line)
     except (OSError, ValueError, termios.error, ImportError) as error:
         if device is not None:
@@ -63,7 +63,7 @@ def open_tty(url: str, settings: LineSettings) -> serial.Serial:
 
 
 def is_pty(path: str) -> bool:
-    """True for the slave end of a pty: it has no line, so no parity, and stays while its master is open."""
+    """True for the slave end of a pty: it has no line and no parity, and exists while its master is open."""
     try:
         status = os.stat(path)  # noqa: PTH116 (one call, no object)
     except (OSError, ValueError):
@@ -87,7 +87,7 @@ def release(device: "HasFileno") -> None:
 
 
 def _verify(url: str, descriptor: int, line: LineSettings) -> None:
-    """A driver may drop what it cannot do and say nothing (Raspberry Pi mini-UART: parity)."""
+    """Check the settings: a driver may silently ignore a setting (Raspberry Pi mini-UART: parity)."""
     flags = termios.tcgetattr(descriptor)[2]
     kept = (
         flags & termios.CSIZE == _SIZES[line.bytesize]

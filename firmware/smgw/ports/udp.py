@@ -9,14 +9,14 @@ from smgw.ports.errors import PortError
 from smgw.ports.tcp import CONNECT_S, address, resolve
 from smgw.ports.wake import Wake
 
-_MOST = 65_535  # octets of a datagram; what a shorter read left over would be lost
+_MOST = 65_535  # octets of a datagram; a shorter read would lose the rest
 
 
 class UdpSerial:
-    """What a port needs of a device. There is no connection: whether anybody is there, only an answer tells."""
+    """The device interface of a port. There is no connection: only an answer shows that the peer exists."""
 
     def __init__(self, url: str, wake: Wake) -> None:
-        """PortError if the host has no address, PortWoken if woken while it is looked up."""
+        """PortError if the host has no address, PortWoken if woken during the look-up."""
         host, port = address(url)
         family, where = resolve(url, host, port, wake, time.monotonic() + CONNECT_S)[0]
         self._socket = socket.socket(family, socket.SOCK_DGRAM)
@@ -32,7 +32,7 @@ class UdpSerial:
         return self._socket.fileno()
 
     def read(self, size: int = 1, /) -> bytes:  # noqa: ARG002  (a datagram comes whole)
-        """One datagram, b"" if there is none. OSError if nobody listens there."""
+        """One datagram, b"" if there is none. OSError if no program listens there."""
         with contextlib.suppress(BlockingIOError):
             return self._socket.recv(_MOST)
         return b""
@@ -42,5 +42,5 @@ class UdpSerial:
         return self._socket.send(octets)
 
     def close(self) -> None:
-        """Give the socket back."""
+        """Close the socket."""
         self._socket.close()

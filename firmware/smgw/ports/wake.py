@@ -1,4 +1,4 @@
-"""A flag that a thread can wait for together with a file descriptor: how a wait on a port is interrupted."""
+"""A flag that interrupts waits on a port: a thread waits for it together with a file descriptor."""
 
 import contextlib
 import os
@@ -9,7 +9,7 @@ from typing import Self
 
 
 class Wake:
-    """As `threading.Event`, but selectable: once set it stays set, for all who wait, until it is cleared.
+    """As `threading.Event`, but selectable: it stays set for all waiting threads until it is cleared.
 
     One Wake may serve several ports, and all sleeps, of a thread. `set` may be called from any thread and from a signal
     handler.
@@ -21,12 +21,12 @@ class Wake:
         os.set_blocking(self._write_end, False)
         self._set = False
         self._closed = False
-        # Without it a late `set` could write into whatever got the descriptor after `close`. Reentrant, because a
+        # Without it a late `set` could write into a file that got the descriptor after `close`. Reentrant, because a
         # signal handler runs in the thread that may hold it.
         self._lock = threading.RLock()
 
     def set(self) -> None:
-        """Let every wait that is under way, or comes, return at once."""
+        """End all present and future waits at once."""
         with self._lock:
             if not self._closed and not self._set:
                 os.write(self._write_end, b"\0")
@@ -37,7 +37,7 @@ class Wake:
         return self._set
 
     def clear(self) -> None:
-        """Let waits wait again."""
+        """Clear the flag, so that waits block again."""
         with self._lock, contextlib.suppress(BlockingIOError):
             self._set = False
             while not self._closed and os.read(self._read_end, 64):
@@ -52,7 +52,7 @@ class Wake:
         return self._read_end
 
     def close(self) -> None:
-        """Give the descriptors back; nobody may wait any more, `set` still may be called."""
+        """Close the descriptors. No thread may wait any more; `set` may still be called."""
         with self._lock:
             if not self._closed:
                 self._closed = True

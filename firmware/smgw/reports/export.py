@@ -1,4 +1,4 @@
-"""What waits for an EMP, into a parcel that is carried by hand. Nothing counts as delivered by it."""
+"""Writes the waiting rows of an EMP into an export archive. They do not count as delivered."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,15 +19,15 @@ from smgw.store.wan.view import WanView
 from smgw.wan.cosem_xml.documents import parts
 from smgw.webservice.parcel import ParcelWriter
 
-_ROWS = 500  # at a time, and in a document at most
+_ROWS = 500  # rows read at a time, and most rows in a document
 
 
 def export(
     configuration: Configuration, state: Path, emp: CommunicationProfile, file: Path, *, everything: bool = False
 ) -> tuple[int, int]:
-    """Pack what `emp` has not acknowledged, or all that is in the store; (rows, rows that fit no document).
+    """Export unacknowledged rows of `emp`, or all rows; returns (rows, rows that fit no document).
 
-    Works beside running services. Raises StoreError, ParcelError.
+    Works while the services run. Raises StoreError, ParcelError.
     """
     unfit = 0
     gateway = configuration.gateway.device_id
@@ -38,9 +38,9 @@ def export(
                 continue
             last = view.last_position(feed.source)
             position = known.position(emp.name, feed.source)
-            while position < last:  # what comes meanwhile is for the next parcel
+            while position < last:  # later rows are for the next archive
                 piece = known.piece(view, feed, position, _ROWS)
-                if not piece.read:  # retention took the rest
+                if not piece.read:  # retention removed the rest
                     break
                 position = piece.position
                 unfit += _pack(parcel, gateway, feed, piece.records)

@@ -1,4 +1,4 @@
-"""A port that the running gateway holds: which process has it, and what it read there last."""
+"""A port that the running gateway holds: the process, and its newest values from there."""
 
 import time
 from pathlib import Path
@@ -15,17 +15,17 @@ _FRESH_NS = 60_000_000_000
 
 
 class HeldPort(NamedTuple):
-    """Who holds the port, and the live values of the devices behind it, at least one."""
+    """The process that holds the port, and the live values of the devices behind it, at least one."""
 
     holder: Holder
     lives: list[Live]
 
 
 def held_by_gateway(url: str, state: Path, meter: str | None = None) -> HeldPort | None:
-    """What the gateway of this state directory knows of a port (or of one meter there).
+    """The state of a port (or of one meter there) in the gateway of this state directory.
 
-    None if it does not run, does not hold the port, or has read no telegram there yet. Of a port on the network nobody
-    tells who uses it: there a value of the last minute counts.
+    None if it does not run, does not hold the port, or has read no telegram there yet. The user of a network port is
+    not known, so there a value of the last minute counts.
     """
     owner = owner_pid(paths.lock_of(paths.lmn_directory(state) / paths.LMN))
     if owner is None:
@@ -50,6 +50,6 @@ def _fresh(live: Live) -> bool:
 
 
 def _same(one: str, other: str) -> bool:
-    """Two names of a port are the same port."""
+    """True if two names are the same port."""
     claim = claimed_by(one)
     return claim is not None and claim == claimed_by(other)

@@ -1,4 +1,4 @@
-"""What was lost and a person knows of: `smgw status` calls the gateway degraded only for what was lost since."""
+"""Acknowledged losses: `smgw status` reports the gateway as degraded only for losses since then."""
 
 import json
 from pathlib import Path
@@ -18,7 +18,7 @@ class KnownLosses:
         self._path = state / _NAME
 
     def since(self, store_id: str, lost: dict[str, int]) -> dict[str, int]:
-        """What of these counters is not acknowledged; all if the file is missing, unreadable or of another store."""
+        """The losses that are not acknowledged; all if the file is missing, unreadable or of another store."""
         try:
             found = json.loads(self._path.read_text())
             known = found["lost"] if found["store_id"] == store_id else {}
@@ -28,7 +28,7 @@ class KnownLosses:
         return {name: amount for name, amount in new.items() if amount > 0}
 
     def acknowledge(self, store_id: str, lost: dict[str, int]) -> None:
-        """From now on these are known. Raises SmgwError if the file cannot be written."""
+        """Acknowledge these losses. Raises SmgwError if the file cannot be written."""
         new = self._path.with_suffix(".new")
         try:
             new.write_text(json.dumps({"store_id": store_id, "lost": lost}) + "\n")

@@ -1,4 +1,4 @@
-"""What `smgw watch` shows: live values, how each meter fares, and what is missing, as rows and sentences."""
+"""The content of `smgw watch`: live values, states of meters and faults, as rows and sentences."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -19,12 +19,12 @@ from smgw.store.records import MeterState
 
 HEAD = ("meter", "register", "value", "meter time", "capture time")
 VALUE = 2
-#: Columns whose text ends at the same place.
+#: Columns aligned to the right.
 RIGHT = frozenset({VALUE, 3})
 
 
 class LiveView(NamedTuple):
-    """One look at the gateway."""
+    """A snapshot of the gateway."""
 
     running: bool
     synchronised: bool
@@ -33,7 +33,7 @@ class LiveView(NamedTuple):
 
 
 def look(state: Path, meters: Sequence[MeterProfile]) -> LiveView:
-    """Live values and states of these meters. StoreError if this user may not look."""
+    """Live values and states of these meters. StoreError if this user may not read them."""
     names = {meter.name for meter in meters}
     lmn_file = paths.lmn_directory(state) / paths.LMN
     refuse_blindness(lmn_file)
@@ -46,7 +46,7 @@ def look(state: Path, meters: Sequence[MeterProfile]) -> LiveView:
             saved = view.clock()
             synchronised = saved is not None and saved.state is ClockState.SYNCHRONISED
     except StoreError:
-        pass  # it is being made, or repaired; whether the process runs says enough
+        pass  # it is being made or repaired; the state of the process is enough
     return LiveView(owner_running(paths.lock_of(lmn_file)), synchronised, lives, states)
 
 
@@ -67,7 +67,7 @@ class Row(NamedTuple):
 
 
 def rows_of(lives: Sequence[Live]) -> Iterator[Row]:
-    """One row a reading; a meter with several devices is named with each of them. Nothing in it moves a cursor."""
+    """One row for each reading; with several devices, each row names its device. No character moves the cursor."""
     for live in lives:
         capture = live.capture
         several = sum(one.capture.meter == capture.meter for one in lives) > 1
@@ -84,7 +84,7 @@ def rows_of(lives: Sequence[Live]) -> Iterator[Row]:
 
 
 def remarks(view: LiveView, meters: Iterable[MeterProfile]) -> list[str]:
-    """What a person must know beside the values: no process, no value yet, a meter that is not well."""
+    """Notes besides the values: no process, no value yet, a meter with a fault."""
     return list(map(printable, _remarks(view, meters)))
 
 

@@ -1,4 +1,4 @@
-"""Captures and readings as text for people and as JSON for programs."""
+"""Captures and readings as text for users and as JSON for programs."""
 
 from typing import Any
 
@@ -9,14 +9,14 @@ from smgw.store.live_reader import Live
 
 
 def printable(text: str) -> str:
-    """The text without anything that a terminal would obey: `\\x1b` stands for an escape character."""
+    """The text without control characters for a terminal: `\\x1b` replaces an escape character."""
     return "".join(
         one if one.isprintable() else one.encode("unicode_escape", "surrogatepass").decode("ascii") for one in text
     )
 
 
 def text_of(reading: Reading) -> str:
-    """A reading as a person reads it."""
+    """A reading as text."""
     value = reading.value.value
     if value is None:
         return "missing"
@@ -28,7 +28,7 @@ def text_of(reading: Reading) -> str:
 
 
 def meter_time_text(time: MeterTime | None) -> str:
-    """`4711 s` (of operation), or the moment as the meter says it; empty if it says none."""
+    """`4711 s` (of operation), or the meter's time; empty if it sends none."""
     if time is None:
         return ""
     if time.kind is MeterTimeKind.DLMS_DATE_TIME:
@@ -48,7 +48,7 @@ def period_text(seconds: int) -> str:
 
 
 def capture_object(capture: Capture) -> dict[str, Any]:
-    """A capture that is in no store, as JSON."""
+    """A capture without a record number, as JSON."""
     return {
         "meter": capture.meter,
         "device": str(capture.device),

@@ -1,4 +1,4 @@
-"""What must not leave the gateway in a text for others: secrets always, ids of devices on request."""
+"""Removes secrets from texts for others, and ids of devices on request."""
 
 import re
 from collections.abc import Iterable
@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from smgw.cosem import DeviceId
 
 GONE = "(left out)"
-_SHORTEST = 4  # octets; a shorter secret would tear the text apart wherever it chances to stand
+_SHORTEST = 4  # octets; a shorter secret would match by chance at many places
 # A key of the configuration that holds a secret, although none may: password_file and the like name a file only.
 _KEY = re.compile(
     r"^([ \t#]*[\w.\"-]*(?:passw|secret|token|pin\b|_key\b)[\w.\"-]*?(?<!_file)[ \t]*=[ \t]*).*$", re.I | re.M
@@ -15,7 +15,7 @@ _USER_IN_URL = re.compile(r"(\w+://)[^/\s@\"']+@")
 
 
 class Redaction:
-    """`secrets` are octets as their files hold them; `devices` become device-1, device-2, the same everywhere."""
+    """`secrets` are octets as in their files; `devices` become device-1, device-2, the same in all texts."""
 
     def __init__(self, secrets: Iterable[bytes], devices: Iterable[DeviceId], names: Iterable[str] = ()) -> None:
         self._replaced: dict[str, str] = {}
@@ -32,7 +32,7 @@ class Redaction:
         self._lower = {form.lower(): by for form, by in self._replaced.items()}
 
     def of(self, text: str) -> str:
-        """The text without them."""
+        """The redacted text."""
         text = _USER_IN_URL.sub(rf"\1{GONE}@", _KEY.sub(rf"\1{GONE}", text))
         if self._pattern is None:
             return text

@@ -1,4 +1,4 @@
-"""What somebody who helps from afar wants to know, as texts by file name."""
+"""The support bundle: texts for remote help, by file name."""
 
 import importlib.metadata
 import json
@@ -29,7 +29,7 @@ _CAPTURES = 20  # of each meter
 _LOG_ENTRIES = 500
 _SECONDS = 30
 _UNITS = ("smgw-lmn", "smgw-wan")
-#: What is asked of the system, where it is there at all.
+#: Commands for data of the system; missing programs are skipped.
 _COMMANDS = {
     "journal.txt": [
         *("journalctl", "--no-pager", "--output=short-iso-precise", "--since=-7d", "--lines=20000"),
@@ -42,7 +42,7 @@ _COMMANDS = {
 
 
 def collect(file: Path, state: Path, *, redact_ids: bool) -> dict[str, str]:
-    """The texts, without secrets and, if asked, without ids. What cannot be had says so in its place."""
+    """The texts, without secrets and, on request, without ids. Missing data are replaced by the reason."""
     texts = {"versions.txt": _versions(state), "devices.txt": _devices()}
     texts["gateway.toml"] = _content(file)
     configuration: Configuration | None = None
@@ -114,7 +114,7 @@ def _log(state: Path) -> Iterator[str]:
 
 
 def _captures(state: Path) -> Iterator[str]:
-    """The newest rows of each meter, values as hex. What the wire said octet by octet is not kept: `smgw dump`."""
+    """The newest rows of each meter, values as hex. Octets of the wire are not stored; `smgw dump` shows them."""
     try:
         with LmnView.open(paths.lmn_directory(state)) as view:
             for source in sorted(view.sources()):
@@ -148,7 +148,7 @@ def _secrets(configuration: Configuration) -> Iterator[bytes]:
     for meter in configuration.meters:
         try:
             held = read_secrets(meter, configuration.directory)
-        except SmgwError:  # not ours to read: then it can hardly be in what we may read
+        except SmgwError:  # this user may not read it, so it cannot be in texts that this user can make
             continue
         yield from filter(None, held.values())
 

@@ -1,1 +1,1 @@
-"""The mains: the only places that wire rooms together. One module a process."""
+"""The daemons, one module for each process: the only places that wire rooms together."""

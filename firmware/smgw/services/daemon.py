@@ -1,4 +1,4 @@
-"""A daemon of the gateway from its start to its end: ready, supervised, reloaded, drained, stopped."""
+"""The life of a daemon: start, ready, supervision, reload, drain, stop."""
 
 import gc
 import logging
@@ -12,14 +12,14 @@ from smgw.services.process import Signals
 from smgw.services.supervision import Supervision
 from smgw.services.workers import Worker
 
-#: How long a drain may take (SIGUSR1). What is left then is done after the next start.
+#: Longest drain (SIGUSR1). Remaining work is done after the next start.
 DRAIN_SECONDS = 10.0
-#: Seconds between two looks at a service that starts, and at one that drains.
+#: Seconds between two checks of a service that starts, and of one that drains.
 _STARTING, _DRAINING = 0.05, 0.1
 
 
 class Service(Protocol):
-    """What is specific to one daemon. Every method is called by the main thread."""
+    """The part that is specific to one daemon. The main thread calls every method."""
 
     log: logging.Logger
 
@@ -27,25 +27,25 @@ class Service(Protocol):
         """Start all threads."""
 
     def is_ready(self) -> bool:
-        """True as soon as the service does what it is for; asked every 50 ms until then."""
+        """True as soon as the service works; asked every 50 ms until then."""
 
     def ready_text(self) -> str:
-        """What is ready, for the log."""
+        """The ready parts, for the log."""
 
     def workers(self) -> Sequence[Worker]:
         """The threads that must live as long as the process does."""
 
     def status(self) -> str:
-        """How the service fares, in one line for `systemctl status`."""
+        """The state of the service in one line for `systemctl status`."""
 
     def take(self, configuration: Configuration) -> str:
-        """Work by this configuration from now on; what changed, in words. SmgwError: nothing has changed."""
+        """Use this configuration from now on; returns the changes in words. SmgwError: nothing has changed."""
 
     def taken(self, changes: str) -> None:
-        """Enter into the log book that a configuration was taken."""
+        """Write to the log book that a configuration was loaded."""
 
     def drain(self, seconds: float) -> bool:
-        """Begin to finish what waits, for so long at most. False: this service has nothing to finish."""
+        """Begin to finish waiting work within this time. False: this service has none."""
 
     def drained(self) -> bool:
         """True when a drain is over."""
@@ -67,8 +67,8 @@ class Daemon:
         """Serve until told to stop; returns the exit code 0."""
         service = self._service
         supervision = Supervision(self._notifier, service.workers, service.status)
-        gc.collect()  # importing and opening leave garbage, about 0.4 MB
-        gc.freeze()  # what is loaded stays: no later collection need look at it
+        gc.collect()  # importing and opening leave about 0.4 MB of garbage
+        gc.freeze()  # loaded objects stay, so later collections can skip them
         service.start()
         draining = False
         while not signals.stop:
@@ -85,7 +85,7 @@ class Daemon:
             if signals.reload and not draining:
                 signals.reload = False
                 supervision.reload(self._reload)
-            if not draining:  # threads may end now, and all is over before the watchdog would notice
+            if not draining:  # threads may end now; the process ends before the watchdog would notice
                 supervision.tick()
             signals.wait(_DRAINING if draining else supervision.interval if supervision.ready else _STARTING)
         self._notifier.stopping()
@@ -94,7 +94,7 @@ class Daemon:
         return 0
 
     def _reload(self) -> None:
-        """Take the configuration as it is now. A wrong one changes nothing."""
+        """Load the present configuration. A wrong one changes nothing."""
         try:
             changes = self._service.take(self._load())
         except SmgwError as error:

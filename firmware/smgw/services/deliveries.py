@@ -1,4 +1,4 @@
-"""The deliveries of a configuration: what each dispatcher works by, and how they fare."""
+"""The deliveries of a configuration: the order of each dispatcher, and their states."""
 
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
@@ -11,10 +11,10 @@ from smgw.wan.dispatcher import Dispatcher
 
 
 class Order(NamedTuple):
-    """All that a dispatcher works by: if any of it changes, another dispatcher takes over where this one ended."""
+    """The order of a dispatcher. If it changes, a new dispatcher continues where this one ended."""
 
     gateway: DeviceId
-    emp: CommunicationProfile  # without `meters`, which is what the grants say
+    emp: CommunicationProfile  # without `meters`, which the grants contain
     granted: tuple[Grant, ...]
 
 

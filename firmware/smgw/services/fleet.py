@@ -1,4 +1,4 @@
-"""Named workers, each with an order that it works by. After a change only those whose order changed begin anew."""
+"""Named workers, each with an order. After a change only workers with a changed order are restarted."""
 
 import logging
 import threading
@@ -11,7 +11,7 @@ log = logging.getLogger(__name__)
 
 
 class Member(Protocol):
-    """What works in a thread of its own."""
+    """A worker with a thread of its own."""
 
     def run(self) -> None:
         """The body of the thread, until `stop`."""
@@ -21,7 +21,7 @@ class Member(Protocol):
 
 
 class Words(NamedTuple):
-    """How a fleet is described. Each text has one place `{}` for the name of a worker."""
+    """The texts of a fleet. Each has one place `{}` for the name of a worker."""
 
     thread: str  # the name of the thread, which logs show
     new: str
@@ -50,9 +50,9 @@ class Fleet(Generic[_Order, _Member]):
         self._running: dict[str, _Running[_Order, _Member]] = {}
 
     def apply(self, orders: Mapping[str, _Order]) -> list[str]:
-        """Work by these orders from now on. Returns what changed, in words. If `make` fails, all goes on as before.
+        """Use these orders from now on. Returns the changes in words. If `make` fails, nothing changes.
 
-        All workers that go are stopped before any new one begins, because a port may change hands.
+        All removed workers are stopped before a new one starts, because they may share a port.
         """
         leaving = [name for name, running in self._running.items() if orders.get(name) != running.order]
         coming = [name for name in orders if name in leaving or name not in self._running]
@@ -73,7 +73,7 @@ class Fleet(Generic[_Order, _Member]):
 
     @property
     def members(self) -> dict[str, _Member]:
-        """Name -> what `make` built."""
+        """Name -> worker."""
         return {name: running.member for name, running in self._running.items()}
 
     @property

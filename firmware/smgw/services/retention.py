@@ -1,4 +1,4 @@
-"""Retention, a bounded piece at a time: what is old goes, but not before every EMP that is to have it has it."""
+"""Retention in bounded pieces: removes old rows, but not before every EMP with a feed of them has them."""
 
 import logging
 import time
@@ -17,13 +17,13 @@ from smgw.store.wan.view import WanView
 log = logging.getLogger(__name__)
 
 _DAY = 86_400
-_MONTH = 366 * _DAY // 12  # rounded up: keep rather a day too long
+_MONTH = 366 * _DAY // 12  # rounded up: better a day too long
 _EVERY = 600.0
-_GO_ON = 2.0  # between two pieces while there is work left: the registrar must not notice
+_GO_ON = 2.0  # pause between two pieces, so that the registrar is not delayed
 
 
 class RetentionKeeper:
-    """Called every second; works every ten minutes, and in short steps while there is something to do."""
+    """Called every second; works every ten minutes, in short steps while there is work."""
 
     def __init__(self, configuration: Configuration, store: LmnStore, state: Path) -> None:
         self._configuration = configuration
@@ -33,12 +33,12 @@ class RetentionKeeper:
         self._due = time.monotonic() + _GO_ON
 
     def configure(self, configuration: Configuration) -> None:
-        """From now on this one."""
+        """Use this configuration from now on."""
         self._configuration = configuration
         self._limits = limits(configuration.gateway.retention)
 
     def tick(self, now_us: int) -> None:
-        """Do a piece of work if it is time."""
+        """Do a piece of work if it is due."""
         if time.monotonic() < self._due:
             return
         report = self._store.retain(now_us, self._limits, self._delivered())
@@ -50,7 +50,7 @@ class RetentionKeeper:
         self._due = time.monotonic() + (_GO_ON if report.more else _EVERY)
 
     def _delivered(self) -> dict[bytes, int]:
-        """Device -> the position up to which all EMPs that are to have its rows have them."""
+        """Device -> the position up to which all EMPs with a feed of its rows have them."""
         with LmnView.open(paths.lmn_directory(self._state)) as own:
             sources = own.sources()
         cursors: list[Cursor] = []

@@ -1,4 +1,4 @@
-"""`smgw run`: the LMN and the WAN process as children, for demo and lab. systemd does this better on a board."""
+"""`smgw run`: LMN and WAN process as children, for demo and lab. On a board use the systemd services."""
 
 import logging
 import signal
@@ -19,13 +19,13 @@ _LOOK = 0.2
 _STOP_SECONDS = 12.0
 _DRAIN_SECONDS = 12.0  # the WAN process gives up after 10 s by itself
 _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 30.0
-#: Having run so long, a process that ends starts again without the pauses of earlier failures.
+#: After this running time, a process that ends restarts without the pauses of earlier failures.
 _SOUND = 60.0
-_USAGE = 2  # exit code of what a person has to mend: the configuration, the state directory, another gateway on it
+_USAGE = 2  # exit code of faults that a user must correct: configuration, state directory, another gateway on it
 
 
 class _Child:
-    """One process, started again when it ends unasked."""
+    """One process, restarted if it ends by itself."""
 
     def __init__(self, name: str, arguments: list[str]) -> None:
         self.name = name
@@ -35,10 +35,10 @@ class _Child:
         self._due = 0.0
         self._began = 0.0
         self._starts = 0
-        self.hopeless = False  # it cannot begin, and said why
+        self.hopeless = False  # it cannot start, and has printed the reason
 
     def keep_running(self, now: float) -> None:
-        """Start it, or start it again when its pause is over."""
+        """Start it, or restart it after its pause."""
         if self._process is not None and (code := self._process.poll()) is not None:
             self._process = None
             if code == _USAGE and self._starts == 1:
@@ -58,14 +58,14 @@ class _Child:
                 self._process = subprocess.Popen(self._command, env=process.child_environment(), process_group=0)  # noqa: S603 - ourselves
 
     def reload(self) -> None:
-        """Let it read its configuration again. One that does not run reads it when it starts."""
+        """Make it reload its configuration. A stopped process reads it at its start."""
         if self._process is not None and self._process.poll() is None:
             self._process.send_signal(signal.SIGHUP)
 
     def stop(self, number: signal.Signals, seconds: float) -> bool:
         """Ask it to end and wait; kill it if it does not. True if it ended well.
 
-        Ended by the signal itself, it was asked before it had begun anything.
+        If the signal itself ended it, it had not started any work.
         """
         child = self._process
         if child is None:
@@ -84,9 +84,9 @@ class _Child:
 
 
 def run(signals: process.Signals, configuration: Path, state: Path, log_level: str) -> int:
-    """Run both until SIGTERM or SIGINT: then the LMN process commits, the WAN process drains. 0 if both ended well.
+    """Run both until SIGTERM or SIGINT: then the LMN process commits, the WAN process drains.
 
-    2 if one of them cannot begin at all. SIGHUP goes to both, if the configuration is good.
+    Returns 0 if both end well, 2 if one of them cannot start. SIGHUP goes to both, if the configuration is correct.
     """
     arguments = ["--config", str(configuration), "--state", str(state), "--log-level", log_level]
     lmn = _Child("LMN", ["lmn", *arguments])
@@ -111,7 +111,7 @@ def run(signals: process.Signals, configuration: Path, state: Path, log_level: s
 
 
 def _reload(configuration: Path, children: tuple[_Child, ...]) -> None:
-    """Check the configuration first: both take the same one, or neither does."""
+    """Check the configuration first, so that both load the same one, or neither does."""
     try:
         loaded = load(configuration)
         for meter in loaded.meters:

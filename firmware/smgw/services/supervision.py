@@ -1,4 +1,4 @@
-"""What systemd hears of a process: ready, alive while all of its threads are, and how it fares."""
+"""Notifications to systemd: ready, alive while all threads are, and the state."""
 
 import logging
 from collections.abc import Callable, Iterable
@@ -11,7 +11,7 @@ log = logging.getLogger(__name__)
 
 
 class Supervision:
-    """Asked by a main loop at every turn. `status` is called only if somebody reads it."""
+    """Called by a main loop at every turn. `status` is called only if systemd listens."""
 
     def __init__(self, notifier: Notifier, workers: Callable[[], Iterable[Worker]], status: Callable[[], str]) -> None:
         self._notifier = notifier
@@ -22,16 +22,16 @@ class Supervision:
 
     @property
     def interval(self) -> float:
-        """Seconds from one turn to the next, at most."""
+        """Most seconds between two turns."""
         return self._notifier.interval
 
     def become_ready(self) -> None:
-        """The service does what it is for."""
+        """The service is ready."""
         self.ready = True
         self._notifier.ready()
 
     def tick(self) -> None:
-        """Feed the watchdog if all threads live; say once which does not, for then systemd will start us again."""
+        """Feed the watchdog if all threads live. Log once which thread does not; then systemd restarts the process."""
         process.log_repetitions()
         dead = {worker.name for worker in self._workers() if not worker.sound}
         for name in sorted(dead - self._dead):

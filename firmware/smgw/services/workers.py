@@ -1,4 +1,4 @@
-"""Supervised threads: one that fails says why and starts again."""
+"""Supervised threads: a failed thread logs the cause and is restarted."""
 
 import logging
 import threading
@@ -10,14 +10,15 @@ from smgw.patience import BackOff
 log = logging.getLogger(__name__)
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 60.0
-#: Having run so long, a thread that fails starts again without the pauses of earlier failures.
+#: After this running time, a failed thread restarts without the pauses of earlier failures.
 _SOUND = 300.0
 
 
 class Worker:
-    """A thread whose body runs until it returns. An exception is logged with its cause; then it runs again.
+    """A thread whose body runs until it returns. An exception is logged with its cause; then the body runs again.
 
-    A body that calls `beat` in its loop may also hang: silent for longer than `patience` seconds, it counts as dead.
+    A body that calls `beat` in its loop is also checked for hanging: without a beat for `patience` seconds it counts as
+    dead.
     """
 
     def __init__(
@@ -36,7 +37,7 @@ class Worker:
         self._thread.start()
 
     def beat(self) -> None:
-        """Called by the body: it does not hang."""
+        """Called by the body to show that it does not hang."""
         self._beaten = time.monotonic()
 
     @property
@@ -46,7 +47,7 @@ class Worker:
 
     @property
     def sound(self) -> bool:
-        """True while it lives and does not hang, and after it was asked to stop."""
+        """True while it runs and does not hang, and after a request to stop."""
         if self._stopping.is_set():
             return True
         return self.alive and (self._patience is None or time.monotonic() - self._beaten < self._patience)
@@ -77,6 +78,6 @@ class Worker:
 
 
 def stop_all(workers: list[Worker], seconds: float) -> list[str]:
-    """Join all; the names of those that are still running after `seconds` (they are daemons: exit ends them)."""
+    """Join all; returns the names of threads still running after `seconds` (they are daemons: exit ends them)."""
     deadline = time.monotonic() + seconds
     return [worker.name for worker in workers if not worker.join(deadline)]

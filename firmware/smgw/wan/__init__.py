@@ -1,1 +1,1 @@
-"""The way to the external market participants: delivery of the store's rows, and time samples for the clock."""
+"""Delivery of the store's rows to external market participants, and time samples for the clock."""

@@ -1,4 +1,4 @@
-"""The state of the way to one EMP, for `smgw status`, and its changes in the log, each once."""
+"""The state of the delivery to one EMP, for `smgw status`. Its changes are logged once."""
 
 import logging
 from collections.abc import Callable
@@ -11,12 +11,12 @@ from smgw.wan.outlet import Outcome, OutcomeKind
 
 log = logging.getLogger(__name__)
 
-#: `smgw status` shows the last acknowledgement to within this; more often would only wear the card.
+#: Resolution of the last acknowledgement in `smgw status`. Writing it more often would wear the card.
 _ACK_SHOWN_EVERY_US = 60_000_000
 
 
 class Channel:
-    """Writes to the store only what changed; acknowledgements are in the cursors."""
+    """Writes only changes to the store; acknowledgements are in the cursors."""
 
     def __init__(self, emp: str, store: WanStore, now: Callable[[], Stamp]) -> None:
         self._emp = emp
@@ -35,7 +35,7 @@ class Channel:
         return self._state
 
     def acknowledged(self) -> None:
-        """The EMP has taken rows."""
+        """Note that the EMP has acknowledged rows."""
         last_ack_us = self._last_ack_us = self._now().utc_us
         news = not self._took or last_ack_us - self._written_us >= _ACK_SHOWN_EVERY_US
         self._took, self._detail = True, ""
@@ -49,7 +49,7 @@ class Channel:
             self._write(None)
 
     def failed(self, outcome: Outcome) -> None:
-        """It has not, and `wait` will say for how long."""
+        """Note a failure; `wait` adds the time of the next try."""
         self._took, self._detail = False, outcome.reason
         state = ChannelKind.HELD if outcome.kind is OutcomeKind.HOLD else ChannelKind.BACKING_OFF
         if state != self._state:
@@ -69,13 +69,13 @@ class Channel:
             self._enter(state)
 
     def wait(self, seconds: float) -> None:
-        """The next try is in so many seconds."""
+        """Note the seconds to the next try."""
         if self._state not in FAILING:
             self._enter(ChannelKind.BACKING_OFF)
         self._write(self._now().utc_us + int(seconds * 1e6))
 
     def idle(self) -> None:
-        """All that waited is delivered."""
+        """Note that all waiting rows are delivered."""
         if self._state is not ChannelKind.IDLE:
             if self._state in FAILING:
                 self._store.log("delivery-resumed", Level.INFO, self._emp, self._now())
@@ -83,7 +83,7 @@ class Channel:
             self._write(None)
 
     def _about(self, event: str) -> dict[str, str]:
-        """What the journal gets beside the text."""
+        """Fields for the journal."""
         return {"event": event, "EMP": self._emp}
 
     def _enter(self, state: ChannelKind) -> None:

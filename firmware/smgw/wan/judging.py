@@ -1,8 +1,8 @@
-"""What outcomes say of the rows that were sent, and what follows: the rules of ARCHITECTURE.md, "Exactly once".
+"""The actions after an outcome: the rules of ARCHITECTURE.md, "Exactly once".
 
-They are the same for every outlet. A row is left behind only where the participant rejects that one row and takes
-others. Then it is set aside and counted, and `smgw deliver --again` sends it once more. As long as the participant
-takes nothing, nothing is set aside.
+They are the same for every outlet. A row is skipped only if the participant rejects that one row and accepts others.
+Then it is quarantined and counted, and `smgw deliver --again` sends it once more. As long as the participant accepts
+no row, no row is quarantined.
 """
 
 from collections.abc import Callable, Sequence
@@ -14,7 +14,7 @@ from smgw.wan.outlet import Batch, Outcome, OutcomeKind
 from smgw.wan.participant import Participant
 from smgw.wan.suspects import Suspects
 
-#: After so many rejected rows and none taken, it is not the rows.
+#: After this many rejected rows and no accepted one, the fault is not in the rows.
 _MOST_SUSPECTS = 3
 
 
@@ -25,26 +25,26 @@ class Judging:
         self._emp = emp
         self._file_id = file_id
         self._suspects = Suspects(emp.who, file_id, emp.store, emp.now)
-        self._doubted: dict[Source, Feed] = {}  # these wait until it is known whether it is their rows or the EMP
+        self._doubted: dict[Source, Feed] = {}  # rejected rows, while it is not known whether rows or EMP are at fault
         self._stopped_by: Outcome | None = None
         self.taken = 0  # rows, in this round
 
     @property
     def stopped(self) -> bool:
-        """True if nothing more goes in this round."""
+        """True if nothing more is sent in this round."""
         return self._stopped_by is not None
 
     @property
     def undecided(self) -> bool:
-        """True if there are rows of which is not known whether it is they, or the EMP."""
+        """True if there are rejected rows and the cause (rows or EMP) is not known."""
         return bool(self._doubted or self._suspects)
 
     def doubts(self, feed: Feed) -> bool:
-        """True if the feed has to wait for `decide`."""
+        """True if the feed must wait for `decide`."""
         return feed.source in self._doubted
 
     def deliver(self, feed: Feed, records: Sequence[StoredRecord]) -> None:
-        """Send rows of one feed in their order, and act on what becomes of them."""
+        """Send rows of one feed in order, and act on the outcome."""
         rest = tuple(records)
         while rest and not self.stopped and not self.doubts(feed):
             outcome = self._emp.outlet.send(Batch(feed, rest))
@@ -53,12 +53,12 @@ class Judging:
             rest = rest[about:]
 
     def passed(self, feed: Feed, position: int) -> None:
-        """All rows up to here are settled; those behind the last that went do not go at all."""
+        """Settle all rows up to here; rows after the last delivered one are not for this feed."""
         if not self.stopped and not self._suspects:
             self._emp.store.acknowledge(self._emp.who, self._file_id, feed.source, position, 0)
 
     def decide(self, newest: Callable[[Feed], StoredRecord | None]) -> list[Feed]:
-        """Every feed has had its turn: is it the rows, or the EMP? Returns the feeds that go on from their cursors."""
+        """After all feeds: decide whether rows or EMP are at fault. Returns the feeds that continue."""
         doubted = list(self._doubted.values())
         if (
             self.taken
@@ -74,19 +74,19 @@ class Judging:
         return []
 
     def took(self, rows: int) -> None:
-        """The EMP took rows outside the order of the cursors."""
+        """Note that the EMP accepted rows outside the order of the cursors."""
         if rows:
             self.taken += rows
             self._emp.channel.acknowledged()
 
     def stop(self, outcome: Outcome) -> None:
-        """Nothing more goes in this round."""
+        """Send nothing more in this round."""
         self._stopped_by = outcome
         if not self._emp.stopping():
             self._emp.channel.failed(outcome)
 
     def end(self) -> Outcome | None:
-        """What keeps rows from going: HOLD or RETRY; None if all that waited is settled."""
+        """HOLD or RETRY, which stops the delivery; None if all waiting rows are settled."""
         if self._stopped_by is None and self._suspects:
             self.stop(self._suspects.last_outcome._replace(kind=OutcomeKind.RETRY))
         return self._stopped_by
@@ -106,7 +106,7 @@ class Judging:
             self._suspect(feed, records[0], outcome)
 
     def _acknowledge(self, feed: Feed, records: tuple[StoredRecord, ...]) -> None:
-        """Cursor and rows set aside before it move in one transaction."""
+        """Move the cursor and quarantine rows before it in one transaction."""
         position, aside = records[-1].position, self._suspects.take(feed.source)
         self._emp.store.acknowledge(self._emp.who, self._file_id, feed.source, position, len(records), aside)
         self.taken += len(records)
@@ -115,11 +115,11 @@ class Judging:
         self._emp.channel.acknowledged()
 
     def _suspect(self, feed: Feed, record: StoredRecord, outcome: Outcome) -> None:
-        """One row alone was rejected: set aside if others are taken, else remembered until one is."""
+        """One row alone was rejected: quarantine it if others are accepted, else hold it until one is."""
         self._suspects.add(feed.source, record, outcome)
         if record.store_id != self._file_id and outcome.kind is OutcomeKind.CONTRADICTED:
-            # Salvaged, perhaps without all its values, while the EMP has it whole: that says nothing of the others.
-            # No older suspect of its source waits: salvaged rows come before all others.
+            # A salvaged row may lack values that the EMP has. This says nothing about other rows.
+            # No older rejected row of its source waits: salvaged rows come before all others.
             self._suspects.settle_newest()
         elif self.taken:
             self._suspects.settle()
@@ -127,7 +127,7 @@ class Judging:
             self._doubted[feed.source] = feed
 
     def _is_taken(self, feed: Feed, newest: StoredRecord) -> bool:
-        """Send the newest row out of its turn. It is sent once more in its turn, and counted then."""
+        """Send the newest row out of order. It is sent again in order, and counted then."""
         if self._suspects.has(newest):
             return False
         return self._emp.outlet.send(Batch(feed, (newest,))).kind is OutcomeKind.ACKNOWLEDGED

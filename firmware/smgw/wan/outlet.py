@@ -1,7 +1,7 @@
-"""The contract of an outlet: what takes rows to a participant and says what became of them.
+"""The contract of an outlet, which takes rows to a participant and returns the outcome.
 
-What a participant answers is judged by its outlet, in the words of `OutcomeKind`. What follows for the rows is the same
-for every outlet (`judging`). An outlet is one entry in `profiles.outlets`; its code is imported where it is used.
+The outlet translates the participant's answer to an `OutcomeKind`. The actions that follow are the same for every
+outlet (`judging`). An outlet is one entry in `profiles.outlets`; its code is imported on use.
 """
 
 from enum import Enum
@@ -16,51 +16,51 @@ from smgw.store.records import StoredRecord
 
 
 class OutcomeKind(Enum):
-    """What became of rows."""
+    """The kinds of outcome."""
 
-    ACKNOWLEDGED = "acknowledged"  #: they arrived and are durable
-    RETRY = "retry"  #: the participant or the way to it is not well: the same again, later
-    HOLD = "hold"  #: profile or set-up is wrong: nothing is skipped, a person is told
-    TOO_LARGE = "too large"  #: fewer at once
-    REJECTED = "rejected"  #: the participant does not take one of them
-    CONTRADICTED = "contradicted"  #: rejected, perhaps since the participant has a row's key with other content
-    UNSENDABLE = "unsendable"  #: ours: they cannot be written in the outlet's form
+    ACKNOWLEDGED = "acknowledged"  #: the rows are durable at the participant
+    RETRY = "retry"  #: a fault of the participant or the network: send the same rows later
+    HOLD = "hold"  #: wrong profile or set-up: nothing is skipped, and a user is informed
+    TOO_LARGE = "too large"  #: too many rows at once
+    REJECTED = "rejected"  #: the participant rejects one of the rows
+    CONTRADICTED = "contradicted"  #: rejected, perhaps because the participant has a row's key with other content
+    UNSENDABLE = "unsendable"  #: our own fault: the rows do not fit the outlet's form
 
 
 class Outcome(NamedTuple):
-    """What became of the first rows of a batch."""
+    """The outcome of the first rows of a batch."""
 
     kind: OutcomeKind
-    reason: str = ""  # in words, as log and status show it: "answers 422: no such register"
-    retry_after: int | None = None  # s; no other try before, if the participant asked for that
-    rows: int | None = None  # so many rows from the first on this is about; None: all
+    reason: str = ""  # text for log and status: "answers 422: no such register"
+    retry_after: int | None = None  # seconds before the next try, if the participant asked for it
+    rows: int | None = None  # number of rows, from the first on; None: all
 
 
 class Batch(NamedTuple):
-    """Rows of one feed on their way, at least one, in the order of their positions."""
+    """Rows of one feed to send, at least one, in the order of their positions."""
 
     feed: Feed
     records: tuple[StoredRecord, ...]
 
 
 class Outlet(Protocol):
-    """The way to one participant. One thread uses it; `end` may come from another."""
+    """The outlet to one participant. One thread uses it; `end` may come from another."""
 
     def send(self, batch: Batch) -> Outcome:
-        """Hand rows over and wait for what becomes of them. Never raises for what participant or network do.
+        """Send rows and wait for the outcome. Never raises for faults of participant or network.
 
-        An outlet that cannot send all of them in one piece sends the first ones, and says how many. Rows come again
-        until they are acknowledged: the participant knows a repetition by gateway, store id and record number.
+        An outlet that cannot send all rows at once sends the first ones and returns their number. Rows are sent again
+        until they are acknowledged. The participant recognises a repetition by gateway, store id and record number.
         """
 
     def end(self) -> None:
-        """Break off what is under way and let nothing more begin."""
+        """Abort the exchange in progress and prevent new ones."""
 
     def close(self) -> None:
-        """Let connections go; the next `send` makes its own."""
+        """Close connections; the next `send` makes its own."""
 
 
 def open_outlet(gateway: DeviceId, profile: CommunicationProfile) -> Outlet:
-    """The outlet that a profile names. Nothing is connected before the first `send`."""
+    """The outlet of a profile. It connects at the first `send`."""
     made: Outlet = resolve(outlets.entry(profile.outlet).opens)(gateway, profile)
     return made

@@ -1,4 +1,4 @@
-"""One EMP as a round of delivery sees it."""
+"""The state of one EMP for a round of delivery."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -10,23 +10,23 @@ from smgw.wan.outlet import Outlet
 
 
 class BatchSize:
-    """How many rows are handed over at once. It grows slowly: what was too large once is so again."""
+    """Number of rows sent at once. It grows slowly, since a size that was too large is too large again."""
 
     def __init__(self, most: int) -> None:
         self._most = most
         self.rows = most
 
     def shrink(self, rows: int) -> None:
-        """More than so many were too large."""
+        """Reduce the size: this number of rows was too large."""
         self.rows = max(1, min(self.rows, rows))
 
     def grow(self) -> None:
-        """So many were taken."""
+        """Increase the size: this number of rows was accepted."""
         self.rows = min(self._most, self.rows + max(1, self.rows // 8))
 
 
 class Participant(NamedTuple):
-    """What stays from one round to the next."""
+    """State that lasts from one round to the next."""
 
     who: str  # name of the EMP
     outlet: Outlet
@@ -34,4 +34,4 @@ class Participant(NamedTuple):
     channel: Channel
     size: BatchSize
     now: Callable[[], Stamp]
-    stopping: Callable[[], bool]  # true: what fails now was broken off by us
+    stopping: Callable[[], bool]  # true: a failure now was caused by our own abort

@@ -1,4 +1,4 @@
-"""Rows that were set aside and that a person ordered again: sent one by one, outside the cursors' order."""
+"""Quarantined rows that a user ordered again. They are sent one by one, outside the order of the cursors."""
 
 import logging
 from collections.abc import Sequence
@@ -18,14 +18,14 @@ _AT_MOST = 1000  # rows in one round
 
 
 class Requeued(NamedTuple):
-    """What became of them."""
+    """The outcome."""
 
     taken: int
-    stopped_by: Outcome | None  #: after this one nothing more is sent in this round
+    stopped_by: Outcome | None  #: nothing more is sent in this round
 
 
 def deliver_requeued(emp: Participant, feeds: Sequence[Feed], view: LmnView) -> Requeued:
-    """Deliver what was ordered again. A row that the EMP rejects once more is set aside with its new reason."""
+    """Deliver requeued rows. A row that the EMP rejects again is quarantined with the new reason."""
     store = emp.store
     taken = 0
     for aside in store.take_requeued(emp.who, view.store_id, _AT_MOST):
@@ -49,7 +49,7 @@ def deliver_requeued(emp: Participant, feeds: Sequence[Feed], view: LmnView) -> 
 
 
 def _found(aside: SetAside, feeds: Sequence[Feed], view: LmnView) -> tuple[Feed | None, StoredRecord | None]:
-    """The feed of a row and the row; a feed without a row if there is only that."""
+    """The feed of a row and the row; None for a missing one."""
     own = [
         feed for feed in feeds
         if feed.source.meter == aside.meter and aside.device in (EVERY_DEVICE, bytes(feed.source.device))

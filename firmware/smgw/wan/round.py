@@ -14,18 +14,18 @@ from smgw.wan.requeued import deliver_requeued
 
 
 class Round:
-    """Delivers what waits, oldest first; the feeds take turns, so that none waits for another's backlog."""
+    """Delivers waiting rows, oldest first. The feeds take turns, so that none waits for another's backlog."""
 
     def __init__(self, emp: Participant, granted: Sequence[Grant], view: LmnView) -> None:
         self._emp = emp
         self._view = view
         self._judging = Judging(emp, view.store_id)
-        self._reached: dict[Source, int] = {}  # the cursor lags behind this by the suspects
+        self._reached: dict[Source, int] = {}  # the cursor is behind this by the rejected rows
         self.feeds = feeds(granted, view.sources())
         self._progress = self._read_progress()
 
     def run(self) -> Outcome | None:
-        """What keeps rows from going: HOLD or RETRY; None if all of them are settled, or it is time to stop."""
+        """HOLD or RETRY, which stops the delivery; None if all rows are settled, or the thread must stop."""
         self._deliver_requeued()
         self._take_turns()
         while self._judging.undecided and not self._over():
@@ -40,7 +40,7 @@ class Round:
 
     @property
     def taken(self) -> int:
-        """Rows that the EMP took."""
+        """Number of rows that the EMP accepted."""
         return self._judging.taken
 
     def _read_progress(self) -> Progress:
@@ -50,7 +50,7 @@ class Round:
         return self._judging.stopped or self._emp.stopping()
 
     def _take_turns(self) -> None:
-        """Piece by piece; what is recorded meanwhile is of the next round."""
+        """Deliver piece by piece; rows recorded in the meantime belong to the next round."""
         waiting = {feed.source: (feed, self._view.last_position(feed.source)) for feed in self.feeds}
         while waiting:
             for feed, last in list(waiting.values()):
@@ -60,7 +60,7 @@ class Round:
                     del waiting[feed.source]
 
     def _deliver_piece(self, feed: Feed) -> int:
-        """One piece of a feed; returns the position reached."""
+        """Deliver one piece of a feed; returns the position reached."""
         reached = self._reached.get(feed.source)
         if reached is None:
             reached = self._progress.position(self._emp.who, feed.source)
@@ -70,7 +70,7 @@ class Round:
             return reached
         if len(piece.records) < piece.read:
             self._judging.passed(feed, piece.position)
-        # Without any, retention took what there was.
+        # If there is none, retention removed the rows.
         self._reached[feed.source] = reached = piece.position if piece.read else NOBODY_WAITS
         return reached
 

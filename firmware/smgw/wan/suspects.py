@@ -1,4 +1,4 @@
-"""Rows that an EMP rejected one by one, until it is known whether it is the rows or the EMP."""
+"""Rows that an EMP rejected one by one, while it is not known whether rows or EMP are at fault."""
 
 import logging
 from collections.abc import Callable
@@ -26,7 +26,7 @@ def _place(suspect: _Suspect) -> tuple[Source, int]:
 
 
 class Suspects:
-    """The suspects of one round of delivery, in order. `file_id` is the store id of the file they are read from."""
+    """The rejected rows of one round of delivery, in order. `file_id` is the store id of their file."""
 
     def __init__(self, emp: str, file_id: str, store: WanStore, now: Callable[[], Stamp]) -> None:
         self._emp = emp
@@ -40,11 +40,11 @@ class Suspects:
 
     @property
     def last_outcome(self) -> Outcome:
-        """What became of the newest; there must be one."""
+        """The outcome of the newest; there must be one."""
         return self._suspects[-1].outcome
 
     def blamed(self, source: Source | None = None) -> int:
-        """How many the EMP rejected, of one source or of all. A row that could not be sent is no fault of the EMP."""
+        """Number of rows that the EMP rejected, of one source or all. A row that could not be sent does not count."""
         return sum(
             suspect.outcome.kind is not OutcomeKind.UNSENDABLE and source in (None, suspect.source)
             for suspect in self._suspects
@@ -55,7 +55,7 @@ class Suspects:
         return any(suspect.record.position == record.position for suspect in self._suspects)
 
     def add(self, source: Source, record: StoredRecord, outcome: Outcome) -> None:
-        """This became of the row alone."""
+        """Add the outcome of one row alone."""
         self._suspects.append(_Suspect(source, record, outcome))
         log.warning(
             "EMP %s: record %d of meter %s, device %s: %s",
@@ -64,19 +64,19 @@ class Suspects:
         )  # fmt: skip
 
     def take(self, source: Source) -> list[SetAside]:
-        """One source's suspects, to be set aside together with an acknowledgement of later rows."""
+        """One source's rejected rows, to be quarantined with an acknowledgement of later rows."""
         own = [suspect for suspect in self._suspects if suspect.source == source]
         self._suspects = [suspect for suspect in self._suspects if suspect.source != source]
         return [self._set_aside(suspect) for suspect in own]
 
     def settle(self) -> None:
-        """Others were taken, so it is the rows: set all aside, each source's behind its own cursor."""
+        """Other rows were accepted, so the rows are at fault: quarantine all, each source's with its own cursor."""
         for source, group in groupby(sorted(self._suspects, key=_place), key=lambda suspect: suspect.source):
             self._write(source, list(group))
         self._suspects = []
 
     def settle_newest(self) -> None:
-        """Set the newest aside by itself: no older one of its source may wait."""
+        """Quarantine only the newest: no older one of its source may wait."""
         suspect = self._suspects.pop()
         self._write(suspect.source, [suspect])
 

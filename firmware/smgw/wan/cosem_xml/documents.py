@@ -1,4 +1,4 @@
-"""From stored records to documents."""
+"""Turns stored records into documents."""
 
 from collections.abc import Iterator, Sequence
 from itertools import groupby
@@ -12,7 +12,7 @@ _Column = tuple[Obis, int, int]  # OBIS code, class, attribute
 
 
 class Part(NamedTuple):
-    """Records in order, and the document that carries them."""
+    """Records in order, and the document that contains them."""
 
     records: tuple[StoredRecord, ...]
     document: Document
@@ -21,8 +21,8 @@ class Part(NamedTuple):
 def parts(gateway: DeviceId, delivered: DeviceId, records: Sequence[StoredRecord]) -> Iterator[Part]:
     """Documents for the records of one feed, in order, made as they are asked for.
 
-    A document has one store, and one scaler and unit a register; where any of these changes, another begins.
-    `delivered` is the name under which the device goes out.
+    A document has one store, and one scaler and unit for each register. Where one of these changes, the next document
+    begins. `delivered` is the name of the device in the document.
     """
     for store_id, run in groupby(records, key=lambda record: record.store_id):
         pending: list[StoredRecord] = []

@@ -19,7 +19,7 @@ from smgw.patience import patiently
 from smgw.webservice.headers import new_cid
 
 MEDIA_TYPE = "application/vnd.de-dke-k461-cosem+xml"
-_READ_OF_ANSWER = 2048  # an error page is read so far; what it says goes into status and log
+_READ_OF_ANSWER = 2048  # most octets read of an error page, for status and log
 _MOST_RETRY_AFTER = 86_400
 _CONNECT_S = 10.0
 _UNSUPPORTED_MEDIA_TYPE = 415
@@ -27,7 +27,7 @@ _NOT_ACCEPTED = re.compile(r"\s*q\s*=\s*0(\.0*)?\s*")
 
 
 class Answer(NamedTuple):
-    """What the EMP said. `status` None: no answer, `detail` says why."""
+    """The answer of the EMP. `status` None: no answer; `detail` has the reason."""
 
     status: int | None
     detail: str
@@ -40,7 +40,7 @@ class Exchange:
     def __init__(self, url: str, timeout: float) -> None:
         self._base = (urllib3.util.parse_url(url).path or "").rstrip("/")
         self._timeout = timeout
-        self._gzip = False  # until the EMP's answers announce it
+        self._gzip = False  # until the EMP's answers announce gzip
         self._gzip_refused = False
         self._ended = threading.Event()
         self._open: list[HTTPConnection] = []
@@ -62,7 +62,7 @@ class Exchange:
         opened, ended, seconds = self._open, self._ended, min(self._timeout, _CONNECT_S)
 
         class Connection(HTTPConnection):
-            """Known to `abort` from the moment it is open; `end` interrupts even the opening."""
+            """A connection that `abort` knows as soon as it is open; `end` interrupts even the opening."""
 
             def _new_conn(self) -> socket.socket:
                 return patiently("connect", super()._new_conn, seconds, ended.is_set, socket.socket.close)
@@ -77,14 +77,14 @@ class Exchange:
         return pool
 
     def put(self, device: DeviceId, body: bytes) -> Answer:
-        """PUT a document on the device's `ldev`. Never raises: what went wrong is the answer."""
+        """PUT a document on the device's `ldev`. Never raises: a failure is the answer."""
         if not self._gzip:
             return self._put(device, body, {})
         packed = gzip.compress(body, compresslevel=4, mtime=0)
         answer = self._put(device, packed, {"Content-Encoding": "gzip"})
         if answer.status != _UNSUPPORTED_MEDIA_TYPE:
             return answer
-        self._gzip, self._gzip_refused = False, True  # it was the coding that the EMP dislikes, perhaps not the rows
+        self._gzip, self._gzip_refused = False, True  # the EMP rejected the encoding, perhaps not the rows
         return self._put(device, body, {})
 
     def _put(self, device: DeviceId, body: bytes, more: dict[str, str]) -> Answer:
@@ -96,7 +96,7 @@ class Exchange:
             "x-CID": new_cid(),
             **more,
         }
-        # The pool's timeouts are for single reads: an EMP that drips its answer is cut off by this.
+        # The pool's timeouts are for single reads. This one ends an answer that arrives octet by octet.
         guard = threading.Timer(2 * self._timeout, self.abort)
         guard.daemon = True
         guard.start()
@@ -117,7 +117,7 @@ class Exchange:
         if len(text) < _READ_OF_ANSWER:
             response.release_conn()
         else:
-            response.close()  # a long page: not worth reading for the sake of the connection
+            response.close()  # a long page: closing the connection is cheaper than reading it
         return Answer(
             response.status,
             _first_line(text),
@@ -125,7 +125,7 @@ class Exchange:
         )
 
     def abort(self) -> None:
-        """Break off an exchange under way; its answer will be "no answer"."""
+        """Abort an exchange in progress; its answer is "no answer"."""
         for connection in self._open:
             sock = connection.sock
             if sock is not None:
@@ -133,12 +133,12 @@ class Exchange:
                     sock.shutdown(socket.SHUT_RDWR)
 
     def end(self) -> None:
-        """Break off the exchange under way and let no other begin."""
+        """Abort the exchange in progress and prevent new ones."""
         self._ended.set()
         self.abort()
 
     def close(self) -> None:
-        """Let the connection go; the next `put` opens another."""
+        """Close the connection; the next `put` opens another."""
         if self._pool is not None:
             self._pool.close()
             self._pool = None
@@ -151,7 +151,7 @@ def _takes_gzip(accept_encoding: str) -> bool:
 
 
 def _first_line(text: bytes) -> str:
-    """What an error page says, short and fit for a log."""
+    """The text of an error page, short and safe for a log."""
     line = text.decode("utf-8", "replace").strip().partition("\n")[0]
     return "".join(character if character.isprintable() else " " for character in line)[:200]
 

@@ -1,4 +1,4 @@
-"""Rows of a feed as documents, one on its way at a time."""
+"""Sends rows of a feed as documents, one at a time."""
 
 import logging
 import time
@@ -25,7 +25,7 @@ class CosemXmlOutlet:
         self.close = self._exchange.close
 
     def send(self, batch: Batch) -> Outcome:
-        """Send the first document that the rows make; the outcome is about its rows."""
+        """Send the first document of the rows; the outcome is about its rows."""
         part = next(parts(self._gateway, batch.feed.delivered, batch.records))
         try:
             body = cosem_document.encode(part.document)

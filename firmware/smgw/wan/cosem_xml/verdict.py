@@ -1,4 +1,4 @@
-"""What the status code of an answer says of the rows that were sent."""
+"""The outcome for the rows, by the status code of the answer."""
 
 from smgw.wan.outlet import OutcomeKind
 
@@ -14,7 +14,7 @@ _KINDS = {
 
 
 def verdict(status: int | None) -> OutcomeKind:
-    """The meaning of a status code; None is no answer at all. A code nobody foresaw holds: that skips nothing."""
+    """The outcome of a status code; None is no answer. An unknown code means HOLD, which skips nothing."""
     if status is None or status >= 500:
         return OutcomeKind.RETRY
     if 200 <= status < 300:
