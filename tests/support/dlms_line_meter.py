@@ -15,7 +15,7 @@ from smgw.cosem.date_time import DateTime
 from smgw.dlms.apdus.action import Outcome
 from smgw.dlms.apdus.descriptors import Selection
 from smgw.dlms.apdus.results import ActionResult, DataAccessResult
-from smgw.dlms.apdus.selection import Range, read_selection
+from smgw.dlms.apdus.selection import Entries, read_selection
 from smgw.dlms.carriers.wrapper import Wrapper
 from smgw.dlms.data import encode
 from smgw.dlms.meter.access import Admission
@@ -63,15 +63,20 @@ class Model:
         self.opposite = False
         self.list_denied = False
         self.nulls = False  # times after the first row of an answer are left away
+        self.newest_first = False
+        self.refused: dict[int, DataAccessResult] = {}  # by selector: what selective access is answered with
         self.extra: dict[AttributeName, bytes | DataAccessResult] = {}
         self.asked: list[AttributeName] = []
         self.ranges: list[tuple[int, int]] = []
+        self.entries: list[tuple[int, int]] = []
 
     def read(self, client: int, attribute: AttributeName, selection: Selection | None) -> bytes | DataAccessResult:
         self.asked.append(attribute)
         if attribute in self.extra:
             return self.extra[attribute]
         class_id, obis, number = attribute
+        if class_id == 7 and obis == LOAD_PROFILE:
+            return self.load_profile(number, selection)
         match class_id, number:
             case 1, 2 if obis == Obis(b"\x00\x00\x2a\x00\x00\xff"):
                 return encode(octet_string(self.name))
@@ -92,12 +97,20 @@ class Model:
                 return encode(octet_string(self.time(time.time() + self.ahead_s)))
             case 15, 2:
                 return DataAccessResult.READ_WRITE_DENIED if self.list_denied else self.object_list()
-            case 7, 2 if obis == LOAD_PROFILE:
+        return DataAccessResult.OBJECT_UNDEFINED
+
+    def load_profile(self, number: int, selection: Selection | None) -> bytes | DataAccessResult:
+        match number:
+            case 2:
                 return self.buffer(selection)
-            case 7, 3 if obis == LOAD_PROFILE:
+            case 3:
                 return encode(Data(DataType.ARRAY, tuple(column.data() for column in _COLUMNS)))
-            case 7, 4 if obis == LOAD_PROFILE:
+            case 4:
                 return encode(_long(QUARTER))
+            case 5:
+                return encode(Data(DataType.ENUM, 2 if self.newest_first else 1))
+            case 7:
+                return encode(_long(len(self.rows)))
         return DataAccessResult.OBJECT_UNDEFINED
 
     def write(
@@ -132,11 +145,15 @@ class Model:
         )
         return encode(Data(DataType.ARRAY, elements))
 
-    def buffer(self, selection: Selection | None) -> bytes:
-        rows = self.rows
-        if selection is not None:
-            chosen = read_selection(selection)
-            assert isinstance(chosen, Range)
+    def buffer(self, selection: Selection | None) -> bytes | DataAccessResult:
+        rows = self.rows[::-1] if self.newest_first else self.rows
+        if selection is not None and selection.selector in self.refused:
+            return self.refused[selection.selector]
+        chosen = None if selection is None else read_selection(selection)
+        if isinstance(chosen, Entries):
+            self.entries.append((chosen.first, chosen.last))
+            rows = rows[chosen.first - 1 : chosen.last]
+        elif chosen is not None:
             bounds = [DateTime.read(bound.value).utc_us(opposite_sign=self.opposite) for bound in chosen[1:3]]  # type: ignore[arg-type]
             first, last = (-(-bound // SECOND) for bound in bounds)  # type: ignore[operator]
             self.ranges.append((first, last))

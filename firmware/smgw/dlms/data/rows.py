@@ -28,6 +28,7 @@ Row = tuple[Data, ...]
 # Rows read at once: few at first, then more; never so many that they cost memory.
 _SHORT_RUN, _LONG_RUN = 4, 1024
 _MOST_LAYOUTS = 16
+_UNIX_TIMES = (DataType.DOUBLE_LONG_UNSIGNED, DataType.LONG64_UNSIGNED)  # a clock that counts seconds since 1970
 _new = tuple.__new__
 
 
@@ -182,6 +183,8 @@ def _filled(data: Data, before: Data, later: int) -> Data:
     if data.type is not DataType.NULL_DATA:
         return data
     octets = before.value
+    if later and isinstance(octets, int) and before.type in _UNIX_TIMES:
+        return before._replace(value=octets + later)
     if not later or not isinstance(octets, bytes) or len(octets) != DATE_TIME_SIZE:
         return before
     moment = DateTime.read(octets).plus(later)

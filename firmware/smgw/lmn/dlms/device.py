@@ -6,8 +6,9 @@ Scalers are cached by logical device name and firmware id: only a new meter or a
 import logging
 from collections.abc import Callable, Sequence
 from datetime import tzinfo
+from enum import Enum, auto
 
-from smgw.cosem import AttributeName, DeviceId, ScalerUnit
+from smgw.cosem import AttributeName, DeviceId, Obis, ScalerUnit
 from smgw.dlms.apdus.get import Result
 from smgw.dlms.apdus.results import DataAccessResult
 from smgw.dlms.session.events import Pushed
@@ -45,6 +46,14 @@ LASTING = frozenset(
 )
 
 
+class Way(Enum):
+    """How the buffer of a load profile is asked for."""
+
+    RANGE = auto()
+    ENTRIES = auto()
+    WHOLE = auto()
+
+
 class DlmsDevice:
     """One meter behind an address. `exchanged` counts how often another one, or another firmware, answered."""
 
@@ -58,6 +67,8 @@ class DlmsDevice:
         self.deviation: int | None = None  # of the meter's clock, in minutes
         self.firmware = b""
         self.exchanged = 0
+        self.ways: dict[Obis, Way] = {}  # how each load profile is asked for, if not by range
+        self._told: set[str] = set()
         self._cache = surroundings.cache
         self._known: tuple[DeviceId, bytes] | None = None
         self._scalers: dict[AttributeName, ScalerUnit] = {}
@@ -83,6 +94,11 @@ class DlmsDevice:
     def get_list(self, port: Port, attributes: Sequence[AttributeName]) -> list[Result]:
         """Attributes in their order."""
         return self.open_session(port).get_list(port, attributes)
+
+    def warn_once(self, text: str) -> None:
+        """Log a habit of this meter, as a warning at the first time."""
+        log.log(logging.DEBUG if text in self._told else logging.WARNING, "meter %s: %s", self.profile.name, text)
+        self._told.add(text)
 
     def scalers(self, port: Port, values: Sequence[AttributeName]) -> dict[AttributeName, ScalerUnit]:
         """Scaler and unit of these values: those that are not known are asked, and cached.
@@ -122,6 +138,7 @@ class DlmsDevice:
             return
         self._known = known
         self.exchanged += 1
+        self.ways, self._told = {}, set()
         cached = self._cache.get(CacheKind.SCALER_UNIT, *known)
         self._scalers = unpack_scalers(cached or b"[]")
 

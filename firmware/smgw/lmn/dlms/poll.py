@@ -13,14 +13,14 @@ from smgw.cosem import (
     Data,
     DeviceId,
     MeterTime,
-    MeterTimeKind,
     Obis,
     ObjectName,
     Reading,
     ScalerUnit,
     Stamp,
 )
-from smgw.cosem.date_time import SIZE, ClockStatus, DateTime
+from smgw.cosem.date_time import ClockStatus
+from smgw.cosem.told import Told
 from smgw.cosem.units import NO_UNIT
 from smgw.dlms.apdus.get import Result
 from smgw.dlms.apdus.results import DataAccessResult
@@ -197,15 +197,15 @@ class DlmsPoll:
     def _time(self, result: Result, stamp: Stamp) -> tuple[MeterTime | None, str]:
         """The meter's time as it told it, and what is to be said of it (R13, R14)."""
         data = data_of(result)
-        octets = data.value if data else None
-        if not isinstance(octets, bytes) or len(octets) != SIZE:
+        clock = Told.of((data,)) if data else None
+        if clock is None:
             return None, ""
-        told = DateTime.read(octets)
+        told = clock.time
         self._device.deviation = told.deviation
         words = [text for flag, text in _DOUBTS.items() if told.status is not None and flag in told.status]
         opposite = Quirk.OPPOSITE_DEVIATION in self._device.options.quirks
         its = told.utc_us(self._device.zone, opposite_sign=opposite)
-        if its is None or stamp.state is not ClockState.SYNCHRONISED:
+        if its is None or not clock.exact or stamp.state is not ClockState.SYNCHRONISED:
             pass  # ours may be the one that is wrong
         elif abs(its - stamp.utc_us) > _DRIFT_TOLD_S * 1_000_000:
             seconds = (its - stamp.utc_us + 500_000) // 1_000_000
@@ -214,7 +214,7 @@ class DlmsPoll:
         if bool(remark) != self._drift_told:
             self._drift_told = bool(remark)
             log.warning("meter %s: %s", self.profile.name, remark or "its clock is right again")
-        return MeterTime(MeterTimeKind.DLMS_DATE_TIME, octets), remark
+        return clock.meter_time, remark
 
     def _take_push(self, pushed: Pushed) -> None:
         """Sent by the meter without being asked, between two answers (R18)."""
