@@ -17,7 +17,7 @@ from smsim import __version__, control, menu, orders
 from smsim.config import Config, default_config, load
 from smsim.errors import ConfigError
 from smsim.ports import PushPort, parse_push_port
-from smsim.replay import Replay, cut, read_capture
+from smsim.replay import Replay, cut, read_capture, without_cut_end
 from smsim.simulator import Simulator
 from smsim.sml import style
 
@@ -99,7 +99,9 @@ def _parser() -> argparse.ArgumentParser:
         "--interval", type=_seconds, default=1.0, metavar="S", help="from one telegram's start to the next (default 1)"
     )
     replay.add_argument("--baud", type=_baud, default=9600, metavar="BD", help="speed of the line (default 9600)")
-    replay.add_argument("--loop", action="store_true", help="begin again at the end, until stopped")
+    replay.add_argument(
+        "--loop", action="store_true", help="begin again at the end, until stopped; a cut last telegram is left out"
+    )
     say = commands.add_parser(
         "say",
         help="switch faults of a running simulator on and off",
@@ -196,7 +198,10 @@ def _write_report(path: Path, text: str) -> None:
 
 async def _replay(chosen: argparse.Namespace) -> int:
     stop = _stop_on_signals()
-    pieces = cut(read_capture(chosen.file))
+    octets = read_capture(chosen.file)
+    if chosen.loop and (left_out := len(octets) - len(octets := without_cut_end(octets))):
+        print(f"smsim: {chosen.file} ends within a telegram; the last {left_out} octets are left out", flush=True)
+    pieces = cut(octets)
     replay = Replay(pieces, chosen.port, baud=chosen.baud, interval_s=chosen.interval, loop=chosen.loop)
     print(f"smsim: replay of {chosen.file} ({len(pieces)} pieces) on {chosen.port}", flush=True)
     stopping, playing = asyncio.ensure_future(stop.wait()), asyncio.ensure_future(replay.run())

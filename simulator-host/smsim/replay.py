@@ -3,11 +3,16 @@
 import asyncio
 import itertools
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Protocol
 
+from smgw.dlms.carriers.mbus import MBusListener
+from smgw.dlms.push.reader import PushReader
 from smgw.errors import reason
-from smgw.sml.transport import START
+from smgw.hdlc import Listener
+from smgw.sml.transport import START, FrameDecoder
+from smgw.wire import Refused
 
 from smsim.errors import ConfigError
 from smsim.line import open_line
@@ -30,6 +35,60 @@ def cut(octets: bytes) -> list[bytes]:
         position = octets.find(START, position + len(START))
     edges = sorted({0, *starts, len(octets)})
     return [octets[begin:end] for begin, end in itertools.pairwise(edges)]
+
+
+class _Receiver(Protocol):
+    """Finds whole telegrams in octets."""
+
+    @property
+    def receiving(self) -> bool:
+        """True while a telegram has begun and not ended."""
+
+    def receive(self, data: bytes) -> Sequence[object]:
+        """The telegrams that these octets complete or spoil."""
+
+
+class _Pushes:
+    """DLMS: a telegram is a whole push, whatever number of frames and blocks carry it."""
+
+    def __init__(self, listener: Listener | MBusListener) -> None:
+        self._listener = listener
+        self._blocks = PushReader()
+
+    @property
+    def receiving(self) -> bool:
+        return self._listener.receiving or self._blocks.receiving
+
+    def receive(self, data: bytes) -> Sequence[object]:
+        found = self._listener.receive(data)
+        for one in found:
+            if not isinstance(one, Refused):
+                self._blocks.receive(one.apdu, one.source)
+        return found
+
+
+_RECEIVERS: tuple[Callable[[], _Receiver], ...] = (
+    FrameDecoder,
+    lambda: _Pushes(Listener()),
+    lambda: _Pushes(MBusListener()),
+)
+
+
+def without_cut_end(octets: bytes) -> bytes:
+    """A capture without the telegram that its end cuts off, which would spoil the first one of the next round.
+
+    SML frames, and DLMS pushes in HDLC or M-Bus. A capture without any whole telegram stays as it is.
+    """
+    ends = [(0, False)]
+    for make in _RECEIVERS:
+        receiver, last = make(), 0
+        for place in range(len(octets)):
+            found = receiver.receive(octets[place : place + 1])
+            if found and not receiver.receiving and any(not isinstance(one, Refused) for one in found):
+                last = place + 1
+        ends.append((last, receiver.receiving or START.startswith(octets[last:])))
+    last, begun = max(ends)
+    return octets[:last] if last and begun else octets
 
 
 def read_capture(path: Path) -> bytes:

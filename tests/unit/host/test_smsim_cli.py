@@ -18,6 +18,7 @@ from smgw.sml.client import Answers, Client
 from smgw.sml.messages import GetListResponse
 from smgw.sml.transport import Frame, FrameDecoder
 from smsim import cli
+from telegrams import frame
 
 PACKAGES = os.pathsep.join(str(Path(package.__path__[0]).parent) for package in (smgw, smsim))
 TWO_METERS = """
@@ -257,6 +258,15 @@ def test_replay_plays_a_capture_and_ends(tmp_path: Path) -> None:
             assert process.wait(timeout=10) == 0
         assert line_of(process) == f"smsim: replay: 3 pieces, {len(octets) * 3} octets, 0 not taken"
     assert received == octets * 3
+
+
+def test_replay_in_a_loop_says_that_it_leaves_out_a_cut_last_telegram(tmp_path: Path) -> None:
+    link, file = tmp_path / "meter", tmp_path / "capture.bin"
+    file.write_bytes(frame() * 2 + frame()[:50])
+    with running("replay", str(file), "--port", f"pty:{link}", "--loop") as process:
+        assert line_of(process) == f"smsim: {file} ends within a telegram; the last 50 octets are left out"
+        assert line_of(process) == f"smsim: replay of {file} (2 pieces) on pty:{link}"
+        stop(process)
 
 
 def test_replay_stops_on_a_signal_while_it_waits_for_a_reader(tmp_path: Path) -> None:
