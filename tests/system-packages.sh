@@ -4,7 +4,7 @@
 # and say so, so this never fails.
 set -u
 
-packages="chrony libfaketime chromium fonts-dejavu-core"
+packages="libfaketime chromium fonts-dejavu-core"
 # Wireshark's SML dissector, a second reader of what smsim sends.
 packages="$packages tshark"
 # For jSML and jDLMS, readers and clients in Java; Maven fetches them when the tests run.
@@ -21,7 +21,7 @@ missing() {
     done
 }
 
-# No removal: chrony would replace another time daemon, and this may be somebody's own machine.
+# No removal: this may be somebody's own machine. Tests unpack chrony, which would replace another time daemon.
 install() {
     DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends --no-remove "$@" >/dev/null 2>&1
 }

@@ -1,7 +1,5 @@
-"""Our NTP client against chronyd, the NTP server that Debian packages."""
+"""Our NTP client against chronyd, of the Debian package chrony, which is unpacked if it is not installed."""
 
-import os
-import shutil
 import socket
 import subprocess
 import time
@@ -10,17 +8,17 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from debian_package import UnavailableError, program
 from smgw.clock.gateway_clock import GatewayClock
 from smgw.clock.sample import TimeSample
 from smgw.clock.source import SystemSource
 from smgw.cosem.reading import ClockState
 from smgw.wan.time_samples import NtpSampler
 
-CHRONYD = shutil.which("chronyd", path=os.defpath + ":/usr/sbin:/usr/local/sbin:" + os.environ.get("PATH", ""))
-
-pytestmark = pytest.mark.skipif(
-    CHRONYD is None, reason="chronyd is not installed: run tests/system-packages.sh as root"
-)
+try:
+    CHRONYD = program("chrony", "chronyd")
+except UnavailableError as missing:
+    pytest.skip(f"MISSING chronyd: {missing}", allow_module_level=True)
 
 
 def free_port() -> int:
@@ -33,7 +31,6 @@ def free_port() -> int:
 @contextmanager
 def chronyd(directory: Path, *lines: str) -> Iterator[str]:
     """Run chronyd on loopback as the user that we are, never touching the system's clock; yield `host:port`."""
-    assert CHRONYD is not None
     port = free_port()
     user = subprocess.run(["id", "-un"], capture_output=True, text=True, check=True).stdout.strip()
     file = directory / "chrony.conf"
@@ -48,7 +45,12 @@ def chronyd(directory: Path, *lines: str) -> Iterator[str]:
     )
     file.write_text("\n".join((*common, *lines, "")))
     with (directory / "chronyd.log").open("w+") as log:
-        daemon = subprocess.Popen([CHRONYD, "-n", "-x", "-f", str(file)], stdout=log, stderr=subprocess.STDOUT)
+        daemon = subprocess.Popen(
+            [CHRONYD.path, "-n", "-x", "-f", str(file)],
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            env=CHRONYD.environment,
+        )
         try:
             wait_for_an_answer(port, daemon, log.name)
             yield f"127.0.0.1:{port}"
