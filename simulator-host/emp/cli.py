@@ -5,6 +5,7 @@ import asyncio
 import getpass
 import logging
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -151,8 +152,10 @@ class _OneLine(logging.Formatter):
 
 def _set_up_log(verbosity: int) -> None:
     handler = logging.StreamHandler()
-    form = "%(asctime)s %(levelname)s %(name)s: %(message)s"
-    handler.setFormatter(logging.Formatter(form) if verbosity > 1 else _OneLine(form))
+    form = "%(asctime)s.%(msecs)03dZ %(levelname)s %(name)s: %(message)s", "%Y-%m-%dT%H:%M:%S"
+    formatter = logging.Formatter(*form) if verbosity > 1 else _OneLine(*form)
+    formatter.converter = time.gmtime  # UTC, as the gateway's log
+    handler.setFormatter(formatter)
     level = (logging.WARNING, logging.INFO, logging.DEBUG)[min(verbosity, 2)]
     logging.basicConfig(level=level, handlers=[handler], force=True)
     if verbosity < 2:
@@ -199,7 +202,6 @@ def _password(options: argparse.Namespace) -> int:
 
 
 def _status(options: argparse.Namespace) -> int:
-    import time
 
     from emp.store.sqlite_storage import SqliteView
 

@@ -4,6 +4,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from smgw.cosem.duration import duration_text
 from smgw.errors import SmgwError
 
 DEFAULT_ZONE = "Europe/Berlin"
@@ -65,16 +66,10 @@ def _date(day: int) -> str:
 
 def ago(utc_us: int, now_us: int) -> str:
     """How long ago: `just now`, `42 s ago`, `5 min ago`, `3 h ago`, `12 d ago`."""
-    seconds = (now_us - utc_us) // 1_000_000
-    return "just now" if seconds < 2 else f"{duration(seconds * 1_000_000)} ago"
+    past_us = now_us - utc_us
+    return "just now" if past_us < 1_950_000 else f"{duration(past_us)} ago"
 
 
 def duration(microseconds: int) -> str:
-    """`0.4 s`, `42 s`, `5 min`, `3 h`, `12 d`."""
-    if abs(microseconds) < 2_000_000:
-        return f"{microseconds // 100_000 / 10:.1f} s"
-    seconds = microseconds // 1_000_000
-    for size, name, until in ((1, "s", 120), (60, "min", 7200), (3600, "h", 172_800)):
-        if seconds < until:
-            return f"{seconds // size} {name}"
-    return f"{seconds // 86_400} d"
+    """As the gateway's commands write it, rounded: `0.4 s`, `42 s`, `5 min`, `3 h`, `12 d`."""
+    return duration_text(microseconds / 1_000_000)

@@ -6,10 +6,11 @@ import time
 from typing import Any
 
 from smgw.clock.text import utc_text
+from smgw.cosem.duration import duration_text, period_text
 from smgw.profiles.toml_importer import load
 from smgw.reports.health import Report, examine
 from smgw.reports.known_losses import KnownLosses
-from smgw.reports.readings import period_text, printable
+from smgw.reports.readings import printable
 
 _EPILOG = """\
 exit code:
@@ -95,8 +96,4 @@ def _when(utc_us: int | None) -> str:
     """`2026-01-01T00:15:00Z, 3 min ago`."""
     if utc_us is None:
         return "never"
-    seconds = time.time() - utc_us / 1e6
-    for unit, length in (("days", 86_400), ("h", 3600), ("min", 60)):
-        if seconds >= 2 * length:
-            return f"{utc_text(utc_us)}, {seconds / length:.0f} {unit} ago"
-    return f"{utc_text(utc_us)}, {max(seconds, 0):.0f} s ago"
+    return f"{utc_text(utc_us)}, {duration_text(max(0, time.time() - utc_us / 1e6))} ago"

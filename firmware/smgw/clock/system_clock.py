@@ -94,6 +94,6 @@ def _touched(sign: Path) -> int | None:
 
 
 def _by_sign(age_ns: int) -> SystemTime:
-    """What systemd-timesyncd's last synchronisation, so long ago, says now. It notices at once if the clock is set."""
+    """What the last synchronisation, so long ago, says now. systemd-timesyncd notices by itself that a clock is set."""
     error_us = age_ns * _GROWTH_PPM // 1_000_000_000 + _TIMESYNCD_SLEWS_US
     return SystemTime(age_ns >= 0 and error_us < _LIMIT_US, error_us)

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from smgw.clock import GatewayClock
 from smgw.clock.text import utc_text
 from smgw.cosem import DeviceId, Obis
+from smgw.cosem.duration import duration_text
 from smgw.errors import SmgwError
 from smgw.lmn.backfill import Fetch
 from smgw.lmn.contract import CounterKeeper, PolledMeter, Surroundings
@@ -100,7 +101,7 @@ class ProfileJob:
                     self._say(f"not complete: {error}; the same command goes on from here", False)
                     return False
                 pause = back_off.next()
-                self._say(f"{error}; tried again in {pause:g} s", False)
+                self._say(f"{error}; tried again in {duration_text(pause)}", False)
                 time.sleep(pause)
             else:
                 if self._places.note:

@@ -42,11 +42,6 @@ def meter_time_text(time: MeterTime | None) -> str:
     return f"{seconds} s" if time.kind is MeterTimeKind.SEC_INDEX else utc_text(seconds * 1_000_000)
 
 
-def period_text(seconds: int) -> str:
-    """`15 min`, `10 s`."""
-    return f"{seconds // 60} min" if seconds % 60 == 0 else f"{seconds} s"
-
-
 def capture_object(capture: Capture) -> dict[str, Any]:
     """A capture without a record number, as JSON."""
     return {

@@ -6,6 +6,7 @@ import os
 import select
 import signal
 import sys
+import time
 from collections.abc import Iterator
 
 from smgw.board.collapse import Collapse
@@ -16,7 +17,8 @@ _PARENT = "SMGW_PARENT"
 
 def set_up_logging(level: str) -> None:
     """To stderr, one line an event; under systemd as entries of the journal, repetitions kept back."""
-    form = logging.Formatter("%(asctime)s.%(msecs)03d %(levelname)s %(name)s: %(message)s", "%Y-%m-%dT%H:%M:%S")
+    form = logging.Formatter("%(asctime)s.%(msecs)03dZ %(levelname)s %(name)s: %(message)s", "%Y-%m-%dT%H:%M:%S")
+    form.converter = time.gmtime  # UTC, as in every command
     handler: logging.Handler | None = journal_handler()
     if handler is not None:
         handler = Collapse(handler)

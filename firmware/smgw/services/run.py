@@ -7,6 +7,7 @@ import sys
 import time
 from pathlib import Path
 
+from smgw.cosem.duration import duration_text
 from smgw.errors import SmgwError
 from smgw.patience import BackOff
 from smgw.profiles.secrets import read_secrets
@@ -49,7 +50,7 @@ class _Child:
             pause = self._back_off.next()
             self._due = now + pause
             said = f"signal {-code}" if code < 0 else f"exit code {code}"
-            log.error("the %s process ended (%s); it starts again in %.0f s", self.name, said, pause)
+            log.error("the %s process ended (%s); it starts again in %s", self.name, said, duration_text(pause))
         if self._process is None and now >= self._due:
             self._began = now
             self._starts += 1

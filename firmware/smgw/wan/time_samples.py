@@ -20,6 +20,7 @@ import ntplib
 
 from smgw.clock.sample import TimeSample
 from smgw.clock.source import Source
+from smgw.cosem.duration import duration_text
 from smgw.errors import SmgwError, reason
 from smgw.patience import patiently
 
@@ -178,7 +179,12 @@ class _Poll:
             because = f" ({detail})" if detail else ""
             about = {"event": "time-server-refused", "SERVER": str(self.server)}
             _log.warning(
-                "time server %s: %s%s; asked again in %d s", self.server, refusal, because, wait_s, extra=about
+                "time server %s: %s%s; asked again in %s",
+                self.server,
+                refusal,
+                because,
+                duration_text(wait_s),
+                extra=about,
             )
 
 

@@ -6,13 +6,14 @@ from urllib.parse import quote, urlencode
 
 from smgw.cosem import CaptureObject
 from smgw.cosem.device_id import DeviceId
+from smgw.cosem.duration import period_text
 from smgw.cosemxml.columns import FIXED_COLUMNS
 
 from emp.answers.curve import Curve, Kind, Point, Range, Window, curve, is_counter
 from emp.answers.paths import register_name
 from emp.pages.page_parts import heading, moment
 from emp.store.storage import Storage
-from emp.times import Zone, duration, iso
+from emp.times import Zone, iso
 
 MAX_TABLE = 3000  # a month of quarter hours
 
@@ -33,7 +34,7 @@ def register_page(
         "range": window.range.value,
         "as": found.kind.value,
         "has_interval": is_counter(column) and found.period_us is not None,
-        "period": None if found.period_us is None else duration(found.period_us),
+        "period": None if found.period_us is None else period_text(found.period_us // 1_000_000),
         "title": _title(window, zone),
         "links": {
             "before": _link(here, window, day=window.moved(-1)),
