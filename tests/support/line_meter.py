@@ -40,6 +40,7 @@ from smgw.sml.tlv import signed, unsigned
 from smgw.sml.transport import encode_frame
 from smgw.store.records import CacheKind, MeterState
 from smgw.wire import Crc
+from soon import LIMIT
 
 
 def entries(value: int = 86_038_387, power: int = 1234) -> tuple[ListEntry, ...]:
@@ -59,13 +60,12 @@ def telegram(
     return encode_frame(encode_messages(messages, Crc.X25))
 
 
-def until(condition: Callable[[], object], seconds: float = 10.0) -> float:
-    """Wait until it holds; how long it took. Fails after `seconds`."""
-    began = time.monotonic()
+def until(condition: Callable[[], object], seconds: float = LIMIT) -> None:
+    """Wait until it holds; a hang fails after `seconds`."""
+    ends = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() - began < seconds, "did not happen in time"
+        assert time.monotonic() < ends, "it did not happen"
         time.sleep(0.005)
-    return time.monotonic() - began
 
 
 class Inbox:
@@ -132,8 +132,8 @@ def watch(made: Driver) -> Watch:
 
 
 @contextlib.contextmanager
-def running(reader: Driver, *, stop_within: float = 0.5) -> Iterator[Driver]:
-    """The driver in a thread of its own; it must stop quickly whatever it does."""
+def running(reader: Driver) -> Iterator[Driver]:
+    """The driver in a thread of its own; a stop must end it whatever it does."""
     failed: list[BaseException] = []
 
     def run() -> None:
@@ -147,13 +147,10 @@ def running(reader: Driver, *, stop_within: float = 0.5) -> Iterator[Driver]:
     try:
         yield reader
     finally:
-        began = time.monotonic()
         reader.stop()
-        thread.join(3)
-        took = time.monotonic() - began
+        thread.join(LIMIT)
     assert not failed, failed
-    assert not thread.is_alive()
-    assert took < stop_within
+    assert not thread.is_alive(), "a stop did not end it"
 
 
 class Head:
@@ -232,7 +229,7 @@ class PolledMeter:
 
     def __exit__(self, *_: object) -> None:
         self._stop.set()
-        self._thread.join(3)
+        self._thread.join(LIMIT)
         assert not self._thread.is_alive()
         if self._listener is not None:
             self._listener.close()

@@ -1,7 +1,6 @@
 """COSEM-XML: what goes out comes back, what others write differently comes in, what is hostile stays out."""
 
 import contextlib
-import time
 
 import pytest
 from hypothesis import given, settings
@@ -29,6 +28,7 @@ from smgw.cosemxml.resources import (
 )
 from smgw.cosemxml.source import Limits
 from smgw.cosemxml.writer import encode
+from work import work
 
 XML_TEXT = st.text(
     st.characters(blacklist_characters="\ufffe\uffff", blacklist_categories=("Cc", "Cs"))
@@ -273,11 +273,12 @@ def test_a_document_type_is_refused_before_it_can_cost_anything(text):
         "blanks",
     ],
 )
-def test_a_hostile_text_is_refused_quickly(text):
-    started = time.perf_counter()
-    with pytest.raises(CosemXmlError):
-        decode(text)
-    assert time.perf_counter() - started < 2.0
+def test_a_hostile_text_is_refused_with_little_work(text):
+    def read():
+        with pytest.raises(CosemXmlError):
+            decode(text)
+
+    assert work(read, 1_000_000)
 
 
 def test_an_unknown_entity_is_refused():

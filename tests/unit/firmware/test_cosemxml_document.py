@@ -1,7 +1,5 @@
 """The document: one text for one content, and back; what is no document is refused with its place."""
 
-import time
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -159,18 +157,3 @@ def test_a_time_with_a_deviation_is_refused():
     octets = document.encode(example(1)).replace(b"07e70b0e02160d1500000000", b"07e70b0e02160d1500003c00")
     with pytest.raises(DocumentError, match="times travel as UTC"):
         document.decode(octets)
-
-
-def test_a_hundred_rows_are_read_and_written_in_milliseconds():
-    content = example(100, 8)
-    octets = document.encode(content)
-    best = {"encode": 9.0, "decode": 9.0}
-    for _ in range(20):
-        started = time.perf_counter()
-        document.encode(content)
-        middle = time.perf_counter()
-        document.decode(octets)
-        best["encode"] = min(best["encode"], middle - started)
-        best["decode"] = min(best["decode"], time.perf_counter() - middle)
-    assert best["encode"] < 0.02
-    assert best["decode"] < 0.04

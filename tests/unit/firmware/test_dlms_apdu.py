@@ -1,7 +1,6 @@
 """APDUs: each written and read back, read as they were seen on wires, and everything else refused."""
 
 import contextlib
-import time
 from typing import Any
 
 import pytest
@@ -31,6 +30,7 @@ from smgw.dlms.apdus.initiate import InitiateRequest, InitiateResponse
 from smgw.dlms.apdus.notify import DataNotification, EventNotification
 from smgw.dlms.apdus.results import ActionResult, DataAccessResult, ServiceError, StateError
 from smgw.dlms.apdus.set import SetRequest, SetResponse
+from work import work
 
 ENERGY = AttributeName(3, Obis.parse("1.8.0"), 2)
 PROFILE = AttributeName(7, Obis.parse("1.0.99.1.0.255"), 2)
@@ -234,8 +234,9 @@ def test_a_block_of_a_list_is_said_to_be_the_last() -> None:
         b"\xdb\x84\xff\xff\xff\xff" + bytes(100_000),
     ],
 )
-def test_hostile_apdus_take_little_time(octets: bytes) -> None:
-    began = time.process_time()
-    with contextlib.suppress(ApduError):
-        decode_apdu(octets)
-    assert time.process_time() - began < 2
+def test_hostile_apdus_take_little_work(octets: bytes) -> None:
+    def read() -> None:
+        with contextlib.suppress(ApduError):
+            decode_apdu(octets)
+
+    assert work(read, 10 * len(octets))

@@ -6,13 +6,13 @@ import struct
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from smgw.ports import LineSettings, Port, PortError, PortGone, PortWoken, Wake, open_port, tcp
+from soon import LIMIT, soon
 
 LINE = LineSettings()
 
@@ -54,7 +54,7 @@ def test_octets_go_both_ways(bridge: Bridge) -> None:
         port.write(b"ask")
         assert peer.recv(10) == b"ask"
         peer.sendall(b"answer")
-        assert port.wait(1)
+        assert port.wait(LIMIT)
         port.gather(0.01)
         assert port.read() == b"answer"
         assert port.read() == b""
@@ -65,7 +65,7 @@ def test_what_the_peer_sends_at_once_is_kept(bridge: Bridge) -> None:
     greeter.start()
     with open_port(bridge.url, LINE) as port:
         greeter.join()
-        assert port.wait(1)
+        assert port.wait(LIMIT)
         assert port.read() == b"greeting"
 
 
@@ -84,7 +84,7 @@ def test_a_peer_that_closes_or_resets_is_gone(bridge: Bridge, reset: bool) -> No
         if reset:
             peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         peer.close()
-        assert port.wait(1)
+        assert port.wait(LIMIT)
         with pytest.raises(PortGone, match="is gone"):
             port.read()
 
@@ -94,21 +94,18 @@ def test_writing_to_a_peer_that_reset_is_gone(bridge: Bridge) -> None:
     with port:
         peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         peer.close()
-        time.sleep(0.05)
+        assert port.wait(LIMIT)  # the reset is there
         with pytest.raises(PortGone):
             port.write(b"x")
 
 
-def test_a_peer_that_does_not_read_ends_the_write_in_bounded_time(bridge: Bridge) -> None:
+def test_a_peer_that_does_not_read_ends_the_write(bridge: Bridge) -> None:
     port, _ = connect(bridge)
     with port:
         port.settings = LineSettings(1_000_000_000)
         filled = bytes(1 << 25)
-        began, used = time.monotonic(), time.process_time()
         with pytest.raises(PortError, match="takes no octets"):
-            port.write(filled)
-        assert time.monotonic() - began < 10
-        assert time.process_time() - used < 2
+            soon(lambda: port.write(filled))
 
 
 def test_a_wake_interrupts_a_wait(bridge: Bridge) -> None:
@@ -116,18 +113,14 @@ def test_a_wake_interrupts_a_wait(bridge: Bridge) -> None:
     with port:
         timer = threading.Timer(0.05, port.wake)
         timer.start()
-        began = time.monotonic()
-        assert not port.wait(30)
-        assert time.monotonic() - began < 0.15
+        assert not soon(lambda: port.wait(600))
         timer.join()
 
 
-def test_closing_takes_no_time_and_is_seen_by_the_peer(bridge: Bridge) -> None:
+def test_closing_twice_is_seen_by_the_peer(bridge: Bridge) -> None:
     port, peer = connect(bridge)
-    began = time.monotonic()
     port.close()
     port.close()
-    assert time.monotonic() - began < 0.1
     assert peer.recv(1) == b""
 
 
@@ -146,7 +139,6 @@ def full_backlog(bridge: Bridge) -> list[socket.socket]:
         one.setblocking(False)
         one.connect_ex(("127.0.0.1", bridge.port))
         waiting.append(one)
-    time.sleep(0.05)
     return waiting
 
 
@@ -154,23 +146,20 @@ def test_a_silent_host_is_given_up(bridge: Bridge, monkeypatch: pytest.MonkeyPat
     assert tcp.CONNECT_S <= 5
     monkeypatch.setattr(tcp, "CONNECT_S", 0.3)
     waiting = full_backlog(bridge)
-    began = time.monotonic()
     with pytest.raises(PortError, match="timed out"):
-        open_port(bridge.url, LINE)
-    assert time.monotonic() - began < 1
+        soon(lambda: open_port(bridge.url, LINE))
     for one in waiting:
         one.close()
 
 
-def test_a_wake_interrupts_a_connect(bridge: Bridge) -> None:
+def test_a_wake_interrupts_a_connect(bridge: Bridge, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tcp, "CONNECT_S", 600)
     waiting = full_backlog(bridge)
     with Wake() as wake:
         timer = threading.Timer(0.1, wake.set)
         timer.start()
-        began = time.monotonic()
         with pytest.raises(PortWoken):
-            open_port(bridge.url, LINE, wake)
-        assert time.monotonic() - began < 0.3
+            soon(lambda: open_port(bridge.url, LINE, wake))
         timer.join()
     for one in waiting:
         one.close()
@@ -183,7 +172,7 @@ def slow_resolver(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
 
     def look_up(host: str, *arguments: Any, flags: int = 0, **named: Any) -> Any:
         if not flags & socket.AI_NUMERICHOST:
-            answer.wait(10)
+            answer.wait(600)
         return real(host, *arguments, flags=flags, **named)
 
     monkeypatch.setattr(socket, "getaddrinfo", look_up)
@@ -195,10 +184,8 @@ def test_a_wake_interrupts_the_search_for_a_host(slow_resolver: threading.Event)
     with Wake() as wake:
         timer = threading.Timer(0.1, wake.set)
         timer.start()
-        began = time.monotonic()
         with pytest.raises(PortWoken):
-            open_port("socket://localhost:1", LINE, wake)
-        assert time.monotonic() - began < 0.5
+            soon(lambda: open_port("socket://localhost:1", LINE, wake))
         timer.join()
 
 

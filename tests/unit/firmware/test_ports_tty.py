@@ -4,6 +4,8 @@ import contextlib
 import errno
 import fcntl
 import os
+import random
+import resource
 import subprocess
 import sys
 import termios
@@ -18,6 +20,7 @@ from smgw.errors import LocalProtocolError
 from smgw.ports import LineSettings, PortBusy, PortError, PortGone, PortWoken, Wake, open_port, tty
 from smgw.ports import holder as holder_module
 from smgw.ports.holder import holder_of
+from soon import LIMIT, soon
 
 LINE = LineSettings()
 
@@ -53,7 +56,7 @@ def test_what_the_meter_sends_is_read(meter: Pty) -> None:
     with open_port(meter.name, LINE) as port:
         assert port.read() == b""
         os.write(meter.master, bytes(range(256)))
-        assert port.wait(1)
+        assert port.wait(LIMIT)
         assert port.read() == bytes(range(256))
         assert not port.wait(0)
 
@@ -65,53 +68,41 @@ def test_what_is_written_reaches_the_meter_unchanged(meter: Pty) -> None:
 
 
 def test_octets_gather_into_one_read(meter: Pty) -> None:
-    def dribble() -> None:
+    with open_port(meter.name, LINE) as port:
         for octet in b"telegram":
             os.write(meter.master, bytes((octet,)))
-            time.sleep(0.002)
-
-    with open_port(meter.name, LINE) as port:
-        sender = after(0.01, dribble)
-        assert port.wait(1)
+        assert port.wait(LIMIT)
         port.gather(0.2)
         assert port.read() == b"telegram"
-        sender.join()
 
 
 @pytest.mark.parametrize("call", ["wait", "gather"])
-def test_a_wake_interrupts_within_a_tenth_of_a_second(meter: Pty, call: str) -> None:
+def test_a_wake_interrupts(meter: Pty, call: str) -> None:
     with open_port(meter.name, LINE) as port:
-        woken_at: list[float] = []
-
-        def wake() -> None:
-            woken_at.append(time.monotonic())
-            port.wake()
-
-        timer = after(0.1, wake)
-        assert not getattr(port, call)(30)
-        assert time.monotonic() - woken_at[0] < 0.1
+        timer = after(0.1, port.wake)
+        assert not soon(lambda: getattr(port, call)(600))
         timer.join()
 
 
 def test_a_wake_before_the_wait_is_not_lost_and_lasts_until_rearmed(meter: Pty) -> None:
     with open_port(meter.name, LINE) as port:
         port.wake()
-        assert not port.wait(30)
-        assert not port.wait(30)
+        assert not soon(lambda: port.wait(600))
+        assert not soon(lambda: port.wait(600))
         port.rearm()
         os.write(meter.master, b"x")
-        assert port.wait(1)
+        assert port.wait(LIMIT)
 
 
 def test_one_wake_ends_the_waits_of_all_ports_that_share_it() -> None:
     pairs = [Pty(), Pty()]
     with Wake() as wake, open_port(pairs[0].name, LINE, wake) as one, open_port(pairs[1].name, LINE, wake) as other:
-        threads = [threading.Thread(target=port.wait, args=(30,)) for port in (one, other)]
+        threads = [threading.Thread(target=port.wait, args=(600,)) for port in (one, other)]
         for thread in threads:
             thread.start()
         wake.set()
         for thread in threads:
-            thread.join(1)
+            thread.join(LIMIT)
             assert not thread.is_alive()
     for pair in pairs:
         pair.unplug()
@@ -121,7 +112,7 @@ def test_a_port_unplugged_while_it_waits_is_gone(meter: Pty) -> None:
     """R24."""
     with open_port(meter.name, LINE) as port:
         timer = after(0.05, meter.unplug)
-        assert port.wait(5)
+        assert port.wait(LIMIT)
         with pytest.raises(PortGone, match=meter.name):
             port.read()
         timer.join()
@@ -142,18 +133,13 @@ def test_writing_to_an_unplugged_port_says_that_it_is_gone(meter: Pty) -> None:
             port.write(b"x")
 
 
-def test_a_write_that_nobody_reads_ends_in_bounded_time(meter: Pty) -> None:
-    with open_port(meter.name, LineSettings(921_600)) as port:
-        began = time.process_time(), time.monotonic()
-        with pytest.raises(PortError, match="takes no octets"):
-            port.write(bytes(100_000))
-        used, took = time.process_time() - began[0], time.monotonic() - began[1]
-        assert 1 < took < 5
-        assert used < 0.5
+def test_a_write_that_nobody_reads_ends(meter: Pty) -> None:
+    with open_port(meter.name, LineSettings(921_600)) as port, pytest.raises(PortError, match="takes no octets"):
+        soon(lambda: port.write(bytes(100_000)))
 
 
 def test_a_slow_reader_gets_every_octet(meter: Pty) -> None:
-    sent = os.urandom(50_000)
+    sent = random.Random(1).randbytes(50_000)
     got = bytearray()
 
     def read_slowly() -> None:
@@ -255,7 +241,7 @@ def test_a_closed_port_can_be_opened_again(meter: Pty) -> None:
     for settings in (LineSettings(300, 7, "E"), LineSettings(300, 8, "N"), LineSettings(300, 7, "E", 2)):
         with open_port(meter.name, settings) as port:
             os.write(meter.master, b"\x81")
-            assert port.wait(1)
+            assert port.wait(LIMIT)
             assert port.read() == b"\x81"
 
 
@@ -280,12 +266,12 @@ def test_an_opened_port_leaves_no_descriptor_behind(meter: Pty) -> None:
     assert len(list(Path("/proc/self/fd").iterdir())) == before
 
 
-def test_an_idle_wait_costs_no_processor_time(meter: Pty) -> None:
+def test_an_idle_wait_is_one_wake_up(meter: Pty) -> None:
     """R3."""
     with open_port(meter.name, LINE) as port:
-        began = time.thread_time()
-        assert not port.wait(1)
-        assert time.thread_time() - began < 0.005
+        before = resource.getrusage(resource.RUSAGE_THREAD).ru_nvcsw
+        assert not port.wait(0.5)
+        assert resource.getrusage(resource.RUSAGE_THREAD).ru_nvcsw - before <= 3
 
 
 @pytest.mark.parametrize(
@@ -366,7 +352,7 @@ def test_spy_writes_down_what_passes(meter: Pty, tmp_path: Path) -> None:
     with open_port(f"spy://{meter.name}?file={record}", LINE) as port:
         port.write(b"\xca\xfe")
         os.write(meter.master, b"\xbe\xef")
-        assert port.wait(1)
+        assert port.wait(LIMIT)
         assert port.read() == b"\xbe\xef"
     text = record.read_text().upper()
     assert "CA FE" in text

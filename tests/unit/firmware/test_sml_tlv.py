@@ -1,7 +1,5 @@
 """SML's typed values: written and read back, and everything that is none refused."""
 
-import time
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,6 +7,7 @@ from smgw.errors import LocalProtocolError
 from smgw.sml import tlv
 from smgw.sml.tlv import Kind, TlvError, Value
 from sml_strategies import values
+from work import work
 
 
 @given(values)
@@ -106,11 +105,12 @@ def test_lists_nested_deeper_than_anything_real_are_refused() -> None:
 
 
 @pytest.mark.parametrize("octets", [b"\x71" * 200_000, b"\xff" * 200_000, b"\x80" * 200_000, b"\xf8\x00" * 100_000])
-def test_hostile_octets_are_refused_at_once(octets: bytes) -> None:
-    began = time.process_time()
-    with pytest.raises(TlvError):
-        tlv.decode(octets, 0)
-    assert time.process_time() - began < 1
+def test_hostile_octets_are_refused_with_little_work(octets: bytes) -> None:
+    def read() -> None:
+        with pytest.raises(TlvError):
+            tlv.decode(octets, 0)
+
+    assert work(read, 10 * len(octets))
 
 
 @pytest.mark.parametrize("value", [tlv.unsigned(256, 1), tlv.unsigned(-1, 4), tlv.signed(128, 1), tlv.signed(-129, 1)])

@@ -1,13 +1,11 @@
 """What follows from an EMP's answers: between real stores and a real HTTP server."""
 
-import logging
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
 from captures_made import DEVICE, MIDNIGHT, SECOND, capture
 from delivered import acknowledged
-from delivering import OTHER, Gateway, gateways, hurry, refusing, running
+from delivering import OTHER, Gateway, refusing, running
 from line_meter import until
 from small_emp import OK, Answer, SmallEmp
 from smgw.cosemxml.document import Document, DocumentError
@@ -18,23 +16,7 @@ from smgw.store.wan.view import WanView
 from smgw.wan import dispatcher
 from smgw.wan.cosem_xml import outlet as outlet_module
 
-
-@pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
-    hurry(monkeypatch)
-    caplog.set_level(logging.INFO)
-
-
-@pytest.fixture
-def emp() -> Iterator[SmallEmp]:
-    with SmallEmp() as made:
-        yield made
-
-
-@pytest.fixture
-def make(tmp_path: Path, emp: SmallEmp) -> Iterator[Callable[..., Gateway]]:
-    with gateways(tmp_path, emp.url) as one:
-        yield one
+pytestmark = pytest.mark.usefixtures("quick")
 
 
 @pytest.mark.parametrize("status", [401, 403, 404, 405, 411, 301, 307, 409])

@@ -5,7 +5,6 @@ import json
 import signal
 import subprocess
 import sys
-import time
 
 import emp_process
 import emp_year
@@ -215,18 +214,16 @@ def test_times_for_people():
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_it_stops_within_two_seconds_even_with_idle_connections(tmp_path, number):
+def test_it_stops_although_connections_are_idle(tmp_path, number):
+    """They would be waited for longer than `emp_process.stop` waits."""
     import socket
 
-    emp = emp_process.start(tmp_path / "emp.db")
+    emp = emp_process.start(tmp_path / "emp.db", "--header-timeout", "600", "--body-timeout", "600")
     with socket.create_connection(("127.0.0.1", emp.port)), socket.create_connection(("127.0.0.1", emp.port)) as half:
         half.sendall(
             b"PUT /cosem/ldevs/1emh0005347109.sm HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\nContent-Type: a/b\r\n\r\n"
         )
-        time.sleep(0.2)
-        started = time.monotonic()
         said = emp_process.stop(emp, number)
-    assert time.monotonic() - started < 2
     assert (emp.process.returncode, said) == (0, "")
 
 
