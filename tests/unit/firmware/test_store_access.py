@@ -32,7 +32,7 @@ def test_a_directory_that_is_there_keeps_its_mode(tmp_path):
 
 
 def test_the_state_directory_itself_must_exist(tmp_path):
-    with pytest.raises(StoreError, match=r"the state directory .*absent must exist"):
+    with pytest.raises(StoreError, match=r"there is no directory .*absent; make it"):
         LmnStore.open(tmp_path / "absent" / "lmn")
 
 
