@@ -27,7 +27,8 @@ class Driver:
         """`stop` is the event that the surroundings look at, too."""
         clock, now = surroundings.clock, surroundings.now
         self.watches = {
-            profile.name: Watch(profile.name, profile.port, profile.silence, clock, sink, now) for profile in profiles
+            profile.name: Watch(profile.name, profile.port, profile.silence, clock, sink, now, profile.devices)
+            for profile in profiles
         }
         self.tried = False  #: the port was opened once, or it was said why not
         self._port = profiles[0].port

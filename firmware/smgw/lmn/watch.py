@@ -1,7 +1,7 @@
 """How one meter fares, device by device: what was good, what was refused, and whether telegrams still come."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from smgw.cosem import Capture, ClockState, DeviceId
 from smgw.lmn.contract import Clock, Heard, Values
@@ -12,6 +12,7 @@ from smgw.wire import Refused
 log = logging.getLogger(__name__)
 
 _HEALTHY = (Condition.READING, Condition.WAITING)
+_MOST_TOLD = 3  # a meter whose id changes at each telegram fills no log
 _FROM_GOOD_TO_BAD = (Condition.READING, Condition.WAITING, Condition.LOCKED, Condition.SILENT, Condition.ABSENT)
 
 
@@ -36,18 +37,30 @@ class Watch:
     """The states of one meter's devices. Logs each change once, however long it lasts; counts all of it.
 
     A device that speaks no more once another came in a telegram of its own is an exchanged meter: it has left when its
-    silence is over. If it speaks again before, both are behind the meter.
+    silence is over. If it speaks again, both are behind the meter. Either is logged once, unless the profile names them.
     """
 
     def __init__(
-        self, meter: str, port: str, silence: float, clock: Clock, sink: Sink, now: Callable[[], float]
+        self,
+        meter: str,
+        port: str,
+        silence: float,
+        clock: Clock,
+        sink: Sink,
+        now: Callable[[], float],
+        named: Collection[DeviceId] = (),
     ) -> None:
+        """`named`: the devices that the profile names."""
         self._meter = meter
         self._port = port
         self._silence = silence
         self._clock = clock
         self._sink = sink
         self._now = now
+        self._named = frozenset(named)
+        self._told_devices = set(named)
+        self._tellings = 0
+        self._left: dict[DeviceId, None] = {}  # the devices that left, the oldest first
         self._devices: dict[DeviceId, _Device] = {}
         self._nobody = _Device(None, clock.stamp().utc_us, now())  # stands for the meter until a device is known
         self._refused = self._refused_since_good = 0
@@ -124,13 +137,15 @@ class Watch:
     def _meet(self, devices: Sequence[DeviceId]) -> None:
         """These devices spoke in one telegram."""
         new = [device for device in devices if device not in self._devices]
+        back = any(device in self._left for device in new)
         if len(new) == len(devices):
             for before in self._devices.values():
-                before.succeeded, before.beside = True, False
+                before.succeeded, before.beside = before.name not in self._named, back
         again = [self._devices[device] for device in devices if device not in new]
         if any(one.succeeded for one in again):
+            self._tell("devices send in turn (two meters on one line, or meter exchanged?)", list(self._devices))
             for other in self._devices.values():
-                other.succeeded = other not in again
+                other.succeeded = other not in again and other.name not in self._named
             for one in again:
                 one.beside = True
         for device in new:
@@ -139,16 +154,32 @@ class Watch:
                     return
                 self._nobody.good += self._devices.pop(oldest).good
             made = self._devices[device] = _Device(device, self._clock.stamp().utc_us, self._now())
-            made.condition = self._nobody.condition
+            made.condition, made.beside = self._nobody.condition, back
+            if self._named and device not in self._named:
+                self._tell(f"{device} is no device that the profile names (meter exchanged?)", list(self._devices))
 
     def _leave(self, device: DeviceId) -> None:
-        """This device was exchanged for another."""
+        """Another device came, and this one spoke no more."""
         self._nobody.good += self._devices.pop(device).good
-        log.warning(
-            "meter %s: was %s, is now %s (meter exchanged?)",
-            self._meter, device, ", ".join(map(str, self._devices)), extra=self._about("meter-exchanged"),
-        )  # fmt: skip
+        others = list(self._devices)
+        self._tell(f"was {device}, is now {', '.join(map(str, others))} (meter exchanged?)", [device, *others])
+        self._left.pop(device, None)
+        self._left[device] = None
+        if len(self._left) > DEVICES_PER_METER:
+            del self._left[next(iter(self._left))]
         self._sink.left(self._meter, device)
+
+    def _tell(self, what: str, devices: Sequence[DeviceId]) -> None:
+        """Log once that there are these devices."""
+        new = not self._told_devices.issuperset(devices)
+        self._tellings += new
+        self._told_devices = {*self._named, *self._left, *self._devices, *devices}
+        log.log(
+            logging.WARNING if new and self._tellings <= _MOST_TOLD else logging.DEBUG,
+            "meter %s: %s. Each device is stored under its own id. If all of these are there, name them in the meter's "
+            "section: devices = [%s]",
+            self._meter, what, ", ".join(f'"{device}"' for device in devices), extra=self._about("meter-exchanged"),
+        )  # fmt: skip
 
     def _good(self, values: Values) -> None:
         capture = Capture(

@@ -171,6 +171,17 @@ def device_id(example: str, medium: int | None = None) -> Check:
     return check
 
 
+def any_device_id(value: object, report: Report) -> DeviceId | None:
+    """A device id of any kind, as `smgw status` shows it: a DIN 43863-5 id, or octets in hex."""
+    if isinstance(value, str):
+        try:
+            return DeviceId.parse(value)
+        except DeviceIdError:
+            pass
+    report(f'{shown(value)} is no device id; write "1EMH0011802881", or the octets of another kind of id in hex')
+    return None
+
+
 def port(value: object, report: Report) -> str | None:
     """A serial device or a pyserial URL that this gateway can open."""
     wanted = 'write a device such as "/dev/ttyUSB0" or "socket://host:33333"'

@@ -30,6 +30,7 @@ class MeterProfile(NamedTuple):
     stopbits: int = 1  # 1, 2
     objects: tuple[Obis, ...] = ()  # empty: everything the meter has
     device_id: DeviceId | None = None  # DIN id under which a meter with a foreign id is delivered
+    devices: tuple[DeviceId, ...] = ()  # that share the line and are all there; empty: whichever come
     interval: int = _DEFAULT_INTERVAL  # polled: from one request to the next
     timeout: int = 5  # polled: how long an answer may stay away
     retries: int = 2  # polled: how often a request is repeated before the meter counts as silent
@@ -121,6 +122,10 @@ KEYS: Mapping[str, Key] = {
         checks.device_id("1EMH0011802881"),
         about="DIN 43863-5 id for delivery, if the meter sends another kind of id; the meter's own id by default.",
     ),
+    "devices": Key(
+        checks.array('an array of device ids, such as ["1EMH0011802881", "1ISK0071234567"]', checks.any_device_id),
+        about="Ids of the meters that send on this line, if they are several; by default a second one is reported.",
+    ),
     "interval": Key(
         checks.integer(1, DAY_S, "s"),
         about="Time in seconds from one request to the next; 2 s by default.",
@@ -162,10 +167,10 @@ KEYS: Mapping[str, Key] = {
         about="Whether the sign of power is corrected for meters that are known to send it wrongly; true by default.",
     ),
 }
-_EVERY_METER = ("name", "protocol", "port", "objects", "device_id", "registration_period", "silence")
+_EVERY_METER = ("name", "protocol", "port", "objects", "device_id", "devices", "registration_period", "silence")
 _LINE = ("baudrate", "parity", "bytesize", "stopbits")
 #: Keys that a [[line]] cannot hold for its meters.
-OWN_KEYS = ("name", "device_id", "objects")
+OWN_KEYS = ("name", "device_id", "devices", "objects")
 
 
 def check(hint: Callable[[str], str]) -> Check:

@@ -15,10 +15,10 @@ OTHER, THIRD = DeviceId(b"other"), DeviceId(b"THIRD")
 
 
 class Bench:
-    def __init__(self) -> None:
+    def __init__(self, *named: DeviceId) -> None:
         self.time = FakeTime()
         self.inbox = Inbox()
-        self.watch = Watch("house", "/dev/ttyUSB0", 60.0, self.time, self.inbox, self.time)
+        self.watch = Watch("house", "/dev/ttyUSB0", 60.0, self.time, self.inbox, self.time, named)
 
     def telegram(self, *devices: DeviceId) -> None:
         self.watch.heard([tuple(Values(device, self.time.stamp(), None, ()) for device in devices)])
@@ -86,16 +86,67 @@ def test_one_of_several_devices_with_telegrams_of_their_own_that_ends_is_silent(
     assert bench.newest(OTHER).state is Condition.SILENT
 
 
-def test_devices_that_each_send_telegrams_of_their_own_are_no_exchange(
+def test_devices_that_each_send_telegrams_of_their_own_are_all_stored_and_told_of_once(
     bench: Bench, caplog: pytest.LogCaptureFixture
 ) -> None:
     for _ in range(8):
         for device in (DEVICE, OTHER, THIRD):
             bench.telegram(device)
             bench.watch.tick()
-    assert said(caplog, "exchanged") == 0
+    assert said(caplog, "exchanged") == 1
+    assert said(caplog, f'devices = ["{DEVICE}", "{OTHER}", "{THIRD}"]') == 1
     assert not bench.inbox.gone
     assert {bench.newest(one).state for one in (DEVICE, OTHER, THIRD)} == {Condition.READING}
+    assert len(bench.inbox.captures) == 24
+
+
+@pytest.mark.parametrize("runs", [1, 5, 9], ids=["in turn", "a while each", "longer than the silence each"])
+def test_two_meters_on_one_line_are_both_stored_and_told_of_once(
+    bench: Bench, caplog: pytest.LogCaptureFixture, runs: int
+) -> None:
+    for _ in range(10):
+        for device in (DEVICE, OTHER):
+            for _ in range(runs):
+                bench.telegram(device)
+                bench.watch.tick()
+    assert said(caplog, "meter exchanged?") == 1
+    assert said(caplog, f'devices = ["{DEVICE}", "{OTHER}"]') == 1
+    assert len(bench.inbox.captures) == 20 * runs
+    assert bench.inbox.gone == ([("house", DEVICE)] if runs == 9 else [])
+
+
+@pytest.mark.parametrize("runs", [1, 9])
+def test_devices_that_the_profile_names_are_never_told_of_and_never_leave(
+    caplog: pytest.LogCaptureFixture, runs: int
+) -> None:
+    caplog.set_level(logging.INFO)
+    bench = Bench(DEVICE, OTHER)
+    for _ in range(5):
+        for device in (DEVICE, OTHER):
+            for _ in range(runs):
+                bench.telegram(device)
+                bench.watch.tick()
+    assert said(caplog, "exchanged") == 0
+    assert not bench.inbox.gone
+
+
+def test_a_device_that_the_profile_does_not_name_is_told_of_once_and_stored(caplog: pytest.LogCaptureFixture) -> None:
+    bench = Bench(DEVICE, OTHER)
+    for _ in range(5):
+        for device in (DEVICE, OTHER, THIRD):
+            bench.telegram(device)
+    assert said(caplog, "exchanged") == 1
+    assert sum(capture.device == THIRD for capture in bench.inbox.captures) == 5
+
+
+def test_a_meter_whose_id_changes_at_each_telegram_fills_no_log(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    for number in range(100):
+        bench.telegram(DeviceId(b"%d" % number))
+        bench.watch.tick()
+    told = [record for record in caplog.records if "exchanged" in record.getMessage()]
+    assert len(told) == 3
+    assert len(bench.inbox.captures) == 100
 
 
 def test_one_device_of_two_that_falls_silent_is_told_of(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:

@@ -59,7 +59,7 @@ def test_every_key_reaches_its_profile() -> None:
         + "[gateway.retention]\ngrid_months = 1\nlive_days = 2\n"
         + POLLED.replace("socket://localhost:33333", "/dev/ttyUSB1")
         + "baudrate = 300\nparity = 'E'\nbytesize = 7\nstopbits = 2\nobjects = ['1-0:1.8.0', '0100100700FF']\n"
-        + "device_id = '1 EMH 00 1180 2881'\ninterval = 20\ntimeout = 3\nretries = 0\nusername = 'ü'\n"
+        + "device_id = '1 EMH 00 1180 2881'\ndevices = ['1ISK0071234567', '0901454d48']\ninterval = 20\ntimeout = 3\nretries = 0\nusername = 'ü'\n"
         + "password_file = 'p'\nregistration_period = 0\ncorrect_power_sign = false\n"
         + METER
         + EMP
@@ -72,6 +72,7 @@ def test_every_key_reaches_its_profile() -> None:
     assert (meter.baudrate, meter.parity, meter.bytesize, meter.stopbits) == (300, "E", 7, 2)
     assert meter.objects == (Obis.parse("1.8.0"), Obis.parse("16.7.0"))
     assert meter.device_id == DeviceId.parse("1EMH0011802881")
+    assert meter.devices == (DeviceId.parse("1ISK0071234567"), DeviceId(bytes.fromhex("0901454d48")))
     assert (meter.interval, meter.timeout, meter.retries, meter.username) == (20, 3, 0, "ü")
     assert (meter.password_file, meter.registration_period, meter.correct_power_sign) == (Path("p"), 0, False)
     assert meter.silence == 60  # three intervals
@@ -120,6 +121,9 @@ def test_a_name_that_is_not_there_is_a_key_error() -> None:
         ("bytesize = 9", "write 8 or 7"),
         ("stopbits = true", "write 1 or 2"),
         ("objects = '1-0:1.8.0'", "write an array of OBIS codes"),
+        ("devices = ['1EMH']", "is no device id"),
+        ("devices = [1]", "is no device id"),
+        ("devices = ['1EMH0011802881', '1EMH0011802881']", "stands here twice"),
         ("objects = []", "leave the key out"),
         ("objects = ['1-0:1.8.256']", "is no OBIS code"),
         ("objects = ['1.8.0', '1-0:1.8.0*255']", "stands here twice"),
