@@ -37,7 +37,8 @@ class Watch:
     """The states of one meter's devices. Logs each change once, however long it lasts; counts all of it.
 
     A device that speaks no more once another came in a telegram of its own is an exchanged meter: it has left when its
-    silence is over. If it speaks again, both are behind the meter. Either is logged once, unless the profile names them.
+    silence is over. If it speaks again, both are behind the meter. Both cases are logged once, if the profile
+    does not name the devices.
     """
 
     def __init__(

@@ -59,7 +59,8 @@ def test_every_key_reaches_its_profile() -> None:
         + "[gateway.retention]\ngrid_months = 1\nlive_days = 2\n"
         + POLLED.replace("socket://localhost:33333", "/dev/ttyUSB1")
         + "baudrate = 300\nparity = 'E'\nbytesize = 7\nstopbits = 2\nobjects = ['1-0:1.8.0', '0100100700FF']\n"
-        + "device_id = '1 EMH 00 1180 2881'\ndevices = ['1ISK0071234567', '0901454d48']\ninterval = 20\ntimeout = 3\nretries = 0\nusername = 'ü'\n"
+        + "device_id = '1 EMH 00 1180 2881'\ndevices = ['1ISK0071234567', '0901454d48']\n"
+        + "interval = 20\ntimeout = 3\nretries = 0\nusername = 'ü'\n"
         + "password_file = 'p'\nregistration_period = 0\ncorrect_power_sign = false\n"
         + METER
         + EMP
