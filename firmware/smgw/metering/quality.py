@@ -21,7 +21,7 @@ def history_status(capture: Capture) -> int:
 
 
 def _status(capture: Capture, *, valid: bool) -> int:
-    status = GatewayStatus.FIXED
+    status = GatewayStatus.FIXED | capture.flags
     if not valid:
         status |= GatewayStatus.TIME_INVALID
     if meter_status(capture.readings) & _TAMPERED:
