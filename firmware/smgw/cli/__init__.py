@@ -22,6 +22,7 @@ _COMMANDS = {
     "lmn": "read the meters and keep every reading (a daemon)",
     "wan": "deliver the readings to the market participants, sample the time (a daemon)",
     "run": "both of these as children of one command, for demo and lab",
+    "setup": "scan for meters, ask for the rest, and write a configuration that was checked",
     "check": "check a configuration and say what is wrong, where, and what would be right",
     "read": "read meters once and print their values",
     "scan": "find out what is behind a port, and print a meter profile for it",
