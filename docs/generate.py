@@ -121,7 +121,11 @@ def sml_meters() -> str:
         table = tomllib.loads(text)
         head = " ".join(line.lstrip("# ") for line in text.splitlines() if line.startswith("#"))
         about, _, seen = head.partition("Seen:")
-        registers = [_register(entry) for entry in table["entry"] if entry.get("scaler") is not None]
+        registers = [
+            _register(entry)
+            for entry in table["entry"]
+            if entry.get("scaler") is not None and "96." not in entry["obis"]
+        ]
         rows.append([f"`{file.stem}`", about.strip(), ", ".join(dict.fromkeys(registers)), seen.strip() or "none"])
     return _grid(["Style", "Meter", "Registers", "Seen in the capture"], rows)
 

@@ -59,7 +59,7 @@ _EVERY_EMP: Mapping[str, Key] = {
     "name": Key(
         checks.name,
         needed='"demo"',
-        about="The EMP's name in messages, in the store and in `smgw` commands; it has no default.",
+        about="The EMP's name in messages, in the database and in `smgw` commands; it has no default.",
     ),
     "meters": Key(
         checks.array('an array of meter names, such as ["house"]', checks.name),

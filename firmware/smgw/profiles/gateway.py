@@ -147,7 +147,7 @@ KEYS: Mapping[str, Key] = {
     ),
     "retention": Key(
         section(RETENTION_KEYS, _retention),
-        about="How long the store keeps rows; see the table of its keys.",
+        about="How long rows stay in the database; see the table of its keys.",
     ),
 }
 

@@ -86,7 +86,7 @@ KEYS: Mapping[str, Key] = {
     "name": Key(
         checks.name,
         needed='"house"',
-        about="The meter's name in messages, in the store and in `smgw` commands; it has no default.",
+        about="The meter's name in messages, in the database and in `smgw` commands; it has no default.",
     ),
     "protocol": Key(
         _protocol,

@@ -113,7 +113,7 @@ def unpack(path: Path) -> Iterator[bytes]:
         with zipfile.ZipFile(path) as archive:
             names = archive.namelist()
             if not names or names[-1] != SLIP or archive.getinfo(SLIP).file_size > 1000:
-                raise ParcelError(path, "is no parcel of `smgw export`")
+                raise ParcelError(path, "is no archive of `smgw export`")
             slip = json.loads(archive.read(SLIP))
             if slip["format"] != FORMAT:
                 raise ParcelError(path, f"has format {slip['format']}; this program knows {FORMAT}, use a newer one")
@@ -128,6 +128,8 @@ def unpack(path: Path) -> Iterator[bytes]:
                     raise ParcelError(path, f"{name} is longer than {LARGEST_DOCUMENT} octets; no gateway packs that")
                 yield octets
     except _BROKEN as error:
+        if isinstance(error, PermissionError):
+            raise ParcelError(path, "this user may not read it; run the command as its owner, or as root") from error
         if isinstance(error, OSError) and error.errno:
             raise ParcelError(path, f"cannot be read ({reason(error)}); name a file that `smgw export` made") from error
         raise ParcelError(path, f"cannot be unpacked ({error}); copy it or export it again") from error

@@ -1,6 +1,7 @@
 """Parcels: whole or refused."""
 
 import json
+import os
 import zipfile
 from pathlib import Path
 
@@ -29,6 +30,14 @@ def test_what_was_packed_is_unpacked_in_order(tmp_path: Path) -> None:
     path = packed(tmp_path / "stick.zip")
     assert list(unpack(path)) == DOCUMENTS
     assert [file.name for file in tmp_path.iterdir()] == ["stick.zip"]
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read every file")
+def test_an_archive_of_another_user_is_named_as_such(tmp_path: Path) -> None:
+    path = packed(tmp_path / "stick.zip")
+    path.chmod(0)
+    with pytest.raises(ParcelError, match="may not read it; run the command as its owner"):
+        next(unpack(path))
 
 
 def test_an_interrupted_packing_leaves_what_was_there(tmp_path: Path) -> None:
