@@ -13,6 +13,7 @@ MESSAGE_IDS = {
     "meter-silent": "eea9f2278be843a498fc59caa6d39a41",
     "meter-absent": "290ffe075e914e639f1fbc6a149ab91b",
     "meter-locked": "ae00083081af4def91fb59c68fbbe593",
+    "meter-held": "d5b1f7c0a2c94e5d8f5b36a0c94b7e21",
     "meter-unreadable": "7c1d0b9d5a3e4f0f9a6b6c52e1f48d27",
     "port-reopened": "b2f6a1c94d7e4c2c8f35d0a9e7613b58",
     "values-hidden": "53acb0e44c494256b13a7f0c02f5d881",

@@ -31,6 +31,7 @@ _COMMANDS = {
     "watch": "the newest value of every register, in a table that is renewed every second",
     "log": "the log books of both processes as one; --verify checks that nobody tampered with them",
     "deliver": "deliver now what waits; --again also what an EMP refused",
+    "retry": "ask a meter again that is held because it refused its password",
     "export": "what waits for an EMP into a file that is carried by hand, for `emp import`",
     "support-bundle": "what a supporter wants to know, in one file; secrets, and on request ids, are left out",
     "dump": "print the telegrams in a file, or those that a port receives, as a readable tree or as JSON",

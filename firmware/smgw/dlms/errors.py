@@ -31,6 +31,10 @@ class AuthenticationError(SmgwError):
     """High level security: one side did not accept the other's proof."""
 
 
+class ProofRefusedError(AuthenticationError):
+    """The secrets or keys of the two sides differ: one did not accept what the other answered to its challenge."""
+
+
 class ServiceExceptionError(SmgwError):
     """An exception-response: the meter refused the request. `counter`: the one it expects, if it is sent."""
 

@@ -7,7 +7,7 @@ from smgw.clock.text import utc_text
 from smgw.cosem import ClockState, DeviceId, Obis
 from smgw.errors import SmgwError
 from smgw.lmn.contract import PolledMeter, Surroundings
-from smgw.lmn.errors import PollError
+from smgw.lmn.errors import AccessRefusedError, PollError
 from smgw.lmn.load_profile import PIECE_S, ProfileKeeper, ProfileSource
 from smgw.patience import BackOff
 from smgw.ports import Port, PortError
@@ -87,7 +87,7 @@ class Backfill:
             began = self._now()
             try:
                 self._step(port, meter)
-            except PortError:
+            except (PortError, AccessRefusedError):
                 raise
             except SmgwError as error:
                 if not self._stopping():

@@ -30,6 +30,19 @@ class CounterKeeper(Protocol):
         """The first of `amount` numbers that nobody of this scope had before, `least` at least. Raises StoreError."""
 
 
+class HoldKeeper(Protocol):
+    """Where it is stored which meters refused which secret. Raises StoreError."""
+
+    def hold(self, meter: str, secret: bytes, reason: str) -> None:
+        """This meter refused this secret."""
+
+    def held(self, meter: str, secret: bytes | None = None) -> str | None:
+        """The reason if the meter refused this secret, or any; None if it is not held, or not any more."""
+
+    def release(self, meter: str) -> None:
+        """The meter accepts us."""
+
+
 class Cache(NamedTuple):
     """What meters are asked once and not again: (kind, device, firmware) -> octets."""
 
@@ -53,6 +66,7 @@ class Surroundings(NamedTuple):
     clock: Clock
     cache: Cache = NO_CACHE
     counters: CounterKeeper | None = None
+    holds: HoldKeeper | None = None
     now: Callable[[], float] = time.monotonic
     stopping: Callable[[], bool] = lambda: False  # every wait ends soon once it is true
     tick: Callable[[], None] = lambda: None  # to be called now and then, however long one answer takes
@@ -79,7 +93,8 @@ class PolledMeter(Protocol):
     """One meter that answers, behind a port that somebody else opens and closes.
 
     All verbs raise PollError (no answer, or one that makes no sense), RemoteProtocolError or another SmgwError of the
-    protocol, and PortError, after which the port has to be opened anew. After any of them a verb may be called again.
+    protocol, and PortError, after which the port has to be opened anew. After any of them a verb may be called again,
+    but for AccessRefusedError: a meter that is asked again with the same password may lock itself.
     """
 
     patience: Patience

@@ -19,10 +19,13 @@ class StoppedError(PollError):
 
 
 class AccessRefusedError(PollError):
-    """The meter does not know the user or the password."""
+    """The meter refuses our password, secret or keys. It must not be asked again with the same ones: see `polling`.
 
-    def __init__(self, refusal: str) -> None:
-        super().__init__(f"{refusal}; put username and password_file of this meter's profile right")
+    `keys` names what to correct in the meter's profile.
+    """
+
+    def __init__(self, refusal: str, keys: str = "username and password_file") -> None:
+        super().__init__(f"{refusal}; correct {keys} of this meter")
 
 
 class LinkRefusedError(PollError):

@@ -7,6 +7,7 @@ are fetched a piece at a time while no poll is due.
 """
 
 import logging
+import math
 import threading
 from collections.abc import Sequence
 
@@ -14,7 +15,8 @@ from smgw.errors import SmgwError
 from smgw.lmn.backfill import Backfill
 from smgw.lmn.contract import Patience, PolledMeter, Surroundings
 from smgw.lmn.driver import Driver
-from smgw.lmn.errors import NoAnswerError, PollError
+from smgw.lmn.errors import AccessRefusedError, NoAnswerError, PollError
+from smgw.lmn.holding import LOOK_S, Hold
 from smgw.lmn.load_profile import ProfileKeeper
 from smgw.lmn.sink import Sink
 from smgw.lmn.watch import Watch
@@ -42,12 +44,19 @@ class _Member:
     """One meter's place in the schedule. Times are monotonic seconds."""
 
     def __init__(
-        self, profile: MeterProfile, meter: PolledMeter, backfill: Backfill | None, watch: Watch, now: float
+        self,
+        profile: MeterProfile,
+        meter: PolledMeter,
+        backfill: Backfill | None,
+        watch: Watch,
+        hold: Hold,
+        now: float,
     ) -> None:
         self.profile = profile
         self.meter = meter
         self.backfill = backfill
         self.watch = watch
+        self.hold = hold
         self.rhythm = self.due = now  # the next beat; the next poll, which may be earlier or later
         self.answers = True  # until it does not
         self.known = False  # it has answered
@@ -76,10 +85,15 @@ class PollingDriver(Driver):
         for profile, secrets in line:
             meter: PolledMeter = resolve(profile.entry.meter)(profile, secrets, surroundings)
             backfill = Backfill(profile, surroundings, keeper) if keeper is not None and profile.load_profile else None
-            self._members.append(_Member(profile, meter, backfill, self.watches[profile.name], self._now()))
+            hold = Hold(profile.name, secrets.fingerprint(profile), surroundings.holds)
+            self._members.append(_Member(profile, meter, backfill, self.watches[profile.name], hold, self._now()))
         self._open: _Member | None = None  # whose session is open
         self._turn = 0  # whose load profile comes next
         self._polls = 0  # since the last piece of a load profile
+        self._look = self._now()  # when to look whether a hold was ended
+        for member in self._members:
+            if member.hold.reason:
+                self._hold(member)
 
     @property
     def shared(self) -> bool:
@@ -115,6 +129,9 @@ class PollingDriver(Driver):
     def _next(self) -> _Member | None:
         """Who is to be asked now: those that answer first, by what is due longest."""
         now = self._now()
+        if self._look <= now:
+            self._look = now + LOOK_S
+            self._release()
         due = sorted((one for one in self._members if one.due <= now), key=lambda one: (not one.answers, one.due))
         if not due or due[0].answers or not self.shared or self._fits(self._try_s(due[0])):
             return due[0] if due else None
@@ -124,6 +141,8 @@ class PollingDriver(Driver):
         """Seconds until the next poll. One that waits for a target time to pass is looked at again soon."""
         now = self._now()
         due = min(one.due if one.due > now else now + _NARROWEST_WINDOW / 4 for one in self._members)
+        if any(one.hold.reason for one in self._members):
+            due = min(due, self._look)
         return max(0.0, due - now)
 
     def _fits(self, seconds: float) -> bool:
@@ -163,7 +182,8 @@ class PollingDriver(Driver):
             if self._stop.is_set():
                 return
             failed = error
-            member.watch.refused(str(error))
+            if not isinstance(error, AccessRefusedError):
+                member.watch.refused(str(error))
         except Exception as error:  # ours, such as an odd answer that nobody thought of; the neighbours are read on
             log.exception("meter %s: the poll failed", member.profile.name)
             failed = PollError(f"internal error: {error!r}")
@@ -175,12 +195,16 @@ class PollingDriver(Driver):
         now = self._now()
         self._beat(member, now)
         if failed is None:
+            if not member.known:
+                member.hold.accepted()
             self._heard()
             member.answers = member.known = True
             member.tries, member.cost = _SHORT_TRY_S, 0.0
             member.silent.reset()
             member.refused.reset()
             member.due = self._or_target(member, now, member.rhythm)
+        elif isinstance(failed, AccessRefusedError):
+            self._refused(member, failed)
         else:
             self._failed(member, failed, now, now - began)
 
@@ -206,6 +230,23 @@ class PollingDriver(Driver):
             member.due = self._or_target(member, now, max(member.rhythm, now + pause))
         member.answers, member.cost = False, cost
 
+    # Meters that refuse our password.
+
+    def _refused(self, member: _Member, error: AccessRefusedError) -> None:
+        member.hold.begin(str(error))
+        self._hold(member)
+
+    def _hold(self, member: _Member) -> None:
+        member.answers, member.due = False, math.inf
+        member.watch.held(member.hold.advice())
+
+    def _release(self) -> None:
+        """Meters whose hold a person has ended are due."""
+        for member in self._members:
+            if member.hold.reason and member.hold.ended():
+                member.due = self._now()
+                member.watch.released()
+
     def _make_room(self, port: Port, member: _Member) -> None:
         """On a shared line one session is open at a time, and each begins at the speed of the line."""
         if self._open is not None and self._open is not member:
@@ -227,7 +268,10 @@ class PollingDriver(Driver):
             if ready and backfill is not None and self._fits(backfill.cost):
                 self._make_room(port, member)
                 self._open, self._polls = member, 0
-                backfill.between_polls(port, member.meter, min(until, now + _TURN_S) if self.shared else until)
+                try:
+                    backfill.between_polls(port, member.meter, min(until, now + _TURN_S) if self.shared else until)
+                except AccessRefusedError as error:
+                    self._refused(member, error)
                 return True
         return False
 

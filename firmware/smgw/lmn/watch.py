@@ -13,7 +13,10 @@ log = logging.getLogger(__name__)
 
 _HEALTHY = (Condition.READING, Condition.WAITING)
 _MOST_TOLD = 3  # a meter whose id changes at each telegram fills no log
-_FROM_GOOD_TO_BAD = (Condition.READING, Condition.WAITING, Condition.LOCKED, Condition.SILENT, Condition.ABSENT)
+_FROM_GOOD_TO_BAD = (
+    Condition.READING, Condition.WAITING, Condition.LOCKED, Condition.SILENT, Condition.ABSENT, Condition.HELD,
+)  # fmt: skip
+_NOT_ASKED = (Condition.ABSENT, Condition.HELD)  # no telegram is awaited
 
 
 class _Device:
@@ -92,9 +95,25 @@ class Watch:
         for device in self._members():
             self._report(device)
 
-    def absent(self, reason: str) -> None:
-        """The port cannot be opened, or went away."""
+    def held(self, reason: str) -> None:
+        """The meter refused our password and is not asked again."""
+        self._refused += 1
+        self.last_refusal = reason
         for device in self._members():
+            self._change(device, Condition.HELD, reason)
+
+    def released(self) -> None:
+        """A person ordered that the meter is asked again."""
+        self._told.discard(Condition.HELD)
+        for device in self._members():
+            device.heard = self._now()
+            self._change(device, Condition.WAITING, "it is asked again, as ordered")
+
+    def absent(self, reason: str) -> None:
+        """The port cannot be opened, or went away. A held meter stays held."""
+        for device in self._members():
+            if device.condition is Condition.HELD:
+                continue
             self._change(device, Condition.ABSENT, reason)
 
     def opened(self) -> None:
@@ -107,7 +126,7 @@ class Watch:
     def tick(self) -> None:
         """Time passed: telegrams may have stopped."""
         for device in self._members():
-            if device.condition is not Condition.ABSENT and self._now() - device.heard > self._silence:
+            if device.condition not in _NOT_ASKED and self._now() - device.heard > self._silence:
                 if device.succeeded and not device.beside and device.name is not None:
                     self._leave(device.name)
                     continue

@@ -86,6 +86,11 @@ class DlmsProfile(NamedTuple):
         return self if self.system_title else self._replace(system_title=gateway[2:].hex())
 
     @property
+    def access(self) -> tuple[object, ...]:
+        """Who we are to which meter: a meter that refuses us is not asked again before one of these changes."""
+        return (self.client, self.server, self.physical, self.authentication.value, self.security_suite)
+
+    @property
     def ciphered(self) -> bool:
         """True if APDUs are ciphered, which takes `cryptography` and counters."""
         return self.encryption_key_file is not None

@@ -25,6 +25,12 @@ class Secrets(Mapping[str, bytes]):
     def __len__(self) -> int:
         return len(self._held)
 
+    def fingerprint(self, profile: MeterProfile) -> bytes:
+        """Octets that change with whatever proves to this meter who asks. They hold the secrets: store a digest."""
+        access = getattr(profile.options, "access", ())
+        held = [(field, self._held[field].hex()) for field in sorted(self._held)]
+        return repr((profile.port, profile.username, access, held)).encode()
+
     def __repr__(self) -> str:
         return f"Secrets({', '.join(self)})"
 

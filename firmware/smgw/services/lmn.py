@@ -191,7 +191,9 @@ class LmnService:
                 return
 
     def _driver(self, line: _Line) -> Driver:
-        surroundings = Surroundings(self._clock, Cache(self._store.cached, self._sink.cache), self._store)
+        surroundings = Surroundings(
+            self._clock, Cache(self._store.cached, self._sink.cache), counters=self._store, holds=self._store
+        )
         return make_driver(line, surroundings, self._sink, HistoryKeeper(self._registrar, self._store))
 
     def _keep_profiles(self, configuration: Configuration) -> None:

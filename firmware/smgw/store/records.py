@@ -121,6 +121,7 @@ class CacheKind(IntEnum):
 
     OBJECT_LIST = 1
     SCALER_UNIT = 2
+    REFUSED_SECRET = 3  # see `store.lmn.holds`
 
 
 class CounterKind(IntEnum):
@@ -137,6 +138,7 @@ class Condition(StrEnum):
     SILENT = "silent"
     ABSENT = "absent"
     LOCKED = "locked"
+    HELD = "held"  # it refused our password, and is not asked again before a person says so
 
 
 class MeterState(NamedTuple):

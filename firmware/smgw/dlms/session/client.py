@@ -32,6 +32,7 @@ from smgw.dlms.data import decode_all, encode
 from smgw.dlms.errors import (
     AssociationRejectedError,
     AuthenticationError,
+    ProofRefusedError,
     SecurityError,
     ServiceExceptionError,
     ServiceRefusedError,
@@ -249,10 +250,10 @@ class Client:
         def proved(outcome: Outcome) -> Event:
             if outcome.result is not ActionResult.SUCCESS:
                 words = outcome.result.words
-                raise AuthenticationError(f"the meter does not accept our proof ({words}): not its secret or keys")
+                raise ProofRefusedError(f"the meter does not accept our proof ({words}): not its secret or keys")
             answer = decode_all(outcome.returned).value if isinstance(outcome.returned, bytes) else None
             if not isinstance(answer, bytes) or not authentication.accepts(proof.turned(), answer):
-                raise AuthenticationError("the meter does not prove that it has the secret or the keys")
+                raise ProofRefusedError("the meter does not prove that it has the secret or the keys")
             self._association.step(Step.PROVED)
             return Associated(self._agreement)
 

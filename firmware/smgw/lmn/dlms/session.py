@@ -6,10 +6,11 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from smgw.cosem import AttributeName, Stamp
+from smgw.dlms.apdus.acse import Diagnostic
 from smgw.dlms.apdus.descriptors import Selection
 from smgw.dlms.apdus.get import Result
 from smgw.dlms.carriers.wrapper import Wrapper
-from smgw.dlms.errors import AssociationRejectedError, ServiceExceptionError
+from smgw.dlms.errors import AssociationRejectedError, ProofRefusedError, ServiceExceptionError
 from smgw.dlms.session.association import REPLY_TO_HLS
 from smgw.dlms.session.client import Client
 from smgw.dlms.session.events import (
@@ -33,7 +34,7 @@ from smgw.lmn.dlms.counters import Counters
 from smgw.lmn.dlms.objects import DATA, VALUE, number_of
 from smgw.lmn.dlms.security import Security, options_of, title
 from smgw.lmn.dlms.sign_on import sign_on
-from smgw.lmn.errors import LinkRefusedError, NoAnswerError, PollError, StoppedError
+from smgw.lmn.errors import AccessRefusedError, LinkRefusedError, NoAnswerError, PollError, StoppedError
 from smgw.ports import Port, PortError
 from smgw.ports.port import GATHER_S
 from smgw.profiles.dlms import Framing, Quirk, Start
@@ -263,8 +264,10 @@ class DlmsSession:
         )
         try:
             self.ask(port, self.client.associate(), Associated)
-        except (AssociationRejectedError, PollError):
+        except (AssociationRejectedError, ProofRefusedError, PollError) as error:
             self._disconnect(port)
+            if _refuses_secret(error):
+                raise AccessRefusedError(str(error), "password_file or the key files") from error
             raise
 
     def _connect(self, port: Port, client: int) -> None:
@@ -363,6 +366,13 @@ class DlmsSession:
                 log.debug("meter %s: %s", self._name, event.reason)
             elif isinstance(event, _Answer):
                 self._answer = event
+
+
+def _refuses_secret(error: SmgwError) -> bool:
+    """True if the meter says that password, secret or keys are wrong: it may lock if they are tried again."""
+    if isinstance(error, AssociationRejectedError):
+        return not error.by_provider and error.diagnostic == Diagnostic.AUTHENTICATION_FAILURE
+    return isinstance(error, ProofRefusedError)
 
 
 def _down(event: Disconnected | None) -> PollError:

@@ -18,7 +18,7 @@ from smgw.store.digest import sha256
 from smgw.store.errors import StoreFull
 from smgw.store.file.pending import count
 from smgw.store.file.writer import StoreWriter
-from smgw.store.lmn import counters, history, retention
+from smgw.store.lmn import counters, history, holds, retention
 from smgw.store.lmn.pending import LmnPending
 from smgw.store.lmn.rows import Row, RowWriter
 from smgw.store.lmn.schema import lmn_schema
@@ -147,6 +147,21 @@ class LmnStore(StoreWriter):
         query = "SELECT octets FROM cache WHERE kind = ? AND device = ? AND firmware = ?"
         rows = self._read(query, kind, device, firmware)
         return bytes(rows[0][0]) if rows else None
+
+    def hold(self, meter: str, secret: bytes, reason: str) -> None:
+        """Hold a meter that refused `secret`: whatever proves who asks. Only a salted digest of it is stored."""
+        self._write(lambda connection: holds.hold(connection, meter, secret, reason))
+
+    def held(self, meter: str, secret: bytes | None = None) -> str | None:
+        """Why a meter is held; None if it is not, or if it refused another secret than this."""
+        for mark, reason in self._read(holds.QUERY, meter.encode()):
+            if secret is None or holds.is_of(bytes(mark), secret):
+                return bytes(reason).decode(errors="replace")
+        return None
+
+    def release(self, meter: str) -> None:
+        """Hold a meter no longer."""
+        self._write(lambda connection: holds.release(connection, meter))
 
     def profile_ranges(self, name: ProfileName) -> list[Range]:
         """The stored ranges of a load profile, in order."""

@@ -1,0 +1,65 @@
+"""Meters that refused our password are held: not asked again before a person says so, not even after a restart.
+
+A hold ends in one of three ways: the meter's password or keys change, `smgw retry` removes it from the store, or the
+meter accepts us after all.
+"""
+
+import logging
+from collections.abc import Callable
+
+from smgw.errors import SmgwError
+from smgw.lmn.contract import HoldKeeper
+
+log = logging.getLogger(__name__)
+
+#: How often a driver looks whether a person has ordered a held meter to be asked again.
+LOOK_S = 2.0
+
+
+class Hold:
+    """The hold of one meter. Without a `keeper` it lasts until the driver ends."""
+
+    def __init__(self, meter: str, secret: bytes, keeper: HoldKeeper | None) -> None:
+        """`secret`: whatever proves to the meter who asks."""
+        self._meter = meter
+        self._secret = secret
+        self._keeper = keeper
+        self.reason = self._read(secret) or ""  #: of the refusal; empty: the meter may be asked
+
+    def begin(self, reason: str) -> None:
+        """The meter refused us."""
+        self.reason = reason
+        self._try(lambda keeper: keeper.hold(self._meter, self._secret, reason), "it is held until the next restart")
+
+    def ended(self) -> bool:
+        """True if a person has ended it."""
+        if self._keeper is None or self._read(None) is not None:
+            return False
+        self.reason = ""
+        return True
+
+    def accepted(self) -> None:
+        """The meter accepts us: a hold for an older secret goes."""
+        if self._read(None) is not None:
+            self._try(lambda keeper: keeper.release(self._meter), "its old hold stays in the store")
+
+    def advice(self) -> str:
+        """What to tell a person."""
+        return (
+            f"{self.reason}. It is not asked again, because some meters lock after a few refused passwords. "
+            f"Reload the corrected configuration, or run: smgw retry {self._meter}"
+        )
+
+    def _read(self, secret: bytes | None) -> str | None:
+        try:
+            return None if self._keeper is None else self._keeper.held(self._meter, secret)
+        except SmgwError as error:  # a store that cannot be read holds nobody and releases nobody
+            log.debug("meter %s: %s", self._meter, error)
+            return self.reason if secret is None else None
+
+    def _try(self, write: Callable[[HoldKeeper], None], otherwise: str) -> None:
+        if self._keeper is not None:
+            try:
+                write(self._keeper)
+            except SmgwError as error:
+                log.warning("meter %s: %s: %s", self._meter, otherwise, error)

@@ -1,0 +1,87 @@
+"""Held meters: each refused a secret, which is not tried again, not even after a restart.
+
+A hold is a row of the table `cache`: an answer of a meter that need not be asked for twice.
+
+| column | content |
+| --- | --- |
+| kind | CacheKind.REFUSED_SECRET |
+| device | the name of the meter profile |
+| firmware | 16 octets of salt, then the digest of what was refused; the secret itself is stored nowhere |
+| octets | the reason in words |
+"""
+
+import contextlib
+import os
+import sqlite3
+from hmac import compare_digest
+from pathlib import Path
+
+from smgw.store import paths
+from smgw.store.digest import sha256
+from smgw.store.errors import StoreAbsent, StoreError, StoreFull, is_full
+from smgw.store.file.connection import connect_reader, connect_writer, transaction
+from smgw.store.file.schema import check_version
+from smgw.store.lmn.schema import lmn_schema
+from smgw.store.records import CacheKind
+
+_KIND = CacheKind.REFUSED_SECRET
+_SALT = 16
+#: A short password must not be found by trying: each guess costs so many digests.
+_ROUNDS = 20_000
+
+QUERY = f"SELECT firmware, octets FROM cache WHERE kind = {_KIND:d} AND device = ?"  # noqa: S608 - constant
+NAMES = f"SELECT device FROM cache WHERE kind = {_KIND:d}"  # noqa: S608 - constant
+_DELETE = f"DELETE FROM cache WHERE kind = {_KIND:d}"  # noqa: S608 - constant
+
+
+def hold(connection: sqlite3.Connection, meter: str, secret: bytes, reason: str) -> None:
+    """Write a hold in place of an older one, inside the caller's transaction."""
+    salt = os.urandom(_SALT)
+    release(connection, meter)
+    row = (_KIND, meter.encode(), salt + _digest(salt, secret), reason.encode())
+    connection.execute("INSERT INTO cache VALUES (?, ?, ?, ?)", row)
+
+
+def release(connection: sqlite3.Connection, meter: str) -> None:
+    """Remove the hold of a meter, inside the caller's transaction."""
+    connection.execute(f"{_DELETE} AND device = ?", (meter.encode(),))
+
+
+def is_of(mark: bytes, secret: bytes) -> bool:
+    """True if a hold was made for this secret."""
+    salt, digest = mark[:_SALT], mark[_SALT:]
+    return compare_digest(digest, _digest(salt, secret))
+
+
+def order_retry(directory: Path, meters: list[str]) -> list[str]:
+    """Remove the holds of these meters beside the owner of lmn.db, who then asks them again; the meters that had one.
+
+    The user must be allowed to write lmn.db. Raises StoreAbsent, StoreTooNew, StoreFull, StoreError.
+    """
+    path = directory / paths.LMN
+    if not path.exists():
+        raise StoreAbsent(path)
+    try:
+        # Closed in this order, -wal and -shm stay even if nobody else has the file open.
+        with contextlib.closing(connect_reader(path)) as keeper, contextlib.closing(connect_writer(path)) as connection:
+            check_version(connection, lmn_schema(), path)
+            with transaction(connection):
+                held = {bytes(device).decode() for (device,) in connection.execute(NAMES)}
+                found = [meter for meter in meters if meter in held]
+                for meter in found:
+                    release(connection, meter)
+            keeper.execute("SELECT 1 FROM store").fetchone()
+    except sqlite3.Error as error:
+        if is_full(error):
+            raise StoreFull(path) from error
+        raise StoreError(
+            path, f"the order cannot be written ({error}); run the command as the user that owns this file"
+        ) from error
+    return found
+
+
+def _digest(salt: bytes, secret: bytes) -> bytes:
+    found = sha256(salt + secret)
+    for _ in range(_ROUNDS):
+        found = sha256(salt + found)
+    return found
