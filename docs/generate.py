@@ -136,14 +136,24 @@ def _register(entry: Mapping[str, Any]) -> str:
 
 def pushes() -> str:
     """How each known maker lists the values of its pushes, from the docstring of the reader of lists."""
-    lines = (lists.__doc__ or "").splitlines()
-    start = next(number for number, line in enumerate(lines) if line.startswith("way "))
-    body = lines[start + 1 :]
-    rows = [
-        re.split(r"\s{2,}", line.strip())
-        for line in body[: next((number for number, line in enumerate(body) if not line.strip()), len(body))]
-    ]
-    return _grid(["List", "Body of the push", "Seen from"], rows)
+    return _drawn(lists.__doc__ or "", "way", ["List", "Body of the push", "Seen from"])
+
+
+def _drawn(text: str, first: str, head: list[str]) -> str:
+    """A table that is drawn in a docstring: its columns begin where the words of its first line do."""
+    lines = text.splitlines()
+    start = next(number for number, line in enumerate(lines) if re.match(rf"{first}\s{{2,}}", line))
+    places = [found.start() for found in re.finditer(r"(?:^|(?<=\s\s))\S", lines[start])]
+    rows: list[list[str]] = []
+    for line in lines[start + 1 :]:
+        if not line.strip():
+            break
+        cells = [line[place:end].strip() for place, end in zip(places, [*places[1:], None], strict=True)]
+        if cells[0] or not rows:
+            rows.append(cells)
+        else:
+            rows[-1] = [" ".join(filter(None, pair)) for pair in zip(rows[-1], cells, strict=True)]
+    return _grid(head, rows)
 
 
 # --- messages --------------------------------------------------------------------------------------------------------
