@@ -26,7 +26,7 @@ RANDOM_KILLS, AIMED_KILLS = rounds(12, long=50), rounds(3, long=10)
 MOST_TRIES = 40
 TURNS = rounds(3, long=6)  # of damage; a turn in three cuts the file short
 LATEST = 3.0  # s after a start at which a random kill comes
-#: DESIGN.md: a batch waits at most 1 s for its commit.
+#: A batch waits at most 1 s for its commit.
 UNCOMMITTED = 1.0
 
 

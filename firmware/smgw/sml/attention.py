@@ -1,4 +1,4 @@
-"""Attention numbers: how an SML server says yes or no without data (sml.md, section 2.3)."""
+"""Attention numbers: how an SML server says yes or no without data (docs/sml.md, section 2.3)."""
 
 from enum import IntEnum
 

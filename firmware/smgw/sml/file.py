@@ -1,4 +1,4 @@
-"""An SML file: the messages that one frame carries, and the same without a frame (sml.md, section 2.3).
+"""An SML file: the messages that one frame carries, and the same without a frame (docs/sml.md, section 2.3).
 
 76 { transaction id, group u8, abort on error u8, 72 { tag u16 or u32, body }, check sum u16, 00 }
 

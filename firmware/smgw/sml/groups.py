@@ -1,4 +1,4 @@
-"""What becomes of the rest of a request file once a request has failed (sml.md, section 2.3).
+"""What becomes of the rest of a request file once a request has failed (docs/sml.md, section 2.3).
 
 The failed request's abort_on_error decides:
 

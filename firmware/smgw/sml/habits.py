@@ -1,4 +1,4 @@
-"""Corrects the sign of power that real meters send wrongly, from one list of values (sml.md, sections 3.1 and 3.2).
+"""Corrects the sign of power that real meters send wrongly, from one list of values (docs/sml.md, section 3.2).
 
 A corrected value is stored beside the raw one.
 """

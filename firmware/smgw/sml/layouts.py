@@ -1,4 +1,4 @@
-"""The layout of each message body on the wire (sml.md, section 2.3).
+"""The layout of each message body on the wire (docs/sml.md, section 2.3).
 
 Field order is wire order. Reading is lenient where real meters are (a bare number for a time, u16 or u32 for a tag,
 fields beyond the known ones); writing has one strict form. A body without a layout here, or one that does not fit its

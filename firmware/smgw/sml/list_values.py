@@ -1,4 +1,4 @@
-"""Values that are lists: what SML 1.04 and 1.05 allow where a number or an octet string may stand (sml.md, 2.3).
+"""Values that are lists: what SML 1.04 and 1.05 allow where a number or an octet string may stand (docs/sml.md, 2.3).
 
     choice 1  Time                                                      (1.04)
     choice 2  TimestampedValue   list { time, status, value }           (1.05)

@@ -1,4 +1,4 @@
-"""SML messages as values (sml.md, section 2.3); `layouts` says how each stands on the wire."""
+"""SML messages as values (docs/sml.md, section 2.3); `layouts` says how each stands on the wire."""
 
 from enum import IntEnum
 from typing import NamedTuple

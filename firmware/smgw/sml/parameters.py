@@ -1,6 +1,6 @@
 """COSEM objects over GetProcParameter: how a path names them and how a tree answers.
 
-A parameter name has nine octets; attributes have two each (seen in a maker's test script for an FNN meter, sml.md 5.2):
+A parameter name has nine octets; attributes have two each (seen in a maker's test script, docs/sml.md 5.2):
 
 octet   0 .. 5          6 .. 7        8
         logical name    class id      class version        then  00 02 value, 00 03 scaler_unit, 00 04 status

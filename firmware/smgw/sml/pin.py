@@ -1,4 +1,4 @@
-"""Tells which values a meter hides until its PIN is entered or its extended data set is on (sml.md, section 3.1)."""
+"""Tells which values a meter hides until its PIN is entered or its extended data set is on (docs/sml.md, 3.1)."""
 
 from collections.abc import Sequence
 from enum import Enum

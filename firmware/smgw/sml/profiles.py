@@ -1,4 +1,4 @@
-"""Load profiles: columns and rows, and the two forms in which a meter answers them (sml.md, section 2.3).
+"""Load profiles: columns and rows, and the two forms in which a meter answers them (docs/sml.md, section 2.3).
 
     GetProfilePack.Res   one message: the columns once, then all rows
     GetProfileList.Res   a message a row, each with its columns

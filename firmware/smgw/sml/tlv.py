@@ -1,4 +1,4 @@
-"""SML's typed values: type-length fields and what they hold (sml.md, section 2.2).
+"""SML's typed values: type-length fields and what they hold (docs/sml.md, section 2.2).
 
 One octet or more of type and length, then the content:
 

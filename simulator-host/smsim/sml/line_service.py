@@ -1,4 +1,4 @@
-"""A meter that answers SML requests on a serial line, as an EMH DIZ does over RS-485 (sml.md, section 5.3)."""
+"""A meter that answers SML requests on a serial line, as an EMH DIZ does over RS-485 (docs/sml.md, section 5.3)."""
 
 import asyncio
 import logging

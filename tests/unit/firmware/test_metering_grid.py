@@ -1,4 +1,4 @@
-"""The grid rule of DESIGN.md, held against a slow and plain one."""
+"""The grid rule, held against a slow and plain one."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta

@@ -1,4 +1,4 @@
-"""The habits of real meters (sml.md, section 3), first as a table, then by the captures."""
+"""The habits of real meters (docs/sml.md, section 3), first as a table, then by the captures."""
 
 import random
 from decimal import Decimal
@@ -41,7 +41,7 @@ def power(value: tlv.Value, name: bytes = POWER, scaler: int = -2) -> ListEntry:
 @pytest.mark.parametrize(
     ("server", "status", "wire", "watts"),
     [
-        # Of sml.md 3.2, with what the display showed.
+        # Of docs/sml.md 3.2, with what the display showed.
         (meter(DZG, 42082910), 0x1C0104, tlv.signed(-29912, 2), "356.24"),
         (meter(DZG, 60694611), 0x1C6904, tlv.signed(-10550, 2), None),
         (meter(DZG, 40051478), 0x1C7904, tlv.signed(-31064, 2), None),
