@@ -79,17 +79,22 @@ class Collapse(logging.Handler):
             self._seen.popitem(last=False)
         self._target.handle(_annotated(record, kept_back))
 
-    def tick(self) -> None:
-        """The last of each message whose hush is over and of which some were kept back."""
+    def tick(self, *, ending: bool = False) -> None:
+        """The last of each message whose hush is over, or of every one at the end, and of which some were kept back."""
         self.acquire()
         try:
             now = self._now()
             for seen in self._seen.values():
-                if seen.last is not None and now >= seen.until:
+                if seen.last is not None and (ending or now >= seen.until):
                     self._target.handle(_annotated(seen.last, seen.kept_back - 1))
                     seen.prolong(now)
         finally:
             self.release()
+
+    def close(self) -> None:
+        """The process ends."""
+        self.tick(ending=True)
+        super().close()
 
 
 def _annotated(record: logging.LogRecord, kept_back: int) -> logging.LogRecord:

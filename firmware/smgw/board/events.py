@@ -43,6 +43,7 @@ MESSAGE_IDS = {
     "configuration-refused": "f3fc213717494987948cccf83f2ece80",
     "worker-failed": "ef3f9073a47641cab515c3bab6faf3ba",
     "worker-dead": "1aa213dfd10147bab096372a82baaddc",
+    "process-ended": "deb492c8f7c047a19f47f8da7ed0c49e",
     "start-refused": "c003440f52904d99b645dec2e96e5d85",
 }
 #: Fields of a record that have the same name in the journal.

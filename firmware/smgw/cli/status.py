@@ -61,8 +61,10 @@ def _lines(report: Report) -> list[str]:
         lines.append(
             f"EMP     {emp['name']} at {emp['url'] or emp['outlet']}: {emp['state']}, {emp['acknowledged']} records "
             f"acknowledged, {emp['backlog']} waiting, {emp['set_aside']} set aside, "
-            f"last answer {_when(emp['last_ack_us'])}"
+            f"last acknowledgement {_when(emp['last_ack_us'])}"
         )
+        if emp["retry_at_us"] is not None:
+            lines.append(f"        {printable(emp['detail'])}; next try {_until(emp['retry_at_us'])}")
     return lines
 
 
@@ -78,8 +80,9 @@ def _meter(meter: dict[str, Any]) -> list[str]:
         time = utc_text(values["capture_time_us"], "milliseconds", valid=values["time_valid"])
         lines.append(f"        {kind} value of {time}")
         lines += [f"          {reading['obis']:<18} {reading['text']:>22}" for reading in values["readings"]]
-    if meter["live"] and not meter["records"] and meter["registration_period"]:
-        lines.append(f"        the first value is stored within {period_text(meter['registration_period'])}")
+    if not meter["records"] and meter["registration_period"]:
+        begin = "" if meter["live"] else " of the first telegram"
+        lines.append(f"        the first value is stored within {period_text(meter['registration_period'])}{begin}")
     return lines
 
 
@@ -90,6 +93,12 @@ def _newest(meter: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
     if latest and all(live["capture_time_us"] < latest["capture_time_us"] for live in meter["live"]):
         found.append(("stored", latest))
     return found
+
+
+def _until(utc_us: int) -> str:
+    """`2026-01-01T00:15:00Z, in 3 min`."""
+    left = utc_us / 1e6 - time.time()
+    return f"{utc_text(utc_us)}, in {duration_text(left)}" if left > 0 else "now"
 
 
 def _when(utc_us: int | None) -> str:

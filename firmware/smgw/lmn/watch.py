@@ -93,6 +93,8 @@ class Watch:
         level = logging.WARNING if self._refused_since_good == 1 else logging.DEBUG
         log.log(level, "meter %s: telegram refused: %s", self._meter, reason, extra=self._about("telegram-refused"))
         for device in self._members():
+            if device.condition is Condition.WAITING:
+                device.note = f"no good telegram yet, {self._refused_since_good} refused, the last: {reason}"
             self._report(device)
 
     def held(self, reason: str) -> None:

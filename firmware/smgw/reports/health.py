@@ -16,6 +16,7 @@ from smgw.profiles.gateway import Configuration
 from smgw.profiles.meter import MeterProfile
 from smgw.reports.known_losses import KnownLosses
 from smgw.reports.readings import live_object, meter_time_object, reading_object
+from smgw.reports.running import differences
 from smgw.store import paths
 from smgw.store.errors import StoreError
 from smgw.store.file.access import refuse_blindness
@@ -46,6 +47,8 @@ class Report:
     reasons: list[str] = field(default_factory=list)
     gateway: str = ""
     processes: dict[str, bool] = field(default_factory=dict)
+    #: By process: what it does not run as the file says, such as "meter house".
+    differences: dict[str, list[str]] = field(default_factory=dict)
     clock: dict[str, Any] = field(default_factory=dict)
     #: One for each device behind each meter profile.
     meters: list[dict[str, Any]] = field(default_factory=list)
@@ -79,7 +82,8 @@ def examine(configuration: Configuration, state: Path) -> Report:
         report.worse(Health.DOWN, str(error))
         return report
     with lmn:
-        wan = _delivery(report, wan_file.parent)
+        wan = _delivery(report, wan_file.parent, configuration)
+        _running(report, "lmn", differences(lmn, configuration))
         known = progress(configuration, lmn.sources(), wan.cursors, lmn.store_id)
         _clock(report, lmn, wan.samples)
         lives = read_live(paths.live_directory(state))
@@ -105,15 +109,27 @@ class _Delivery(NamedTuple):
     samples: list[TimeSample] = []  # noqa: RUF012
 
 
-def _delivery(report: Report, directory: Path) -> _Delivery:
+def _delivery(report: Report, directory: Path, configuration: Configuration) -> _Delivery:
     try:
         with WanView.open(directory) as view:
+            _running(report, "wan", differences(view, configuration))
             channels = {channel.emp: channel for channel in view.channels()}
             samples = [sample for _, sample in view.time_samples(0)]
             return _Delivery(view.cursors(), channels, view.set_aside_counts(), samples)
     except StoreError as error:
         report.worse(Health.DEGRADED, str(error))
         return _Delivery()
+
+
+def _running(report: Report, process: str, different: list[str]) -> None:
+    """A process keeps its configuration until it is told to read the file again."""
+    report.differences[process] = different if report.processes[process] else []
+    if report.differences[process]:
+        report.worse(
+            Health.DEGRADED,
+            f"the {process.upper()} process runs another configuration than the file has: {', '.join(different)}; "
+            "to use the file: sudo systemctl reload smgw-lmn smgw-wan, or SIGHUP to smgw run",
+        )
 
 
 def _clock(report: Report, lmn: LmnView, samples: Sequence[TimeSample]) -> None:

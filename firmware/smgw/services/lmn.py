@@ -8,6 +8,7 @@ from pathlib import Path
 
 from smgw.clock import ClockEvent, GatewayClock
 from smgw.cosem import ClockState
+from smgw.cosem.duration import period_text
 from smgw.lmn.contract import Cache, Surroundings
 from smgw.lmn.driver import Driver
 from smgw.lmn.make import make_driver
@@ -16,6 +17,7 @@ from smgw.metering.registrar import Registrar
 from smgw.profiles.gateway import Configuration
 from smgw.profiles.meter import MeterProfile
 from smgw.profiles.secrets import Secrets, read_secrets
+from smgw.reports.running import note_running
 from smgw.services.fleet import Fleet, Words
 from smgw.services.retention import RetentionKeeper
 from smgw.services.sink import ReadingSink
@@ -79,6 +81,7 @@ class LmnService:
         self._housekeeping = Worker("housekeeping", self._keep_house, self._stopping, _PATIENCE)
         self._started = time.monotonic()
         self._keep_profiles(configuration)
+        note_running(self._store, configuration, self._clock.stamp())
 
     def start(self) -> None:
         """Registrar first, so that somebody takes what the readers bring."""
@@ -95,7 +98,9 @@ class LmnService:
 
     def ready_text(self) -> str:
         """Meters and store."""
-        return f"{len(self._configuration.meters)} meters, store {self._store.store_id}"
+        periods = [meter.registration_period for meter in self._configuration.meters]
+        first = f"; the first value is stored within {period_text(max(periods))}" if any(periods) else ""
+        return f"{len(periods)} meters, store {self._store.store_id}{first}"
 
     def workers(self) -> Sequence[Worker]:
         """Registrar, housekeeper and lines."""
@@ -120,6 +125,7 @@ class LmnService:
         self._registrar.configure(_periods(configuration), anew)
         self._live.configure(_ports(configuration), anew)
         self._configuration, self._orders = configuration, orders
+        note_running(self._store, configuration, self._clock.stamp())
         self._registrar.linger = _linger(configuration)
         self._retention.configure(configuration)
         return "; ".join(f"meter {name} is {what}" for name, what in changes.items()) or "no meter changed"

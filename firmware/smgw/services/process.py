@@ -16,16 +16,14 @@ _PARENT = "SMGW_PARENT"
 
 
 def set_up_logging(level: str) -> None:
-    """To stderr, one line an event; under systemd as entries of the journal, repetitions kept back."""
+    """To stderr, one line an event; under systemd as entries of the journal. Repetitions are kept back in both."""
     form = logging.Formatter("%(asctime)s.%(msecs)03dZ %(levelname)s %(name)s: %(message)s", "%Y-%m-%dT%H:%M:%S")
     form.converter = time.gmtime  # UTC, as in every command
     handler: logging.Handler | None = journal_handler()
-    if handler is not None:
-        handler = Collapse(handler)
-    else:
+    if handler is None:
         handler = logging.StreamHandler(sys.stderr)
         handler.setFormatter(form)
-    logging.basicConfig(level=level.upper(), handlers=[handler])
+    logging.basicConfig(level=level.upper(), handlers=[Collapse(handler)])
     logging.getLogger("urllib3").setLevel(logging.INFO)  # its debug lines repeat what the dispatcher says
 
 

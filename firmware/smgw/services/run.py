@@ -50,7 +50,10 @@ class _Child:
             pause = self._back_off.next()
             self._due = now + pause
             said = f"signal {-code}" if code < 0 else f"exit code {code}"
-            log.error("the %s process ended (%s); it starts again in %s", self.name, said, duration_text(pause))
+            log.error(
+                "the %s process ended (%s); it starts again in %s", self.name, said, duration_text(pause),
+                extra={"event": "process-ended", "WORKER": self.name},
+            )  # fmt: skip
         if self._process is None and now >= self._due:
             self._began = now
             self._starts += 1
@@ -94,6 +97,7 @@ def run(signals: process.Signals, configuration: Path, state: Path, log_level: s
     wan = _Child("WAN", ["wan", *arguments])
     while not signals.stop:
         signals.wait(_LOOK)
+        process.log_repetitions()
         if signals.stop:
             break
         if signals.reload:

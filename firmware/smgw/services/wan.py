@@ -7,6 +7,7 @@ from pathlib import Path
 
 from smgw.clock import GatewayClock, SystemSource, TimeSample
 from smgw.profiles.gateway import Configuration
+from smgw.reports.running import note_running
 from smgw.services.deliveries import Order, deliveries_in_words, orders_of
 from smgw.services.fleet import Fleet, Words
 from smgw.services.status import clock_in_words
@@ -52,6 +53,7 @@ class WanService:
         """The time first: the first delivery should already tell it."""
         self._sample_time(self._configuration)
         self._deliveries.apply(_by_name(self._configuration))
+        note_running(self._store, self._configuration, self._clock.stamp())
 
     def is_ready(self) -> bool:
         """As soon as the dispatchers run: neither time nor network is awaited."""
@@ -72,6 +74,7 @@ class WanService:
     def take(self, configuration: Configuration) -> str:
         """Dispatchers of unchanged EMPs notice nothing."""
         self._configuration = configuration
+        note_running(self._store, configuration, self._clock.stamp())
         changes = self._deliveries.apply(_by_name(configuration))
         changes += self._sample_time(configuration)
         return "; ".join(changes) or "no EMP changed"

@@ -11,7 +11,7 @@ from smgw.wan.outlet import Outcome, OutcomeKind
 
 log = logging.getLogger(__name__)
 
-#: Resolution of the last acknowledgement in `smgw status`. Writing it more often would wear the card.
+#: A channel is written this rarely while rows are taken; the last acknowledgement is written with each cursor.
 _ACK_SHOWN_EVERY_US = 60_000_000
 
 

@@ -1,6 +1,9 @@
 """Repetitions are kept back; nothing new is."""
 
 import logging
+import re
+import subprocess
+import sys
 
 import pytest
 from smgw.board.collapse import FIRST_HUSH, LONGEST_HUSH, PASSED_AT_FIRST, Collapse
@@ -93,3 +96,23 @@ def test_the_memory_of_messages_is_bounded(bench: Bench) -> None:
         bench.say(f"message {number}")
     assert len(bench.kept.lines) == 5000
     assert len(bench.handler._seen) < 1000
+
+
+def test_what_was_kept_back_is_told_at_the_end(bench: Bench) -> None:
+    for _ in range(PASSED_AT_FIRST + 2):
+        bench.say("the head is away")
+    bench.handler.close()
+    assert bench.kept.lines[PASSED_AT_FIRST:] == ["the head is away (1 more like this were kept back)"]
+
+
+def test_repetitions_are_kept_back_on_standard_error_too() -> None:
+    """As `smgw run` and its two processes write without a journal; the time is UTC."""
+    program = (
+        "import logging; from smgw.services.process import set_up_logging; set_up_logging('info')\n"
+        "for _ in range(50): logging.warning('the head is away')"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    lines = done.stderr.splitlines()
+    assert len(lines) == PASSED_AT_FIRST + 1
+    assert lines[-1].endswith("the head is away (46 more like this were kept back)")
+    assert re.match(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z WARNING", lines[0])

@@ -1,6 +1,7 @@
 """What `smgw status` says of values, in the process of the test."""
 
 import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,9 +11,14 @@ from gateway_state import GatewayState, gateway_state
 from smgw.cli import main
 from smgw.clock import GatewayClock, SystemSource, TimeSample
 from smgw.cosem import Data, DataType, DeviceId, Obis, Reading
+from smgw.profiles.toml_importer import load
+from smgw.reports.running import note_running
 from smgw.store import paths
 from smgw.store.records import MeterState, Record
+from smgw.store.wan.records import ChannelKind, ChannelState
 from smgw.store.wan.store import WanStore
+
+CLOCK = GatewayClock()
 
 
 @pytest.fixture
@@ -113,3 +119,39 @@ def test_the_sources_of_the_time_are_shown(gateway: GatewayState, capsys: pytest
     )
     (one,) = json.loads(capsys.readouterr().out)["clock"]["sources"]
     assert (one["source"], one["dispersion_us"]) == ("system clock (systemd-timesyncd)", 5_000_000)
+
+
+def test_a_meter_without_a_telegram_tells_when_its_first_value_is_stored(
+    gateway: GatewayState, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert "        the first value is stored within 15 min of the first telegram" in shown(gateway, capsys)
+
+
+def test_what_a_process_runs_otherwise_than_the_file_says_is_named(
+    gateway: GatewayState, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with WanStore.open(paths.wan_directory(gateway.state)) as wan:
+        for store in (gateway.store, wan):
+            note_running(store, load(gateway.file), CLOCK.stamp())
+        assert not [line for line in shown(gateway, capsys) if "another configuration" in line]
+        changed = gateway.file.read_text().replace("registration_period = 0", "registration_period = 60")
+        gateway.file.write_text(changed)
+        (_, lmn) = [line for line in shown(gateway, capsys) if "another configuration" in line]
+        assert "LMN process runs another configuration than the file has: meter roof;" in lmn
+        note_running(gateway.store, load(gateway.file), CLOCK.stamp())
+        main(["status", "--json", *gateway.arguments])
+    assert json.loads(capsys.readouterr().out)["differences"] == {"lmn": [], "wan": ["meter roof"]}
+
+
+def test_of_an_emp_that_fails_the_reason_and_the_time_of_the_next_try_are_shown(
+    gateway: GatewayState, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(time, "time", lambda: MIDNIGHT / 1e6)
+    gateway.file.write_text(gateway.file.read_text() + '[[emp]]\nname = "lab"\nurl = "http://127.0.0.1:1"\n')
+    failing = ChannelState("lab", ChannelKind.BACKING_OFF, MIDNIGHT, "answers 503", MIDNIGHT + 90 * SECOND, MIDNIGHT)
+    with WanStore.open(paths.wan_directory(gateway.state)) as wan:
+        wan.note_channel(failing)
+        lines = shown(gateway, capsys)
+    (line,) = [line for line in lines if line.startswith("EMP     lab")]
+    assert line.endswith("last acknowledgement 2026-03-01T00:00:00Z, 0.0 s ago")
+    assert lines[lines.index(line) + 1] == "        answers 503; next try 2026-03-01T00:01:30Z, in 90 s"

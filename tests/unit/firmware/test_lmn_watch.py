@@ -177,3 +177,10 @@ def test_a_meter_that_makes_up_devices_fills_no_memory(bench: Bench) -> None:
     for number in range(500):
         bench.telegram(DEVICE, DeviceId(b"%d" % number))
     assert len(bench.watch._devices) <= 64
+
+
+def test_a_meter_that_waits_says_what_was_refused(bench: Bench) -> None:
+    for number in (1, 2):
+        bench.watch.refused(f"check sum {number}")
+    state = bench.newest(None)
+    assert (state.state, state.note) == (Condition.WAITING, "no good telegram yet, 2 refused, the last: check sum 2")

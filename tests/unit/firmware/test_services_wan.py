@@ -49,7 +49,7 @@ def test_only_what_changed_begins_anew(service: WanService, caplog: pytest.LogCa
 def test_a_taken_configuration_is_in_its_log_book(service: WanService, tmp_path: Path) -> None:
     service.taken("no EMP changed")
     with WanView.open(paths.wan_directory(tmp_path)) as view:
-        assert [entry.event for entry in view.log_entries(5)] == ["configuration-taken"]
+        assert [entry.event for entry in view.log_entries(5, "system")] == ["configuration-taken"]
 
 
 def test_a_drain_ends_every_delivery(service: WanService) -> None:

@@ -92,5 +92,6 @@ def test_a_channel_or_a_refusal_that_is_no_text_is_written_with_its_faults_repla
         store.note_channel(ChannelState("north", ChannelKind.HELD, 5, detail=NO_TEXT))
         store.acknowledge("north", "ab" * 16, HOUSE, 7, 5, [row])
 
-        assert view.channels() == [ChannelState("north", ChannelKind.HELD, 5, detail="port ?")]
+        channels = [channel._replace(last_ack_us=None) for channel in view.channels()]
+        assert channels == [ChannelState("north", ChannelKind.HELD, 5, detail="port ?")]
         assert [aside.reason for aside in store.set_aside("north")] == ["port ?"]

@@ -4,7 +4,7 @@ import pytest
 from captures_made import DEVICE, HOUSE
 from delivered import acknowledged, reached
 from smgw.clock.sample import TimeSample
-from smgw.cosem import DeviceId
+from smgw.cosem import ClockState, DeviceId, Stamp
 from smgw.store.errors import StoreAbsent, StoreError, StoreOwned
 from smgw.store.records import Source
 from smgw.store.wan.orders import place_order
@@ -207,3 +207,17 @@ def test_an_order_needs_a_store(tmp_path):
 def test_there_is_one_owner(store, tmp_path):
     with pytest.raises(StoreOwned):
         WanStore.open(tmp_path)
+
+
+def test_the_last_acknowledgement_is_the_last_one_and_outlives_a_restart(tmp_path):
+    now = [Stamp("boot", 0, 1000, 0, ClockState.INVALID)]
+    with WanStore.open(tmp_path) as store:
+        store.use_clock(lambda: now[0])
+        store.note_channel(ChannelState("north", ChannelKind.DELIVERING, 5, last_ack_us=5))
+        store.acknowledge("north", STORE, HOUSE, 7, 3)
+        now[0] = now[0]._replace(utc_us=2000)
+        store.acknowledge("north", STORE, HOUSE, 9, 0)  # nothing arrived
+    with WanStore.open(tmp_path) as store, WanView.open(tmp_path) as view:
+        store.note_channel(ChannelState("north", ChannelKind.BACKING_OFF, 9, "answers 503", 60))
+        (channel,) = view.channels()
+    assert channel == ChannelState("north", ChannelKind.BACKING_OFF, 9, "answers 503", 60, 1000)

@@ -70,12 +70,13 @@ class WanStore(StoreWriter):
     ) -> None:
         """Settle the rows of a device up to `position` in one step: `acknowledged` arrived, the others are quarantined.
 
-        The cursor only grows. On a full disk, when even the reserve is used, the data waits in memory and delivery goes
-        on; `cursors` includes it. If the process ends before it is written, rows are delivered again.
+        The cursor only grows. The time of the last acknowledgement is written with it. On a full disk, when even the
+        reserve is used, the data waits in memory and delivery goes on; `cursors` includes it. If the process ends
+        before it is written, rows are delivered again.
         """
         with self._file.lock:
             key = (emp, store_id, source.meter, bytes(source.device))
-            self._waiting.acknowledge(key, position, acknowledged, set_aside)
+            self._waiting.acknowledge(key, position, acknowledged, set_aside, self._stamp().utc_us)
             self._settle((self._checkpoint, self._ballast.release))
 
     def set_aside(self, emp: str) -> list[SetAside]:

@@ -12,7 +12,11 @@ SET_ASIDE = "emp, store_id, meter, device, position, record_store_id, record_num
 INSERT_SET_ASIDE = f"INSERT OR REPLACE INTO set_aside ({SET_ASIDE}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608
 ADVANCE = """INSERT INTO cursor VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE
     SET position = max(position, excluded.position), acknowledged = acknowledged + excluded.acknowledged"""
-_CHANNEL = "INSERT OR REPLACE INTO channel VALUES (?, ?, ?, ?, ?, ?)"
+# A state without a last acknowledgement comes from a process that has seen none yet. The one before stays.
+_CHANNEL = """INSERT INTO channel VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE
+    SET state = excluded.state, since_us = excluded.since_us, detail = excluded.detail,
+    retry_at_us = excluded.retry_at_us, last_ack_us = coalesce(excluded.last_ack_us, last_ack_us)"""
+_LAST_ACK = "UPDATE channel SET last_ack_us = ? WHERE emp = ?"
 
 
 class Waiting:
@@ -22,12 +26,17 @@ class Waiting:
         self._cursors: dict[_Key, tuple[int, int]] = {}
         self._aside: dict[tuple[str, str, int], SetAside] = {}
         self._channels: dict[str, ChannelState] = {}
+        self._acks: dict[str, int] = {}
 
     def __bool__(self) -> bool:
         return bool(self._cursors or self._aside or self._channels)
 
-    def acknowledge(self, key: _Key, position: int, acknowledged: int, set_aside: Sequence[SetAside]) -> None:
+    def acknowledge(
+        self, key: _Key, position: int, acknowledged: int, set_aside: Sequence[SetAside], at_us: int
+    ) -> None:
         """Settle rows up to `position`; see WanStore.acknowledge."""
+        if acknowledged:
+            self._acks[key[0]] = at_us
         reached, taken = self._cursors.get(key, (0, 0))
         self._cursors[key] = max(reached, position), taken + acknowledged
         for row in set_aside:
@@ -51,9 +60,11 @@ class Waiting:
         connection.executemany(ADVANCE, [(*key, *reached) for key, reached in self._cursors.items()])
         connection.executemany(INSERT_SET_ASIDE, self._aside.values())
         connection.executemany(_CHANNEL, self._channels.values())
+        connection.executemany(_LAST_ACK, [(at_us, emp) for emp, at_us in self._acks.items()])
 
     def clear(self) -> None:
         """Forget the data that was written."""
         self._cursors.clear()
         self._aside.clear()
         self._channels.clear()
+        self._acks.clear()
