@@ -6,6 +6,7 @@ import json
 import sys
 import threading
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ from smgw.store.lmn.store import LmnStore
 
 _EPILOG = """\
 Reads with the profiles of the configuration and stores nothing, but for the counters of ciphered meters.
+All lines are read at the same time, and the meters of one line one after the other.
 Of a port that the running gateway holds it shows the live value.
 Exit code 0 if every meter answered, 1 if one did not.
 """
@@ -62,9 +64,10 @@ def run(arguments: argparse.Namespace) -> int:
         asked = list(map(_unauthenticated, asked))
     failed = 0
     with _counters(arguments.state, asked) as counters:
+        reading = _read_lines(configuration, asked, arguments.seconds, counters)
         for meter in asked:
             try:
-                found = _read(configuration, meter, arguments.seconds, counters)
+                found = reading[meter.name].result()
             except SmgwError as error:
                 if show_live_instead(meter.port, arguments.state, meter=meter.name, as_json=arguments.json):
                     continue
@@ -100,6 +103,26 @@ def _counters(state: Path, meters: Sequence[MeterProfile]) -> Iterator[LmnStore 
                 except StoreError as error:
                     store = str(error)
         yield store
+
+
+def _read_lines(
+    configuration: Configuration, asked: Sequence[MeterProfile], seconds: float, counters: LmnStore | str | None
+) -> dict[str, "Future[list[Values]]"]:
+    """Read all lines at the same time, and the meters of one line one after the other; meter -> what it gives."""
+    found: dict[str, Future[list[Values]]] = {meter.name: Future() for meter in asked}
+    profiles = {meter.name: meter for meter in asked}
+
+    def read(names: Sequence[str]) -> None:
+        for name in names:
+            try:
+                found[name].set_result(_read(configuration, profiles[name], seconds, counters))
+            except BaseException as error:  # raised in the main thread
+                found[name].set_exception(error)
+
+    for line in configuration.lines:
+        names = [meter.name for meter in line.meters if meter.name in found]
+        threading.Thread(target=read, args=(names,), daemon=True).start()
+    return found
 
 
 def _read(
