@@ -18,6 +18,7 @@ MESSAGE_IDS = {
     "port-reopened": "b2f6a1c94d7e4c2c8f35d0a9e7613b58",
     "values-hidden": "53acb0e44c494256b13a7f0c02f5d881",
     "meter-exchanged": "19ad2eca8052498c82f3ad7b3ebb40eb",
+    "values-implausible": "fbb6b2c145fc448c9e8672f65a88f355",
     "telegram-refused": "77719d086ef042c9bb94e5aec0e75fb4",
     "object-missing": "5e62e7acc79f487395bbd967c611110d",
     "disk-full": "4f8f2f475564405bb9572603bfccf0de",

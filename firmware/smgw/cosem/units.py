@@ -12,7 +12,10 @@ SYMBOLS: dict[int, str] = {
 }  # fmt: skip
 
 WATT = 27
+VAR = 29
 WATT_HOUR = 30
+AMPERE = 33
+VOLT = 35
 NO_UNIT = 255  # "count": the value is a number without a unit
 
 
@@ -21,3 +24,11 @@ def symbol(unit: int | None) -> str:
     if unit in (None, 0, 254, NO_UNIT):
         return ""
     return SYMBOLS.get(unit, f"unit {unit}")
+
+
+_BY_SYMBOL = {name: number for number, name in reversed(SYMBOLS.items())} | {"m3": 13, "m3/h": 15}
+
+
+def number_of(name: str) -> int | None:
+    """The number of a unit by its symbol; None if no unit has it. "" is "no unit"."""
+    return NO_UNIT if not name else _BY_SYMBOL.get(name)

@@ -3,9 +3,10 @@
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from smgw.cosem import AttributeName, Data, DataType, MeterTime, MethodName, Obis, plain
+from smgw.cosem import AttributeName, Data, DataError, DataType, MeterTime, MethodName, Obis, plain
 from smgw.cosem.date_time import SIZE as DATE_TIME_SIZE
 from smgw.cosem.date_time import DateTime
+from smgw.cosem.exact import exact
 from smgw.cosem.units import symbol
 from smgw.dlms.apdus import acse
 from smgw.dlms.apdus.acse import (
@@ -41,6 +42,7 @@ from smgw.dlms.push.lists import PushedList, PushedValue, PushListError, read_pu
 
 Message = Apdu | Aarq | Aare | Release
 _HIDDEN = "what it hands over is not shown, since it may be a secret"
+_INEXACT = (DataType.FLOATING_POINT, DataType.FLOAT32, DataType.FLOAT64, DataType.BCD)
 _PUSHES = (DataNotification, EventNotification)
 
 
@@ -165,8 +167,10 @@ def _data(data: Data) -> Iterator[str]:
 
 
 def shown(data: Data) -> str:
-    """A value as a person reads it; octets also as the name, time or text that they are."""
+    """A value as a person reads it; octets also as the name, time, number or text that they are."""
     value = data.value
+    if data.type in _INEXACT:
+        return f"{data.value.hex() if isinstance(data.value, bytes) else ''}  {_number(data)}"
     if value is None:
         return ""
     if not isinstance(value, bytes):
@@ -178,6 +182,14 @@ def shown(data: Data) -> str:
     if data.type is DataType.OCTET_STRING and value and value.isascii() and value.decode().isprintable():
         return f"{value.hex()}  {value.decode()!r}"
     return value.hex()
+
+
+def _number(data: Data) -> str:
+    try:
+        number = exact(data)
+    except DataError as error:
+        return str(error)
+    return plain(number.value.value, number.scaler) if number and isinstance(number.value.value, int) else ""
 
 
 def _push(apdu: DataNotification | EventNotification) -> Iterator[str]:
@@ -195,9 +207,13 @@ def _push(apdu: DataNotification | EventNotification) -> Iterator[str]:
 
 
 def _measured(one: PushedValue) -> str:
-    if isinstance(one.value.value, int):
-        number = f"{plain(one.value.value, one.scaler)} {symbol(one.unit)}".rstrip()
-        return number if one.scaler is not None else f"{number}  (scaler not said)"
+    try:
+        number = exact(one.value)
+    except DataError as error:
+        return str(error)
+    if number is not None and isinstance(number.value.value, int):
+        text = f"{plain(number.value.value, (one.scaler or 0) + number.scaler)} {symbol(one.unit)}".rstrip()
+        return text if one.scaler is not None else f"{text}  (scaler not said)"
     if isinstance(one.value.value, tuple):
         return f"{one.value.type.name.lower()} of {len(one.value.value)}"
     return shown(one.value)

@@ -5,9 +5,11 @@ from collections.abc import Callable
 
 from smgw.clock.text import utc_text
 from smgw.cosem import ClockState, DeviceId, Obis
+from smgw.cosem.corrections import NO_CORRECTIONS, Corrections
 from smgw.errors import SmgwError
 from smgw.lmn.contract import PolledMeter, Surroundings
 from smgw.lmn.errors import AccessRefusedError, PollError
+from smgw.lmn.judging import corrected_row
 from smgw.lmn.load_profile import PIECE_S, ProfileKeeper, ProfileSource
 from smgw.patience import BackOff
 from smgw.ports import Port, PortError
@@ -28,8 +30,16 @@ _SETTLED = _DAY
 class Fetch:
     """One range of one load profile on its way from a source to a keeper. Only `step` stores anything of it."""
 
-    def __init__(self, name: ProfileName, source: ProfileSource, wanted: Range, settled_us: int) -> None:
+    def __init__(
+        self,
+        name: ProfileName,
+        source: ProfileSource,
+        wanted: Range,
+        settled_us: int,
+        corrections: Corrections = NO_CORRECTIONS,
+    ) -> None:
         self.name = name
+        self._corrections = corrections
         self.source = source
         self.reached_us = wanted.since - 1
         self.rows = self.new = 0
@@ -45,6 +55,7 @@ class Fetch:
         still write a row.
         """
         piece = self.source.step(port)
+        piece = piece._replace(rows=tuple(corrected_row(row, self._corrections) for row in piece.rows))
         newest = piece.rows[-1].target_time_us if piece.rows else self._open - 1
         until = min(piece.until_us, max(newest, self._settled))
         if keeper is not None and until >= self._open:
@@ -117,7 +128,7 @@ class Backfill:
                 return
             name, gap = self._waiting.pop(0)
             settled = gap.until if gap.until < self._until else self._settled()  # else stored rows begin behind it
-            self._fetch = Fetch(name, meter.load_profile(name.profile, gap), gap, settled)
+            self._fetch = Fetch(name, meter.load_profile(name.profile, gap), gap, settled, self._profile.corrections)
         self._fetch.step(port, self._keeper, self._stopping)
         if self._fetch.source.done:
             self._done(self._fetch)

@@ -27,7 +27,9 @@ class Driver:
         """`stop` is the event that the surroundings look at, too."""
         clock, now = surroundings.clock, surroundings.now
         self.watches = {
-            profile.name: Watch(profile.name, profile.port, profile.silence, clock, sink, now, profile.devices)
+            profile.name: Watch(
+                profile.name, profile.port, profile.silence, clock, sink, now, profile.devices, profile.corrections
+            )
             for profile in profiles
         }
         self.tried = False  #: the port was opened once, or it was said why not

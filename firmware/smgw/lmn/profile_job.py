@@ -150,7 +150,7 @@ class ProfileJob:
             name = ProfileName(self._meter.name, device, self._profile)
             for gap in self._missing():
                 settled = gap.until if gap.until < self._wanted.until else 0  # else what is kept begins behind it
-                fetch = Fetch(name, meter.load_profile(self._profile, gap), gap, settled)
+                fetch = Fetch(name, meter.load_profile(self._profile, gap), gap, settled, self._meter.corrections)
                 while not fetch.source.done:
                     piece = fetch.step(port, self._places.keeper)
                     if self._places.keeper is None:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from smgw.lmn.contract import Heard, PolledMeter, PushedMeter, Surroundings, Values
 from smgw.lmn.driver import line_settings
 from smgw.lmn.errors import NoAnswerError, PollError, StoppedError
+from smgw.lmn.judging import judged
 from smgw.ports import Port, Wake, open_port
 from smgw.profiles.entries import resolve
 from smgw.profiles.meter import MeterProfile
@@ -28,7 +29,7 @@ def read_once(
     if not found:
         nothing = "no answer" if profile.polled else "no telegram"
         raise PollError(f"{nothing} within {seconds:g} s" + (f"; last refused: {refused}" if refused else ""))
-    return found
+    return [judged(one, profile.corrections)[0] for one in found]
 
 
 def _polled(

@@ -4,7 +4,9 @@ import logging
 from collections.abc import Callable, Collection, Sequence
 
 from smgw.cosem import Capture, ClockState, DeviceId
+from smgw.cosem.corrections import NO_CORRECTIONS, Corrections
 from smgw.lmn.contract import Clock, Heard, Values
+from smgw.lmn.judging import judged
 from smgw.lmn.sink import Sink
 from smgw.store.records import DEVICES_PER_METER, Condition, MeterState
 from smgw.wire import Refused
@@ -17,6 +19,9 @@ _FROM_GOOD_TO_BAD = (
     Condition.READING, Condition.WAITING, Condition.LOCKED, Condition.SILENT, Condition.ABSENT, Condition.HELD,
 )  # fmt: skip
 _NOT_ASKED = (Condition.ABSENT, Condition.HELD)  # no telegram is awaited
+
+
+_MOST_DOUBTS = 4 * DEVICES_PER_METER
 
 
 class _Device:
@@ -53,6 +58,7 @@ class Watch:
         sink: Sink,
         now: Callable[[], float],
         named: Collection[DeviceId] = (),
+        corrections: Corrections = NO_CORRECTIONS,
     ) -> None:
         """`named`: the devices that the profile names."""
         self._meter = meter
@@ -65,6 +71,8 @@ class Watch:
         self._told_devices = set(named)
         self._tellings = 0
         self._left: dict[DeviceId, None] = {}  # the devices that left, the oldest first
+        self._corrections = corrections
+        self._doubted: set[tuple[DeviceId, str]] = set()  # what was logged as implausible, each once
         self._devices: dict[DeviceId, _Device] = {}
         self._nobody = _Device(None, clock.stamp().utc_us, now())  # stands for the meter until a device is known
         self._refused = self._refused_since_good = 0
@@ -204,6 +212,9 @@ class Watch:
         )  # fmt: skip
 
     def _good(self, values: Values) -> None:
+        values, doubts = judged(values, self._corrections)
+        for subject, words in doubts.items():
+            self._doubt(values.device, subject, words)
         capture = Capture(
             self._meter, values.device, values.stamp, values.meter_time, values.readings, values.signature, values.flags
         )
@@ -223,6 +234,15 @@ class Watch:
             Condition.LOCKED if values.advice else Condition.READING,
             values.advice or f"device {values.device}",
         )
+
+    def _doubt(self, device: DeviceId, subject: str, words: str) -> None:
+        """Values that cannot be true are stored as the meter sent them; the log says so once."""
+        if (device, subject) in self._doubted or len(self._doubted) >= _MOST_DOUBTS:
+            return
+        self._doubted.add((device, subject))
+        log.warning(
+            "meter %s, device %s: %s", self._meter, device, words, extra=self._about("values-implausible")
+        )  # fmt: skip
 
     def _about(self, event: str) -> dict[str, str]:
         """What the journal gets beside the text."""

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from smgw.cosem import units as units_table
 from smgw.cosem.device_id import DeviceId, DeviceIdError
 from smgw.cosem.obis import Obis, ObisError
 from smgw.profiles.problems import nearest
@@ -133,21 +134,40 @@ def obis(value: object, report: Report) -> Obis | None:
     return None
 
 
-def scalers(value: object, report: Report) -> tuple[tuple[Obis, int], ...] | None:
-    """A table of scalers by OBIS code."""
-    if not isinstance(value, dict):
-        report(f'{shown(value)} is wrong here; write a table of scalers, such as {{ "1-0:1.8.0" = -1 }}')
-        return None
-    found = []
-    for key, scaler in value.items():
+def by_obis(wanted: str, number: Check) -> Check:
+    """A table with a number for each OBIS code; `wanted` says how it looks."""
 
-        def report_below(message: str, *path: str | int, at: str = key) -> None:
-            report(message, at, *path)
+    def check(value: object, report: Report) -> tuple[tuple[Obis, int], ...] | None:
+        if not isinstance(value, dict):
+            report(f"{shown(value)} is wrong here; write {wanted}")
+            return None
+        found = []
+        for key, one in value.items():
 
-        name, number = obis(key, report_below), integer(-128, 127)(scaler, report_below)
-        if isinstance(name, Obis) and isinstance(number, int):
-            found.append((name, number))
-    return tuple(found)
+            def report_below(message: str, *path: str | int, at: str = key) -> None:
+                report(message, at, *path)
+
+            name, checked = obis(key, report_below), number(one, report_below)
+            if isinstance(name, Obis) and isinstance(checked, int):
+                found.append((name, checked))
+        return tuple(found)
+
+    return check
+
+
+def unit(value: object, report: Report) -> int | None:
+    """A unit by its symbol or its DLMS number."""
+    found = units_table.number_of(value) if isinstance(value, str) else value
+    if isinstance(found, int) and not isinstance(found, bool) and 0 <= found <= 255:
+        return found
+    report(f'{shown(value)} is no unit; write "W", "Wh", "var", "V", "A", "Hz", "m3", or a DLMS unit from 0 to 255')
+    return None
+
+
+scaler = integer(-128, 127)
+scalers = by_obis('a table of scalers, such as { "1-0:1.8.0" = -1 }', scaler)
+units = by_obis('a table of units, such as { "1-0:16.7.0" = "W" }', unit)
+factors = by_obis('a table of factors, such as { "1-0:1.8.0" = 40 }', integer(1, 1_000_000))
 
 
 def device_id(example: str, medium: int | None = None) -> Check:

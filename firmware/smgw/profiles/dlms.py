@@ -77,7 +77,9 @@ class DlmsProfile(NamedTuple):
     counter_object: Obis = Obis(b"\x00\x00\x2b\x01\x00\xff")
     public_client: int = 16  # who may read that object without keys; 0: nobody
     association: Obis = Obis(b"\x00\x00\x28\x00\x00\xff")  # object list, high level security
-    scalers: tuple[tuple[Obis, int], ...] = ()  # in place of what the meter says, where it was set up wrongly
+    scalers: tuple[tuple[Obis, int], ...] = ()  # these three stand in [[meter]] too
+    units: tuple[tuple[Obis, int], ...] = ()
+    factors: tuple[tuple[Obis, int], ...] = ()
     time_zone: str | None = None  # of a meter that does not say its deviation from UTC
     quirks: tuple[Quirk, ...] = ()
 
@@ -206,10 +208,9 @@ KEYS: Mapping[str, Key] = {
         checks.obis,
         about="OBIS code of the association, which has the object list; 0-0:40.0.0 by default.",
     ),
-    "scalers": Key(
-        checks.scalers,
-        about="Scaler for each OBIS code whose scaler the meter reports wrongly; none by default.",
-    ),
+    "scalers": Key(checks.scalers, about="The same as scalers of the meter; none by default."),
+    "units": Key(checks.units, about="The same as units of the meter; none by default."),
+    "factors": Key(checks.factors, about="The same as factors of the meter; none by default."),
     "time_zone": Key(
         _zone,
         about='Time zone of a meter that does not report its offset from UTC, as in "Europe/Berlin"; none by default.',

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from smgw.cosem.corrections import Corrections
 from smgw.cosem.device_id import DeviceId
 from smgw.cosem.obis import Obis
 from smgw.profiles import checks, protocols
@@ -41,6 +42,9 @@ class MeterProfile(NamedTuple):
     registration_period: int = 900  # 0: every telegram; otherwise it divides a day
     silence: int = _DEFAULT_SILENCE  # after so long without a telegram, telegrams have stopped
     correct_power_sign: bool = True
+    scalers: tuple[tuple[Obis, int], ...] = ()  # in place of what the meter says
+    units: tuple[tuple[Obis, int], ...] = ()
+    factors: tuple[tuple[Obis, int], ...] = ()  # the value is multiplied by them: ratios of transformers
     options: Any = None  # what the protocol's own section makes, such as DlmsProfile; None: it has none
 
     @property
@@ -52,6 +56,12 @@ class MeterProfile(NamedTuple):
     def polled(self) -> bool:
         """True if the gateway asks and the meter answers."""
         return self.entry.polled
+
+    @property
+    def corrections(self) -> Corrections:
+        """What the profile says against its meter; keys of the protocol's own section come after those of [[meter]]."""
+        below = [getattr(self.options, key, ()) for key in _CORRECTIONS]
+        return Corrections.of(*(a + b for a, b in zip(below, (self.scalers, self.units, self.factors), strict=True)))
 
     @property
     def needs_counters(self) -> bool:
@@ -162,12 +172,28 @@ KEYS: Mapping[str, Key] = {
         checks.integer(1, DAY_S, "s"),
         about="Seconds without a good telegram until the meter counts as silent; by default 30 s or three intervals.",
     ),
+    "scalers": Key(
+        checks.scalers,
+        about="Scaler for each OBIS code whose scaler the meter reports wrongly or not at all; none by default.",
+    ),
+    "units": Key(
+        checks.units,
+        about="Unit for each OBIS code whose unit the meter reports wrongly or not at all; none by default.",
+    ),
+    "factors": Key(
+        checks.factors,
+        about="Whole number for each OBIS code by which its value is multiplied, such as a transformer ratio; "
+        "none by default.",
+    ),
     "correct_power_sign": Key(
         checks.boolean,
         about="Whether the sign of power is corrected for meters that are known to send it wrongly; true by default.",
     ),
 }
-_EVERY_METER = ("name", "protocol", "port", "objects", "device_id", "devices", "registration_period", "silence")
+_CORRECTIONS = ("scalers", "units", "factors")
+_EVERY_METER = (
+    "name", "protocol", "port", "objects", "device_id", "devices", "registration_period", "silence", *_CORRECTIONS,
+)  # fmt: skip
 _LINE = ("baudrate", "parity", "bytesize", "stopbits")
 #: Keys that a [[line]] cannot hold for its meters.
 OWN_KEYS = ("name", "device_id", "devices", "objects")

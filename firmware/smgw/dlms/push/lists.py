@@ -9,6 +9,7 @@ places       values alone; their number says which list it is                   
 The first two may be mixed in one push (Tyrol: the clock as a pair, the rest as structures).
 """
 
+import contextlib
 from collections.abc import Iterable, Sequence
 from enum import Enum
 from typing import NamedTuple
@@ -27,6 +28,7 @@ from smgw.cosem import (
     text_octets,
 )
 from smgw.cosem.date_time import SIZE as DATE_TIME_SIZE
+from smgw.cosem.exact import NUMBERS, exact, exact_reading
 from smgw.cosem.units import NO_UNIT
 from smgw.dlms.apdus.notify import DataNotification, EventNotification
 from smgw.dlms.data import AxdrError, decode_all
@@ -94,19 +96,23 @@ class PushedList(NamedTuple):
         """
         found: dict[bytes, Reading] = {}
         for obis, value, scaler, unit, class_id, attribute in self.values:
-            number = isinstance(value.value, int)
-            if obis in found or value.value is None or (obis not in wanted if wanted else not number):
+            if obis in found or value.value is None or (obis not in wanted if wanted else value.type not in NUMBERS):
                 continue
-            no_unit = unit is None or not number
-            found[obis] = Reading(
-                obis,
-                value,
-                scaler=scaler or 0 if number else 0,
-                unit=NO_UNIT if no_unit or unit is None else unit,
-                class_id=class_id,
-                attribute=attribute,
-            )
+            reading = Reading(obis, value, scaler or 0, NO_UNIT if unit is None else unit)
+            with contextlib.suppress(DataError):  # `faults` tells why
+                found[obis] = exact_reading(reading._replace(class_id=class_id, attribute=attribute))
         return tuple(found.values())
+
+    @property
+    def faults(self) -> tuple[str, ...]:
+        """Why values are no numbers although their types say so: NaN, infinity, BCD octets without digits."""
+        found = []
+        for one in self.values:
+            try:
+                exact(one.value)
+            except DataError as error:
+                found.append(f"{one.obis}: {error}")
+        return tuple(found)
 
 
 #: Groups C, D, E of the objects that name a meter, the best first.

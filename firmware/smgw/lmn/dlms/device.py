@@ -104,7 +104,7 @@ class DlmsDevice:
         """Scaler and unit of these values: those that are not known are asked, and cached.
 
         One that the meter cannot tell now is left out: its value may not be taken for a number without a scaler.
-        What the profile says goes before what the meter says (R16).
+        One whose scaler the profile names is not left out (R16).
         """
         asked = {one: place for one in values if one not in self._scalers and (place := scaler_unit_of(one))}
         if asked:
@@ -119,10 +119,8 @@ class DlmsDevice:
                     log.warning("meter %s: %s: %s", self.profile.name, one.obis, error)
                     self._scalers[one] = ScalerUnit()
             self._cache.put(CacheKind.SCALER_UNIT, self.id, self.firmware, pack_scalers(self._scalers))
-        right = dict(self.options.scalers)
-        return self._scalers | {
-            one: known._replace(scaler=right[one.obis]) for one, known in self._scalers.items() if one.obis in right
-        }
+        told = self.profile.corrections.scalers
+        return {one: ScalerUnit() for one in values if one.obis in told} | self._scalers
 
     def _recognise(self, port: Port) -> None:
         """Who has answered, and what is cached of it."""

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from smgw.cosem import (
     AttributeName,
     ClockState,
-    Data,
+    DataError,
     DeviceId,
     MeterTime,
     Obis,
@@ -20,8 +20,8 @@ from smgw.cosem import (
     Stamp,
 )
 from smgw.cosem.date_time import ClockStatus
+from smgw.cosem.exact import exact_reading
 from smgw.cosem.told import Told
-from smgw.cosem.units import NO_UNIT
 from smgw.dlms.apdus.get import Result
 from smgw.dlms.apdus.results import DataAccessResult
 from smgw.dlms.data import AxdrError, decode_all
@@ -134,20 +134,17 @@ class DlmsPoll:
         clock, *values = session.get_list(port, [CLOCK_TIME, *asked])
         readings = []
         for one, result in zip(asked, values, strict=True):
-            value = self._value(one, result)
-            if value is None:
-                continue
-            number = isinstance(value.value, int)
-            scaler, unit = scalers.get(one, ScalerUnit()) if number else (0, NO_UNIT)
-            readings.append(Reading(one.obis, value, scaler, unit, class_id=one.class_id, attribute=one.attribute))
+            reading = self._reading(one, scalers.get(one, ScalerUnit()), result)
+            if reading is not None:
+                readings.append(reading)
         if not readings:
             raise PollError(f"none of {len(self._values)} objects has a value")
         stamp = session.answered or self._clock.stamp()
         meter_time, remark = self._time(clock, stamp)
         return Values(self._device.id, stamp, meter_time, tuple(readings), remark=remark)
 
-    def _value(self, one: AttributeName, result: Result) -> Data | None:
-        """The value, or None where the meter has none: it must not cost the others."""
+    def _reading(self, one: AttributeName, scaler_unit: ScalerUnit, result: Result) -> Reading | None:
+        """The reading, or None where the meter has none: it must not cost the others."""
         why = ""
         if isinstance(result, DataAccessResult):
             if result not in LASTING:
@@ -156,8 +153,10 @@ class DlmsPoll:
             why = result.words
         else:
             try:
-                return decode_all(result)
-            except AxdrError as error:
+                value = decode_all(result)
+                reading = Reading(one.obis, value, *scaler_unit, class_id=one.class_id, attribute=one.attribute)
+                return exact_reading(reading)
+            except (AxdrError, DataError) as error:
                 why = str(error)
         self._unreadable[one] = self._now() + _UNREADABLE_S
         log.info("meter %s: %s: %s; asked again in an hour", self.profile.name, one.obis, why)

@@ -1,5 +1,6 @@
 """A meter that pushes DLMS notifications, plain or ciphered, over HDLC or M-Bus."""
 
+import logging
 from collections.abc import Sequence
 
 from smgw.cosem import DeviceId, GatewayStatus, Stamp
@@ -16,6 +17,8 @@ from smgw.profiles.dlms import NO_KEY, Framing
 from smgw.profiles.meter import MeterProfile
 from smgw.profiles.secrets import Secrets
 from smgw.wire import Refused
+
+log = logging.getLogger(__name__)
 
 _TAGGED = 0x10  # of the security control octet: an authentication tag follows
 _NO_AUTHENTICATION_KEY = (
@@ -38,6 +41,7 @@ class DlmsPush:
         self._dlms = options_of(profile)
         self._wanted = frozenset(map(bytes, profile.objects))
         self._secrets = secrets
+        self._told: frozenset[str] = frozenset()  # what was wrong with values of the push before
         self._unauthenticated = self._dlms.authentication_key == NO_KEY
         self._newest: dict[bytes, int] = {}  # by system title: the invocation counter that came last
         self._device: bytes | None = None  # what it called itself last; short lists of Aidon and Kaifa lack it
@@ -108,14 +112,19 @@ class DlmsPush:
         self._device = found.device() or self._device
         device = self._device or title or self._name.encode()
         readings = found.readings(self._wanted)
-        if self._dlms.scalers:
-            right = dict(self._dlms.scalers)
-            readings = tuple(one._replace(scaler=right.get(one.obis, one.scaler)) for one in readings)
+        for fault in found.faults:
+            log.log(
+                logging.DEBUG if fault in self._told else logging.WARNING, "meter %s: %s", self._name, fault
+            )  # fmt: skip
+        self._told = frozenset(found.faults)
         if not readings:
             return []
-        values = Values(DeviceId(device[:64]), self._began, found.meter_time, readings)
+        remark = "; ".join(found.faults)
+        values = Values(DeviceId(device[:64]), self._began, found.meter_time, readings, remark=remark)
         if self._unauthenticated and push.ciphered and push.ciphered.security_control & _TAGGED:
-            values = values._replace(flags=GatewayStatus.NOT_VALIDATED, remark=_UNAUTHENTICATED)
+            values = values._replace(
+                flags=GatewayStatus.NOT_VALIDATED, remark="; ".join(filter(None, (_UNAUTHENTICATED, remark)))
+            )
         return [(values,)]
 
     def _open(self, ciphered: Ciphered) -> bytes:

@@ -8,6 +8,7 @@ from smgw.cosem import (
     NULL,
     CaptureObject,
     Data,
+    DataError,
     DataType,
     Obis,
     Reading,
@@ -15,8 +16,8 @@ from smgw.cosem import (
     octet_string,
 )
 from smgw.cosem.date_time import DateTime, utc_us_in_order
+from smgw.cosem.exact import exact_reading
 from smgw.cosem.told import DATE_SIZE, Form, Told
-from smgw.cosem.units import NO_UNIT
 from smgw.dlms.data import AxdrError
 from smgw.dlms.data.rows import Row, Rows, fill_nulls
 from smgw.lmn.dlms.device import DlmsDevice
@@ -140,7 +141,10 @@ class RowReader:
         for place, (column, value) in enumerate(zip(self._columns, row, strict=False)):
             if place in self._clocks or place == self._status or value == NULL:
                 continue
-            number = isinstance(value.value, int)
-            scaler, unit = self._scalers[place] if number else (0, NO_UNIT)
-            readings.append(Reading(column.obis, value, scaler, unit, None, status, column.class_id, column.attribute))
+            scaler, unit = self._scalers[place]
+            reading = Reading(column.obis, value, scaler, unit, None, status, column.class_id, column.attribute)
+            try:
+                readings.append(exact_reading(reading))
+            except DataError as error:
+                self._device.warn_once(f"load profile {self._obis}: {column.obis}: {error}")
         return readings

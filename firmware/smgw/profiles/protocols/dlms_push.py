@@ -7,7 +7,16 @@ from smgw.profiles import dlms
 from smgw.profiles.dlms import Framing
 from smgw.profiles.protocol import Form, Protocol, SecretFile, Section
 
-_KEYS = ("framing", "security_suite", "encryption_key_file", "authentication_key_file", "authentication_key", "scalers")
+_KEYS = (
+    "framing",
+    "security_suite",
+    "encryption_key_file",
+    "authentication_key_file",
+    "authentication_key",
+    "scalers",
+    "units",
+    "factors",
+)
 _ASK = 'it belongs to requests, and this meter is never asked; leave it out, or write protocol = "dlms"'
 
 

@@ -1,0 +1,27 @@
+"""What becomes of values between the meter that gave them and those who store or show them.
+
+Whatever the protocol: the profile's corrections are applied, and what cannot be true is reported.
+"""
+
+from collections.abc import Mapping
+
+from smgw.cosem.corrections import Corrections, corrected
+from smgw.cosem.plausibility import implausible
+from smgw.lmn.contract import Values
+from smgw.store.records import ProfileRow
+
+
+def judged(values: Values, corrections: Corrections) -> tuple[Values, Mapping[str, str]]:
+    """Corrected values, and what is to be logged once for their device: subject -> words. They stand in the remark."""
+    readings, left_out = corrected(values.readings, corrections)
+    doubts: dict[str, str] = {one: one for one in left_out}
+    doubts |= implausible(readings)
+    if readings is values.readings and not doubts:
+        return values, doubts
+    remark = "; ".join(filter(None, (values.remark, *doubts.values())))
+    return values._replace(readings=readings, remark=remark), doubts
+
+
+def corrected_row(row: ProfileRow, corrections: Corrections) -> ProfileRow:
+    """The same row of a load profile with the profile's corrections; a value that has none is left out."""
+    return row._replace(readings=corrected(row.readings, corrections)[0]) if corrections else row
