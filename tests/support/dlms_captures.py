@@ -13,6 +13,23 @@ from smgw.wire import Refused
 
 #: The sample key that stands beside the ciphered samples of Landis+Gyr and TINETZ.
 SAMPLE_KEY = bytes(range(0x10, 0x20))
+#: Captures of one plausible push.
+PUSHES = (
+    "amshan/aidon_no_list_1_llc.bin",
+    "amshan/aidon_no_list_3_llc.bin",
+    "amshan/hdlc_frame_with_escape_character_in_info.bin",
+    "amshan/kaifa_no_list_1_llc.bin",
+    "amshan/kaifa_no_list_3_llc.bin",
+    "amshan/kamstrup_no_list_1_single_phase_real_sample_llc.bin",
+    "amshan/kamstrup_no_list_2_single_phase_llc.bin",
+    "amshan/kamstrup_no_list_2_three_phase_llc.bin",
+    "dlms-cosem/kamstrup_norwegian_han_0.bin",
+    "operator-docs/tinetz_kaifa_mbus_dlms.bin",
+    "smartmeter-datacollector/iskra_am550_unencrypted_valid_data.bin",
+    "smartmeter-datacollector/lg_e450_unencrypted_valid_data1.bin",
+    "smartmeter-datacollector/lg_e570_encrypted_valid_data.bin",
+    "smartmeter-datacollector/lg_e570_unencrypted_valid_data_load_cfg2026.bin",
+)
 _LLC = 3
 
 

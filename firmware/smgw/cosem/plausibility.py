@@ -4,7 +4,8 @@ A false alarm costs trust. So only what no installation explains is reported:
 
 - every voltage is more than five times off 230 V
 - there is more than twice as much power as voltage times current
-- voltage times current is large, and five times what active and reactive power make together
+- voltage times current is large, and five times what active and reactive power make together; ten times the active
+  power where the meter lists no reactive power
 
 All arithmetic is on whole numbers: millivolts, milliamperes, and their products, microwatts.
 """
@@ -25,10 +26,10 @@ class Condition(StrEnum):
 
 _ADVICE = "check the meter, and set scalers, units or factors of its profile"
 _LOWEST_MV, _HIGHEST_MV = 46_000, 1_150_000  # 57.7 V behind transformers, 120 V, 400 V and 690 V lie between them
-#: Voltage times current is large. A phase that exports can cancel another in the sum.
-_LARGE_PHASE_UW, _LARGE_SUM_UW = 2_000_000_000, 20_000_000_000
+#: Voltage times current is large. A phase that exports can cancel another in the sum, and a load may be a capacitor.
+_LARGE_PHASE_UW, _LARGE_UW = 2_000_000_000, 20_000_000_000
 _SLACK_UW = 500_000_000  # currents that are too small for a meter to show
-_TIMES_MORE, _TIMES_LESS = 2, 5
+_TIMES_MORE, _TIMES_LESS, _TIMES_LESS_ACTIVE = 2, 5, 10
 _INSTANTANEOUS = 7  # group D
 _PHASES = (1, 2, 3)
 _OF_PHASE = 20  # group C of a phase's quantity: that of the sum, and this for each phase
@@ -80,19 +81,28 @@ def _power(values: Mapping[int, int], steps: Mapping[int, int]) -> str:
             return f"phase {phase}: {words}"
         sum_uw, slack, known = sum_uw + apparent, slack + step, known + 1
     # A list may name some of the phases only: then the others may have the power.
-    return _contradiction(values, 0, sum_uw, slack if known == len(_PHASES) else None, _LARGE_SUM_UW) if known else ""
+    return _contradiction(values, 0, sum_uw, slack if known == len(_PHASES) else None, _LARGE_UW) if known else ""
 
 
 def _contradiction(values: Mapping[int, int], base: int, apparent: int, slack: int | None, large: int) -> str:
     active = _difference(values, base)
     if active is None:
         return ""
-    reactive = abs(values.get(base + _REACTIVE, 0)) + abs(values.get(base + _REACTIVE_EXPORT, 0))
+    reactive = _reactive(values, base)
+    if reactive is None:  # of a phase, that of the sum is more than nothing
+        reactive = _reactive(values, 0)
+    times, large = (_TIMES_LESS, large) if reactive is not None else (_TIMES_LESS_ACTIVE, _LARGE_UW)
     too_much = slack is not None and abs(active) > _TIMES_MORE * apparent + slack
-    too_little = apparent > large and apparent > _TIMES_LESS * (abs(active) + reactive)
+    too_little = apparent > large and apparent > times * (abs(active) + (reactive or 0))
     if not too_much and not too_little:
         return ""
     return f"voltage times current is {_whole(apparent, 6)} VA, the power {_whole(active, 6)} W"
+
+
+def _reactive(values: Mapping[int, int], base: int) -> int | None:
+    """Reactive power of both directions; None if there is none."""
+    found = [abs(values[base + quantity]) for quantity in (_REACTIVE, _REACTIVE_EXPORT) if base + quantity in values]
+    return sum(found) if found else None
 
 
 def _difference(values: Mapping[int, int], base: int) -> int | None:

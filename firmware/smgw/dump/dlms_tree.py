@@ -39,6 +39,7 @@ from smgw.dlms.apdus.results import DataAccessResult
 from smgw.dlms.apdus.set import SetRequest, SetResponse, SetResponseLastBlock
 from smgw.dlms.data import decode
 from smgw.dlms.push.lists import PushedList, PushedValue, PushListError, read_push
+from smgw.dlms.push.value import is_clock
 
 Message = Apdu | Aarq | Aare | Release
 _HIDDEN = "what it hands over is not shown, since it may be a secret"
@@ -177,7 +178,7 @@ def shown(data: Data) -> str:
         return str(value) if isinstance(value, int) else repr(value)
     if len(value) == 6 and value[5] == 0xFF:
         return f"{value.hex()}  {Obis(value)}"
-    if len(value) == DATE_TIME_SIZE:
+    if is_clock(data):
         return f"{value.hex()}  {DateTime.read(value)}"
     if data.type is DataType.OCTET_STRING and value and value.isascii() and value.decode().isprintable():
         return f"{value.hex()}  {value.decode()!r}"

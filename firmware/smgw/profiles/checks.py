@@ -170,6 +170,46 @@ units = by_obis('a table of units, such as { "1-0:16.7.0" = "W" }', unit)
 factors = by_obis('a table of factors, such as { "1-0:1.8.0" = 40 }', integer(1, 1_000_000))
 
 
+#: A place of a pushed list: a word, or OBIS code, scaler, and unit (None: the usual one).
+Column = str | tuple[Obis, int, int | None]
+_COLUMN_WORDS = ("clock", "device-id", "skip", "...")
+
+
+def _column(value: object, report: Report) -> Column | None:
+    if isinstance(value, str) and value in _COLUMN_WORDS:
+        return value
+    table = value if isinstance(value, dict) else {"obis": value}
+    if not isinstance(value, str | dict) or "obis" not in table or set(table) - {"obis", "scaler", "unit"}:
+        words = ", ".join(map(shown, _COLUMN_WORDS))
+        report(f'{shown(value)} is wrong here; write {words}, or {{ obis = "1-0:1.8.0", scaler = 0, unit = "Wh" }}')
+        return None
+    name = obis(table["obis"], report)
+    decimals = scaler(table.get("scaler", 0), report)
+    its_unit = unit(table["unit"], report) if "unit" in table else None
+    if not isinstance(name, Obis) or not isinstance(decimals, int):
+        return None
+    return (name, decimals, its_unit)
+
+
+def columns(value: object, report: Report) -> tuple[Column, ...] | None:
+    """What stands at each place of a list of bare values."""
+    if not isinstance(value, list) or not value:
+        report(f'{shown(value)} is wrong here; write an array, such as ["clock", "1-0:1.8.0", "device-id"]')
+        return None
+    found = []
+    for index, one in enumerate(value):
+
+        def report_below(message: str, *path: str | int, at: int = index) -> None:
+            report(message, at, *path)
+
+        checked = _column(one, report_below)
+        if checked is not None:
+            found.append(checked)
+    if found.count("...") > 1:
+        report('"..." stands here twice; it can stand once')
+    return tuple(found)
+
+
 def device_id(example: str, medium: int | None = None) -> Check:
     """A DIN 43863-5 device id, of one medium where that is given."""
 

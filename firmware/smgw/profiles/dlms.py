@@ -77,6 +77,8 @@ class DlmsProfile(NamedTuple):
     counter_object: Obis = Obis(b"\x00\x00\x2b\x01\x00\xff")
     public_client: int = 16  # who may read that object without keys; 0: nobody
     association: Obis = Obis(b"\x00\x00\x28\x00\x00\xff")  # object list, high level security
+    columns: tuple[checks.Column, ...] = ()  # what stands at each place of a list of bare values
+    push_list: str = ""  # the operator whose lists these are
     scalers: tuple[tuple[Obis, int], ...] = ()  # these three stand in [[meter]] too
     units: tuple[tuple[Obis, int], ...] = ()
     factors: tuple[tuple[Obis, int], ...] = ()
@@ -120,6 +122,14 @@ def _zone(value: object, report: checks.Report) -> str | None:
 
 #: The value of `authentication_key` for an operator who gives the encryption key alone.
 NO_KEY = "none"
+
+
+def _push_list(value: object, report: checks.Report) -> object:
+    from smgw.dlms.push.operators import NAMES  # only for a meter that needs it
+
+    return checks.choice(*NAMES)(value, report)
+
+
 KEYS: Mapping[str, Key] = {
     "framing": Key(
         checks.choice(*(one.value for one in Framing)),
@@ -207,6 +217,14 @@ KEYS: Mapping[str, Key] = {
     "association": Key(
         checks.obis,
         about="OBIS code of the association, which has the object list; 0-0:40.0.0 by default.",
+    ),
+    "columns": Key(
+        checks.columns,
+        about="What stands at each place of a pushed list without names; by default known lists are recognised.",
+    ),
+    "push_list": Key(
+        _push_list,
+        about="Operator whose pushed lists the meter sends; by default known lists are recognised.",
     ),
     "scalers": Key(checks.scalers, about="The same as scalers of the meter; none by default."),
     "units": Key(checks.units, about="The same as units of the meter; none by default."),

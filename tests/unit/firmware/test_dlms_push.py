@@ -12,8 +12,9 @@ from smgw.dlms.apdus.block import GeneralBlock
 from smgw.dlms.apdus.envelope import GENERAL_GLO, Ciphered
 from smgw.dlms.apdus.get import GetRequest
 from smgw.dlms.apdus.notify import DataNotification, EventNotification
-from smgw.dlms.push.lists import PushListError, Way, read_push
+from smgw.dlms.push.lists import Description, PushListError, Way, read_push
 from smgw.dlms.push.reader import Push, PushReader
+from smgw.dlms.push.tables import Column
 from smgw.errors import RemoteProtocolError
 from smgw.wire import Refused
 
@@ -255,12 +256,16 @@ def test_the_values_of_an_unknown_makers_list_of_objects_have_no_scaler() -> Non
 
 
 def test_values_without_a_list_are_named_by_the_columns_given() -> None:
-    columns = (CaptureObject(8, Obis.parse("0-0:1.0.0"), 2), CaptureObject(3, ENERGY, 2))
-    found = read_push(DataNotification(1, b"", axdr.encode(structure(octet_string(TIME), u32(5)))), columns)
-    assert found.way is Way.OBJECTS
+    columns = ("clock", Column(ENERGY, -1, 30), "skip", Column(POWER, 0), "device-id")
+    members = (octet_string(TIME), u32(5), text("x"), u32(280), octet_string(b"4711\0"))
+    found = read_push(DataNotification(1, b"", axdr.encode(structure(*members))), Description(columns))
+    assert found.way is Way.PLACES
     assert found.meter_time is not None
     assert found.meter_time.octets == TIME
-    assert [one.obis for one in found.readings()] == [ENERGY]
+    assert found.device() == b"4711"
+    assert [(one.obis, one.value.value, one.scaler, one.unit) for one in found.readings()] == [
+        (ENERGY, 5, -1, 30), (POWER, 280, 0, 27),
+    ]  # fmt: skip
 
 
 def test_an_event_notification_is_a_list_of_one() -> None:
@@ -275,9 +280,9 @@ def test_an_event_notification_is_a_list_of_one() -> None:
         (DataNotification(1, b"", b"\x11\x05"), "the body of a push is UNSIGNED"),
         (DataNotification(1, b"", b"\x02\x00"), "the body of a push is STRUCTURE"),
         (DataNotification(1, b"", b"\x08"), "no data type has the tag 08"),
-        (notification(u32(5)), "element 1 of a push"),
-        (notification(name(POWER)), "element 1 of a push"),
-        (notification(name(POWER), u32(1), u32(2)), "element 3 of a push"),
+        (notification(u32(5)), "a push of 1 value without names: 1 5; write push_list"),
+        (notification(name(POWER)), "a push of 1 value without names"),
+        (notification(name(POWER), u32(1), u32(2)), "a push of 3 values without names: 1 0100010700ff, 2 1, 3 2"),
         (notification(structure(name(POWER), u32(1), u32(2))), "element 1 of a push"),
         (notification(object_list(SETUP), u32(1)), "2 values of 1 objects"),
     ],

@@ -387,8 +387,8 @@ def test_content_lists_only_the_keys_that_the_protocol_uses() -> None:
         assert set(has) <= set(content)
         assert not set(has_not) & set(content)
     assert set(content["dlms"]) == {
-        "authentication_key", "authentication_key_file", "encryption_key_file", "factors", "framing", "scalers",
-        "security_suite", "units",
+        "authentication_key", "authentication_key_file", "columns", "encryption_key_file", "factors", "framing",
+        "push_list", "scalers", "security_suite", "units",
     }  # fmt: skip
 
 

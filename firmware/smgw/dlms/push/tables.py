@@ -7,6 +7,7 @@ what no capture shows is from the makers' descriptions of their customer interfa
 from typing import NamedTuple
 
 from smgw.cosem import Obis
+from smgw.cosem.units import AMPERE, VAR, VOLT, WATT, WATT_HOUR
 
 
 class Column(NamedTuple):
@@ -17,7 +18,7 @@ class Column(NamedTuple):
     unit: int | None = None
 
 
-_W, _WH, _VAR, _VARH, _A, _V = 27, 30, 29, 32, 33, 35
+_WH, _VARH, _HZ = WATT_HOUR, 32, 44
 
 
 def _column(obis: str, scaler: int | None = None, unit: int | None = None) -> Column:
@@ -26,13 +27,13 @@ def _column(obis: str, scaler: int | None = None, unit: int | None = None) -> Co
 
 _VERSION, _SERIAL, _MAKE = _column("1-1:0.2.129"), _column("0-0:96.1.0"), _column("0-0:96.1.7")
 _POWER = (
-    _column("1-0:1.7.0", 0, _W),
-    _column("1-0:2.7.0", 0, _W),
-    _column("1-0:3.7.0", 0, _VAR),
-    _column("1-0:4.7.0", 0, _VAR),
+    _column("1-0:1.7.0", 0, WATT),
+    _column("1-0:2.7.0", 0, WATT),
+    _column("1-0:3.7.0", 0, VAR),
+    _column("1-0:4.7.0", 0, VAR),
 )
-_CURRENT = tuple(_column(f"1-0:{phase}1.7.0", -3, _A) for phase in (3, 5, 7))
-_VOLTAGE = tuple(_column(f"1-0:{phase}2.7.0", -1, _V) for phase in (3, 5, 7))
+_CURRENT = tuple(_column(f"1-0:{phase}1.7.0", -3, AMPERE) for phase in (3, 5, 7))
+_VOLTAGE = tuple(_column(f"1-0:{phase}2.7.0", -1, VOLT) for phase in (3, 5, 7))
 _ENERGY = (
     _column("0-0:1.0.0"),
     _column("1-0:1.8.0", 0, _WH),
@@ -57,52 +58,70 @@ KAIFA: dict[int, tuple[Column, ...]] = {
 KAIFA_VERSION = b"KFM_"
 
 #: Kamstrup (list version Kamstrup_V0001): names and values, without scaler and unit. By groups C and D.
-KAMSTRUP: dict[tuple[int, int], tuple[int, int]] = {
-    (1, 7): (0, _W),
-    (2, 7): (0, _W),
-    (3, 7): (0, _VAR),
-    (4, 7): (0, _VAR),
-    (31, 7): (-2, _A),
-    (51, 7): (-2, _A),
-    (71, 7): (-2, _A),
-    (32, 7): (0, _V),
-    (52, 7): (0, _V),
-    (72, 7): (0, _V),
-    (1, 8): (1, _WH),  # from the description: all energies that were seen are 0
-    (2, 8): (1, _WH),
-    (3, 8): (1, _VARH),
-    (4, 8): (1, _VARH),
+KAMSTRUP: dict[tuple[int, int], tuple[int, int | None]] = {
+    **dict.fromkeys([(1, 7), (2, 7)], (0, WATT)),
+    **dict.fromkeys([(3, 7), (4, 7)], (0, VAR)),
+    **dict.fromkeys([(31, 7), (51, 7), (71, 7)], (-2, AMPERE)),
+    **dict.fromkeys([(32, 7), (52, 7), (72, 7)], (0, VOLT)),
+    # Danish lists; the powers of the phases make the sum together, and 13.7.0 was seen as 0.04.
+    **dict.fromkeys([(c, 7) for c in (21, 41, 61, 22, 42, 62)], (0, WATT)),
+    **dict.fromkeys([(c, 7) for c in (13, 33, 53, 73)], (-2, None)),
+    # From the description: all energies that were seen are 0.
+    **dict.fromkeys([(c, 8) for c in (1, 2, 21, 41, 61, 22, 42, 62)], (1, _WH)),
+    **dict.fromkeys([(3, 8), (4, 8)], (1, _VARH)),
 }
 KAMSTRUP_VERSION = "Kamstrup_V"
-#: The type of a meter behind current transformers begins so; its currents are in mA (from the description, not seen).
+#: The type of a meter behind current transformers begins so; its currents are in mA (from the description).
 KAMSTRUP_TRANSFORMER = "685"
 KAMSTRUP_MAKE = Obis.parse("1-1:96.1.1")
 KAMSTRUP_TRANSFORMER_SCALER = -3
+#: Hundredths of an ampere; no direct meter takes more. Seen in a list without the type: 90.999 A as 90999.
+KAMSTRUP_DIRECT_MOST = 12_000
 
-#: Push setups whose lists name neither scaler nor unit, but are known: Landis+Gyr E450 and E570; Iskra AM550.
-OBJECT_LISTS = frozenset({Obis.parse("0-8:25.9.0"), Obis.parse("0-6:25.9.0")})
+#: Push setups whose lists name neither scaler nor unit, but are known, and the scaler of their voltages.
+OBJECT_LISTS = {
+    Obis.parse("0-8:25.9.0"): 0,  # Landis+Gyr E450 and E570
+    Obis.parse("0-6:25.9.0"): -1,  # Iskra AM550, Landis+Gyr E360: the list of the Swiss VSE
+}
+#: Of currents, but for LONG64: the E570 sends these in whole amperes, and 229 V times 1201 A is its power.
+OBJECT_LISTS_CURRENT = -2
 # By the quantity, which is what group C says, less 20 for each phase.
 _ACTIVE, _REACTIVE = (1, 2, 15, 16), (3, 4, 5, 6, 7, 8)
-_CURRENT_NUMBER, _VOLTAGE_NUMBER, _FACTOR_NUMBER = 11, 12, 13
+_CURRENT_NUMBER, _VOLTAGE_NUMBER, _FACTOR_NUMBER, _FREQUENCY_NUMBER = 11, 12, 13, 14
 _INSTANTANEOUS, _INTEGRAL = 7, 8
 
 
+def usual_unit(obis: Obis) -> int | None:
+    """The unit of an electricity register, by its name; None if the name does not say it."""
+    a, _, c, d, *_ = obis
+    if a != 1 or d not in (_INSTANTANEOUS, _INTEGRAL) or c > 80:
+        return None
+    quantity, whole = (c - 1) % 20 + 1, d == _INTEGRAL
+    if quantity in _ACTIVE:
+        return _WH if whole else WATT
+    if quantity in _REACTIVE:
+        return _VARH if whole else VAR
+    if whole or (c <= 20 and quantity != _FREQUENCY_NUMBER):
+        return None
+    return {_CURRENT_NUMBER: AMPERE, _VOLTAGE_NUMBER: VOLT, _FREQUENCY_NUMBER: _HZ}.get(quantity)
+
+
+def usual(obis: Obis) -> tuple[int | None, int | None]:
+    """Scaler 0 and the unit of an energy or a power, as Landis+Gyr sends them; (None, None) for anything else.
+
+    Seen from Graz and Styria: names and values behind a clock, with no word of scalers.
+    """
+    unit = usual_unit(obis)
+    return (0, unit) if unit in (WATT, VAR, _WH, _VARH) else (None, None)
+
+
 def of_object_list(obis: Obis) -> tuple[int | None, int | None]:
-    """Scaler and unit of a register in one of `OBJECT_LISTS`.
+    """Scaler and unit of a register in one of `OBJECT_LISTS` whose value has the type LONG64.
 
     Energies in Wh and varh, powers in W and var, whole volts and amperes, the power factor in thousandths: so in all
     captures of these meters. (None, None) for what was not seen in them.
     """
-    a, _, c, d, *_ = obis
-    if a != 1 or d not in (_INSTANTANEOUS, _INTEGRAL) or c > 80:
-        return None, None
-    quantity, whole = (c - 1) % 20 + 1, d == _INTEGRAL
-    if quantity in _ACTIVE:
-        return 0, _WH if whole else _W
-    if quantity in _REACTIVE:
-        return 0, _VARH if whole else _VAR
-    if not whole and quantity in (_CURRENT_NUMBER, _VOLTAGE_NUMBER) and c > 20:
-        return 0, _A if quantity == _CURRENT_NUMBER else _V
-    if not whole and c == _FACTOR_NUMBER:
+    if obis[0] == 1 and obis[2] == _FACTOR_NUMBER and obis[3] == _INSTANTANEOUS:
         return -3, None
-    return None, None
+    unit = usual_unit(obis)
+    return (None, None) if unit in (None, _HZ) else (0, unit)

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from smgw.cosem import DeviceId, GatewayStatus, Stamp
 from smgw.dlms.apdus.envelope import Ciphered
 from smgw.dlms.carriers.mbus import MBusListener, MBusPush
-from smgw.dlms.push.lists import PushListError, read_push
+from smgw.dlms.push.lists import Description, PushListError, read_push
 from smgw.dlms.push.reader import Push, PushReader
+from smgw.dlms.push.tables import Column
 from smgw.errors import RemoteProtocolError
 from smgw.hdlc import Listener, Pushed
 from smgw.hdlc.hint import line_hint
@@ -40,6 +41,10 @@ class DlmsPush:
         self._name = profile.name
         self._dlms = options_of(profile)
         self._wanted = frozenset(map(bytes, profile.objects))
+        self._description = Description(
+            tuple(one if isinstance(one, str) else Column(*one) for one in self._dlms.columns), self._dlms.push_list
+        )
+        self._transformers: bytes | None = None  # the device whose currents count in mA
         self._secrets = secrets
         self._told: frozenset[str] = frozenset()  # what was wrong with values of the push before
         self._unauthenticated = self._dlms.authentication_key == NO_KEY
@@ -105,12 +110,16 @@ class DlmsPush:
 
     def _values(self, push: Push) -> list[Heard]:
         try:
-            found = read_push(push.notification)
+            found = read_push(push.notification, self._description)
         except PushListError as error:
             return [Refused(str(error), 0)]
         title = push.ciphered.system_title if push.ciphered else None
         self._device = found.device() or self._device
         device = self._device or title or self._name.encode()
+        if found.behind_transformers:  # from now on, also while its currents are small
+            self._transformers = device
+        elif device == self._transformers:
+            found = found.in_milliamperes()
         readings = found.readings(self._wanted)
         for fault in found.faults:
             log.log(

@@ -14,6 +14,7 @@ _WITH_PASSWORD = (
 
 #: Keys of pushing meters -> what is right instead.
 _PUSH_ONLY = {
+    **dict.fromkeys(("columns", "push_list"), 'it describes pushes; leave it out, or write protocol = "dlms-push"'),
     "authentication_key": "only pushes can be read without their authentication key; write authentication_key_file",
 }
 

@@ -13,6 +13,8 @@ _KEYS = (
     "encryption_key_file",
     "authentication_key_file",
     "authentication_key",
+    "columns",
+    "push_list",
     "scalers",
     "units",
     "factors",
@@ -25,6 +27,8 @@ def _contradictions(values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield "framing", 'pushes over the wrapper are not read; write "hdlc" or "mbus", or protocol = "dlms"'
     if "authentication_key_file" in values and "encryption_key_file" not in values:
         yield "authentication_key_file", "alone it opens nothing; write encryption_key_file too"
+    if "columns" in values and "push_list" in values:
+        yield "push_list", "columns describes the list already; leave one of the two out"
     if "authentication_key" in values and "encryption_key_file" not in values:
         yield "authentication_key", "without encryption_key_file nothing is ciphered; write that key too"
     if "authentication_key" in values and "authentication_key_file" in values:
