@@ -49,7 +49,7 @@ class Gateway:
         self.directory = directory
         self.lmn = LmnStore.open(directory, ballast_bytes=0)
         self.wan = WanStore.open(directory)
-        settings = {"forward": 0, "batch": 10, "timeout": 1, **profile}
+        settings = {"forward": 0, "batch": 10, "timeout": 60, **profile}
         self.dispatcher = self.dispatcher_to(CommunicationProfile("demo", url, **settings))  # type: ignore[arg-type]
         self.seconds = 0
 

@@ -67,22 +67,22 @@ def test_ten_steps_lead_from_an_installed_system_to_readings_at_the_emp(machine:
                 assert "1-0:1.8.0" in said
             else:
                 assert done.returncode == 0, f"step {number}: {command}\n{said}"
-    machine.until(lambda: rows(machine) > 0, 40)
+    machine.until(lambda: rows(machine) > 0)
     assert "meter   house" in machine.try_run("smgw", "status").stdout
 
 
 def test_its_store_is_backed_up_and_restored_while_it_runs(machine: Machine) -> None:
-    machine.until(lambda: rows(machine) > 1, 40)
+    machine.until(lambda: rows(machine) > 1)
     before = machine.show("emp", "MainPID")
     as_emp = ("runuser", "-u", "smgw-emp", "--")
     assert "rows of" in machine.run(*as_emp, "emp", "backup", "/var/lib/emp/copy.db", "--db", EMP_DB)
     kept = rows(machine)
-    machine.until(lambda: rows(machine) > kept + 1, 40)
+    machine.until(lambda: rows(machine) > kept + 1)
     machine.run("systemctl", "stop", "smgw-wan")
     assert "rows restored" in machine.run(*as_emp, "emp", "restore", "/var/lib/emp/copy.db", "--db", EMP_DB)
     restored = rows(machine)
     machine.run("systemctl", "start", "smgw-wan")
-    machine.until(lambda: rows(machine) > restored, 40)
+    machine.until(lambda: rows(machine) > restored)
     assert machine.show("emp", "MainPID") == before
 
 

@@ -39,6 +39,7 @@ from smgw.sml.messages import (
 from smgw.sml.parameters import ObjectValue, object_tree, parameter_name
 from smgw.sml.profiles import Column, LoadProfile, Row, to_list, to_pack
 from smgw.sml.transport import START_V2, encode_frame
+from soon import LIMIT
 from telegrams import SERVER, frame
 
 FIRMWARE = Path(__file__).parents[3] / "firmware"
@@ -286,12 +287,12 @@ def test_a_port_is_read_until_as_many_telegrams_as_asked_for_came(terminal: tupl
     with subprocess.Popen(
         [*COMMAND, path, "--count", "2", "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=ENVIRONMENT
     ) as process:
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + LIMIT
         while process.poll() is None and time.monotonic() < deadline:
             for begin in range(0, len(octets), 50):
                 os.write(far, octets[begin : begin + 50])
                 time.sleep(0.005)
-        assert process.wait(5) == 0
+        assert process.wait(LIMIT) == 0
         assert process.stdout is not None
         assert len(process.stdout.read().splitlines()) == 2
 
@@ -303,28 +304,24 @@ def test_a_silent_port_ends_after_the_seconds_asked_for(terminal: tuple[int, str
     assert b"0 frames seen" in done.stderr
 
 
-def test_ten_megabytes_take_little_memory_and_no_long_time(file: Path) -> None:
+def test_ten_megabytes_take_little_memory(file: Path) -> None:
     frames = [capture.octets for capture in sml_captures() if not capture.bare]
     block = b"".join(frames)
     block += random.Random(1).randbytes(len(block))
     file.write_bytes(block * (10_000_000 // len(block) + 1))
-    began = time.monotonic()
     limit = "import resource, runpy, sys; resource.setrlimit(resource.RLIMIT_AS, (200 << 20,) * 2);"
     code = limit + "sys.argv[0] = 'smgw'; runpy.run_module('smgw', run_name='__main__')"
     with (file.parent / "out").open("wb") as out, (file.parent / "err").open("wb") as err:
         process = subprocess.run(
             [sys.executable, "-c", code, "dump", "sml", str(file), "--json"], stdout=out, stderr=err, env=ENVIRONMENT
         )
-    print(f"{time.monotonic() - began:.1f} s for {file.stat().st_size} octets")
     assert process.returncode == 0
-    assert time.monotonic() - began < 60
 
 
-def test_ten_megabytes_without_any_telegram_are_searched_in_a_short_time(file: Path) -> None:
-    file.write_bytes(random.Random(2).randbytes(10_000_000))
-    began = time.monotonic()
+def test_a_megabyte_without_any_telegram_is_searched(file: Path) -> None:
+    """What it costs: tests/bench/bench_hostile.py."""
+    file.write_bytes(random.Random(2).randbytes(1_000_000))
     assert dump(file).returncode == 1
-    assert time.monotonic() - began < 30
 
 
 def test_what_is_not_understood_is_shown_raw_but_never_a_request() -> None:

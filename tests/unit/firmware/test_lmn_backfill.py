@@ -5,10 +5,12 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from captures_made import BOOT, DEVICE
 from line_meter import Head, Inbox, PolledMeter, driver, running, until
+from memory_line import FakeTime, MemoryPort
 from profiled_model import QUARTER, ProfiledModel
 from smgw.cosem import ClockState, DeviceId, MeterTimeKind, Obis, ObjectName, Stamp
 from smgw.lmn.contract import Surroundings
@@ -16,10 +18,10 @@ from smgw.lmn.driver import Driver
 from smgw.lmn.sml import load_profile as sml_profile
 from smgw.lmn.sml.session import SmlSession
 from smgw.metering.history import HistoryKeeper
-from smgw.ports import LineSettings, open_port
 from smgw.profiles.meter import MeterProfile
 from smgw.sml.messages import Time
 from smgw.sml.profiles import LOAD_PROFILE, LoadProfile
+from smgw.sml.server import Reply, Server
 from smgw.store.errors import StoreError
 from smgw.store.lmn.store import LmnStore
 from smgw.store.lmn.view import LmnView
@@ -242,22 +244,20 @@ def test_another_device_behind_the_port_has_a_profile_of_its_own(store: LmnStore
     assert kept(tmp_path) == quarters(2)
 
 
-def test_an_answer_that_keeps_coming_is_waited_for(tmp_path: Path) -> None:
+def test_an_answer_that_keeps_coming_is_waited_for() -> None:
     """The time-out is for silence: an answer of 300 octets takes 10 s at 300 Bd."""
-    head = Head(tmp_path / "head")
-    with PolledMeter(master=head.master) as meter:
-        meter.answer = lambda octets: [
-            piece for start in range(0, len(octets), 8) for piece in (octets[start : start + 8], 0.08)
-        ]
-        profile = MeterProfile(
-            name="house", protocol="sml-poll", port=str(head.link), retries=0,
-            timeout=0.5,  # type: ignore[arg-type]
-        )  # fmt: skip
-        session = SmlSession(profile, None, Surroundings(At()))
-        with open_port(str(head.link), LineSettings()) as port:
-            began = time.monotonic()
-            answers = session.ask(port, [session.client.get_list()])
-            took = time.monotonic() - began
-    head.unplug()
+    time, server = FakeTime(), Server(ProfiledModel(quarters(1)))
+    port: Any = MemoryPort(time)
+
+    def answer(octets: bytes) -> bytes:
+        whole = b"".join(one.octets for one in server.receive(octets) if isinstance(one, Reply))
+        for place in range(0, len(whole), 8):
+            port.say(whole[place : place + 8], place / 32)
+        return b""
+
+    port.peers = [answer]
+    profile = MeterProfile(name="house", protocol="sml-poll", port="/dev/null", retries=0, timeout=2)
+    session = SmlSession(profile, None, Surroundings(time, now=time))
+    answers = session.ask(port, [session.client.get_list()])
     assert answers.bodies[0] is not None
-    assert took > 2 * profile.timeout
+    assert time.passed > 2 * profile.timeout

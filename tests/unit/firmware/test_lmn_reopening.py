@@ -7,57 +7,20 @@ import termios
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
+from driven_line import Line
 from line_meter import Head, Inbox, driver, running, telegram, until
-from memory_line import FakeTime, MemoryPort
+from memory_line import FakeTime
 from smgw.lmn import listening
-from smgw.lmn.contract import Surroundings
-from smgw.lmn.driver import Driver
-from smgw.lmn.listening import ListeningDriver
-from smgw.lmn.polling import PollingDriver
 from smgw.lmn.reopening import Reopening
 from smgw.profiles.meter import MeterProfile
-from smgw.profiles.secrets import Secrets
 
 
 @pytest.fixture(autouse=True)
 def quick_ticks(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
     monkeypatch.setattr(listening, "_TICK", 0.05)
     caplog.set_level(logging.INFO)
-
-
-class Line:
-    """A line in memory with its driver, on fake time."""
-
-    def __init__(self, *protocols: str, silence: int = 60) -> None:
-        self.time, self.inbox, self.stop = FakeTime(), Inbox(), threading.Event()
-        self.port: Any = MemoryPort(self.time)
-        profiles = [
-            MeterProfile(name=f"m{place}", protocol=protocol, port="/dev/null", silence=silence)
-            for place, protocol in enumerate(protocols)
-        ]
-        around = Surroundings(self.time, now=self.time, stopping=self.stop.is_set)
-        self.driver: Driver
-        if profiles[0].polled:
-            self.driver = PollingDriver([(one, Secrets()) for one in profiles], around, self.inbox, None, self.stop)
-        else:
-            self.driver = ListeningDriver(profiles[0], Secrets(), around, self.inbox, self.stop)
-
-    def run(self, seconds: float) -> None:
-        def end() -> None:
-            self.stop.set()
-            self.port.woken = True
-
-        self.time.after(seconds, end)
-        while not self.stop.is_set():
-            self.time.sleep(self.driver._serve(self.port))
-
-    @property
-    def reopened(self) -> list[int]:
-        """Seconds since the start."""
-        return [round(moment - 1000) for moment in self.port.reopened]
 
 
 def said(caplog: pytest.LogCaptureFixture, text: str) -> int:

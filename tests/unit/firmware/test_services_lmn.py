@@ -2,7 +2,6 @@
 
 import contextlib
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from smgw.services.lmn import LmnService
 from smgw.store import paths
 from smgw.store.lmn.view import LmnView
 from smgw.store.wan.store import WanStore
+from soon import LIMIT
 
 
 class Asked:
@@ -47,11 +47,17 @@ def serving(state: Path, head: Head) -> Iterator[LmnService]:
     thread = threading.Thread(target=daemon.run, args=(asked,))
     thread.start()
     try:
+        until(lambda: service._lines.members and service.is_ready())
         yield service
     finally:
         asked.end()
-        thread.join(15)
+        thread.join(LIMIT)
     assert not thread.is_alive()
+
+
+def read(service: LmnService) -> int:
+    """Good telegrams."""
+    return sum(watch.count[0] for driver in service._lines.members.values() for watch in driver.watches.values())
 
 
 @pytest.fixture
@@ -76,27 +82,24 @@ def test_a_stop_during_a_slow_commit_writes_every_capture_once(
 
         def slowly(records: object) -> object:
             begun.set()
-            time.sleep(2.5)  # a card that stalls
+            service._stopping.wait(LIMIT)  # a card that stalls until after the stop
             return append(records)
 
         monkeypatch.setattr(service._store, "append", slowly)
-        time.sleep(0.3)
         for number in range(1, 6):
             head.send(telegram(number))
-            time.sleep(0.1)
-        assert begun.wait(3)
+        until(lambda: read(service) == 5)
+        assert begun.wait(LIMIT)
     head.unplug()
     assert sorted(values(state)) == [1, 2, 3, 4, 5]
 
 
 def test_what_was_read_before_a_stop_is_on_the_disk_after_it(state: Path, tmp_path: Path) -> None:
     head = Head(tmp_path / "head")
-    with serving(state, head):
-        time.sleep(0.3)
+    with serving(state, head) as service:
         for number in range(20):
             head.send(telegram(number))
-            time.sleep(0.06)
-        time.sleep(0.1)
+            until(lambda number=number: read(service) == number + 1)
     head.unplug()
     assert values(state) == list(range(20))
 
@@ -108,7 +111,6 @@ def test_nonsense_in_the_other_process_s_file_stops_no_reading(
     wan = WanStore.open(paths.wan_directory(state))
     wan.add_time_sample(TimeSample("no boot", "soon", 0.5, "wide", b"\0"))  # type: ignore[arg-type]
     with serving(state, head) as service:
-        time.sleep(2.5)
         head.send(telegram(7))
         until(lambda: values(state) == [7])
         assert service._clock.stamp().utc_us > 0
@@ -123,7 +125,7 @@ def test_a_time_sample_of_the_wan_process_synchronises_the_clock(state: Path, tm
         now = service._clock.stamp()
         offset = now.utc_us - now.boottime_ns // 1000
         wan.add_time_sample(TimeSample(now.boot_id, now.boottime_ns, offset, 1000, "test"))
-        until(lambda: service._clock.state.name == "SYNCHRONISED", 5)
+        until(lambda: service._clock.state.name == "SYNCHRONISED")
     wan.close()
     head.unplug()
     with LmnView.open(paths.lmn_directory(state)) as view:
