@@ -74,7 +74,6 @@ class LmnService:
         self._wan: WanView | None = None
         self._wan_id = ""
         self._last_sample = 0
-        self._in_trouble = False
         self._lines: Fleet[_Line, Driver] = Fleet(_WORDS, self._driver, _STOP_SECONDS)
         self._orders = _lines(configuration)
         self._registering = Worker("registrar", self._register, self._read_out, _PATIENCE)
@@ -188,11 +187,7 @@ class LmnService:
                     self._store.save_clock(*self._clock.saved())
                     saved = time.monotonic()
             except StoreError as error:
-                level = logging.DEBUG if self._in_trouble else logging.ERROR
-                log.log(level, "%s", error, extra={"event": "store-trouble"})
-                self._in_trouble = True
-            else:
-                self._in_trouble = False
+                log.error("%s", error, extra={"event": "store-trouble"})  # noqa: TRY400 - the text says all
             if self._stopping.wait(_TICK):
                 return
 

@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Callable
 
+from smgw.cosem.duration import duration_text
 from smgw.patience import BackOff
 
 log = logging.getLogger(__name__)
@@ -68,8 +69,8 @@ class Worker:
                     back_off.reset()
                 pause = back_off.next()
                 log.exception(
-                    "%s failed; it starts again in %.0f s",
-                    self.name, pause, extra={"event": "worker-failed", "WORKER": self.name},
+                    "%s failed; it starts again in %s",
+                    self.name, duration_text(pause), extra={"event": "worker-failed", "WORKER": self.name},
                 )  # fmt: skip
                 self._stopping.wait(pause)
                 self.beat()

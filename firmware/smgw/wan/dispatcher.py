@@ -61,7 +61,6 @@ class Dispatcher:
         self._drained = threading.Event()
         self._draining = False
         self._drain_ends: threading.Timer | None = None
-        self._said = ""
         self._emp = Participant(
             profile.name, outlet, store, self._channel, BatchSize(profile.batch), now, self._stop.is_set
         )
@@ -124,11 +123,9 @@ class Dispatcher:
             turn = Round(self._emp, self._granted, view)
             self._note(turn.feeds)
             kept_by = turn.run()
-            self._said = ""
             return self._conclude(turn.taken, kept_by)
         except StoreError as error:
-            log.log(logging.DEBUG if self._said else logging.WARNING, "EMP %s: %s", self._emp.who, error)
-            self._said = str(error)
+            log.warning("EMP %s: %s", self._emp.who, error, extra={"EMP": self._emp.who})
             self._close_view()
             return self._back_off.next()
 
