@@ -4,13 +4,12 @@ import os
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import testbed
-from testbed import Chain, Program, push
+from testbed import Chain, Program, push, wait_until
 
 if os.geteuid() != 0:
     pytest.skip("NEEDS ROOT: the processes run under two users of their own", allow_module_level=True)
@@ -118,7 +117,7 @@ def chain() -> Iterator[TwoUsers]:
         chain.wan.start()
         for program, said in ((chain.emp, "listening"), (chain.lmn, "ready:"), (chain.wan, "ready:")):
             program.wait_for(said)
-        time.sleep(1)
+        wait_until(lambda: len(chain.store_keys()) > 10, 60, "nothing is recorded")
         yield chain
 
 
@@ -154,8 +153,9 @@ def test_the_wan_user_reads_lmn_db_and_cannot_write_it(chain: TwoUsers, writer: 
     chain.caught_up()
     if writer != "alive":
         chain.lmn.start()
+        before = len(chain.store_keys())
         chain.lmn.wait_for("ready:")
-        time.sleep(1)
+        wait_until(lambda: len(chain.store_keys()) > before, 60, "nothing is recorded")
     chain.drain()
     assert set(chain.store_keys()) == set(chain.emp_keys())
     assert "Traceback" not in chain.wan.text() + chain.lmn.text()

@@ -1,12 +1,13 @@
 """Rows that are no telegram go into the store by the same way: of load profiles, derived and counted ones."""
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from captures_made import BOOT, DEVICE, MIDNIGHT, SECOND, capture, energy
+from captures_made import DEVICE, MIDNIGHT, SECOND, capture, energy
 from line_meter import until
+from registering import Clock
 from smgw.cosem import (
     ClockState,
     Data,
@@ -17,7 +18,6 @@ from smgw.cosem import (
     MeterTimeKind,
     Obis,
     Reading,
-    Stamp,
 )
 from smgw.errors import LocalProtocolError
 from smgw.metering.history import HistoryKeeper
@@ -45,26 +45,6 @@ QUARTER = 900 * SECOND
 EVALUATION = DeviceId(b"evaluation")
 DOUBLE = Obis.parse("1-1:1.8.0")
 NAME = ProfileName("house", DEVICE, Obis.parse("1-0:99.1.0"))
-
-
-class Clock:
-    def __init__(self, state: ClockState = ClockState.SYNCHRONISED) -> None:
-        self.now_us = MIDNIGHT
-        self.state = state
-
-    def stamp(self) -> Stamp:
-        return Stamp(BOOT, self.now_us * 1000, self.now_us, 5000, self.state)
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[LmnStore]:
-    with LmnStore.open(tmp_path, ballast_bytes=0) as opened:
-        yield opened
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
 
 
 def doubled(record: Record) -> Sequence[Record]:

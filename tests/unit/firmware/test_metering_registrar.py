@@ -3,12 +3,12 @@
 import logging
 import sqlite3
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from captures_made import BOOT, DEVICE, MIDNIGHT, POWER, SECOND, capture, energy
-from smgw.cosem import NULL, ClockState, Data, DataType, GatewayStatus, Reading, Stamp
+from captures_made import DEVICE, MIDNIGHT, POWER, SECOND, capture, energy
+from registering import Clock
+from smgw.cosem import NULL, ClockState, Data, DataType, GatewayStatus, Reading
 from smgw.metering import registrar as registrar_module
 from smgw.metering.registrar import Registrar
 from smgw.store.errors import StoreError
@@ -31,26 +31,6 @@ from soon import LIMIT, soon
 
 DAY = 86_400 * SECOND
 QUARTER = 900 * SECOND
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now_us = MIDNIGHT
-        self.state = ClockState.SYNCHRONISED
-
-    def stamp(self) -> Stamp:
-        return Stamp(BOOT, self.now_us * 1000, self.now_us, 5000, self.state)
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[LmnStore]:
-    with LmnStore.open(tmp_path, ballast_bytes=0) as opened:
-        yield opened
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
 
 
 def stored(directory: Path, meter: str = "house") -> list[StoredRecord]:

@@ -1,11 +1,11 @@
 """Two devices behind one meter profile: each has its own grid, its own gaps and its own state."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from captures_made import BOOT, DEVICE, HOUSE, MIDNIGHT, POWER, SECOND, capture, energy
-from smgw.cosem import ClockState, Data, DataType, DeviceId, GatewayStatus, Obis, Reading, Stamp
+from captures_made import DEVICE, HOUSE, MIDNIGHT, POWER, SECOND, capture, energy
+from registering import Clock
+from smgw.cosem import Data, DataType, DeviceId, GatewayStatus, Obis, Reading
 from smgw.metering.registrar import Registrar
 from smgw.store.errors import StoreError
 from smgw.store.lmn.store import LmnStore
@@ -16,25 +16,6 @@ GAS = DeviceId.parse("7ELS0012345678")
 SOURCE = Source("house", GAS)
 VOLUME = Obis.parse("7-0:3.0.0")
 QUARTER = 900 * SECOND
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now_us = MIDNIGHT
-
-    def stamp(self) -> Stamp:
-        return Stamp(BOOT, self.now_us * 1000, self.now_us, 5000, ClockState.SYNCHRONISED)
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[LmnStore]:
-    with LmnStore.open(tmp_path, ballast_bytes=0) as opened:
-        yield opened
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
 
 
 def rows(directory: Path, source: Source = HOUSE) -> list[StoredRecord]:
