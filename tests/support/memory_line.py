@@ -66,6 +66,7 @@ class MemoryPort:
         self.peers = list(peers)
         self.sent: list[tuple[float, bytes]] = []  # when, and what
         self.woken = False
+        self.tap: Callable[[bytes], None] = lambda _: None
         self.reopened: list[float] = []  # when
         self._time = time
         self._latency = latency
@@ -99,6 +100,7 @@ class MemoryPort:
         octets = b""
         while self._incoming and self._incoming[0][0] <= self._time.now:
             octets += self._incoming.pop(0)[1]
+        self.tap(octets)
         return octets
 
     def write(self, data: bytes) -> None:

@@ -89,7 +89,13 @@ def run(arguments: argparse.Namespace) -> int:
     )
     printer = make_printer(arguments.protocol, options)
     try:
-        dump(arguments.source, LineSettings(arguments.baudrate, 8, arguments.parity, 1), arguments.seconds, printer)
+        dump(
+            arguments.source,
+            LineSettings(arguments.baudrate, 8, arguments.parity, 1),
+            arguments.seconds,
+            printer,
+            arguments.protocol,
+        )
     except KeyboardInterrupt:
         pass
     except BrokenPipeError:  # nobody reads any more, such as after `| head`: what Python still holds goes nowhere

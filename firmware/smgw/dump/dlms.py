@@ -17,11 +17,11 @@ from smgw.dlms.apdus.results import DataAccessResult
 from smgw.dlms.push.blocks import PushedBlocks
 from smgw.dump.dlms_stream import Event, Item, Stream
 from smgw.dump.dlms_tree import Message, as_object, data_lines, lines, title
-from smgw.dump.printer import Options
+from smgw.dump.printer import Options, look_alike
 from smgw.errors import RemoteProtocolError, SmgwError
-from smgw.hdlc.hint import LINE_ENDS_TRANSLATED, line_hint
 from smgw.profiles.password import read_password
 from smgw.wire import Refused
+from smgw.wire.guess import LINE_ENDS_TRANSLATED
 
 _KEY = re.compile(rb"(?:[0-9a-fA-F]{32}){1,2}")
 _AUTHENTICATED = 0x10
@@ -107,6 +107,7 @@ class Printer:
 
     def __init__(self, keys: Keys, *, as_json: bool, most: int = 0, live: bool = False) -> None:
         self._stream = Stream(live=live)
+        self._live = live
         self._keys = keys
         self._as_json = as_json
         self._most = most
@@ -135,9 +136,9 @@ class Printer:
 
     def summary(self) -> None:
         """Frames seen, APDUs delivered, refused; where there was no frame, what the octets look like."""
-        hint = LINE_ENDS_TRANSLATED if self.refused and self._stream.line_ends_translated else None
-        if hint is None and not self.frames:
-            hint = line_hint(self._stream.unframed)
+        hint = str(LINE_ENDS_TRANSLATED) if self.refused and self._stream.line_ends_translated else ""
+        if not hint and not self.frames and not self._live:
+            hint = look_alike("dlms", self._stream.unframed)
         if hint:
             print(f"hint: {hint}", file=sys.stderr)
         print(f"{self.frames} frames seen, {self.delivered} APDUs delivered, {self.refused} refused", file=sys.stderr)

@@ -8,7 +8,7 @@ from typing import Any
 
 from smgw.cosem import DeviceId, Obis, ScalerUnit, plain
 from smgw.cosem.units import symbol
-from smgw.dump.printer import Options
+from smgw.dump.printer import Options, look_alike
 from smgw.errors import RemoteProtocolError
 from smgw.sml.attention import explain
 from smgw.sml.file import find_messages
@@ -42,6 +42,7 @@ from smgw.sml.telegram import Telegram, TelegramReader
 from smgw.sml.tlv import Kind, Value
 from smgw.sml.transport import START, START_V2
 from smgw.wire import Crc, Refused
+from smgw.wire.unread import SAMPLE
 
 _FRAMING = (OpenRequest, OpenResponse, CloseRequest, CloseResponse)
 _BARE = ListEntry(b"")  # neither unit nor scaler
@@ -354,10 +355,13 @@ class TelegramPrinter(Printer):
         super().__init__(as_json=options.as_json, most=options.most)
         self._reader = TelegramReader()
         self._held = bytearray()  # of a file, from the first octet until a start is seen
-        self._started = options.live
+        self._started = self._live = options.live
+        self._unread = b""  # the newest octets, until a telegram is delivered
 
     def receive(self, data: bytes) -> bool:
         """Print what these octets complete; True if there was anything."""
+        if not self.delivered:
+            self._unread = (self._unread + data)[-SAMPLE:]
         if not self._started:
             searched = max(0, len(self._held) - len(START))
             self._held += data
@@ -372,6 +376,8 @@ class TelegramPrinter(Printer):
     def finish(self) -> None:
         """No more octets come."""
         held = _from_hex(bytes(self._held))
+        if not self._started:
+            self._unread = held[-SAMPLE:]
         if START in held:
             self._started = True
             self.take(self._reader.receive(held))
@@ -380,6 +386,12 @@ class TelegramPrinter(Printer):
         else:
             for telegram in _without_transport(find_messages(held)):
                 self.take([telegram])
+
+    def summary(self) -> None:
+        """Frames seen, delivered, refused; of a file without any, what the octets look like."""
+        if not self.delivered and not self._live and (found := look_alike("sml", self._unread)):
+            print(f"hint: {found}", file=sys.stderr)
+        super().summary()
 
 
 def _from_hex(octets: bytes) -> bytes:

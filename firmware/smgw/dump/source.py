@@ -9,22 +9,24 @@ from io import FileIO
 from pathlib import Path
 from typing import BinaryIO
 
-from smgw.dump.printer import Printer
+from smgw.dump.printer import Printer, look_alike
 from smgw.ports import LineSettings, open_port
+from smgw.ports.port import has_line
+from smgw.wire.unread import Unread
 
 _PIECE = 65_536
 _SILENT_S = 10
 
 
-def dump(source: str, settings: LineSettings, seconds: float, printer: Printer) -> None:
+def dump(source: str, settings: LineSettings, seconds: float, printer: Printer, name: str) -> None:
     """Hand a printer what comes, until it has enough, `seconds` are over (0: no end), or the end of a file.
 
-    Raises PortError, OSError.
+    `name` is the printer's format. Raises PortError, OSError.
     """
     if source == "-":
         _from_octets(_pieces(sys.stdin.buffer), printer)
     elif is_port(source):
-        _from_port(source, settings, seconds, printer)
+        _from_port(source, settings, seconds, printer, name)
     else:
         with Path(source).open("rb", buffering=0) as file:
             _from_octets(_pieces(file), printer)
@@ -49,19 +51,39 @@ def _from_octets(pieces: Iterator[bytes], printer: Printer) -> None:
     printer.finish()
 
 
-def _from_port(source: str, settings: LineSettings, seconds: float, printer: Printer) -> None:
-    ends = time.monotonic() + seconds if seconds else None
-    silent_since = time.monotonic()
+def _from_port(source: str, settings: LineSettings, seconds: float, printer: Printer, name: str) -> None:
+    now = time.monotonic
+    ends = now() + seconds if seconds else None
+    delivered_at = shown = now()
+    unread = Unread()
     with open_port(source, settings) as port:
-        while not printer.enough and (ends is None or time.monotonic() < ends):
-            if port.wait(1.0 if ends is None else max(0.0, min(1.0, ends - time.monotonic()))):
+        while not printer.enough and (ends is None or now() < ends):
+            if port.wait(1.0 if ends is None else max(0.0, min(1.0, ends - now()))):
                 port.gather(0.05)
-                if printer.receive(port.read()):
-                    silent_since = time.monotonic()
-            if time.monotonic() - silent_since > _SILENT_S:
-                print(
-                    f"smgw dump: nothing to show from {source} for {_SILENT_S} s; is the head over the right diode, "
-                    f"the speed {settings.baudrate} Bd, the parity {settings.parity}?",
-                    file=sys.stderr,
-                )
-                silent_since = time.monotonic()
+                octets = port.read()
+                unread.take(octets, now())
+                delivered = printer.delivered
+                if printer.receive(octets):
+                    shown = now()
+                if printer.delivered > delivered:
+                    delivered_at = now()
+                    unread.clear()
+            if now() - delivered_at > _SILENT_S:
+                found = look_alike(name, unread.octets)
+                if found or now() - shown > _SILENT_S:
+                    print(f"smgw dump: {_nothing(source, settings, unread, found)}", file=sys.stderr)
+                delivered_at = now()
+        printer.finish()
+        if not printer.delivered and (found := look_alike(name, unread.octets)):
+            print(f"smgw dump: {_nothing(source, settings, unread, found)}", file=sys.stderr)
+
+
+def _nothing(source: str, settings: LineSettings, unread: Unread, found: str) -> str:
+    """Why there is nothing to show."""
+    line = f"{source} at {settings}" if has_line(source) else source
+    if not unread.count:
+        return (
+            f"{line}: no octets for {_SILENT_S} s. Does the meter send? Is the head over the right diode, and the wire "
+            "or bridge connected?"
+        )
+    return f"{line}: {unread.amount(time.monotonic())} and no telegram{found and ': ' + found}"

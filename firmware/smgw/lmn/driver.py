@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from smgw.lmn.contract import Surroundings
 from smgw.lmn.reopening import Reopening
 from smgw.lmn.sink import Sink
+from smgw.lmn.unread import UnreadLine
 from smgw.lmn.watch import Watch
 from smgw.patience import BackOff
 from smgw.ports import LineSettings, Port, PortError, Wake, open_port
@@ -26,9 +27,18 @@ class Driver:
     ) -> None:
         """`stop` is the event that the surroundings look at, too."""
         clock, now = surroundings.clock, surroundings.now
+        self._unread = UnreadLine(profiles[0], now)
         self.watches = {
             profile.name: Watch(
-                profile.name, profile.port, profile.silence, clock, sink, now, profile.devices, profile.corrections
+                profile.name,
+                profile.port,
+                profile.silence,
+                clock,
+                sink,
+                now,
+                profile.devices,
+                profile.corrections,
+                self._unread,
             )
             for profile in profiles
         }
@@ -50,8 +60,7 @@ class Driver:
                     for watch in self.watches.values():
                         watch.opened()
                     self.tried = True
-                    self._reopening.opened()
-                    pause = self._serve(port)
+                    pause = self.serve(port)
             except PortError as error:
                 if not self._stop.is_set():
                     for watch in self.watches.values():
@@ -61,6 +70,12 @@ class Driver:
             if self._stop.wait(pause):
                 break
 
+    def serve(self, port: Port) -> float:
+        """Use the open port until the stop; seconds until it is to be opened again. Raises PortError."""
+        port.tap = self._unread.take
+        self._reopening.opened()
+        return self._serve(port)
+
     def stop(self) -> None:
         """End `run` soon, from another thread."""
         self._stop.set()
@@ -69,6 +84,7 @@ class Driver:
     def _heard(self) -> None:
         """A meter spoke: the next loss of the port is a new one."""
         self._reopen.reset()
+        self._unread.clear()
         if self._reopening.times:
             log.info(
                 "%s: telegrams come again; the port was opened again %d times",

@@ -5,13 +5,13 @@ one thread. One loop over many lines can do the same with the same two verbs.
 """
 
 import threading
-from typing import NamedTuple
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple, Protocol
 
 from smgw.cosem import Stamp
-from smgw.lmn.contract import PushedMeter, Surroundings
+from smgw.lmn.contract import Heard, PushedMeter, Surroundings
 from smgw.lmn.driver import Driver
 from smgw.lmn.sink import Sink
-from smgw.lmn.watch import Watch
 from smgw.ports import Port
 from smgw.ports.port import GATHER_S
 from smgw.profiles.entries import resolve
@@ -32,10 +32,20 @@ class Wait(NamedTuple):
     readable: bool
 
 
+class Hearer(Protocol):
+    """Who takes what a line gives; a `Watch`, for one."""
+
+    def heard(self, heard: Sequence[Heard], /) -> bool:
+        """Telegrams; true if there were values in them."""
+
+    def tick(self) -> None:
+        """Time passed."""
+
+
 class Listening:
     """What a pushing line waits for, and what it does then. The port is open while it is used."""
 
-    def __init__(self, meter: PushedMeter, watch: Watch, surroundings: Surroundings) -> None:
+    def __init__(self, meter: PushedMeter, watch: Hearer, surroundings: Surroundings) -> None:
         self._meter = meter
         self._watch = watch
         self._clock = surroundings.clock
@@ -102,20 +112,26 @@ class ListeningDriver(Driver):
         self._line = Listening(meter, self.watches[profile.name], surroundings)
 
     def _serve(self, port: Port) -> float:
-        wait = self._line.opened()
-        while not self._stop.is_set():
-            seconds = max(0.0, wait.until - self._now())
-            readable = False
-            if wait.readable:
-                readable = port.wait(seconds)
-            else:
-                port.gather(seconds)
-            if self._stop.is_set():
-                break
-            heard, wait = self._line.turn(port, readable)
+        for heard in turns(self._line, port, self._now, self._stop.is_set):
             if heard:
                 self._heard()
             elif self._reopening.due and (self._line.idle or self._reopening.overdue):
                 self._reopen_silent(port)
-                wait = self._line.opened()
+                self._line.opened()
         return 0.0
+
+
+def turns(line: Listening, port: Port, now: Callable[[], float], stopping: Callable[[], bool]) -> Iterator[bool]:
+    """Serve an open port until `stopping`: one turn each time, true if it gave values. Raises PortError."""
+    wait = line.opened()
+    while not stopping():
+        seconds = max(0.0, wait.until - now())
+        readable = False
+        if wait.readable:
+            readable = port.wait(seconds)
+        else:
+            port.gather(seconds)
+        if stopping():
+            return
+        heard, wait = line.turn(port, readable)
+        yield heard

@@ -6,13 +6,13 @@ from smgw.lmn.contract import Heard, PolledMeter, PushedMeter, Surroundings, Val
 from smgw.lmn.driver import line_settings
 from smgw.lmn.errors import NoAnswerError, PollError, StoppedError
 from smgw.lmn.judging import judged
+from smgw.lmn.listening import Listening, turns
+from smgw.lmn.unread import UnreadLine
 from smgw.ports import Port, Wake, open_port
 from smgw.profiles.entries import resolve
 from smgw.profiles.meter import MeterProfile
 from smgw.profiles.secrets import Secrets
 from smgw.wire import Refused
-
-_TICK = 0.2
 
 
 def read_once(
@@ -20,16 +20,24 @@ def read_once(
 ) -> list[Values]:
     """What a meter gives, a device each. `wake` is set when the time of `seconds` is over.
 
-    Raises PollError if nothing comes, with what was refused last; RemoteProtocolError, PortError. A meter that is asked
-    is asked again until the time is over, unless it refuses us.
+    Raises PollError if nothing comes, with what was refused last or what the octets look like; RemoteProtocolError,
+    PortError. A meter that is asked is asked again until the time is over, unless it refuses us.
     """
     meter = resolve(profile.entry.meter)(profile, secrets, surroundings)
+    unread = UnreadLine(profile, surroundings.now)
     with open_port(profile.port, line_settings(profile), wake) as port:
+        port.tap = unread.take
         found, refused = (_polled if profile.polled else _pushed)(port, meter, profile, surroundings)
     if not found:
         nothing = "no answer" if profile.polled else "no telegram"
-        raise PollError(f"{nothing} within {seconds:g} s" + (f"; last refused: {refused}" if refused else ""))
+        raise PollError("; ".join(filter(None, (f"{nothing} within {seconds:g} s", _why(unread, refused, seconds)))))
     return [judged(one, profile.corrections)[0] for one in found]
+
+
+def _why(unread: UnreadLine, refused: str, seconds: float) -> str:
+    if finding := unread.finding(seconds):
+        return finding.words
+    return f"last refused: {refused}" if refused else ""
 
 
 def _polled(
@@ -51,22 +59,31 @@ def _polled(
     return [], refused
 
 
+class _First:
+    """Keeps the first values, and why a telegram before gave none."""
+
+    def __init__(self) -> None:
+        self.values: list[Values] = []
+        self.refused = ""
+
+    def heard(self, heard: Sequence[Heard]) -> bool:
+        self.values = self.values or values_in(heard)
+        self.refused = next((one.reason for one in heard if isinstance(one, Refused)), self.refused)
+        return bool(self.values)
+
+    def tick(self) -> None:
+        """Nothing depends on the time."""
+
+
 def _pushed(
     port: Port, meter: PushedMeter, _profile: MeterProfile, surroundings: Surroundings
 ) -> tuple[list[Values], str]:
-    refused, last = "", surroundings.now()
-    while not surroundings.stopping():
-        if port.wait(_TICK):
-            stamp, last = surroundings.clock.stamp(), surroundings.now()
-            heard = meter.receive(port.read(), stamp)
-        elif meter.receiving and surroundings.now() - last >= meter.pause_s:
-            heard = meter.finish()
-        else:
-            continue
-        if values := values_in(heard):
-            return values, ""
-        refused = next((one.reason for one in heard if isinstance(one, Refused)), refused)
-    return [], refused
+    first = _First()
+    line = Listening(meter, first, surroundings)
+    for heard in turns(line, port, surroundings.now, surroundings.stopping):
+        if heard:
+            break
+    return first.values, first.refused
 
 
 def values_in(heard: Sequence[Heard]) -> list[Values]:

@@ -8,6 +8,7 @@ from smgw.cosem.corrections import NO_CORRECTIONS, Corrections
 from smgw.lmn.contract import Clock, Heard, Values
 from smgw.lmn.judging import judged
 from smgw.lmn.sink import Sink
+from smgw.lmn.unread import UnreadLine
 from smgw.store.records import DEVICES_PER_METER, Condition, MeterState
 from smgw.wire import Refused
 
@@ -16,11 +17,12 @@ log = logging.getLogger(__name__)
 _HEALTHY = (Condition.READING, Condition.WAITING)
 _MOST_TOLD = 3  # a meter whose id changes at each telegram fills no log
 _FROM_GOOD_TO_BAD = (
-    Condition.READING, Condition.WAITING, Condition.LOCKED, Condition.SILENT, Condition.ABSENT, Condition.HELD,
+    Condition.READING, Condition.WAITING, Condition.LOCKED, Condition.SILENT, Condition.UNREADABLE, Condition.ABSENT,
+    Condition.HELD,
 )  # fmt: skip
 _NOT_ASKED = (Condition.ABSENT, Condition.HELD)  # no telegram is awaited
-
-
+#: Octets that are certainly no telegram of this meter are reported after so long, even if its `silence` is longer.
+_CERTAIN_S = 15.0
 _MOST_DOUBTS = 4 * DEVICES_PER_METER
 
 
@@ -59,8 +61,9 @@ class Watch:
         now: Callable[[], float],
         named: Collection[DeviceId] = (),
         corrections: Corrections = NO_CORRECTIONS,
+        unread: UnreadLine | None = None,
     ) -> None:
-        """`named`: the devices that the profile names."""
+        """`named`: the devices that the profile names. `unread` knows the octets of the meter's line."""
         self._meter = meter
         self._port = port
         self._silence = silence
@@ -73,6 +76,7 @@ class Watch:
         self._left: dict[DeviceId, None] = {}  # the devices that left, the oldest first
         self._corrections = corrections
         self._doubted: set[tuple[DeviceId, str]] = set()  # what was logged as implausible, each once
+        self._unread = unread
         self._devices: dict[DeviceId, _Device] = {}
         self._nobody = _Device(None, clock.stamp().utc_us, now())  # stands for the meter until a device is known
         self._refused = self._refused_since_good = 0
@@ -136,7 +140,15 @@ class Watch:
     def tick(self) -> None:
         """Time passed: telegrams may have stopped."""
         for device in self._members():
-            if device.condition not in _NOT_ASKED and self._now() - device.heard > self._silence:
+            if device.condition in _NOT_ASKED:
+                continue
+            quiet = self._now() - device.heard
+            found = None
+            if self._unread and quiet > min(_CERTAIN_S, self._silence):
+                found = self._unread.finding(2 * self._silence)
+            if found and (found.certain or quiet > self._silence):
+                self._change(device, Condition.UNREADABLE, found.words)
+            elif quiet > self._silence:
                 if device.succeeded and not device.beside and device.name is not None:
                     self._leave(device.name)
                     continue

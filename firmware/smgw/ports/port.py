@@ -4,6 +4,7 @@ import logging
 import select
 import termios
 import time
+from collections.abc import Callable
 from types import TracebackType
 from typing import Protocol, Self, runtime_checkable
 
@@ -30,6 +31,10 @@ class _Serial(Protocol):
     def close(self) -> None: ...
 
 
+def _nobody(octets: bytes) -> None:
+    """Nobody listens to what is read."""
+
+
 @runtime_checkable
 class _SetsLine(Protocol):
     """A device that is not a tty and has a line nevertheless."""
@@ -50,6 +55,7 @@ class Port:
         self._own_wake = wake is None
         self._wake = Wake() if wake is None else wake
         self._closed = False
+        self.tap: Callable[[bytes], None] = _nobody  #: gets what `read` returns, too
 
     def fileno(self) -> int:
         """The descriptor, for select."""
@@ -85,9 +91,12 @@ class Port:
     def read(self) -> bytes:
         """What is there, up to 4096 octets; b"" if nothing is. PortGone if the port is no more."""
         try:
-            return self._device.read(_READ)
+            octets = self._device.read(_READ)
         except (OSError, termios.error) as error:
             raise PortGone(self.url, f"is gone: {reason(error, _CLOSED)}") from error
+        if octets:
+            self.tap(octets)
+        return octets
 
     def write(self, data: bytes) -> None:
         """Hand all octets to the operating system.

@@ -59,6 +59,10 @@ class Protocol(NamedTuple):
     contradictions: Callable[[Mapping[str, Any]], Iterator[tuple[str, str]]] = lambda _: iter(())
     #: True if a meter with these options is asked with invocation counters, which must be reserved in the database.
     needs_counters: Callable[[Any], bool] = lambda _: False
+    #: What octets of this protocol are (kinds of `wire.guess`), for a meter with these options; None: by default.
+    reads: Callable[[Any], tuple[str, ...]] = lambda _: ()
+    #: Kinds that it reads with other keys -> those keys.
+    instead: Mapping[str, str] = {}
     on_udp: bool = False  # a datagram can carry it
     scan: str = ""  # "module:name" of what `smgw scan` tries
     dump: str = ""  # name of the format that `smgw dump` shows it by

@@ -136,6 +136,7 @@ class Condition(StrEnum):
     READING = "reading"
     WAITING = "waiting"
     SILENT = "silent"
+    UNREADABLE = "unreadable"  # octets come and no telegram
     ABSENT = "absent"
     LOCKED = "locked"
     HELD = "held"  # it refused our password, and is not asked again before a person says so

@@ -284,7 +284,7 @@ def test_a_file_that_cannot_be_read_is_one_line(source: str) -> None:
 def test_a_file_of_another_protocol_is_hinted_at() -> None:
     done = dump(OWN / "sml" / "sml-rs" / "sample_itron.bin")
     assert done.returncode == 1
-    assert "hint: this is SML: use the protocol sml\n" in done.stderr.decode()
+    assert "hint: this is SML; try smgw dump sml\n" in done.stderr.decode()
 
 
 def test_what_a_meter_sends_does_not_move_the_cursor(printed: Printed) -> None:

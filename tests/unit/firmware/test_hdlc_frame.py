@@ -10,7 +10,6 @@ from smgw.errors import LocalProtocolError
 from smgw.hdlc import Address, Listener, Pushed
 from smgw.hdlc.control import CONTROLS, Control, Kind
 from smgw.hdlc.frame import Frame, FrameDecoder, encode_frame
-from smgw.hdlc.hint import line_hint
 from smgw.hdlc.llc import split
 from smgw.hdlc.parameters import LinkParameters, decode_parameters
 from smgw.wire import Refused
@@ -94,7 +93,6 @@ def test_a_frame_with_one_bit_flipped_is_refused(frame: Frame, data: st.DataObje
 @given(st.binary(max_size=600) | rich.map(b"".join))
 def test_no_octets_raise(octets: bytes) -> None:
     decode([octets])
-    line_hint(octets)
     split(octets)
     decode_parameters(octets)
 
@@ -263,34 +261,3 @@ def test_a_capture_with_stuffed_octets_is_refused_and_the_reason_says_so() -> No
         assert isinstance(refused, Refused)
         assert "stuffed" in refused.reason
         assert refused.octets == len(octets)
-
-
-def with_parity(text: bytes, odd: bool) -> bytes:
-    return bytes(octet | ((octet.bit_count() % 2) ^ odd) << 7 for octet in text)
-
-
-TEXT = b"/EMH5\\@01LZQJ\r\n\x021-0:1.8.0*255(000123.4*kWh)\r\n"
-
-
-@pytest.mark.parametrize(
-    ("octets", "hint"),
-    [
-        (TEXT, "this is text ("),
-        (with_parity(TEXT, odd=False), "even parity (IEC 62056-21"),
-        (with_parity(bytes(range(0, 127, 2)), odd=True), "odd parity"),
-        (b"\x1b\x1b\x1b\x1b\x01\x01\x01\x01\x76\x05" * 4, "SML"),
-        (b"\x00\xf8\xff\x80" * 20, "too high, or the line is inverted"),
-        (bytes(octet ^ 0xFF for octet in encode_frame(CLIENT, METER, 0x73) * 6), "inverted"),
-        (bytes(range(128, 256)), "bit 7 is always set"),
-        (bytes(octet for octet in range(256) if octet != 0x7E), "no flag (7E) at all"),
-    ],
-)
-def test_wrong_line_settings_are_guessed_from_what_came(octets: bytes, hint: str) -> None:
-    """R29."""
-    assert hint in (line_hint(octets) or "")
-
-
-def test_a_good_line_and_too_few_octets_give_no_hint() -> None:
-    """R29."""
-    assert line_hint(encode_frame(CLIENT, METER, 0x30, bytes(range(256)))) is None
-    assert line_hint(b"\x00\xff") is None

@@ -11,7 +11,6 @@ from smgw.dlms.push.reader import Push, PushReader
 from smgw.dlms.push.tables import Column
 from smgw.errors import RemoteProtocolError
 from smgw.hdlc import Listener, Pushed
-from smgw.hdlc.hint import line_hint
 from smgw.lmn.contract import Heard, Surroundings, Values
 from smgw.lmn.dlms.security import keys, options_of
 from smgw.profiles.dlms import NO_KEY, Framing
@@ -27,7 +26,6 @@ _NO_AUTHENTICATION_KEY = (
     'section dlms, or authentication_key = "none" to read it unauthenticated'
 )
 _UNAUTHENTICATED = "read without its authentication key: the values may have been changed on the way"
-_HINTED = 512  # octets without a frame after which the line is looked at
 
 
 class DlmsPush:
@@ -53,7 +51,6 @@ class DlmsPush:
         self._listener = MBusListener() if self._dlms.framing is Framing.MBUS else Listener()
         self._pushes = PushReader(self._open if secrets.get("encryption_key") else None)
         self._began = surroundings.clock.stamp()
-        self._unframed = b""
 
     @property
     def receiving(self) -> bool:
@@ -64,14 +61,7 @@ class DlmsPush:
         """Take octets; the pushes that they completed."""
         if not self.receiving:
             self._began = stamp  # the meter's values are no younger
-        events = self._listener.receive(octets)
-        heard = self._take(events)
-        intact = any(not isinstance(event, Refused) for event in events)
-        self._unframed = b"" if intact else (self._unframed + octets)[-_HINTED:]
-        if len(self._unframed) == _HINTED and (hint := line_hint(self._unframed)):
-            heard.append(Refused(hint, len(self._unframed)))
-            self._unframed = b""
-        return heard
+        return self._take(self._listener.receive(octets))
 
     def finish(self) -> Sequence[Heard]:
         """What was begun is refused."""

@@ -8,7 +8,6 @@ from smgw.dlms.errors import AssociationRejectedError
 from smgw.dlms.push.reader import Push, PushReader
 from smgw.errors import SmgwError
 from smgw.hdlc import Listener
-from smgw.hdlc.hint import line_hint
 from smgw.lmn.dlms.poll import DlmsPoll
 from smgw.lmn.errors import LinkRefusedError
 from smgw.lmn.scan import Ask, Found, Listen, Scan, device_text
@@ -16,6 +15,7 @@ from smgw.profiles.dlms import DlmsProfile, Framing, Start
 from smgw.profiles.meter import MeterProfile
 from smgw.profiles.secrets import Secrets
 from smgw.wire import Refused
+from smgw.wire.guess import guess
 
 log = logging.getLogger(__name__)
 
@@ -46,7 +46,7 @@ class _Ear:
         return None
 
     def hint(self, octets: bytes) -> str:
-        return line_hint(octets) or ""
+        return str(guess(octets) or "")
 
     def _pushed(self, framing: Framing, found: Sequence[Push | Refused]) -> Found:
         from smgw.dlms.push.lists import PushListError, read_push

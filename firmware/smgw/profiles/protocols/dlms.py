@@ -6,6 +6,7 @@ from typing import Any
 from smgw.profiles import dlms
 from smgw.profiles.dlms import Authentication, Framing, Start
 from smgw.profiles.protocol import Form, Protocol, SecretFile, Section
+from smgw.wire.kind import Kind
 
 _WITH_PASSWORD = (
     Authentication.LOW, Authentication.HIGH_AES, Authentication.HIGH_MD5, Authentication.HIGH_SHA1,
@@ -52,6 +53,14 @@ def _contradictions(values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield "port", 'UDP carries the wrapper alone; write dlms = { framing = "wrapper" }'
 
 
+def _reads(options: dlms.DlmsProfile | None) -> tuple[str, ...]:
+    """HDLC frames; of an optical head that echoes, the sign-on too. The wrapper comes over no line that can disturb."""
+    if options is not None and options.framing is Framing.WRAPPER:
+        return (Kind.WRAPPER, Kind.NOISE, Kind.WRONG_SPEED, Kind.SEVEN_BITS, Kind.INVERTED, Kind.LINE_ENDS)
+    signs_on = options is not None and options.start is Start.MODE_E
+    return (Kind.HDLC, Kind.D0, Kind.TEXT) if signs_on else (Kind.HDLC,)
+
+
 PROTOCOL = Protocol(
     name="dlms",
     polled=True,
@@ -80,6 +89,11 @@ PROTOCOL = Protocol(
     carrier=_carrier,
     contradictions=_contradictions,
     needs_counters=lambda options: options is not None and options.ciphered,
+    reads=_reads,
+    instead={
+        Kind.D0: 'dlms = { start = "mode-e" }, if the meter knows mode E',
+        Kind.WRAPPER: 'dlms = { framing = "wrapper" }',
+    },
     on_udp=True,
     scan="smgw.lmn.dlms.scan:POLL",
     dump="dlms",

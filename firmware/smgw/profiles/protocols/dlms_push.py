@@ -6,6 +6,7 @@ from typing import Any
 from smgw.profiles import dlms
 from smgw.profiles.dlms import Framing
 from smgw.profiles.protocol import Form, Protocol, SecretFile, Section
+from smgw.wire.kind import Kind
 
 _KEYS = (
     "framing",
@@ -51,6 +52,8 @@ PROTOCOL = Protocol(
         SecretFile("encryption_key", "encryption_key_file", Form.HEX, True, dlms.key_length),
         SecretFile("authentication_key", "authentication_key_file", Form.HEX, True, dlms.key_length),
     ),
+    reads=lambda options: (Kind.MBUS,) if options is not None and options.framing is Framing.MBUS else (Kind.HDLC,),
+    instead={Kind.MBUS: 'dlms = { framing = "mbus" }'},
     scan="smgw.lmn.dlms.scan:PUSH",
     dump="dlms",
     printer="smgw.dump.dlms:make",

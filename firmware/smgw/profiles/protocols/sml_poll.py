@@ -1,6 +1,7 @@
 """SML, asked by request files (GetProcParameter, GetList, GetProfilePack)."""
 
 from smgw.profiles.protocol import Form, Protocol, SecretFile
+from smgw.wire.kind import Kind
 
 PROTOCOL = Protocol(
     name="sml-poll",
@@ -11,6 +12,7 @@ PROTOCOL = Protocol(
         "correct_power_sign",
     ),
     secrets=(SecretFile("password", "password_file", Form.TEXT),),
+    reads=lambda _: (Kind.SML,),
     scan="smgw.lmn.sml.scan:POLL",
     dump="sml",
     printer="smgw.dump.sml:make",
