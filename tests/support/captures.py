@@ -2,7 +2,7 @@
 
 Those with a free licence lie in tests/captures; the others, whose owners stated none, are read from the folder that
 SMGW_SHARED_CAPTURES names, else from shared/captures beside the repository. Without it, tests over all captures run
-over the free ones, and `test_sml_captures` says so by a skipped test.
+over the free ones and over telegrams of the simulator's styles, and `test_sml_captures` says so by a skipped test.
 """
 
 import json
@@ -15,6 +15,7 @@ import pytest
 from smgw.sml.telegram import Telegram, TelegramReader
 from smgw.sml.tlv import Value
 from smgw.sml.transport import START
+from sml_made import made_captures
 
 _REPOSITORY = Path(__file__).parents[2]
 OWN = _REPOSITORY / "tests" / "captures"
@@ -29,6 +30,11 @@ class SmlCapture(NamedTuple):
     name: str
     octets: bytes
     golden: list[dict[str, Any]]
+
+    @property
+    def made(self) -> bool:
+        """True for telegrams of a simulated meter."""
+        return self.name.startswith("made/")
 
     @property
     def bare(self) -> bool:
@@ -46,6 +52,13 @@ def sml_captures() -> tuple[SmlCapture, ...]:
             name = f"{path.parent.name}/{path.name}"
             found[name] = SmlCapture(name, path.read_bytes(), golden.get(name, []))
     return tuple(found[name] for name in sorted(found))
+
+
+@cache
+def all_sml_captures() -> tuple[SmlCapture, ...]:
+    """The captures, and telegrams of every style of the simulator: these are there without any capture, too."""
+    made = [SmlCapture(name, octets, golden) for name, (octets, golden) in made_captures().items()]
+    return (*sml_captures(), *made)
 
 
 def sml_capture(name: str) -> SmlCapture:
@@ -66,10 +79,10 @@ def field_case(name: str) -> bytes:
 
 
 @cache
-def intact_frames() -> tuple[bytes, ...]:
-    """Every good frame of every capture, each different one once."""
+def intact_frames(*, made: bool = True) -> tuple[bytes, ...]:
+    """Every good frame of every capture, and of every style of the simulator if `made`; each different one once."""
     frames: dict[bytes, None] = {}
-    for capture in sml_captures():
+    for capture in all_sml_captures() if made else sml_captures():
         begins = [place for place in range(len(capture.octets)) if capture.octets.startswith(START, place)]
         for begin, golden in _pairs(capture, begins):
             frames[capture.octets[begin : begin + golden["len"]]] = None

@@ -4,6 +4,7 @@ import json
 import os
 import pty
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -14,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from captures import OWN, SmlCapture, sml_capture, sml_captures
+from captures import OWN, SmlCapture, all_sml_captures, sml_capture
 from smgw.cosem import Obis, ObjectName
 from smgw.sml import tlv
 from smgw.sml.file import encode_messages
@@ -39,8 +40,9 @@ from smgw.sml.messages import (
 from smgw.sml.parameters import ObjectValue, object_tree, parameter_name
 from smgw.sml.profiles import Column, LoadProfile, Row, to_list, to_pack
 from smgw.sml.transport import START_V2, encode_frame
+from sml_made import MadeTelegram, a_day
 from soon import LIMIT
-from telegrams import SERVER, frame
+from telegrams import SERVER, frame, payload_of
 
 FIRMWARE = Path(__file__).parents[3] / "firmware"
 COMMAND = [sys.executable, "-m", "smgw", "dump", "sml"]
@@ -74,7 +76,7 @@ def as_golden(found: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_json_of_all_captures_in_one_stream_is_what_the_independent_reader_found() -> None:
-    framed: list[SmlCapture] = [capture for capture in sml_captures() if not capture.bare]
+    framed: list[SmlCapture] = [capture for capture in all_sml_captures() if not capture.bare]
     done = dump("-", "--json", octets=b"\x00".join(capture.octets for capture in framed))
     expected = [{key: frame[key] for key in frame if key != "len"} for capture in framed for frame in capture.golden]
     assert [as_golden(found) for found in objects(done)] == expected
@@ -114,6 +116,35 @@ def test_messages_without_a_transport_are_dumped_too(name: str, server: str) -> 
     done = dump("-", "--json", octets=sml_capture(name).octets)
     assert [found["server_id"] for found in objects(done)] == [server]
     assert done.returncode == 0
+
+
+def test_made_messages_without_a_transport_are_dumped_too() -> None:
+    days = {name: a_day(name)[0] for name in ("iskra-mt631", "hager-ehz363", "holley-dtz541")}
+    done = dump("-", "--json", octets=b"\0".join(payload_of(made.octets) for made in days.values()))
+    assert [found["server_id"] for found in objects(done)] == [made.server_id.hex() for made in days.values()]
+    assert done.returncode == 0
+
+
+def dzg() -> MadeTelegram:
+    """A telegram of a DZG meter whose import looks negative."""
+    return next(one for one in a_day("dzg-dvs74") if one.watts > 0 and one.entries[-1].value.value < 0)  # type: ignore[union-attr,operator]
+
+
+def test_json_shows_the_corrected_power_of_a_made_telegram_beside_the_raw_one() -> None:
+    made = dzg()
+    (found,) = objects(dump("-", "--json", octets=made.octets))
+    (power,) = [entry for entry in found["entries"] if "value_corrected" in entry]
+    assert power["value"] < 0
+    assert round(power["value_corrected"] / 100) == made.watts
+
+
+def test_the_tree_shows_the_corrected_power_of_a_made_telegram_beside_the_raw_one() -> None:
+    assert re.search(r" -\d+\.\d\d W  \(corrected: \d+\.\d\d W\)", dump("-", octets=dzg().octets).stdout.decode())
+
+
+def test_the_tree_tells_of_a_made_meter_that_waits_for_its_pin() -> None:
+    done = dump("-", octets=a_day("itron-3hz-locked")[0].octets)
+    assert "waits for its PIN" in done.stdout.decode()
 
 
 def test_the_tree_shows_values_with_units_and_the_device() -> None:
@@ -305,7 +336,7 @@ def test_a_silent_port_ends_after_the_seconds_asked_for(terminal: tuple[int, str
 
 
 def test_ten_megabytes_take_little_memory(file: Path) -> None:
-    frames = [capture.octets for capture in sml_captures() if not capture.bare]
+    frames = [capture.octets for capture in all_sml_captures() if not capture.bare]
     block = b"".join(frames)
     block += random.Random(1).randbytes(len(block))
     file.write_bytes(block * (10_000_000 // len(block) + 1))

@@ -9,6 +9,7 @@ from captures import (
     OWN,
     SHARED,
     SmlCapture,
+    all_sml_captures,
     field_case,
     intact_frames,
     sml_capture,
@@ -19,11 +20,13 @@ from captures import (
 from smgw.sml.file import find_messages
 from smgw.sml.messages import CloseResponse, GetListResponse, OpenResponse
 from smgw.sml.telegram import Telegram, TelegramReader
-from smgw.sml.transport import START
+from smgw.sml.transport import START, encode_frame
 from smgw.wire import Crc, Refused
-from telegrams import reseal
+from sml_made import a_day
+from smsim.sml import style
+from telegrams import payload_of, reseal, sealed, unsealed
 
-CAPTURES = sml_captures()
+CAPTURES = all_sml_captures()
 FRAMED = [capture for capture in CAPTURES if not capture.bare]
 every_capture = pytest.mark.parametrize("capture", CAPTURES, ids=lambda capture: capture.name)
 every_framed_capture = pytest.mark.parametrize("capture", FRAMED, ids=lambda capture: capture.name)
@@ -46,8 +49,8 @@ def golden(capture: SmlCapture) -> list[dict[str, object]]:
 def test_all_captures_of_the_shared_folder_are_tried() -> None:
     if not SHARED.is_dir():
         pytest.skip(f"ONLY THE FREE CAPTURES WERE TRIED: {ABSENT}")
-    assert len(CAPTURES) == 35
-    assert sum(len(capture.golden) for capture in CAPTURES) == 123
+    assert len(sml_captures()) == 35
+    assert sum(len(capture.golden) for capture in sml_captures()) == 123
 
 
 def test_the_free_captures_are_the_shared_ones_unchanged() -> None:
@@ -55,6 +58,13 @@ def test_the_free_captures_are_the_shared_ones_unchanged() -> None:
         pytest.skip(ABSENT)
     for path in (OWN / "sml").glob("*/*"):
         assert path.read_bytes() == (SHARED / "sml" / path.relative_to(OWN / "sml")).read_bytes()
+
+
+def test_there_is_a_made_capture_of_every_style_with_both_families_of_check_sums() -> None:
+    made = [capture for capture in CAPTURES if capture.made]
+    assert [capture.name for capture in made] == [f"made/{name}.bin" for name in style.names()]
+    assert {frame["crc"] for capture in made for frame in capture.golden} == {crc.value for crc in Crc}
+    assert all(len(capture.golden) == 3 for capture in made)
 
 
 @every_capture
@@ -116,6 +126,26 @@ def test_a_frame_with_a_right_transport_but_wrong_message_check_sums_is_refused_
     assert "check sum of a message" in event.reason
 
 
+@pytest.mark.parametrize("place", range(3))
+@pytest.mark.parametrize("name", style.names())
+def test_a_made_frame_with_a_right_transport_but_one_wrong_message_check_sum_is_refused(name: str, place: int) -> None:
+    parts = [bytearray(sealed(part, Crc.X25)) for part in unsealed(payload_of(a_day(name)[0].octets))]
+    parts[place][-2] ^= 1
+    (event,) = read([encode_frame(b"".join(parts))])
+    assert isinstance(event, Refused)
+    assert "check sum of a message" in event.reason
+
+
+@pytest.mark.parametrize("name", style.names())
+def test_made_messages_without_a_transport_are_found_in_their_order(name: str) -> None:
+    made = a_day(name)[0]
+    payload = payload_of(made.octets)
+    found = [message for message, _ in find_messages(b"\0\x76noise" + payload + b"noise" + payload)]
+    assert [type(message.body) for message in found] == [OpenResponse, GetListResponse, CloseResponse] * 2
+    for listed in Telegram(found, Crc.X25).lists:
+        assert (listed.server_id, list(listed.entries)) == (made.server_id, made.entries)
+
+
 def test_a_list_whose_length_goes_on_with_its_type_is_read() -> None:
     (event,) = read([field_case("sml/tl_f170_min")])
     assert isinstance(event, Telegram)
@@ -141,15 +171,14 @@ def test_messages_without_a_transport_are_found_in_their_order(
     assert [value for *_, value in listed["entries"] if isinstance(value, int)] == values
 
 
-def test_every_intact_frame_is_delivered_alone_and_sealed_anew_with_kermit() -> None:
+def test_every_intact_frame_is_delivered_alone_and_sealed_anew_with_either_family() -> None:
     assert len(intact_frames()) >= 5
     for frame in intact_frames():
         (plain,) = read([frame])
-        (kermit,) = read([reseal(frame, Crc.KERMIT, Crc.KERMIT)])
         assert isinstance(plain, Telegram)
-        assert isinstance(kermit, Telegram)
-        assert kermit.messages == plain.messages
-        assert (plain.crc, kermit.crc) == (Crc.X25, Crc.KERMIT)
+        for crc in Crc:
+            (again,) = read([reseal(frame, crc, crc)])
+            assert again == plain._replace(crc=crc)
 
 
 @pytest.mark.parametrize(

@@ -12,10 +12,8 @@ from smgw.sml.habits import corrected_power
 from smgw.sml.messages import GetListResponse, ListEntry
 from smgw.sml.readings import data, readings
 from smgw.sml.telegram import Telegram, TelegramReader
-from smgw.wire import Crc
-from smsim.load.timelapse import TimeLapse
+from sml_made import MadeTelegram, a_day
 from smsim.sml import style
-from smsim.sml.meter import Meter, MeterSpec
 from telegrams import IMPORT, POWER
 
 DZG = b"\x0a\x01DZG\x00"
@@ -214,25 +212,34 @@ def test_a_meter_without_a_minus_sign_shows_a_negative_power_and_keeps_what_it_s
 
 @pytest.mark.parametrize("name", ["holley-dtz251", "iskra-as2020"])
 def test_the_sign_that_a_style_leaves_out_comes_from_its_status(name: str) -> None:
-    watts = [corrected_watts(listed) for listed in a_day(name)]
+    watts = [corrected_watts(listed_of(made)) for made in a_day(name)]
     assert all(value in (raw, -raw) for value, raw in watts)
     assert {value > 0 for value, _ in watts} == {True, False}
     assert all(raw >= 0 for _, raw in watts)
 
 
-def a_day(name: str) -> list[GetListResponse]:
-    """A list an hour of a simulated meter on a day in June: power flows in and out."""
-    made, elapsed = style.load(name), [0]
-    assert made.device is not None
-    spec = MeterSpec("m", made.device, (), 3500, 8000, 7, Crc.X25, made)
-    simulated = Meter(spec, TimeLapse(1_780_264_800), lambda: elapsed[0])
-    found, reader = [], TelegramReader()
-    for hour in range(24):
-        elapsed[0] = hour * 16_000
-        (event,) = reader.receive(simulated.telegram())
-        assert isinstance(event, Telegram)
-        found.append(event.lists[0])
-    return found
+def signed_power(name: str) -> bool:
+    """True for a style that sends the power, with or without its sign, in an object that is corrected."""
+    return any(entry.obis in (POWER, ABSOLUTE) for entry in style.load(name).entries)
+
+
+@pytest.mark.parametrize("name", [name for name in style.names() if signed_power(name)])
+def test_the_power_of_every_style_is_what_flows_whatever_the_wire_says(name: str) -> None:
+    """DZG without room for the sign, 15.7.0 and others without a sign, and those that are right."""
+    signs = set()
+    for made in a_day(name):
+        listed = listed_of(made)
+        (reading,) = readings(listed.server_id, listed.entries, frozenset([POWER, ABSOLUTE]))
+        assert isinstance(reading.value.value, int)
+        assert round(decimal(reading.value.value, reading.scaler)) in range(made.watts - 1, made.watts + 2)
+        signs.add(made.watts > 0)
+    assert signs == {True, False}
+
+
+def listed_of(made: MadeTelegram) -> GetListResponse:
+    (event,) = TelegramReader().receive(made.octets)
+    assert isinstance(event, Telegram)
+    return event.lists[0]
 
 
 def corrected_watts(listed: GetListResponse) -> tuple[int, int]:
@@ -247,7 +254,7 @@ def corrected_watts(listed: GetListResponse) -> tuple[int, int]:
 def test_no_capture_contradicts_the_sign_that_the_status_gives() -> None:
     """Every captured telegram whose FNN status says export has a negative power already."""
     exporting = changed = lists = 0
-    for octets in intact_frames():
+    for octets in intact_frames(made=False):
         (event,) = TelegramReader().receive(octets)
         assert isinstance(event, Telegram)
         for listed in event.lists:

@@ -6,9 +6,8 @@ from smgw.sml import tlv
 from smgw.sml.messages import GetListResponse, ListEntry
 from smgw.sml.pin import PIN_ADVICE, REDUCED_REMARK, PinNotes, Shown, shown
 from smgw.sml.telegram import Telegram, TelegramReader
-from smsim.load.timelapse import TimeLapse
+from sml_made import a_day
 from smsim.sml import style
-from smsim.sml.meter import Meter, MeterSpec
 from telegrams import IMPORT, POWER
 
 SERVER, OTHER = b"one", b"other"
@@ -24,11 +23,8 @@ def lists_of(octets: bytes) -> list[GetListResponse]:
 
 
 def simulated(name: str) -> GetListResponse:
-    """The list that a style sends after some hours."""
-    made = style.load(name)
-    assert made.device is not None
-    spec = MeterSpec("m", made.device, consumption_kwh=3500, generation_kwh=8000, style=made)
-    return lists_of(Meter(spec, TimeLapse(1_767_222_000), lambda: 7_200_000).telegram())[0]
+    """The list that a style sends in the morning."""
+    return lists_of(a_day(name)[8].octets)[0]
 
 
 @pytest.mark.parametrize(
@@ -51,7 +47,10 @@ def test_a_captured_meter_that_waits_for_its_pin_is_recognised(name: str, locked
     assert PinNotes().of(listed.server_id, listed.entries) == (LOCKED if locked else NOTHING)
 
 
-@pytest.mark.parametrize(("name", "note"), [("efr-sgm-reduced", REDUCED), ("emh-mme-locked", LOCKED)])
+@pytest.mark.parametrize(
+    ("name", "note"),
+    [(name, LOCKED) for name in style.names() if name.endswith("-locked")] + [("efr-sgm-reduced", REDUCED)],
+)
 def test_a_simulated_meter_that_hides_values_is_recognised(name: str, note: tuple[str, str]) -> None:
     listed = simulated(name)
     assert PinNotes().of(listed.server_id, listed.entries) == note

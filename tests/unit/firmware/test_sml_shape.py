@@ -4,7 +4,7 @@ import random
 from typing import Any
 
 import pytest
-from captures import intact_frames, sml_captures
+from captures import all_sml_captures, intact_frames
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from smgw.sml import tlv
@@ -176,7 +176,7 @@ def test_every_place_of_a_telegram_may_hold_any_octet() -> None:
 
 
 def test_a_capture_read_twice_is_known_the_second_time_and_gives_the_same() -> None:
-    for capture in sml_captures():
+    for capture in all_sml_captures():
         reader = TelegramReader()
         first = [event for event in reader.receive(capture.octets) if isinstance(event, Telegram)]
         again = [event for event in reader.receive(capture.octets) if isinstance(event, Telegram)]

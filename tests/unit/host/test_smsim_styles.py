@@ -1,6 +1,9 @@
 """Makers' styles: with a capture's own contents, a style's telegram is the capture's, octet for octet."""
 
+import hashlib
 import itertools
+import json
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
@@ -24,6 +27,8 @@ from smsim.sml.number import NUMBERS, Number
 from smsim.sml.style import Counting, Holds, Style, ValTime
 from smsim.sml.template import Contents, Template, status_word
 from telegrams import payload_of, unsealed
+
+FINGERPRINTS = Path(__file__).with_name("smsim_styles.json")
 
 #: Which capture shows which style.
 SEEN = {
@@ -164,6 +169,34 @@ def test_with_a_captures_contents_the_telegram_is_the_captures(name: str, captur
         assert [part.replace(ours, theirs).hex() for part in unsealed(payload_of(octets))] == [
             part.hex() for part in sent.parts
         ]
+
+
+def fingerprint(name: str) -> str:
+    """Of two telegrams in a row, with every number of the style at some value."""
+    made = style.load(name)
+    assert made.device is not None
+    counted = made.transaction.step
+    numbers = [(place + 1) * 12_345 for place in range(len(made.registers))]
+    digest = hashlib.sha256()
+    for count in range(2):
+        contents = Contents(1000 + count * counted, 2000 + count, 4711 + count, made.status.base, numbers)
+        digest.update(Template(made, made.device, Crc.X25).encode(contents))
+    return digest.hexdigest()[:16]
+
+
+@pytest.mark.parametrize("name", style.names())
+def test_a_style_is_still_the_one_that_was_compared_with_its_capture(name: str) -> None:
+    """For a clone without the captures. A style that is changed is compared again, and its fingerprint renewed here."""
+    assert fingerprint(name) == json.loads(FINGERPRINTS.read_text())[name]
+
+
+@pytest.mark.parametrize("name", style.names())
+def test_ids_of_a_made_meter_count_as_its_style_says(name: str) -> None:
+    made, meter = style.load(name), meter_of(name)
+    ids = [fields(unsealed(payload_of(meter.telegram()))[0])[0] for _ in range(2)]
+    order = "little" if made.transaction.little_endian else "big"
+    before, after = (int.from_bytes(one, order) for one in ids)
+    assert (after - before) % (1 << 8 * made.transaction.octets) == made.transaction.step
 
 
 @pytest.mark.parametrize("name", REPORTED)
