@@ -38,6 +38,7 @@ from smgw.dlms.apdus.notify import DataNotification, EventNotification
 from smgw.dlms.apdus.results import DataAccessResult
 from smgw.dlms.apdus.set import SetRequest, SetResponse, SetResponseLastBlock
 from smgw.dlms.data import decode
+from smgw.dlms.push.columns import entry
 from smgw.dlms.push.lists import PushedList, PushedValue, PushListError, read_push
 from smgw.dlms.push.value import is_clock
 
@@ -185,6 +186,18 @@ def shown(data: Data) -> str:
     return value.hex()
 
 
+def _bare(octets: bytes) -> Iterator[str]:
+    """A list of bare values that nobody knows, place by place, and how a profile describes it; else the data."""
+    members = decode(octets)[0].value
+    if not isinstance(members, tuple) or len(members) < 2 or any(isinstance(one.value, tuple) for one in members):
+        yield from data_lines(octets)
+        return
+    yield f"{len(members)} values without names; push_list or columns in the section dlms says what they are:"
+    for place, one in enumerate(members, 1):
+        yield f"  {place:>3}  {one.type.name.lower().replace('_', '-')} {shown(one)}".rstrip()
+    yield f"columns = [{', '.join(map(entry, members))}]"
+
+
 def _number(data: Data) -> str:
     try:
         number = exact(data)
@@ -197,7 +210,8 @@ def _push(apdu: DataNotification | EventNotification) -> Iterator[str]:
     try:
         found = read_push(apdu)
     except PushListError:
-        yield from data_lines(apdu.body if isinstance(apdu, DataNotification) else apdu.value)
+        octets = apdu.body if isinstance(apdu, DataNotification) else apdu.value
+        yield from _bare(octets)
         return
     device = found.device()
     version = "" if found.version is None else f", list {found.version!r}"  # quoted: a meter may send anything

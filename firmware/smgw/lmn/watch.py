@@ -15,7 +15,8 @@ from smgw.wire import Refused
 log = logging.getLogger(__name__)
 
 _HEALTHY = (Condition.READING, Condition.WAITING)
-_MOST_TOLD = 3  # a meter whose id changes at each telegram fills no log
+_MOST_TOLD = 3  # warnings about devices
+_CHANGING = 5  # so many devices in as many telegrams, none of them twice
 _FROM_GOOD_TO_BAD = (
     Condition.READING, Condition.WAITING, Condition.LOCKED, Condition.SILENT, Condition.UNREADABLE, Condition.ABSENT,
     Condition.HELD,
@@ -73,6 +74,8 @@ class Watch:
         self._named = frozenset(named)
         self._told_devices = set(named)
         self._tellings = 0
+        self._strangers: list[DeviceId] = []  # devices of the newest telegrams, none of which was seen before
+        self._changing = False  # the id changes at each telegram: this is logged once
         self._left: dict[DeviceId, None] = {}  # the devices that left, the oldest first
         self._corrections = corrections
         self._doubted: set[tuple[DeviceId, str]] = set()  # what was logged as implausible, each once
@@ -180,6 +183,7 @@ class Watch:
         """These devices spoke in one telegram."""
         new = [device for device in devices if device not in self._devices]
         back = any(device in self._left for device in new)
+        self._look_at_strangers(new if len(new) == len(devices) and not back else [])
         if len(new) == len(devices):
             for before in self._devices.values():
                 before.succeeded, before.beside = before.name not in self._named, back
@@ -200,6 +204,24 @@ class Watch:
             if self._named and device not in self._named:
                 self._tell(f"{device} is no device that the profile names (meter exchanged?)", list(self._devices))
 
+    @property
+    def _in_turmoil(self) -> bool:
+        """True while the id changes at each telegram: what happens to single devices is no news."""
+        return self._changing and bool(self._strangers)
+
+    def _look_at_strangers(self, new: Sequence[DeviceId]) -> None:
+        """Telegrams that come from a device never seen, one after the other: the id is none. That is one fault."""
+        strangers = [device for device in new if device not in self._named]
+        self._strangers = [*self._strangers, *strangers] if strangers else []
+        if len(self._strangers) < _CHANGING or self._changing:
+            return
+        self._changing = True
+        log.warning(
+            "meter %s: its device id changes at each telegram: %s. Each id is stored as a device of its own. Check the "
+            "line, and what the profile says of the list (columns, push_list)",
+            self._meter, ", ".join(map(str, self._strangers)), extra=self._about("meter-exchanged"),
+        )  # fmt: skip
+
     def _leave(self, device: DeviceId) -> None:
         """Another device came, and this one spoke no more."""
         self._nobody.good += self._devices.pop(device).good
@@ -217,7 +239,7 @@ class Watch:
         self._tellings += new
         self._told_devices = {*self._named, *self._left, *self._devices, *devices}
         log.log(
-            logging.WARNING if new and self._tellings <= _MOST_TOLD else logging.DEBUG,
+            logging.WARNING if new and self._tellings <= _MOST_TOLD and not self._in_turmoil else logging.DEBUG,
             "meter %s: %s. Each device is stored under its own id. If all of these are there, name them in the meter's "
             "section: devices = [%s]",
             self._meter, what, ", ".join(f'"{device}"' for device in devices), extra=self._about("meter-exchanged"),
@@ -264,7 +286,7 @@ class Watch:
         if condition is not device.condition:
             level = logging.INFO if condition in _HEALTHY else logging.WARNING
             log.log(
-                logging.DEBUG if condition in self._told else level,
+                logging.DEBUG if condition in self._told or self._in_turmoil else level,
                 "meter %s: %s: %s", self._meter, condition, note, extra=self._about(f"meter-{condition}"),
             )  # fmt: skip
             good = condition in (Condition.READING, Condition.LOCKED)

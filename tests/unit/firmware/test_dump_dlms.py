@@ -134,6 +134,26 @@ def test_the_apdu_of_a_log_is_read(printed: Printed) -> None:
     assert "1-0:2.8.0*255        200 Wh" in out
 
 
+def test_an_unknown_list_of_bare_values_is_shown_by_place_with_the_key_that_describes_it(printed: Printed) -> None:
+    members = (octet_string(b"4711"), Data(DataType.LONG_UNSIGNED, 5), Data(DataType.NULL_DATA, None))
+    apdu = DataNotification(1, b"", axdr.encode(Data(DataType.STRUCTURE, members))).encode()
+    out, _ = printed.of(apdu)
+    assert out.splitlines()[2:] == [
+        "    3 values without names; push_list or columns in the section dlms says what they are:",
+        "        1  octet-string 34373131  '4711'",
+        "        2  long-unsigned 5",
+        "        3  null-data",
+        '    columns = ["device-id" or "skip", { obis = "1-0:1.8.0", scaler = 0, unit = "Wh" }, "skip"]',
+    ]
+
+
+def test_a_float_is_shown_as_the_number_that_it_is(printed: Printed) -> None:
+    out, _ = printed.of(field_case("dlms/float_in_push"))
+    assert "1-0:32.7.0*255       230.5 V" in out
+    out, _ = printed.of(GetResponse(0xC1, b"\x17\x7f\xc0\0\0").encode())
+    assert "float32 7fc00000  the float 7fc00000 is not a number (NaN)" in out
+
+
 def test_a_bridge_that_inserts_cr_is_named(printed: Printed) -> None:
     """A port server or a modem in text mode sends CR LF for LF."""
     kaifa = octet_string(b"\n" * 9)

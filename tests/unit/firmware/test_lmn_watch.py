@@ -6,7 +6,8 @@ import pytest
 from captures_made import DEVICE
 from line_meter import Inbox
 from memory_line import FakeTime
-from smgw.cosem import DeviceId
+from smgw.cosem import Data, DataType, DeviceId, Obis, Reading
+from smgw.cosem.corrections import NO_CORRECTIONS, Corrections
 from smgw.lmn.contract import Values
 from smgw.lmn.watch import Watch
 from smgw.store.records import Condition, MeterState
@@ -15,10 +16,13 @@ OTHER, THIRD = DeviceId(b"other"), DeviceId(b"THIRD")
 
 
 class Bench:
-    def __init__(self, *named: DeviceId) -> None:
+    def __init__(self, *named: DeviceId, corrections: Corrections = NO_CORRECTIONS) -> None:
         self.time = FakeTime()
         self.inbox = Inbox()
-        self.watch = Watch("house", "/dev/ttyUSB0", 60.0, self.time, self.inbox, self.time, named)
+        self.watch = Watch("house", "/dev/ttyUSB0", 60.0, self.time, self.inbox, self.time, named, corrections)
+
+    def values(self, *readings: Reading, device: DeviceId = DEVICE, remark: str = "") -> None:
+        self.watch.heard([(Values(device, self.time.stamp(), None, readings, remark=remark),)])
 
     def telegram(self, *devices: DeviceId) -> None:
         self.watch.heard([tuple(Values(device, self.time.stamp(), None, ()) for device in devices)])
@@ -139,16 +143,6 @@ def test_a_device_that_the_profile_does_not_name_is_told_of_once_and_stored(capl
     assert sum(capture.device == THIRD for capture in bench.inbox.captures) == 5
 
 
-def test_a_meter_whose_id_changes_at_each_telegram_fills_no_log(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.INFO)
-    for number in range(100):
-        bench.telegram(DeviceId(b"%d" % number))
-        bench.watch.tick()
-    told = [record for record in caplog.records if "exchanged" in record.getMessage()]
-    assert len(told) == 3
-    assert len(bench.inbox.captures) == 100
-
-
 def test_one_device_of_two_that_falls_silent_is_told_of(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
     bench.telegram(DEVICE, OTHER)
     for _ in range(8):
@@ -184,3 +178,64 @@ def test_a_meter_that_waits_says_what_was_refused(bench: Bench) -> None:
         bench.watch.refused(f"check sum {number}")
     state = bench.newest(None)
     assert (state.state, state.note) == (Condition.WAITING, "no good telegram yet, 2 refused, the last: check sum 2")
+
+
+ENERGY, VOLTS = Obis.parse("1-0:1.8.0"), Obis.parse("1-0:32.7.0")
+
+
+def test_the_corrections_of_the_profile_are_applied_to_every_capture() -> None:
+    bench = Bench(corrections=Corrections.of([(VOLTS, -1)], [(VOLTS, 35)], [(ENERGY, 40)]))
+    bench.values(Reading(ENERGY, Data(DataType.LONG, 1000), 0, 30), Reading(VOLTS, Data(DataType.LONG, 2305)))
+    (capture,) = bench.inbox.captures
+    assert [(one.value.value, one.scaler, one.unit) for one in capture.readings] == [(40_000, 0, 30), (2305, -1, 35)]
+    assert capture.readings[0].raw == Data(DataType.LONG, 1000)
+
+
+def test_what_cannot_be_true_is_logged_once_for_a_device_and_stays_in_its_state(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    wrong, right = (Reading(VOLTS, Data(DataType.LONG, 2305), scaler, 35) for scaler in (0, -1))
+    for _ in range(3):
+        bench.values(wrong)
+    assert said(caplog, "2305 V is far from 230 V") == 1
+    assert "set scalers, units or factors" in bench.newest(DEVICE).remark
+    bench.values(wrong, device=OTHER)
+    assert said(caplog, "2305 V is far from 230 V") == 2
+    bench.values(right)
+    assert bench.newest(DEVICE).remark == ""
+    assert len(bench.inbox.captures) == 5, "whatever is wrong with it, a value is stored"
+    (record, _) = [record for record in caplog.records if "far from" in record.getMessage()]
+    assert record.__dict__["event"] == "values-implausible"
+
+
+def test_a_remark_of_the_meter_stands_before_what_cannot_be_true(bench: Bench) -> None:
+    bench.values(Reading(VOLTS, Data(DataType.LONG, 2305), 0, 35), remark="its clock is doubtful")
+    assert bench.newest(DEVICE).remark.startswith("its clock is doubtful; 2305 V")
+
+
+def test_a_value_that_a_factor_makes_too_large_is_told_and_costs_no_other_value(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    bench = Bench(corrections=Corrections.of(factors=[(ENERGY, 40)]))
+    volts = Reading(VOLTS, Data(DataType.LONG, 230), 0, 35)
+    bench.values(Reading(ENERGY, Data(DataType.LONG64_UNSIGNED, 2**64 - 1), 0, 30), volts)
+    assert bench.inbox.captures[0].readings == (volts,)
+    assert said(caplog, "does not fit 64 bits; check factors") == 1
+
+
+def test_an_id_that_changes_at_each_telegram_is_one_fault(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
+    for count in range(40):
+        bench.telegram(DeviceId(count.to_bytes(2, "big")))
+        bench.watch.tick()
+    assert [record.levelno for record in caplog.records if record.levelno >= logging.WARNING] == [logging.WARNING]
+    assert said(caplog, "its device id changes at each telegram: 0000, 0001, 0002, 0003, 0004") == 1
+    assert len(bench.inbox.captures) == 40
+
+
+def test_devices_that_the_profile_names_are_no_changing_id(caplog: pytest.LogCaptureFixture) -> None:
+    devices = [DeviceId(bytes((1, count))) for count in range(8)]
+    bench = Bench(*devices)
+    for _ in range(2):
+        for device in devices:
+            bench.telegram(device)
+    assert said(caplog, "changes at each telegram") == 0

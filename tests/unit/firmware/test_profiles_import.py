@@ -358,6 +358,18 @@ def of(protocol: str, port: str = "/dev/ttyUSB0") -> str:
             "dlms = { encryption_key_file = 'e', authentication_key_file = 'a', authentication_key = 'none' }",
             "authentication_key_file names the key; leave one of the two out",
         ),
+        (of("dlms-push"), "dlms = { columns = ['skip'], push_list = 'kelag' }", "columns describes the list already"),
+        (of("dlms-push"), "dlms.push_list = 'wiener'", 'did you mean "wiener-netze"?'),
+        (of("dlms-push"), "dlms.columns = []", 'write an array, such as ["clock", "1-0:1.8.0", "device-id"]'),
+        (of("dlms-push"), "dlms.columns = ['clok']", '"clok" is no OBIS code'),
+        (of("dlms-push"), "dlms.columns = [1]", '1 is wrong here; write "clock", "device-id", "skip", "...", or {'),
+        (of("dlms-push"), "dlms.columns = [{ scaler = 1 }]", "a table is wrong here"),
+        (of("dlms-push"), "dlms.columns = [{ obis = '1.8.0', unit = 'kWh' }]", '"kWh" is no unit'),
+        (of("dlms-push"), "dlms.columns = ['...', '...']", '"..." stands here twice'),
+        (of("dlms"), "dlms.push_list = 'kelag'", 'it describes pushes; leave it out, or write protocol = "dlms-push"'),
+        (of("sml-push"), "units = { '1-0:16.7.0' = 'kW' }", '"kW" is no unit; write "W", "Wh"'),
+        (of("sml-push"), "factors = { '1-0:1.8.0' = 0 }", "0 is out of range; write a whole number from 1 to 1000000"),
+        (of("sml-push"), "factors = { '1-0:1.8.0' = 1.5 }", "1.5 is wrong here"),
         (of("dlms-push"), "dlms.authentication_key = 'none'", "without encryption_key_file nothing is ciphered"),
         (of("dlms"), "dlms.authentication_key = 'none'", "only pushes can be read without their authentication key"),
         (of("dlms"), "dlms.framing = 'mbus'", 'write protocol = "dlms-push"'),
@@ -373,6 +385,32 @@ def of(protocol: str, port: str = "/dev/ttyUSB0") -> str:
 )
 def test_a_key_that_the_protocol_does_not_use_is_refused_with_what_is_right(meter: str, added: str, said: str) -> None:
     assert said in only_fault(GATEWAY + meter + added)
+
+
+@pytest.mark.parametrize("protocol", ["sml-push", "sml-poll", "dlms", "dlms-push"])
+def test_every_protocol_takes_scalers_units_and_factors(protocol: str) -> None:
+    added = "scalers = { '16.7.0' = -1 }\nunits = { '16.7.0' = 'W', '14.7.0' = 44 }\nfactors = { '1.8.0' = 40 }"
+    plain, told = (parse(GATEWAY + of(protocol) + text, "g.toml").meters[0] for text in ("", added))
+    power, energy, frequency = (Obis.parse(text) for text in ("16.7.0", "1.8.0", "14.7.0"))
+    assert told.corrections == ({power: -1}, {power: 27, frequency: 44}, {energy: 40})
+    assert told.content() != plain.content()
+    assert not plain.corrections
+
+
+@pytest.mark.parametrize("protocol", ["dlms", "dlms-push"])
+def test_the_section_dlms_may_hold_them_and_the_meters_own_go_before(protocol: str) -> None:
+    added = "scalers = { '1.8.0' = 1 }\ndlms = { scalers = { '1.8.0' = 2, '2.8.0' = 2 }, units = { '1.8.0' = 'Wh' } }"
+    meter = parse(GATEWAY + of(protocol) + added, "g.toml").meters[0]
+    assert meter.corrections.scalers == {Obis.parse("1.8.0"): 1, Obis.parse("2.8.0"): 2}
+    assert meter.corrections.units == {Obis.parse("1.8.0"): 30}
+
+
+def test_columns_are_words_and_obis_codes_with_scaler_and_unit() -> None:
+    added = "dlms.columns = ['clock', 'skip', '1.7.0', { obis = '1.8.0', scaler = -1, unit = 'Wh' }, 'device-id']"
+    meter = parse(GATEWAY + of("dlms-push") + added, "g.toml").meters[0]
+    assert meter.options.columns == (
+        "clock", "skip", (Obis.parse("1.7.0"), 0, None), (Obis.parse("1.8.0"), -1, 30), "device-id",
+    )  # fmt: skip
 
 
 def test_content_lists_only_the_keys_that_the_protocol_uses() -> None:

@@ -79,14 +79,14 @@ def advice(members: Sequence[Data], columns: Columns = ()) -> str:
     found = f"a push of {len(members)} value{'s' * (len(members) != 1)} without names: {shown}{more}"
     if columns:
         return f"{found}; columns in the section dlms does not fit it: it has {len(columns)} entries"
-    example = ", ".join(map(_entry, members[:3])) + (", ..." if len(members) > 3 else "")
+    example = ", ".join(map(entry, members[:3])) + (", ..." if len(members) > 3 else "")
     return (
         f"{found}; write push_list in the section dlms if the operator's list is known, else columns with an entry for "
         f"each place, such as columns = [{example}]"
     )
 
 
-def _entry(data: Data) -> str:
+def entry(data: Data) -> str:
     """An example of what may stand for this element."""
     if is_clock(data):
         return '"clock"'
