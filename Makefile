@@ -2,7 +2,7 @@
 # tests/system-packages.sh. Needs Python 3.11 or newer; `make PYTHON=/path/to/python3` chooses one.
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test test-quick test-long check bench deb docs test-systemd clean
+.PHONY: help setup demo test test-quick test-long check bench deb docs messages test-systemd clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -10,7 +10,7 @@ PEERS := .venv-peers
 DOCS := .venv-docs
 BIN := $(VENV)/bin
 PIP_INSTALL := -m pip install --quiet --disable-pip-version-check -c constraints.txt
-TOOLS := pytest pytest-cov pytest-xdist hypothesis ruff mypy import-linter types-pyserial types-lxml prometheus-client
+TOOLS := pytest pytest-cov pytest-xdist hypothesis ruff mypy import-linter types-pyserial types-lxml prometheus-client babel
 DOCS_PACKAGES := mkdocs-material
 PEER_PACKAGES := smllib pysml gurux-dlms pydlms-client dlms-cosem
 
@@ -49,6 +49,13 @@ docs: $(DOCS)/.made ## build the documentation into build/docs, offline, and che
 deb: ## build the Debian packages of gateway and head-end into build/, from Debian packages alone
 	@firmware/deb.sh build
 
+messages: $(VENV)/.made ## collect the texts of the head-end's pages into its catalogues (simulator-host/emp/locale)
+	mkdir -p build
+	cd simulator-host && ../$(BIN)/pybabel -q extract -F babel.cfg -k N_ -k pgettext:1c,2 -k context:1c,2 --no-location \
+	  --sort-output -o ../build/emp.pot .
+	cd simulator-host && ../$(BIN)/pybabel -q update -D emp -i ../build/emp.pot -d emp/locale --no-fuzzy-matching \
+	  --width 120 --omit-header
+
 test-systemd: $(VENV)/.made ## boot Debian machines: package, services under systemd, unplugging (needs root)
 	@tests/system-packages.sh
 	$(BIN)/python -m pytest tests/systemd
@@ -58,9 +65,11 @@ clean: ## remove all that make made
 	rm -rf demo-state bench-results build firmware/*.egg-info simulator-host/*.egg-info
 	find firmware simulator-host tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
-$(VENV)/.made: constraints.txt firmware/pyproject.toml simulator-host/pyproject.toml
+CATALOGUES := $(wildcard simulator-host/emp/locale/*/LC_MESSAGES/emp.po)
+
+$(VENV)/.made: constraints.txt firmware/pyproject.toml simulator-host/pyproject.toml simulator-host/setup.py $(CATALOGUES)
 	@$(call make_venv,$(VENV))
-	$(BIN)/python $(PIP_INSTALL) setuptools
+	$(BIN)/python $(PIP_INSTALL) setuptools babel
 	$(BIN)/python $(PIP_INSTALL) --no-build-isolation -e firmware -e simulator-host $(TOOLS)
 	@touch $@
 
@@ -71,7 +80,7 @@ $(PEERS)/.made: constraints.txt
 
 $(DOCS)/.made: constraints.txt firmware/pyproject.toml simulator-host/pyproject.toml
 	@$(call make_venv,$(DOCS))
-	$(DOCS)/bin/python $(PIP_INSTALL) setuptools
+	$(DOCS)/bin/python $(PIP_INSTALL) setuptools babel
 	$(DOCS)/bin/python $(PIP_INSTALL) --no-build-isolation -e firmware -e simulator-host $(DOCS_PACKAGES)
 	@touch $@
 

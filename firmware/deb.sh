@@ -1,5 +1,5 @@
 #!/bin/sh
-# Builds smgw_<version>_all.deb and smgw-emp_<version>_all.deb, and looks at them with lintian: `make deb`. Needs debhelper, dh-python and lintian.
+# Builds smgw_<version>_all.deb and smgw-emp_<version>_all.deb, and looks at them with lintian: `make deb`. Needs debhelper, dh-python, gettext and lintian.
 #   firmware/deb.sh OUTPUT-DIRECTORY [VERSION]
 # The version is the one of pyproject.toml unless another is given. The same tree gives the same package, octet for octet.
 set -eu
@@ -9,7 +9,7 @@ output=$1
 version=${2:-$(sed -n 's/^version = "\(.*\)"$/\1/p' firmware/pyproject.toml)}
 
 missing=
-for package in debhelper dh-python lintian dpkg-dev; do
+for package in debhelper dh-python gettext lintian dpkg-dev; do
     [ "$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null)" = installed ] || missing="$missing $package"
 done
 if [ -n "$missing" ]; then

@@ -13,7 +13,7 @@ packages="$packages openjdk-17-jdk-headless maven"
 packages="$packages python3-serial python3-lxml python3-urllib3 python3-ntplib python3-cryptography python3-pytest"
 packages="$packages python3-pytest-xdist python3-hypothesis"
 # The Debian package, and machines to install it in (make test-systemd).
-packages="$packages debhelper dh-python lintian mmdebstrap systemd-container"
+packages="$packages debhelper dh-python gettext lintian mmdebstrap systemd-container"
 
 missing() {
     for package in $packages; do

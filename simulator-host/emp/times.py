@@ -35,13 +35,13 @@ class Zone:
         """A moment in this zone."""
         return (_EPOCH + timedelta(microseconds=utc_us)).astimezone(self._zone)
 
-    def local(self, utc_us: int | None) -> str:
+    def local(self, utc_us: int | None, date_format: str = "%Y-%m-%d", point: str = ".") -> str:
         """`2025-03-30 03:15:00.50 CEST`; without hundredths where they are 0."""
         if utc_us is None:
             return "–"
         moment = self.at(utc_us)
-        hundredths = f".{moment.microsecond // 10_000:02d}" if moment.microsecond >= 10_000 else ""
-        return f"{moment:%Y-%m-%d %H:%M:%S}{hundredths} {moment:%Z}"
+        hundredths = f"{point}{moment.microsecond // 10_000:02d}" if moment.microsecond >= 10_000 else ""
+        return f"{moment:{date_format} %H:%M:%S}{hundredths} {moment:%Z}"
 
     def midnight(self, day: date) -> int:
         """The begin of a day, in microseconds UTC."""

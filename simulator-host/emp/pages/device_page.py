@@ -8,17 +8,17 @@ from smgw.cosem.device_id import DeviceId
 from smgw.webservice.error import BadRequest
 
 from emp.answers.days import Day, Gap, completeness, month_of
-from emp.pages.page_parts import flaws, moment
+from emp.pages.page_parts import flaws
+from emp.pages.view import View
 from emp.store.storage import Storage
-from emp.times import Zone, duration, iso
+from emp.times import iso
 
 MAX_GAPS = 200
 
 
-def device_page(
-    storage: Storage, device: DeviceId, query: Mapping[str, str], zone: Zone, now_us: int
-) -> dict[str, Any]:
+def device_page(storage: Storage, device: DeviceId, query: Mapping[str, str], view: View) -> dict[str, Any]:
     """Its variables; `month` in the query is one of its days, by default that of the latest value."""
+    zone, now_us = view.zone, view.now_us
     span = storage.span(device)
     last_us = span.last_target_us if span.last_target_us is not None else span.last_capture_us
     month = month_of(_day(query.get("month"), zone.at(last_us or now_us).date()))
@@ -34,7 +34,7 @@ def device_page(
         "senders": [
             {
                 "gateway": str(gateway.gateway),
-                "seen": moment(sighting.last_seen_us, now_us, zone),
+                "seen": view.moment(sighting.last_seen_us),
                 "records": sighting.records,
                 "time_valid": sighting.time_valid,
                 "flaws": flaws(sighting.gateway_status),
@@ -44,23 +44,23 @@ def device_page(
             if sighting.device == device
         ],
         "has_grid": span.last_target_us is not None,
-        "month": f"{month[0]:%B %Y}",
+        "month": view.language.month(month[0]),
         "previous": (month[0] - timedelta(days=1)).replace(day=1) if month[0].year > 1970 else None,
         "next": month[-1] + timedelta(days=1) if month[-1].year < 9998 else None,
         "filter": f"q.fromtime={_filter_time(from_us)}&q.totime={_filter_time(to_us)}",
         "days": [day for day in days if day.expected],
         "present": sum(day.present for day in days),
         "expected": sum(day.expected for day in days),
-        "gaps": [_gap(gap, now_us, zone) for gap in gaps[:MAX_GAPS]],
+        "gaps": [_gap(gap, view) for gap in gaps[:MAX_GAPS]],
         "more_gaps": max(0, len(gaps) - MAX_GAPS),
     }
 
 
-def _gap(gap: Gap, now_us: int, zone: Zone) -> dict[str, Any]:
+def _gap(gap: Gap, view: View) -> dict[str, Any]:
     return {
-        "from": moment(gap.from_us, now_us, zone),
-        "to": moment(gap.to_us, now_us, zone),
-        "lasts": duration(gap.to_us - gap.from_us),
+        "from": view.moment(gap.from_us),
+        "to": view.moment(gap.to_us),
+        "lasts": view.language.duration(gap.to_us - gap.from_us),
         "slots": gap.slots,
         "told": gap.told,
     }

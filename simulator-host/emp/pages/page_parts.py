@@ -1,4 +1,4 @@
-"""What pages show in several places: moments, registers by name, values."""
+"""What pages show in several places: registers by name, flaws of a gateway. Templates translate them."""
 
 from typing import NamedTuple
 
@@ -8,49 +8,38 @@ from smgw.cosem.status_word import GatewayStatus
 from smgw.cosem.units import symbol
 from smgw.cosemxml.document import Register
 
-from emp.times import Zone, ago, iso
-
-LATE_US = 15 * 60 * 1_000_000  # a gateway that was silent for a registration period is worth a glance
+from emp.pages.language import N_
 
 #: What common codes mean, in the channel-free form C.D.E.
 _MEANING = {
-    "1.8.0": "energy, import",
-    "1.8.1": "energy, import, tariff 1",
-    "1.8.2": "energy, import, tariff 2",
-    "2.8.0": "energy, export",
-    "2.8.1": "energy, export, tariff 1",
-    "2.8.2": "energy, export, tariff 2",
-    "16.7.0": "power, sum of phases",
-    "36.7.0": "power, L1",
-    "56.7.0": "power, L2",
-    "76.7.0": "power, L3",
-    "1.7.0": "power, import",
-    "2.7.0": "power, export",
-    "32.7.0": "voltage, L1",
-    "52.7.0": "voltage, L2",
-    "72.7.0": "voltage, L3",
-    "31.7.0": "current, L1",
-    "51.7.0": "current, L2",
-    "71.7.0": "current, L3",
-    "14.7.0": "frequency",
+    "1.8.0": N_("energy, import"),
+    "1.8.1": N_("energy, import, tariff 1"),
+    "1.8.2": N_("energy, import, tariff 2"),
+    "2.8.0": N_("energy, export"),
+    "2.8.1": N_("energy, export, tariff 1"),
+    "2.8.2": N_("energy, export, tariff 2"),
+    "16.7.0": N_("power, sum of phases"),
+    "36.7.0": N_("power, L1"),
+    "56.7.0": N_("power, L2"),
+    "76.7.0": N_("power, L3"),
+    "1.7.0": N_("power, import"),
+    "2.7.0": N_("power, export"),
+    "32.7.0": N_("voltage, L1"),
+    "52.7.0": N_("voltage, L2"),
+    "72.7.0": N_("voltage, L3"),
+    "31.7.0": N_("current, L1"),
+    "51.7.0": N_("current, L2"),
+    "71.7.0": N_("current, L3"),
+    "14.7.0": N_("frequency"),
 }
 #: Bits of the gateway's status that a person should hear of.
 _FLAWS = {
-    GatewayStatus.FATAL_ERROR: "fatal error",
-    GatewayStatus.WARNING: "warning",
-    GatewayStatus.METER_TAMPER: "meter tampered with",
-    GatewayStatus.METER_ERROR: "meter error",
-    GatewayStatus.NOT_VALIDATED: "not for billing",
+    GatewayStatus.FATAL_ERROR: N_("fatal error"),
+    GatewayStatus.WARNING: N_("warning"),
+    GatewayStatus.METER_TAMPER: N_("meter tampered with"),
+    GatewayStatus.METER_ERROR: N_("meter error"),
+    GatewayStatus.NOT_VALIDATED: N_("not for billing"),
 }
-
-
-class Moment(NamedTuple):
-    """A time as a page shows it."""
-
-    local: str
-    utc: str
-    ago: str
-    late: bool
 
 
 class Heading(NamedTuple):
@@ -59,13 +48,6 @@ class Heading(NamedTuple):
     obis: str
     meaning: str
     unit: str
-
-
-def moment(utc_us: int | None, now_us: int, zone: Zone) -> Moment | None:
-    """A time for people; None where there is none."""
-    if utc_us is None:
-        return None
-    return Moment(zone.local(utc_us), iso(utc_us) or "", ago(utc_us, now_us), now_us - utc_us > LATE_US)
 
 
 def heading(obis: Obis, unit: str) -> Heading:

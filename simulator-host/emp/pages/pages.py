@@ -19,14 +19,18 @@ from emp.answers.paths import PAGE_ROWS
 from emp.answers.resources import PROFILE_ID
 from emp.answers.row_text import value_text
 from emp.pages.device_page import device_page
-from emp.pages.page_parts import Heading, flaws, heading, headings, moment
+from emp.pages.language import Language, Languages
+from emp.pages.page_parts import Heading, flaws, heading, headings
 from emp.pages.register_page import register_page
+from emp.pages.view import View
 from emp.store.storage import EventView, GatewayView, LatestView, RowView, SightingView, Storage
-from emp.times import Zone, duration
+from emp.times import Zone
 
 REFRESH_SECONDS = 5
 MAX_SHOWN = 100  # devices on the overview
 MAX_EVENTS = 10
+_COOKIE = "language"
+_COOKIE_S = 365 * 86_400
 
 
 class Pages:
@@ -37,112 +41,121 @@ class Pages:
         self._workers = workers
         self._poc = poc
         self._zone = zone
-        self._templates = Environment(
-            loader=PackageLoader("emp.pages"),
-            autoescape=True,
-            undefined=StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
+        self._languages = Languages()
+        self._templates = {language.code: _templates(language) for language in self._languages}
 
-    async def overview(self, _: web.Request) -> web.Response:
+    async def overview(self, request: web.Request) -> web.Response:
         """Gateways, their devices and the latest values."""
-        return await self._page("overview.html", self._overview)
+        return await self._page(request, "overview.html", self._overview)
 
     async def device(self, request: web.Request) -> web.Response:
         """Latest values of a device, how complete its days are, its gaps, and its exports."""
         device, query = paths.device(request), request.query
 
-        def collect(now_us: int) -> dict[str, Any]:
+        def collect(view: View) -> dict[str, Any]:
             paths.known(self._storage, device)
             return {
                 **self._names(device),
-                **device_page(self._storage, device, query, self._zone, now_us),
-                "latest": [self._latest(view, now_us) for view in self._storage.latest(device)],
+                **device_page(self._storage, device, query, view),
+                "latest": [self._latest(one, view) for one in self._storage.latest(device)],
             }
 
-        return await self._page("device.html", collect)
+        return await self._page(request, "device.html", collect)
 
     async def rows(self, request: web.Request) -> web.Response:
         """One page of the rows of a device."""
         device, page = paths.device(request), paths.page(request)
-        return await self._page("rows.html", lambda now_us: self._rows(device, page, now_us))
+        return await self._page(request, "rows.html", lambda view: self._rows(device, page, view))
 
     async def register(self, request: web.Request) -> web.Response:
         """The curve of a register, and its table."""
         device, column, query = paths.device(request), paths.register(request), request.query
 
-        def collect(now_us: int) -> dict[str, Any]:
+        def collect(view: View) -> dict[str, Any]:
             paths.known(self._storage, device, column)
-            return {**self._names(device), **register_page(self._storage, device, column, query, self._zone, now_us)}
+            return {**self._names(device), **register_page(self._storage, device, column, query, view)}
 
-        return await self._page("register.html", collect)
+        return await self._page(request, "register.html", collect)
 
-    async def _page(self, template: str, collect: Callable[[int], dict[str, Any]]) -> web.Response:
+    async def _page(
+        self, request: web.Request, template: str, collect: Callable[[View], dict[str, Any]]
+    ) -> web.Response:
+        asked = self._languages.get(request.query.get("language"))
+        accepted = request.headers.get("Accept-Language", "")
+        language = asked or self._languages.chosen(request.cookies.get(_COOKIE), accepted)
+        links = [(one, str(request.rel_url.update_query(language=one.code))) for one in self._languages]
+
         def render() -> str:
-            now_us = time.time_ns() // 1000
-            told = {"now": moment(now_us, now_us, self._zone), "zone": self._zone.name, **collect(now_us)}
-            return self._templates.get_template(template).render(told)
+            view = View(self._zone, language, time.time_ns() // 1000)
+            told = {"now": view.moment(view.now_us), "zone": self._zone.name, "languages": links, **collect(view)}
+            return self._templates[language.code].get_template(template).render(told)
 
         text = await asyncio.get_running_loop().run_in_executor(self._workers, render)
-        response = web.Response(text=text, content_type="text/html", headers={"Cache-Control": "no-store"})
+        headers = {
+            "Cache-Control": "no-store",
+            "Content-Language": language.code,
+            "Vary": "Accept-Language, Cookie",
+        }
+        response = web.Response(text=text, content_type="text/html", headers=headers)
+        if asked is not None:
+            response.set_cookie(_COOKIE, asked.code, max_age=_COOKIE_S, path="/", httponly=True, samesite="Lax")
         response.enable_compression()
         return response
 
-    def _overview(self, now_us: int) -> dict[str, Any]:
+    def _overview(self, view: View) -> dict[str, Any]:
         # By name, not by last seen: a page that refreshes must not shuffle under the eye.
         known = sorted(self._storage.gateways(), key=lambda gateway: str(gateway.gateway))
         shown, gateways = 0, []
         for gateway in known:
             devices = gateway.devices[: max(0, MAX_SHOWN - shown)]
             shown += len(devices)
-            gateways.append(self._gateway(gateway, devices, now_us))
+            gateways.append(self._gateway(gateway, devices, view))
         return {
             "refresh": REFRESH_SECONDS,
             "gateways": gateways,
             "device_count": len({sighting.device for gateway in known for sighting in gateway.devices}),
             "records": sum(gateway.records for gateway in known),
-            "events": [self._event(event, now_us) for event in self._storage.events(MAX_EVENTS)],
+            "events": [self._event(event, view) for event in self._storage.events(MAX_EVENTS)],
         }
 
-    def _gateway(self, gateway: GatewayView, devices: tuple[SightingView, ...], now_us: int) -> dict[str, Any]:
+    def _gateway(self, gateway: GatewayView, devices: tuple[SightingView, ...], view: View) -> dict[str, Any]:
         valid = [sighting.time_valid for sighting in gateway.devices if sighting.time_valid is not None]
         return {
             "id": str(gateway.gateway),
-            "seen": moment(gateway.last_seen_us, now_us, self._zone),
+            "seen": view.moment(gateway.last_seen_us),
             "records": gateway.records,
             "time_valid": all(valid) if valid else None,
             "hidden": len(gateway.devices) - len(devices),
             "devices": [
-                self._sighting(sighting, now_us)
+                self._sighting(sighting, view)
                 for sighting in sorted(devices, key=lambda sighting: str(sighting.device))
             ],
         }
 
-    def _sighting(self, sighting: SightingView, now_us: int) -> dict[str, Any]:
+    def _sighting(self, sighting: SightingView, view: View) -> dict[str, Any]:
         way = None
         if sighting.time_valid and sighting.received_us is not None and sighting.capture_time_us is not None:
-            way = duration(sighting.received_us - sighting.capture_time_us)
+            way = view.language.duration(sighting.received_us - sighting.capture_time_us)
         return {
             **self._names(sighting.device),
-            "seen": moment(sighting.last_seen_us, now_us, self._zone),
+            "seen": view.moment(sighting.last_seen_us),
             "records": sighting.records,
             "time_valid": sighting.time_valid,
             "way": way,
             "flaws": flaws(sighting.gateway_status),
-            "latest": [self._latest(view, now_us) for view in self._storage.latest(sighting.device)],
+            "latest": [self._latest(one, view) for one in self._storage.latest(sighting.device)],
         }
 
-    def _event(self, event: EventView, now_us: int) -> dict[str, Any]:
+    def _event(self, event: EventView, view: View) -> dict[str, Any]:
         return {
             "device": str(event.device),
             "object": f"{event.class_id}-{event.logical_name.hex()}",
             "obis": str(event.logical_name),
             "method": event.method,
-            "received": moment(event.received_us, now_us, self._zone),
+            "received": view.moment(event.received_us),
         }
 
-    def _rows(self, device: DeviceId, page: int, now_us: int) -> dict[str, Any]:
+    def _rows(self, device: DeviceId, page: int, view: View) -> dict[str, Any]:
         paths.known(self._storage, device)
         found = self._storage.rows(device, paths.page_filter(page))
         rows = found[:PAGE_ROWS]
@@ -151,7 +164,7 @@ class Pages:
         return {
             **self._names(device),
             "headings": list(columns.values()),
-            "rows": [self._row(row, columns, now_us) for row in rows],
+            "rows": [self._row(row, columns, view) for row in rows],
             "page": page,
             "pages": max(1, -(-count // PAGE_ROWS)),
             "count": count,
@@ -167,18 +180,18 @@ class Pages:
             "rows_xml": uri.build(Target(Node.OBJECT, device, PROFILE_ID), self._poc),
         }
 
-    def _latest(self, view: LatestView, now_us: int) -> dict[str, Any]:
+    def _latest(self, latest: LatestView, view: View) -> dict[str, Any]:
         return {
-            "heading": heading(view.register.obis, symbol(view.register.unit)),
-            "name": paths.register_name(view.register.column),
-            "value": value_text(view.value, view.register.scaler),
-            "captured": moment(view.capture_time_us, now_us, self._zone),
-            "time_valid": view.time_valid,
+            "heading": heading(latest.register.obis, symbol(latest.register.unit)),
+            "name": paths.register_name(latest.register.column),
+            "value": view.language.decimal(value_text(latest.value, latest.register.scaler)),
+            "captured": view.moment(latest.capture_time_us),
+            "time_valid": latest.time_valid,
         }
 
-    def _row(self, row: RowView, columns: dict[CaptureObject, Heading], now_us: int) -> dict[str, Any]:
+    def _row(self, row: RowView, columns: dict[CaptureObject, Heading], view: View) -> dict[str, Any]:
         values = {
-            register.column: value_text(value, register.scaler)
+            register.column: view.language.decimal(value_text(value, register.scaler))
             # A column of mixed units tells each value's own.
             + (f" {symbol(register.unit)}" if " / " in columns[register.column].unit else "")
             for register, value in row.cells
@@ -186,12 +199,27 @@ class Pages:
         }
         return {
             "record_number": row.record_number,
-            "captured": moment(row.capture_time_us, now_us, self._zone),
-            "target": moment(row.target_time_us, now_us, self._zone),
-            "received": moment(row.received_us, now_us, self._zone),
+            "captured": view.moment(row.capture_time_us),
+            "target": view.moment(row.target_time_us),
+            "received": view.moment(row.received_us),
             "time_valid": row.time_valid,
             "status": row.status.msb0,
             "gateway": str(row.gateway),
             "store_id": row.store_id,
             "values": [values.get(column) for column in columns],
         }
+
+
+def _templates(language: Language) -> Environment:
+    """The templates in one language."""
+    templates = Environment(
+        loader=PackageLoader("emp.pages"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        extensions=["jinja2.ext.i18n"],
+    )
+    templates.install_gettext_translations(language.words, newstyle=True)  # type: ignore[attr-defined]
+    templates.globals["language"] = language
+    return templates

@@ -1,27 +1,31 @@
 """What the page of a register tells: where its curve is, its table, and where to go from there."""
 
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any
 from urllib.parse import quote, urlencode
 
 from smgw.cosem import CaptureObject
 from smgw.cosem.device_id import DeviceId
-from smgw.cosem.duration import period_text
 from smgw.cosemxml.columns import FIXED_COLUMNS
 
 from emp.answers.curve import Curve, Kind, Point, Range, Window, curve, is_counter
 from emp.answers.paths import register_name
-from emp.pages.page_parts import heading, moment
+from emp.pages.language import N_, Language
+from emp.pages.page_parts import heading
+from emp.pages.plot_words import plot_words
+from emp.pages.view import View
 from emp.store.storage import Storage
-from emp.times import Zone, iso
+from emp.times import iso
 
 MAX_TABLE = 3000  # a month of quarter hours
 
 
 def register_page(
-    storage: Storage, device: DeviceId, column: CaptureObject, query: Mapping[str, str], zone: Zone, now_us: int
+    storage: Storage, device: DeviceId, column: CaptureObject, query: Mapping[str, str], view: View
 ) -> dict[str, Any]:
     """Its variables; BadRequest for a day, a range or a kind that is none."""
+    zone, now_us = view.zone, view.now_us
     span = storage.span(device)
     last_us = span.last_target_us if span.last_target_us is not None else span.last_capture_us
     window = Window.parse(query, zone, last_us, column)
@@ -34,8 +38,8 @@ def register_page(
         "range": window.range.value,
         "as": found.kind.value,
         "has_interval": is_counter(column) and found.period_us is not None,
-        "period": None if found.period_us is None else period_text(found.period_us // 1_000_000),
-        "title": _title(window, zone),
+        "period": None if found.period_us is None else view.language.period(found.period_us // 1_000_000),
+        "title": _title(window, view),
         "links": {
             "before": _link(here, window, day=window.moved(-1)),
             "after": _link(here, window, day=window.moved(1)),
@@ -45,20 +49,23 @@ def register_page(
             "csv": _link(f"{here}.csv", window),
             "xml": f"/devices/{device.uri}.xml?{_selected(column, window)}",
         },
-        "points": [_point(point, now_us, zone) for point in found.points[-MAX_TABLE:]],
+        "points": [_point(point, view) for point in found.points[-MAX_TABLE:]],
         "hidden": max(0, len(found.points) - MAX_TABLE),
         "cut": found.cut,
-        "sums": _sums(found),
+        "sums": _sums(found, view.language),
+        "words": plot_words(view.language),
     }
 
 
-def _title(window: Window, zone: Zone) -> str:
+def _title(window: Window, view: View) -> str:
+    language, _ = view.language, view.language.words.gettext
     if window.range is Range.MONTH:
-        return f"{window.day:%B %Y}"
-    first = zone.at(window.from_us).date()
+        return language.month(window.day)
+    first = view.zone.at(window.from_us).date()
+    named = {"weekday": language.weekday(first), "date": language.date(first), "week": first.isocalendar().week}
     if window.range is Range.WEEK:
-        return f"Week {first.isocalendar().week}, from {first:%A, %Y-%m-%d}"
-    return f"{first:%A, %Y-%m-%d}"
+        return _("Week %(week)s, from %(weekday)s, %(date)s") % named
+    return _("%(weekday)s, %(date)s") % named
 
 
 def _link(path: str, window: Window, **changes: object) -> str:
@@ -74,19 +81,22 @@ def _selected(column: CaptureObject, window: Window) -> str:
     return f"{times}&sa.retrievecolumns={quote(f'[{names}]', safe='[]{},:')}"
 
 
-def _point(point: Point, now_us: int, zone: Zone) -> dict[str, Any]:
-    return {"at": moment(point.time_us, now_us, zone), "value": point.text, "time_valid": point.time_valid}
+def _point(point: Point, view: View) -> dict[str, Any]:
+    value = None if point.text is None else view.language.decimal(point.text)
+    return {"at": view.moment(point.time_us), "value": value, "time_valid": point.time_valid}
 
 
-def _sums(found: Curve) -> list[tuple[str, str]]:
+def _sums(found: Curve, language: Language) -> list[tuple[str, str]]:
+    def of(value: Decimal) -> str:
+        return language.decimal(f"{value:f}") + (f" {found.unit}" if found.unit else "")
+
     values = [point.value for point in found.points if point.value is not None]
     told = [
-        ("Values", f"{len(found.points) - found.gaps:,}"),
-        ("Gaps" if found.period_us is None else "Missing", f"{found.gaps:,}"),
+        (N_("Values"), language.number(len(found.points) - found.gaps)),
+        (N_("Gaps") if found.period_us is None else N_("Missing"), language.number(found.gaps)),
     ]
     if values:
-        unit = f" {found.unit}" if found.unit else ""
-        told += [("Lowest", f"{min(values):f}{unit}"), ("Highest", f"{max(values):f}{unit}")]
+        told += [(N_("Lowest"), of(min(values))), (N_("Highest"), of(max(values)))]
         if found.kind is Kind.INTERVAL:
-            told.append(("Sum", f"{sum(values, start=values[0] * 0):f}{unit}"))
+            told.append((N_("Sum"), of(sum(values, start=values[0] * 0))))
     return told

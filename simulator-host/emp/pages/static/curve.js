@@ -3,6 +3,9 @@
 
 (() => {
   const box = document.getElementById("plot");
+  // The page gives the texts in its language.
+  const words = JSON.parse(box.dataset.words);
+  const said = (text, value) => words[text].replace("{}", value);
   const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
   const HEIGHT = 340;
   const width = () => {
@@ -13,10 +16,10 @@
   const fromZero = (plot, low, high) => uPlot.rangeNum(Math.min(low ?? 0, 0), Math.max(high ?? 1, 0), 0.1, true);
 
   // Tick texts for an axis whose days and hours are the zone's: least distance, text, text where year or day changes.
-  const day = "\n{YYYY}-{MM}-{DD}";
+  const day = "\n" + words["{YYYY}-{MM}-{DD}"];
   const TICKS = [
-    [86400 * 28, "{YYYY}-{MM}", null, null, null, null, null, null, 1],
-    [86400, "{MM}-{DD}", "\n{YYYY}", null, null, null, null, null, 1],
+    [86400 * 28, words["{YYYY}-{MM}"], null, null, null, null, null, null, 1],
+    [86400, words["{MM}-{DD}"], "\n{YYYY}", null, null, null, null, null, 1],
     [60, "{HH}:{mm}", day, null, day, null, null, null, 1],
     [1, "{HH}:{mm}:{ss}", day, null, day, null, null, null, 1],
     [0.001, "{ss}.{fff}", day, null, day, null, null, null, 1],
@@ -39,7 +42,7 @@
     });
     const unit = curve.unit ? " " + curve.unit : "";
     const told = (plot, value, series, index) =>
-      index === null || index === undefined ? "–" : curve.value[index] === null ? "missing" : curve.value[index] + unit;
+      index === null || index === undefined ? "–" : curve.value[index] === null ? words.missing : curve.value[index].replace(".", words["."]) + unit;
     return {
       width: width(),
       height: HEIGHT,
@@ -52,7 +55,7 @@
         { ...axis(), size: 84, label: curve.unit || undefined, labelSize: 22, labelFont: "13px system-ui, sans-serif" },
       ],
       series: [
-        { label: "Time", value: (plot, seconds) => (seconds === null ? "–" : clock.format(new Date(seconds * 1000))) },
+        { label: words.Time, value: (plot, seconds) => (seconds === null ? "–" : clock.format(new Date(seconds * 1000))) },
         {
           label: box.dataset.name,
           value: told,
@@ -64,7 +67,7 @@
           points: { size: 5 },
         },
         {
-          label: "Clock not valid",
+          label: words["Clock not valid"],
           value: told,
           stroke: "transparent",
           width: 0,
@@ -106,12 +109,12 @@
     const bar = document.createElement("div");
     bar.className = "zoom";
     bar.setAttribute("role", "group");
-    bar.setAttribute("aria-label", "Zoom of the plot");
+    bar.setAttribute("aria-label", words["Zoom of the plot"]);
     for (const [text, key, act] of actions) {
       const button = document.createElement("button");
       button.type = "button";
-      button.textContent = text;
-      button.title = "Key " + key + " while the plot has the focus";
+      button.textContent = words[text];
+      button.title = said("Key {} while the plot has the focus", key);
       button.addEventListener("click", act);
       bar.append(button);
     }
@@ -127,7 +130,7 @@
   }
 
   function draw(curve) {
-    const clock = new Intl.DateTimeFormat("sv-SE", {
+    const clock = new Intl.DateTimeFormat(words["sv-SE"], {
       timeZone: curve.zone, dateStyle: "short", timeStyle: "medium",
     });
     box.replaceChildren();
@@ -159,7 +162,7 @@
   start().catch((error) => {
     const text = document.createElement("p");
     text.className = "soft";
-    text.textContent = "The plot could not be drawn (" + error.message.trim() + "); the table below holds the same values.";
+    text.textContent = said("The plot could not be drawn ({}); the table below holds the same values.", error.message.trim());
     box.replaceChildren(text);
   });
 })();
