@@ -11,8 +11,8 @@ from delivered import reached
 from smgw import flocks
 from smgw.store import paths
 from smgw.store.errors import StoreError, StoreFull, StoreOwned
-from smgw.store.file import lock
-from smgw.store.file.access import make_directory
+from smgw.store.file import access, lock
+from smgw.store.file.access import make_directory, refuse_blindness
 from smgw.store.file.lock import OwnerLock, owner_pid, owner_running
 from smgw.store.lmn.store import LmnStore
 from smgw.store.wan.store import WanStore
@@ -147,3 +147,36 @@ def test_a_replacement_that_failed_half_way_is_finished_by_the_next_commit(tmp_p
         store.acknowledge("north", "ab" * 16, HOUSE, 9, 1)
         assert reached(store, "north", "ab" * 16) == 9
         assert store.salvaged
+
+
+@pytest.fixture
+def state(tmp_path, monkeypatch):
+    """A state directory that this user may not enter, of a group that is not root's."""
+    made = tmp_path / "state"
+    made.mkdir()
+    if os.getegid() == 0:
+        os.chown(made, -1, 65534)
+    monkeypatch.setattr("os.access", lambda path, _: path != made)
+    return made
+
+
+@pytest.mark.parametrize("below", ["lmn.db", "lmn/lmn.db"])
+def test_who_may_not_enter_a_directory_is_told_which_and_that_its_group_may(state, below):
+    state.chmod(0o750)
+    with pytest.raises(StoreError, match=rf"may not look into {state}; use sudo, or join the group: sudo adduser "):
+        refuse_blindness(state / below)
+
+
+def test_nobody_is_told_to_join_a_group_that_may_not_enter_or_is_roots(state, monkeypatch):
+    state.chmod(0o700)
+    with pytest.raises(StoreError, match=r"; use sudo, or run the command as user [^ ]+$"):
+        refuse_blindness(state / "lmn.db")
+    state.chmod(0o750)
+    monkeypatch.setattr(access, "group_name", lambda _: pytest.fail("no group is named"))
+    found = state.stat()
+    of_root = os.stat_result((*found[:5], 0, *found[6:]))
+    assert "adduser" not in access._remedy(of_root)
+
+
+def test_a_store_that_is_not_there_is_no_question_of_rights(tmp_path):
+    refuse_blindness(tmp_path / "none" / "lmn" / "lmn.db")

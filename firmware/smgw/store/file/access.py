@@ -40,15 +40,22 @@ def make_directory(directory: Path) -> None:
 
 
 def refuse_blindness(path: Path) -> None:
-    """StoreError if this user may not read the directory of a store."""
-    directory = path.parent
-    if not directory.is_dir() or os.access(directory, os.X_OK):
-        return
-    user, group = user_name(os.geteuid()), group_name(directory.stat().st_gid)
-    raise StoreError(
-        path,
-        f"user {user} may not look there; use sudo, or join the group: sudo adduser {user} {group}, and log in again",
-    )
+    """StoreError if this user may not enter one of the directories that lead to a store."""
+    for directory in reversed(path.absolute().parents):
+        try:
+            found = directory.stat()
+        except FileNotFoundError:
+            return
+        if not os.access(directory, os.X_OK):
+            raise StoreError(path, f"user {user_name(os.geteuid())} may not look into {directory}; {_remedy(found)}")
+
+
+def _remedy(directory: os.stat_result) -> str:
+    """How a user comes into a directory: by its group, if that group may enter and is not root's."""
+    if directory.st_gid == 0 or not directory.st_mode & stat.S_IXGRP:
+        return f"use sudo, or run the command as user {user_name(directory.st_uid)}"
+    user, group = user_name(os.geteuid()), group_name(directory.st_gid)
+    return f"use sudo, or join the group: sudo adduser {user} {group}, and log in again"
 
 
 def refuse_foreign(files: Iterable[Path]) -> None:
