@@ -169,7 +169,7 @@ def test_who_may_not_enter_a_directory_is_told_which_and_that_its_group_may(stat
 
 def test_nobody_is_told_to_join_a_group_that_may_not_enter_or_is_roots(state, monkeypatch):
     state.chmod(0o700)
-    with pytest.raises(StoreError, match=r"; use sudo, or run the command as user [^ ]+$"):
+    with pytest.raises(StoreError, match=r"; use sudo, or be user [^ ]+$|; use sudo$"):
         refuse_blindness(state / "lmn.db")
     state.chmod(0o750)
     monkeypatch.setattr(access, "group_name", lambda _: pytest.fail("no group is named"))

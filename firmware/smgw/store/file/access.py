@@ -9,6 +9,7 @@ import stat
 from collections.abc import Iterable
 from pathlib import Path
 
+from smgw.errors import reason
 from smgw.store.errors import StoreError, StoreFull
 
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
@@ -53,7 +54,7 @@ def refuse_blindness(path: Path) -> None:
 def _remedy(directory: os.stat_result) -> str:
     """How a user comes into a directory: by its group, if that group may enter and is not root's."""
     if directory.st_gid == 0 or not directory.st_mode & stat.S_IXGRP:
-        return f"use sudo, or run the command as user {user_name(directory.st_uid)}"
+        return "use sudo" if directory.st_uid == 0 else f"use sudo, or be user {user_name(directory.st_uid)}"
     user, group = user_name(os.geteuid()), group_name(directory.st_gid)
     return f"use sudo, or join the group: sudo adduser {user} {group}, and log in again"
 
@@ -98,8 +99,17 @@ def said(path: Path, error: OSError) -> StoreError:
     if error.errno in _NO_ROOM:
         return StoreFull(path)
     named = Path(os.fsdecode(error.filename)) if isinstance(error.filename, str | bytes | os.PathLike) else path
-    user = user_name(os.geteuid())
-    return StoreError(named, f"cannot be used ({error.strerror}); user {user} must own this directory and its files")
+    if isinstance(error, PermissionError):
+        return StoreError(named, f"user {user_name(os.geteuid())} may not write there; {_owner(named)}")
+    return StoreError(named, f"cannot be used: {reason(error)}")
+
+
+def _owner(path: Path) -> str:
+    """Who may write here: the owner of the nearest directory that this user can see."""
+    for directory in path.absolute().parents:
+        with contextlib.suppress(OSError):
+            return f"{directory} belongs to user {user_name(directory.stat().st_uid)}, who must run this command"
+    return "its owner must run this command"
 
 
 def user_name(user: int) -> str:
