@@ -1,7 +1,9 @@
 """The DLMS captures of real meters: the copy in the repository before the shared one, and the way to their pushes."""
 
+import dlms_pushes
 import pytest
 from captures import ABSENT, OWN, SHARED
+from dlms_pushes import SAMPLE_KEY
 from smgw.cosem import plain
 from smgw.cosem.units import symbol
 from smgw.dlms.apdus.envelope import Ciphered
@@ -11,8 +13,6 @@ from smgw.dlms.push.reader import Push, PushReader
 from smgw.hdlc import Listener
 from smgw.wire import Refused
 
-#: The sample key that stands beside the ciphered samples of Landis+Gyr and TINETZ.
-SAMPLE_KEY = bytes(range(0x10, 0x20))
 #: Captures of one plausible push.
 PUSHES = (
     "amshan/aidon_no_list_1_llc.bin",
@@ -34,7 +34,9 @@ _LLC = 3
 
 
 def dlms_capture(name: str) -> bytes:
-    """The octets of one capture; the test that asks for it is skipped where it is absent."""
+    """The octets of one capture, or of a made push; a test that asks for an absent capture is skipped."""
+    if name in dlms_pushes.NAMES:
+        return dlms_pushes.made_pushes()[name].octets
     for root in (OWN, SHARED):
         path = root / "dlms" / name
         if path.exists():

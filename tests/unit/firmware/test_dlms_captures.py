@@ -1,12 +1,17 @@
 """Pushes of real meters, to the last field (issue 4, point 4). The Norwegian ones were checked against amshan."""
 
 import pytest
-from dlms_captures import apdus_of, as_read, dlms_capture, one_list, pushes_of
+from dlms_captures import apdus_of, as_read, dlms_capture, one_list, open_with_sample_key, pushes_of
+from dlms_pushes import COUNTER, TIME, TITLE, in_blocks, made_pushes, objects, pairs
 from smgw.cosem import MeterTime, MeterTimeKind
 from smgw.dlms import data as axdr
 from smgw.dlms.apdus.apdu import decode_apdu
+from smgw.dlms.apdus.envelope import GENERAL_GLO, Ciphered
 from smgw.dlms.apdus.notify import DataNotification
 from smgw.dlms.push.lists import Way
+from smgw.dlms.push.reader import Push, PushReader
+from smgw.dlms.security.suites import Keys, Protection, Suite, seal
+from smgw.wire import Refused
 
 AIDON = ["1-0:1.7.0*255 280 W", "1-0:2.7.0*255 0 W", "1-0:3.7.0*255 0 var", "1-0:4.7.0*255 128 var",
          "1-0:31.7.0*255 1.3 A", "1-0:71.7.0*255 0.9 A", "1-0:32.7.0*255 227.6 V", "1-0:52.7.0*255 230.3 V",
@@ -73,9 +78,10 @@ SHARED = [
     ("smartmeter-datacollector/lg_e570_unencrypted_valid_data_load_cfg2026.bin", OBJECTS, None, "LGZ1030769231250",
      "07ea060902100428ff800000", E570_2026),
 ]  # fmt: skip
+MADE = [(name, one.way, one.version, one.device, TIME.hex(), one.readings) for name, one in made_pushes().items()]
 
 
-@pytest.mark.parametrize(("name", "way", "version", "device", "time", "readings"), FREE + SHARED)
+@pytest.mark.parametrize(("name", "way", "version", "device", "time", "readings"), FREE + SHARED + MADE)
 def test_a_push_of_a_real_meter_is_read_to_the_last_field(
     name: str, way: Way, version: str | None, device: str | None, time: str, readings: list[str]
 ) -> None:
@@ -86,7 +92,7 @@ def test_a_push_of_a_real_meter_is_read_to_the_last_field(
     assert as_read(found) == readings
 
 
-@pytest.mark.parametrize("name", [one[0] for one in FREE + SHARED])
+@pytest.mark.parametrize("name", [one[0] for one in FREE + SHARED + MADE])
 def test_a_push_of_a_real_meter_is_written_as_it_came(name: str) -> None:
     (push,), _ = pushes_of(name)
     notification = push.notification
@@ -95,7 +101,7 @@ def test_a_push_of_a_real_meter_is_written_as_it_came(name: str) -> None:
     assert decode_apdu(notification.encode()) == notification
 
 
-@pytest.mark.parametrize("name", [one[0] for one in FREE + SHARED])
+@pytest.mark.parametrize("name", [one[0] for one in FREE + SHARED + MADE])
 def test_a_push_of_a_real_meter_with_an_apdu_cut_short_gives_nothing(name: str) -> None:
     apdus, _ = apdus_of(name)
     for apdu in apdus:
@@ -110,6 +116,30 @@ def test_the_time_of_a_ciphered_push_comes_with_title_and_counter() -> None:
     assert push.ciphered is not None
     assert push.ciphered.system_title == b"LGZgt b\x95"
     assert push.ciphered.invocation_counter == 9334
+
+
+@pytest.mark.parametrize("name", [name for name, made in made_pushes().items() if made.ciphered])
+def test_the_time_of_a_made_ciphered_push_comes_with_title_and_counter(name: str) -> None:
+    (push,), _ = pushes_of(name)
+    assert push.ciphered is not None
+    assert (push.ciphered.system_title, push.ciphered.invocation_counter) == (TITLE, COUNTER)
+
+
+def test_a_made_push_ciphered_with_a_key_that_nobody_gave_is_refused_and_the_reason_says_so() -> None:
+    keys = Keys.of(Suite.AES_GCM_128, bytes(16), bytes(16))
+    sealed = seal(keys, Protection.BOTH, TITLE, COUNTER, pairs())
+    (refused,) = PushReader(open_with_sample_key).receive(Ciphered(GENERAL_GLO, sealed, TITLE).encode())
+    assert isinstance(refused, Refused)
+    assert "tag is wrong" in refused.reason
+
+
+def test_made_blocks_out_of_their_order_give_no_push() -> None:
+    first, second, third, *_ = in_blocks(objects("0-8:25.9.0", "44000011"), 60)
+    reader = PushReader()
+    events = [event for apdu in (first, second, second, third) for event in reader.receive(apdu)]
+    assert not [event for event in events if isinstance(event, Push)]
+    refused = [event.reason for event in events if isinstance(event, Refused)]
+    assert refused[0] == "block 2 of an APDU where block 3 was to come"
 
 
 def test_a_push_ciphered_with_a_key_that_nobody_gave_is_refused_and_the_reason_says_so() -> None:

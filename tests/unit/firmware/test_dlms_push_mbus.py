@@ -3,6 +3,7 @@
 import pytest
 from captures import field_case
 from dlms_captures import dlms_capture
+from dlms_pushes import KAIFA_MBUS
 from hypothesis import given
 from hypothesis import strategies as st
 from smgw.dlms.apdus.apdu import decode_apdu
@@ -54,8 +55,9 @@ def test_random_octets_are_pushes_or_refused(octets: bytes) -> None:
     assert not listener.receiving
 
 
-def test_the_capture_with_any_bit_of_its_header_or_end_changed_is_refused() -> None:
-    octets = dlms_capture("operator-docs/tinetz_kaifa_mbus_dlms.bin")
+@pytest.mark.parametrize("name", ["operator-docs/tinetz_kaifa_mbus_dlms.bin", KAIFA_MBUS])
+def test_a_push_with_any_bit_of_its_header_or_end_changed_is_refused(name: str) -> None:
+    octets = dlms_capture(name)
     for place in (*range(40), *range(len(octets) - 20, len(octets))):
         for bit in range(8):
             changed = bytearray(octets)

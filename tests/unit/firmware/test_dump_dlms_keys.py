@@ -7,6 +7,7 @@ from captures import field_case
 from dlms_captures import SAMPLE_KEY, dlms_capture
 from dlms_dump import CLIENT_TITLE, METER_TITLE, Printed, dump, wrapped
 from dlms_pair import ENERGY
+from dlms_pushes import KAIFA_MBUS, LANDIS_E570_CIPHERED
 from smgw.dlms.apdus.acse import Aare, Aarq, Mechanism
 from smgw.dlms.apdus.envelope import Ciphered
 from smgw.dlms.apdus.get import GetRequest, GetResponse
@@ -80,6 +81,8 @@ def key_file(directory: Path, text: str, mode: int = 0o600) -> Path:
     [
         ("operator-docs/tinetz_kaifa_mbus_dlms.bin", "1-0:1.8.0*255        9108 Wh"),
         ("smartmeter-datacollector/lg_e570_encrypted_valid_data.bin", "1-1:1.8.0*255        862055 Wh"),
+        (KAIFA_MBUS, "1-0:1.8.0*255        9108 Wh"),
+        (LANDIS_E570_CIPHERED, "1-1:1.8.0*255        25149420 Wh"),
     ],
 )
 def test_a_ciphered_push_is_opened_by_a_key_from_a_private_file(tmp_path: Path, name: str, value: str) -> None:

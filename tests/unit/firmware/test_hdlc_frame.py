@@ -3,7 +3,8 @@
 from collections.abc import Iterable
 
 import pytest
-from captures import ABSENT, SHARED
+from dlms_captures import dlms_capture
+from dlms_pushes import ISKRA_AM550, made_pushes
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from smgw.errors import LocalProtocolError
@@ -212,13 +213,6 @@ def test_every_control_octet_that_is_known_encodes_to_itself() -> None:
     assert CONTROLS[0x19] is None, "REJ is none of the DLMS class"
 
 
-def capture(name: str) -> bytes:
-    path = SHARED / "dlms" / name
-    if not path.exists():
-        pytest.skip(ABSENT)
-    return path.read_bytes()
-
-
 @pytest.mark.parametrize(
     ("name", "apdus"),
     [
@@ -229,11 +223,12 @@ def capture(name: str) -> bytes:
         ("smartmeter-datacollector/lg_e450_unencrypted_valid_data1.bin", 3),
         ("smartmeter-datacollector/lg_e570_encrypted_valid_data.bin", 5),
         ("smartmeter-datacollector/lg_e570_unencrypted_valid_data_load_cfg2026.bin", 4),
+        *((name, made.apdus) for name, made in made_pushes().items() if "mbus" not in name),
     ],
 )
 def test_pushes_of_real_meters_are_taken_whole_and_octet_by_octet_and_behind_noise(name: str, apdus: int) -> None:
     """R1, R17."""
-    octets = capture(name)
+    octets = dlms_capture(name)
     whole = Listener().receive(octets)
     assert len(whole) == apdus
     assert all(isinstance(event, Pushed) for event in whole)
@@ -243,10 +238,11 @@ def test_pushes_of_real_meters_are_taken_whole_and_octet_by_octet_and_behind_noi
     assert [event for event in noisy if isinstance(event, Pushed)] == whole
 
 
-def test_a_push_that_lacks_its_last_segments_is_said_when_the_line_falls_silent() -> None:
-    octets = capture("smartmeter-datacollector/iskra_am550_unencrypted_valid_data.bin")
+@pytest.mark.parametrize("name", ["smartmeter-datacollector/iskra_am550_unencrypted_valid_data.bin", ISKRA_AM550])
+def test_a_push_that_lacks_its_last_segments_is_said_when_the_line_falls_silent(name: str) -> None:
+    octets = dlms_capture(name)
     listener = Listener()
-    listener.receive(octets[:400])
+    listener.receive(octets[: len(octets) // 2])
     assert listener.receiving
     refused = listener.finish()
     assert all(isinstance(event, Refused) for event in refused)
@@ -255,7 +251,7 @@ def test_a_push_that_lacks_its_last_segments_is_said_when_the_line_falls_silent(
 
 
 def test_a_capture_with_stuffed_octets_is_refused_and_the_reason_says_so() -> None:
-    octets = capture("amshan/hdlc_stuffed_frame_short_info.bin")
+    octets = dlms_capture("amshan/hdlc_stuffed_frame_short_info.bin")
     for pieces in ([octets], octet_by_octet(octets)):
         (refused,) = decode(pieces)
         assert isinstance(refused, Refused)

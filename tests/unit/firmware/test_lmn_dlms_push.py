@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from dlms_captures import SAMPLE_KEY, as_read, dlms_capture, one_list
+from dlms_pushes import KAIFA_MBUS, LANDIS_E570_CIPHERED, made_pushes
 from line_meter import Head, Inbox, driver, running, until, watch
 from smgw.cosem import DeviceId, Obis
 from smgw.dlms.apdus.apdu import decode_apdu
@@ -33,9 +34,13 @@ FRAMED = [
     "smartmeter-datacollector/lg_e570_encrypted_valid_data.bin",
     "operator-docs/tinetz_kaifa_mbus_dlms.bin",
 ]
+MADE = list(made_pushes())
 # Encrypted, not authenticated.
 CIPHERED = "smartmeter-datacollector/lg_e570_encrypted_valid_data.bin"
 CIPHERED_MBUS = "operator-docs/tinetz_kaifa_mbus_dlms.bin"
+ALL_CIPHERED = (CIPHERED, CIPHERED_MBUS, LANDIS_E570_CIPHERED, KAIFA_MBUS)
+with_a_ciphered_push = pytest.mark.parametrize("ciphered", [CIPHERED, LANDIS_E570_CIPHERED])
+with_a_ciphered_mbus_push = pytest.mark.parametrize("ciphered", [CIPHERED_MBUS, KAIFA_MBUS])
 
 
 def on_the_wire(name: str) -> bytes:
@@ -80,11 +85,11 @@ def listening(made: Driver) -> Iterator[Driver]:
         yield made
 
 
-@pytest.mark.parametrize("name", FREE + FRAMED)
+@pytest.mark.parametrize("name", FREE + FRAMED + MADE)
 def test_a_push_of_a_real_meter_becomes_a_capture(name: str, tmp_path: Path) -> None:
     octets, expected = on_the_wire(name), one_list(name)
     inbox, head = Inbox(), Head(tmp_path / "head")
-    with listening(reader(head, inbox, mbus="mbus" in name, key=name in (CIPHERED, CIPHERED_MBUS))):
+    with listening(reader(head, inbox, mbus="mbus" in name, key=name in ALL_CIPHERED)):
         head.send(octets, 64, 0.001)
         until(lambda: inbox.captures)
     head.unplug()
@@ -143,9 +148,10 @@ def test_noise_and_damage_cost_no_more_than_what_they_hit(tmp_path: Path) -> Non
     assert inbox.states[-1].refused >= 1
 
 
-def test_a_ciphered_push_is_taken_once_and_an_old_one_is_told(tmp_path: Path) -> None:
+@with_a_ciphered_push
+def test_a_ciphered_push_is_taken_once_and_an_old_one_is_told(tmp_path: Path, ciphered: str) -> None:
     """A recorded telegram must not become a reading again."""
-    octets = on_the_wire(CIPHERED)
+    octets = on_the_wire(ciphered)
     inbox, head = Inbox(), Head(tmp_path / "head")
     with listening(reader(head, inbox, key=True)) as made:
         for _ in range(2):
@@ -167,20 +173,24 @@ def test_a_push_in_the_clear_is_not_believed_of_a_meter_that_ciphers(tmp_path: P
     assert not inbox.captures
 
 
-def test_a_push_without_its_tag_is_not_believed_where_there_is_an_authentication_key(tmp_path: Path) -> None:
+@with_a_ciphered_mbus_push
+def test_a_push_without_its_tag_is_not_believed_where_there_is_an_authentication_key(
+    tmp_path: Path, ciphered: str
+) -> None:
     """Without one each bit of it can be turned on the way."""
     inbox, head = Inbox(), Head(tmp_path / "head")
     with listening(reader(head, inbox, mbus=True, key=True, authenticated=True)) as made:
-        head.send(on_the_wire(CIPHERED_MBUS))
+        head.send(on_the_wire(ciphered))
         until(lambda: watch(made).last_refusal)
     head.unplug()
     assert "not authenticated" in watch(made).last_refusal
     assert not inbox.captures
 
 
-def test_a_forged_counter_does_not_stop_the_pushes_that_follow(tmp_path: Path) -> None:
+@with_a_ciphered_mbus_push
+def test_a_forged_counter_does_not_stop_the_pushes_that_follow(tmp_path: Path, ciphered: str) -> None:
     """What is encrypted and not authenticated opens with any counter."""
-    octets, inbox, head = on_the_wire(CIPHERED_MBUS), Inbox(), Head(tmp_path / "head")
+    octets, inbox, head = on_the_wire(ciphered), Inbox(), Head(tmp_path / "head")
     (whole,) = MBusListener().receive(octets)
     assert isinstance(whole, MBusPush)
     real = decode_apdu(whole.apdu)
@@ -196,8 +206,9 @@ def test_a_forged_counter_does_not_stop_the_pushes_that_follow(tmp_path: Path) -
     head.unplug()
 
 
-def test_a_ciphered_push_without_a_key_says_what_it_lacks(tmp_path: Path) -> None:
-    octets = on_the_wire(CIPHERED)
+@with_a_ciphered_push
+def test_a_ciphered_push_without_a_key_says_what_it_lacks(tmp_path: Path, ciphered: str) -> None:
+    octets = on_the_wire(ciphered)
     inbox, head = Inbox(), Head(tmp_path / "head")
     with listening(reader(head, inbox, key=False)) as made:
         head.send(octets, 64, 0.001)
