@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from smgw.cosem import AttributeName, Data, DataType, MethodName, Obis
 from smgw.cosem.data import RANGE
 from smgw.dlms import data as axdr
-from smgw.dlms.apdus import action
+from smgw.dlms.apdus import action, short
 from smgw.dlms.apdus import set as set_service
 from smgw.dlms.apdus.block import GeneralBlock
 from smgw.dlms.apdus.conformance import Conformance
@@ -111,7 +111,13 @@ _refusals = st.lists(_refusal, max_size=9).map(tuple)
 _outcome = _record(action.Outcome, _octet.map(ActionResult), st.none() | encoded | _refusal)
 _date_time = _octets(12)
 _conformance = st.integers(0, 0xFFFFFF).map(Conformance)
+_variable = _record(short.Variable, _word, _selection)
+_variables = st.lists(_variable, max_size=4).map(tuple)
 _quality = st.none() | st.integers(-128, 127)
+
+
+def _write_request(pairs: list[tuple[Any, bytes]]) -> Any:
+    return short.WriteRequest(tuple(one for one, _ in pairs), tuple(value for _, value in pairs))
 
 
 def _with_values(kind: Callable[..., Any], what: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
@@ -151,6 +157,12 @@ apdus = st.one_of(
     _record(action.ActionResponseBlock, _octet, _block),
     _record(action.ActionResponseWithList, _octet, st.lists(_outcome, max_size=4).map(tuple)),
     _record(action.ActionResponseNextBlock, _octet, _long),
+    _record(short.ReadRequest, _variables),
+    _record(short.ReadRequestNext, _word),
+    _record(short.ReadResponse, st.lists(encoded | _refusal, max_size=4).map(tuple)),
+    _record(short.ReadResponseBlock, st.booleans(), _word, _raw),
+    st.lists(st.tuples(_variable, encoded), max_size=4).map(_write_request),
+    _record(short.WriteResponse, _refusals),
     _record(GeneralBlock, st.booleans(), st.booleans(), st.integers(0, 63), _word, _word, _raw),
     _record(DataNotification, _long, st.just(b"") | _date_time, encoded),
     _record(DataNotification, _long, _date_time, encoded, st.just(True)),

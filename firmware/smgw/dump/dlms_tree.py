@@ -1,6 +1,6 @@
 """APDUs of DLMS as lines for people and as values for JSON. What a request writes to a meter is never shown."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from smgw.cosem import AttributeName, Data, DataError, DataType, MeterTime, MethodName, Obis, plain
@@ -37,6 +37,15 @@ from smgw.dlms.apdus.initiate import InitiateRequest, InitiateResponse
 from smgw.dlms.apdus.notify import DataNotification, EventNotification
 from smgw.dlms.apdus.results import DataAccessResult
 from smgw.dlms.apdus.set import SetRequest, SetResponse, SetResponseLastBlock
+from smgw.dlms.apdus.short import (
+    ReadRequest,
+    ReadRequestNext,
+    ReadResponse,
+    ReadResponseBlock,
+    Variable,
+    WriteRequest,
+    WriteResponse,
+)
 from smgw.dlms.data import decode
 from smgw.dlms.push.columns import entry
 from smgw.dlms.push.lists import PushedList, PushedValue, PushListError, read_push
@@ -98,6 +107,11 @@ def _general_block(apdu: GeneralBlock) -> str:
     return f"  {apdu.number}{', the last' if apdu.last else ''}, {len(apdu.piece)} octets"
 
 
+def _short_names(variables: Sequence[Variable]) -> str:
+    """Parameters are not shown: a method's may be a secret."""
+    return "  " + ", ".join(f"{one.name:04x}{'' if one.selection is None else ' with parameters'}" for one in variables)
+
+
 _TITLES: dict[type[Any], Callable[[Any], str]] = {
     Aarq: _aarq,
     Aare: _aare,
@@ -112,6 +126,11 @@ _TITLES: dict[type[Any], Callable[[Any], str]] = {
     ActionRequest: lambda apdu: f"{_invoke(apdu)}  {_of(apdu.method)}; {_HIDDEN}",
     ActionResponse: lambda apdu: f"{_invoke(apdu)}  {apdu.outcome.result.words}",
     GetResponseBlock: lambda apdu: f"{_invoke(apdu)}  block {apdu.block_number}{', the last' if apdu.last else ''}",
+    ReadRequest: lambda apdu: _short_names(apdu.variables),
+    ReadRequestNext: lambda apdu: f"  behind block {apdu.block_number}",
+    ReadResponseBlock: lambda apdu: f"  block {apdu.block_number}{', the last' if apdu.last else ''}",
+    WriteRequest: lambda apdu: f"{_short_names(apdu.variables)}; {_HIDDEN}",
+    WriteResponse: lambda apdu: f"  {', '.join(result.words for result in apdu.results)}",
     DataNotification: lambda apdu: f"  {apdu.invoke & 0xFFFFFF}{time_text(apdu.date_time)}",
     EventNotification: lambda apdu: f"  {_of(apdu.attribute)}{time_text(apdu.date_time or b'')}",
     InitiateRequest: lambda apdu: f"  takes {apdu.max_pdu_size} octets; {_conformance(apdu.conformance)}",
@@ -132,7 +151,7 @@ def lines(apdu: Message) -> Iterator[str]:
         yield from (_of(attribute, selection) for attribute, selection in apdu.attributes)
     elif isinstance(apdu, GetResponse):
         yield from _result(apdu.result)
-    elif isinstance(apdu, GetResponseWithList):
+    elif isinstance(apdu, GetResponseWithList | ReadResponse):
         for result in apdu.results:
             yield from _result(result)
     elif isinstance(apdu, ActionResponse | ActionResponseWithList):
@@ -245,7 +264,7 @@ def as_object(apdu: Message) -> dict[str, Any]:
         found["objects"] = [_name_object(attribute) for attribute, _ in apdu.attributes]
     elif isinstance(apdu, GetResponse):
         found |= _result_object(apdu.result)
-    elif isinstance(apdu, GetResponseWithList):
+    elif isinstance(apdu, GetResponseWithList | ReadResponse):
         found["results"] = [_result_object(result) for result in apdu.results]
     elif isinstance(apdu, SetRequest):
         found["object"] = _name_object(apdu.attribute)

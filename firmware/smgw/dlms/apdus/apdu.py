@@ -5,7 +5,7 @@ Association requests (60 to 63) are `acse`'s.
 
 from collections.abc import Callable
 
-from smgw.dlms.apdus import action, block, envelope, exception, get, initiate, notify
+from smgw.dlms.apdus import action, block, envelope, exception, get, initiate, notify, short
 from smgw.dlms.apdus import set as set_service
 from smgw.dlms.apdus.action import ActionApdu
 from smgw.dlms.apdus.block import GeneralBlock
@@ -16,11 +16,13 @@ from smgw.dlms.apdus.get import GetApdu
 from smgw.dlms.apdus.initiate import InitiateRequest, InitiateResponse
 from smgw.dlms.apdus.notify import DataNotification, EventNotification
 from smgw.dlms.apdus.set import SetApdu
+from smgw.dlms.apdus.short import ShortApdu
 
 Apdu = (
     GetApdu
     | SetApdu
     | ActionApdu
+    | ShortApdu
     | GeneralBlock
     | DataNotification
     | EventNotification
@@ -42,6 +44,7 @@ _BY_TAG: dict[int, Callable[[Cursor], Apdu]] = {
     exception.CONFIRMED_SERVICE_ERROR: ConfirmedServiceError.read,
     initiate.REQUEST: InitiateRequest.read,
     initiate.RESPONSE: InitiateResponse.read,
+    **short.READERS,
 }
 _CIPHERED = frozenset({*envelope.PLAIN_TAG, envelope.GENERAL_GLO, envelope.GENERAL_DED})
 

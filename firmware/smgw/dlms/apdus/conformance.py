@@ -31,6 +31,34 @@ class Conformance(IntFlag):
     ACTION = 1 << 0
 
 
+#: Services with logical names, and those with short names.
+LOGICAL = (
+    Conformance.BLOCK_ACTION
+    | Conformance.GET
+    | Conformance.SET
+    | Conformance.SELECTIVE_ACCESS
+    | Conformance.EVENT_NOTIFICATION
+    | Conformance.ACTION
+    | Conformance.PRIORITY_MANAGEMENT
+    | Conformance.ATTRIBUTE_0_GET
+    | Conformance.ATTRIBUTE_0_SET
+    | Conformance.ACCESS
+)
+SHORT = (
+    Conformance.READ
+    | Conformance.WRITE
+    | Conformance.UNCONFIRMED_WRITE
+    | Conformance.INFORMATION_REPORT
+    | Conformance.PARAMETERIZED_ACCESS
+)
+#: What our client asks of a meter with short names.
+SHORT_CLIENT = (
+    Conformance.READ
+    | Conformance.WRITE
+    | Conformance.BLOCK_GET
+    | Conformance.MULTIPLE_REFERENCES
+    | Conformance.PARAMETERIZED_ACCESS
+)
 #: The default request of our client: services that old and new meters know. General protection and general block
 #: transfer were reserved bits in the past. The client can do both, and requests them only where they are configured.
 CLIENT = (

@@ -13,7 +13,7 @@ from smgw.dlms.apdus.cursor import Cursor, string
 
 REQUEST, RESPONSE = 0x01, 0x08
 VERSION = 6
-LN_VAA_NAME = 0x0007
+LN_VAA_NAME, SN_VAA_NAME = 0x0007, 0xFA00
 _CONFORMANCE_TAG = 0x5F
 
 

@@ -8,6 +8,7 @@ from smgw.dlms.apdus.action import Outcome
 from smgw.dlms.apdus.conformance import Conformance
 from smgw.dlms.apdus.descriptors import Selection
 from smgw.dlms.apdus.results import DataAccessResult
+from smgw.dlms.apdus.short_names import ShortNames
 from smgw.dlms.security.hls import Authentication, Password
 
 if TYPE_CHECKING:  # it loads `cryptography`
@@ -28,6 +29,9 @@ SERVER = (
     | Conformance.SELECTIVE_ACCESS
     | Conformance.EVENT_NOTIFICATION
     | Conformance.ACTION
+    | Conformance.READ
+    | Conformance.WRITE
+    | Conformance.PARAMETERIZED_ACCESS
 )
 
 #: A-XDR octets; a long value in pieces, which are made only when blocks are sent.
@@ -53,7 +57,8 @@ class Admission(NamedTuple):
     """The admission of one client.
 
     `ciphering` makes the protection of a new association; None: no ciphering. With a `Received` that is shared by all
-    associations, old counters of a client are refused. `title` is our system title if nothing is ciphered.
+    associations, old counters of a client are refused. `title` is our system title if nothing is ciphered. With
+    `short_names` a client may associate with short names, too.
     """
 
     authentication: Password | Authentication | None = None
@@ -61,3 +66,4 @@ class Admission(NamedTuple):
     conformance: Conformance = SERVER
     max_pdu_size: int = 1024
     title: bytes = b""
+    short_names: ShortNames | None = None

@@ -7,6 +7,7 @@ lost()         the layer below is down, so the association is too
 
 import os
 from collections.abc import Callable
+from functools import partial
 from hmac import compare_digest
 from typing import TYPE_CHECKING
 
@@ -27,12 +28,15 @@ from smgw.dlms.apdus.acse import (
 from smgw.dlms.apdus.action import ActionRequest, ActionResponse, Outcome
 from smgw.dlms.apdus.apdu import Apdu, decode_apdu
 from smgw.dlms.apdus.block import GENERAL_BLOCK_TRANSFER, GeneralBlock
-from smgw.dlms.apdus.conformance import Conformance
+from smgw.dlms.apdus.conformance import LOGICAL, SHORT, Conformance
+from smgw.dlms.apdus.descriptors import Selection
 from smgw.dlms.apdus.envelope import Ciphered
 from smgw.dlms.apdus.exception import ConfirmedServiceError, ExceptionResponse
-from smgw.dlms.apdus.initiate import VERSION, InitiateRequest, InitiateResponse
+from smgw.dlms.apdus.initiate import LN_VAA_NAME, SN_VAA_NAME, VERSION, InitiateRequest, InitiateResponse
 from smgw.dlms.apdus.notify import DataNotification, EventNotification
-from smgw.dlms.apdus.results import ActionResult, ServiceError, StateError
+from smgw.dlms.apdus.results import ActionResult, DataAccessResult, ServiceError, StateError
+from smgw.dlms.apdus.short import ReadRequest, ReadResponse, Variable
+from smgw.dlms.apdus.short_names import REPLY_TO_HLS_SN, ShortNames, method_of
 from smgw.dlms.data import decode_all, encode
 from smgw.dlms.errors import (
     AssociationRejectedError,
@@ -43,16 +47,19 @@ from smgw.dlms.errors import (
 )
 from smgw.dlms.meter.access import Admission, ObjectModel
 from smgw.dlms.meter.answers import Answers
+from smgw.dlms.meter.short_answers import ShortAnswers
 from smgw.dlms.security.hls import MAX_CHALLENGE, MIN_CHALLENGE, Password, Proof
 from smgw.dlms.session.association import REPLY_TO_HLS, Agreement, Association, State, Step
 from smgw.dlms.session.events import Associated, Event, Failed, Released, Send
 from smgw.dlms.session.general_block import GeneralBlocks
+from smgw.dlms.session.opening import context_of
 from smgw.errors import RemoteProtocolError
 
 if TYPE_CHECKING:  # with it comes `cryptography`
     from smgw.dlms.security.ciphering import Ciphering
 
 _CHALLENGE_LENGTH = 16
+_SHORT = (ApplicationContext.SHORT_NAMES, ApplicationContext.SHORT_NAMES_CIPHERED)
 _NO_LIMIT = 0xFFFF
 _SMALLEST_PDU = 12  # IEC 62056-5-3, 7.3.1
 _NOT_NOW = ExceptionResponse(StateError.SERVICE_NOT_ALLOWED, ServiceError.OPERATION_NOT_POSSIBLE)
@@ -75,7 +82,8 @@ class Server:
         self._association = Association()
         self._ciphering: Ciphering | None = None
         self._agreement = Agreement(Conformance.NONE, 0)
-        self._answers: Answers | None = None
+        self._answers: Answers | ShortAnswers | None = None
+        self._short: ShortNames | None = None  # if this association has short names
         self._proof = Proof(b"", b"", b"", b"")
         self._blocks: GeneralBlocks | None = None
         self._events: list[Event] = []
@@ -149,8 +157,8 @@ class Server:
 
     def _objection(self, aarq: Aarq) -> Diagnostic | None:
         """The reason to refuse this client; None if it is admitted, or must still authenticate itself."""
-        ciphered = ApplicationContext.LOGICAL_NAMES_CIPHERED if self._ciphering else ApplicationContext.LOGICAL_NAMES
-        if aarq.context != ciphered:
+        self._short = self._admission.short_names if aarq.context in _SHORT else None
+        if aarq.context != self._context:
             return Diagnostic.APPLICATION_CONTEXT_NAME_NOT_SUPPORTED
         authentication = self._admission.authentication
         mechanism = authentication.mechanism if authentication else Mechanism.NONE
@@ -185,7 +193,7 @@ class Server:
 
     def _accept(self, aarq: Aarq, initiate: InitiateRequest) -> None:
         admission, ciphering = self._admission, self._ciphering
-        conformance = initiate.conformance & admission.conformance
+        conformance = initiate.conformance & admission.conformance & ~(LOGICAL if self._short else SHORT)
         error = (
             _VERSION_TOO_LOW
             if initiate.version < VERSION
@@ -199,7 +207,8 @@ class Server:
             self._reject(Diagnostic.NO_REASON_GIVEN, ConfirmedServiceError(*error).encode())
             return
         agreement = Agreement(conformance, initiate.max_pdu_size, aarq.mechanism, aarq.calling_title)
-        response = InitiateResponse(conformance, admission.max_pdu_size).encode()
+        vaa_name = SN_VAA_NAME if self._short else LN_VAA_NAME
+        response = InitiateResponse(conformance, admission.max_pdu_size, vaa_name).encode()
         title = ciphering.title if ciphering else admission.title
         high = aarq.mechanism.high
         challenge = self._random(_CHALLENGE_LENGTH) if high else b""
@@ -225,29 +234,34 @@ class Server:
         self._agreement = agreement
         room = agreement.max_pdu_size or _NO_LIMIT
         room -= self._ciphering.overhead if self._ciphering else 0
-        self._answers = Answers(self._model, self._client, agreement, room)
+        if self._short is not None:
+            self._answers = ShortAnswers(self._model, self._client, agreement, room, self._short)
+        else:
+            self._answers = Answers(self._model, self._client, agreement, room)
 
     def _reject(self, diagnostic: Diagnostic, information: bytes = b"") -> None:
         self._association.step(Step.REJECTED)
         result = AssociationResult.REJECTED_PERMANENT
-        context = ApplicationContext.LOGICAL_NAMES_CIPHERED if self._ciphering else ApplicationContext.LOGICAL_NAMES
-        self._events.append(Send(Aare(result, diagnostic, information, context).encode()))
+        self._events.append(Send(Aare(result, diagnostic, information, self._context).encode()))
         self._events.append(Failed(AssociationRejectedError(result, diagnostic)))
 
-    def _proved(self, request: ActionRequest) -> None:
-        """Pass 3; our answer to it is pass 4."""
+    @property
+    def _context(self) -> ApplicationContext:
+        return context_of(short=self._short is not None, ciphered=self._ciphering is not None)
+
+    def _proved(self, parameter: bytes | None, pass_4: Callable[[bytes | None], bytes]) -> None:
+        """Pass 3. Our answer to it is pass 4: `pass_4` makes the APDU of our proof, or of our refusal (None)."""
         authentication = self._admission.authentication
         assert authentication is not None
         assert not isinstance(authentication, Password)
-        answer = decode_all(request.parameter).value if request.parameter else None
+        answer = decode_all(parameter).value if parameter else None
         if isinstance(answer, bytes) and authentication.accepts(self._proof, answer):
             self._association.step(Step.PROVED)
-            ours = encode(octet_string(authentication.answer(self._proof.turned())))
-            self._reply(ActionResponse(request.invoke, Outcome(ActionResult.SUCCESS, ours)).encode())
+            self._reply(pass_4(encode(octet_string(authentication.answer(self._proof.turned())))))
             self._events.append(Associated(self._agreement))
         else:
             self._association.step(Step.REJECTED)
-            self._reply(ActionResponse(request.invoke, Outcome(ActionResult.OTHER_REASON)).encode())
+            self._reply(pass_4(None))
             self._events.append(
                 Failed(AuthenticationError("the client does not prove that it has the secret or the keys"))
             )
@@ -284,7 +298,9 @@ class Server:
         elif self._ciphering and not protected:
             raise SecurityError(f"{type(apdu).__name__} in the clear where all is ciphered")
         elif self.state is State.PROVING and isinstance(apdu, ActionRequest) and _is_reply_to_hls(apdu):
-            self._proved(apdu)
+            self._proved(apdu.parameter, partial(_action_response, apdu.invoke))
+        elif self.state is State.PROVING and (parameter := _short_reply_to_hls(apdu)) is not None:
+            self._proved(parameter, _read_response)
         elif self.state is not State.ASSOCIATED or self._answers is None:
             self._events.append(Send(_NOT_NOW.encode()))
         else:
@@ -320,3 +336,20 @@ class Server:
 def _is_reply_to_hls(request: ActionRequest) -> bool:
     method = request.method
     return method.class_id == REPLY_TO_HLS.class_id and method.method == REPLY_TO_HLS.method
+
+
+def _short_reply_to_hls(apdu: Apdu) -> bytes | None:
+    """The parameter of pass 3 with short names; None if the APDU is another."""
+    match apdu:
+        case ReadRequest((Variable(name, Selection(_, parameter)),)) if name == method_of(REPLY_TO_HLS_SN):
+            return parameter
+    return None
+
+
+def _action_response(invoke: int, proof: bytes | None) -> bytes:
+    outcome = Outcome(ActionResult.OTHER_REASON) if proof is None else Outcome(ActionResult.SUCCESS, proof)
+    return ActionResponse(invoke, outcome).encode()
+
+
+def _read_response(proof: bytes | None) -> bytes:
+    return ReadResponse((DataAccessResult.OTHER_REASON if proof is None else proof,)).encode()

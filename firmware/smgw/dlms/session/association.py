@@ -77,3 +77,8 @@ class Agreement(NamedTuple):
     def allows(self, service: Conformance) -> bool:
         """True if all of these services were agreed on."""
         return service in self.conformance
+
+    @property
+    def selective(self) -> bool:
+        """True if a part of an attribute may be asked for, with whichever names."""
+        return self.allows(Conformance.SELECTIVE_ACCESS) or self.allows(Conformance.PARAMETERIZED_ACCESS)

@@ -20,7 +20,7 @@ from smgw.dlms.apdus.acse import AARE_TAG, RLRE_TAG, RLRQ_TAG, Aare, Release
 from smgw.dlms.apdus.action import Outcome
 from smgw.dlms.apdus.apdu import Apdu, decode_apdu
 from smgw.dlms.apdus.block import GeneralBlock
-from smgw.dlms.apdus.conformance import CLIENT, Conformance
+from smgw.dlms.apdus.conformance import CLIENT, SHORT_CLIENT, Conformance
 from smgw.dlms.apdus.descriptors import INVOKE_ID, Selection
 from smgw.dlms.apdus.envelope import Ciphered
 from smgw.dlms.apdus.exception import ConfirmedServiceError, ExceptionResponse
@@ -28,6 +28,7 @@ from smgw.dlms.apdus.get import GetResponseBlock
 from smgw.dlms.apdus.initiate import InitiateRequest
 from smgw.dlms.apdus.notify import DataNotification, EventNotification
 from smgw.dlms.apdus.results import ActionResult
+from smgw.dlms.apdus.short_names import REPLY_TO_HLS_SN, ShortNames
 from smgw.dlms.data import decode_all, encode
 from smgw.dlms.errors import (
     AssociationRejectedError,
@@ -56,6 +57,7 @@ from smgw.dlms.session.events import (
 from smgw.dlms.session.general_block import GeneralBlocks
 from smgw.dlms.session.opening import Opening
 from smgw.dlms.session.services import Exchange, Selected, Services
+from smgw.dlms.session.short_services import ShortServices
 from smgw.errors import LocalProtocolError, RemoteProtocolError, SmgwError
 
 if TYPE_CHECKING:  # it loads `cryptography`, which only a ciphering meter needs
@@ -76,7 +78,8 @@ class Client:
 
     `authentication` None: mechanism 0. `ciphering` None: APDUs in the clear. `title`: our system title where the
     mechanism wants one and nothing is ciphered (6, 7). `max_pdu_size`: the largest APDU we take. `conformance`: what
-    we ask for. `reply_to_hls`: where the meter takes passes 3 and 4, if not at the usual place (R11).
+    we ask for. `reply_to_hls`: where the meter takes passes 3 and 4, if not at the usual place (R11). `short_names`:
+    the meter has short names, of which these are known; `learn` adds those of its object list.
     """
 
     def __init__(
@@ -86,19 +89,25 @@ class Client:
         *,
         title: bytes = b"",
         max_pdu_size: int = 0xFFFF,
-        conformance: Conformance = CLIENT,
-        reply_to_hls: MethodName = REPLY_TO_HLS,
+        conformance: Conformance | None = None,
+        reply_to_hls: MethodName | None = None,
+        short_names: ShortNames | None = None,
         random: Callable[[int], bytes] = os.urandom,
     ) -> None:
         self._authentication = authentication
         self._ciphering = ciphering
+        self._short_names = short_names
+        short = short_names is not None
+        if conformance is None:
+            conformance = SHORT_CLIENT if short else CLIENT
         if ciphering and ciphering.general:
             conformance |= Conformance.GENERAL_PROTECTION
-        self._opening = Opening(authentication, ciphering, title, InitiateRequest(conformance, max_pdu_size), random)
-        self._reply_to_hls = reply_to_hls
+        request = InitiateRequest(conformance, max_pdu_size)
+        self._opening = Opening(authentication, ciphering, title, request, random, short=short)
+        self._reply_to_hls = reply_to_hls or (REPLY_TO_HLS_SN if short else REPLY_TO_HLS)
         self._association = Association()
         self._agreement = Agreement(conformance, 0)
-        self._services = Services(self._agreement, 0)
+        self._services = self._services_of(0)
         self._exchange: Exchange[Any] | None = None
         self._wrap: Callable[[Any], Event] = Got
         self._invoke: int | None = None  # of the request that is not answered yet
@@ -119,6 +128,17 @@ class Client:
     def busy(self) -> bool:
         """True while an answer is awaited."""
         return self._exchange is not None or self.state in (State.ASSOCIATING, State.RELEASING)
+
+    @property
+    def short_names(self) -> ShortNames | None:
+        """The short names of the meter, as far as they are known; None where logical names are used."""
+        return self._short_names
+
+    def learn(self, names: ShortNames) -> None:
+        """Use these short names from now on. Without them only the association and the device name can be read."""
+        self._short_names = names
+        if isinstance(self._services, ShortServices):
+            self._services.names = names
 
     def associate(self) -> list[Event]:
         """Ask for the association. LocalProtocolError if there is one."""
@@ -207,7 +227,7 @@ class Client:
         else:
             invoke = getattr(apdu, "invoke", None)
             exchange, asked = self._exchange, self._invoke
-            if exchange is None or invoke is None or asked is None or (invoke ^ asked) & INVOKE_ID:
+            if exchange is None or not _answers(invoke, asked):
                 self._events.append(Stray(f"{type(apdu).__name__} that answers nothing that is being asked"))
             else:
                 if isinstance(apdu, GetResponseBlock) and apdu.stray:
@@ -244,7 +264,12 @@ class Client:
     def _agreed(self, agreement: Agreement) -> None:
         self._agreement = agreement
         room = agreement.max_pdu_size or _NO_LIMIT
-        self._services = Services(agreement, room - (self._ciphering.overhead if self._ciphering else 0))
+        self._services = self._services_of(room - (self._ciphering.overhead if self._ciphering else 0))
+
+    def _services_of(self, room: int) -> Services | ShortServices:
+        if self._short_names is not None:
+            return ShortServices(self._agreement, room, self._short_names)
+        return Services(self._agreement, room)
 
     def _prove(self, authentication: Authentication, proof: Proof) -> None:
         def proved(outcome: Outcome) -> Event:
@@ -272,7 +297,9 @@ class Client:
 
     # One exchange at a time.
 
-    def _begin(self, make: Callable[[Services], Exchange[Any]], wrap: Callable[[Any], Event]) -> list[Event]:
+    def _begin(
+        self, make: Callable[[Services | ShortServices], Exchange[Any]], wrap: Callable[[Any], Event]
+    ) -> list[Event]:
         if self.state is not State.ASSOCIATED:
             raise LocalProtocolError(f"a service while {self.state.value}")
         if self._exchange is not None:
@@ -324,3 +351,10 @@ class Client:
         self._invoke = None
         self._blocks = None
         self._events.append(Failed(error) if asked else Stray(str(error)))
+
+
+def _answers(invoke: int | None, asked: int | None) -> bool:
+    """True if an APDU with this invoke-id answers the request with that one. Services with short names have none."""
+    if invoke is None or asked is None:
+        return invoke is asked
+    return not (invoke ^ asked) & INVOKE_ID

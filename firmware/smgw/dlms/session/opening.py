@@ -24,6 +24,13 @@ if TYPE_CHECKING:  # it loads `cryptography`, which only a ciphering meter needs
 _CHALLENGE_LENGTH = 16
 
 
+def context_of(*, short: bool, ciphered: bool) -> ApplicationContext:
+    """The application context with these names."""
+    if short:
+        return ApplicationContext.SHORT_NAMES_CIPHERED if ciphered else ApplicationContext.SHORT_NAMES
+    return ApplicationContext.LOGICAL_NAMES_CIPHERED if ciphered else ApplicationContext.LOGICAL_NAMES
+
+
 class Opening:
     """The proposal of one client to one meter, for each association; `random` gives octets for challenges."""
 
@@ -34,6 +41,8 @@ class Opening:
         title: bytes,
         initiate: InitiateRequest,
         random: Callable[[int], bytes],
+        *,
+        short: bool = False,
     ) -> None:
         self._authentication = authentication
         self._ciphering = ciphering
@@ -42,6 +51,7 @@ class Opening:
         self._random = random
         self._configured = ciphering.peer_title if ciphering else b""
         self._challenge = b""
+        self._short = short
 
     def request(self) -> bytes:
         """The AARQ."""
@@ -51,7 +61,7 @@ class Opening:
             value = authentication.secret
         elif authentication:
             value = self._challenge = self._random(_CHALLENGE_LENGTH)
-        context = ApplicationContext.LOGICAL_NAMES_CIPHERED if ciphering else ApplicationContext.LOGICAL_NAMES
+        context = context_of(short=self._short, ciphered=ciphering is not None)
         return Aarq(context, self.initiate(), self._mechanism, value, self._title).encode()
 
     def initiate(self) -> bytes:
