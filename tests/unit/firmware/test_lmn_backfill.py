@@ -12,7 +12,7 @@ from captures_made import BOOT, DEVICE
 from line_meter import Head, Inbox, PolledMeter, driver, running, until
 from memory_line import FakeTime, MemoryPort
 from profiled_model import QUARTER, ProfiledModel
-from smgw.cosem import ClockState, DeviceId, MeterTimeKind, Obis, ObjectName, Stamp
+from smgw.cosem import ClockState, DeviceId, MeterTimeKind, Obis, ObjectName, Reading, Stamp
 from smgw.lmn.contract import Surroundings
 from smgw.lmn.driver import Driver
 from smgw.lmn.sml import load_profile as sml_profile
@@ -30,6 +30,7 @@ from smgw.store.records import ProfileName, ProfilePiece
 from stored import keeper
 
 NAME = ProfileName("house", DEVICE, LOAD_PROFILE)
+LAST_VALUE = Obis.parse("1-0:2.8.0")
 NOW = 1_792_900_000  # Unix seconds, between two quarter hours
 LAST = NOW - NOW % QUARTER
 SECOND = 1_000_000
@@ -231,6 +232,20 @@ def test_a_row_keeps_its_status_its_scaler_and_the_time_as_the_meter_told_it(sto
     assert (first.meter_time.kind, first.meter_time.seconds) == (MeterTimeKind.TIMESTAMP, quarters(1)[0])
     assert [(one.scaler, one.unit, one.status and one.status.value) for one in first.readings] == [(-1, 30, 4)] * 2
     assert first.stamp.utc_us == NOW * SECOND
+
+
+def test_rows_get_the_corrections_of_the_profile(store: LmnStore, tmp_path: Path) -> None:
+    def first() -> list[Reading]:
+        with LmnView.open(tmp_path / "lmn") as view:
+            return [one for row in view.profile_rows(NAME, Range(0, 2**62), 1) for one in row.readings]
+
+    changes = {"scalers": ((LAST_VALUE, 2),), "units": ((LAST_VALUE, 32),), "factors": ((LAST_VALUE, 40),)}
+    with PolledMeter(ProfiledModel(quarters(1))) as meter, running(reader(meter.url, Inbox(), store, **changes)):
+        until(first)
+    corrected = next(one for one in first() if one.obis == LAST_VALUE)
+    assert corrected.raw is not None
+    assert isinstance(corrected.raw.value, int)
+    assert (corrected.value.value, corrected.scaler, corrected.unit) == (40 * corrected.raw.value, 2, 32)
 
 
 def test_another_device_behind_the_port_has_a_profile_of_its_own(store: LmnStore, tmp_path: Path) -> None:

@@ -62,6 +62,19 @@ def test_a_telegram_becomes_a_capture(head: Head) -> None:
     assert (inbox.states[-1].good, inbox.states[-1].refused) == (1, 0)
 
 
+def test_scalers_units_and_factors_of_the_profile_hold_for_sml_too(head: Head) -> None:
+    """Some meters send their power as Wh."""
+    inbox = Inbox()
+    changes = {"scalers": ((POWER, -1),), "units": ((POWER, 27),), "factors": ((ENERGY, 40),)}
+    with running(reader(head, inbox, **changes)) as made:
+        opened(made)
+        head.send(telegram(5))
+        until(lambda: inbox.captures)
+    assert [(one.value.value, one.scaler, one.unit) for one in inbox.captures[0].readings] == [
+        (200, -1, 30), (1234, -1, 27),
+    ]  # fmt: skip
+
+
 def test_only_the_wanted_objects_are_read(head: Head) -> None:
     inbox = Inbox()
     with running(reader(head, inbox, objects=(POWER,))) as made:
