@@ -14,6 +14,8 @@ from smgw.profiles.meter import MeterProfile
 from smgw.profiles.secrets import Secrets
 from smgw.wire import Refused
 
+_SLACK_S = 0.5
+
 
 def read_once(
     profile: MeterProfile, secrets: Secrets, surroundings: Surroundings, wake: Wake, seconds: float
@@ -25,12 +27,15 @@ def read_once(
     """
     meter = resolve(profile.entry.meter)(profile, secrets, surroundings)
     unread = UnreadLine(profile, surroundings.now)
+    began = surroundings.now()
     with open_port(profile.port, line_settings(profile), wake) as port:
         port.tap = unread.take
         found, refused = (_polled if profile.polled else _pushed)(port, meter, profile, surroundings)
     if not found:
         nothing = "no answer" if profile.polled else "no telegram"
-        raise PollError("; ".join(filter(None, (f"{nothing} within {seconds:g} s", _why(unread, refused, seconds)))))
+        if surroundings.now() - began >= seconds - _SLACK_S:  # not where something ended the wait before its time
+            nothing += f" within {seconds:g} s"
+        raise PollError("; ".join(filter(None, (nothing, _why(unread, refused, seconds)))))
     return [judged(one, profile.corrections)[0] for one in found]
 
 
