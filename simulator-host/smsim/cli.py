@@ -163,6 +163,8 @@ def _stop_on_signals() -> asyncio.Event:
 
 
 async def _run(chosen: argparse.Namespace, config: Config) -> int:
+    if chosen.json_report:
+        _write_report(chosen.json_report, "{}")  # a file that cannot be written is told now, not after hours
     stop = _stop_on_signals()
     simulator = Simulator(config, listen=chosen.listen)
     for line in await simulator.start():

@@ -80,7 +80,9 @@ def read(path: Path) -> Password:
     except FileNotFoundError:
         raise PasswordError(f"{path}: no such file; emp password {path} makes it") from None
     except OSError as error:
-        raise PasswordError(f"{path}: cannot be read ({reason(error)})") from None
+        raise PasswordError(
+            f"{path}: cannot be read ({reason(error)}); run emp as its owner, or name another file"
+        ) from None
     if not stat.S_ISREG(mode):
         raise PasswordError(f"{path}: is no file; emp password makes one")
     if mode & 0o077:

@@ -326,3 +326,40 @@ def test_help_teaches(capsys: pytest.CaptureFixture[str]) -> None:
     out = capsys.readouterr().out
     for word in ("run", "menu", "replay", "example", "33333", "smsim example > meters.toml"):
         assert word in out
+
+
+def test_a_report_that_cannot_be_written_is_told_before_the_meters_run(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["run", "--json-report", str(tmp_path / "nowhere" / "report.json")]) == 1
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert "--json-report: cannot be written: No such file or directory; name a file where you may write" in told.err
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        (
+            ["run", "absent.toml"],
+            "absent.toml: cannot be read: No such file or directory; `smsim example > FILE` writes",
+        ),
+        (["run", "bom.toml"], "bom.toml:1: begins with a byte order mark; save it as UTF-8 without one"),
+        (["replay", "absent", "--port", "pty:head"], "absent: cannot be read: No such file or directory; name a file"),
+        (["run", "--listen", "nowhere.invalid"], "cannot listen: "),
+        (["say", "absent", "meters"], "no simulator listens there: No such file or directory; start the simulator"),
+    ],
+)
+def test_wrong_input_is_told_in_words(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    command: list[str],
+    said: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "bom.toml").write_text("\ufeff[[meter]]\n", encoding="utf-8")
+    assert cli.main(command) == 1
+    told = capsys.readouterr().err
+    assert said in told
+    assert "Errno" not in told
