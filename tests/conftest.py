@@ -1,9 +1,13 @@
 """What holds for all tests."""
 
+import os
+
 from hypothesis import HealthCheck, settings
 
 # A test passes or fails for what the code does, not for what else the machine does, and does so again the next time.
 # Other examples than yesterday's: pytest --hypothesis-profile=explore
 settings.register_profile("steady", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("explore", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True)
-settings.load_profile("steady")
+# `make test-quick`: a quarter of the examples, where a test names no number of its own.
+settings.register_profile("quick", settings.get_profile("steady"), max_examples=25)
+settings.load_profile("quick" if os.environ.get("SMGW_TEST_QUICK") == "1" else "steady")

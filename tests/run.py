@@ -63,7 +63,7 @@ ON_DEVICE = Stage(
     environment=(("PYTHONPATH", "firmware"),),
 )
 PLANS = {
-    "quick": (UNIT,),
+    "quick": (UNIT._replace(environment=(("SMGW_TEST_QUICK", "1"),)),),
     "all": (
         Stage("unit and interop", ("tests/unit", "tests/interop"), PARALLEL, covered=True),
         Stage("fault and system", ("tests/fault", "tests/system"), PARALLEL_PROCESSES, covered=True),
