@@ -1,42 +1,76 @@
-"""`smgw scan`: what is behind a port, and a meter profile for it ready to paste."""
+"""`smgw scan`: what is behind a port, as a table and as a meter profile ready to paste."""
 
 import argparse
+import re
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 from smgw.cli.held_port import show_live_instead
 from smgw.errors import SmgwError
-from smgw.lmn.scan import Found, Scan
+from smgw.lmn.driver import line_settings
+from smgw.lmn.scan import LISTEN_S, Found, Other, Scan
 from smgw.ports import PortError
+from smgw.ports.port import has_line, is_socket
 from smgw.profiles import checks
+from smgw.reports.readings import printable
 from smgw.services.process import set_up_logging
 
 _EPILOG = """\
 examples:
   smgw scan /dev/ttyUSB0
   smgw scan socket://192.168.1.20:4059
-  smgw scan /dev/ttyUSB0 --all           do not stop at the first that answers: a bus with several meters
+  smgw scan rfc2217://192.168.1.20:2217     a bridge that takes speed and parity
+  smgw scan /dev/ttyUSB0 --all              a bus: tries each address, about two minutes
+  smgw scan /dev/ttyUSB0 --all --addresses 16-40,1021
+  smgw scan /dev/ttyUSB0 --seconds 70       a meter that sends once a minute
 
 Listens first, then asks: SML, then DLMS over the wrapper (TCP), HDLC and mode E, at the usual speeds and addresses.
-A serial port takes one to three minutes if nothing answers. The profile goes to standard output, the progress
-to standard error. Exit code 0 if anything answered, 1 if nothing did, 2 for a port that cannot be opened.
+It ends as soon as it knows what is there. A silent serial port takes one to three minutes.
+Standard output gets a table (as comments) and a section [[meter]]; the progress goes to standard error.
+Exit code 0 if a meter was found, 1 if none was, 2 for a port that cannot be opened.
 """
+_MOST_OBJECTS = 6
+_HIGHEST_ADDRESS = 0x3FFD
+_SPAN = re.compile(r"(\d{1,5})(?:-(\d{1,5}))?")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Which port, and how long."""
-    parser.add_argument("port", metavar="PORT", help="a device or socket://host:port")
-    parser.add_argument("--all", action="store_true", help="go on after the first that answers")
+    """Which port, how long, and which addresses."""
+    parser.add_argument("port", metavar="PORT", help="a device, socket://host:port or rfc2217://host:port")
+    parser.add_argument("--all", action="store_true", help="try all addresses of a bus")
     parser.add_argument(
-        "--seconds", type=float, default=3.0, metavar="S", help="listen for S seconds (default %(default)s)"
+        "--addresses", type=addresses, default=(), metavar="A-B,C", help="with --all: physical addresses (1-125)"
     )
-    parser.add_argument("--timeout", type=int, default=1, metavar="S", help="wait for an answer (default %(default)s)")
+    parser.add_argument(
+        "--seconds", type=float, default=LISTEN_S, metavar="S", help="listen for S seconds (default %(default)g)"
+    )
+    parser.add_argument(
+        "--timeout", type=int, default=1, metavar="S", help="wait S seconds for an answer (default %(default)s)"
+    )
     parser.set_defaults(log_level="error")
     parser.epilog = _EPILOG
 
 
+def addresses(text: str) -> tuple[int, ...]:
+    """Physical addresses in `16-40,1021`. ValueError."""
+    found: list[int] = []
+    for part in text.split(","):
+        match = _SPAN.fullmatch(part.strip())
+        if match is None:
+            raise ValueError
+        first, last = int(match[1]), int(match[2] or match[1])
+        if not 0 <= first <= last <= _HIGHEST_ADDRESS:
+            raise ValueError
+        found += range(first, last + 1)
+    return tuple(found)
+
+
+addresses.__name__ = "list of addresses, such as 16-40,1021,"  # what argparse calls it in "invalid ... value"
+
+
 def run(arguments: argparse.Namespace) -> int:
-    """Try everything, print a profile for what answers; of a port that the gateway holds, its live value."""
+    """Print what was found; of a port that the gateway holds, its live value."""
     try:
         return _scan(arguments)
     except PortError:
@@ -52,23 +86,58 @@ def _scan(arguments: argparse.Namespace) -> int:
     if faults:
         raise SmgwError(faults[0])
     scan = Scan(arguments.port, _say, listen_s=arguments.seconds, timeout_s=arguments.timeout)
-    number = 0
-    for number, found in enumerate(scan.run(), start=1):
-        told = f": device {found.device}" if found.device else ""
-        _say(f"  answers{told}" + (f" ({found.remark})" if found.remark else ""))
-        print(profile_text(found, number), flush=True)
+    scan.whole, scan.addresses = arguments.all, arguments.addresses
+    found = []
+    for one in scan.run():
+        found.append(one)
+        told = f": device {one.device}" if one.device else ""
+        _say(printable(f"  found {one.profile.protocol}{told}" + (f" ({one.remark})" if one.remark else "")))
         if not arguments.all:
             break
-    if not number:
-        _say(
-            "nothing answered; is the head over the right diode, are A and B of the bus the right way round, "
-            "is it the right port?"
-        )
-    return 0 if number else 1
+    if found or scan.others:
+        print("\n".join(table(arguments.port, found, scan.others)) + "\n", flush=True)
+    for number, one in enumerate(found, start=1):
+        print(profile_text(one, number), flush=True)
+    if not found:
+        _say(_nothing(arguments.port, arguments.seconds, octets=bool(scan.others)))
+    return 0 if found else 1
 
 
 def _say(text: str) -> None:
     print(f"smgw scan: {text}", file=sys.stderr, flush=True)
+
+
+def _nothing(port: str, seconds: float, *, octets: bool) -> str:
+    """No meter was found: what to look at."""
+    if octets:
+        return "octets came, and no meter was found; the table says what they look like and what to try"
+    if is_socket(port):
+        look = "Is the bridge connected to the meter, in raw TCP mode, and is no other program using it?"
+    else:
+        look = "Is the head over the right diode, are wires A and B the right way round, is it the right port?"
+    return (
+        f"nothing came within {seconds:g} s, and nothing answered. {look} For a meter that sends more rarely: "
+        f"--seconds {max(70, round(2 * seconds))}"
+    )
+
+
+def table(port: str, found: Sequence[Found], others: Sequence[Other]) -> list[str]:
+    """What was seen, a line each, as comments of TOML."""
+    rows = [("port", "settings", "protocol", "address", "device", "objects, or what else was there")]
+    for one in found:
+        settings = str(line_settings(one.profile)) if has_line(port) else "-"
+        names = [str(obis).partition("*")[0] for obis in one.objects]
+        shown = ", ".join(names[:_MOST_OBJECTS])
+        if len(names) > _MOST_OBJECTS:
+            shown += f" and {len(names) - _MOST_OBJECTS} more"
+        what = "; ".join(filter(None, (shown, one.remark))) or "-"
+        rows.append((port, settings, one.profile.protocol, one.address or "-", one.device or "-", what))
+    rows += [(port, one.settings or "-", "-", "-", "-", one.words) for one in others]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]) - 1)]
+    return [
+        printable("# " + "  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[-1]]))
+        for row in rows
+    ]
 
 
 def profile_text(found: Found, number: int = 1) -> str:

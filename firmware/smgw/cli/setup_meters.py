@@ -30,7 +30,9 @@ def ports() -> list[str]:
 def scan(port: str, say: Callable[[str], None], *, all_of_them: bool) -> list[Found]:
     """What answers at a port: the first, or all. Raises PortError."""
     found = []
-    for one in Scan(port, say).run():
+    scan = Scan(port, say)
+    scan.whole = all_of_them
+    for one in scan.run():
         found.append(one)
         if not all_of_them:
             break

@@ -1,30 +1,51 @@
-"""Finding out what is behind a port: listened to first, then asked, by every protocol, speed and address in use.
+"""Finds out what is behind a port: it listens first, then asks with every protocol, speed and address in use.
 
-The order is that of likelihood and of harm: who listens disturbs nobody. A meter that pushes is never asked; one that
-is asked in a protocol that it does not speak says nothing. What is tried stands with each protocol's entry.
+Listening disturbs nobody, so it comes first. A line on which a meter pushes is asked nothing. A line that brings no
+octet at one speed brings none at any other, because each speed makes octets of what comes. What is tried stands with
+each protocol's entry.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from smgw.clock import GatewayClock
-from smgw.cosem import DeviceId
+from smgw.cosem import DeviceId, Obis
 from smgw.lmn.contract import Surroundings
 from smgw.lmn.driver import line_settings
-from smgw.ports import Port, open_port
+from smgw.ports import LineSettings, Port, open_port
+from smgw.ports.port import has_line
 from smgw.profiles import protocols
+from smgw.profiles.advice import advised
 from smgw.profiles.entries import resolve
 from smgw.profiles.meter import MeterProfile
+from smgw.profiles.protocol import Protocol as Entry
+from smgw.wire.guess import Guess
+from smgw.wire.kind import Kind
+from smgw.wire.unread import Unread
 
-_REMEMBERED = 512  # octets that nobody recognised
+#: Some meters send every 10 s.
+LISTEN_S = 11.0
+_ENOUGH = 256  # octets after which a guess ends the listening
+#: Speeds that are tried only where octets came, beside those of the protocols.
+_OTHER_SPEEDS = (19_200, 4800, 1200, 300, 57_600)
+_DOUBTFUL = (Kind.NOISE, Kind.TEXT, Kind.WRONG_SPEED)
 
 
 class Found(NamedTuple):
-    """Something that answered: how it is reached, who it is (empty if it does not say), and what is to be known."""
+    """A meter: how it is reached, who it is ("" if it does not say), what is to be known, and what it listed."""
 
     profile: MeterProfile
     device: str
     remark: str = ""
+    address: str = ""
+    objects: tuple[Obis, ...] = ()
+
+
+class Other(NamedTuple):
+    """Octets that are no telegram: at which settings ("" without), and what they are in words."""
+
+    settings: str
+    words: str
 
 
 class Ear(Protocol):
@@ -32,9 +53,6 @@ class Ear(Protocol):
 
     def hear(self, octets: bytes) -> Found | None:
         """Take octets; what is there, once it is known."""
-
-    def hint(self, octets: bytes) -> str:
-        """What octets that nobody recognised look like; "" if nothing is known."""
 
 
 class Listen(NamedTuple):
@@ -53,11 +71,16 @@ class Ask(NamedTuple):
 
 
 class Scan:
-    """All that is tried on one port. `say` is told before each try, in a line for people."""
+    """All that is tried on one port. `say` gets a line for people before each try."""
 
-    def __init__(self, port: str, say: Callable[[str], None], *, listen_s: float = 3.0, timeout_s: int = 1) -> None:
+    def __init__(
+        self, port: str, say: Callable[[str], None], *, listen_s: float = LISTEN_S, timeout_s: int = 1
+    ) -> None:
         self.say = say
         self.surroundings = Surroundings(GatewayClock())
+        self.whole = False  #: try the addresses of a bus, too
+        self.addresses: tuple[int, ...] = ()  #: those of the bus; by default those that the protocol has in use
+        self.others: list[Other] = []  #: what came and was no telegram
         self._port = port
         self._listen_s = listen_s
         self._timeout_s = timeout_s
@@ -65,20 +88,29 @@ class Scan:
     @property
     def on_network(self) -> bool:
         """True if the port has no line settings to be tried."""
-        return self.candidate("dlms").on_network
+        return not has_line(self._port)
 
     def run(self) -> Iterator[Found]:
-        """What answers, the likeliest first; the caller stops when it has enough. Raises PortError."""
-        tried = [resolve(entry.scan) for entry in protocols.every() if entry.scan]
-        tried.sort(key=lambda one: one.order)
-        listened = [one for one in tried if isinstance(one, Listen)]
-        lines = list(dict.fromkeys(line for one in listened for line in one.lines))
-        for baudrate, parity in lines[: 1 if self.on_network else None]:
-            if found := self._listen([one.ear for one in listened], baudrate, parity):
-                yield found
-        for one in tried:
+        """What is there, each device once, the likeliest first. Raises PortError.
+
+        It ends with the protocol that found something, and where octets show that no meter can be asked.
+        """
+        tried = [(entry, resolve(entry.scan)) for entry in protocols.every() if entry.scan]
+        tried.sort(key=lambda one: one[1].order)
+        found, known = self._listen([(entry, one) for entry, one in tried if isinstance(one, Listen)])
+        if found:
+            yield found
+        if found or known:
+            return
+        for _, one in tried:
             if isinstance(one, Ask):
-                yield from one.run(self)
+                seen = set()
+                for answer in one.run(self):
+                    if (who := answer.device or answer.address) not in seen:
+                        seen.add(who)
+                        yield answer
+                if seen:
+                    return
 
     def candidate(self, protocol: str, baudrate: int = 9600, parity: str = "N", options: Any = None) -> MeterProfile:
         """A profile to try."""
@@ -95,27 +127,61 @@ class Scan:
         """The port, set as the profile says."""
         return open_port(self._port, line_settings(profile))
 
-    def _listen(self, ears: list[Callable[[MeterProfile], Ear]], baudrate: int, parity: str) -> Found | None:
-        profile = self.candidate("sml-push", baudrate, parity)
-        self.say(f"{self.line(profile)}listening for {self._listen_s:g} s")
-        made = [ear(profile) for ear in ears]
-        heard = b""
-        now = self.surroundings.now
-        with self.open(profile) as port:
+    def _listen(self, listened: list[tuple[Entry, Listen]]) -> tuple[Found | None, bool]:
+        """What pushes, at the first settings or, if octets came there, at others; True if the octets are known."""
+        lines = list(dict.fromkeys(line for _, one in listened for line in one.lines))
+        lines += [(speed, "N") for speed in _OTHER_SPEEDS if speed not in dict(lines)]
+        slowest_wrong = float("inf")
+        for baudrate, parity in lines[: 1 if self.on_network else None]:
+            if baudrate >= slowest_wrong:
+                continue
+            settings = LineSettings(baudrate, parity=parity)
+            ears = [one.ear(self.candidate(entry.name, baudrate, parity)) for entry, one in listened]
+            found, unread = self._hear(settings, ears, [entry for entry, _ in listened])
+            if found:
+                self.others.clear()
+                return found, True
+            if not unread.count:
+                break
+            guess = advised(unread.octets)
+            self._note(settings, unread, guess)
+            if guess and guess.kind not in _DOUBTFUL:
+                return None, True
+            if guess and guess.kind is Kind.WRONG_SPEED:
+                slowest_wrong = baudrate
+        return None, False
+
+    def _hear(
+        self, settings: LineSettings, ears: Sequence[Ear], entries: Sequence[Entry]
+    ) -> tuple[Found | None, Unread]:
+        """The first that an ear recognises. It ends early once the octets are certainly of no protocol with an ear."""
+        at = "" if self.on_network else f"{settings}: "
+        self.say(f"{at}listening for {self._listen_s:g} s")
+        own = [kind for entry in entries for kind in (*entry.reads(None), *entry.instead)]
+        unread, now = Unread(), self.surroundings.now
+        with open_port(self._port, settings) as port:
             ends = now() + self._listen_s
             while (left := ends - now()) > 0:
                 if not port.wait(left):
                     continue
                 port.gather()
                 octets = port.read()
-                heard = (heard + octets)[-_REMEMBERED:]
-                for ear in made:
+                unread.take(octets, now())
+                for ear in ears:
                     if found := ear.hear(octets):
-                        return found
-        if heard:
-            hint = next(filter(None, (ear.hint(heard) for ear in made)), "another speed or parity?")
-            self.say(f"  {len(heard)} octets that no protocol here knows; {hint}")
-        return None
+                        return found, unread
+                if unread.count >= _ENOUGH and (guess := advised(unread.octets, own)) and guess.kind is not Kind.NOISE:
+                    break
+        return None, unread
+
+    def _note(self, settings: LineSettings, unread: Unread, guess: Guess | None) -> None:
+        at = "" if self.on_network else str(settings)
+        if guess and guess.line and not self.on_network:
+            at = f"{settings.baudrate} {guess.line}"
+        words = f"{unread.amount(self.surroundings.now())} and no telegram"
+        other = Other(at, f"{words}: {guess}" if guess else words)
+        self.others.append(other)
+        self.say(f"  {other.words}")
 
 
 def device_text(octets: bytes) -> str:

@@ -9,18 +9,23 @@ from pathlib import Path
 import pytest
 from dlms_line_meter import NAME, DlmsMeter, Model
 from line_meter import DEVICE, Head, PolledMeter, telegram
+from rfc2217_bridge import Rfc2217Bridge
 from smgw.cli import main, scan
 from smgw.dlms.meter.access import Admission
 from smgw.dlms.security.hls import Password
 from smgw.dlms.security.secret import Secret
 from smgw.hdlc import Address
 from smgw.hdlc.link import Link
+from smgw.iec62056.seven_bit import with_parity
+from smgw.lmn import scan as lmn_scan
 from smgw.lmn.dlms import scan as scan_dlms
-from smgw.lmn.scan import Scan
+from smgw.lmn.scan import LISTEN_S, Scan
 from smgw.lmn.sml import scan as scan_sml
+from smgw.profiles import protocols
 from smgw.profiles.dlms import DlmsProfile
 from smgw.profiles.toml_importer import parse
 from smgw.wire import Transmit
+from uart import received
 
 
 @pytest.fixture(autouse=True)
@@ -136,7 +141,8 @@ def test_nothing_that_answers_is_told_with_what_to_look_at(tmp_path: Path, capsy
     code, out, err = scanned(str(head.link), capsys)
     head.unplug()
     assert (code, out) == (1, "")
-    assert "nothing answered; is the head over the right diode" in err
+    assert "nothing answered. Is the head over the right diode" in err
+    assert err.count("listening") == 1, "no octet at one speed is none at any"
     assert "4800 8N1: SML" in err
     assert "mode E" in err
 
@@ -148,6 +154,116 @@ def test_all_goes_on_after_the_first(monkeypatch: pytest.MonkeyPatch, capsys: py
     assert code == 0
     assert [one["name"] for one in tomllib.loads(out)["meter"]] == ["meter-1", "meter-2"]
     assert "UTB0000000000017" in out
+
+
+def test_the_second_meter_of_a_bus_is_found_and_the_first_is_told_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(scan_dlms, "_ADDRESSES", (DlmsProfile(), DlmsProfile(physical=17), DlmsProfile(physical=0x7E)))
+    monkeypatch.setattr(scan_dlms, "_SPEEDS", (9600, 19_200, 300))
+    head = Head(tmp_path / "head")
+    meters = {17: Model(), 0x7E: Model(), 21: Model(name=b"UTB0000000000021")}
+    with DlmsMeter(meters, master=head.master):
+        code, out, err = scanned(str(head.link), capsys, "--all", "--addresses", "16-22")
+    head.unplug()
+    assert code == 0
+    assert [one["dlms"]["physical"] for one in tomllib.loads(out)["meter"]] == [17, 21]
+    assert err.count("found dlms") == 2
+    assert "19200" not in err
+    loads(out)
+
+
+def test_the_first_meter_is_told_once_whatever_the_speed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    head = Head(tmp_path / "head")
+    with PolledMeter(master=head.master):
+        code, out, err = scanned(str(head.link), capsys, "--all")
+    head.unplug()
+    assert code == 0
+    assert len(tomllib.loads(out)["meter"]) == 1
+    assert err.count("found sml-poll") == 1
+    assert "DLMS" not in err, "it is known by then"
+
+
+@pytest.mark.parametrize("text", ["", "x", "3-1", "1-99999", "1,,2"])
+def test_addresses_that_are_none_are_refused(text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["scan", "/dev/null", "--addresses", text])
+    assert "invalid list of addresses, such as 16-40,1021, value" in capsys.readouterr().err
+
+
+def test_it_ends_with_a_table_of_what_it_saw(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    head = Head(tmp_path / "head")
+    with pushing(head, telegram()):
+        _, out, _ = scanned(str(head.link), capsys)
+    head.unplug()
+    titles, row = (line for line in out.splitlines()[:2])
+    assert titles.split()[:6] == ["#", "port", "settings", "protocol", "address", "device"]
+    assert row.split()[1:6] == [str(head.link), "9600", "8N1", "sml-push", "-"]
+    assert str(DEVICE) in row
+    assert "1-0:1.8.0, 1-0:16.7.0" in row
+
+
+D0 = b"/EMH5\\@01LZQJ\r\n\x021-0:1.8.0*255(000123.4*kWh)\r\n!\r\n"
+
+
+@pytest.mark.parametrize(
+    ("octets", "row", "words"),
+    [
+        (D0, "9600 8N1", 'this is text of IEC 62056-21 (D0); write protocol = "dlms" and dlms = { start'),
+        (with_parity(D0), "9600 7E1", "this is text of IEC 62056-21 (D0), with seven data bits (7E1)"),
+        (b"\xff\xfb\x01\xff\xfb\x03\xff\xfd\x00\xff\xfb\x2c", "9600 8N1", "rfc2217://host:port"),
+    ],
+)
+def test_octets_of_another_kind_end_the_scan_and_are_told(
+    octets: bytes, row: str, words: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    head = Head(tmp_path / "head")
+    with pushing(head, octets):
+        code, out, err = scanned(str(head.link), capsys)
+    head.unplug()
+    assert code == 1
+    assert err.count("listening") == 1
+    assert "asked" not in err
+    assert words in out
+    assert f"{head.link}  {row}" in out
+    assert "octets/s and no telegram" in err
+    assert tomllib.loads(out) == {}
+
+
+def test_octets_at_the_wrong_speed_have_lower_speeds_tried_and_then_meters_asked(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    head = Head(tmp_path / "head")
+    with pushing(head, received(telegram(), 4800, 9600)):
+        code, out, err = scanned(str(head.link), capsys)
+    head.unplug()
+    assert code == 1
+    assert "each bit comes 2 times" in out
+    assert "2400 8E1: listening" in err
+    assert "19200 8N1: listening" not in err
+    assert "SML, asked" in err
+
+
+def test_a_meter_behind_rfc_2217_is_found_with_its_settings(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    head = Head(tmp_path / "head")
+    with Rfc2217Bridge(str(head.link)) as bridge, pushing(head, telegram()):
+        code, out, _ = scanned(bridge.url, capsys)
+    head.unplug()
+    assert code == 0
+    assert tomllib.loads(out)["meter"][0] == {"name": "meter-1", "protocol": "sml-push", "port": bridge.url}
+    assert "9600 8N1" in out
+    loads(out)
+
+
+def test_it_listens_longer_than_meters_pause_that_send_every_10_s() -> None:
+    assert LISTEN_S > 10
+
+
+def test_no_general_module_names_a_protocol() -> None:
+    text = Path(lmn_scan.__file__).read_text()
+    assert not [name for name in protocols.names() if f'"{name}"' in text]
 
 
 @pytest.mark.parametrize(

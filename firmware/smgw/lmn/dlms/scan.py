@@ -1,13 +1,14 @@
 """What `smgw scan` tries for DLMS."""
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from smgw.dlms.carriers.mbus import MBusListener
 from smgw.dlms.errors import AssociationRejectedError
 from smgw.dlms.push.reader import Push, PushReader
 from smgw.errors import SmgwError
 from smgw.hdlc import Listener
+from smgw.lmn.contract import Patience
 from smgw.lmn.dlms.poll import DlmsPoll
 from smgw.lmn.errors import LinkRefusedError
 from smgw.lmn.scan import Ask, Found, Listen, Scan, device_text
@@ -15,7 +16,6 @@ from smgw.profiles.dlms import DlmsProfile, Framing, Start
 from smgw.profiles.meter import MeterProfile
 from smgw.profiles.secrets import Secrets
 from smgw.wire import Refused
-from smgw.wire.guess import guess
 
 log = logging.getLogger(__name__)
 
@@ -28,77 +28,126 @@ _ADDRESSES = (
     DlmsProfile(physical=17),
     DlmsProfile(server=16, physical=16),
 )
+#: What is tried on a bus: all addresses of one octet but the calling one and the one of all stations.
+_ON_BUS = range(1, 0x7E)
+_BUS_TIMEOUT_S = 0.5
 _SIGNED_ON = 2  # of these addresses, so many are tried after a sign-on, which takes seconds
 _PUBLIC_AND_MANAGEMENT = (16, 1)
 
 
 class _Ear:
     def __init__(self, profile: MeterProfile) -> None:
-        self._profile = profile._replace(protocol="dlms-push")
+        self._profile = profile
         self._listeners = ((Framing.HDLC, Listener()), (Framing.MBUS, MBusListener()))
         self._pushes = PushReader()
 
     def hear(self, octets: bytes) -> Found | None:
         for framing, listener in self._listeners:
             for event in listener.receive(octets):
-                if not isinstance(event, Refused):
-                    return self._pushed(framing, self._pushes.receive(event.apdu))
+                if isinstance(event, Refused):
+                    continue
+                if found := self._pushed(framing, self._pushes.receive(event.apdu)):
+                    return found
         return None
 
-    def hint(self, octets: bytes) -> str:
-        return str(guess(octets) or "")
-
-    def _pushed(self, framing: Framing, found: Sequence[Push | Refused]) -> Found:
+    def _pushed(self, framing: Framing, found: Sequence[Push | Refused]) -> Found | None:
         from smgw.dlms.push.lists import PushListError, read_push
 
         pushing = self._profile._replace(options=DlmsProfile(framing=framing))
         for one in found:
-            if isinstance(one, Push):
-                try:
-                    return Found(pushing, device_text(read_push(one.notification).device() or b""))
-                except PushListError as error:
-                    return Found(pushing, "", str(error))
-            return Found(pushing, "", one.reason)
-        return Found(pushing, "", "it pushes in blocks; listen longer")
+            if not isinstance(one, Push):
+                return Found(pushing, "", one.reason)
+            try:
+                pushed = read_push(one.notification)
+            except PushListError as error:
+                return Found(pushing, "", str(error))
+            objects = tuple(reading.obis for reading in pushed.readings(frozenset()))
+            return Found(pushing, device_text(pushed.device() or b""), objects=objects)
+        return None  # a block, and not the last
 
 
 def _asked(scan: Scan) -> Iterator[Found]:
-    if scan.on_network:
-        yield from _ask(scan, "the wrapper", 9600, DlmsProfile(framing=Framing.WRAPPER))
+    """At the first speed at which anything answers; with `whole` all that the bus has there."""
+    if scan.on_network and (found := _ask(scan, "the wrapper", 9600, DlmsProfile(framing=Framing.WRAPPER))):
+        yield found
+        return
     for baudrate in _SPEEDS[: 1 if scan.on_network else None]:
-        for address in _ADDRESSES:
-            yield from _ask(scan, "HDLC", baudrate, address)
+        first, answered = _first(scan, baudrate)
+        if scan.whole and answered:
+            on_bus = list(_on_bus(scan, baudrate))
+            if first and (not first.device or first.device not in {one.device for one in on_bus}):
+                yield first
+            yield from on_bus
+        elif first:
+            yield first
+        if first or (scan.whole and answered and on_bus):
+            return
     for address in _ADDRESSES[:_SIGNED_ON]:
-        yield from _ask(scan, "mode E", 9600, address._replace(start=Start.MODE_E))
+        if found := _ask(scan, "mode E", 9600, address._replace(start=Start.MODE_E)):
+            yield found
+            return
 
 
-def _ask(scan: Scan, how: str, baudrate: int, options: DlmsProfile) -> Iterator[Found]:
-    """The first of the usual clients that the meter answers."""
+def _first(scan: Scan, baudrate: int) -> tuple[Found | None, bool]:
+    """What answers one of the usual addresses; True if octets came, such as answers of several meters at once."""
+    octets = 0
+
+    def count(more: bytes) -> None:
+        nonlocal octets
+        octets += len(more)
+
+    for address in _ADDRESSES:
+        if found := _ask(scan, "HDLC", baudrate, address, tap=count):
+            return found, True
+    return None, bool(octets)
+
+
+def _on_bus(scan: Scan, baudrate: int) -> Iterator[Found]:
+    """Each physical address of its own. One that is silent costs little: a meter answers a link within 0.3 s."""
+    scan.say(f"{baudrate} Bd: trying the addresses of the bus, one second or less each")
+    for physical in scan.addresses or _ON_BUS:
+        if found := _ask(scan, "HDLC", baudrate, DlmsProfile(physical=physical), timeout_s=_BUS_TIMEOUT_S):
+            yield found
+
+
+def _ask(
+    scan: Scan,
+    how: str,
+    baudrate: int,
+    options: DlmsProfile,
+    timeout_s: float | None = None,
+    tap: Callable[[bytes], None] | None = None,
+) -> Found | None:
+    """The first of the usual clients that the meter answers. `tap` gets what comes."""
     address = f"{options.server}" + ("" if options.physical is None else f"/{options.physical}")
     for client in _PUBLIC_AND_MANAGEMENT:
         tried = scan.candidate("dlms", baudrate, options=options._replace(client=client))
-        scan.say(f"{scan.line(tried)}DLMS over {how}, client {client} asks {address}")
+        told = f"client {client}, server {address}"
+        scan.say(f"{scan.line(tried)}DLMS over {how}, {told}")
         meter = DlmsPoll(tried, Secrets(), scan.surroundings)
+        if timeout_s is not None:
+            meter.patience = Patience(min(tried.timeout, timeout_s), 0)
         with scan.open(tried) as port:
+            if tap is not None:
+                port.tap = tap
             try:
                 device = meter.identify(port)
             except AssociationRejectedError as error:
-                yield Found(tried, "", str(error))
-                return
+                return Found(tried, "", str(error), told)
             except SmgwError as error:
                 log.debug("%s", error)
                 refuses = isinstance(error, LinkRefusedError)
                 if refuses and client == _PUBLIC_AND_MANAGEMENT[-1]:
-                    yield Found(tried, "", f"{error}; try other clients")
+                    return Found(tried, "", f"{error}; try other clients", told)
                 if refuses or options.framing is Framing.WRAPPER:  # to whom it does not know it may be silent
                     continue
-                return
+                return None
             finally:
                 meter.close(port)
         calling = options.physical in _CALLING
         remark = "its address is that of any device; with others on the bus write its own" if calling else ""
-        yield Found(tried, device_text(device), remark)
-        return
+        return Found(tried, device_text(device), remark, told)
+    return None
 
 
 PUSH = Listen(2, ((2400, "E"), (2400, "N"), (38_400, "N"), (9600, "N"), (115_200, "N")), _Ear)

@@ -1,40 +1,46 @@
 """What `smgw scan` tries for SML."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
+from smgw.cosem import Obis
 from smgw.errors import RemoteProtocolError
 from smgw.lmn.errors import AccessRefusedError, PollError
 from smgw.lmn.scan import Ask, Found, Listen, Scan, device_text
 from smgw.lmn.sml.session import SmlSession
 from smgw.profiles.meter import MeterProfile
-from smgw.sml.messages import GetListResponse
+from smgw.sml.messages import GetListResponse, ListEntry
 from smgw.sml.telegram import Telegram, TelegramReader
 
 log = logging.getLogger(__name__)
 
 _SPEEDS = (9600, 38_400, 19_200, 115_200, 2400, 300)
+_OBIS = 6  # octets of an OBIS code
 
 
 class _Ear:
     def __init__(self, profile: MeterProfile) -> None:
-        self._profile = profile._replace(protocol="sml-push")
+        self._profile = profile
         self._telegrams = TelegramReader()
 
     def hear(self, octets: bytes) -> Found | None:
         for telegram in self._telegrams.receive(octets):
             if isinstance(telegram, Telegram) and telegram.lists:
-                return Found(self._profile, device_text(telegram.lists[0].server_id))
+                values = telegram.lists[0]
+                return Found(self._profile, device_text(values.server_id), objects=_objects(values.entries))
         return None
 
-    def hint(self, _octets: bytes) -> str:
-        return ""
+
+def _objects(entries: Sequence[ListEntry]) -> tuple[Obis, ...]:
+    return tuple(Obis(entry.obj_name) for entry in entries if len(entry.obj_name) == _OBIS)
 
 
 def _asked(scan: Scan) -> Iterator[Found]:
+    """At the first speed at which it answers: SML has no addresses on a line."""
     for baudrate in _SPEEDS[: 1 if scan.on_network else None]:
         if found := _ask(scan, scan.candidate("sml-poll", baudrate)):
             yield found
+            return
 
 
 def _ask(scan: Scan, profile: MeterProfile) -> Found | None:
@@ -48,7 +54,9 @@ def _ask(scan: Scan, profile: MeterProfile) -> Found | None:
         except (PollError, RemoteProtocolError) as error:
             log.debug("%s", error)
             return None
-    return Found(profile, device_text(body.server_id) if isinstance(body, GetListResponse) else "")
+    if not isinstance(body, GetListResponse):
+        return Found(profile, "")
+    return Found(profile, device_text(body.server_id), objects=_objects(body.entries))
 
 
 PUSH = Listen(1, ((9600, "N"), (115_200, "N")), _Ear)
