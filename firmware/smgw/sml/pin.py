@@ -7,9 +7,9 @@ from smgw.cosem.units import WATT_HOUR
 from smgw.sml.messages import ListEntry
 
 _MOST_DEVICES = 64
-_ENERGY, _INSTANTANEOUS = 8, 7  # OBIS group D
-_IMPORT, _EXPORT = 1, 2  # OBIS group C
-_LAST_QUANTITY = 95  # from 96 on, group C names no measured quantity
+_INSTANTANEOUS = b"\x07"  # OBIS group D
+_LAST_QUANTITY = 95  # from 96 on, OBIS group C names no measured quantity
+_TOTALS = (b"\x01\x08", b"\x02\x08")  # groups C and D: import, export
 
 PIN_ADVICE = (
     "the meter shows whole kWh and no power: it waits for its PIN. Enter the PIN at the meter's front (torch or "
@@ -30,19 +30,17 @@ class Shown(Enum):
     COARSE = "totals that are whole kWh by their scaler, no power"
 
 
+_ALL = Shown.ALL
+
+
 def shown(entries: Sequence[ListEntry]) -> Shown:
     """Judge one list by itself. Any instantaneous quantity (`*.7.*`) counts as power."""
-    totals = []
-    for entry in entries:
-        name = entry.obj_name
-        if len(name) != 6 or name[2] > _LAST_QUANTITY:
-            continue
-        if name[3] == _INSTANTANEOUS:
-            return Shown.ALL
-        if name[3] == _ENERGY and name[2] in (_IMPORT, _EXPORT) and entry.unit == WATT_HOUR:
-            totals.append(entry)
+    names = [entry.obj_name for entry in entries]
+    if any(name[3:4] == _INSTANTANEOUS and name[2] <= _LAST_QUANTITY for name in names):
+        return _ALL
+    totals = [entry for entry in entries if entry.unit == WATT_HOUR and entry.obj_name[2:4] in _TOTALS]
     if not totals:
-        return Shown.ALL
+        return _ALL
     if all((entry.scaler or 0) >= 3 for entry in totals):
         return Shown.COARSE
     return Shown.WHOLE if all(map(_whole_kwh, totals)) else Shown.DECIMALS
@@ -57,11 +55,11 @@ class PinNotes:
     def of(self, server_id: bytes, entries: Sequence[ListEntry]) -> tuple[str, str]:
         """Advice for a meter that is locked, and a remark on one that shows less than it could; mostly both empty."""
         found = shown(entries)
-        if found in (Shown.ALL, Shown.DECIMALS) and server_id not in self._open:
+        if server_id not in self._open and found in (_ALL, Shown.DECIMALS):
             if len(self._open) >= _MOST_DEVICES:
                 del self._open[next(iter(self._open))]
             self._open[server_id] = None
-        if found is Shown.ALL:
+        if found is _ALL:
             return "", ""
         if found is Shown.COARSE or server_id not in self._open:
             return PIN_ADVICE, ""
