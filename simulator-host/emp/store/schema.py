@@ -1,7 +1,9 @@
 """The SQLite schema of the head-end, version by version."""
 
+import errno
 import os
 import sqlite3
+import stat
 from pathlib import Path
 
 from smgw.errors import reason
@@ -67,7 +69,10 @@ VERSION = len(MIGRATIONS)
 def open_writer(path: Path) -> sqlite3.Connection:
     """Open for writing; create or migrate the file. StorageError if it cannot be used."""
     try:
-        os.close(new_private(path))
+        if path.exists():
+            _refuse_unusable(path, os.R_OK | os.W_OK)
+        else:
+            os.close(new_private(path))
         connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=10)
     except (sqlite3.Error, OSError) as error:
         raise StorageError(
@@ -91,7 +96,7 @@ def open_writer(path: Path) -> sqlite3.Connection:
 def open_reader(path: Path) -> sqlite3.Connection:
     """Open an existing file for reading only; StorageError if it is absent or of another version."""
     try:
-        path.open("rb").close()  # SQLite reports no more than "unable to open"
+        _refuse_unusable(path, os.R_OK)
         connection = sqlite3.connect(
             f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None, check_same_thread=False, timeout=10
         )
@@ -115,6 +120,18 @@ def open_reader(path: Path) -> sqlite3.Connection:
         )
         raise StorageError(f"{path}: {what}; name another file, or open it once with emp serve --db {path}")
     return connection
+
+
+def _refuse_unusable(path: Path, rights: int) -> None:
+    """Raise the OSError that says why a file cannot be used; SQLite says no more than "unable to open".
+
+    The file is not opened: closing it would drop the locks that this process holds on it, and another process that
+    closes the database would then remove the -wal file.
+    """
+    if stat.S_ISDIR(path.stat().st_mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+    if not os.access(path, rights):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
 
 
 def _said(path: Path, error: sqlite3.Error) -> str:

@@ -1,14 +1,19 @@
 """The database of the head-end and its copies are never open to other users."""
 
+import contextlib
 import logging
 import os
+import sqlite3
 import stat
 import subprocess
 import sys
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from emp.cli import main
 from emp.store.backup import back_up, restore
+from emp.store.schema import open_reader, open_writer
 from emp.store.sqlite_storage import SqliteStorage
 from emp_process import ROOT, content, row
 
@@ -102,3 +107,20 @@ def as_nobody(*arguments):
     become = "os.setgid(65534); os.setuid(65534); sys.exit(main(sys.argv[1:]))"
     command = [sys.executable, "-c", program + become, *arguments]
     return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
+
+
+@pytest.mark.parametrize("opened_again", [open_reader, open_writer])
+def test_a_second_connection_leaves_the_locks_of_the_first(
+    tmp_path: Path, opened_again: Callable[[Path], sqlite3.Connection]
+) -> None:
+    """Another process that closes the database must not take itself for the last one: it would remove the -wal file.
+
+    POSIX drops all locks of a process on a file when the process closes any of its descriptors of that file.
+    """
+    database = tmp_path / "emp.db"
+    with contextlib.closing(open_writer(database)) as writer:
+        writer.execute("SELECT count(*) FROM record").fetchone()
+        opened_again(database).close()
+        other = "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); c.execute('PRAGMA user_version'); c.close()"
+        subprocess.run([sys.executable, "-c", other, database], check=True, timeout=60)
+        assert database.with_name("emp.db-wal").exists()
