@@ -1,5 +1,6 @@
 """Programs of Debian packages, unpacked instead of installed: chrony would replace this computer's time daemon."""
 
+import fcntl
 import os
 import re
 import shutil
@@ -29,7 +30,11 @@ def program(package: str, name: str) -> Program:
         return Program(found, dict(os.environ))
     folder = CACHE / package
     if not folder.exists():
-        _unpack(package, folder)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with (folder.parent / f"{package}.lock").open("w") as lock:  # the workers of a test run ask at the same time
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not folder.exists():
+                _unpack(package, folder)
     found = shutil.which(name, path=":".join(str(folder / place) for place in ("usr/sbin", "usr/bin")))
     if found is None:
         raise UnavailableError(f"the Debian package {package} has no {name}; remove {folder} to download it again")
@@ -41,7 +46,6 @@ def _unpack(package: str, folder: Path) -> None:
     """The package and those libraries it depends on that are not installed; all of it or nothing."""
     if shutil.which("apt-get") is None or shutil.which("dpkg-deb") is None:
         raise UnavailableError(f"{package} is not installed, and this is no Debian system to download it on")
-    folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent) as made:
         root = Path(made) / "root"
         archive = _download(package, Path(made))

@@ -281,12 +281,12 @@ def test_a_server_that_is_not_there_is_told_once(
         return open_port(*arguments)  # type: ignore[arg-type]
 
     monkeypatch.setattr(driver_module, "open_port", counting)
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        url = f"socket://127.0.0.1:{listener.getsockname()[1]}"
     inbox = Inbox()
-    with running(reader(url, inbox)):
-        until(lambda: inbox.states[-1].state == Condition.ABSENT)
-        until(lambda: tries == 3)
+    with socket.socket() as bound:  # and does not listen
+        bound.bind(("127.0.0.1", 0))
+        with running(reader(f"socket://127.0.0.1:{bound.getsockname()[1]}", inbox)):
+            until(lambda: inbox.states[-1].state == Condition.ABSENT)
+            until(lambda: tries == 3)
     assert said(caplog, "cannot connect") == 1
 
 

@@ -22,6 +22,7 @@ from smgw.wan import dispatcher as dispatcher_module
 from smgw.wan.dispatcher import Dispatcher
 from smgw.wan.outlet import open_outlet
 from soon import LIMIT
+from testbed import free_port
 
 pytestmark = pytest.mark.usefixtures("quick")
 
@@ -45,8 +46,8 @@ def test_an_order_to_deliver_ends_a_hold(make: Callable[..., Gateway], emp: Smal
 
 
 def test_an_emp_that_was_dead_gets_all_of_it_when_it_lives(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    with SmallEmp() as first:
-        port = first.port
+    port = free_port()
+    with SmallEmp(port) as first:
         gateway = Gateway(tmp_path, first.url)
         numbers = gateway.append(5)
         gateway.dispatcher.deliver_round()

@@ -192,11 +192,11 @@ def test_an_answer_that_drips_for_ever_is_cut_off_after_twice_the_time_out(emp: 
 
 
 def test_nobody_at_the_address_is_told_in_words(exchange: Exchange) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
-    dead = Exchange(f"http://127.0.0.1:{port}", 1)
-    answer = dead.put(DEVICE, BODY)
-    dead.close()
+    with socket.socket() as bound:  # and does not listen
+        bound.bind(("127.0.0.1", 0))
+        dead = Exchange(f"http://127.0.0.1:{bound.getsockname()[1]}", 60)
+        answer = dead.put(DEVICE, BODY)
+        dead.close()
     assert answer.status is None
     assert answer.detail == "Connection refused"
     assert "object at 0x" not in answer.detail

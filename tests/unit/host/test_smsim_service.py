@@ -1,6 +1,7 @@
 """SML request and response over TCP: several clients, slow ones, ones that send garbage."""
 
 import asyncio
+import itertools
 import random
 import socket
 from collections.abc import Awaitable, Callable
@@ -19,6 +20,8 @@ from smsim.sml.meter import Meter, MeterSpec
 from smsim.sml.service import Service
 
 SPEC = MeterSpec("m", DeviceId.parse("1UTB0000000001"))
+#: What the file ids of each reader begin with.
+FILES = map(random.Random(1).randbytes, itertools.repeat(4))
 Scenario = Callable[[Service, int], Awaitable[None]]
 
 
@@ -28,7 +31,7 @@ class Reader:
     def __init__(self, port: int, username: str | None = None, password: str | None = None) -> None:
         self._port = port
         self.client = Client(
-            b"reader", random.randbytes(4), username=username, password=password.encode() if password else None
+            b"reader", next(FILES), username=username, password=password.encode() if password else None
         )
 
     async def __aenter__(self) -> "Reader":
