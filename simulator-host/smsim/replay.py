@@ -26,8 +26,10 @@ log = logging.getLogger(__name__)
 
 
 def cut(octets: bytes) -> list[bytes]:
-    """Cut a capture at its start escapes; joined again, the pieces are the capture. What precedes the first start is a
-    piece of its own; a capture without any start is one piece."""
+    """The pieces of a capture, cut at its start escapes. Joined again they are the capture.
+
+    Octets before the first start are a piece of their own. A capture without any start is one piece.
+    """
     starts = []
     position = octets.find(START)
     while position >= 0:

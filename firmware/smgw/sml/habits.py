@@ -30,10 +30,12 @@ _DZG_SERIALS = ((42_000_000, 48_999_999), (55_000_000, 58_999_999))
 def corrected_power(server_id: bytes, entries: Sequence[ListEntry]) -> dict[int, Value]:
     """The power values whose sign or width the meter got wrong: place in `entries` -> corrected value.
 
-    - Any meter: a positive 16.7.0 is negative while the FNN status says export, and so is the power of a phase by the
-      phase's own bit. Holley DTZ251 and ISKRA AS2020 send no minus sign.
-    - DZG: a negative number although the status says import is an unsigned number of the same width.
-    - 15.7.0 is an absolute value (EMH ED300L, eHZ-HW8). With "export" in the status the power is negative.
+    A positive 16.7.0 is negative while the FNN status says export. The power of a phase follows the phase's own bit.
+    Holley DTZ251 and ISKRA AS2020 send no minus sign.
+
+    A DZG meter writes an unsigned number with a signed type. So its power may look negative although it imports.
+
+    15.7.0 is an absolute value (EMH ED300L, eHZ-HW8). It is negative while the status says export.
     """
     status = _status(entries)
     fnn_word = status if status is not None and status & FnnStatus.BASIC_METER else 0
