@@ -1,4 +1,4 @@
-"""The same message again and again: said at once, a few times, then ever more seldom, with the number kept back.
+"""Repeated messages: the first few pass at once, then ever fewer, each with the number of those that were kept back.
 
 A head that hangs by a thread must not fill a card (seen in the field: a log file of 2 GB, one line).
 """

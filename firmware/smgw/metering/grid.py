@@ -1,11 +1,11 @@
 """Registration on the grid: which capture stands for which target time (PTB-A 50.8, TR-03109-1 4.2.4).
 
-Target times are multiples of the registration period in UTC. The capture nearest to one, within a hundredth of the
-period or 2 s, whichever is longer, is registered for it with its own capture time. If there is none, that is
-registered too: tariffs need to know of the gap.
+Target times are multiples of the registration period in UTC. The nearest capture within a hundredth of the period, or
+2 s if that is longer, is registered for a target time, with its own capture time. If there is none, the gap is
+registered, because tariffs need to know of it.
 
-A clock that is not synchronised tells of gaps as long as it runs evenly, compared with CLOCK_BOOTTIME. The time that it
-jumps over, or that passed before this process began, is no gap to it. A synchronised clock tells of that time later.
+A clock that is not synchronised knows of gaps while it runs evenly, compared with CLOCK_BOOTTIME. It knows nothing of
+time that it jumped over, or that passed before this process began. A synchronised clock registers those gaps later.
 """
 
 from typing import NamedTuple
@@ -13,14 +13,14 @@ from typing import NamedTuple
 from smgw.cosem import Capture, ClockState, Stamp
 
 _SECOND = 1_000_000
-#: A gap of more slots is not written out: what lies before it is not the grid's any more.
+#: A gap of more slots is not registered.
 _MOST_MISSING = 35_136  # quarter hours of a leap year
-#: A capture is stamped at its first octets and arrives after its last; so long nobody is called missing.
+#: A capture is stamped at its first octets and arrives after its last. A gap is decided this much later.
 _LATE = 10 * _SECOND
 
 
 class Slot(NamedTuple):
-    """One decided target time; `capture` None means that no value was found for it."""
+    """One decided target time. Without a `capture` it is a gap."""
 
     target_time_us: int
     capture: Capture | None
@@ -29,8 +29,8 @@ class Slot(NamedTuple):
 class Grid:
     """One meter's grid. Times are microseconds UTC; `last_us` is the newest target time already registered.
 
-    A target time is decided once, and in order, for as long as the time does not go back. Where a clock that was not
-    synchronised is set back, its target times come again.
+    Each target time is decided once, and in order, while the time does not go back. If a clock that is not synchronised
+    is set back, its target times come again.
     """
 
     def __init__(self, period_s: int, last_us: int | None = None) -> None:
@@ -43,7 +43,7 @@ class Grid:
         self._before: Capture | None = None  # the latest capture: the candidate from before for the next target
 
     def take(self, capture: Capture) -> list[Slot]:
-        """A capture arrived: the slots that it decides, in order."""
+        """Take a capture; the slots that it decides, in order."""
         now = capture.stamp.utc_us
         self._look(capture.stamp)
         slots = self._decide(now - now % self._period, capture.stamp.state, capture)
@@ -51,7 +51,7 @@ class Grid:
         return slots
 
     def tick(self, now: Stamp) -> list[Slot]:
-        """Time passed without a capture: slots whose window is over."""
+        """Notice that time passed without a capture; the slots whose window is over."""
         if self._last is None:
             return []
         self._look(now)
@@ -59,7 +59,7 @@ class Grid:
         return self._decide(over - over % self._period, now.state, None)
 
     def _look(self, stamp: Stamp) -> None:
-        """Notice what the clock did since the last look: a jump, a return, its first synchronisation."""
+        """Notice what the clock did since the last look: a step, also back, and its first synchronisation."""
         now, synchronised = stamp.utc_us, stamp.state is ClockState.SYNCHRONISED
         start = self._start(now)
         offset = now - stamp.boottime_ns // 1000
@@ -77,7 +77,7 @@ class Grid:
         return previous - self._period if now - previous <= self._tolerance else previous
 
     def _decide(self, target: int, state: ClockState, after: Capture | None) -> list[Slot]:
-        """The slots up to `target`: each one of the time that the clock knows of, of other time those with a value."""
+        """The slots up to `target`: all of the time that the clock knows of, and those with a value of other time."""
         assert self._last is not None
         synchronised = state is ClockState.SYNCHRONISED
         whole = self._known if synchronised else self._even
