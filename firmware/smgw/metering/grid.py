@@ -29,8 +29,8 @@ class Slot(NamedTuple):
 class Grid:
     """One meter's grid. Times are microseconds UTC; `last_us` is the newest target time already registered.
 
-    Each target time is decided once, and in order, while the time does not go back. If a clock that is not synchronised
-    is set back, its target times come again.
+    Each target time is decided once while the time does not go back, and values in order. If a clock that is not
+    synchronised is set back, its target times come again.
     """
 
     def __init__(self, period_s: int, last_us: int | None = None) -> None:
@@ -39,6 +39,7 @@ class Grid:
         self._last = last_us  # decided last, whatever the clock was worth
         self._known = last_us  # up to here nothing is missing, by a synchronised clock
         self._even = 0  # since this target time the clock has run evenly
+        self._passed = range(0)  # target times that nobody decided, because the clock jumped over them
         self._offset: int | None = None  # UTC minus BOOTTIME when the clock was last looked at
         self._before: Capture | None = None  # the latest capture: the candidate from before for the next target
 
@@ -65,11 +66,15 @@ class Grid:
         offset = now - stamp.boottime_ns // 1000
         if self._offset is None or abs(offset - self._offset) > self._tolerance:
             self._even = start
+            if self._passed:
+                self._passed = range(self._passed.start, min(self._passed.stop, start + 1), self._period)
+            elif self._last is not None:
+                self._passed = range(self._last + self._period, start + 1, self._period)
         self._offset = offset
         if synchronised and (self._known is None or now < self._known - self._tolerance):
             self._known = start
         if self._last is None or now < self._last - self._tolerance:
-            self._last, self._before = self._known if synchronised else start, None
+            self._last, self._before, self._passed = self._known if synchronised else start, None, range(0)
 
     def _start(self, now: int) -> int:
         """The target before the first capture counts as done, unless this very capture is close enough to it."""
@@ -84,9 +89,14 @@ class Grid:
         assert whole is not None
         every = range(max(whole, self._last) + self._period, target + 1, self._period)
         times = self._in_reach(range(self._last + self._period, target + 1, self._period), after)
+        if decided := [time for time in times if time in self._passed]:  # by the last capture before a jump
+            self._passed = range(max(decided) + self._period, self._passed.stop, self._period)
         if len(every) <= _MOST_MISSING:
             times |= set(every)
         if synchronised:
+            if len(self._passed) <= _MOST_MISSING:
+                times |= {time for time in self._passed if whole < time <= target}
+            self._passed = range(0)
             self._known = max(whole, target)
             self._last = max(self._last, target)
         else:

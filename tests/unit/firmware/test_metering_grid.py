@@ -111,6 +111,22 @@ def test_a_gap_before_a_short_time_without_synchronisation_is_told_afterwards() 
     assert [slot.capture for slot in slots] == [None, None, sure[1]]
 
 
+def test_a_gap_before_a_long_time_without_synchronisation_is_told_afterwards_too() -> None:
+    """The board was off until 02:05; its clock was right all along, and synchronised at 02:40."""
+    unsure, sure = at(7500, 8100.5, 9000, synchronised=False), at(9600)
+    slots = taken(Grid(900, MIDNIGHT + 5400 * SECOND), [*unsure, *sure])
+    assert times(slots) == [8100, 9000, 6300, 7200]
+    assert [slot.capture for slot in slots] == [*unsure[1:], None, None]
+
+
+def test_a_slot_that_the_last_value_before_a_jump_has_is_no_gap_afterwards() -> None:
+    stale = at(5410, 6299, synchronised=False)
+    right = [*stepped(3600, *at(6300, synchronised=False)), *at(9950)]
+    slots = taken(Grid(900, MIDNIGHT + 5400 * SECOND), [*stale, *right])
+    assert times(slots) == [6300, 9900, 7200, 8100, 9000]
+    assert [slot.capture for slot in slots] == [stale[1], right[0], None, None, None]
+
+
 def test_a_silent_meter_is_missing_after_a_clock_was_set_back_too() -> None:
     grid = Grid(900)
     taken(grid, at(86_405, synchronised=False))
@@ -242,26 +258,29 @@ clock_steps = st.tuples(
 
 @settings(max_examples=150, deadline=None)
 @given(PERIODS, st.lists(clock_steps, max_size=40))
-def test_whatever_the_clock_does_a_target_time_comes_once_and_in_order_until_it_is_set_back(
+def test_whatever_the_clock_does_a_target_time_comes_once_and_values_in_order_until_it_is_set_back(
     period: int, steps: list[tuple[int, int, bool]]
 ) -> None:
     grid, now = Grid(period), MIDNIGHT
-    highest: int | None = None
+    decided: set[int] = set()
+    highest = 0  # of the slots with a value
     seen: list[Capture] = []
     set_by = 0
     for kind, amount, synchronised in steps:
         now += (3 * period if kind == "gap" else 1) * SECOND + amount
         if kind == "back":
             set_by -= 86_400 * SECOND + 3 * period * SECOND
-            highest = None
+            decided, highest = set(), 0
         elif kind == "forward":
             set_by += 86_400 * SECOND
         seen += stepped(set_by / SECOND, capture(now, synchronised=synchronised))
         for slot in grid.take(seen[-1]):
             assert slot.target_time_us % (period * SECOND) == 0
-            assert highest is None or slot.target_time_us > highest
-            highest = slot.target_time_us
+            assert slot.target_time_us not in decided
+            decided.add(slot.target_time_us)
             if slot.capture is not None:
+                assert slot.target_time_us > highest
+                highest = slot.target_time_us
                 assert slot.capture in seen[-2:]
                 assert abs(slot.capture.stamp.utc_us - slot.target_time_us) <= tolerance(period * SECOND)
 
