@@ -20,7 +20,7 @@ examples:
   smgw dump dlms /dev/ttyUSB0 --baudrate 2400 --parity E
   smgw dump dlms push.hex --key meter.key --authentication-key meter.auth
 
-A port is anything pyserial opens: a device, socket://host:port, spy://...
+A port is a device, socket://host:port, rfc2217://host:port or spy://DEVICE.
 A file holds raw octets, or a text of hex digits with comments behind #.
 DLMS is found in HDLC frames, M-Bus, the wrapper of TCP, or alone.
 A key is 32 or 64 hex digits in a file that only you can read (chmod 600).
@@ -36,6 +36,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="one JSON object a delivered telegram, a line each")
     parser.add_argument("--baudrate", type=_speed, default=9600, help="of a serial port (default %(default)s)")
     parser.add_argument("--parity", choices="NEO", default="N", help="of a serial port (default %(default)s)")
+    parser.add_argument(
+        "--bytesize", type=int, choices=(7, 8), default=8, help="data bits of a port; 7 in software where it has 8 only"
+    )
     parser.add_argument("--count", type=_count, default=0, metavar="N", help="stop after N telegrams (default: never)")
     parser.add_argument(
         "--seconds", type=_seconds, default=0, metavar="S", help="listen for S seconds (default: no end)"
@@ -91,7 +94,7 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         dump(
             arguments.source,
-            LineSettings(arguments.baudrate, 8, arguments.parity, 1),
+            LineSettings(arguments.baudrate, arguments.bytesize, arguments.parity, 1),
             arguments.seconds,
             printer,
             arguments.protocol,

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from smgw.profiles import protocols
-from smgw.profiles.advice import advised
+from smgw.profiles.advice import advised_format
 from smgw.profiles.entries import resolve
 
 
@@ -39,9 +39,7 @@ class Printer(Protocol):
 
 def look_alike(name: str, octets: bytes) -> str:
     """What octets without a telegram of this format look like, and what to try; "" if nothing is known."""
-    entries = [entry for entry in protocols.every() if entry.dump == name]
-    own = {kind for entry in entries for kind in (*entry.reads(None), *entry.instead)}
-    return str(advised(octets, tuple(own), lambda entry: f"try smgw dump {entry.dump}") or "")
+    return str(advised_format(octets, name) or "")
 
 
 def formats() -> dict[str, str]:

@@ -41,7 +41,7 @@ def read_once(
 
 def _why(unread: UnreadLine, refused: str, seconds: float) -> str:
     if finding := unread.finding(seconds):
-        return finding.words
+        return f"{finding.amount} came: {finding.look}"
     return f"last refused: {refused}" if refused else ""
 
 

@@ -13,8 +13,14 @@ _AGAIN_S, _RENEWED_S = 5.0, 60.0  # between two looks while nothing was found; h
 class Finding(NamedTuple):
     """What octets without a telegram look like."""
 
-    words: str
+    amount: str  # such as 480 octets/s
+    look: str
     certain: bool  # no doubt: it need not be waited for a telegram
+
+    @property
+    def words(self) -> str:
+        """For the state of a meter."""
+        return f"{self.amount} and no telegram: {self.look}"
 
 
 class UnreadLine:
@@ -59,7 +65,7 @@ class UnreadLine:
             return None
         if found is not None and found.kind in self._own:
             return None
-        words = f"{unread.amount(self._now())} and no telegram"
+        amount = unread.amount(self._now())
         if found is None:
-            return Finding(f"{words}; are the line settings right?", certain=False)
-        return Finding(f"{words}: {found}", certain=found.kind not in (Kind.NOISE, Kind.TEXT))
+            return Finding(amount, "too few to tell what they are", certain=False)
+        return Finding(amount, str(found), certain=found.kind not in (Kind.NOISE, Kind.TEXT))

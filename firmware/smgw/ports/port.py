@@ -19,6 +19,7 @@ log = logging.getLogger(__name__)
 GATHER_S = 0.05  # how long octets gather before anyone looks at them
 _READ = 4096  # what the kernel holds for a tty at most
 _CLOSED = "it was unplugged, or the connection was closed"
+_SEVEN = 7
 _WRITE_SLACK_S = 1.0  # on top of twice the wire time: USB bridges and TCP are not the wire
 
 
@@ -55,6 +56,7 @@ class Port:
         self._own_wake = wake is None
         self._wake = Wake() if wake is None else wake
         self._closed = False
+        self._masks = self._masked_in_software(settings)
         self.tap: Callable[[bytes], None] = _nobody  #: gets what `read` returns, too
 
     def fileno(self) -> int:
@@ -94,6 +96,8 @@ class Port:
             octets = self._device.read(_READ)
         except (OSError, termios.error) as error:
             raise PortGone(self.url, f"is gone: {reason(error, _CLOSED)}") from error
+        if self._masks and octets:
+            octets = _without_parity(octets)
         if octets:
             self.tap(octets)
         return octets
@@ -104,6 +108,8 @@ class Port:
         PortError if the line takes longer than twice its speed allows, PortGone if the port is no more, PortWoken if
         woken before all were taken.
         """
+        if self._masks and self.settings.parity != "N":
+            data = _with_parity(data, odd=self.settings.parity == "O")
         deadline = time.monotonic() + _WRITE_SLACK_S + 2 * len(data) * self.settings.octet_time
         left = memoryview(data)
         while left:
@@ -118,6 +124,12 @@ class Port:
                     raise PortGone(self.url, f"is gone: {reason(error, _CLOSED)}") from error
             elif remaining <= 0:
                 raise PortError(self.url, f"takes no octets: {len(left)} of {len(data)} unwritten; is anybody reading?")
+
+    def _masked_in_software(self, settings: LineSettings) -> bool:
+        """True if the line shall have seven data bits and the device has eight: a pty, TCP, a mini-UART (R20, R21)."""
+        if settings.bytesize != _SEVEN or isinstance(self._device, _SetsLine):
+            return False
+        return not _is_tty(self.url) or not tty.keeps_seven_bits(self.fileno())
 
     def change_baud(self, baudrate: int) -> None:
         """Set another speed on the open port; everything else stays. PortError if the device cannot do it.
@@ -159,6 +171,7 @@ class Port:
             finally:
                 old.close()
         self.settings = settings
+        self._masks = self._masked_in_software(settings)
 
     def close(self) -> None:
         """Give the port back. Never raises for a port that is gone; a second call does nothing."""
@@ -197,6 +210,19 @@ def open_port(url: str, settings: LineSettings, wake: Wake | None = None) -> Por
     finally:
         if wake is None:
             looking.close()
+
+
+def _without_parity(octets: bytes) -> bytes:
+    from smgw.iec62056.seven_bit import without_parity  # few lines have seven data bits
+
+    return without_parity(octets)
+
+
+def _with_parity(octets: bytes, *, odd: bool) -> bytes:
+    from smgw.iec62056.seven_bit import with_parity
+
+    even = with_parity(octets)
+    return bytes(octet ^ 0x80 for octet in even) if odd else even
 
 
 def is_socket(url: str) -> bool:

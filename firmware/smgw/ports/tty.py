@@ -2,7 +2,6 @@
 
 import errno
 import fcntl
-import grp
 import logging
 import os
 import stat
@@ -12,10 +11,11 @@ from typing import TYPE_CHECKING
 
 import serial
 
-from smgw.errors import error_number, reason
-from smgw.ports.errors import PortBusy, PortError
-from smgw.ports.holder import device_of, holder_of
+from smgw.errors import error_number
+from smgw.ports.errors import PortError
+from smgw.ports.holder import device_of
 from smgw.ports.line_settings import LineSettings
+from smgw.ports.refusal import busy, settings_refused, why
 
 if TYPE_CHECKING:
     from _typeshed import HasFileno
@@ -26,11 +26,34 @@ _PTY_MAJORS = range(136, 144)  # Linux: Documentation/admin-guide/devices.txt, U
 _SIZES = {5: termios.CS5, 6: termios.CS6, 7: termios.CS7, 8: termios.CS8}
 #: Error numbers of a device that another process holds.
 _HELD = {errno.EBUSY, errno.EAGAIN}
+_SEVEN = 7
 _ON_A_PTY = LineSettings()  # a pty has no line: it refuses a change of parity or size alone
 
 
+class _SettingsRefusedError(PortError):
+    """The driver does not keep the settings."""
+
+
 def open_tty(url: str, settings: LineSettings) -> serial.Serial:
-    """The opened device of a path or a spy:// URL; PortError."""
+    """The opened device of a path or a spy:// URL; PortError.
+
+    A UART without parity is opened with eight data bits instead of seven. `keeps_seven_bits` tells which it is.
+    """
+    try:
+        return _opened(url, settings)
+    except _SettingsRefusedError:
+        if settings.bytesize != _SEVEN or settings.stopbits != 1:
+            raise
+        return _opened(url, LineSettings(settings.baudrate))
+
+
+def keeps_seven_bits(descriptor: int) -> bool:
+    """True if the line itself has seven data bits, so that nothing has to be masked."""
+    flags: int = termios.tcgetattr(descriptor)[2]
+    return flags & termios.CSIZE == termios.CS7
+
+
+def _opened(url: str, settings: LineSettings) -> serial.Serial:
     path = device_of(url)
     pty = is_pty(path)
     line = LineSettings(settings.baudrate) if pty else settings
@@ -53,8 +76,10 @@ def open_tty(url: str, settings: LineSettings) -> serial.Serial:
         if device is not None:
             device.close()
         if error_number(error) in _HELD:
-            raise _busy(url, path) from error
-        raise PortError(url, _reason(path, settings, error)) from error
+            raise busy(url, path) from error
+        refused = isinstance(error, termios.error) and error_number(error) == errno.EINVAL
+        kind = _SettingsRefusedError if refused else PortError
+        raise kind(url, why(path, settings, error)) from error
     except PortError:
         if device is not None:
             device.close()
@@ -96,44 +121,4 @@ def _verify(url: str, descriptor: int, line: LineSettings) -> None:
         and bool(flags & termios.CSTOPB) == (line.stopbits == 2)
     )
     if not kept:
-        raise PortError(url, _refused(line))
-
-
-def _refused(line: LineSettings) -> str:
-    return (
-        f"does not keep the settings {line}; a mini-UART has no parity: use parity N with 8 data bits, "
-        "or another UART or USB head"
-    )
-
-
-def _busy(url: str, path: str) -> PortBusy:
-    holder = holder_of(path)
-    advice = "stop it, or give each meter a port of its own"
-    if holder is None:
-        return PortBusy(url, f"another program has claimed it; {advice}")
-    if holder.pid == os.getpid():
-        return PortBusy(url, "this process has claimed it already; give each meter a port of its own", *holder)
-    return PortBusy(url, f"{holder} has claimed it; {advice}", *holder)
-
-
-def _reason(path: str, line: LineSettings, error: Exception) -> str:
-    number = error_number(error)
-    if isinstance(error, termios.error) and number == errno.EINVAL:
-        return _refused(line)
-    match number:
-        case errno.ENOENT | errno.ENODEV | errno.ENXIO:
-            return "there is no such device; plug it in, or look for its name in /dev/serial/by-id"
-        case errno.EACCES | errno.EPERM:
-            return f"this user may not open it; add the user to the group {_group(path)}"
-        case errno.ENOTTY | errno.EISDIR:
-            return "is no serial device; give one such as /dev/ttyUSB0"
-        case errno.EIO:
-            return "the device does not answer; plug it in again"
-    return f"cannot be opened: {reason(error)}"
-
-
-def _group(path: str) -> str:
-    try:
-        return grp.getgrgid(os.stat(path).st_gid).gr_name  # noqa: PTH116
-    except (OSError, KeyError):
-        return "dialout"
+        raise _SettingsRefusedError(url, settings_refused(line))

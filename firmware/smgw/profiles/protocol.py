@@ -61,7 +61,7 @@ class Protocol(NamedTuple):
     needs_counters: Callable[[Any], bool] = lambda _: False
     #: What octets of this protocol are (kinds of `wire.guess`), for a meter with these options; None: by default.
     reads: Callable[[Any], tuple[str, ...]] = lambda _: ()
-    #: Kinds that it reads with other keys -> those keys.
+    #: Kinds that it reads with other keys -> what to do; "{how}" stands for how this protocol is chosen.
     instead: Mapping[str, str] = {}
     on_udp: bool = False  # a datagram can carry it
     scan: str = ""  # "module:name" of what `smgw scan` tries

@@ -13,6 +13,7 @@ from line_meter import Head, Inbox, telegram
 from memory_line import FakeTime, MemoryPort
 from smgw.cli import main
 from smgw.dump import source
+from smgw.iec62056.seven_bit import with_parity
 from smgw.lmn.contract import Surroundings
 from smgw.lmn.listening import ListeningDriver
 from smgw.lmn.polling import PollingDriver
@@ -183,7 +184,7 @@ def test_read_tells_what_came(tmp_path: Path, head: Head, capsys: pytest.Capture
     with sending(head, D0):
         assert main(["read", "--config", str(config), "--seconds", "1"]) == 1
     told = capsys.readouterr().err
-    assert "octets/s and no telegram: this is text of IEC 62056-21 (D0)" in told
+    assert "octets/s came: this is text of IEC 62056-21 (D0)" in told
 
 
 @pytest.mark.parametrize(
@@ -237,3 +238,11 @@ def test_a_port_that_ends_in_the_middle_of_a_telegram_is_told(head: Head, capsys
     assert main(["dump", "sml", str(head.link), "--seconds", "1"]) == 1
     sender.join()
     assert "1 refused" in capsys.readouterr().err
+
+
+def test_dump_takes_a_line_with_seven_data_bits(head: Head, capsys: pytest.CaptureFixture[str]) -> None:
+    with sending(head, with_parity(D0)):
+        main(["dump", "sml", str(head.link), "--bytesize", "7", "--parity", "E", "--seconds", "0.5"])
+    told = capsys.readouterr().err
+    assert f"{head.link} at 9600 7E1" in told
+    assert "this is text of IEC 62056-21 (D0); smgw dump has no format for it" in told

@@ -1,7 +1,6 @@
 """Serial ports over real ptys."""
 
 import contextlib
-import errno
 import fcntl
 import os
 import random
@@ -242,7 +241,7 @@ def test_a_closed_port_can_be_opened_again(meter: Pty) -> None:
         with open_port(meter.name, settings) as port:
             os.write(meter.master, b"\x81")
             assert port.wait(LIMIT)
-            assert port.read() == b"\x81"
+            assert port.read() == (b"\x01" if settings.bytesize == 7 else b"\x81")
 
 
 def test_the_speed_is_set(meter: Pty) -> None:
@@ -291,28 +290,9 @@ def test_what_is_no_port_says_what_would_be_right(url: str, said: str) -> None:
     assert str(raised.value).startswith(f"{url}: ")
 
 
-def test_a_device_that_this_user_may_not_open_names_the_group(monkeypatch: pytest.MonkeyPatch, meter: Pty) -> None:
-    def refuse(*_: object) -> int:
-        raise PermissionError(errno.EACCES, "Permission denied")
-
-    monkeypatch.setattr(os, "open", refuse)
-    with pytest.raises(PortError, match="add the user to the group"):
-        open_port(meter.name, LINE)
-
-
-@pytest.mark.parametrize("settings", [LineSettings(9600, 7, "E"), LineSettings(9600, 8, "N", 2)])
-def test_a_uart_that_drops_settings_is_refused_aloud(
-    monkeypatch: pytest.MonkeyPatch, meter: Pty, settings: LineSettings
-) -> None:
-    """R21."""
-    monkeypatch.setattr(tty, "is_pty", lambda _path: False)  # a pty drops parity as the mini-UART does
-    with open_port(meter.name, LINE):
-        pass
-    if settings.stopbits == 2:
-        open_port(meter.name, settings).close()  # a pty keeps these
-    else:
-        with pytest.raises(PortError, match="does not keep the settings 9600 7E1"):
-            open_port(meter.name, settings)
+def test_a_uart_that_keeps_its_settings_is_taken(monkeypatch: pytest.MonkeyPatch, meter: Pty) -> None:
+    monkeypatch.setattr(tty, "is_pty", lambda _path: False)
+    open_port(meter.name, LineSettings(9600, 8, "N", 2)).close()  # a pty keeps these
 
 
 @pytest.mark.parametrize("parity", ["E", "O"])
@@ -320,11 +300,27 @@ def test_a_uart_that_drops_parity_without_a_word_is_refused_aloud(
     monkeypatch: pytest.MonkeyPatch, meter: Pty, parity: str
 ) -> None:
     """R21."""
-    monkeypatch.setattr(tty, "is_pty", lambda _path: False)
+    monkeypatch.setattr(tty, "is_pty", lambda _path: False)  # a pty drops parity as the mini-UART does
     before = len(list(Path("/proc/self/fd").iterdir()))
-    with pytest.raises(PortError, match=f"does not keep the settings 4800 7{parity}1"):
-        open_port(meter.name, LineSettings(4800, 7, parity))
+    with pytest.raises(PortError, match=f"does not keep the settings 4800 8{parity}1"):
+        open_port(meter.name, LineSettings(4800, 8, parity))
     assert len(list(Path("/proc/self/fd").iterdir())) == before
+
+
+@pytest.mark.parametrize("parity", ["E", "O", "N"])
+@pytest.mark.parametrize("pty", [True, False])
+def test_seven_data_bits_are_made_in_software_where_the_device_has_eight(
+    monkeypatch: pytest.MonkeyPatch, meter: Pty, parity: str, pty: bool
+) -> None:
+    """R20, R21."""
+    monkeypatch.setattr(tty, "is_pty", lambda _path: pty)  # False: as the mini-UART, which has no parity either
+    expected = {"E": b"\xaf?!\x8d\n", "O": b"/\xbf\xa1\r\x8a", "N": b"/?!\r\n"}[parity]
+    with open_port(meter.name, LineSettings(300, 7, parity)) as port:
+        os.write(meter.master, expected)
+        assert port.wait(1)
+        assert port.read() == b"/?!\r\n"
+        port.write(b"/?!\r\n")
+        assert os.read(meter.master, 16) == expected
 
 
 @pytest.mark.parametrize("wrong", [(0, 8, "N", 1), (9600, 9, "N", 1), (9600, 8, "M", 1), (9600, 8, "N", 3)])

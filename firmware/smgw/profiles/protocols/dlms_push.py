@@ -53,7 +53,7 @@ PROTOCOL = Protocol(
         SecretFile("authentication_key", "authentication_key_file", Form.HEX, True, dlms.key_length),
     ),
     reads=lambda options: (Kind.MBUS,) if options is not None and options.framing is Framing.MBUS else (Kind.HDLC,),
-    instead={Kind.MBUS: 'dlms = { framing = "mbus" }'},
+    instead={Kind.MBUS: '{how} and dlms = { framing = "mbus" }'},
     scan="smgw.lmn.dlms.scan:PUSH",
     dump="dlms",
     printer="smgw.dump.dlms:make",
