@@ -7,12 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from smgw.cli import setup_answers, setup_emp, setup_file, setup_meters
+from smgw.cli.scan import addresses
 from smgw.cli.setup_answers import valid
 from smgw.cli.setup_dialogue import Dialogue
 from smgw.errors import SmgwError
 from smgw.ports import PortBusy, PortError
 from smgw.profiles import checks, gateway, protocols
 from smgw.profiles.toml_importer import parse
+from smgw.reports.readings import printable
 from smgw.services.process import set_up_logging
 
 _EPILOG = """\
@@ -48,7 +50,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--port", action="append", metavar="PORT", help="a port to scan: a device or socket://host:port"
     )
-    parser.add_argument("--all", action="store_true", help="look for several meters at each port")
+    parser.add_argument("--all", action="store_true", help="try all addresses of a bus, as smgw scan --all")
+    parser.add_argument(
+        "--addresses", type=addresses, default=(), metavar="A-B,C", help="with --all: physical addresses (1-125)"
+    )
     parser.add_argument("--name", action="append", metavar="NAME", help="name of the first meter found (repeat it)")
     parser.add_argument("--meter", action="append", metavar="KEYS", help="a meter that is not scanned: KEY=VALUE ...")
     parser.add_argument(
@@ -170,7 +175,7 @@ class _Setup:
         nothing: dict[str, list[dict[str, Any]]] = {kind: [] for kind in tables}
         if not names:
             return nothing
-        there = any(_is_there(str(table.get("port", ""))) for table in tables["meter"] + tables["line"])
+        there = any(setup_meters.is_there(str(table.get("port", ""))) for table in tables["meter"] + tables["line"])
         if self._given.keep or (
             self._talk.terminal
             and self._talk.confirm(f"Keep the meters and EMPs of the file ({', '.join(names)})?", proposal=there)
@@ -209,7 +214,12 @@ class _Setup:
     def _scan(self, port: str) -> None:
         self._talk.say(f"\nScanning {port}. Ctrl-C ends the setup.")
         try:
-            found = setup_meters.scan(port, lambda text: self._talk.say(f"  {text}"), all_of_them=self._given.all)
+            found, others = setup_meters.scan(
+                port,
+                lambda text: self._talk.say(f"  {text}"),
+                whole=self._given.all,
+                addresses=self._given.addresses,
+            )
         except PortBusy as error:
             advice = "stop the gateway (sudo systemctl stop smgw-lmn), or keep its meters with --keep"
             self._skip(f"{error}; if it is the gateway: {advice}")
@@ -219,18 +229,21 @@ class _Setup:
             return
         for one in found:
             device = f"device {one.device}" if one.device else "a device that does not say its id"
-            self._talk.say(f"  Found: {one.profile.protocol}, {device}" + (f" ({one.remark})" if one.remark else ""))
+            remark = f" ({one.remark})" if one.remark else ""
+            self._talk.say(printable(f"  Found: {one.profile.protocol}, {device}{remark}"))
             self._add(setup_meters.table_of(one), one.device)
         if not found:
-            self._unanswered(port)
+            self._unanswered(port, others)
 
     def _skip(self, why: str) -> None:
         if not self._talk.terminal:
             raise SmgwError(why)
         self._talk.say(f"  {why}\n  This port is left out.")
 
-    def _unanswered(self, port: str) -> None:
+    def _unanswered(self, port: str, others: list[str]) -> None:
         told = f"Nothing answered at {port}. Check head, wires and port."
+        if others:
+            told = printable(f"No meter was found at {port}, but octets came: {'; '.join(others)}.")
         if not self._talk.terminal:
             raise SmgwError(
                 f'{told} To write it all the same: --meter "name=house protocol=sml-push port={port}" instead of --port'
@@ -329,10 +342,6 @@ class _Setup:
         self._talk.say("\nNext:")
         for line in setup_file.next_steps(self._file, text):
             self._talk.say(f"  {line}")
-
-
-def _is_there(port: str) -> bool:
-    return "://" in port or Path(port or "/nowhere").exists()
 
 
 def _registered(meters: list[dict[str, Any]], period: int | None) -> list[dict[str, Any]]:

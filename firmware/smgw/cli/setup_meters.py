@@ -27,16 +27,18 @@ def ports() -> list[str]:
     return list(found.values())
 
 
-def scan(port: str, say: Callable[[str], None], *, all_of_them: bool) -> list[Found]:
-    """What answers at a port: the first, or all. Raises PortError."""
+def scan(
+    port: str, say: Callable[[str], None], *, whole: bool, addresses: tuple[int, ...]
+) -> tuple[list[Found], list[str]]:
+    """What answers at a port (the first, or of a `whole` bus all), and else what came there. Raises PortError."""
+    scanned = Scan(port, say)
+    scanned.whole, scanned.addresses = whole, addresses
     found = []
-    scan = Scan(port, say)
-    scan.whole = all_of_them
-    for one in scan.run():
+    for one in scanned.run():
         found.append(one)
-        if not all_of_them:
+        if not whole:
             break
-    return found
+    return found, [" ".join(filter(None, other)) for other in scanned.others]
 
 
 def table_of(found: Found) -> dict[str, Any]:
@@ -85,3 +87,8 @@ def name_reader(taken: Iterable[str]) -> Callable[[str], str]:
         return answer
 
     return read
+
+
+def is_there(port: str) -> bool:
+    """True for a device that exists, and for any port on the network."""
+    return "://" in port or Path(port or "/nowhere").exists()

@@ -2,11 +2,12 @@
 
 import os
 import stat
+import threading
 import tomllib
 from pathlib import Path
 
 import pytest
-from dlms_line_meter import DlmsMeter
+from dlms_line_meter import DlmsMeter, Model
 from line_meter import Head, PolledMeter
 from small_emp import SmallEmp
 from smgw.cli import main, setup_dialogue, setup_emp, setup_file, setup_meters
@@ -27,7 +28,7 @@ def quickly(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     real = Scan
 
     def fast(port: str, say: object, **_: object) -> Scan:
-        return real(port, say, listen_s=0.05, timeout_s=0.05)  # type: ignore[arg-type]
+        return real(port, say, listen_s=0.05, timeout_s=0.1)  # type: ignore[arg-type]
 
     monkeypatch.setattr(setup_meters, "Scan", fast)
     monkeypatch.setattr(scan_sml, "PUSH", scan_sml.PUSH._replace(lines=((9600, "N"),)))
@@ -84,6 +85,35 @@ def test_a_port_where_nothing_answers_is_told_with_the_way_out(
     assert f"Nothing answered at {head.link}. Check head, wires and port." in told
     assert f'--meter "name=house protocol=sml-push port={head.link}"' in told
     assert not Path("g.toml").exists()
+
+
+def test_octets_that_are_no_telegram_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    head = Head(tmp_path / "head")
+    stop = threading.Event()
+
+    def send() -> None:
+        while not stop.wait(0.01):
+            head.send(b"/ISK5MT174-0001\r\n1-0:1.8.0*255(0001.000*kWh)\r\n!\r\n")
+
+    sender = threading.Thread(target=send)
+    sender.start()
+    try:
+        assert setup("--port", str(head.link), *REST) == 2
+    finally:
+        stop.set()
+        sender.join(5)
+        head.unplug()
+    assert f"No meter was found at {head.link}, but octets came: " in capsys.readouterr().err
+
+
+def test_the_meters_of_a_bus_are_all_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scan_dlms, "_ADDRESSES", (DlmsProfile(), DlmsProfile(physical=17)))
+    head = Head(tmp_path / "head")
+    meters = {17: Model(), 18: Model(name=b"UTB0000000000018")}
+    with DlmsMeter(meters, master=head.master):
+        assert setup("--port", str(head.link), "--all", "--addresses", "17-18", *REST) == 0
+    head.unplug()
+    assert [one.options.physical for one in load("g.toml").meters] == [17, 18]
 
 
 def test_an_existing_file_is_replaced_only_by_force_and_kept_beside_the_new_one(
