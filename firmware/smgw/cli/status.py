@@ -76,6 +76,8 @@ def _meter(meter: dict[str, Any]) -> list[str]:
         f"last capture {_when(last)}, {meter['good']} good and {meter['refused']} refused "
         f"telegrams, {meter['records']} records"
     ]
+    if meter.get("remark"):
+        lines.append(f"        note: {printable(meter['remark'])}")
     for kind, values in _newest(meter):
         time = utc_text(values["capture_time_us"], "milliseconds", valid=values["time_valid"])
         lines.append(f"        {kind} value of {time}")

@@ -181,6 +181,7 @@ def _meter(
         **about,
         "state": state.state,
         "note": _note(state),
+        "remark": state.remark,
         "since_us": state.since_us,
         "device": str(state.device) if state.device else None,
         "last_capture_us": state.last_capture_us,

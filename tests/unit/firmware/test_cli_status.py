@@ -57,6 +57,19 @@ def test_of_live_and_stored_value_the_newer_one_is_shown(
     assert "        stored value of 2026-03-01T00:00:02.000Z" in shown(gateway, capsys)
 
 
+def test_what_is_said_of_a_healthy_meter_s_values_is_a_note_and_no_reason(
+    gateway: GatewayState, capsys: pytest.CaptureFixture[str]
+) -> None:
+    state = MeterState("house", DEVICE, "reading", MIDNIGHT, good=1, note="device x", remark="no \x1b[2Jpower")
+    gateway.store.note_meter(state)
+    gateway.store.flush(now=True)
+    lines = shown(gateway, capsys)
+    assert "        note: no \\x1b[2Jpower" in lines
+    assert not [line for line in lines if line.startswith("  !") and "power" in line]
+    main(["status", "--json", *gateway.arguments])
+    assert json.loads(capsys.readouterr().out)["meters"][0]["remark"] == "no \x1b[2Jpower"
+
+
 def test_json_has_the_live_values_of_each_meter(gateway: GatewayState, capsys: pytest.CaptureFixture[str]) -> None:
     gateway.live.capture(capture(MIDNIGHT, energy(7)))
     main(["status", "--json", *gateway.arguments])
