@@ -1,6 +1,7 @@
 """`smgw scan`: what is behind a port, as a table and as a meter profile ready to paste."""
 
 import argparse
+import contextlib
 import re
 import sys
 from collections.abc import Sequence
@@ -87,13 +88,14 @@ def _scan(arguments: argparse.Namespace) -> int:
         raise SmgwError(faults[0])
     scan = Scan(arguments.port, _say, listen_s=arguments.seconds, timeout_s=arguments.timeout)
     scan.whole, scan.addresses = arguments.all, arguments.addresses
-    found = []
-    for one in scan.run():
-        found.append(one)
-        told = f": device {one.device}" if one.device else ""
-        _say(printable(f"  found {one.profile.protocol}{told}" + (f" ({one.remark})" if one.remark else "")))
-        if not arguments.all:
-            break
+    found: list[Found] = []
+    with contextlib.suppress(KeyboardInterrupt):  # what was found until then is shown
+        for one in scan.run():
+            found.append(one)
+            told = f": device {one.device}" if one.device else ""
+            _say(printable(f"  found {one.profile.protocol}{told}" + (f" ({one.remark})" if one.remark else "")))
+            if not arguments.all:
+                break
     if found or scan.others:
         print("\n".join(table(arguments.port, found, scan.others)) + "\n", flush=True)
     for number, one in enumerate(found, start=1):

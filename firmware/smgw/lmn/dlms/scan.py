@@ -73,14 +73,14 @@ def _asked(scan: Scan) -> Iterator[Found]:
         return
     for baudrate in _SPEEDS[: 1 if scan.on_network else None]:
         first, answered = _first(scan, baudrate)
+        devices = set()
         if scan.whole and answered:
-            on_bus = list(_on_bus(scan, baudrate))
-            if first and (not first.device or first.device not in {one.device for one in on_bus}):
-                yield first
-            yield from on_bus
-        elif first:
+            for one in _on_bus(scan, baudrate):
+                devices.add(one.device)
+                yield one
+        if first and (not first.device or first.device not in devices):
             yield first
-        if first or (scan.whole and answered and on_bus):
+        if first or devices:
             return
     for address in _ADDRESSES[:_SIGNED_ON]:
         if found := _ask(scan, "mode E", 9600, address._replace(start=Start.MODE_E)):
