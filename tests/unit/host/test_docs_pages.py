@@ -70,3 +70,13 @@ def test_the_field_rules_are_there_from_1_to_30() -> None:
 def test_every_page_is_in_the_navigation() -> None:
     navigation = (ROOT / "mkdocs.yml").read_text().partition("\nnav:")[2]
     assert [page.name for page in PAGES if f": {page.name}\n" not in navigation] == []
+
+
+@pytest.mark.parametrize(
+    "document", [ROOT / "ARCHITECTURE.md", ROOT / "CONTRIBUTING.md", *PAGES], ids=lambda path: path.name
+)
+def test_a_document_names_files_that_exist(document: Path) -> None:
+    folders = ("firmware", "simulator-host", "systemd", "tests", "docs", "examples", "config")
+    files = [f"/{path.relative_to(ROOT)}" for folder in folders for path in (ROOT / folder).rglob("*.*")]
+    named = re.findall(r"`((?:[a-z_]+/)*[a-z_]+[0-9]*\.(?:py|sql|sh))`", document.read_text())
+    assert [name for name in named if not any(file.endswith(f"/{name}") for file in files)] == []
