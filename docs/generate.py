@@ -15,7 +15,7 @@ from typing import Any
 import smsim.sml
 from smgw.board.events import MESSAGE_IDS
 from smgw.cli import main as smgw
-from smgw.dlms.push import lists
+from smgw.dlms.push import lists, operators
 from smgw.profiles import communication, gateway, meter, outlets, protocols
 from smgw.profiles.protocol import Protocol
 from smgw.profiles.section import Key
@@ -139,6 +139,11 @@ def pushes() -> str:
     return _drawn(lists.__doc__ or "", "way", ["List", "Body of the push", "Seen from"])
 
 
+def push_lists() -> str:
+    """The lists of operators that `push_list` may name, from the docstring of their table."""
+    return _drawn(operators.__doc__ or "", "name", ["`push_list`", "Meters", "Known", "Not known"])
+
+
 def _drawn(text: str, first: str, head: list[str]) -> str:
     """A table that is drawn in a docstring: its columns begin where the words of its first line do."""
     lines = text.splitlines()
@@ -207,6 +212,7 @@ MAKERS: dict[str, Callable[[], str]] = {
     "commands": commands,
     "configuration": configuration,
     "messages": messages,
+    "push_lists": push_lists,
     "pushes": pushes,
     "sml_meters": sml_meters,
 }

@@ -2,12 +2,14 @@
 
 import importlib.util
 import re
+import textwrap
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 from smgw.profiles import communication, gateway, meter, outlets, protocols
 from smgw.profiles.dlms import Quirk
+from smgw.profiles.toml_importer import load
 
 ROOT = Path(__file__).resolve().parents[3]
 DOCS = ROOT / "docs"
@@ -80,3 +82,20 @@ def test_a_document_names_files_that_exist(document: Path) -> None:
     files = [f"/{path.relative_to(ROOT)}" for folder in folders for path in (ROOT / folder).rglob("*.*")]
     named = re.findall(r"`((?:[a-z_]+/)*[a-z_]+[0-9]*\.(?:py|sql|sh))`", document.read_text())
     assert [name for name in named if not any(file.endswith(f"/{name}") for file in files)] == []
+
+
+def configurations() -> list[object]:
+    """The examples of the gateway's configuration in the pages; those of the simulator stand in its own page."""
+    found = []
+    for page in PAGES:
+        blocks = re.findall(r"^( *)```toml\n(.*?)^ *```$", page.read_text(), re.MULTILINE | re.DOTALL)
+        texts = [textwrap.dedent(text) for _, text in blocks if "[[meter]]" in text and page.name != "simulator.md"]
+        found += [pytest.param(text, id=f"{page.stem}-{number}") for number, text in enumerate(texts, 1)]
+    return found
+
+
+@pytest.mark.parametrize("text", configurations())
+def test_an_example_of_a_configuration_is_right(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "gateway.toml"
+    file.write_text(f'[gateway]\ndevice_id = "ESMG0000000001"\n\n{text}')
+    assert load(file).meters
