@@ -12,7 +12,7 @@ import pytest
 from line_meter import Inbox, driver, running, until, watch
 from smgw.cosem import DeviceId, Obis
 from smgw.lmn.driver import Driver
-from smgw.profiles.dlms import Authentication, DlmsProfile, Framing
+from smgw.profiles.dlms import Authentication, DlmsProfile, Framing, Referencing
 from smgw.profiles.meter import MeterProfile
 from smgw.profiles.secrets import Secrets
 from smgw.store.lmn.store import LmnStore
@@ -75,6 +75,30 @@ def test_the_reader_polls_it(link: str, authentication: Authentication, tmp_path
     with (
         LmnStore.open(tmp_path / "lmn", ballast_bytes=0) as store,
         meter(link, clients={"1": [MECHANISMS[authentication], secret, ciphered]}, **keys) as port,
+        running(reader(port, inbox, dlms, store)) as made,
+    ):
+        until(lambda: len(inbox.captures) >= 2, 20)
+        assert not watch(made).last_refusal
+    capture = inbox.captures[0]
+    assert capture.device == DeviceId(b"PYD1000000000001")
+    assert (capture.readings[0].obis, capture.readings[0].value.value) == (ENERGY, 12_345_678)
+
+
+@pytest.mark.parametrize("authentication", [one for one in MECHANISMS if one is not Authentication.HIGH_GMAC])
+@pytest.mark.parametrize("link", ["hdlc", "wrapper"])
+def test_the_reader_polls_it_by_short_names(link: str, authentication: Authentication, tmp_path: Path) -> None:
+    """Its answers come in blocks of some 170 octets."""
+    secret = "" if authentication is Authentication.NONE else SECRET.hex()
+    dlms = DlmsProfile(
+        framing=Framing.WRAPPER if link == "wrapper" else Framing.HDLC,
+        referencing=Referencing.SHORT,
+        client=1,
+        authentication=authentication,
+    )
+    inbox = Inbox()
+    with (
+        LmnStore.open(tmp_path / "lmn", ballast_bytes=0) as store,
+        meter(link, clients={"1": [MECHANISMS[authentication], secret, False]}, short=True, max_pdu=200) as port,
         running(reader(port, inbox, dlms, store)) as made,
     ):
         until(lambda: len(inbox.captures) >= 2, 20)

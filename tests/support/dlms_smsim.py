@@ -69,6 +69,8 @@ def lines(folder: Path) -> dict[str, tuple[str, str]]:
     found = {
         "hdlc": ('port = "tcp:0"', ""),
         "wrapper": ('port = "tcp:0"\nframing = "wrapper"', ""),
+        "short-hdlc": ('port = "tcp:0"', "short_names = true"),
+        "short-wrapper": ('port = "tcp:0"\nframing = "wrapper"', "short_names = true"),
         "addressed": ('port = "tcp:0"', _ADDRESS),
         "echo": (f'port = "pty:{folder}/echo"\nbaud = 0\nfaults = {{ echo = true }}', _ADDRESS),
     }

@@ -27,6 +27,13 @@ class Start(StrEnum):
     MODE_E = "mode-e"  # IEC 62056-21: sign-on at 300 Bd, then HDLC at `baudrate` at most
 
 
+class Referencing(StrEnum):
+    """How objects are named."""
+
+    LOGICAL = "logical"  # by class and OBIS code
+    SHORT = "short"  # by a number of two octets, as older meters do
+
+
 class Authentication(StrEnum):
     """How we and the meter prove who we are."""
 
@@ -57,6 +64,7 @@ class DlmsProfile(NamedTuple):
 
     framing: Framing = Framing.HDLC
     start: Start = Start.DIRECT
+    referencing: Referencing = Referencing.LOGICAL
     device_address: str = ""  # mode E, for meters that answer to theirs alone
     switch_delay: int = 50  # mode E: ms until the speed is changed; some meters need 400
     client: int = 16  # our service access point; 16 is the public client
@@ -138,6 +146,10 @@ KEYS: Mapping[str, Key] = {
     "start": Key(
         checks.choice(*(one.value for one in Start)),
         about='How a session begins: at once, or by the sign-on of IEC 62056-21 mode E at 300 Bd; "direct" by default.',
+    ),
+    "referencing": Key(
+        checks.choice(*(one.value for one in Referencing)),
+        about='How the meter names its objects: "logical" or, for older meters, "short". Default: "logical".',
     ),
     "device_address": Key(
         checks.text("up to 32 letters, digits and blanks", re.compile(r"[A-Za-z0-9 ]{0,32}")),
@@ -258,6 +270,8 @@ def contradictions(values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield "authentication", "hls-ecdsa takes two keys; write signing_key_file and meter_key_file too"
     if "challenge_key_file" in values and authentication != Authentication.HIGH_AES:
         yield "challenge_key_file", 'only hls-aes uses it; write authentication = "hls-aes" too, or leave it out'
+    if values.get("referencing") == Referencing.SHORT and ciphered:
+        yield "referencing", "encryption with short names is not supported; leave encryption_key_file out"
     yield from _unused(values, ciphered)
     if values.get("start") == Start.MODE_E and values.get("framing", Framing.HDLC) != Framing.HDLC:
         yield "start", "mode E leads to HDLC on a serial line; leave it out"
@@ -293,7 +307,9 @@ def _address_contradictions(values: Mapping[str, Any]) -> Iterator[tuple[str, st
 
 def build(values: Mapping[str, Any]) -> DlmsProfile:
     """The profile of checked values."""
-    kinds: dict[str, Callable[[Any], Any]] = {"framing": Framing, "start": Start, "authentication": Authentication}
+    kinds: dict[str, Callable[[Any], Any]] = {
+        "framing": Framing, "start": Start, "referencing": Referencing, "authentication": Authentication,
+    }  # fmt: skip
     filled: dict[str, Any] = {key: kinds[key](value) if key in kinds else value for key, value in values.items()}
     if "quirks" in filled:
         filled["quirks"] = tuple(map(Quirk, filled["quirks"]))

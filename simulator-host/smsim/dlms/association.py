@@ -3,9 +3,11 @@
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from smgw.cosem import ObjectName
 from smgw.cosem.data import Data, DataType, octet_string
 from smgw.dlms.apdus.acse import Mechanism
 from smgw.dlms.apdus.conformance import Conformance
+from smgw.dlms.apdus.short_names import ShortNames
 from smgw.dlms.data import encode
 from smgw.dlms.meter.access import SERVER, Admission
 from smgw.dlms.security.hls import Authentication, Encrypted, Hashed, Password
@@ -55,20 +57,27 @@ class Associations:
     """The clients of one meter; `admission` is the argument of `smgw.dlms.meter.server.Server` for one of them."""
 
     def __init__(
-        self, device: Device, clients: tuple[ClientSpec, ...], *, logical_device: int = 1, max_pdu: int = 1024
+        self,
+        device: Device,
+        clients: tuple[ClientSpec, ...],
+        *,
+        logical_device: int = 1,
+        max_pdu: int = 1024,
+        short_names: bool = False,
     ) -> None:
         self.clients = {client.sap: client for client in clients}
         self._device = device
         self._logical_device = logical_device
         self._max_pdu = max_pdu
+        self._short_names = short_names
         self._protected = {client.sap: self._protect(client) for client in clients if client.keyed}
-        self._admissions = {client.sap: self._admit(client) for client in clients}
         device.restricted |= {client.sap for client in clients if client.restricted}
         for obis, protected in zip(COUNTERS, self._protected.values(), strict=False):
             device.add(CosemObject(1, obis, 0, {2: _counter(protected)}))
         device.add(self._association_object())
         name = structure(Data(DataType.LONG_UNSIGNED, logical_device), octet_string(device.logical_name))
         device.add(CosemObject(17, SAPS, 0, {2: constant(array([name]))}))
+        self._admissions = {client.sap: self._admit(client) for client in clients}
 
     def admission(self, sap: int) -> Admission:
         """The admission of this client; KeyError if the meter does not know it."""
@@ -88,7 +97,13 @@ class Associations:
         conformance = SERVER if client.block_transfer else SERVER & NO_BLOCKS
         protected = self._protected.get(client.sap)
         ciphering = protected.ciphering if protected else None
-        return Admission(self._authentication(client), ciphering, conformance, self._max_pdu, self._device.title)
+        authentication, title = self._authentication(client), self._device.title
+        names = None
+        if self._short_names:
+            names = ShortNames.allocate(
+                ObjectName(one.class_id, one.version, one.obis) for one in self._device.objects_for(client.sap)
+            )
+        return Admission(authentication, ciphering, conformance, self._max_pdu, title, names)
 
     def _authentication(self, client: ClientSpec) -> Password | Authentication | None:
         match client.mechanism:

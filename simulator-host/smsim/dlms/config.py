@@ -51,6 +51,7 @@ class DlmsMeterConfig(NamedTuple):
     framing: Framing
     clients: tuple[ClientSpec, ...]
     max_pdu: int = 1024
+    short_names: bool = False
 
 
 class LineConfig(NamedTuple):
@@ -147,12 +148,13 @@ def _meter(section: Section, wrapper: bool) -> DlmsMeterConfig:
     )
     framing = Framing(_address(section), _parameters(section), wrapper)
     max_pdu = section.integer("max_pdu", 1024, 64, 65_535)
+    short_names = section.flag("short_names", default=False)
     clients = tuple(map(_client, section.tables("client"))) or (ClientSpec(PUBLIC),)
     saps = [client.sap for client in clients]
     if len(set(saps)) < len(saps):
         raise section.fault("client", "two clients have the same sap", "give each another")
     section.finish()
-    return DlmsMeterConfig(spec, framing, clients, max_pdu)
+    return DlmsMeterConfig(spec, framing, clients, max_pdu, short_names)
 
 
 def _address(section: Section) -> Address:

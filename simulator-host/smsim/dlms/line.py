@@ -40,7 +40,13 @@ class DlmsLine:
         self.port = str(config.port)
         self.devices = [Device(meter.spec, lapse, elapsed_ms) for meter in config.meters]
         self._associations = [
-            Associations(device, meter.clients, logical_device=meter.framing.address.upper, max_pdu=meter.max_pdu)
+            Associations(
+                device,
+                meter.clients,
+                logical_device=meter.framing.address.upper,
+                max_pdu=meter.max_pdu,
+                short_names=meter.short_names,
+            )
             for device, meter in zip(self.devices, config.meters, strict=True)
         ]
         self.faults.begin(" ".join(f"{device.spec.device} {device.spec.seed}" for device in self.devices))

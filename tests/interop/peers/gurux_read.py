@@ -2,6 +2,7 @@
 
 {"link": "hdlc" | "wrapper", "port": TCP port | path of a tty, "sap": n, "server": n, "password": text, "mechanism": n,
 "keys": {"title", "encryption", "authentication": hex, "counter": n}, "information": n, "window": n, "pdu": n,
+"short": true,
 "get": [[class, obis, attribute], ...], "entries": [obis, first, count], "range": [obis, from, to]}
 """
 
@@ -21,7 +22,8 @@ from gurux_dlms.secure import GXDLMSSecureClient
 wanted = json.loads(sys.argv[1])
 wrapper = wanted["link"] == "wrapper"
 client = GXDLMSSecureClient(
-    True, wanted["sap"], wanted["server"], Authentication(wanted.get("mechanism", 0)), wanted.get("password"),
+    not wanted.get("short"), wanted["sap"], wanted["server"],
+    Authentication(wanted.get("mechanism", 0)), wanted.get("password"),
     InterfaceType.WRAPPER if wrapper else InterfaceType.HDLC,
 )  # fmt: skip
 if "keys" in wanted:
@@ -95,10 +97,22 @@ if not wrapper:
 client.parseAareResponse(ask(client.aarqRequest()).data)
 if client.isAuthenticationRequired:
     client.parseApplicationAssociationResponse(ask(client.getApplicationAssociationRequest()).data)
-found["get"] = []
-for class_id, obis, attribute in wanted.get("get", []):
+listed = client.parseObjects(ask(client.getObjectsRequest()).data, False) if wanted.get("short") else []
+
+
+def named(class_id, obis):
+    """An object by its logical name; with short names it is found in the meter's list."""
+    for one in listed:
+        if one.logicalName == obis and int(one.objectType) == class_id:
+            return one
     one = client.createObject(class_id)
     one.logicalName = obis
+    return one
+
+
+found["get"] = []
+for class_id, obis, attribute in wanted.get("get", []):
+    one = named(class_id, obis)
     found["get"].append(plain(ask(client.read(one, attribute)).value))
 if "objects" in wanted:
     found["objects"] = [
@@ -107,7 +121,7 @@ if "objects" in wanted:
     ]
 if "entries" in wanted:
     obis, first, count = wanted["entries"]
-    profile = GXDLMSProfileGeneric(obis)
+    profile = named(7, obis) if listed else GXDLMSProfileGeneric(obis)
     found["rows"] = plain(ask(client.readRowsByEntry(profile, first, count)).value)
 if "range" in wanted:
     obis, first, last = wanted["range"]

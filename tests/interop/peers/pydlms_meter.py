@@ -2,7 +2,8 @@
 
 One JSON argument: {"link": "hdlc" | "wrapper" | "pty", "clients": {"1": [mechanism, secret hex, ciphered]}, "key": hex,
 "auth_key": hex, "suite": n, "max_pdu": n, "gbt": {"window": n, "drop": [n], "ignore": [n]}, "without": [name],
-"rows": n, "push": hex, "push_frame": "ui" | "i", "sign": hex, "verify": hex, "hdlc": {options of HdlcServer}}.
+"short": true, "rows": n, "push": hex, "push_frame": "ui" | "i",
+"sign": hex, "verify": hex, "hdlc": {options of HdlcServer}}.
 """
 
 import json
@@ -27,6 +28,8 @@ def octets(name):
 conformance = Conformance.default_ln() | Conformance.GENERAL_PROTECTION | Conformance.DATA_NOTIFICATION
 if "gbt" in wanted:
     conformance |= Conformance.GENERAL_BLOCK_TRANSFER
+if wanted.get("short"):
+    conformance |= Conformance.READ | Conformance.WRITE | Conformance.PARAMETERIZED_ACCESS
 for name in wanted.get("without", []):
     conformance &= ~Conformance[name]
 simulator = example_meter(

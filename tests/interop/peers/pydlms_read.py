@@ -3,6 +3,7 @@
 {"link": "hdlc" | "wrapper" | "udp" | "optical", "port": TCP or UDP port | path of a tty, "sap": n, "server": n,
 "physical": n | null, "pdu": n (UDP), "mechanism": n, "password": text,
 "keys": {"title", "encryption", "authentication": hex, "counter": n},
+"short": true,
 "information": n, "window": n, "get": [[class, obis, attribute], ...], "entries": [obis, first, last], "objects": true}
 """
 
@@ -19,6 +20,7 @@ options = {
     "server_logical": wanted["server"],
     "mechanism": wanted.get("mechanism", 0),
     "password": wanted.get("password"),
+    "logical_names": not wanted.get("short"),
 }
 if options["mechanism"] == 6:
     options["client_system_title"] = b"UTBCLI01"

@@ -340,6 +340,11 @@ def of(protocol: str, port: str = "/dev/ttyUSB0") -> str:
         (of("dlms"), "dlms.challenge_key_file = 'k'", "only hls-aes uses it"),
         (
             of("dlms"),
+            "dlms = { referencing = 'short', encryption_key_file = 'e', authentication_key_file = 'a' }",
+            "encryption with short names is not supported",
+        ),
+        (
+            of("dlms"),
             "password_file = 'p'\ndlms = { authentication = 'hls-aes', challenge_key_file = 'k' }",
             "challenge_key_file holds the secret already",
         ),

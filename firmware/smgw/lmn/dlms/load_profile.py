@@ -11,7 +11,6 @@ from collections.abc import Callable
 
 from smgw.cosem import AttributeName, Obis, ScalerUnit, capture_objects
 from smgw.cosem.told import Told
-from smgw.dlms.apdus.conformance import Conformance
 from smgw.dlms.apdus.descriptors import Selection
 from smgw.dlms.apdus.results import DataAccessResult
 from smgw.dlms.apdus.selection import Entries
@@ -67,7 +66,7 @@ class DlmsProfile:
         """The next piece; PollError, PortError, the errors of `smgw.dlms`."""
         session = self._device.open_session(port)
         rows = self._rows or self._describe(port)
-        if not session.client.agreement.allows(Conformance.SELECTIVE_ACCESS):
+        if not session.client.agreement.selective:
             return self._piece(*self._whole(port, rows))
         steps: dict[Way, Callable[[Port, RowReader], tuple[list[ProfileRow], AxdrError | None, int]]] = {
             Way.RANGE: self._by_range, Way.ENTRIES: self._by_entries, Way.WHOLE: self._whole,

@@ -164,8 +164,12 @@ class DlmsPoll:
 
     def _choose(self, port: Port) -> list[AttributeName]:
         """What to poll, from the object list: the kept one, else the meter's."""
-        cached = self._cache.get(CacheKind.OBJECT_LIST, self._device.id, self._device.firmware)
-        known = objects.from_octets(cached or b"[]")
+        names = self._session.client.short_names
+        if names is not None:  # the association has told them
+            known = list(names.objects)
+        else:
+            cached = self._cache.get(CacheKind.OBJECT_LIST, self._device.id, self._device.firmware)
+            known = objects.from_octets(cached or b"[]")
         if not known:
             known = self._object_list(port)
         chosen = values_of(known, self.profile.objects)

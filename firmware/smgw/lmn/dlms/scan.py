@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Iterator, Sequence
 
+from smgw.dlms.apdus.acse import Diagnostic
 from smgw.dlms.carriers.mbus import MBusListener
 from smgw.dlms.errors import AssociationRejectedError
 from smgw.dlms.push.reader import Push, PushReader
@@ -10,9 +11,9 @@ from smgw.errors import SmgwError
 from smgw.hdlc import Listener
 from smgw.lmn.contract import Patience
 from smgw.lmn.dlms.poll import DlmsPoll
-from smgw.lmn.errors import LinkRefusedError
+from smgw.lmn.errors import AccessRefusedError, LinkRefusedError
 from smgw.lmn.scan import Ask, Found, Listen, Scan, device_text
-from smgw.profiles.dlms import DlmsProfile, Framing, Start
+from smgw.profiles.dlms import DlmsProfile, Framing, Referencing, Start
 from smgw.profiles.meter import MeterProfile
 from smgw.profiles.secrets import Secrets
 from smgw.wire import Refused
@@ -132,7 +133,9 @@ def _ask(
                 port.tap = tap
             try:
                 device = meter.identify(port)
-            except AssociationRejectedError as error:
+            except (AssociationRejectedError, AccessRefusedError) as error:
+                if _wants_short_names(error) and options.referencing is Referencing.LOGICAL:
+                    break
                 return Found(tried, "", str(error), told)
             except SmgwError as error:
                 log.debug("%s", error)
@@ -147,7 +150,19 @@ def _ask(
         calling = options.physical in _CALLING
         remark = "its address is that of any device; with others on the bus write its own" if calling else ""
         return Found(tried, device_text(device), remark, told)
-    return None
+    else:
+        return None
+    short = options._replace(referencing=Referencing.SHORT)
+    return _ask(scan, f"{how} with short names", baudrate, short, timeout_s, tap)
+
+
+def _wants_short_names(error: SmgwError) -> bool:
+    """True if the meter answers and does not know logical names without ciphering."""
+    return (
+        isinstance(error, AssociationRejectedError)
+        and not error.by_provider
+        and error.diagnostic == Diagnostic.APPLICATION_CONTEXT_NAME_NOT_SUPPORTED
+    )
 
 
 PUSH = Listen(2, ((2400, "E"), (2400, "N"), (38_400, "N"), (9600, "N"), (115_200, "N")), _Ear)

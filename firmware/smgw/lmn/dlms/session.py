@@ -9,6 +9,8 @@ from smgw.cosem import AttributeName, Stamp
 from smgw.dlms.apdus.acse import Diagnostic
 from smgw.dlms.apdus.descriptors import Selection
 from smgw.dlms.apdus.get import Result
+from smgw.dlms.apdus.results import DataAccessResult
+from smgw.dlms.apdus.short_names import OBJECT_LIST_SN, ShortNames
 from smgw.dlms.carriers.wrapper import Wrapper
 from smgw.dlms.errors import AssociationRejectedError, ProofRefusedError, ServiceExceptionError
 from smgw.dlms.session.association import REPLY_TO_HLS
@@ -37,7 +39,7 @@ from smgw.lmn.dlms.sign_on import sign_on
 from smgw.lmn.errors import AccessRefusedError, LinkRefusedError, NoAnswerError, PollError, StoppedError
 from smgw.ports import Port, PortError
 from smgw.ports.port import GATHER_S
-from smgw.profiles.dlms import Framing, Quirk, Start
+from smgw.profiles.dlms import Framing, Quirk, Referencing, Start
 from smgw.profiles.meter import MeterProfile
 from smgw.wire import Refused, Transmit
 
@@ -260,7 +262,8 @@ class DlmsSession:
             ciphering,
             title=title(dlms),
             max_pdu_size=_DATAGRAM if port.url.startswith("udp://") else _NO_LIMIT,
-            reply_to_hls=REPLY_TO_HLS._replace(obis=dlms.association),
+            reply_to_hls=None if self._short else REPLY_TO_HLS._replace(obis=dlms.association),
+            short_names=ShortNames() if self._short else None,
         )
         try:
             self.ask(port, self.client.associate(), Associated)
@@ -269,6 +272,19 @@ class DlmsSession:
             if _refuses_secret(error):
                 raise AccessRefusedError(str(error), "password_file or the key files") from error
             raise
+        if self._short:
+            self.client.learn(self._short_names(port))
+
+    @property
+    def _short(self) -> bool:
+        return self._dlms.referencing is Referencing.SHORT
+
+    def _short_names(self, port: Port) -> ShortNames:
+        """The meter's list of objects. It is asked in each association: another meter may be there now."""
+        listed = self.get(port, OBJECT_LIST_SN)
+        if isinstance(listed, DataAccessResult):
+            raise PollError(f"the meter does not tell the short names of its objects: {listed.words}")
+        return ShortNames.read(listed)
 
     def _connect(self, port: Port, client: int) -> None:
         self._octet_time = port.settings.octet_time if port.paced else 0.0
