@@ -11,6 +11,8 @@ from dlms_line_meter import NAME, DlmsMeter, Model
 from line_meter import DEVICE, Head, PolledMeter, telegram
 from rfc2217_bridge import Rfc2217Bridge
 from smgw.cli import main, scan
+from smgw.cosem import Obis, ObjectName
+from smgw.dlms.apdus.short_names import ShortNames
 from smgw.dlms.meter.access import Admission
 from smgw.dlms.security.hls import Password
 from smgw.dlms.security.secret import Secret
@@ -273,3 +275,13 @@ def test_a_port_that_is_none_is_told(port: str, told: str, capsys: pytest.Captur
     code, _, err = scanned(port, capsys)
     assert code == 2
     assert told in err
+
+
+def test_a_meter_with_short_names_is_found_and_the_profile_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+    names = ShortNames.allocate([ObjectName(1, 0, Obis.parse("0-0:42.0.0"))])
+    with DlmsMeter(admissions={16: Admission(short_names=names)}) as meter:
+        code, out, _ = scanned(meter.url, capsys)
+    assert code == 0
+    (found,) = tomllib.loads(out)["meter"]
+    assert found["dlms"] == {"referencing": "short"}
+    assert NAME.decode() in out

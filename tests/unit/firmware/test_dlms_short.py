@@ -172,12 +172,11 @@ def test_a_meter_with_logical_names_alone_rejects_the_association() -> None:
     assert "application context name not supported" in str(error)
 
 
-def test_a_meter_with_short_names_is_read_with_logical_names_too() -> None:
-    made = pair()
+def test_a_meter_with_short_names_rejects_logical_names() -> None:
+    made = pair(learn=False)
     made.client = Client()
-    made.server.lost()
-    made.one(made.client.associate(), Associated)
-    assert get(made, ENERGY) == (Model().values[ENERGY],)
+    error = made.one(made.client.associate(), Failed).error
+    assert "application context name not supported" in str(error)
 
 
 def test_a_late_answer_of_a_service_with_logical_names_is_no_answer() -> None:

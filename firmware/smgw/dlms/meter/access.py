@@ -57,8 +57,8 @@ class Admission(NamedTuple):
     """The admission of one client.
 
     `ciphering` makes the protection of a new association; None: no ciphering. With a `Received` that is shared by all
-    associations, old counters of a client are refused. `title` is our system title if nothing is ciphered. With
-    `short_names` a client may associate with short names, too.
+    associations, old counters of a client are refused. `title` is our system title if nothing is ciphered. A
+    meter with `short_names` has no others.
     """
 
     authentication: Password | Authentication | None = None

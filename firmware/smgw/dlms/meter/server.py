@@ -36,7 +36,7 @@ from smgw.dlms.apdus.initiate import LN_VAA_NAME, SN_VAA_NAME, VERSION, Initiate
 from smgw.dlms.apdus.notify import DataNotification, EventNotification
 from smgw.dlms.apdus.results import ActionResult, DataAccessResult, ServiceError, StateError
 from smgw.dlms.apdus.short import ReadRequest, ReadResponse, Variable
-from smgw.dlms.apdus.short_names import REPLY_TO_HLS_SN, ShortNames, method_of
+from smgw.dlms.apdus.short_names import REPLY_TO_HLS_SN, method_of
 from smgw.dlms.data import decode_all, encode
 from smgw.dlms.errors import (
     AssociationRejectedError,
@@ -59,7 +59,6 @@ if TYPE_CHECKING:  # with it comes `cryptography`
     from smgw.dlms.security.ciphering import Ciphering
 
 _CHALLENGE_LENGTH = 16
-_SHORT = (ApplicationContext.SHORT_NAMES, ApplicationContext.SHORT_NAMES_CIPHERED)
 _NO_LIMIT = 0xFFFF
 _SMALLEST_PDU = 12  # IEC 62056-5-3, 7.3.1
 _NOT_NOW = ExceptionResponse(StateError.SERVICE_NOT_ALLOWED, ServiceError.OPERATION_NOT_POSSIBLE)
@@ -83,7 +82,7 @@ class Server:
         self._ciphering: Ciphering | None = None
         self._agreement = Agreement(Conformance.NONE, 0)
         self._answers: Answers | ShortAnswers | None = None
-        self._short: ShortNames | None = None  # if this association has short names
+        self._short = admission.short_names
         self._proof = Proof(b"", b"", b"", b"")
         self._blocks: GeneralBlocks | None = None
         self._events: list[Event] = []
@@ -157,7 +156,6 @@ class Server:
 
     def _objection(self, aarq: Aarq) -> Diagnostic | None:
         """The reason to refuse this client; None if it is admitted, or must still authenticate itself."""
-        self._short = self._admission.short_names if aarq.context in _SHORT else None
         if aarq.context != self._context:
             return Diagnostic.APPLICATION_CONTEXT_NAME_NOT_SUPPORTED
         authentication = self._admission.authentication
