@@ -1,11 +1,11 @@
 """Whether volts, amperes and watts of one capture can be true together. Most often a scaler is wrong if they are not.
 
-A false alarm costs trust. So only what no installation explains is reported:
+A false alarm costs trust. So only what no installation explains is reported.
 
-- every voltage is more than five times off 230 V
-- there is more than twice as much power as voltage times current
-- voltage times current is large, and five times what active and reactive power make together; ten times the active
-  power where the meter lists no reactive power
+VOLTAGE   Every voltage is more than five times off 230 V.
+POWER     There is more than twice as much power as voltage times current.
+          Voltage times current is large, and five times what active and reactive power make together.
+          The meter lists no reactive power, and voltage times current is ten times the active power.
 
 All arithmetic is on whole numbers: millivolts, milliamperes, and their products, microwatts.
 """

@@ -1,5 +1,6 @@
 """APDUs of DLMS as lines for people and as values for JSON. What a request writes to a meter is never shown."""
 
+import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -304,17 +305,23 @@ def _push_object(apdu: DataNotification | EventNotification) -> dict[str, Any]:
         "device": None if device is None else device.hex(),
         "time": _time_hex(found.meter_time),
         "version": found.version,
-        "values": [
-            {
-                "obis": str(one.obis),
-                "class_id": one.class_id,
-                "attribute": one.attribute,
-                "unit": one.unit,
-                "scaler": one.scaler,
-                "value": json_value(one.value),
-            }
-            for one in found.values
-        ],
+        "values": list(map(_value_object, found.values)),
+    }
+
+
+def _value_object(one: PushedValue) -> dict[str, Any]:
+    """A float or a BCD octet as the integer that it is, with a scaler; refused ones as octets."""
+    value, scaler = one.value, one.scaler
+    with contextlib.suppress(DataError):
+        if (number := exact(value)) is not None and number.raw is not None:
+            value, scaler = number.value, (scaler or 0) + number.scaler
+    return {
+        "obis": str(one.obis),
+        "class_id": one.class_id,
+        "attribute": one.attribute,
+        "unit": one.unit,
+        "scaler": scaler,
+        "value": json_value(value),
     }
 
 

@@ -150,6 +150,9 @@ def test_an_unknown_list_of_bare_values_is_shown_by_place_with_the_key_that_desc
 def test_a_float_is_shown_as_the_number_that_it_is(printed: Printed) -> None:
     out, _ = printed.of(field_case("dlms/float_in_push"))
     assert "1-0:32.7.0*255       230.5 V" in out
+    out, _ = printed.of(field_case("dlms/float_in_push"), as_json=True)
+    found = json.loads(out)["values"][0]
+    assert (found["value"], found["scaler"], found["unit"]) == (2305, -1, 35)
     out, _ = printed.of(GetResponse(0xC1, b"\x17\x7f\xc0\0\0").encode())
     assert "float32 7fc00000  the float 7fc00000 is not a number (NaN)" in out
 

@@ -1,8 +1,8 @@
 """The push lists of operators whose meters send bare values. Nothing in such a list says what its values are.
 
-Sources are public reports of people who read these meters; the numbers name issues of amsreader-firmware (ams),
-smartmeter-datacollector (scs) and Tasmota (tas). Each list was seen on the wire unless it says not; none is a capture
-that the tests hold, for want of a licence. What is not known of an element is skipped.
+The sources are public reports of people who read these meters. The numbers name issues of amsreader-firmware (ams),
+smartmeter-datacollector (scs) and Tasmota (tas). None of them is a capture with a licence, so the tests make their own
+lists. An element whose meaning is not known is skipped. Whoever knows better sets `columns`, scalers or units.
 
 name             meters                            known                                not known
 wiener-netze     E450, AM550, IM150, IM350         eight registers; bernikr, pocki80    the head of other makes

@@ -1,7 +1,7 @@
 """What makers leave out of their pushes: names, scalers and units, by maker. Seen on real meters unless it says not.
 
-Sources: the captures in `tests/captures/dlms`, their values held against each other (voltage times current is power);
-what no capture shows is from the makers' descriptions of their customer interface, and marked.
+The source is the captures in `tests/captures/dlms`. Their values agree with each other: voltage times current is power.
+What no capture shows is marked. It is from the makers' descriptions of their customer interface.
 """
 
 from typing import NamedTuple
