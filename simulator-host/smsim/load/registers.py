@@ -5,7 +5,7 @@ from enum import Enum
 from typing import NamedTuple
 
 from smgw.cosem import Obis
-from smgw.cosem.units import NO_UNIT, WATT, WATT_HOUR
+from smgw.cosem.units import AMPERE, NO_UNIT, WATT, WATT_HOUR
 
 from smsim.load.days import local_quarter
 from smsim.load.power import POWER_UNITS_PER_WATT, Load
@@ -32,6 +32,7 @@ class Drive(Enum):
     ABSOLUTE_POWER = "absolute-power"  # without its sign
     IMPORT_POWER = "import-power"
     EXPORT_POWER = "export-power"
+    CURRENT = "current"  # of one phase at 230 V, without sign: the load is symmetrical
     FIXED = "fixed"  # a constant value
 
     @property
@@ -39,7 +40,7 @@ class Drive(Enum):
         """The unit of such a register."""
         if self in ENERGY:
             return WATT_HOUR
-        return NO_UNIT if self is Drive.FIXED else WATT
+        return {Drive.FIXED: NO_UNIT, Drive.CURRENT: AMPERE}.get(self, WATT)
 
 
 _TARIFFS = {Drive.IMPORT_T1: 0, Drive.IMPORT_T2: 1, Drive.EXPORT_T1: 0, Drive.EXPORT_T2: 1}
@@ -47,6 +48,7 @@ _IMPORTS = frozenset((Drive.IMPORT, Drive.IMPORT_T1, Drive.IMPORT_T2))
 _EXPORTS = frozenset((Drive.EXPORT, Drive.EXPORT_T1, Drive.EXPORT_T2))
 #: The drives that count energy.
 ENERGY = _IMPORTS | _EXPORTS
+_VOLTS = 230
 _PHASES = frozenset((Drive.POWER_L1, Drive.POWER_L2, Drive.POWER_L3))
 
 
@@ -197,6 +199,8 @@ class RegisterBank:
             return _rounded(self._power_now()[0], scaler)
         if drive is Drive.EXPORT_POWER:
             return _rounded(self._power_now()[1], scaler)
+        if drive is Drive.CURRENT:
+            return abs(_rounded(self.power, scaler, parts=3 * _VOLTS))
         power = _rounded(self.power, scaler, parts=3 if drive in _PHASES else 1)
         return abs(power) if drive is Drive.ABSOLUTE_POWER else power
 

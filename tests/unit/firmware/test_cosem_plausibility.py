@@ -83,8 +83,8 @@ def test_a_meter_that_shows_no_small_currents_is_plausible() -> None:
     assert told(c31=(0, 0), c51=(0, 0), c71=(0, 0), c32=(230, 0), c52=(230, 0), c72=(230, 0), c1=(400, 0)) == {}
 
 
-def test_no_telegram_of_a_real_sml_meter_raises_an_alarm() -> None:
-    for frame in intact_frames(made=False):
+def test_no_telegram_of_an_sml_meter_raises_an_alarm() -> None:
+    for frame in intact_frames():
         for event in TelegramReader().receive(frame):
             if isinstance(event, Telegram):
                 for values in event.lists:

@@ -153,6 +153,20 @@ def test_power_is_import_minus_export_with_its_sign() -> None:
     assert power == pytest.approx(imported - exported, abs=1)
 
 
+def test_current_and_power_of_a_phase_make_230_volts() -> None:
+    time = TimeLapse(NEW_YEAR + 12 * 3600)
+    registers = [
+        Register(Obis.parse("31.7.0"), Drive.CURRENT, Drive.CURRENT.unit, -3),
+        Register(Obis.parse("36.7.0"), Drive.POWER_L1, Drive.POWER_L1.unit),
+    ]
+    load = Load(ProfileName.H0, 4000, 0, b"m"), Load(ProfileName.PV0, 9000, 0, b"m")
+    bank = RegisterBank(registers, *load, time)
+    bank.advance(time.ticks(1000))
+    current, power = map(bank.value, registers)
+    assert current > 0
+    assert abs(current * 230 - 1000 * abs(power)) <= 1000
+
+
 def test_a_positive_scaler_counts_whole_kilowatt_hours() -> None:
     time = TimeLapse(NEW_YEAR)
     fine, coarse = bank_of(time, 9_000, 0, -1), bank_of(time, 9_000, 0, 3)
