@@ -142,3 +142,14 @@ def test_status_shows_the_held_meter_and_what_to_do(
     shown = capsys.readouterr().out
     assert "held" in shown
     assert "smgw retry flat" in " ".join(shown.split())
+
+
+def test_watch_shows_the_held_meter_and_what_to_do(
+    meter: DlmsMeter, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with gateway(tmp_path):
+        until(lambda: held(tmp_path), 20)
+        smgw(tmp_path, "watch", "--once")
+    shown = capsys.readouterr()
+    assert "meter flat: held since" in shown.out + shown.err
+    assert "smgw retry flat" in " ".join((shown.out + shown.err).split())

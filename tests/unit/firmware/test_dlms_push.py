@@ -5,7 +5,7 @@ from captures import field_case
 from dlms_strategies import encoded, encoded_apdus
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from smgw.cosem import AttributeName, CaptureObject, Data, DataType, Obis, octet_string
+from smgw.cosem import AttributeName, CaptureObject, Data, DataType, MeterTimeKind, Obis, octet_string
 from smgw.dlms import data as axdr
 from smgw.dlms.apdus.apdu import decode_apdu
 from smgw.dlms.apdus.block import GeneralBlock
@@ -266,6 +266,22 @@ def test_values_without_a_list_are_named_by_the_columns_given() -> None:
     assert [(one.obis, one.value.value, one.scaler, one.unit) for one in found.readings()] == [
         (ENERGY, 5, -1, 30), (POWER, 280, 0, 27),
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("clock", "kind"),
+    [(u32(1_767_267_015), MeterTimeKind.TIMESTAMP), (octet_string(TIME[:5]), MeterTimeKind.DLMS_DATE_TIME)],
+)
+def test_a_clock_may_be_a_unix_time_or_a_date(clock: Data, kind: MeterTimeKind) -> None:
+    objects = (
+        CaptureObject(40, Obis.parse("0-0:25.9.0"), 2),
+        CaptureObject(8, Obis.parse("0-0:1.0.0"), 2),
+        CaptureObject(3, ENERGY, 2),
+    )
+    body = structure(object_list(*objects), clock, u32(5))
+    found = read_push(DataNotification(1, b"", axdr.encode(body)))
+    assert found.meter_time is not None
+    assert found.meter_time.kind is kind
 
 
 def test_an_event_notification_is_a_list_of_one() -> None:

@@ -18,6 +18,7 @@ from typing import NamedTuple
 from smgw.cosem import Data, DataError, DataType, MeterTime, MeterTimeKind, Obis, Reading, text_octets
 from smgw.cosem.date_time import SIZE as DATE_TIME_SIZE
 from smgw.cosem.exact import NUMBERS, exact, exact_reading
+from smgw.cosem.told import Told
 from smgw.cosem.units import AMPERE, NO_UNIT
 from smgw.dlms.apdus.notify import DataNotification, EventNotification
 from smgw.dlms.data import AxdrError, decode_all
@@ -184,8 +185,8 @@ def _body(octets: bytes) -> Data:
 def _time(date_time: bytes, values: Iterable[PushedValue]) -> MeterTime | None:
     """The time in the head of a push; where there is none, its clock object's."""
     if not date_time:
-        clocks = (one.value.value for one in values if one.class_id == CLOCK and one.attribute == VALUE)
-        date_time = next((time for time in clocks if isinstance(time, bytes)), b"")
+        told = Told.of(one.value for one in values if one.class_id == CLOCK and one.attribute == VALUE)
+        return None if told is None else told.meter_time
     return MeterTime(MeterTimeKind.DLMS_DATE_TIME, date_time) if len(date_time) == DATE_TIME_SIZE else None
 
 
