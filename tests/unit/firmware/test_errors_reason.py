@@ -11,10 +11,10 @@ from smgw.errors import error_number, reason
 
 
 def test_a_refused_connection_is_told_without_its_number() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        address = listener.getsockname()
-    with pytest.raises(ConnectionRefusedError) as caught:
-        socket.create_connection(address)
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))  # and does not listen
+        with pytest.raises(ConnectionRefusedError) as caught:
+            socket.create_connection(bound.getsockname())
     assert reason(caught.value) == "Connection refused"
 
 

@@ -155,10 +155,10 @@ def test_a_drain_ends_after_its_time_when_the_emp_is_not_well(
     emp.answer = lambda _: answer
     gateway.append(3)
     with running(gateway.dispatcher) as thread:
+        until(lambda: emp.puts)
         gateway.dispatcher.drain(0.6)
         thread.join(LIMIT)
         assert not thread.is_alive()
-    assert emp.puts
     assert gateway.cursor() == 0
 
 
