@@ -2,7 +2,7 @@
 
 A false alarm costs trust. So only what no installation explains is reported.
 
-VOLTAGE   Every voltage is more than five times off 230 V.
+VOLTAGE   Every voltage is more than five times off 230 V, and the power does not confirm it as in a network of 20 kV.
 POWER     There is more than twice as much power as voltage times current.
           Voltage times current is large, and five times what active and reactive power make together.
           The meter lists no reactive power, and voltage times current is ten times the active power.
@@ -59,7 +59,7 @@ def implausible(readings: Iterable[Reading]) -> Mapping[str, str]:
             steps[obis[2]] = _scaled(1, scaler + counted[1])
     found: dict[str, str] = {}
     volts = [one for phase in _PHASES if (one := abs(values.get(_OF_PHASE * phase + _VOLTAGE, 0)))]
-    if volts and not any(_LOWEST_MV <= one <= _HIGHEST_MV for one in volts):
+    if volts and not any(_LOWEST_MV <= one <= _HIGHEST_MV for one in volts) and not _confirmed(values):
         found[Condition.VOLTAGE] = f"{_whole(volts[0], 3)} V is far from 230 V; {_ADVICE}"
     if words := _power(values, steps):
         found[Condition.POWER] = f"{words}; {_ADVICE}"
@@ -68,20 +68,38 @@ def implausible(readings: Iterable[Reading]) -> Mapping[str, str]:
 
 def _power(values: Mapping[int, int], steps: Mapping[int, int]) -> str:
     """How voltage times current contradicts a power, of a phase or of the sum; "" if it does not."""
-    sum_uw, slack, known = 0, _SLACK_UW, 0
-    listed = (values[place] for phase in _PHASES if (place := _OF_PHASE * phase + _VOLTAGE) in values)
-    elsewhere = next(listed, None)  # some lists have three currents and one voltage
-    for phase in _PHASES:
-        of_phase = _OF_PHASE * phase
-        volts, current = values.get(of_phase + _VOLTAGE, elsewhere), values.get(of_phase + _CURRENT)
-        if volts is None or current is None:
-            continue
-        apparent, step = abs(volts * current), abs(volts) * steps[of_phase + _CURRENT]
-        if words := _contradiction(values, of_phase, apparent, _SLACK_UW + step, _LARGE_PHASE_UW):
+    apparent = _apparent(values)
+    slack = _SLACK_UW
+    for phase, (volts, apparent_uw) in apparent.items():
+        step = volts * steps[_OF_PHASE * phase + _CURRENT]
+        if words := _contradiction(values, _OF_PHASE * phase, apparent_uw, _SLACK_UW + step, _LARGE_PHASE_UW):
             return f"phase {phase}: {words}"
-        sum_uw, slack, known = sum_uw + apparent, slack + step, known + 1
+        slack += step
+    if not apparent:
+        return ""
     # A list may name some of the phases only: then the others may have the power.
-    return _contradiction(values, 0, sum_uw, slack if known == len(_PHASES) else None, _LARGE_UW) if known else ""
+    sum_uw = sum(one for _, one in apparent.values())
+    return _contradiction(values, 0, sum_uw, slack if len(apparent) == len(_PHASES) else None, _LARGE_UW)
+
+
+def _apparent(values: Mapping[int, int]) -> dict[int, tuple[int, int]]:
+    """By phase: voltage, and voltage times current. Some lists have three currents and one voltage."""
+    listed = (values[place] for phase in _PHASES if (place := _OF_PHASE * phase + _VOLTAGE) in values)
+    elsewhere = next(listed, None)
+    found = {}
+    for phase in _PHASES:
+        volts = values.get(_OF_PHASE * phase + _VOLTAGE, elsewhere)
+        current = values.get(_OF_PHASE * phase + _CURRENT)
+        if volts is not None and current is not None:
+            found[phase] = abs(volts), abs(volts * current)
+    return found
+
+
+def _confirmed(values: Mapping[int, int]) -> bool:
+    """True if voltage times current is about the power that the meter measures."""
+    sum_uw = sum(one for _, one in _apparent(values).values())
+    measured = abs(_difference(values, 0) or 0) + (_reactive(values, 0) or 0)
+    return bool(sum_uw) and sum_uw <= _TIMES_MORE * measured <= 2 * _TIMES_MORE * sum_uw
 
 
 def _contradiction(values: Mapping[int, int], base: int, apparent: int, slack: int | None, large: int) -> str:

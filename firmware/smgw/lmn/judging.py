@@ -15,7 +15,8 @@ def judged(values: Values, corrections: Corrections) -> tuple[Values, Mapping[st
     """Corrected values, and what is to be logged once for their device: subject -> words. They stand in the remark."""
     readings, left_out = corrected(values.readings, corrections)
     doubts: dict[str, str] = {one: one for one in left_out}
-    doubts |= implausible(readings)
+    # Behind transformers a factor gives thousands of volts.
+    doubts |= implausible(one for one in readings if one.obis not in corrections.factors)
     if readings is values.readings and not doubts:
         return values, doubts
     remark = "; ".join(filter(None, (values.remark, *doubts.values())))

@@ -247,6 +247,9 @@ class Watch:
 
     def _good(self, values: Values) -> None:
         values, doubts = judged(values, self._corrections)
+        if doubts and not values.readings:
+            self.refused("; ".join(doubts.values()))
+            return
         for subject, words in doubts.items():
             self._doubt(values.device, subject, words)
         capture = Capture(

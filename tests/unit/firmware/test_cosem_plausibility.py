@@ -42,6 +42,20 @@ def test_a_voltage_more_than_five_times_off_is_told_with_advice(volts: tuple[int
     assert "set scalers, units or factors" in found[Condition.VOLTAGE]
 
 
+def test_a_voltage_that_the_power_confirms_is_plausible() -> None:
+    """Primary values of a meter in a network of 20 kV."""
+    phases = {
+        "c31": (30, 0),
+        "c51": (30, 0),
+        "c71": (30, 0),
+        "c32": (11_547, 0),
+        "c52": (11_547, 0),
+        "c72": (11_547, 0),
+    }
+    assert told(**phases, c16=(1_000_000, 0)) == {}
+    assert list(told(**phases, c16=(100_000, 0))) == [Condition.VOLTAGE, Condition.POWER]
+
+
 def test_one_phase_without_voltage_is_an_outage_and_no_wrong_scaler() -> None:
     assert told(c32=(3, 0), c52=(231, 0), c72=(229, 0)) == {}
 

@@ -57,7 +57,8 @@ def test_with_the_right_key_nothing_is_flagged() -> None:
 
 
 def test_another_encryption_key_gives_no_values() -> None:
-    assert refusals(ciphered(key=bytes(16)), made=with_key("none"))
+    (reason,) = refusals(ciphered(key=bytes(16)), made=with_key("none"))
+    assert "the encryption key is that of another meter" in reason
 
 
 def test_a_push_recorded_and_sent_again_is_refused_without_a_key_too() -> None:

@@ -239,3 +239,17 @@ def test_devices_that_the_profile_names_are_no_changing_id(caplog: pytest.LogCap
         for device in devices:
             bench.telegram(device)
     assert said(caplog, "changes at each telegram") == 0
+
+
+def test_a_voltage_behind_transformers_is_no_wrong_scaler(caplog: pytest.LogCaptureFixture) -> None:
+    bench = Bench(corrections=Corrections.of(factors=[(VOLTS, 200)]))
+    bench.values(Reading(VOLTS, Data(DataType.LONG, 577), -1, 35))
+    assert bench.inbox.captures[0].readings[0].value.value == 115_400
+    assert bench.newest(DEVICE).remark == ""
+
+
+def test_a_telegram_of_which_no_value_is_left_is_refused(caplog: pytest.LogCaptureFixture) -> None:
+    bench = Bench(corrections=Corrections.of(factors=[(ENERGY, 40)]))
+    bench.values(Reading(ENERGY, Data(DataType.LONG64_UNSIGNED, 2**64 - 1), 0, 30))
+    assert not bench.inbox.captures
+    assert "check factors" in bench.watch.last_refusal

@@ -6,7 +6,7 @@ APDU -> general block transfer, where used -> general-glo, where ciphered -> not
 from collections.abc import Callable, Hashable
 from typing import NamedTuple
 
-from smgw.dlms.apdus.apdu import decode_apdu
+from smgw.dlms.apdus.apdu import Apdu, decode_apdu
 from smgw.dlms.apdus.block import GeneralBlock
 from smgw.dlms.apdus.envelope import Ciphered
 from smgw.dlms.apdus.notify import DataNotification, EventNotification
@@ -49,7 +49,7 @@ class PushReader:
             ciphered = None
             if isinstance(decoded, Ciphered):
                 ciphered = decoded
-                decoded = decode_apdu(self._opened(ciphered))
+                decoded = _inside(self._opened(ciphered))
         except RemoteProtocolError as error:
             return [Refused(str(error), len(apdu))]
         if isinstance(decoded, DataNotification | EventNotification):
@@ -65,3 +65,12 @@ class PushReader:
             title = "" if ciphered.system_title is None else f" by the meter {ciphered.system_title.hex()}"
             raise RemoteProtocolError(f"a push ciphered{title}, and no key is given to open it")
         return self._open(ciphered)
+
+
+def _inside(octets: bytes) -> Apdu:
+    try:
+        return decode_apdu(octets)
+    except RemoteProtocolError as error:
+        raise RemoteProtocolError(
+            f"what was ciphered is no APDU ({error}); most often the encryption key is that of another meter"
+        ) from None
