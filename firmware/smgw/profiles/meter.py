@@ -106,7 +106,7 @@ KEYS: Mapping[str, Key] = {
     "port": Key(
         checks.port,
         needed='"/dev/ttyUSB0"',
-        about="The serial device, or the URL of a serial device server or a meter on the network; it has no default.",
+        about="A serial device, or socket://, rfc2217:// or udp:// with host:port; it has no default.",
     ),
     "baudrate": Key(
         checks.integer(300, 921_600, "Bd"),
@@ -118,7 +118,7 @@ KEYS: Mapping[str, Key] = {
     ),
     "bytesize": Key(
         checks.choice(8, 7),
-        about="Data bits of a character on the serial line; 8 by default.",
+        about="Data bits of a character on the serial line, 7 or 8 (7 in software if need be); 8 by default.",
     ),
     "stopbits": Key(
         checks.choice(1, 2),
@@ -170,7 +170,8 @@ KEYS: Mapping[str, Key] = {
     ),
     "silence": Key(
         checks.integer(1, DAY_S, "s"),
-        about="Seconds without a good telegram until the meter counts as silent; by default 30 s or three intervals.",
+        about="Seconds without a good telegram until the meter counts as silent and its port is opened again; "
+        "by default 30 s or three intervals.",
     ),
     "scalers": Key(
         checks.scalers,
