@@ -175,6 +175,33 @@ def test_the_second_meter_of_a_bus_is_found_and_the_first_is_told_once(
     loads(out)
 
 
+def test_the_addresses_of_a_bus_are_tried_where_its_meters_answer_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Two answers on top of each other make octets and no frame."""
+    monkeypatch.setattr(scan_dlms, "_ADDRESSES", (DlmsProfile(physical=0x7E),))
+    head = Head(tmp_path / "head")
+    with DlmsMeter({0x7E: Model(), 21: Model(name=b"UTB0000000000021")}, master=head.master) as meter:
+        calling = bytes((0x02, 0xFD))  # the server address 1/126 on the wire
+        meter.spoil = lambda octets: [octets[1::2] * 2] if calling in octets[:8] else [octets]
+        code, out, _ = scanned(str(head.link), capsys, "--all", "--addresses", "20-22")
+    head.unplug()
+    assert code == 0
+    assert [one["dlms"]["physical"] for one in tomllib.loads(out)["meter"]] == [21]
+
+
+def test_an_echo_is_not_taken_for_meters_that_answer_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(scan_dlms, "_SIGNED_ON", 0)
+    head = Head(tmp_path / "head")
+    with DlmsMeter({99: Model()}, master=head.master, echo=True):
+        code, _, err = scanned(str(head.link), capsys, "--all", "--addresses", "20-22")
+    head.unplug()
+    assert code == 1
+    assert "trying the addresses" not in err
+
+
 def test_the_first_meter_is_told_once_whatever_the_speed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

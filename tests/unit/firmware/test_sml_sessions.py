@@ -260,6 +260,13 @@ def test_a_request_with_a_flipped_bit_is_not_answered() -> None:
     assert isinstance(event, Refused)
 
 
+def test_the_echo_of_a_request_is_no_answer_and_the_answer_behind_it_is_read() -> None:
+    client, server = new_client(), Server(Meter())
+    request = client.send([client.get_list()], 0.0)
+    events = client.receive(request + reply(server, request))
+    assert [type(event) for event in events] == [Answers]
+
+
 def test_a_late_answer_is_a_stray_and_not_the_answer_of_the_next_request() -> None:
     client, server = new_client(timeout=5.0), Server(Meter())
     late = reply(server, client.send([client.get_list()], 100.0))

@@ -17,6 +17,9 @@ from smgw.profiles.dlms import DlmsProfile, Framing, Referencing, Start
 from smgw.profiles.meter import MeterProfile
 from smgw.profiles.secrets import Secrets
 from smgw.wire import Refused
+from smgw.wire.guess import guess
+from smgw.wire.kind import Kind
+from smgw.wire.unread import SAMPLE
 
 log = logging.getLogger(__name__)
 
@@ -90,17 +93,16 @@ def _asked(scan: Scan) -> Iterator[Found]:
 
 
 def _first(scan: Scan, baudrate: int) -> tuple[Found | None, bool]:
-    """What answers one of the usual addresses; True if octets came, such as answers of several meters at once."""
-    octets = 0
+    """What answers one of the usual addresses; True if several meters may have answered at once.
 
-    def count(more: bytes) -> None:
-        nonlocal octets
-        octets += len(more)
-
+    Their octets make no frame then. An optical head that echoes gives our own frames back.
+    """
+    octets = bytearray()
     for address in _ADDRESSES:
-        if found := _ask(scan, "HDLC", baudrate, address, tap=count):
+        if found := _ask(scan, "HDLC", baudrate, address, tap=octets.extend):
             return found, True
-    return None, bool(octets)
+    look = guess(bytes(octets[-SAMPLE:]))
+    return None, bool(octets) and not (look and look.kind is Kind.HDLC)
 
 
 def _on_bus(scan: Scan, baudrate: int) -> Iterator[Found]:

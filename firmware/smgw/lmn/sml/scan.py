@@ -7,9 +7,9 @@ from smgw.cosem import Obis
 from smgw.errors import RemoteProtocolError
 from smgw.lmn.errors import AccessRefusedError, PollError
 from smgw.lmn.scan import Ask, Found, Listen, Scan, device_text
-from smgw.lmn.sml.session import SmlSession
+from smgw.lmn.sml.session import SmlSession, refusal
 from smgw.profiles.meter import MeterProfile
-from smgw.sml.messages import GetListResponse, ListEntry
+from smgw.sml.messages import AttentionResponse, GetListResponse, ListEntry
 from smgw.sml.telegram import Telegram, TelegramReader
 
 log = logging.getLogger(__name__)
@@ -54,9 +54,12 @@ def _ask(scan: Scan, profile: MeterProfile) -> Found | None:
         except (PollError, RemoteProtocolError) as error:
             log.debug("%s", error)
             return None
-    if not isinstance(body, GetListResponse):
-        return Found(profile, "")
-    return Found(profile, device_text(body.server_id), objects=_objects(body.entries))
+    match body:
+        case GetListResponse():
+            return Found(profile, device_text(body.server_id), objects=_objects(body.entries))
+        case AttentionResponse():
+            return Found(profile, device_text(body.server_id), refusal(body))
+    return None  # our own request, from a head that echoes
 
 
 PUSH = Listen(1, ((9600, "N"), (115_200, "N")), _Ear)
