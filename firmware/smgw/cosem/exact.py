@@ -42,7 +42,7 @@ def exact(data: Data) -> Exact | None:
     if data.type is DataType.BCD:
         digits = data.value.hex()
         if not digits.isdecimal():
-            raise DataError(f"the BCD octet {digits} holds no decimal digits")
+            raise DataError("the BCD octet holds no decimal digits")
         return Exact(Data(DataType.UNSIGNED, int(digits)), 0, data)
     if data.type not in _FLOATS:
         return None
@@ -52,7 +52,7 @@ def exact(data: Data) -> Exact | None:
     elif scaler > 0 and abs(number) * 10 ** min(scaler, 20) <= RANGE[DataType.LONG64][1]:
         number, scaler = number * 10**scaler, 0
     if not _SCALERS[0] <= scaler <= _SCALERS[1]:
-        raise DataError(f"the float {data.value.hex()} is too {'small' if scaler < 0 else 'large'} for a scaler")
+        raise DataError(f"the float is too {'small' if scaler < 0 else 'large'} for a scaler")
     low, high = RANGE[DataType.DOUBLE_LONG]
     return Exact(Data(DataType.DOUBLE_LONG if low <= number <= high else DataType.LONG64, number), scaler, data)
 
@@ -80,7 +80,7 @@ def _decimal(octets: bytes, exponent_bits: int, fraction_bits: int) -> tuple[int
     biased = bits >> fraction_bits & ((1 << exponent_bits) - 1)
     sign = -1 if bits >> (exponent_bits + fraction_bits) else 1
     if biased == (1 << exponent_bits) - 1:
-        raise DataError(f"the float {octets.hex()} is {'not a number (NaN)' if fraction else 'infinite'}")
+        raise DataError(f"the float is {'not a number (NaN)' if fraction else 'infinite'}")
     bias = (1 << (exponent_bits - 1)) - 1 + fraction_bits
     mantissa, exponent = (fraction | 1 << fraction_bits, biased - bias) if biased else (fraction, 1 - bias)
     if mantissa == 0:

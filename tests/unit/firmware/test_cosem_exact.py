@@ -92,11 +92,11 @@ def test_any_four_octets_are_a_number_or_refused_in_words(octets: bytes) -> None
 @pytest.mark.parametrize(
     ("data", "said"),
     [
-        (float32(math.nan), r"the float 7fc00000 is not a number \(NaN\)"),
-        (float64(-math.inf), "the float fff0000000000000 is infinite"),
+        (float32(math.nan), r"the float is not a number \(NaN\)"),
+        (float64(-math.inf), "the float is infinite"),
         (float64(5e-324), "too small for a scaler"),
         (float64(1e300), "too large for a scaler"),
-        (Data(DataType.BCD, b"\xfa"), "the BCD octet fa holds no decimal digits"),
+        (Data(DataType.BCD, b"\xfa"), "the BCD octet holds no decimal digits"),
     ],
 )
 def test_what_has_no_value_is_refused_in_words(data: Data, said: str) -> None:

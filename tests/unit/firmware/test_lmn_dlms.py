@@ -1,6 +1,7 @@
 """The reader of DLMS meters, against smgw's own server on TCP sockets and ptys."""
 
 import logging
+import struct
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -114,6 +115,39 @@ def test_a_meter_without_a_device_name_is_known_by_its_serial_number(
     with running(reader(meter.url, inbox)):
         until(lambda: inbox.captures)
     assert inbox.captures[0].device == DeviceId(device)
+
+
+def test_a_float_is_an_exact_integer_with_the_scalers_of_both(meter: DlmsMeter) -> None:
+    sent = Data(DataType.FLOAT32, struct.pack(">f", 230.5))
+    meter.model.extra[AttributeName(3, ENERGY, 2)] = encode(sent)
+    inbox = Inbox()
+    with running(reader(meter.url, inbox)):
+        until(lambda: inbox.captures)
+    first = inbox.captures[0].readings[0]
+    assert (first.obis, first.value.value, first.scaler, first.unit, first.raw) == (ENERGY, 2305, -2, 30, sent)
+
+
+def test_a_float_without_a_value_is_told_once_and_asked_again_at_the_next_poll(
+    meter: DlmsMeter, caplog: pytest.LogCaptureFixture
+) -> None:
+    nan = AttributeName(3, ENERGY, 2)
+    meter.model.extra[nan] = encode(Data(DataType.FLOAT64, struct.pack(">d", float("nan"))))
+    inbox = Inbox()
+    with running(reader(meter.url, inbox)):
+        until(lambda: len(inbox.captures) >= 3)
+        del meter.model.extra[nan]
+        until(lambda: ENERGY in {one.obis for one in inbox.captures[-1].readings})
+    assert ENERGY not in {one.obis for one in inbox.captures[0].readings}
+    assert sum("not a number (NaN)" in record.getMessage() for record in caplog.records) == 1
+
+
+def test_a_scaler_that_only_the_profile_knows_is_enough(meter: DlmsMeter) -> None:
+    meter.model.extra[AttributeName(3, ENERGY, 3)] = DataAccessResult.TEMPORARY_FAILURE
+    inbox = Inbox()
+    with running(reader(meter.url, inbox, scalers=((ENERGY, 2),), units=((ENERGY, 30),))):
+        until(lambda: inbox.captures)
+    (energy,) = [one for one in inbox.captures[0].readings if one.obis == ENERGY]
+    assert (energy.scaler, energy.unit) == (2, 30)
 
 
 @pytest.mark.parametrize("way", ["wrapper", "pty", "pty with echo", "short frames"])

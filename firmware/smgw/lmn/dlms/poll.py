@@ -156,8 +156,11 @@ class DlmsPoll:
                 value = decode_all(result)
                 reading = Reading(one.obis, value, *scaler_unit, class_id=one.class_id, attribute=one.attribute)
                 return exact_reading(reading)
-            except (AxdrError, DataError) as error:
+            except AxdrError as error:
                 why = str(error)
+            except DataError as error:  # NaN: the next value may be one
+                self._device.warn_once(f"{one.obis}: {error}")
+                return None
         self._unreadable[one] = self._now() + _UNREADABLE_S
         log.info("meter %s: %s: %s; asked again in an hour", self.profile.name, one.obis, why)
         return None
