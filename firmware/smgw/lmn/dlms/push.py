@@ -20,6 +20,7 @@ from smgw.wire import Refused
 
 log = logging.getLogger(__name__)
 
+_MOST_TOLD = 64  # faults of values that are logged
 _TAGGED = 0x10  # of the security control octet: an authentication tag follows
 _NO_AUTHENTICATION_KEY = (
     "a push with an authentication tag, and the profile names no key to check it; write authentication_key_file in its "
@@ -44,7 +45,7 @@ class DlmsPush:
         )
         self._transformers: bytes | None = None  # the device whose currents count in mA
         self._secrets = secrets
-        self._told: frozenset[str] = frozenset()  # what was wrong with values of the push before
+        self._told: set[str] = set()  # what was wrong with values
         self._unauthenticated = self._dlms.authentication_key == NO_KEY
         self._newest: dict[bytes, int] = {}  # by system title: the invocation counter that came last
         self._device: bytes | None = None  # what it called itself last; short lists of Aidon and Kaifa lack it
@@ -111,20 +112,24 @@ class DlmsPush:
         elif device == self._transformers:
             found = found.in_milliamperes()
         readings = found.readings(self._wanted)
-        for fault in found.faults:
-            log.log(
-                logging.DEBUG if fault in self._told else logging.WARNING, "meter %s: %s", self._name, fault
-            )  # fmt: skip
-        self._told = frozenset(found.faults)
+        faults = found.faults
+        for fault in faults:
+            self._tell_once(fault)
         if not readings:
             return []
-        remark = "; ".join(found.faults)
+        remark = "; ".join(faults)
         values = Values(DeviceId(device[:64]), self._began, found.meter_time, readings, remark=remark)
         if self._unauthenticated and push.ciphered and push.ciphered.security_control & _TAGGED:
             values = values._replace(
                 flags=GatewayStatus.NOT_VALIDATED, remark="; ".join(filter(None, (_UNAUTHENTICATED, remark)))
             )
         return [(values,)]
+
+    def _tell_once(self, fault: str) -> None:
+        new = fault not in self._told and len(self._told) < _MOST_TOLD
+        log.log(logging.WARNING if new else logging.DEBUG, "meter %s: %s", self._name, fault)
+        if new:
+            self._told.add(fault)
 
     def _open(self, ciphered: Ciphered) -> bytes:
         """The APDU inside; RemoteProtocolError if the keys do not open it, or if it is an old one again."""
