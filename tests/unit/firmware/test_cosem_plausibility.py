@@ -98,7 +98,7 @@ def test_a_meter_that_shows_no_small_currents_is_plausible() -> None:
 
 
 def test_no_telegram_of_an_sml_meter_raises_an_alarm() -> None:
-    for frame in intact_frames(made=False):
+    for frame in intact_frames():
         for event in TelegramReader().receive(frame):
             if isinstance(event, Telegram):
                 for values in event.lists:
