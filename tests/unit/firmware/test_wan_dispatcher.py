@@ -18,9 +18,10 @@ from smgw.store.records import Record, Source
 from smgw.store.wan.orders import place_order
 from smgw.store.wan.records import ChannelKind, OrderKind
 from smgw.store.wan.store import WanStore
+from smgw.store.wan.view import WanView
 from smgw.wan import dispatcher as dispatcher_module
 from smgw.wan.dispatcher import Dispatcher
-from smgw.wan.outlet import open_outlet
+from smgw.wan.outlet import Batch, Outcome, OutcomeKind, open_outlet
 from soon import LIMIT
 from testbed import free_port
 
@@ -32,6 +33,62 @@ def test_retry_after_is_obeyed(make: Callable[..., Gateway], emp: SmallEmp) -> N
     gateway.append(1)
     emp.answer = lambda _: Answer(429, headers={"Retry-After": "7"})
     assert gateway.dispatcher.deliver_round() == 7
+
+
+class Dead:
+    """An outlet to a participant who never takes anything."""
+
+    def __init__(self, outcome: Outcome) -> None:
+        self.outcome = outcome
+
+    def send(self, batch: Batch) -> Outcome:
+        return self.outcome
+
+    def end(self) -> None:
+        """Nothing is under way."""
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+def pauses(gateway: Gateway, outlet: Dead, until_s: float) -> list[float]:
+    """What a dispatcher waits between its tries, until so much time has passed."""
+    dispatcher = gateway.dispatcher_to(CommunicationProfile("demo", "http://127.0.0.1:9"), outlet=outlet)
+    found: list[float] = []
+    while sum(found) < until_s:
+        pause = dispatcher.deliver_round()
+        assert pause is not None
+        found.append(pause)
+    dispatcher.stop()
+    dispatcher.run()
+    return found
+
+
+def test_in_the_first_hour_of_silence_a_try_comes_each_minute(make: Callable[..., Gateway]) -> None:
+    gateway = make()
+    gateway.append(1)
+    found = pauses(gateway, Dead(Outcome(OutcomeKind.RETRY, "no answer")), 3600)
+    assert max(found) <= 60
+    later = pauses(gateway, Dead(Outcome(OutcomeKind.RETRY, "no answer")), 10_000)
+    assert 225 <= max(later) <= 375
+
+
+@pytest.mark.parametrize(("kind", "asked"), [(OutcomeKind.RETRY, 100), (OutcomeKind.HOLD, 7200)])
+def test_no_try_comes_sooner_than_the_emp_asked_for(
+    make: Callable[..., Gateway], kind: OutcomeKind, asked: int
+) -> None:
+    gateway = make()
+    gateway.append(1)
+    assert pauses(gateway, Dead(Outcome(kind, "not now", asked)), 1) == [asked]
+
+
+def test_the_time_of_the_next_try_is_kept_for_the_status(make: Callable[..., Gateway]) -> None:
+    gateway = make()
+    gateway.append(1)
+    pauses(gateway, Dead(Outcome(OutcomeKind.RETRY, "not now", 100)), 1)
+    with WanView.open(gateway.directory) as view:
+        (channel,) = view.channels()
+    assert channel.retry_at_us is not None
 
 
 def test_an_order_to_deliver_ends_a_hold(make: Callable[..., Gateway], emp: SmallEmp) -> None:
