@@ -45,9 +45,15 @@ class Terminal:
         self.expect(": ")
         self.write(line)
 
-    def interrupt(self) -> None:
-        """Ctrl-C."""
-        os.write(self._master, b"\x03")
+    def interrupt(self, text: str) -> None:
+        """Ctrl-C until this text is shown: Python loses one that comes between a prompt and its read."""
+        deadline = time.monotonic() + _PATIENCE_S
+        while text not in self.shown and time.monotonic() < deadline:
+            os.write(self._master, b"\x03")
+            self._read(1.0)
+            while self._read(0.2):
+                pass
+        self.expect(text)
 
     def end(self) -> int:
         """The exit code, after the end."""

@@ -77,8 +77,7 @@ def test_an_interrupted_setup_leaves_the_old_file(tmp_path: Path, question: str)
                 break
             user.answer(asked, answer)
         user.expect(question)
-        user.interrupt()
-        user.expect("interrupted; nothing was written, gateway.toml is as it was")
+        user.interrupt("interrupted; nothing was written, gateway.toml is as it was")
         assert user.end() == 130
     assert [(file.name, file.read_text()) for file in tmp_path.iterdir()] == [("gateway.toml", OLD)]
 

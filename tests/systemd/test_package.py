@@ -1,5 +1,6 @@
 """The Debian package on Debian 12 and 13: installed, upgraded, removed, purged; the firmware on their packages."""
 
+import re
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +13,10 @@ from machine import ROOT, Machine, built_deb, tar_of
 
 CONFIGURATION = "etc/smgw/gateway.toml"
 UNITS = ("smgw-lmn", "smgw-wan")
+SETUP = (
+    *("--port", "/dev/ttyUSB0", "--name", "house", "--every", "every telegram", "--force"),
+    *("--ntp", "0.debian.pool.ntp.org", "--emp", "none"),
+)
 #: What any installation leaves behind, whatever it installs.
 _ANYWAY = (
     *("/etc/.pwd.lock", "/etc/group", "/etc/gshadow", "/etc/passwd", "/etc/shadow", "/etc/subuid", "/etc/subgid"),
@@ -89,10 +94,13 @@ def test_it_installs_upgrades_with_its_store_is_removed_and_leaves_nothing(
     machine.until(lambda: "meter house: absent" in machine.try_run("smgw", "status").stdout)
     assert machine.try_run("smgw", "status").returncode == 1
 
-    # A meter is named, and read.
-    mine = configuration.read_text().replace("/dev/smgw/name-of-your-head", "/dev/ttyUSB0")
-    configuration.write_text(mine.replace('"sml-push"', '"sml-push"\nregistration_period = 0'))
+    # A meter is found and named by the setup, and read. The gateway keeps its id; both daemons can read the file.
+    own_id = re.search(r'device_id = "(ESMG00\d{8})"', configuration.read_text())
+    machine.run("smgw", "setup", *SETUP)
     mine = configuration.read_text()
+    assert own_id is not None
+    assert own_id[1] in mine
+    assert machine.run("stat", "-c", "%U:%G %a", f"/{CONFIGURATION}").strip() == "root:smgw 644"
     machine.run("systemctl", "reload", *UNITS)
     machine.until(lambda: records(machine)[1] > 5)
     store, amount = records(machine)

@@ -5,6 +5,7 @@ import sys
 import time
 from pathlib import Path
 
+from smgw.cli.numbers import seconds
 from smgw.errors import SmgwError
 from smgw.profiles.gateway import Configuration
 from smgw.profiles.toml_importer import load
@@ -26,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("emp", nargs="?", metavar="EMP", help="name of an EMP (default: all)")
     parser.add_argument("--again", action="store_true", help="also what the EMP refused and was set aside")
     parser.add_argument(
-        "--seconds", type=float, default=60.0, metavar="S", help="how long to wait (default %(default)s)"
+        "--seconds", type=seconds, default=60.0, metavar="S", help="how long to wait (default %(default)s)"
     )
     parser.set_defaults(log_level="warning")
     parser.epilog = _EPILOG

@@ -5,9 +5,9 @@ import json
 import sys
 from typing import Any
 
+from smgw.cli.numbers import count
 from smgw.clock.text import utc_text
 from smgw.cosem import ClockState
-from smgw.errors import SmgwError
 from smgw.reports.readings import printable
 from smgw.store import paths
 from smgw.store.errors import StoreAbsent
@@ -25,7 +25,7 @@ no log book at all.
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """How many, in which form."""
-    parser.add_argument("-n", "--lines", type=int, default=50, metavar="N", help="the newest N entries (default 50)")
+    parser.add_argument("-n", "--lines", type=count, default=50, metavar="N", help="the newest N entries (default 50)")
     parser.add_argument("--json", action="store_true", help="one JSON object an entry, a line each")
     parser.add_argument("--verify", action="store_true", help="check the numbers and the seals of all entries")
     parser.epilog = _EPILOG
@@ -33,8 +33,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print, or verify."""
-    if arguments.lines < 1:
-        raise SmgwError(f"--lines {arguments.lines}: write a number from 1 on")
     entries: list[tuple[str, LogEntry]] = []
     broken = absent = 0
     for process, view, directory in _BOOKS:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from smgw.cli.held_port import show_live_instead
+from smgw.cli.numbers import seconds
 from smgw.clock import GatewayClock
 from smgw.cosem import Capture, MeterTimeKind
 from smgw.errors import SmgwError
@@ -40,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("meters", nargs="*", metavar="METER", help="names of meters (default: all)")
     parser.add_argument("--json", action="store_true", help="one JSON object a meter, a line each")
     parser.add_argument(
-        "--seconds", type=float, default=15.0, metavar="S", help="how long to wait (default %(default)s)"
+        "--seconds", type=seconds, default=15.0, metavar="S", help="how long to wait (default %(default)s)"
     )
     parser.add_argument(
         "--unauthenticated",

@@ -5,6 +5,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from smgw.cli.numbers import seconds
 from smgw.errors import SmgwError
 from smgw.profiles.gateway import Configuration
 from smgw.profiles.toml_importer import load
@@ -31,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Which meter."""
     parser.add_argument("meter", nargs="?", metavar="METER", help="name of a meter (default: all that are held)")
     parser.add_argument(
-        "--seconds", type=float, default=60.0, metavar="S", help="how long to wait (default %(default)s)"
+        "--seconds", type=seconds, default=60.0, metavar="S", help="how long to wait (default %(default)s)"
     )
     parser.set_defaults(log_level="warning")
     parser.epilog = _EPILOG

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from smgw.cli.held_port import show_live_instead
+from smgw.cli.numbers import count, seconds
 from smgw.errors import SmgwError
 from smgw.lmn.driver import line_settings
 from smgw.lmn.scan import LISTEN_S, Found, Other, Scan
@@ -44,10 +45,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--addresses", type=addresses, default=(), metavar="A-B,C", help="with --all: physical addresses (1-125)"
     )
     parser.add_argument(
-        "--seconds", type=float, default=LISTEN_S, metavar="S", help="listen for S seconds (default %(default)g)"
+        "--seconds", type=seconds, default=LISTEN_S, metavar="S", help="listen for S seconds (default %(default)g)"
     )
     parser.add_argument(
-        "--timeout", type=int, default=1, metavar="S", help="wait S seconds for an answer (default %(default)s)"
+        "--timeout", type=count, default=1, metavar="S", help="wait S seconds for an answer (default %(default)s)"
     )
     parser.set_defaults(log_level="error")
     parser.epilog = _EPILOG

@@ -13,7 +13,6 @@ from smgw.cli.setup_dialogue import Dialogue
 from smgw.errors import SmgwError
 from smgw.ports import PortBusy, PortError
 from smgw.profiles import checks, gateway, protocols
-from smgw.profiles.toml_importer import parse
 from smgw.reports.readings import printable
 from smgw.services.process import set_up_logging
 
@@ -108,11 +107,11 @@ class _Setup:
             {
                 "gateway": own,
                 "line": self._kept["line"],
-                "meter": self._kept["meter"] + _registered(self._meters, period),
+                "meter": self._kept["meter"] + setup_meters.registered(self._meters, period),
                 "emp": self._kept["emp"] + self._emps,
             }
         )
-        parse(text, str(self._file))  # every fault of it is told, and nothing is written
+        setup_file.check(self._file, text)
         self._talk.say(f"\n{text}")
         if not self._talk.confirm(f"Write this to {self._file}?", proposal=True):
             self._talk.say(f"Nothing was written; {self._file} is as it was.")
@@ -342,10 +341,3 @@ class _Setup:
         self._talk.say("\nNext:")
         for line in setup_file.next_steps(self._file, text):
             self._talk.say(f"  {line}")
-
-
-def _registered(meters: list[dict[str, Any]], period: int | None) -> list[dict[str, Any]]:
-    """The meters, name first, with the period unless they have one."""
-    return [
-        {"name": one["name"], **({} if period is None else {"registration_period": period}), **one} for one in meters
-    ]

@@ -15,6 +15,8 @@ from typing import Any
 
 from smgw.cli import DEFAULT_CONFIGURATION
 from smgw.errors import SmgwError, reason
+from smgw.profiles.problems import ConfigurationError
+from smgw.profiles.toml_importer import parse
 
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
 _HEAD = """\
@@ -79,6 +81,15 @@ def tables(found_in: dict[str, Any], kind: str) -> list[dict[str, Any]]:
     """The tables of a kind, whatever else is wrong with them."""
     found = found_in.get(kind)
     return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
+
+
+def check(path: Path, text: str) -> None:
+    """SmgwError with every fault of a configuration to be written, by section and key: the lines are not there yet."""
+    try:
+        parse(text, str(path))
+    except ConfigurationError as error:
+        told = [f"{one.section} {one.key}: {one.text}" for one in error.problems]
+        raise SmgwError("\n".join(["nothing was written; these answers are wrong:", *told])) from error
 
 
 def require_writable(path: Path) -> None:

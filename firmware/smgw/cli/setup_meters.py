@@ -50,7 +50,11 @@ def table_of(found: Found) -> dict[str, Any]:
 def described(text: str) -> dict[str, Any]:
     """The keys of [[meter]] in words such as `name=house protocol=dlms port=/dev/ttyUSB0 dlms.physical=17`."""
     table: dict[str, Any] = {}
-    for word in shlex.split(text):
+    try:
+        words = shlex.split(text)
+    except ValueError:
+        raise SmgwError(f'--meter "{text}": a quotation mark is not closed') from None
+    for word in words:
         key, separator, value = word.partition("=")
         if not separator:
             raise SmgwError(f'--meter "{text}": {word} is no KEY=VALUE; write name=house protocol=sml-push port=...')
@@ -92,3 +96,10 @@ def name_reader(taken: Iterable[str]) -> Callable[[str], str]:
 def is_there(port: str) -> bool:
     """True for a device that exists, and for any port on the network."""
     return "://" in port or Path(port or "/nowhere").exists()
+
+
+def registered(meters: list[dict[str, Any]], period: int | None) -> list[dict[str, Any]]:
+    """The meters, name first, with the period unless they have one."""
+    return [
+        {"name": one["name"], **({} if period is None else {"registration_period": period}), **one} for one in meters
+    ]

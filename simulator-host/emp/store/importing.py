@@ -53,10 +53,14 @@ def import_into_file(parcel: Path, database: Path) -> Imported:
 
 def import_over_http(parcel: Path, url: str) -> Imported:
     """Send to a running server, as the gateway would deliver. Raises ParcelError, TransferError, DocumentError."""
-    where = urlsplit(url)
-    if where.scheme != "http" or not where.hostname:
+    try:
+        where = urlsplit(url)
+        right = where.scheme == "http" and bool(where.hostname) and where.port != 0
+    except ValueError:  # of the port
+        right = False
+    if not right:
         raise TransferError(f"{url}: write the point of contact of a running server, such as http://127.0.0.1:8080")
-    connection = http.client.HTTPConnection(where.hostname, where.port or 80, timeout=_TIMEOUT_S)
+    connection = http.client.HTTPConnection(where.hostname or "", where.port or 80, timeout=_TIMEOUT_S)
 
     def deposit(found: Document, octets: bytes) -> str:
         try:

@@ -61,3 +61,21 @@ def test_an_error_of_the_system_that_nobody_foresaw_is_no_traceback(
     monkeypatch.setattr("smgw.cli.check.load", fail)
     assert main(["check"]) == 2
     assert capsys.readouterr().err == "smgw check: /etc/shadow: Permission denied\n"
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        ("read --seconds x", 'argument --seconds: "x" is no number of seconds; write a number above 0'),
+        ("read --seconds -1", '"-1" is no number of seconds'),
+        ("scan /dev/null --seconds nan", '"nan" is no number of seconds'),
+        ("scan /dev/null --timeout 0", '"0" is no number; write a whole number from 1 on'),
+        ("deliver --seconds 1e99", '"1e99" is no number of seconds'),
+        ("log -n 0", '"0" is no number; write a whole number from 1 on'),
+    ],
+)
+def test_a_number_that_is_none_is_told(command: str, said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(command.split())
+    assert ended.value.code == 2
+    assert said in capsys.readouterr().err

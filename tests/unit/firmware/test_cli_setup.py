@@ -161,6 +161,7 @@ def test_keep_adds_to_what_is_there() -> None:
     [
         (("--meter", "name=house", *REST), "protocol is missing; write protocol=sml-push"),
         (("--meter", "house", *REST), "house is no KEY=VALUE"),
+        (("--meter", "name='house", *REST), "a quotation mark is not closed"),
         (("--meter", METER + " baudrat=300", *REST), "[[meter]] baudrat: unknown key"),
         (("--meter", METER, "--meter", METER, *REST), "is taken by another meter above"),
         (("--meter", METER, "--ntp", "a b c/d", "--emp", "none"), '"c/d" is no host'),

@@ -25,6 +25,7 @@ def here(tmp_path, monkeypatch):
         ("backup copy --db absent", "absent: no such file"),
         ("restore absent", "absent: no such file; name a copy that emp backup made"),
         ("import absent", "absent: cannot be read (No such file or directory); name a file that `smgw export` made"),
+        ("import text --url http://127.0.0.1:99999", "http://127.0.0.1:99999: write the point of contact"),
         ("import text", "text: cannot be unpacked (File is not a zip file); copy it or export it again"),
         ("serve --db nowhere/emp.db --listen 127.0.0.1:0", "nowhere/emp.db.lock: No such file or directory; name a"),
         ("serve --db folder --listen 127.0.0.1:0", "folder: cannot be opened (Is a directory); name a file"),
