@@ -23,12 +23,12 @@ _SECOND = 1_000_000
 _DAY = DAY_S * _SECOND
 _USUAL_PERIOD_S = 900
 _SHORTEST_PAUSE, _LONGEST_PAUSE = 60.0, 3600.0
-#: A meter's clock is not later than ours by more: it will write no row that ends further back than this.
+#: Largest delay of a meter's clock against ours: the meter writes no row that ends before this.
 _SETTLED = _DAY
 
 
 class Fetch:
-    """One range of one load profile on its way from a source to a keeper. Only `step` stores anything of it."""
+    """One range of one load profile that is being fetched. Only `step` stores rows."""
 
     def __init__(
         self,
@@ -44,15 +44,15 @@ class Fetch:
         self.reached_us = wanted.since - 1
         self.rows = self.new = 0
         self._settled = settled_us
-        self._open = wanted.since  # from here on nothing is marked as stored
+        self._open = wanted.since  # nothing after this is marked as stored
 
     def step(
         self, port: Port, keeper: ProfileKeeper | None, stopping: Callable[[], bool] | None = None
     ) -> ProfilePiece:
         """Ask for a piece and store it.
 
-        An empty answer is final for times up to `settled_us`, and where a row comes behind. Elsewhere the meter may
-        still write a row.
+        An empty answer is final for times up to `settled_us`, and for times before a later row. For other times the
+        meter may still write a row.
         """
         piece = self.source.step(port)
         piece = piece._replace(rows=tuple(corrected_row(row, self._corrections) for row in piece.rows))
@@ -76,20 +76,20 @@ class Backfill:
         self._now = surroundings.now
         self._stopping = surroundings.stopping
         self._keeper = keeper
-        self._waiting: list[tuple[ProfileName, Range]] | None = None  # None: to be looked up when due
-        self._until = 0  # up to which all were looked up
+        self._waiting: list[tuple[ProfileName, Range]] | None = None  # None: look up when due
+        self._until = 0  # all ranges up to this were looked up
         self._fetch: Fetch | None = None
         self._due = 0.0
         self._back_off = BackOff(_SHORTEST_PAUSE, _LONGEST_PAUSE)
         self._told = ""
-        self.cost = PIECE_S  #: seconds that the last piece took
+        self.cost = PIECE_S  #: duration of the last piece in seconds
 
     def due(self, now: float) -> bool:
         """True if there may be something to fetch (monotonic seconds)."""
         return now >= self._due
 
     def between_polls(self, port: Port, meter: PolledMeter, until: float) -> None:
-        """One piece, and more as long as they fit into the time `until` (monotonic) the next poll. PortError."""
+        """Fetch one piece, and more while they fit into the time `until` (monotonic) the next poll. PortError."""
         first = True
         while not self._stopping() and self.due(self._now()):
             if not first and self._now() + self.cost > until:
@@ -104,7 +104,7 @@ class Backfill:
                 if not self._stopping():
                     self._failed(error)
                 return
-            except Exception as error:  # ours; polls go on
+            except Exception as error:  # a fault of ours; polls go on
                 log.exception("meter %s: the load profile failed", self._profile.name)
                 self._failed(PollError(f"internal error: {error!r}"))
                 return
@@ -113,7 +113,7 @@ class Backfill:
             self._told = ""
 
     def forget(self) -> None:
-        """Another meter may be behind the port now: what was under way is looked up again."""
+        """Look up open ranges again, since another meter may be behind the port now."""
         self._waiting = self._fetch = None
 
     def _step(self, port: Port, meter: PolledMeter) -> None:
@@ -127,7 +127,7 @@ class Backfill:
                 self._waiting, self._due = None, self._now() + _USUAL_PERIOD_S
                 return
             name, gap = self._waiting.pop(0)
-            settled = gap.until if gap.until < self._until else self._settled()  # else stored rows begin behind it
+            settled = gap.until if gap.until < self._until else self._settled()  # else stored rows begin after it
             self._fetch = Fetch(name, meter.load_profile(name.profile, gap), gap, settled, self._profile.corrections)
         self._fetch.step(port, self._keeper, self._stopping)
         if self._fetch.source.done:
@@ -142,7 +142,7 @@ class Backfill:
         return [(name, gap) for name in names for gap in self._keeper.missing(name, wanted)]
 
     def _settled(self) -> int:
-        """Up to here an empty answer means that there is nothing; a clock that is not sure proves nothing."""
+        """The time up to which an empty answer is final. It proves nothing if the clock is not synchronised."""
         stamp = self._clock.stamp()
         return stamp.utc_us - _SETTLED if stamp.state is ClockState.SYNCHRONISED else 0
 
@@ -154,7 +154,7 @@ class Backfill:
         )
 
     def _failed(self, error: SmgwError) -> None:
-        """Later again, from where it stands; what was stored stays stored."""
+        """Try later from the present position. Stored rows stay stored."""
         fetch, self._fetch, self._waiting = self._fetch, None, None
         which: Obis | str = fetch.name.profile if fetch else ""
         text = f"load profile {which}: {error}; tried again later"

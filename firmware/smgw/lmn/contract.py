@@ -1,7 +1,7 @@
-"""The two contracts that a protocol can offer, and what a loop and a meter tell each other.
+"""The two contracts that a protocol can offer, and the data between a loop and a meter.
 
-A meter that is asked is a `PolledMeter`, one that speaks by itself a `PushedMeter`. Neither has a thread, a loop or a
-clock of its own: `polling` drives the one, `listening` the other, and `Surroundings` hands in the time.
+A `PolledMeter` is asked; a `PushedMeter` sends by itself. Neither has a thread, a loop or a clock of its own: `polling`
+drives the first, `listening` the second, and `Surroundings` passes the time.
 """
 
 import time
@@ -17,34 +17,34 @@ from smgw.wire import Refused
 
 
 class Clock(Protocol):
-    """What is needed of the gateway's clock."""
+    """The part of the gateway's clock that meters need."""
 
     def stamp(self) -> Stamp:
         """Now."""
 
 
 class CounterKeeper(Protocol):
-    """Where counters are reserved, durably."""
+    """Reserves counters durably."""
 
     def reserve(self, kind: CounterKind, scope: str, holder: str, least: int, amount: int) -> int:
-        """The first of `amount` numbers that nobody of this scope had before, `least` at least. Raises StoreError."""
+        """The first of `amount` new numbers of this scope, at least `least`. Raises StoreError."""
 
 
 class HoldKeeper(Protocol):
-    """Where it is stored which meters refused which secret. Raises StoreError."""
+    """Stores which meters refused which secret. Raises StoreError."""
 
     def hold(self, meter: str, secret: bytes, reason: str) -> None:
-        """This meter refused this secret."""
+        """Store that this meter refused this secret."""
 
     def held(self, meter: str, secret: bytes | None = None) -> str | None:
-        """The reason if the meter refused this secret, or any; None if it is not held, or not any more."""
+        """The reason if the meter refused this secret, or any; None if it is not held."""
 
     def release(self, meter: str) -> None:
-        """The meter accepts us."""
+        """Remove the hold: the meter accepts us."""
 
 
 class Cache(NamedTuple):
-    """What meters are asked once and not again: (kind, device, firmware) -> octets."""
+    """Answers of meters that are asked once: (kind, device, firmware) -> octets."""
 
     get: Callable[[CacheKind, DeviceId, bytes], bytes | None]
     put: Callable[[CacheKind, DeviceId, bytes, bytes], None]
@@ -54,92 +54,92 @@ NO_CACHE = Cache(lambda *_: None, lambda *_: None)
 
 
 class Patience(NamedTuple):
-    """How long a meter waits for an answer, in seconds, and how often it asks again."""
+    """The time-out of an answer in seconds, and the number of retries."""
 
     timeout: float
     retries: int
 
 
 class Surroundings(NamedTuple):
-    """What a meter has beside its profile and its secrets. Times are monotonic seconds."""
+    """The surroundings of a meter, besides its profile and secrets. Times are monotonic seconds."""
 
     clock: Clock
     cache: Cache = NO_CACHE
     counters: CounterKeeper | None = None
     holds: HoldKeeper | None = None
     now: Callable[[], float] = time.monotonic
-    stopping: Callable[[], bool] = lambda: False  # every wait ends soon once it is true
-    tick: Callable[[], None] = lambda: None  # to be called now and then, however long one answer takes
+    stopping: Callable[[], bool] = lambda: False  # true: every wait ends soon
+    tick: Callable[[], None] = lambda: None  # called now and then, also during a long answer
 
 
 class Values(NamedTuple):
-    """What a telegram or poll gave of one device."""
+    """The values of one device from a telegram or poll."""
 
     device: DeviceId
-    stamp: Stamp  # of the first octets: the values are no younger
+    stamp: Stamp  # of the first octets: the values are not newer
     meter_time: MeterTime | None
     readings: tuple[Reading, ...]
     signature: bytes | None = None  # of the whole list
-    advice: str = ""  # the meter hides values: what a person has to do
+    advice: str = ""  # the meter hides values: advice for the user
     flags: int = 0  # bits of GatewayStatus for all of these values, such as NOT_VALIDATED
-    remark: str = ""  # what is to be said of the quality, such as a clock that is wrong
+    remark: str = ""  # remark about the quality, such as a wrong clock
 
 
-#: One telegram or poll: values of each device in it, or why it gave none.
+#: One telegram or poll: values of each device in it, or the reason for none.
 Heard = tuple[Values, ...] | Refused
 
 
 class PolledMeter(Protocol):
-    """One meter that answers, behind a port that somebody else opens and closes.
+    """One meter that answers. Its driver opens and closes the port.
 
-    All verbs raise PollError (no answer, or one that makes no sense), RemoteProtocolError or another SmgwError of the
-    protocol, and PortError, after which the port has to be opened anew. After any of them a verb may be called again,
-    but for AccessRefusedError: a meter that is asked again with the same password may lock itself.
+    All verbs raise PollError (no answer, or a senseless one), RemoteProtocolError or another SmgwError of the protocol,
+    and PortError, after which the port must be opened again. After each of them a verb may be called again, except
+    after AccessRefusedError: a meter that is asked again with the same password may lock itself.
     """
 
     patience: Patience
 
     @property
     def idle_s(self) -> float:
-        """How long a session stays open while nothing is asked; if the next poll is later, it is closed before."""
+        """Longest idle time of a session. If the next poll is later, the session is closed before."""
 
     @property
     def unanswered(self) -> bool:
-        """True if a late answer could be taken for another: the port has to be opened anew before the next poll."""
+        """True if a late answer could be mistaken for another: the port must be opened again before the next poll."""
 
     def identify(self, port: Port) -> DeviceId:
-        """Who answers."""
+        """The identity of the meter that answers."""
 
     def poll(self, port: Port) -> Sequence[Heard]:
-        """Ask once for what the profile wants; also what the meter pushed meanwhile."""
+        """Read the objects of the profile once; also returns pushes received in the meantime."""
 
     def load_profile(self, profile: Obis, wanted: Range) -> ProfileSource:
         """Begin to fetch a range (microseconds UTC) of a load profile of the meter that was identified."""
 
     def listen(self, port: Port, until: float) -> Sequence[Heard]:
-        """Until a moment, or until something came: late answers are recognised and dropped, pushes are taken."""
+        """Wait until a moment, or until octets come. Late answers are dropped, pushes are accepted."""
 
     def close(self, port: Port) -> None:
-        """End the session, so that the meter takes the next one at once. Never raises. The next verb begins anew."""
+        """End the session, so that the meter accepts the next one at once. Never raises. The next verb begins anew."""
 
 
 class PushedMeter(Protocol):
-    """The meters that speak by themselves on one line."""
+    """The meters that send by themselves on one line."""
 
     @property
     def receiving(self) -> bool:
-        """True while a telegram has begun and not ended."""
+        """True while a telegram is unfinished."""
 
     @property
     def lacks(self) -> int:
-        """How many octets the telegram under way lacks if it is as long as the one before; 0 if nothing is known."""
+        """Missing octets of the present telegram if it is as long as the one before; 0 if unknown."""
 
     @property
     def pause_s(self) -> float:
-        """A telegram that pauses for longer has ended, whatever it lacks: `finish` is due."""
+        """Longest pause in a telegram, in seconds. After it `finish` is due."""
 
     def receive(self, octets: bytes, stamp: Stamp) -> Sequence[Heard]:
-        """Take octets that came at this moment; what they completed."""
+        """Take octets received at this moment; returns the telegrams that they complete."""
 
     def finish(self) -> Sequence[Heard]:
-        """The line is silent: what has begun has ended."""
+        """The line is silent: end an unfinished telegram."""

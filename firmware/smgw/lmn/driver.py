@@ -1,4 +1,4 @@
-"""What drives a line: a thread that opens its port, and opens it again when it went away, until it is stopped."""
+"""The thread of a line: it opens the port, and opens it again after a loss, until it is stopped."""
 
 import logging
 import threading
@@ -15,17 +15,17 @@ from smgw.profiles.meter import MeterProfile
 
 log = logging.getLogger(__name__)
 
-#: Between two tries to open a port: whoever plugs a head in again does not want to wait for it.
+#: Pause between two tries to open a port. It is short for a user who plugs a head in again.
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 1.0
 
 
 class Driver:
-    """One line; `run` is the body of its thread. Subclasses say in `_serve` what to do on the open port."""
+    """One line; `run` is the body of its thread. Subclasses implement `_serve` for the open port."""
 
     def __init__(
         self, profiles: Sequence[MeterProfile], surroundings: Surroundings, sink: Sink, stop: threading.Event
     ) -> None:
-        """`stop` is the event that the surroundings look at, too."""
+        """`stop` is the event that the surroundings check, too."""
         clock, now = surroundings.clock, surroundings.now
         self._unread = UnreadLine(profiles[0], now)
         self.watches = {
@@ -42,7 +42,7 @@ class Driver:
             )
             for profile in profiles
         }
-        self.tried = False  #: the port was opened once, or it was said why not
+        self.tried = False  #: the port was opened once, or the failure was logged
         self._port = profiles[0].port
         self._settings = line_settings(profiles[0])
         self._now = now
@@ -52,7 +52,7 @@ class Driver:
         self._reopening = Reopening(max(profile.silence for profile in profiles), now)
 
     def run(self) -> None:
-        """Until `stop`: open the port, serve it, and when it goes away open it again."""
+        """Until `stop`: open the port, serve it, and open it again after a loss."""
         while not self._stop.is_set():
             pause = 0.0
             try:
@@ -71,7 +71,7 @@ class Driver:
                 break
 
     def serve(self, port: Port) -> float:
-        """Use the open port until the stop; seconds until it is to be opened again. Raises PortError."""
+        """Use the open port until the stop; returns seconds until it is opened again. Raises PortError."""
         port.tap = self._unread.take
         self._reopening.opened()
         return self._serve(port)
@@ -82,7 +82,7 @@ class Driver:
         self._wake.set()
 
     def _heard(self) -> None:
-        """A meter spoke: the next loss of the port is a new one."""
+        """A telegram came: the next loss of the port is a new episode."""
         self._reopen.reset()
         self._unread.clear()
         if self._reopening.times:
@@ -93,7 +93,7 @@ class Driver:
         self._reopening.heard()
 
     def _reopen_silent(self, port: Port) -> None:
-        """Open a port again on which nobody spoke for long. Logged once an episode. Raises PortError.
+        """Open a silent port again. Logged once an episode. Raises PortError.
 
         A dead TCP connection and line settings that another program changed end this way. Octets that wait to be read
         come first.
@@ -109,19 +109,19 @@ class Driver:
         port.reopen(self._settings)
 
     def _about(self, event: str) -> dict[str, str]:
-        """What the journal gets beside the text."""
+        """Fields for the journal."""
         return {"event": event, "METER": ", ".join(self.watches), "PORT": self._port}
 
     def tick(self) -> None:
-        """Time passed; the meters call it, too, while an answer takes long."""
+        """Handle the passing of time; meters also call it during a long answer."""
         for watch in self.watches.values():
             watch.tick()
 
     def _serve(self, port: Port) -> float:
-        """Until the stop, or until the port shall be closed; seconds until it is opened again. Raises PortError."""
+        """Serve until the stop, or until the port must be closed; returns seconds until the next opening. PortError."""
         raise NotImplementedError
 
 
 def line_settings(profile: MeterProfile) -> LineSettings:
-    """How the port of a meter profile is set."""
+    """The line settings of a meter profile."""
     return LineSettings(profile.baudrate, profile.bytesize, profile.parity, profile.stopbits)

@@ -1,4 +1,4 @@
-"""What a meter that is asked may answer, whatever the protocol."""
+"""Errors of polled meters, for every protocol."""
 
 from smgw.errors import SmgwError
 
@@ -8,11 +8,11 @@ class PollError(SmgwError):
 
 
 class NoAnswerError(PollError):
-    """Nothing came, or nothing that could be read: the meter, or the way to it, is not there."""
+    """No octets came, or unreadable ones: the meter is absent, or the line is faulty."""
 
 
 class StoppedError(PollError):
-    """We stop: nobody waits for the answer."""
+    """The gateway stops: the answer is no longer needed."""
 
     def __init__(self) -> None:
         super().__init__("stopping")
@@ -29,4 +29,4 @@ class AccessRefusedError(PollError):
 
 
 class LinkRefusedError(PollError):
-    """Somebody is there and does not want this link: another client, another address, or settings it does not know."""
+    """A meter answers and refuses this link: another client or address, or unknown settings."""

@@ -1,4 +1,4 @@
-"""Meters that refused our password are held: not asked again before a person says so, not even after a restart.
+"""Meters that refused our password are held: they are not asked again without an order, not even after a restart.
 
 A hold ends in one of three ways: the meter's password or keys change, `smgw retry` removes it from the store, or the
 meter accepts us after all.
@@ -12,7 +12,7 @@ from smgw.lmn.contract import HoldKeeper
 
 log = logging.getLogger(__name__)
 
-#: How often a driver looks whether a person has ordered a held meter to be asked again.
+#: Time between two checks for an order to ask a held meter again.
 LOOK_S = 2.0
 
 
@@ -20,7 +20,7 @@ class Hold:
     """The hold of one meter. Without a `keeper` it lasts until the driver ends."""
 
     def __init__(self, meter: str, secret: bytes, keeper: HoldKeeper | None) -> None:
-        """`secret`: whatever proves to the meter who asks."""
+        """`secret`: the password or keys that authenticate us."""
         self._meter = meter
         self._secret = secret
         self._keeper = keeper
@@ -32,19 +32,19 @@ class Hold:
         self._try(lambda keeper: keeper.hold(self._meter, self._secret, reason), "it is held until the next restart")
 
     def ended(self) -> bool:
-        """True if a person has ended it."""
+        """True if a user has ended it."""
         if self._keeper is None or self._read(None) is not None:
             return False
         self.reason = ""
         return True
 
     def accepted(self) -> None:
-        """The meter accepts us: a hold for an older secret goes."""
+        """The meter accepts us: remove a hold for an older secret."""
         if self._read(None) is not None:
             self._try(lambda keeper: keeper.release(self._meter), "its old hold stays in the store")
 
     def advice(self) -> str:
-        """What to tell a person."""
+        """The text for the user."""
         return (
             f"{self.reason}. It is not asked again, because some meters lock after a few refused passwords. "
             f"Reload the corrected configuration, or run: smgw retry {self._meter}"
@@ -53,7 +53,7 @@ class Hold:
     def _read(self, secret: bytes | None) -> str | None:
         try:
             return None if self._keeper is None else self._keeper.held(self._meter, secret)
-        except SmgwError as error:  # a store that cannot be read holds nobody and releases nobody
+        except SmgwError as error:  # an unreadable store neither holds nor releases a meter
             log.debug("meter %s: %s", self._meter, error)
             return self.reason if secret is None else None
 

@@ -1,7 +1,4 @@
-"""What becomes of values between the meter that gave them and those who store or show them.
-
-Whatever the protocol: the profile's corrections are applied, and what cannot be true is reported.
-"""
+"""Checks the values of all protocols: applies the profile's corrections and reports implausible values."""
 
 from collections.abc import Mapping
 
@@ -12,7 +9,7 @@ from smgw.store.records import ProfileRow
 
 
 def judged(values: Values, corrections: Corrections) -> tuple[Values, Mapping[str, str]]:
-    """Corrected values, and what is to be logged once for their device: subject -> words. They stand in the remark."""
+    """Corrected values, and texts to log once for their device: subject -> text. The remark contains them."""
     readings, left_out = corrected(values.readings, corrections)
     doubts: dict[str, str] = {one: one for one in left_out}
     # Behind transformers a factor gives thousands of volts.
@@ -24,5 +21,5 @@ def judged(values: Values, corrections: Corrections) -> tuple[Values, Mapping[st
 
 
 def corrected_row(row: ProfileRow, corrections: Corrections) -> ProfileRow:
-    """The same row of a load profile with the profile's corrections; a value that has none is left out."""
+    """The row of a load profile with the profile's corrections. A value that cannot be corrected is left out."""
     return row._replace(readings=corrected(row.readings, corrections)[0]) if corrections else row

@@ -1,7 +1,7 @@
-"""Drives a line on which meters speak by themselves.
+"""Drives a line with pushing meters.
 
-`Listening` decides what to wait for and what to do with octets, and never waits itself: `_serve` does, for one line in
-one thread. One loop over many lines can do the same with the same two verbs.
+`Listening` handles octets and decides what to wait for, but never waits itself. `_serve` waits, for one line in one
+thread. One loop over many lines can use the same two verbs.
 """
 
 import threading
@@ -19,57 +19,57 @@ from smgw.profiles.meter import MeterProfile
 from smgw.profiles.secrets import Secrets
 
 _TICK = 1.0
-#: On a line whose speed is known, the rest of a telegram as long as the last one is slept through: half the wake-ups.
+#: On a line with known speed, the thread sleeps for the rest of a telegram of the usual length: half the wake-ups.
 _MOST_SLEPT, _MOST_OCTETS = 0.5, 2048  # the kernel holds 4096 octets of a tty
 _MARGIN = 0.01
-_PAUSE_S = 5.0  # a telegram that pauses for so long may be cut: Landis+Gyr E450 pauses 3 s
+_PAUSE_S = 5.0  # a telegram with a longer pause may be cut: Landis+Gyr E450 pauses 3 s
 
 
 class Wait(NamedTuple):
-    """What a line waits for: until a moment (monotonic seconds), or earlier for octets if `readable`."""
+    """A wait: until a moment (monotonic seconds), or earlier for octets if `readable`."""
 
     until: float
     readable: bool
 
 
 class Hearer(Protocol):
-    """Who takes what a line gives; a `Watch`, for one."""
+    """Receives telegrams of a line, such as a `Watch`."""
 
     def heard(self, heard: Sequence[Heard], /) -> bool:
-        """Telegrams; true if there were values in them."""
+        """Take telegrams; true if they hold values."""
 
     def tick(self) -> None:
-        """Time passed."""
+        """Handle the passing of time."""
 
 
 class Listening:
-    """What a pushing line waits for, and what it does then. The port is open while it is used."""
+    """The state of a pushing line: its next wait, and its actions. The port is open while it is used."""
 
     def __init__(self, meter: PushedMeter, watch: Hearer, surroundings: Surroundings) -> None:
         self._meter = meter
         self._watch = watch
         self._clock = surroundings.clock
         self._now = surroundings.now
-        self._began = 0.0  # the line has been silent since
-        self._gathering: float | None = None  # octets are left to gather until then
-        self._first: Stamp | None = None  # of octets that may be the first of a telegram's start
+        self._began = 0.0  # begin of the silence
+        self._gathering: float | None = None  # octets gather until then
+        self._first: Stamp | None = None  # stamp of octets that may begin a telegram
 
     @property
     def idle(self) -> bool:
-        """True if no telegram is under way."""
+        """True if no telegram is unfinished."""
         if self._gathering is not None:
             return False
         return not self._meter.receiving or self._now() - self._began >= _PAUSE_S
 
     def opened(self) -> Wait:
-        """The port was opened. What had begun before it went away never ends: the rest of it was sent meanwhile."""
+        """The port was opened. Drop an unfinished telegram: its rest was sent while the port was closed."""
         self._watch.heard(self._meter.finish())
         self._began = self._now()
         self._gathering = self._first = None
         return Wait(self._began + _TICK, readable=True)
 
     def turn(self, port: Port, readable: bool) -> tuple[bool, Wait]:
-        """The wait is over, with octets or without. True if there were values; what to wait for now. PortError."""
+        """The wait is over. Returns true if there were values, and the next wait. PortError."""
         now = self._now()
         if not readable and self._gathering is None:
             heard = False
@@ -94,7 +94,7 @@ class Listening:
         return heard, Wait(self._gathering, readable=False)
 
     def _rest(self, port: Port) -> float:
-        """How long the octets that lack still take, if the line has a speed; otherwise the shortest gathering."""
+        """Time for the missing octets if the line has a speed; else the shortest gathering time."""
         if not port.paced:
             return GATHER_S
         octets = min(self._meter.lacks, _MOST_OCTETS)
@@ -122,7 +122,7 @@ class ListeningDriver(Driver):
 
 
 def turns(line: Listening, port: Port, now: Callable[[], float], stopping: Callable[[], bool]) -> Iterator[bool]:
-    """Serve an open port until `stopping`: one turn each time, true if it gave values. Raises PortError."""
+    """Serve an open port until `stopping`: yields after each turn, true if it gave values. Raises PortError."""
     wait = line.opened()
     while not stopping():
         seconds = max(0.0, wait.until - now())

@@ -1,4 +1,4 @@
-"""What the meters of all protocols share about load profiles: what can be asked in pieces, and who stores the rows."""
+"""Load profiles of all protocols: the interface of a source, which is read in pieces, and of a keeper of rows."""
 
 from collections.abc import Callable
 from typing import Protocol
@@ -9,7 +9,7 @@ from smgw.store.ranges import Range
 from smgw.store.records import ProfileName, ProfilePiece
 
 _MOST_ROWS, _FEWEST_ROWS = 100, 4
-#: On a line, a piece takes about so many seconds at so many octets a row, so that polls still have their turn.
+#: Duration of a piece in seconds at this number of octets a row. It is short, so that polls are not delayed.
 PIECE_S, _ROW_OCTETS = 5.0, 64
 
 
@@ -18,35 +18,35 @@ class ProfileSource(Protocol):
 
     @property
     def done(self) -> bool:
-        """True once the range has been asked to its end."""
+        """True once the range was read to its end."""
 
     @property
     def period_s(self) -> int:
         """Seconds from one row to the next; 0 while that is not known, or if rows come by event."""
 
     def step(self, port: Port) -> ProfilePiece:
-        """Ask for the next piece: some rows or none, and the part of the range that was answered with them.
+        """Read the next piece: rows, perhaps none, and the part of the range that they complete.
 
-        Raises PollError (no answer), RemoteProtocolError (a refusal, or an answer that makes no sense), PortError.
-        After any of them the same piece may be asked again.
+        Raises PollError (no answer), RemoteProtocolError (a refusal, or a senseless answer), PortError.
+        After any of them the same piece may be read again.
         """
 
 
 class ProfileKeeper(Protocol):
-    """Where rows go. It may be called from any thread, and returns when they are durable."""
+    """Stores rows. It may be called from any thread, and returns when they are durable."""
 
     def missing(self, name: ProfileName, wanted: Range) -> list[Range]:
-        """What of a range (microseconds UTC) is not stored yet, oldest first."""
+        """The parts of a range (microseconds UTC) that are not stored yet, oldest first."""
 
     def keep(self, name: ProfileName, piece: ProfilePiece, stopping: Callable[[], bool] | None = None) -> int:
-        """Store rows, and that this part is there now; how many of them are new. Raises StoreError, nothing stored.
+        """Store rows and the part that they complete; returns the number of new rows. StoreError: nothing is stored.
 
-        Raises another SmgwError if `stopping` says so before they are durable.
+        Raises another SmgwError if `stopping` becomes true before they are durable.
         """
 
 
 def rows_of_a_piece(profile: MeterProfile) -> int:
-    """How many rows of a load profile to ask for at once: as many as the line carries in a few seconds."""
+    """Number of rows in one request: as many as the line carries in a few seconds."""
     if profile.on_network:
         return _MOST_ROWS
     octet_time = 10 / profile.baudrate

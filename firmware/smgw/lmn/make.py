@@ -1,4 +1,4 @@
-"""From a line of the configuration to what drives it."""
+"""Makes the driver of a line from its configuration."""
 
 import threading
 from collections.abc import Sequence
@@ -18,9 +18,9 @@ def make_driver(
     sink: Sink,
     keeper: ProfileKeeper | None = None,
 ) -> Driver:
-    """What drives the meters of one port. Imports their protocol, and no other.
+    """The driver of the meters of one port. Imports only their protocol.
 
-    Without `keeper` no load profile is fetched; without counters in the surroundings no ciphered meter is asked.
+    Without `keeper` no load profile is fetched; without counters in the surroundings no ciphered meter is polled.
     """
     (profile, secrets), *others = line
     stop = threading.Event()
@@ -28,6 +28,6 @@ def make_driver(
     if not profile.polled:
         assert not others, "meters that push share no port"
         return ListeningDriver(profile, secrets, surroundings, sink, stop)
-    from smgw.lmn.polling import PollingDriver  # a gateway whose meters push does not carry the asking side
+    from smgw.lmn.polling import PollingDriver  # a gateway with pushing meters does not load the polling side
 
     return PollingDriver(line, surroundings, sink, keeper, stop)

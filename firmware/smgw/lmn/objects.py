@@ -1,4 +1,4 @@
-"""A meter's object list: which objects a poll asks for, and how the list is kept between two runs."""
+"""A meter's object list: the objects that a poll reads, and the cached form of the list."""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -10,14 +10,14 @@ _REGISTERS = (3, 4, 5, 32770)  # Register, Extended and Demand Register, Advance
 
 
 class Selection(NamedTuple):
-    """What of a meter's objects is polled, and what the profile wants but the meter has not."""
+    """The polled objects of a meter, and objects of the profile that the meter lacks."""
 
     names: tuple[ObjectName, ...]
     missing: tuple[Obis, ...]
 
 
 def select(objects: Sequence[ObjectName], wanted: Sequence[Obis]) -> Selection:
-    """Filter an object list by OBIS code; nothing wanted means every register. Order and duplicates as wanted."""
+    """Filter an object list by OBIS code. An empty filter means every register. Order and duplicates as wanted."""
     by_obis: dict[Obis, ObjectName] = {}
     for name in objects:
         by_obis.setdefault(name.obis, name)
@@ -35,7 +35,7 @@ def to_octets(objects: Iterable[ObjectName]) -> bytes:
 
 
 def from_octets(octets: bytes) -> list[ObjectName]:
-    """From the store; an empty list for anything that is none of ours (the meter is then asked again)."""
+    """From the store; an empty list for unknown content (the meter is then asked again)."""
     try:
         names = [ObjectName.from_octets(bytes.fromhex(text)) for text in json.loads(octets)]
     except (ValueError, TypeError):

@@ -1,4 +1,4 @@
-"""Reading a range of a meter's load profile for a person: what lacks in the database is asked, through breaks."""
+"""Reads a range of a meter's load profile for a user: missing rows are fetched, also after broken connections."""
 
 import contextlib
 import time
@@ -27,19 +27,19 @@ from smgw.store.ranges import Range, gaps
 from smgw.store.records import ProfileName, ProfileRow
 
 _PAGE = 1000
-#: A line that breaks is tried again so often without a new piece.
+#: Number of tries without a new piece after a broken connection.
 _TRIES, _FIRST_PAUSE, _LONGEST_PAUSE = 5, 1.0, 60.0
-#: What may be otherwise in a second. A refusal is not: some meters lock themselves after a few wrong passwords.
+#: Errors that may pass. A refusal does not: some meters lock themselves after a few wrong passwords.
 _PASSING = (PortError, PollError, ProfileIncomplete, ProfileBusy)
 
 
 class Places(NamedTuple):
-    """Where rows are: a view of the database, and a keeper and counters if this process may write it."""
+    """The place of rows: a view of the database, and a keeper and counters if this process may write it."""
 
     view: LmnView | None
     keeper: ProfileKeeper | None
     counters: CounterKeeper | None
-    note: str  # why nothing is stored
+    note: str  # the reason if nothing is stored
 
     @property
     def running(self) -> bool:
@@ -48,7 +48,7 @@ class Places(NamedTuple):
 
 
 class ProfileJob:
-    """One range of one load profile: fetched where it is not kept, then given row by row."""
+    """One range of one load profile: missing parts are fetched, then rows are returned one by one."""
 
     def __init__(
         self,
@@ -59,14 +59,14 @@ class ProfileJob:
         places: Places,
         say: Callable[[str, bool], None],
     ) -> None:
-        """`secrets` is called once the meter has to be asked. `say` is given progress, and whether more of it comes."""
+        """`secrets` is called when the meter must be asked. `say` gets progress texts, and whether more follow."""
         self._meter = meter
         self._secrets = secrets
         self._profile = profile
         self._wanted = wanted
         self._places = places
         self._say = say
-        #: Without a database that we may write: by time, and by the place among the rows of that time.
+        #: Rows without a writable database: by time, and by the place among the rows of that time.
         self._fetched: dict[tuple[int, int], ProfileRow] = {}
         self._answered: list[Range] = []  # of this device, in this run
         self._device: DeviceId | None = None
@@ -76,7 +76,7 @@ class ProfileJob:
             self._device = next(iter([*(one for one in found if one), *reversed(stored)]), None)
 
     def complete(self) -> bool:
-        """Fetch what is missing, through breaks; False if some of it did not come, which is told."""
+        """Fetch missing rows, also after broken connections; False if some did not come, which is reported."""
         if self._device is not None and not self._missing():
             return True
         secrets = self._secrets()
@@ -143,13 +143,13 @@ class ProfileJob:
         surroundings = Surroundings(GatewayClock(), counters=self._places.counters)
         meter: PolledMeter = resolve(self._meter.entry.meter)(self._meter, secrets, surroundings)
         with open_port(self._meter.port, line_settings(self._meter)) as port, contextlib.ExitStack() as stack:
-            stack.callback(meter.close, port)  # a meter that was left in a session takes no other for minutes
+            stack.callback(meter.close, port)  # a meter in an open session accepts no other one for minutes
             device = meter.identify(port)
             if device != self._device:
                 self._device, self._answered, self._fetched = device, [], {}
             name = ProfileName(self._meter.name, device, self._profile)
             for gap in self._missing():
-                settled = gap.until if gap.until < self._wanted.until else 0  # else what is kept begins behind it
+                settled = gap.until if gap.until < self._wanted.until else 0  # else stored rows begin after it
                 fetch = Fetch(name, meter.load_profile(self._profile, gap), gap, settled, self._meter.corrections)
                 while not fetch.source.done:
                     piece = fetch.step(port, self._places.keeper)
@@ -160,7 +160,7 @@ class ProfileJob:
                     self._progress(fetch, last=fetch.source.done)
 
     def _remember(self, rows: Sequence[ProfileRow], *, by_event: bool) -> None:
-        """As the store does: every row of an event log, and the first one a time of a profile with a period."""
+        """As in the store: every row of an event log, and the first row of each time in a profile with a period."""
         times: Counter[int] = Counter()
         for row in rows:
             place = times[row.target_time_us]

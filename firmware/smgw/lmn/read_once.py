@@ -1,4 +1,4 @@
-"""Reading one meter once, without a daemon: a poll, or the first telegram that comes."""
+"""Reads one meter once, without a daemon: a poll, or the first telegram."""
 
 from collections.abc import Sequence
 
@@ -33,7 +33,7 @@ def read_once(
         found, refused = (_polled if profile.polled else _pushed)(port, meter, profile, surroundings)
     if not found:
         nothing = "no answer" if profile.polled else "no telegram"
-        if surroundings.now() - began >= seconds - _SLACK_S:  # not where something ended the wait before its time
+        if surroundings.now() - began >= seconds - _SLACK_S:  # not if the wait ended early
             nothing += f" within {seconds:g} s"
         raise PollError("; ".join(filter(None, (nothing, _why(unread, refused, seconds)))))
     return [judged(one, profile.corrections)[0] for one in found]
@@ -65,7 +65,7 @@ def _polled(
 
 
 class _First:
-    """Keeps the first values, and why a telegram before gave none."""
+    """Holds the first values, and the reason why an earlier telegram gave none."""
 
     def __init__(self) -> None:
         self.values: list[Values] = []
@@ -77,7 +77,7 @@ class _First:
         return bool(self.values)
 
     def tick(self) -> None:
-        """Nothing depends on the time."""
+        """Does nothing."""
 
 
 def _pushed(
@@ -92,5 +92,5 @@ def _pushed(
 
 
 def values_in(heard: Sequence[Heard]) -> list[Values]:
-    """The values of the first telegram that has any."""
+    """The values of the first telegram with values."""
     return next((list(one) for one in heard if not isinstance(one, Refused)), [])

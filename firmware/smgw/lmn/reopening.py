@@ -1,4 +1,4 @@
-"""When a silent port is opened again: a bridge may be dead, or another program may have changed the line settings."""
+"""Schedules the reopening of a silent port: a bridge may be dead, or another program may have changed the settings."""
 
 from collections.abc import Callable
 
@@ -9,7 +9,7 @@ _LONGEST_S = 900.0
 
 
 class Reopening:
-    """Says when a silent port is due: after `silence` seconds, then after pauses that double. Times are monotonic.
+    """Computes when a silent port is due: after `silence` seconds, then after pauses that double. Times are monotonic.
 
     A telegram ends the episode. Opening the port for another reason only begins the pause again.
     """
@@ -19,14 +19,14 @@ class Reopening:
         self._pauses = BackOff(silence, max(silence, _LONGEST_S))
         self._pause = self._pauses.next()
         self._since = now()
-        self.times = 0  #: how often the port was opened again in this episode
+        self.times = 0  #: number of reopenings in this episode
 
     def opened(self) -> None:
-        """The port is open from now on. A telegram has to come within the pause."""
+        """The port was opened. A telegram must come within the pause."""
         self._since = self._now()
 
     def opened_again(self) -> None:
-        """The port was due and is open again: the next pause is twice as long."""
+        """The port was opened again because it was due: double the pause."""
         self.times += 1
         self._pause = self._pauses.next()
         self.opened()
@@ -45,5 +45,5 @@ class Reopening:
 
     @property
     def overdue(self) -> bool:
-        """True if no telegram came for twice the pause: what is being received will never be one."""
+        """True if no telegram came for twice the pause: the octets being received are no telegram."""
         return self._now() - self._since >= 2 * self._pause

@@ -1,8 +1,7 @@
-"""Finds out what is behind a port: it listens first, then asks with every protocol, speed and address in use.
+"""Finds the meters behind a port: listens first, then asks with every protocol, speed and address in use.
 
-Listening disturbs nobody, so it comes first. A line on which a meter pushes is asked nothing. A line that brings no
-octet at one speed brings none at any other, because each speed makes octets of what comes. What is tried stands with
-each protocol's entry.
+Listening disturbs no meter, so it comes first. If a meter pushes, nothing is asked. A line without octets at one speed
+has none at any other, because each speed turns signals into octets. The tries are part of each protocol's entry.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -32,7 +31,7 @@ _DOUBTFUL = (Kind.NOISE, Kind.TEXT, Kind.WRONG_SPEED)
 
 
 class Found(NamedTuple):
-    """A meter: how it is reached, who it is ("" if it does not say), what is to be known, and what it listed."""
+    """A meter: its profile, its id ("" if it sends none), remarks, and its objects."""
 
     profile: MeterProfile
     device: str
@@ -42,36 +41,36 @@ class Found(NamedTuple):
 
 
 class Other(NamedTuple):
-    """Octets that are no telegram: at which settings ("" without), and what they are in words."""
+    """Octets without a telegram: the line settings ("" without), and a description."""
 
     settings: str
     words: str
 
 
 class Ear(Protocol):
-    """Recognises a protocol in what a line brings."""
+    """Recognises a protocol in the octets of a line."""
 
     def hear(self, octets: bytes) -> Found | None:
-        """Take octets; what is there, once it is known."""
+        """Take octets; returns the meters once they are known."""
 
 
 class Listen(NamedTuple):
-    """How a protocol of meters that push is recognised."""
+    """The recognition of a push protocol."""
 
-    order: int  # the likeliest protocol first
-    lines: tuple[tuple[int, str], ...]  # speed and parity, the likeliest first
+    order: int  # the most likely protocol first
+    lines: tuple[tuple[int, str], ...]  # speed and parity, the most likely first
     ear: Callable[[MeterProfile], Ear]  # for a profile with the line's settings
 
 
 class Ask(NamedTuple):
-    """How a protocol of meters that answer is tried."""
+    """The tries of a polling protocol."""
 
-    order: int  # what harms least first
+    order: int  # the least harmful first
     run: Callable[["Scan"], Iterator[Found]]
 
 
 class Scan:
-    """All that is tried on one port. `say` gets a line for people before each try."""
+    """All tries on one port. `say` gets a line of text before each try."""
 
     def __init__(
         self, port: str, say: Callable[[str], None], *, listen_s: float = LISTEN_S, timeout_s: int = 1
@@ -80,7 +79,7 @@ class Scan:
         self.surroundings = Surroundings(GatewayClock())
         self.whole = False  #: try the addresses of a bus, too
         self.addresses: tuple[int, ...] = ()  #: those of the bus; by default those that the protocol has in use
-        self.others: list[Other] = []  #: what came and was no telegram
+        self.others: list[Other] = []  #: octets without a telegram
         self._port = port
         self._listen_s = listen_s
         self._timeout_s = timeout_s
@@ -91,9 +90,9 @@ class Scan:
         return not has_line(self._port)
 
     def run(self) -> Iterator[Found]:
-        """What is there, each device once, the likeliest first. Raises PortError.
+        """The meters, each device once, the most likely first. Raises PortError.
 
-        It ends with the protocol that found something, and where octets show that no meter can be asked.
+        It ends after the first protocol with a result, or if the octets show that no meter can be asked.
         """
         tried = [(entry, resolve(entry.scan)) for entry in protocols.every() if entry.scan]
         tried.sort(key=lambda one: one[1].order)
@@ -120,15 +119,15 @@ class Scan:
         )  # fmt: skip
 
     def line(self, profile: MeterProfile) -> str:
-        """The line settings before what is said of a try."""
+        """The line settings, as the begin of a text about a try."""
         return "" if self.on_network else f"{line_settings(profile)}: "
 
     def open(self, profile: MeterProfile) -> Port:
-        """The port, set as the profile says."""
+        """The port with the settings of the profile."""
         return open_port(self._port, line_settings(profile))
 
     def _listen(self, listened: list[tuple[Entry, Listen]]) -> tuple[Found | None, bool]:
-        """What pushes, at the first settings or, if octets came there, at others; True if the octets are known."""
+        """Pushing meters at the first settings, or at others if octets came; True if the octets are recognised."""
         lines = list(dict.fromkeys(line for _, one in listened for line in one.lines))
         lines += [(speed, "N") for speed in _OTHER_SPEEDS if speed not in dict(lines)]
         slowest_wrong = float("inf")
@@ -154,7 +153,7 @@ class Scan:
     def _hear(
         self, settings: LineSettings, ears: Sequence[Ear], entries: Sequence[Entry]
     ) -> tuple[Found | None, Unread]:
-        """The first that an ear recognises. It ends early once the octets are certainly of no protocol with an ear."""
+        """The first recognised protocol. It ends early if the octets certainly belong to no push protocol."""
         at = "" if self.on_network else f"{settings}: "
         self.say(f"{at}listening for {self._listen_s:g} s")
         own = [kind for entry in entries for kind in (*entry.reads(None), *entry.instead)]
@@ -185,7 +184,7 @@ class Scan:
 
 
 def device_text(octets: bytes) -> str:
-    """A device id as people read it; half of the real ones are text."""
+    """A device id as text; half of the real ids are text."""
     if not octets:
         return ""
     device = DeviceId(octets[:64])

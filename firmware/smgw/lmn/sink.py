@@ -1,4 +1,4 @@
-"""Where lines put what they have."""
+"""The interface that receives all data of lines."""
 
 from typing import Protocol
 
@@ -13,10 +13,10 @@ class Sink(Protocol):
         """A telegram or poll was read."""
 
     def state(self, state: MeterState) -> None:
-        """How a device fares; sent at every change and with every capture."""
+        """The state of a device; sent at every change and with every capture."""
 
     def left(self, meter: str, device: DeviceId) -> None:
-        """This device is no longer behind the meter profile: another one is."""
+        """This device is no longer behind the meter profile; another one is."""
 
     def cache(self, kind: CacheKind, device: DeviceId, firmware: bytes, octets: bytes) -> None:
-        """A meter was asked for something that does not change."""
+        """A constant answer of a meter, for the cache."""

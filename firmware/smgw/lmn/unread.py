@@ -1,4 +1,4 @@
-"""Octets without a telegram on one line: for the states of its meters, and for whoever reads once."""
+"""Octets without a telegram on one line, for the states of its meters and for a single reading."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -6,16 +6,16 @@ from typing import NamedTuple
 from smgw.profiles.meter import MeterProfile
 from smgw.wire.unread import Unread
 
-_FEW = 16  # octets that are no state yet: noise makes some on any line
-_AGAIN_S, _RENEWED_S = 5.0, 60.0  # between two looks while nothing was found; how long the found words hold
+_FEW = 16  # fewer octets are no state: noise makes some on any line
+_AGAIN_S, _RENEWED_S = 5.0, 60.0  # time between two checks without a result; validity of a result
 
 
 class Finding(NamedTuple):
-    """What octets without a telegram look like."""
+    """A description of octets without a telegram."""
 
     amount: str  # such as 480 octets/s
     look: str
-    certain: bool  # no doubt: it need not be waited for a telegram
+    certain: bool  # certain: no need to wait for a telegram
 
     @property
     def words(self) -> str:
@@ -43,9 +43,9 @@ class UnreadLine:
         self._found, self._look_at = None, 0.0
 
     def finding(self, within: float) -> Finding | None:
-        """What came within so many seconds; None if nothing did, or what the meter itself may have sent in damage.
+        """The octets of the last seconds; None if there were none, or if they may be a damaged telegram.
 
-        The words stay for a minute, because they are written to the database.
+        The text is the same for a minute, because it is written to the database.
         """
         now = self._now()
         if not self._unread.count or now - self._unread.newest > within:
@@ -56,7 +56,7 @@ class UnreadLine:
         return self._found
 
     def _look(self) -> Finding | None:
-        from smgw.profiles.advice import advised  # a line that is read has no use for it
+        from smgw.profiles.advice import advised  # a line with telegrams does not need it
         from smgw.wire.kind import Kind
 
         unread = self._unread

@@ -1,4 +1,4 @@
-"""How one meter fares, device by device: what was good, what was refused, and whether telegrams still come."""
+"""The state of one meter by device: good and refused telegrams, and whether telegrams still come."""
 
 import logging
 from collections.abc import Callable, Collection, Sequence
@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 
 _HEALTHY = (Condition.READING, Condition.WAITING)
 _MOST_TOLD = 3  # warnings about devices
-_CHANGING = 5  # so many devices in as many telegrams, none of them twice
+_CHANGING = 5  # this many devices in as many telegrams, none of them twice
 _FROM_GOOD_TO_BAD = (
     Condition.READING, Condition.WAITING, Condition.LOCKED, Condition.SILENT, Condition.UNREADABLE, Condition.ABSENT,
     Condition.HELD,
@@ -28,7 +28,7 @@ _MOST_DOUBTS = 4 * DEVICES_PER_METER
 
 
 class _Device:
-    """One device behind the meter, or what is known before the first one is."""
+    """One device behind the meter, or the state before the first one is known."""
 
     def __init__(self, name: DeviceId | None, since_us: int, heard: float) -> None:
         self.name = name
@@ -40,15 +40,15 @@ class _Device:
         self.last_state = ClockState.INVALID
         self.good = 0
         self.heard = heard
-        self.succeeded = False  # another spoke since, in a telegram of its own
-        self.beside = False  # it spoke again after another: both are there
+        self.succeeded = False  # another device has sent since, in a telegram of its own
+        self.beside = False  # it sent again after another one: both are there
 
 
 class Watch:
-    """The states of one meter's devices. Logs each change once, however long it lasts; counts all of it.
+    """The states of one meter's devices. Logs each change once and counts all events.
 
-    A device that speaks no more once another came in a telegram of its own is an exchanged meter: it has left when its
-    silence is over. If it speaks again, both are behind the meter. Both cases are logged once, if the profile
+    If a device is silent after another one came in a telegram of its own, the meter was exchanged: the device has left
+    when its silence is over. If it sends again, both are behind the meter. Each case is logged once, if the profile
     does not name the devices.
     """
 
@@ -75,20 +75,20 @@ class Watch:
         self._told_devices = set(named)
         self._tellings = 0
         self._strangers: list[DeviceId] = []  # devices of the newest telegrams, none of which was seen before
-        self._changing = False  # the id changes at each telegram: this is logged once
+        self._changing = False  # the id changes at each telegram: logged once
         self._left: dict[DeviceId, None] = {}  # the devices that left, the oldest first
         self._corrections = corrections
-        self._doubted: set[tuple[DeviceId, str]] = set()  # what was logged as implausible, each once
+        self._doubted: set[tuple[DeviceId, str]] = set()  # implausible values already logged
         self._unread = unread
         self._devices: dict[DeviceId, _Device] = {}
-        self._nobody = _Device(None, clock.stamp().utc_us, now())  # stands for the meter until a device is known
+        self._nobody = _Device(None, clock.stamp().utc_us, now())  # the state of the meter until a device is known
         self._refused = self._refused_since_good = 0
         self._told: set[Condition] = set()  # since the last good telegram: a port that flaps is logged once
         self.last_refusal = ""
         self._report(self._nobody)
 
     def heard(self, heard: Sequence[Heard]) -> bool:
-        """What telegrams or polls gave goes to the sink; True if there were values in them."""
+        """Pass the values of telegrams or polls to the sink; True if there were any."""
         good = False
         for one in heard:
             if isinstance(one, Refused):
@@ -101,7 +101,7 @@ class Watch:
         return good
 
     def refused(self, reason: str) -> None:
-        """A telegram could not be vouched for, or an answer was none."""
+        """A telegram failed its check, or an answer was wrong."""
         self._refused += 1
         self.last_refusal = reason
         self._refused_since_good += 1
@@ -120,28 +120,28 @@ class Watch:
             self._change(device, Condition.HELD, reason)
 
     def released(self) -> None:
-        """A person ordered that the meter is asked again."""
+        """A user ordered that the meter is asked again."""
         self._told.discard(Condition.HELD)
         for device in self._members():
             device.heard = self._now()
             self._change(device, Condition.WAITING, "it is asked again, as ordered")
 
     def absent(self, reason: str) -> None:
-        """The port cannot be opened, or went away. A held meter stays held."""
+        """The port cannot be opened, or was lost. A held meter stays held."""
         for device in self._members():
             if device.condition is Condition.HELD:
                 continue
             self._change(device, Condition.ABSENT, reason)
 
     def opened(self) -> None:
-        """The port is open. Where it was not to be had, a telegram has to come from now on."""
+        """The port is open. After a loss, a telegram is awaited from now on."""
         for device in self._members():
             if device.condition is Condition.ABSENT:
                 device.heard = self._now()
                 self._change(device, Condition.WAITING, f"{self._port} is open{' again' if self._count else ''}")
 
     def tick(self) -> None:
-        """Time passed: telegrams may have stopped."""
+        """Check whether telegrams have stopped."""
         for device in self._members():
             if device.condition in _NOT_ASKED:
                 continue
@@ -180,7 +180,7 @@ class Watch:
         return list(self._devices.values()) or [self._nobody]
 
     def _meet(self, devices: Sequence[DeviceId]) -> None:
-        """These devices spoke in one telegram."""
+        """These devices sent in one telegram."""
         new = [device for device in devices if device not in self._devices]
         back = any(device in self._left for device in new)
         self._look_at_strangers(new if len(new) == len(devices) and not back else [])
@@ -195,7 +195,7 @@ class Watch:
             for one in again:
                 one.beside = True
         for device in new:
-            if len(self._devices) >= DEVICES_PER_METER:  # for more, the state of the one that came first goes
+            if len(self._devices) >= DEVICES_PER_METER:  # beyond this, the state of the first one is dropped
                 if (oldest := next((one for one in self._devices if one not in devices), None)) is None:
                     return
                 self._nobody.good += self._devices.pop(oldest).good
@@ -206,11 +206,11 @@ class Watch:
 
     @property
     def _in_turmoil(self) -> bool:
-        """True while the id changes at each telegram: what happens to single devices is no news."""
+        """True while the id changes at each telegram: events of single devices are not logged."""
         return self._changing and bool(self._strangers)
 
     def _look_at_strangers(self, new: Sequence[DeviceId]) -> None:
-        """Telegrams that come from a device never seen, one after the other: the id is none. That is one fault."""
+        """Detect an id that changes at each telegram, which is one fault."""
         strangers = [device for device in new if device not in self._named]
         self._strangers = [*self._strangers, *strangers] if strangers else []
         if len(self._strangers) < _CHANGING or self._changing:
@@ -223,7 +223,7 @@ class Watch:
         )  # fmt: skip
 
     def _leave(self, device: DeviceId) -> None:
-        """Another device came, and this one spoke no more."""
+        """Another device came, and this one has been silent since."""
         self._nobody.good += self._devices.pop(device).good
         others = list(self._devices)
         self._tell(f"was {device}, is now {', '.join(map(str, others))} (meter exchanged?)", [device, *others])
@@ -273,7 +273,7 @@ class Watch:
         )
 
     def _doubt(self, device: DeviceId, subject: str, words: str) -> None:
-        """Values that cannot be true are stored as the meter sent them; the log says so once."""
+        """Implausible values are stored as sent, and logged once."""
         if (device, subject) in self._doubted or len(self._doubted) >= _MOST_DOUBTS:
             return
         self._doubted.add((device, subject))
@@ -282,7 +282,7 @@ class Watch:
         )  # fmt: skip
 
     def _about(self, event: str) -> dict[str, str]:
-        """What the journal gets beside the text."""
+        """Fields for the journal."""
         return {"event": event, "METER": self._meter, "PORT": self._port}
 
     def _change(self, device: _Device, condition: Condition, note: str) -> None:

@@ -1,6 +1,6 @@
-"""M-Bus (EN 13757-2), sans-IO: its frames in a stream of octets. What is in them is the user's matter.
+"""M-Bus (EN 13757-2), sans-IO: its frames in a stream of octets. It does not read their content.
 
-Today they carry DLMS pushes (`dlms.carriers.mbus`). There is no M-Bus master here.
+They carry DLMS pushes (`dlms.carriers.mbus`). There is no M-Bus master here yet.
 """
 
 from smgw.mbus.frame import Frame, FrameDecoder

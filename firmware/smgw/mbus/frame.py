@@ -17,10 +17,10 @@ from smgw.errors import LocalProtocolError
 from smgw.wire import Refused
 
 _START, _STOP = 0x68, 0x16
-_HEAD, _TAIL, _FIELDS = 4, 2, 3  # octets before C, behind the data, from C to the data
+_HEAD, _TAIL, _FIELDS = 4, 2, 3  # octets before C, after the data, from C to the data
 _WRAP = 256  # L is one octet
 _LONGEST = 2 * _WRAP - 1  # L wraps once
-_ENOUGH = 4096  # octets that made no frame are reported when there are so many, or when one follows
+_ENOUGH = 4096  # octets without a frame are reported at this number, or when a frame follows
 
 
 class Frame(NamedTuple):
@@ -33,7 +33,7 @@ class Frame(NamedTuple):
 
     @property
     def length(self) -> int:
-        """The octets from C to the end of the data. L says the same, modulo 256."""
+        """The octets from C to the end of the data. L is their number modulo 256."""
         return _FIELDS + len(self.data)
 
     def encode(self) -> bytes:
@@ -46,7 +46,7 @@ class Frame(NamedTuple):
 
 
 class FrameDecoder:
-    """Finds frames in octets that arrive in pieces of any size. Linear in the octets, whatever they are."""
+    """Finds frames in octets that arrive in pieces of any size. The cost is linear in the octets."""
 
     def __init__(self) -> None:
         self._buffer = b""
@@ -54,11 +54,11 @@ class FrameDecoder:
 
     @property
     def receiving(self) -> bool:
-        """True while a frame has begun and not ended."""
+        """True while a frame is unfinished."""
         return bool(self._buffer)
 
     def receive(self, data: bytes) -> list[Frame | Refused]:
-        """Take octets, return the frames that they completed or spoiled, in order."""
+        """Take octets, return the frames that they complete and the octets refused, in order."""
         events: list[Frame | Refused] = []
         buffer, place = self._buffer + data, 0
         while place < len(buffer):
@@ -84,7 +84,7 @@ class FrameDecoder:
         return events
 
     def finish(self) -> list[Frame | Refused]:
-        """No more octets come, or none for long: give up the frame that has begun, deliver what is hidden in it."""
+        """End of octets, or a long silence: give up the unfinished frame, deliver frames hidden in it."""
         events: list[Frame | Refused] = []
         while self._buffer:
             rest, self._buffer = self._buffer[1:], b""
@@ -100,7 +100,7 @@ class FrameDecoder:
 
 
 def _inside(buffer: bytes, begin: int) -> bytes | None:
-    """The octets of the frame that begins there, from C to before its check sum; empty if none does; None: too few."""
+    """The octets of the frame at this place, from C to before its check sum; empty if there is none; None: too few."""
     head = buffer[begin : begin + _HEAD]
     if head[2:3] not in (b"", head[1:2]) or head[3:4] not in (b"", b"\x68"):
         return b""

@@ -1,6 +1,6 @@
-"""Invocation counters of a ciphered meter: reserved in the database before they are used, never used twice (R10).
+"""Invocation counters of a ciphered meter: reserved in the database before use, never used twice (R10).
 
-Some are reserved at a time, to spare the card; those that were reserved and not used are lost.
+They are reserved in groups to spare the card. Reserved counters that were not used are skipped.
 """
 
 import logging
@@ -13,11 +13,11 @@ from smgw.store.records import CounterKind
 
 log = logging.getLogger(__name__)
 
-#: So many counters are reserved at a time, to spare the card.
+#: Number of counters that are reserved at a time.
 _AT_A_TIME = 64
 #: Counters end here; then the key is used up.
 _END = 1 << 32
-#: A forged answer can make us skip counters: a step of more is logged.
+#: A forged answer can make us skip counters. A larger step is logged.
 _REMARKABLE_STEP = 1 << 20
 
 
@@ -33,7 +33,7 @@ class Counters:
         self.least = 0
 
     def __call__(self) -> int:
-        """The next one. Raises PollError if there is nowhere to keep it."""
+        """The next counter. Raises PollError if it cannot be stored."""
         if self._left and self._next < self.least:
             self._left = 0
         if not self._left:
@@ -43,15 +43,15 @@ class Counters:
         return self._next - 1
 
     def follow(self, expected: int) -> bool:
-        """The meter says which counter it expects; False if that is no news.
+        """Follow the counter that the meter expects; False if ours is already there.
 
-        Raises PollError, and follows nothing, if it would take more than half of what is left of the key: nobody proves
-        that the meter said so, and one forged answer must not use the key up. Also if no counter can be kept.
+        Raises PollError and changes nothing if this would use more than half of the remaining counters of the key. The
+        answer is not authenticated, and one forged answer must not use up the key. Also if no counter can be stored.
         """
         if not self.least < expected:
             return False
         if not self._next:
-            self._reserve()  # to know where we stand
+            self._reserve()  # to know our present counter
         step = expected - self._next
         if step > (_END - self._next) // 2:
             raise PollError(
@@ -71,7 +71,7 @@ class Counters:
         return True
 
     def learn(self, newest: int) -> str:
-        """Follow the newest counter that the meter has seen, as its public client was told; what is wrong, or ""."""
+        """Follow the newest counter that the meter's public client reads; returns a fault, or ""."""
         try:
             return (
                 "" if self.follow(newest + 1) else f"what the meter tells as its invocation counter, {newest}, is none"
@@ -86,7 +86,7 @@ class Counters:
                 "may not write; stop the gateway, or read with the state directory at hand (--state)"
             )
         try:
-            least = max(self.least, self._next)  # a store that was salvaged may have forgotten some
+            least = max(self.least, self._next)  # a salvaged store may lack some
             holder = f"{self._meter} {self._client}"
             self._next = self._keeper.reserve(CounterKind.INVOCATION, self._key_id, holder, least, _AT_A_TIME)
         except SmgwError as error:

@@ -1,4 +1,4 @@
-"""A DLMS meter as far as it is known: its association, who it is, scalers and units, and how its clock counts.
+"""The known properties of a DLMS meter: its association, identity, scalers and units, and its clock.
 
 Scalers are cached by logical device name and firmware id: only a new meter or a new firmware is asked again.
 """
@@ -33,7 +33,7 @@ from smgw.store.records import CacheKind
 
 log = logging.getLogger(__name__)
 
-#: What a meter refused in one of these ways is not there; any other refusal may have passed the next time (R30).
+#: After one of these refusals the object does not exist. Any other refusal may be temporary (R30).
 LASTING = frozenset(
     {
         DataAccessResult.READ_WRITE_DENIED,
@@ -47,7 +47,7 @@ LASTING = frozenset(
 
 
 class Way(Enum):
-    """How the buffer of a load profile is asked for."""
+    """The ways to read the buffer of a load profile."""
 
     RANGE = auto()
     ENTRIES = auto()
@@ -55,7 +55,7 @@ class Way(Enum):
 
 
 class DlmsDevice:
-    """One meter behind an address. `exchanged` counts how often another one, or another firmware, answered."""
+    """One meter behind an address. `exchanged` counts how often another meter, or another firmware, answered."""
 
     def __init__(
         self, profile: MeterProfile, secrets: Secrets, surroundings: Surroundings, pushed: Callable[[Pushed], None]
@@ -67,7 +67,7 @@ class DlmsDevice:
         self.deviation: int | None = None  # of the meter's clock, in minutes
         self.firmware = b""
         self.exchanged = 0
-        self.ways: dict[Obis, Way] = {}  # how each load profile is asked for, if not by range
+        self.ways: dict[Obis, Way] = {}  # the way to read each load profile, if not by range
         self._told: set[str] = set()
         self._cache = surroundings.cache
         self._known: tuple[DeviceId, bytes] | None = None
@@ -75,24 +75,24 @@ class DlmsDevice:
 
     @property
     def id(self) -> DeviceId:
-        """Who answered; there must have been an association."""
+        """The identity of the meter; there must have been an association."""
         assert self._known is not None
         return self._known[0]
 
     @property
     def known(self) -> bool:
-        """True once it has been associated with."""
+        """True after the first association."""
         return self._known is not None
 
     def open_session(self, port: Port) -> DlmsSession:
-        """An association with the meter, which is known by then. Raises as `DlmsSession.open`."""
+        """Open an association; the meter is known afterwards. Raises as `DlmsSession.open`."""
         if not self.session.open_:
             self.session.open(port)
             self._recognise(port)
         return self.session
 
     def get_list(self, port: Port, attributes: Sequence[AttributeName]) -> list[Result]:
-        """Attributes in their order."""
+        """Read attributes, in order."""
         return self.open_session(port).get_list(port, attributes)
 
     def warn_once(self, text: str) -> None:
@@ -101,10 +101,10 @@ class DlmsDevice:
         self._told.add(text)
 
     def scalers(self, port: Port, values: Sequence[AttributeName]) -> dict[AttributeName, ScalerUnit]:
-        """Scaler and unit of these values: those that are not known are asked, and cached.
+        """Scaler and unit of these values. Unknown ones are read and cached.
 
-        One that the meter cannot tell now is left out: its value may not be taken for a number without a scaler.
-        One whose scaler the profile names is not left out (R16).
+        A value whose scaler cannot be read now is left out, because it must not pass as a number without a scaler.
+        A value whose scaler is in the profile is not left out (R16).
         """
         asked = {one: place for one in values if one not in self._scalers and (place := scaler_unit_of(one))}
         if asked:
@@ -123,12 +123,12 @@ class DlmsDevice:
         return {one: ScalerUnit() for one in values if one.obis in told} | self._scalers
 
     def _recognise(self, port: Port) -> None:
-        """Who has answered, and what is cached of it."""
+        """Load the identity of the meter and its cached data."""
         name, firmware = self.session.get_list(port, [DEVICE_NAME, FIRMWARE])
         octets = text_of(name)
         if not octets:
             (serial,) = self.session.get_list(port, [SERIAL])
-            # The profile's name tells a meter without any name apart.
+            # The profile's name identifies a meter that reports no name.
             octets = text_of(serial) or self.profile.name.encode()
         self.firmware = text_of(firmware)
         known = (DeviceId(octets[:64]), self.firmware)

@@ -1,9 +1,9 @@
 """A load profile of a DLMS meter (profile generic, class 7), fetched by range.
 
-A range is asked an hour wider on both sides, and rows outside it are dropped: some meters compare local times, and
-their clock goes back in October. Each row tells its own time, which decides.
+A request is an hour wider on both sides, and rows outside the range are dropped: some meters compare local times, and
+their clock goes back in October. The time in each row decides.
 
-A meter that refuses a range is asked by numbers of entries, and if it refuses those too, for the whole buffer.
+If a meter refuses a range, entries are requested by number. If it refuses this too, the whole buffer is read.
 """
 
 import logging
@@ -33,20 +33,20 @@ _SECOND = 1_000_000
 _WIDER_S = 3600
 _BUFFER, _CAPTURE_OBJECTS, _CAPTURE_PERIOD, _SORT_METHOD, _ENTRIES_IN_USE = 2, 3, 4, 5, 7
 _NEWEST_FIRST = 2  # of the sort methods; 1 is "oldest first"
-#: What a meter answers that knows no selective access of this kind.
+#: Answers of a meter without selective access of this kind.
 _NO_SUCH_SELECTION = LASTING | {DataAccessResult.OTHER_REASON}
 
 
-#: What follows where a meter refuses a way.
+#: The next way after a refusal.
 _NEXT = {Way.RANGE: Way.ENTRIES, Way.ENTRIES: Way.WHOLE}
 
 
 class _SelectionRefusedError(PollError):
-    """The meter knows no selective access of this kind."""
+    """The meter does not support selective access of this kind."""
 
 
 class DlmsProfile:
-    """One range (microseconds UTC) of a load profile. Columns and period are asked with the first piece."""
+    """One range (microseconds UTC) of a load profile. Columns and period are read with the first piece."""
 
     def __init__(self, device: DlmsDevice, obis: Obis, wanted: Range) -> None:
         self._device = device
@@ -59,7 +59,7 @@ class DlmsProfile:
 
     @property
     def done(self) -> bool:
-        """True once the range has been asked to its end."""
+        """True once the range was read to its end."""
         return self._at > self._wanted.until
 
     def step(self, port: Port) -> ProfilePiece:
@@ -84,7 +84,7 @@ class DlmsProfile:
         rows = sorted(
             (row for row in found if since <= row.target_time_us <= until), key=lambda row: row.target_time_us
         )
-        if fault is not None:  # what came behind is asked again; of a meter that sends the newest first, all
+        if fault is not None:  # later rows are read again; all rows if the meter sends the newest first
             self._search = None
             if not rows or found[0].target_time_us > found[-1].target_time_us:
                 raise PollError(f"load profile {self._obis}: after {len(found)} rows: {fault}")

@@ -1,4 +1,4 @@
-"""What a DLMS meter has: its object list, and the scaler and unit of each register. Both are asked once and kept."""
+"""The object list of a DLMS meter, and the scaler and unit of each register. Both are read once and cached."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -21,11 +21,11 @@ _LISTS = (DataType.ARRAY, DataType.STRUCTURE)
 
 
 class ObjectError(RemoteProtocolError):
-    """An attribute that is not what its class says."""
+    """An attribute that does not fit its class."""
 
 
 def read_object_list(octets: bytes) -> list[ObjectName]:
-    """Attribute 2 of an association: names, without what may be done with them. ObjectError."""
+    """Attribute 2 of an association: names without access rights. ObjectError."""
     elements = decode_all(octets)
     if elements.type is not DataType.ARRAY or not isinstance(elements.value, tuple):
         raise ObjectError(f"the object list is {elements.type.name}; it is an array")
@@ -40,7 +40,7 @@ def read_object_list(octets: bytes) -> list[ObjectName]:
 
 
 def scaler_unit_of(attribute: AttributeName) -> AttributeName | None:
-    """Where the scaler and the unit of a value stand; None for a value without."""
+    """The attribute with scaler and unit of a value; None for a value without."""
     place = _SCALER_UNIT.get(attribute.class_id)
     return None if place is None else attribute._replace(attribute=place)
 
@@ -51,7 +51,7 @@ def read_scaler_unit(octets: bytes) -> ScalerUnit:
 
 
 def data_of(result: Result) -> Data | None:
-    """What an attribute holds; None if the meter refused it, or said something that is no data."""
+    """The value of an attribute; None if the meter refused it, or sent no valid data."""
     try:
         return None if isinstance(result, DataAccessResult) else decode_all(result)
     except AxdrError:
@@ -65,7 +65,7 @@ def number_of(result: Result) -> int | None:
 
 
 def text_of(result: Result) -> bytes:
-    """The octets of a name, whatever kind of text it is; empty if it is none."""
+    """The octets of a name of any text type; empty if it is not a text."""
     data = data_of(result)
     return b"" if data is None else text_octets(data)
 
@@ -76,7 +76,7 @@ def pack_scalers(scalers: Mapping[AttributeName, ScalerUnit]) -> bytes:
 
 
 def unpack_scalers(octets: bytes) -> dict[AttributeName, ScalerUnit]:
-    """From the store; empty for anything that is none of ours (the meter is then asked again)."""
+    """From the store; empty for unknown content (the meter is then asked again)."""
     found: dict[AttributeName, ScalerUnit] = {}
     try:
         for name, scaler, unit in json.loads(octets):
@@ -91,7 +91,7 @@ def unpack_scalers(octets: bytes) -> dict[AttributeName, ScalerUnit]:
 
 
 def values_of(objects: Iterable[ObjectName], wanted: Iterable[Obis]) -> list[AttributeName]:
-    """The attributes that a poll asks for: what is wanted, else every register. Order as wanted, or as listed."""
+    """The attributes that a poll reads: the wanted ones, else every register. Order as wanted, or as listed."""
     names = list(wanted)
     listed = {one.obis: one for one in reversed(list(objects))}
     if names:

@@ -1,7 +1,7 @@
-"""A DLMS meter that is asked: its object list once, then only what is wanted, in one request if it can.
+"""A polled DLMS meter: its object list is read once, then only wanted objects, in one request if possible.
 
 The object list is cached by logical device name and firmware id: only a new meter or a new firmware is asked again.
-An association is kept open from one poll to the next where they follow soon.
+An association stays open between polls that follow soon.
 """
 
 import logging
@@ -54,16 +54,16 @@ from smgw.wire import Refused
 
 log = logging.getLogger(__name__)
 
-#: A clock that is off by more is worth a word.
+#: A larger clock error is reported.
 _DRIFT_TOLD_S = 10
-#: What a meter does not have is asked again so much later (R30).
+#: Time until a missing object is read again (R30).
 _UNREADABLE_S = 3600.0
 
 
 class DlmsPoll:
     """One meter behind an address."""
 
-    #: A meter drops a link on which nothing is said for 120 s, most often.
+    #: Most meters drop a link after 120 s without a request.
     idle_s = 60.0
 
     def __init__(self, profile: MeterProfile, secrets: Secrets, surroundings: Surroundings) -> None:
@@ -73,15 +73,15 @@ class DlmsPoll:
         self._now = surroundings.now
         self._device = DlmsDevice(profile, secrets, surroundings, self._take_push)
         self._session = self._device.session
-        self._exchanged = 0  # of the device that `_values` are chosen for
+        self._exchanged = 0  # the device of `_values`
         self._values: list[AttributeName] | None = None
         self._unreadable: dict[AttributeName, float] = {}
         self._drift_told = False
-        self._pushed: list[Heard] = []  # came between two answers, not yet handed out
+        self._pushed: list[Heard] = []  # received between two answers, not yet returned
 
     @property
     def patience(self) -> Patience:
-        """How long an answer is waited for."""
+        """The time-out of an answer."""
         return self._session.patience
 
     @patience.setter
@@ -90,11 +90,11 @@ class DlmsPoll:
 
     @property
     def unanswered(self) -> bool:
-        """Over the wrapper, a late answer could be taken for another: this connection has to be given up."""
+        """Over the wrapper a late answer could be mistaken for another: the connection must be closed."""
         return self._session.unanswered
 
     def identify(self, port: Port) -> DeviceId:
-        """Who answers on this port."""
+        """The identity of the meter at this port."""
         self._device.open_session(port)
         return self._device.id
 
@@ -114,12 +114,12 @@ class DlmsPoll:
         return [*self._take_pushed(), (values,)]
 
     def listen(self, port: Port, until: float) -> Sequence[Heard]:
-        """Until a moment: pushes are taken, a link that goes down is noticed."""
+        """Wait until a moment: accept pushes, notice the end of the link."""
         self._session.listen(port, until)
         return self._take_pushed()
 
     def close(self, port: Port) -> None:
-        """End the association, so that the meter takes the next one at once."""
+        """End the association, so that the meter accepts the next one at once."""
         self._session.close(port)
 
     def _read(self, port: Port) -> Values:
@@ -144,7 +144,7 @@ class DlmsPoll:
         return Values(self._device.id, stamp, meter_time, tuple(readings), remark=remark)
 
     def _reading(self, one: AttributeName, scaler_unit: ScalerUnit, result: Result) -> Reading | None:
-        """The reading, or None where the meter has none: it must not cost the others."""
+        """The reading, or None if the meter has none; the others are still read."""
         why = ""
         if isinstance(result, DataAccessResult):
             if result not in LASTING:
@@ -166,9 +166,9 @@ class DlmsPoll:
         return None
 
     def _choose(self, port: Port) -> list[AttributeName]:
-        """What to poll, from the object list: the kept one, else the meter's."""
+        """The objects to poll, from the cached object list, else from the meter's."""
         names = self._session.client.short_names
-        if names is not None:  # the association has told them
+        if names is not None:  # the association gave them
             known = list(names.objects)
         else:
             cached = self._cache.get(CacheKind.OBJECT_LIST, self._device.id, self._device.firmware)
@@ -201,7 +201,7 @@ class DlmsPoll:
         return known
 
     def _time(self, result: Result, stamp: Stamp) -> tuple[MeterTime | None, str]:
-        """The meter's time as it told it, and what is to be said of it (R13, R14)."""
+        """The meter's time as sent, and a remark about it (R13, R14)."""
         data = data_of(result)
         clock = Told.of((data,)) if data else None
         if clock is None:
@@ -212,7 +212,7 @@ class DlmsPoll:
         opposite = Quirk.OPPOSITE_DEVIATION in self._device.options.quirks
         its = told.utc_us(self._device.zone, opposite_sign=opposite)
         if its is None or not clock.exact or stamp.state is not ClockState.SYNCHRONISED:
-            pass  # ours may be the one that is wrong
+            pass  # our clock may be the wrong one
         elif abs(its - stamp.utc_us) > _DRIFT_TOLD_S * 1_000_000:
             seconds = (its - stamp.utc_us + 500_000) // 1_000_000
             words.append(f"its clock is {abs(seconds)} s {'ahead' if seconds > 0 else 'behind'}")
@@ -223,7 +223,7 @@ class DlmsPoll:
         return clock.meter_time, remark
 
     def _take_push(self, pushed: Pushed) -> None:
-        """Sent by the meter without being asked, between two answers (R18)."""
+        """A push between two answers (R18)."""
         try:
             if self._device.options.ciphered and not pushed.protected:
                 raise PollError("a push in the clear, while all is ciphered with this meter")

@@ -30,9 +30,9 @@ _UNAUTHENTICATED = "read without its authentication key: the values may have bee
 
 
 class DlmsPush:
-    """Octets of the line in, the values of pushes out."""
+    """Turns octets of the line into values of pushes."""
 
-    lacks = 0  # a push's length is not known before its end
+    lacks = 0  # the length of a push is not known before its end
     #: Landis+Gyr E450 pauses 3 s before its last frame.
     pause_s = 5.0
 
@@ -43,29 +43,29 @@ class DlmsPush:
         self._description = Description(
             tuple(one if isinstance(one, str) else Column(*one) for one in self._dlms.columns), self._dlms.push_list
         )
-        self._transformers: bytes | None = None  # the device whose currents count in mA
+        self._transformers: bytes | None = None  # the device whose currents are in mA
         self._secrets = secrets
         self._told: set[str] = set()  # what was wrong with values
         self._unauthenticated = self._dlms.authentication_key == NO_KEY
-        self._newest: dict[bytes, int] = {}  # by system title: the invocation counter that came last
-        self._device: bytes | None = None  # what it called itself last; short lists of Aidon and Kaifa lack it
+        self._newest: dict[bytes, int] = {}  # by system title: the newest invocation counter
+        self._device: bytes | None = None  # its last id; short lists of Aidon and Kaifa lack it
         self._listener = MBusListener() if self._dlms.framing is Framing.MBUS else Listener()
         self._pushes = PushReader(self._open if secrets.get("encryption_key") else None)
         self._began = surroundings.clock.stamp()
 
     @property
     def receiving(self) -> bool:
-        """True while a frame, segments or blocks of a push have come, and not the last."""
+        """True while a push is unfinished."""
         return self._listener.receiving or self._pushes.receiving
 
     def receive(self, octets: bytes, stamp: Stamp) -> Sequence[Heard]:
         """Take octets; the pushes that they completed."""
         if not self.receiving:
-            self._began = stamp  # the meter's values are no younger
+            self._began = stamp  # the meter's values are not newer
         return self._take(self._listener.receive(octets))
 
     def finish(self) -> Sequence[Heard]:
-        """What was begun is refused."""
+        """Refuse an unfinished push."""
         return [*self._take(self._listener.finish()), *self._pushed(self._pushes.finish())]
 
     def _take(self, events: Sequence[Pushed | MBusPush | Refused]) -> list[Heard]:
@@ -132,7 +132,7 @@ class DlmsPush:
             self._told.add(fault)
 
     def _open(self, ciphered: Ciphered) -> bytes:
-        """The APDU inside; RemoteProtocolError if the keys do not open it, or if it is an old one again."""
+        """The APDU inside; RemoteProtocolError if the keys do not open it, or if it is a repetition."""
         from smgw.dlms.security.ciphering import open_ciphered
         from smgw.dlms.security.suites import Keys, Protection, Suite
 
@@ -141,7 +141,7 @@ class DlmsPush:
         if tagged and not self._secrets.get("authentication_key") and not self._unauthenticated:
             raise RemoteProtocolError(_NO_AUTHENTICATION_KEY)
         suite = ciphered.security_control & 0x0F
-        if suite in list(Suite) and Suite(suite).key_length == told.suite.key_length:  # 0 and 1 cipher alike
+        if suite in list(Suite) and Suite(suite).key_length == told.suite.key_length:  # suites 0 and 1 cipher alike
             told = Keys.of(Suite(suite), told.encryption, told.authentication)
         opened = open_ciphered(ciphered, told, verify=not self._unauthenticated)
         if self._secrets.get("authentication_key") and not opened.protection & Protection.AUTHENTICATED:

@@ -1,4 +1,4 @@
-"""The rows of a load profile as the database takes them: each with its time, its values and its status."""
+"""The rows of a load profile for the database: each with its time, values and status."""
 
 import logging
 from collections.abc import Sequence
@@ -30,20 +30,20 @@ from smgw.store.records import ProfileRow
 log = logging.getLogger(__name__)
 
 _SECOND = 1_000_000
-_LARGEST_DEVIATION = 24 * 60  # minutes; a clock that says more says nothing
+_LARGEST_DEVIATION = 24 * 60  # minutes; a larger deviation is invalid
 _STATUS = b"\x60\x0a"  # groups C, D of the status of a profile's rows
-#: Groups C, D, E of a local time and a local date, which stand in rows without a clock.
+#: Groups C, D, E of a local time and a local date, in rows without a clock.
 _LOCAL_TIME, _LOCAL_DATE = b"\x00\x09\x01", b"\x00\x09\x02"
 
 
 class RowReader:
-    """What the columns of one load profile mean. `clock` is the form of the meter's clock, if that is known."""
+    """The meaning of a load profile's columns. `clock` is the form of the meter's clock, if known."""
 
     def __init__(
         self, device: DlmsDevice, obis: Obis, columns: Sequence[CaptureObject], scalers: Sequence[ScalerUnit],
         period_s: int, clock: Told | None,
     ) -> None:  # fmt: skip
-        """PollError if no column tells a time."""
+        """PollError if no column holds a time."""
         self._device = device
         self._obis = obis
         self._columns = tuple(columns)
@@ -55,7 +55,7 @@ class RowReader:
         times = [place for place in places if bytes(columns[place].obis)[2:5] == _LOCAL_TIME]
         if not clocks and not dates:
             raise PollError(f"the rows of {obis} have no clock; this profile cannot be read by time")
-        self._clocks = (clocks or dates) + times  # which columns tell the time
+        self._clocks = (clocks or dates) + times  # columns with the time
         self._form = (clock.form if clock is not None else Form.DATE_TIME) if clocks else Form.DATE
         statuses = (place for place in places if columns[place].class_id == 1 and columns[place].obis[2:4] == _STATUS)
         self._status = next(statuses, None)
@@ -65,17 +65,17 @@ class RowReader:
 
     @property
     def clock(self) -> CaptureObject:
-        """The column by which a range is asked."""
+        """The column that selects a range."""
         return self._columns[self._clocks[0]]
 
     def bound(self, utc_us: int, wider_s: int) -> Data:
         """A bound of a range, in the form of the clock.
 
-        A date-time has the meter's own offset from UTC and says it. Where the clock tells no offset, it is local time.
+        A date-time contains the meter's offset from UTC. If the clock has no offset, it is local time.
         """
         seconds = max(0, utc_us // _SECOND + wider_s)
         if self._form is Form.DATE and wider_s > 0:
-            seconds += DAY_S  # some meters take a date for the beginning of its day
+            seconds += DAY_S  # some meters read a date as the begin of its day
         if self._form is Form.UNIX_TIME:
             return Data(DataType.DOUBLE_LONG_UNSIGNED, seconds)
         deviation, zone = self._device.deviation, self._device.zone
@@ -93,9 +93,9 @@ class RowReader:
         return Data(self._bounds, octets) if self._bounds is DataType.DATE_TIME else octet_string(octets)
 
     def read(self, octets: bytes) -> tuple[list[ProfileRow], AxdrError | None]:
-        """The rows as they came, up to the first that is none, and why that is none.
+        """The rows up to the first malformed one, and its fault.
 
-        PollError if no row tells a moment.
+        PollError if no row has a valid time.
         """
         rows = Rows(octets)
         cut: list[Row] = []

@@ -1,4 +1,4 @@
-"""What `smgw scan` tries for DLMS."""
+"""The tries of `smgw scan` for DLMS."""
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
@@ -24,7 +24,7 @@ from smgw.wire.unread import SAMPLE
 log = logging.getLogger(__name__)
 
 _SPEEDS = (9600, 19_200, 38_400, 115_200, 2400, 300)
-#: Server addresses: of one octet, any device on the line (calling), and the physical addresses seen most.
+#: Server addresses: of one octet, any device on the line (calling), and the most frequent physical addresses.
 _CALLING = (0x7E, 0x3FFE)
 _ADDRESSES = (
     DlmsProfile(),
@@ -32,10 +32,10 @@ _ADDRESSES = (
     DlmsProfile(physical=17),
     DlmsProfile(server=16, physical=16),
 )
-#: What is tried on a bus: all addresses of one octet but the calling one and the one of all stations.
+#: Addresses tried on a bus: all of one octet, except the calling one and the one of all stations.
 _ON_BUS = range(1, 0x7E)
 _BUS_TIMEOUT_S = 0.5
-_SIGNED_ON = 2  # of these addresses, so many are tried after a sign-on, which takes seconds
+_SIGNED_ON = 2  # number of these addresses tried after a sign-on, which takes seconds
 _PUBLIC_AND_MANAGEMENT = (16, 1)
 
 
@@ -71,7 +71,7 @@ class _Ear:
 
 
 def _asked(scan: Scan) -> Iterator[Found]:
-    """At the first speed at which anything answers; with `whole` all that the bus has there."""
+    """The meters at the first speed with an answer; with `whole` all of the bus."""
     if scan.on_network and (found := _ask(scan, "the wrapper", 9600, DlmsProfile(framing=Framing.WRAPPER))):
         yield found
         return
@@ -106,7 +106,7 @@ def _first(scan: Scan, baudrate: int) -> tuple[Found | None, bool]:
 
 
 def _on_bus(scan: Scan, baudrate: int) -> Iterator[Found]:
-    """Each physical address of its own. One that is silent costs little: a meter answers a link within 0.3 s."""
+    """Try each physical address. A silent one costs little: a meter answers a link within 0.3 s."""
     scan.say(f"{baudrate} Bd: trying the addresses of the bus, one second or less each")
     for physical in scan.addresses or _ON_BUS:
         if found := _ask(scan, "HDLC", baudrate, DlmsProfile(physical=physical), timeout_s=_BUS_TIMEOUT_S):
@@ -121,7 +121,7 @@ def _ask(
     timeout_s: float | None = None,
     tap: Callable[[bytes], None] | None = None,
 ) -> Found | None:
-    """The first of the usual clients that the meter answers. `tap` gets what comes."""
+    """The first of the usual clients that the meter answers. `tap` receives the octets."""
     address = f"{options.server}" + ("" if options.physical is None else f"/{options.physical}")
     for client in _PUBLIC_AND_MANAGEMENT:
         tried = scan.candidate("dlms", baudrate, options=options._replace(client=client))
@@ -144,7 +144,7 @@ def _ask(
                 refuses = isinstance(error, LinkRefusedError)
                 if refuses and client == _PUBLIC_AND_MANAGEMENT[-1]:
                     return Found(tried, "", f"{error}; try other clients", told)
-                if refuses or options.framing is Framing.WRAPPER:  # to whom it does not know it may be silent
+                if refuses or options.framing is Framing.WRAPPER:  # it may not answer an unknown client
                     continue
                 return None
             finally:
@@ -159,7 +159,7 @@ def _ask(
 
 
 def _wants_short_names(error: SmgwError) -> bool:
-    """True if the meter answers and does not know logical names without ciphering."""
+    """True if the meter answers, but does not support logical names without ciphering."""
     return (
         isinstance(error, AssociationRejectedError)
         and not error.by_provider

@@ -1,4 +1,4 @@
-"""What a DLMS association needs to prove and to cipher: built from a meter's profile and secrets for each association.
+"""Authentication and ciphering of DLMS associations, made from a meter's profile and secrets.
 
 `cryptography` is imported only for a meter that ciphers or signs.
 """
@@ -19,7 +19,7 @@ from smgw.profiles.secrets import Secrets
 if TYPE_CHECKING:
     from smgw.dlms.security.ciphering import Ciphering, Received
 
-#: For a profile of no gateway, as while ports are searched.
+#: System title for a profile without a gateway, as in a scan.
 _NOBODYS_TITLE = b"SMGW\x00\x00\x00\x01"
 _HASHED = {
     Authentication.HIGH_MD5: Mechanism.HIGH_MD5,
@@ -41,7 +41,7 @@ class Security:
         self.counters = Counters(profile.name, self._dlms.client, key, keeper) if key is not None else None
 
     def authentication(self) -> Password | Mechanics | None:
-        """For a new association."""
+        """The authentication of a new association."""
         told = self._dlms.authentication
         secret = Secret(self._secrets.get("password", b""))
         if told is Authentication.NONE:
@@ -63,13 +63,13 @@ class Security:
         return Gmac(self._keys(), self.counters)
 
     def ciphering(self) -> "Ciphering | None":
-        """For a new association; None where APDUs go in the clear."""
+        """The ciphering of a new association; None for APDUs in the clear."""
         if self.counters is None:
             return None
         from smgw.dlms.security.ciphering import Ciphering, Form, Received, Setting
 
-        # Who proves itself anew each time may count anew each time, as meters do that lost their power: an older answer
-        # has a lower counter than that proof. Without a proof an old association could be played again as a whole.
+        # A meter that authenticates itself each time may restart its counter, as after a power cut. An older answer
+        # has a lower counter than the authentication. Without authentication a whole old association could be replayed.
         if self._received is None or self._dlms.authentication in _PROVING:
             self._received = Received()
         form = Form.GENERAL if Quirk.GENERAL_CIPHERING in self._dlms.quirks else Form.SERVICE
@@ -81,7 +81,7 @@ class Security:
 
 
 def options_of(profile: MeterProfile) -> DlmsProfile:
-    """The section of a profile; one that was made without it has the defaults."""
+    """The section of a profile; defaults if it has none."""
     return profile.options if isinstance(profile.options, DlmsProfile) else DlmsProfile()
 
 

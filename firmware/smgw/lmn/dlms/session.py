@@ -1,4 +1,4 @@
-"""One DLMS association over an open port: mode E where it is wanted, link, association, one request after the other."""
+"""One DLMS association over an open port: mode E if configured, link, association, one request after the other."""
 
 import contextlib
 import logging
@@ -47,17 +47,17 @@ log = logging.getLogger(__name__)
 
 _Answer = Associated | Got | Written | Invoked | Released | Failed
 _Kind = TypeVar("_Kind", bound=_Answer)
-#: The longest APDU we take: over UDP what goes into one packet of most networks, since a datagram in pieces gets lost.
+#: The longest APDU that we accept. Over UDP it fits into one packet of most networks: fragments get lost.
 _DATAGRAM, _NO_LIMIT = 1400, 0xFFFF
-#: A meter may take so long to end what it is asked to end, or a third of the time-out; it ends it by itself later.
+#: Longest wait for the end of a session, or a third of the time-out. The meter ends it by itself later.
 _PATIENCE_AT_END = 1.0
-#: Of all blocks of one answer; the largest value takes twenty minutes at 9600 Bd.
+#: Longest time for all blocks of one answer. The largest value takes twenty minutes at 9600 Bd.
 _LONGEST_ASK = 3600.0
-_SHORTEST_OFFERED = 128  # octets of an information field: what every meter can
+_SHORTEST_OFFERED = 128  # octets of an information field that every meter supports
 
 
 class DlmsSession:
-    """The client of one meter. Waits end soon when the surroundings say that we stop (the port's Wake is set, too)."""
+    """The client of one meter. Waits end soon when the surroundings stop (the port's Wake is set, too)."""
 
     def __init__(
         self,
@@ -77,29 +77,29 @@ class DlmsSession:
         self._pushed = pushed
         self.patience = Patience(profile.timeout, profile.retries)
         self._trace = Trace(f"meter {profile.name}")
-        self._octet_time = 0.0  # of the line; 0 where it has no speed
+        self._octet_time = 0.0  # speed of the line; 0 if it has none
         self._link: Link | Wrapper = self._new_link(self._dlms.client)
         self.client = Client()
         self._answer: _Answer | None = None
         self._down: Disconnected | None = None
-        self._linked = False  # a link may be there, on this port
-        self._clean = False  # the meter has said that there is none
+        self._linked = False  # there may be a link on this port
+        self._clean = False  # the meter reported that there is none
         self._port: Port | None = None  # of the last link
-        self._failed_after_disc: bool | None = None  # how the last link was tried, if it did not come up
-        self._ignored = False  # a warning told of octets that the meter sends too many
-        self._kept_do = False  # the last association succeeded with the counters that are kept here
+        self._failed_after_disc: bool | None = None  # the way of the last link, if it failed
+        self._ignored = False  # surplus octets of the meter were already logged
+        self._kept_do = False  # the last association succeeded with the stored counters
         self._answered_end = False
-        self._asked = 0.0  # when an APDU was sent last
-        self.answered: Stamp | None = None  # when the answer to what was asked last began
+        self._asked = 0.0  # time of the last APDU sent
+        self.answered: Stamp | None = None  # begin of the answer to the last request
 
     @property
     def open_(self) -> bool:
-        """True while the meter can be asked."""
+        """True while the association is open."""
         return self._linked and self._link.connected
 
     @property
     def unanswered(self) -> bool:
-        """What was asked in wrappers may still come, whole or half: this connection has to be given up."""
+        """True if a late answer may still come over the wrapper: the connection must be closed."""
         return self._answer is None and isinstance(self._link, Wrapper)
 
     @property
@@ -107,7 +107,7 @@ class DlmsSession:
         return min(self.patience.timeout / 3, _PATIENCE_AT_END)
 
     def open(self, port: Port) -> None:
-        """Sign on, connect, associate. Raises PollError, and a DLMS error of what the meter says."""
+        """Sign on, connect, associate. Raises PollError, and a DLMS error of the meter's answer."""
         self._linked = False
         if self._dlms.start is Start.MODE_E:
             sign_on(port, self._dlms, self._baudrate, self.patience, self._trace, self._now, self._stopping)
@@ -128,7 +128,7 @@ class DlmsSession:
             log.warning("meter %s can be read, but %s", self._name, doubt)
 
     def close(self, port: Port) -> None:
-        """Release and disconnect, so that the meter takes the next one at once (R6). Never raises."""
+        """Release and disconnect, so that the meter accepts the next session at once (R6). Never raises."""
         if not self._linked:
             return
         with contextlib.suppress(SmgwError):
@@ -140,13 +140,13 @@ class DlmsSession:
         self._linked = False
 
     def _release(self, port: Port) -> None:
-        """End the association, if there is one and the meter takes it well (R8). Whatever comes of it."""
+        """End the association, if there is one and the meter supports it (R8). Ignores the result."""
         if self._link.connected and not self.client.busy and Quirk.NO_RELEASE not in self._dlms.quirks:
             with contextlib.suppress(SmgwError):
                 self.ask(port, self.client.release(), Released)
 
     def _leave(self, port: Port) -> None:
-        """The last octets at a stop: DISC, or over the wrapper, which has no such thing, RLRQ. No answer is awaited."""
+        """The last octets at a stop: DISC, or RLRQ over the wrapper, which has no DISC. No answer is awaited."""
         port.rearm()
         last: list[Any] = []
         if isinstance(self._link, Wrapper) and self._link.connected and Quirk.NO_RELEASE not in self._dlms.quirks:
@@ -159,17 +159,17 @@ class DlmsSession:
                 self._write(port, event.octets)
 
     def get(self, port: Port, attribute: AttributeName, selection: Selection | None = None) -> Result:
-        """One attribute: its A-XDR octets, or why there are none. Raises PollError, a DLMS error."""
+        """Read one attribute: A-XDR octets, or an error code. Raises PollError, a DLMS error."""
         return self.ask(port, self.client.get(attribute, selection), Got).results[0]
 
     def get_list(self, port: Port, attributes: Sequence[AttributeName]) -> list[Result]:
-        """Many attributes, in one request where the meter can. A refused one is in the result, not an error."""
+        """Read many attributes, in one request if the meter supports it. A refusal is in the result, not an error."""
         if Quirk.NO_LIST in self._dlms.quirks or len(attributes) == 1:
             return [self.get(port, attribute) for attribute in attributes]
         return list(self.ask(port, self.client.get_with_list(attributes), Got).results)
 
     def ask(self, port: Port, events: Sequence[Event], kind: type[_Kind]) -> _Kind:
-        """What a verb of the client leads to. Raises PollError if the meter falls silent, else what failed."""
+        """The result of a verb of the client. Raises PollError if the meter is silent, else its error."""
         self._answer, self._down, self.answered = None, None, None
         ends = self._now() + _LONGEST_ASK
         self._follow(port, events)
@@ -185,7 +185,7 @@ class DlmsSession:
         return self._answer
 
     def listen(self, port: Port, until: float) -> None:
-        """Until the next request is due (monotonic seconds): pushes are taken, a link that goes down is noticed."""
+        """Wait until the next request is due (monotonic seconds): accept pushes, notice the end of the link."""
         while not self._stopping() and (left := until - self._now()) > 0:
             if port.wait(left):
                 port.gather(GATHER_S)
@@ -204,9 +204,9 @@ class DlmsSession:
         return octets
 
     def _learn_counter(self, port: Port, counters: Counters) -> str:
-        """The meter's own counter, which its public client may read; without it the reserved one has to do.
+        """Read the meter's own counter by the public client. Without it the reserved one is used.
 
-        What is wrong with it, or "".
+        Returns a fault, or "".
         """
         value = None
         try:
@@ -238,12 +238,12 @@ class DlmsSession:
         )
 
     def _information_length(self) -> int:
-        """No frame takes much longer than a second, so that a lost one is noticed in time."""
+        """Limit frames to about a second, so that a lost one is noticed in time."""
         longest = self._dlms.information_length
         return min(longest, max(_SHORTEST_OFFERED, int(1 / self._octet_time))) if self._octet_time else longest
 
     def _associate_following(self, port: Port, counters: Counters | None) -> None:
-        """Associate; once more if the meter tells the counter that it expects."""
+        """Associate; try once more if the meter reports the counter that it expects."""
         try:
             self._associate(port)
         except ServiceExceptionError as error:
@@ -280,7 +280,7 @@ class DlmsSession:
         return self._dlms.referencing is Referencing.SHORT
 
     def _short_names(self, port: Port) -> ShortNames:
-        """The meter's list of objects. It is asked in each association: another meter may be there now."""
+        """The meter's list of objects. It is read in each association, since another meter may be there."""
         listed = self.get(port, OBJECT_LIST_SN)
         if isinstance(listed, DataAccessResult):
             raise PollError(f"the meter does not tell the short names of its objects: {listed.words}")
@@ -312,13 +312,13 @@ class DlmsSession:
         return not self._clean and not (fresh and port.url.startswith("socket://"))
 
     def _end(self, port: Port) -> None:
-        """Before another AARQ: over the wrapper only RLRQ ends the association, over HDLC the end of the link does."""
+        """Before another AARQ: over the wrapper RLRQ ends the association, over HDLC the end of the link does."""
         if isinstance(self._link, Wrapper):
             self._release(port)
         self._disconnect(port)
 
     def _disconnect(self, port: Port) -> None:
-        """Whatever comes of it."""
+        """Run it and ignore errors."""
         self._down, self._answered_end = None, False
         self._carry(port, self._link.disconnect(self._now()), ending=True)
         ends = self._now() + self._patience_at_end
@@ -351,7 +351,7 @@ class DlmsSession:
             if self._now() > self._asked + self.patience.timeout * (1 + self.patience.retries):
                 self.client.abandon()
                 raise PollError("what came was no answer to what was asked, again and again")
-            self._carry(port, self._link.poll(self._now()))  # what came was not the answer
+            self._carry(port, self._link.poll(self._now()))  # the received APDU was not the answer
 
     def _carry(self, port: Port, events: Sequence[Any], *, ending: bool = False) -> None:
         for event in events:
@@ -385,14 +385,14 @@ class DlmsSession:
 
 
 def _refuses_secret(error: SmgwError) -> bool:
-    """True if the meter says that password, secret or keys are wrong: it may lock if they are tried again."""
+    """True if the meter refuses password, secret or keys. It may lock if they are tried again."""
     if isinstance(error, AssociationRejectedError):
         return not error.by_provider and error.diagnostic == Diagnostic.AUTHENTICATION_FAILURE
     return isinstance(error, ProofRefusedError)
 
 
 def _down(event: Disconnected | None) -> PollError:
-    """Why the link is down, as what it means to the caller."""
+    """The error for the caller, by the cause of the end of the link."""
     reason = event.reason if event is not None and event.reason else "the meter has closed the link"
     refused = event is not None and event.cause in (Cause.REFUSED, Cause.REJECTED, Cause.DROPPED)
     return LinkRefusedError(reason) if refused else NoAnswerError(reason)

@@ -27,7 +27,7 @@ def sign_on(
     now: Callable[[], float],
     stopping: Callable[[], bool],
 ) -> None:
-    """Raises NoAnswerError with what the meter did instead, StoppedError, PortError."""
+    """Sign on. Raises NoAnswerError with the meter's reaction, StoppedError, PortError."""
     port.change_baud(_SIGN_ON_BAUD)
     signing = SignOn(
         device_address=dlms.device_address,

@@ -23,8 +23,8 @@ _QUARTER_HOUR_S = 900
 class SmlProfile:
     """One range (microseconds UTC) of a load profile, asked in pieces.
 
-    A meter may know the profile by its OBIS code or as an object of class 7, and may answer packs or single rows: what
-    it understands is found out with the first piece.
+    A meter may know the profile by its OBIS code or as an object of class 7, and may answer with packs or single rows.
+    The first piece finds out which.
     """
 
     def __init__(self, session: SmlSession, profile: MeterProfile, obis: Obis, wanted: Range) -> None:
@@ -51,7 +51,7 @@ class SmlProfile:
 
     @property
     def done(self) -> bool:
-        """True once the range has been asked to its end."""
+        """True once the range was read to its end."""
         return self._fetch.done
 
     def step(self, port: Port) -> ProfilePiece:
@@ -61,7 +61,7 @@ class SmlProfile:
         if parts and parts[0].period:
             self.period_s = parts[0].period
         reached = self._fetch.progress.until
-        until = since - 1  # the meter found the piece too large: nothing was answered
+        until = since - 1  # the piece was too large for the meter: nothing was answered
         if self.done:
             until = self._wanted.until
         elif reached is not None:

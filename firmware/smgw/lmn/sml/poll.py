@@ -1,7 +1,8 @@
-"""A meter that answers SML requests: its object list once, then only what is asked for.
+"""A polled SML meter: its object list is read once, then only wanted objects.
 
-The list comes by GetProcParameter on the Association; a meter that does not know this is asked by GetList, and its
-list is filtered here. The list is cached by device and firmware id: only a new meter or a new firmware is asked again.
+The list is read by GetProcParameter on the Association. A meter that does not support this is polled by GetList, and
+its values are filtered here. The list is cached by device and firmware id: only a new meter or a new firmware is asked
+again.
 """
 
 import logging
@@ -45,7 +46,7 @@ _NO_OBJECT_LIST = (
 
 
 class SmlPoll:
-    """One meter. Each request file stands alone, so nothing has to be opened or ended."""
+    """One meter. Each request file is independent, so there is no session to open or end."""
 
     idle_s = float("inf")
     unanswered = False  # answers name the request that they belong to
@@ -57,14 +58,14 @@ class SmlPoll:
         self._session = SmlSession(profile, secrets.get("password"), surroundings)
         self._hidden = Hidden(profile.name)
         self._device: DeviceId | None = None
-        self._names: tuple[ObjectName, ...] | None = None  # None: not asked yet; empty: this meter knows GetList only
-        self._lists: dict[tuple[DeviceId, bytes], bytes] = {}  # asked in this run
-        self._doubted = False  # a listed object turned out unknown: the list was or is to be asked again, once
+        self._names: tuple[ObjectName, ...] | None = None  # None: not read yet; empty: this meter supports only GetList
+        self._lists: dict[tuple[DeviceId, bytes], bytes] = {}  # read in this run
+        self._doubted = False  # a listed object was unknown: the list is read again, once
         self._ask_anew = False
 
     @property
     def patience(self) -> Patience:
-        """How long an answer is waited for."""
+        """The time-out of an answer."""
         return self._session.patience
 
     @patience.setter
@@ -78,7 +79,7 @@ class SmlPoll:
         return [(self._poll_objects(port, self._names) if self._names else self._poll_list(port),)]
 
     def identify(self, port: Port) -> DeviceId:
-        """Who answers on this port."""
+        """The identity of the meter at this port."""
         if self._device is None or self._names is None:
             self._names = self._object_list(port)
         assert self._device is not None
@@ -89,12 +90,12 @@ class SmlPoll:
         return SmlProfile(self._session, self.profile, profile, wanted)
 
     def listen(self, port: Port, until: float) -> Sequence[Heard]:
-        """Late answers are dropped."""
+        """Wait; drop late answers."""
         self._session.listen(port, until)
         return []
 
     def close(self, _port: Port) -> None:
-        """Another meter, or another firmware, may be behind the port the next time."""
+        """Forget the identity: another meter or firmware may be behind the port next time."""
         self._session.renew()
         self._names = None
         self._doubted = False
@@ -120,7 +121,9 @@ class SmlPoll:
         if not entries:
             raise PollError(f"none of {len(names)} objects came: {refusal(answers.bodies[0])}")
         values = self._values(entries, answers.opened.reference_time if answers.opened else None)
-        return values if self.profile.objects else self._noted(values, entries)  # what was not asked is not hidden
+        return (
+            values if self.profile.objects else self._noted(values, entries)
+        )  # a value that was not requested is not hidden
 
     def _poll_list(self, port: Port) -> Values:
         answers = self._session.ask(port, [self._session.client.get_list()])
@@ -146,7 +149,7 @@ class SmlPoll:
         )
 
     def _object_list(self, port: Port) -> tuple[ObjectName, ...]:
-        """What to poll. Empty if the meter knows GetList only."""
+        """The objects to poll. Empty if the meter supports only GetList."""
         client = self._session.client
         answers = self._session.ask(port, [client.get_parameter(parameter_name(FIRMWARE), VALUE)])
         if answers.opened is None:

@@ -16,7 +16,7 @@ from smgw.wire import Refused
 class SmlPush:
     """Telegrams in; a telegram may hold lists of several devices."""
 
-    pause_s = float("inf")  # a telegram goes on whenever its next octets come: its check sum says whether it is one
+    pause_s = float("inf")  # a telegram continues when its next octets come; its check sum verifies it
 
     def __init__(self, profile: MeterProfile, _secrets: Secrets, surroundings: Surroundings) -> None:
         self._wanted = frozenset(map(bytes, profile.objects))
@@ -28,12 +28,12 @@ class SmlPush:
 
     @property
     def receiving(self) -> bool:
-        """True while a telegram has begun and not ended."""
+        """True while a telegram is unfinished."""
         return self._telegrams.receiving
 
     @property
     def lacks(self) -> int:
-        """Octets that lack until the telegram is as long as the one before."""
+        """Missing octets until the telegram is as long as the one before."""
         return max(0, self._expected - self._received) if self.receiving else 0
 
     def receive(self, octets: bytes, stamp: Stamp) -> Sequence[Heard]:
@@ -50,12 +50,12 @@ class SmlPush:
                 self._expected = self._received
             else:
                 heard.append(event)
-            # What follows began in these octets, however long the one before hung.
+            # The next telegram began in these octets, however long the one before took.
             self._began, self._received = stamp, 0
         return heard
 
     def finish(self) -> Sequence[Heard]:
-        """What was begun is refused."""
+        """Refuse an unfinished telegram."""
         return [event for event in self._telegrams.finish() if isinstance(event, Refused)]
 
     def _values(self, values: GetListResponse) -> Values:

@@ -1,4 +1,4 @@
-"""What `smgw scan` tries for SML."""
+"""The tries of `smgw scan` for SML."""
 
 import logging
 from collections.abc import Iterator, Sequence
@@ -36,7 +36,7 @@ def _objects(entries: Sequence[ListEntry]) -> tuple[Obis, ...]:
 
 
 def _asked(scan: Scan) -> Iterator[Found]:
-    """At the first speed at which it answers: SML has no addresses on a line."""
+    """The meter at the first speed with an answer: SML has no addresses on a line."""
     for baudrate in _SPEEDS[: 1 if scan.on_network else None]:
         if found := _ask(scan, scan.candidate("sml-poll", baudrate)):
             yield found

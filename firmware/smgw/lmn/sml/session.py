@@ -1,4 +1,4 @@
-"""Asking a meter by SML over an open port: a request file at a time, repeated as often as the patience allows."""
+"""Asks a meter by SML over an open port: one request file at a time, with retries."""
 
 import logging
 import math
@@ -18,7 +18,7 @@ from smgw.sml.messages import AttentionResponse, Body
 log = logging.getLogger(__name__)
 
 _CLIENT_ID = b"SMGW"
-#: An answer that keeps coming is waited for, but not beyond the time that so many octets take on the line.
+#: An answer may continue for at most the time of this number of octets on the line.
 _LONGEST_ANSWER = 16_384
 
 
@@ -32,11 +32,11 @@ class SmlSession:
         self._now = surroundings.now
         self._stopping = surroundings.stopping
         self.patience = Patience(profile.timeout, profile.retries)
-        self.answered: Stamp | None = None  # when the answer that is being received, or was last, began
+        self.answered: Stamp | None = None  # begin of the present or last answer
         self.renew()
 
     def renew(self) -> None:
-        """Another port: what was asked before is not answered on this one."""
+        """Use another port: earlier requests are not answered on it."""
         profile = self._profile
         self.client = Client(
             _CLIENT_ID, os.urandom(4), username=profile.username, password=self._password, timeout=profile.timeout
@@ -62,7 +62,7 @@ class SmlSession:
         raise NoAnswerError(f"{tried}; {reason}" if reason else tried)
 
     def _ask_once(self, port: Port, requests: Sequence[Request]) -> tuple[Answers | None, str]:
-        """The time-out begins when the request is on the wire, and again with octets of an answer under way."""
+        """The time-out starts when the request is on the wire, and again with octets of an unfinished answer."""
         self.answered = None
         reason = ""
         octet_time = port.settings.octet_time if port.paced else 0.0
@@ -81,7 +81,7 @@ class SmlSession:
         return None, reason
 
     def _receive(self, port: Port, seconds: float) -> tuple[Answers | None, str]:
-        """Whatever comes within `seconds`: an answer, or why something that came was none."""
+        """An answer within `seconds`, or the fault of a received one."""
         reason = ""
         if port.wait(max(seconds, 0)):
             self.answered = self.answered or self._clock.stamp()  # of the first octets
@@ -95,7 +95,7 @@ class SmlSession:
         return None, reason
 
     def listen(self, port: Port, until: float) -> None:
-        """Until the next poll: late answers are read, recognised and dropped."""
+        """Wait until the next poll: read and drop late answers."""
         while not self._stopping() and (left := until - self._now()) > 0:
             self._receive(port, left)
 
@@ -106,7 +106,7 @@ def code(body: Body | None) -> AttentionCode | int | None:
 
 
 def refusal(body: Body | None) -> str:
-    """Why an answer is not the one that was hoped for, in words."""
+    """The fault of an answer, in words."""
     if isinstance(body, AttentionResponse):
         return explain(body.number)
     return "no answer" if body is None else f"an answer of another kind ({type(body).__name__})"
