@@ -71,6 +71,13 @@ def test_ten_steps_lead_from_an_installed_system_to_readings_at_the_emp(machine:
     assert "meter   house" in machine.try_run("smgw", "status").stdout
 
 
+def test_the_package_has_the_compiled_catalogues(machine: Machine) -> None:
+    request = "u.Request('http://127.0.0.1:8081/', headers={'Accept-Language': 'de'})"
+    ask = f"import urllib.request as u; print(u.urlopen({request}).read().decode())"
+    assert '<html lang="de">' in machine.run("python3", "-c", ask)
+    assert machine.run("find", "/usr/share/smgw-emp", "-name", "*.po") == ""
+
+
 def test_its_store_is_backed_up_and_restored_while_it_runs(machine: Machine) -> None:
     machine.until(lambda: rows(machine) > 1)
     before = machine.show("emp", "MainPID")

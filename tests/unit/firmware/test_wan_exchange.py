@@ -106,6 +106,7 @@ def test_an_emp_that_announces_gzip_and_then_refuses_it_gets_it_plain(emp: Small
         ("Wednesday, 21-Oct-26 07:30:00 GMT", 120),
         ("Wed, 21 Oct 2026 07:00:00 GMT", 0),
         ("Fri, 01 Jan 2100 00:00:00 GMT", 86_400),
+        ("Wed Oct 21 07:30:00 2026", 120),
         ("soon", None),
         ("-5", None),
         ("1.5", None),
@@ -117,6 +118,11 @@ def test_retry_after_is_a_number_or_a_date_and_at_most_a_day(
     headers = {"Retry-After": given, "Date": "Wed, 21 Oct 2026 07:28:00 GMT"}
     emp.answer = lambda _: Answer(503, headers=headers)
     assert exchange.put(DEVICE, BODY).retry_after == understood
+
+
+def test_a_date_without_a_date_to_compare_counts_from_now(emp: SmallEmp, exchange: Exchange) -> None:
+    emp.answer = lambda _: Answer(503, headers={"Retry-After": "Fri, 01 Jan 2100 00:00:00 GMT", "Date": "today"})
+    assert exchange.put(DEVICE, BODY).retry_after == 86_400
 
 
 def test_what_the_emp_says_is_kept_short_and_fit_for_a_log(emp: SmallEmp, exchange: Exchange) -> None:

@@ -6,7 +6,9 @@ import math
 import re
 import socket
 import threading
-from email.utils import formatdate, parsedate_to_datetime
+import time
+from datetime import UTC
+from email.utils import parsedate_to_datetime
 from typing import NamedTuple
 
 import urllib3
@@ -166,12 +168,20 @@ def _seconds(retry_after: str | None, date: str | None) -> int | None:
     if retry_after.strip().isdecimal():
         seconds = int(retry_after.strip()[:10])
     else:
-        try:
-            until, answered = (parsedate_to_datetime(text).timestamp() for text in (retry_after, date or formatdate()))
-        except ValueError:
+        until, answered = _unix_time(retry_after), _unix_time(date or "")
+        if until is None:
             return None
-        seconds = max(0, math.ceil(until - answered))
+        seconds = max(0, math.ceil(until - (time.time() if answered is None else answered)))
     return min(seconds, _MOST_RETRY_AFTER)
+
+
+def _unix_time(date: str) -> float | None:
+    """A date of HTTP, which is UTC also in the form without a zone; None if it is none."""
+    try:
+        found = parsedate_to_datetime(date)
+    except ValueError:
+        return None
+    return (found.replace(tzinfo=UTC) if found.tzinfo is None else found).timestamp()
 
 
 def _reason(error: Exception) -> str:
