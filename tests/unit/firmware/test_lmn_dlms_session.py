@@ -24,7 +24,7 @@ from smgw.hdlc.frame import Frame, FrameDecoder
 from smgw.lmn.contract import Surroundings
 from smgw.lmn.dlms.security import Security
 from smgw.lmn.dlms.session import DlmsSession
-from smgw.lmn.errors import NoAnswerError
+from smgw.lmn.errors import AccessRefusedError, NoAnswerError
 from smgw.ports import LineSettings
 from smgw.profiles.dlms import Authentication, DlmsProfile, Framing, Quirk
 from smgw.profiles.meter import MeterProfile
@@ -123,6 +123,19 @@ def test_over_the_wrapper_the_public_client_releases_before_the_other_client_ass
     bench.open()
     assert meter.tags == [AARQ_TAG, GET, RLRQ_TAG, AARQ_TAG]
     assert bench.session.open_
+
+
+def test_a_refused_password_stays_one_where_the_counter_is_in_doubt(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else the meter would not be held."""
+    meter = WrapperMeter(c1=Admission(Password(Secret(b"12345678"))))
+    bench = wrapped(
+        meter, client=1, authentication=Authentication.LOW,
+        secrets=Secrets(password=b"hunter22", encryption_key=bytes(16)), **KEYS,
+    )  # fmt: skip
+    monkeypatch.setattr(bench.session, "_learn_counter", lambda *_: "its counter makes no sense")
+    monkeypatch.setattr(bench.session._security, "ciphering", lambda: None)
+    with pytest.raises(AccessRefusedError):
+        bench.open()
 
 
 def test_over_the_wrapper_each_session_ends_with_a_release() -> None:

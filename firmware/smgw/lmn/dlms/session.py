@@ -116,7 +116,7 @@ class DlmsSession:
             doubt = self._learn_counter(port, counters)
         try:
             self._associate_following(port, counters)
-        except PortError:
+        except (PortError, AccessRefusedError):
             raise
         except SmgwError as error:
             self._kept_do = False
