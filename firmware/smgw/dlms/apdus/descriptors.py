@@ -17,6 +17,13 @@ CONFIRMED = 0x40
 HIGH_PRIORITY = 0x80
 
 
+def answers(invoke: int | None, asked: int | None) -> bool:
+    """True if an APDU with this invoke-id answers the request with that one. Services with short names have none."""
+    if invoke is None or asked is None:
+        return invoke is asked
+    return not (invoke ^ asked) & INVOKE_ID
+
+
 def encode_attribute(name: AttributeName) -> bytes:
     """The nine octets of a Cosem-Attribute-Descriptor."""
     return _encode(*name)

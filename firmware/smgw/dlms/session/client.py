@@ -21,7 +21,7 @@ from smgw.dlms.apdus.action import Outcome
 from smgw.dlms.apdus.apdu import Apdu, decode_apdu
 from smgw.dlms.apdus.block import GeneralBlock
 from smgw.dlms.apdus.conformance import CLIENT, SHORT_CLIENT, Conformance
-from smgw.dlms.apdus.descriptors import INVOKE_ID, Selection
+from smgw.dlms.apdus.descriptors import Selection, answers
 from smgw.dlms.apdus.envelope import Ciphered
 from smgw.dlms.apdus.exception import ConfirmedServiceError, ExceptionResponse
 from smgw.dlms.apdus.get import GetResponseBlock
@@ -227,7 +227,7 @@ class Client:
         else:
             invoke = getattr(apdu, "invoke", None)
             exchange, asked = self._exchange, self._invoke
-            if exchange is None or not _answers(invoke, asked):
+            if exchange is None or not answers(invoke, asked):
                 self._events.append(Stray(f"{type(apdu).__name__} that answers nothing that is being asked"))
             else:
                 if isinstance(apdu, GetResponseBlock) and apdu.stray:
@@ -351,10 +351,3 @@ class Client:
         self._invoke = None
         self._blocks = None
         self._events.append(Failed(error) if asked else Stray(str(error)))
-
-
-def _answers(invoke: int | None, asked: int | None) -> bool:
-    """True if an APDU with this invoke-id answers the request with that one. Services with short names have none."""
-    if invoke is None or asked is None:
-        return invoke is asked
-    return not (invoke ^ asked) & INVOKE_ID

@@ -29,17 +29,18 @@ from smgw.dlms.session.events import (
     Written,
 )
 from smgw.errors import SmgwError
-from smgw.hdlc import Address, ApduReceived, Cause, Disconnected, Link, LinkParameters
+from smgw.hdlc import ApduReceived, Disconnected, Link
 from smgw.hdlc.trace import Trace
 from smgw.lmn.contract import Patience, Surroundings
 from smgw.lmn.dlms.counters import Counters
+from smgw.lmn.dlms.link import Beginning, client_link, why_down
 from smgw.lmn.dlms.objects import DATA, VALUE, number_of
 from smgw.lmn.dlms.security import Security, options_of, title
 from smgw.lmn.dlms.sign_on import sign_on
-from smgw.lmn.errors import AccessRefusedError, LinkRefusedError, NoAnswerError, PollError, StoppedError
+from smgw.lmn.errors import AccessRefusedError, PollError, StoppedError
 from smgw.ports import Port, PortError
 from smgw.ports.port import GATHER_S
-from smgw.profiles.dlms import Framing, Quirk, Referencing, Start
+from smgw.profiles.dlms import Quirk, Referencing, Start
 from smgw.profiles.meter import MeterProfile
 from smgw.wire import Refused, Transmit
 
@@ -53,7 +54,6 @@ _DATAGRAM, _NO_LIMIT = 1400, 0xFFFF
 _PATIENCE_AT_END = 1.0
 #: Longest time for all blocks of one answer. The largest value takes twenty minutes at 9600 Bd.
 _LONGEST_ASK = 3600.0
-_SHORTEST_OFFERED = 128  # octets of an information field that every meter supports
 
 
 class DlmsSession:
@@ -77,15 +77,12 @@ class DlmsSession:
         self._pushed = pushed
         self.patience = Patience(profile.timeout, profile.retries)
         self._trace = Trace(f"meter {profile.name}")
-        self._octet_time = 0.0  # speed of the line; 0 if it has none
-        self._link: Link | Wrapper = self._new_link(self._dlms.client)
+        self._link: Link | Wrapper = client_link(self._dlms, self._dlms.client, self.patience, 0.0)
         self.client = Client()
         self._answer: _Answer | None = None
         self._down: Disconnected | None = None
         self._linked = False  # there may be a link on this port
-        self._clean = False  # the meter reported that there is none
-        self._port: Port | None = None  # of the last link
-        self._failed_after_disc: bool | None = None  # the way of the last link, if it failed
+        self._beginning = Beginning()
         self._ignored = False  # surplus octets of the meter were already logged
         self._kept_do = False  # the last association succeeded with the stored counters
         self._answered_end = False
@@ -223,25 +220,6 @@ class DlmsSession:
         self._end(port)
         return "" if value is None else counters.learn(value)
 
-    # The link.
-
-    def _new_link(self, client: int) -> Link | Wrapper:
-        dlms, timeout = self._dlms, float(self.patience.timeout)
-        if dlms.framing is Framing.WRAPPER:
-            return Wrapper.client(client, dlms.server, timeout=timeout)
-        return Link.client(
-            Address(client),
-            Address(dlms.server, dlms.physical, dlms.address_length),
-            LinkParameters.of(self._information_length(), dlms.window),
-            timeout=timeout,
-            retries=self.patience.retries,
-        )
-
-    def _information_length(self) -> int:
-        """Limit frames to about a second, so that a lost one is noticed in time."""
-        longest = self._dlms.information_length
-        return min(longest, max(_SHORTEST_OFFERED, int(1 / self._octet_time))) if self._octet_time else longest
-
     def _associate_following(self, port: Port, counters: Counters | None) -> None:
         """Associate; try once more if the meter reports the counter that it expects."""
         try:
@@ -286,30 +264,19 @@ class DlmsSession:
             raise PollError(f"the meter does not tell the short names of its objects: {listed.words}")
         return ShortNames.read(listed)
 
+    # The link.
+
     def _connect(self, port: Port, client: int) -> None:
-        self._octet_time = port.settings.octet_time if port.paced else 0.0
-        self._link = self._new_link(client)
-        disc = self._disc_first(port)
-        if disc:
+        octet_time = port.settings.octet_time if port.paced else 0.0
+        self._link = client_link(self._dlms, client, self.patience, octet_time)
+        if self._beginning.with_disc(port):
             self._disconnect(port)
-            self._link = self._new_link(client)
-        self._linked, self._clean, self._down = True, False, None
-        self._failed_after_disc = disc  # until it succeeds
+            self._link = client_link(self._dlms, client, self.patience, octet_time)
+        self._linked, self._down = True, None
         self._carry(port, self._link.connect(self._now()))
         while not self._link.connected:
             self._turn(port)
-        self._failed_after_disc = None
-
-    def _disc_first(self, port: Port) -> bool:
-        """True if DISC goes before SNRM: an earlier session may be open, and the meter takes no other then (R6).
-
-        On a fresh TCP connection no session can be open behind it, and some servers ignore SNRM after such a DISC. A
-        bridge to a serial line looks the same. So after a failure the next try is made the other way.
-        """
-        fresh, self._port = port is not self._port, port
-        if self._failed_after_disc is not None:
-            return not self._failed_after_disc
-        return not self._clean and not (fresh and port.url.startswith("socket://"))
+        self._beginning.succeeded()
 
     def _end(self, port: Port) -> None:
         """Before another AARQ: over the wrapper RLRQ ends the association, over HDLC the end of the link does."""
@@ -324,7 +291,7 @@ class DlmsSession:
         ends = self._now() + self._patience_at_end
         while self._link.busy and self._now() < ends and not self._stopping():
             self._turn(port, ending=True)
-        self._clean, self._linked = self._answered_end, False
+        self._beginning.clean, self._linked = self._answered_end, False
 
     def _turn(self, port: Port, *, ending: bool = False) -> None:
         """Wait for octets or for the link's deadline, once. Raises PollError if the link is down, or to stop."""
@@ -332,7 +299,7 @@ class DlmsSession:
         now = self._now()
         due = self._link.deadline(now)
         if due is None and not self._link.connected and not ending:
-            raise _down(self._down)
+            raise why_down(self._down)
         wait = self.patience.timeout if due is None else due - now
         if ending:
             wait = min(wait, self._patience_at_end)
@@ -366,7 +333,7 @@ class DlmsSession:
                 self._down = event
                 if not ending:
                     self._linked = False
-                    raise _down(event)
+                    raise why_down(event)
 
     def _follow(self, port: Port, events: Sequence[Event]) -> None:
         for event in events:
@@ -389,10 +356,3 @@ def _refuses_secret(error: SmgwError) -> bool:
     if isinstance(error, AssociationRejectedError):
         return not error.by_provider and error.diagnostic == Diagnostic.AUTHENTICATION_FAILURE
     return isinstance(error, ProofRefusedError)
-
-
-def _down(event: Disconnected | None) -> PollError:
-    """The error for the caller, by the cause of the end of the link."""
-    reason = event.reason if event is not None and event.reason else "the meter has closed the link"
-    refused = event is not None and event.cause in (Cause.REFUSED, Cause.REJECTED, Cause.DROPPED)
-    return LinkRefusedError(reason) if refused else NoAnswerError(reason)
