@@ -19,6 +19,7 @@ _HEAVY = (
     "shutil",
     "bz2",
     "lzma",
+    "_hashlib",
     "smgw.lmn.polling",
     "smgw.lmn.sml.poll",
     "smgw.profiles.protocols.dlms",
