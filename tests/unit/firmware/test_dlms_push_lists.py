@@ -99,6 +99,12 @@ def test_a_number_at_the_end_is_the_device_whatever_its_length(number: bytes) ->
     assert found.device() == number.rstrip(b"\0")
 
 
+def test_a_number_behind_the_clock_is_the_device_too() -> None:
+    found = read(octet_string(TIME), octet_string(b"12345678"), name("1-0:1.8.0"), u32(5))
+    assert found.device() == b"12345678"
+    assert shown(found) == ["1-0:1.8.0*255 5 Wh"]
+
+
 def test_the_push_of_netz_noe_from_the_field() -> None:
     found = case("netz_noe_clock_triples_id")
     assert shown(found) == ["1-0:1.8.0*255 12937 Wh", "1-0:32.7.0*255 233.7 V", "1-0:13.7.0*255 1.000"]

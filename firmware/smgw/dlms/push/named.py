@@ -2,7 +2,7 @@
 
     {OBIS, value}   {OBIS, value, {scaler, unit}}   OBIS, value, OBIS, value ..   OBIS, value, {scaler, unit}, OBIS ..
 
-These ways may be mixed in one push. Some meters send first a clock and last their number, both without a name.
+These ways may be mixed in one push. Some meters send a clock first, and their number last, without names.
 """
 
 from smgw.cosem import Data, DataError, DataType, Obis, ScalerUnit, text_octets
@@ -32,7 +32,7 @@ def of_names(members: tuple[Data, ...]) -> tuple[tuple[PushedValue, ...], str | 
         elif isinstance(inner, tuple):
             found.append(_named(inner, place))
             place += 1
-        elif place == len(members) - 1 and found and text_octets(member):
+        elif found and _stands_alone(members, place):
             found.append(PushedValue(SERIAL_NAME, member, class_id=class_of(SERIAL_NAME, member)))
             place += 1
         else:
@@ -56,6 +56,13 @@ def _named(members: tuple[Data, ...], place: int) -> PushedValue:
         raise PushListError(f"element {place + 1} of a push is neither a name and its value nor such a structure")
     scaler, unit = told
     return PushedValue(name, members[1], scaler, unit, class_of(name, members[1]))
+
+
+def _stands_alone(members: tuple[Data, ...], place: int) -> bool:
+    """True for the meter's number: a text at the end, or one that is no name before a name."""
+    if not text_octets(members[place]):
+        return False
+    return place == len(members) - 1 or (_name(members[place]) is None and _name(members[place + 1]) is not None)
 
 
 def _name(data: Data) -> Obis | None:
