@@ -290,7 +290,7 @@ def test_a_meter_on_tcp_is_refused_without_the_drop_in_and_served_with_it(machin
         machine.run("systemctl", "stop", "bridge")
 
 
-def test_a_head_that_is_unplugged_and_plugged_in_again_is_told_once_and_read(
+def test_a_head_that_is_unplugged_and_plugged_in_again_is_told_once_and_read_again(
     machine: Machine,
 ) -> None:
     configure(machine, meter("roof", "/run/heads/roof"))
