@@ -27,7 +27,7 @@ push_interval = 0.05
 baud = 1000000
 seed = 3
 """
-PATIENCE_S = 20
+PATIENCE_S = 60
 
 
 @pytest.fixture(autouse=True)
@@ -41,6 +41,7 @@ class Bench:
     def __init__(self, meter: Running, inbox: Inbox) -> None:
         self.meter = meter
         self.inbox = inbox
+        self.cut = 0  # telegrams that a silence of the test damaged: they were on their way
         self._in_step = False  # all whole telegrams up to now were read
 
     def energies(self) -> list[int]:
@@ -52,7 +53,13 @@ class Bench:
         damaged = self.meter.damaged()
         self.meter.order("m silence")
         until(lambda: not self.meter.sending(), PATIENCE_S)
-        return self.meter.whole(), self.meter.sent[-1 if self.meter.damaged() == damaged else -2]
+        cut = self.meter.damaged() - damaged
+        self.cut += cut
+        return self.meter.whole(), self.meter.sent[-2 if cut else -1]
+
+    def damaged(self) -> int:
+        """Telegrams damaged by something else than a silence of the test."""
+        return self.meter.damaged() - self.cut
 
     def through(self, order: str, enough: Callable[[], bool]) -> int:
         """Let something go wrong, until it is enough; how many telegrams came through, all of those that were whole."""
@@ -120,9 +127,9 @@ def test_a_silence_is_told_and_so_is_its_end(pushed: Bench) -> None:
 def test_a_reboot_in_the_middle_loses_one_telegram_and_the_meters_time_begins_anew(pushed: Bench) -> None:
     pushed.meter.order("m clock-jump by=1000")
     until(lambda: seconds(pushed) >= 1000, PATIENCE_S)
-    before = pushed.meter.damaged()
+    before = pushed.damaged()
     pushed.through("m reboot for=0.5", lambda: seconds(pushed) < 1000)
-    assert pushed.meter.damaged() <= before + 1
+    assert pushed.damaged() <= before + 1
 
 
 def seconds(made: Bench) -> int:
@@ -133,9 +140,9 @@ def seconds(made: Bench) -> int:
 
 @pytest.mark.parametrize("jump", [86_400, -86_400])
 def test_a_clock_that_jumps_costs_nothing(pushed: Bench, jump: int) -> None:
-    before, damaged = seconds(pushed), pushed.meter.damaged()
+    before, damaged = seconds(pushed), pushed.damaged()
     pushed.through(f"m clock-jump by={jump}", lambda: abs(seconds(pushed) - before) > 80_000)
-    assert pushed.meter.damaged() == damaged
+    assert pushed.damaged() == damaged
 
 
 def test_an_exchanged_meter_is_read_on_under_its_own_id(pushed: Bench) -> None:

@@ -11,6 +11,7 @@ from smsim.config import parse
 from smsim.orders import carry_out
 from smsim.simulator import Simulator
 from smsim.sml.push import Pusher
+from soon import LIMIT
 
 _Result = TypeVar("_Result")
 
@@ -63,18 +64,18 @@ class Running:
         async def called() -> _Result:
             return what()
 
-        return asyncio.run_coroutine_threadsafe(called(), self._loop).result(10)
+        return asyncio.run_coroutine_threadsafe(called(), self._loop).result(LIMIT)
 
     def start(self) -> None:
         """Open the ports and begin."""
         self._thread.start()
-        asyncio.run_coroutine_threadsafe(self.simulator.start(), self._loop).result(10)
+        asyncio.run_coroutine_threadsafe(self.simulator.start(), self._loop).result(LIMIT)
 
     def stop(self) -> None:
         """Close everything, and wait for the sessions that it cut off."""
-        asyncio.run_coroutine_threadsafe(self._stop(), self._loop).result(10)
+        asyncio.run_coroutine_threadsafe(self._stop(), self._loop).result(LIMIT)
         self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(10)
+        self._thread.join(LIMIT)
         self._loop.close()
 
     async def _stop(self) -> None:
