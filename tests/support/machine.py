@@ -117,7 +117,7 @@ class Machine:
                 [*command, *binds, "-D", str(self.root), "--boot", "--console=pipe"],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
             )  # fmt: skip
-        self.until(lambda: self._find_init() and self._is_up(), 60)
+        self.until(lambda: self._find_init() and self._is_up())
 
     def _find_init(self) -> bool:
         assert self._process is not None
@@ -186,7 +186,7 @@ class Machine:
         self.run("journalctl", "--sync")
         return self.try_run("journalctl", "--no-pager", "--output=cat", *matches).stdout.splitlines()
 
-    def until(self, condition: Callable[[], object], seconds: float = LIMIT) -> None:
+    def until(self, condition: Callable[[], object], seconds: float = 5 * LIMIT) -> None:
         """Wait until it holds; a hang fails after `seconds`."""
         ends = time.monotonic() + seconds
         while not condition():
