@@ -5,6 +5,7 @@
   const box = document.getElementById("plot");
   // The page gives the texts in its language.
   const words = JSON.parse(box.dataset.words);
+  const number = new Intl.NumberFormat(document.documentElement.lang);
   const said = (text, value) => words[text].replace("{}", value);
   const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
   const HEIGHT = 340;
@@ -52,7 +53,7 @@
       cursor: { drag: { x: true, y: false } },
       axes: [
         { ...axis(), values: TICKS, space: 70 },
-        { ...axis(), size: 84, label: curve.unit || undefined, labelSize: 22, labelFont: "13px system-ui, sans-serif" },
+        { ...axis(), values: (plot, splits) => splits.map(number.format), size: 84, label: curve.unit || undefined, labelSize: 22, labelFont: "13px system-ui, sans-serif" },
       ],
       series: [
         { label: words.Time, value: (plot, seconds) => (seconds === null ? "–" : clock.format(new Date(seconds * 1000))) },
