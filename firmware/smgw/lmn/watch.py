@@ -22,7 +22,8 @@ _FROM_GOOD_TO_BAD = (
     Condition.HELD,
 )  # fmt: skip
 _NOT_ASKED = (Condition.ABSENT, Condition.HELD)  # no telegram is awaited
-#: Octets that are certainly no telegram of this meter are reported after so long, even if its `silence` is longer.
+_SPEAKING = (Condition.READING, Condition.LOCKED)
+#: Of a meter that has not spoken yet, octets that are certainly no telegram are reported after so long.
 _CERTAIN_S = 15.0
 _MOST_DOUBTS = 4 * DEVICES_PER_METER
 
@@ -149,7 +150,8 @@ class Watch:
             found = None
             if self._unread and quiet > min(_CERTAIN_S, self._silence):
                 found = self._unread.finding(2 * self._silence)
-            if found and (found.certain or quiet > self._silence):
+            early = found is not None and found.certain and device.condition not in _SPEAKING
+            if found and (early or quiet > self._silence):
                 self._change(device, Condition.UNREADABLE, found.words)
             elif quiet > self._silence:
                 if device.succeeded and not device.beside and device.name is not None:

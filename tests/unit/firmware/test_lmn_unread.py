@@ -79,6 +79,14 @@ def test_octets_of_another_kind_are_reported_before_the_silence_is_over(octets: 
     assert "octets/s and no telegram" in note
 
 
+def test_a_meter_that_speaks_rarely_is_read_on_whatever_comes_between_its_telegrams() -> None:
+    line = Line()
+    for second in range(1, 300):
+        line.port.say(telegram(second) if second % 50 == 1 else b"\x00\xff\x80", second)
+    line.run(300)
+    assert {state.state for state in line.inbox.states} == {Condition.WAITING, Condition.READING}
+
+
 def test_noise_is_reported_when_the_silence_is_over() -> None:
     line = Line()
     for second in range(1, 90):
