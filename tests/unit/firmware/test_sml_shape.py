@@ -121,7 +121,7 @@ def test_a_list_of_any_values_sizes_and_absences_comes_out_as_from_the_full_deco
 
 
 @given(st.lists(any_message, min_size=1, max_size=3), FAMILIES, st.integers(0, 2**32))
-@settings(max_examples=200)
+@settings(max_examples=80)
 def test_type_bits_in_follow_up_octets_change_no_message_on_either_path(
     messages: list[Message], crc: Crc, seed: int
 ) -> None:
@@ -135,7 +135,7 @@ def test_type_bits_in_follow_up_octets_change_no_message_on_either_path(
 
 
 @given(st.integers(16, 300), st.lists(any_entry, min_size=1, max_size=3), st.integers(0, 2**32))
-@settings(max_examples=100)
+@settings(max_examples=40)
 def test_a_long_list_whose_head_repeats_its_type_is_read_by_the_shape_as_by_the_full_decoder(
     length: int, some: list[ListEntry], seed: int
 ) -> None:
