@@ -54,7 +54,7 @@ messages: $(VENV)/.made ## collect the texts of the head-end's pages into its ca
 	cd simulator-host && ../$(BIN)/pybabel -q extract -F babel.cfg -k N_ -k pgettext:1c,2 -k context:1c,2 --no-location \
 	  --sort-output -o ../build/emp.pot .
 	cd simulator-host && ../$(BIN)/pybabel -q update -D emp -i ../build/emp.pot -d emp/locale --no-fuzzy-matching \
-	  --width 120 --omit-header
+	  --width 120 --ignore-pot-creation-date
 
 test-systemd: $(VENV)/.made ## boot Debian machines: package, services under systemd, unplugging (needs root)
 	@tests/system-packages.sh
