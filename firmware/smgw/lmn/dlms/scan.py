@@ -77,19 +77,26 @@ def _asked(scan: Scan) -> Iterator[Found]:
         return
     for baudrate in _SPEEDS[: 1 if scan.on_network else None]:
         first, answered = _first(scan, baudrate)
-        devices = set()
+        on_bus = []
         if scan.whole and answered:
             for one in _on_bus(scan, baudrate):
-                devices.add(one.device)
+                on_bus.append(one)
                 yield one
-        if first and (not first.device or first.device not in devices):
+        if first and not any(_same(first, one) for one in on_bus):
             yield first
-        if first or devices:
+        if first or on_bus:
             return
     for address in _ADDRESSES[:_SIGNED_ON]:
         if found := _ask(scan, "mode E", 9600, address._replace(start=Start.MODE_E)):
             yield found
             return
+
+
+def _same(one: Found, other: Found) -> bool:
+    """The same device, or the same address where one of them did not say its device."""
+    if one.device and other.device:
+        return one.device == other.device
+    return bool(one.profile.options.physical == other.profile.options.physical)
 
 
 def _first(scan: Scan, baudrate: int) -> tuple[Found | None, bool]:
