@@ -59,8 +59,8 @@ def test_without_a_running_gateway_there_is_no_live_value(gateway: GatewayState,
     assert held_by_gateway(str(head.link), gateway.state) is None
 
 
-def test_on_the_network_only_a_fresh_value_counts(gateway: GatewayState) -> None:
-    url = "socket://127.0.0.1:4059"
+@pytest.mark.parametrize("url", ["socket://127.0.0.1:4059", "rfc2217://127.0.0.1:2217"])
+def test_on_the_network_only_a_fresh_value_counts(gateway: GatewayState, url: str) -> None:
     gateway.live.configure({"house": url})
     made = capture(MIDNIGHT)
     for age, found in ((0, True), (3600, False)):
