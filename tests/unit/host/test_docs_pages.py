@@ -99,3 +99,9 @@ def test_an_example_of_a_configuration_is_right(tmp_path: Path, text: str) -> No
     file = tmp_path / "gateway.toml"
     file.write_text(f'[gateway]\ndevice_id = "ESMG0000000001"\n\n{text}')
     assert load(file).meters
+
+
+def test_the_guide_for_contributors_lists_the_targets_of_make() -> None:
+    targets = set(re.findall(r"^([a-z-]+):.*## ", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    listed = set(re.findall(r"^\| `make ([a-z-]+)` \|", (ROOT / "CONTRIBUTING.md").read_text(), re.MULTILINE))
+    assert targets - listed == {"help", "setup", "clean"}
