@@ -9,6 +9,7 @@ from smgw.cosem.data import DataType
 from smgw.cosemxml.document import Document, Register, Row
 from smgw.webservice.error import Unprocessable
 
+from emp.store.schema import REMOVABLE, next_id
 from emp.store.storage import Receipt, RecordConflictError
 from emp.store.values import SqlValue, to_sql
 
@@ -44,7 +45,7 @@ class Ledger:
     def forget(self) -> None:
         """Empty the cache: its ids may have been rolled back."""
         self._ids.clear()
-        self._next_record = 1 + int(self._value("SELECT coalesce(max(id), 0) FROM record"))
+        self._next_record = next_id(self._connection, "record")
 
     def enter(self, document: Document, received_us: int) -> Receipt:
         """Enter a document; RecordConflictError or Unprocessable leave the caller to roll back."""
@@ -176,6 +177,8 @@ class Ledger:
         found = self._find(table, key)
         if found is None:
             row = {**key, **(more or {})}
+            if table in REMOVABLE:
+                row["id"] = next_id(self._connection, table)
             marks = ",".join("?" * len(row))
             sql = f"INSERT INTO {table} ({','.join(row)}) VALUES ({marks})"  # noqa: S608 - our own names only
             found = self._connection.execute(sql, tuple(row.values())).lastrowid
@@ -190,9 +193,6 @@ class Ledger:
         sql = f"SELECT id FROM {table} WHERE {where}"  # noqa: S608 - our own names only
         row = self._connection.execute(sql, tuple(key.values())).fetchone()
         return None if row is None else int(row[0])
-
-    def _value(self, sql: str) -> int:
-        return int(self._connection.execute(sql).fetchone()[0])
 
 
 def _facts(row: Row) -> tuple[int | None, int | None, int, int, int]:

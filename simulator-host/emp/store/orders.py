@@ -6,6 +6,7 @@ from typing import Protocol
 
 from smgw.cosem.device_id import DeviceId
 
+from emp.store.schema import keep_highest
 from emp.store.storage import Notice
 
 STEP_ROWS = 2000  # so that deliveries are not held up
@@ -14,6 +15,10 @@ KEPT_EVENTS = 10_000
 
 class Order(Protocol):
     """Work in several steps."""
+
+    @property
+    def begun(self) -> bool:
+        """True after a step if the next one depends on the rows that were there then."""
 
     def step(self, connection: sqlite3.Connection) -> bool:
         """One step, inside a transaction; True after the last one."""
@@ -35,12 +40,18 @@ class Removal:
         self._whole = whole
         self._until: int | None = None
 
+    @property
+    def begun(self) -> bool:
+        """See Order."""
+        return self._until is not None
+
     def step(self, connection: sqlite3.Connection) -> bool:
         """See Order."""
         found = connection.execute("SELECT id FROM device WHERE octets=?", (bytes(self._device),)).fetchone()
         if found is None:
             return True
         device = found[0]
+        keep_highest(connection)
         if self._until is None:
             self._until = connection.execute("SELECT coalesce(max(id), 0) FROM record").fetchone()[0]
         rows = connection.execute(
@@ -85,6 +96,11 @@ class Entry:
         self.future: Future[bool] = Future()
         self._notice = notice
         self._is_new = False
+
+    @property
+    def begun(self) -> bool:
+        """See Order."""
+        return False
 
     def step(self, connection: sqlite3.Connection) -> bool:
         """See Order."""

@@ -62,8 +62,31 @@ MIGRATIONS = (
         id INTEGER PRIMARY KEY AUTOINCREMENT, device BLOB NOT NULL, class_id INTEGER NOT NULL, obis BLOB NOT NULL,
         method INTEGER NOT NULL, parameter BLOB, cid TEXT UNIQUE, received_us INTEGER NOT NULL);
     """,
+    """
+    -- The largest id of each table from which rows were removed. An id is never used for another row.
+    CREATE TABLE highest (name TEXT PRIMARY KEY, id INTEGER NOT NULL) WITHOUT ROWID;
+    """,
 )
+#: The tables whose rows are removed with a device or a load profile.
+REMOVABLE = ("device", "register", "record")
 VERSION = len(MIGRATIONS)
+
+
+def next_id(connection: sqlite3.Connection, table: str) -> int:
+    """The id of the next row of a table, larger than that of any row that was ever there."""
+    used, removed = connection.execute(
+        f"SELECT coalesce(max(id), 0), coalesce((SELECT id FROM highest WHERE name=?), 0) FROM {table}",  # noqa: S608
+        (table,),
+    ).fetchone()
+    return 1 + max(int(used), int(removed))
+
+
+def keep_highest(connection: sqlite3.Connection) -> None:
+    """Remember the largest ids; call it in the transaction that removes rows, before they are removed."""
+    connection.executemany(
+        "INSERT OR REPLACE INTO highest VALUES (?,?)",
+        [(table, next_id(connection, table) - 1) for table in REMOVABLE],
+    )
 
 
 def open_writer(path: Path) -> sqlite3.Connection:

@@ -38,6 +38,10 @@ _THIS_DOCUMENT_ONLY = (
 )
 
 
+class _ReplacedError(StorageError):
+    """An order in progress names rows of the store before a copy was restored."""
+
+
 class _Job(NamedTuple):
     document: Document
     received_us: int
@@ -124,10 +128,16 @@ class Writer:
     def _obey(self, order: Order) -> None:
         try:
             self._connection.execute("BEGIN IMMEDIATE")
+            if self._is_replaced() and order.begun:
+                raise _ReplacedError("the store was replaced by a copy meanwhile; order it again")
             is_last = order.step(self._connection)
             self._connection.execute("COMMIT")
             if is_last:
                 self._ledger.forget()  # ids may be gone
+        except _ReplacedError as error:
+            self._connection.execute("ROLLBACK")
+            order.fail(error)
+            return
         except Exception as error:
             order.fail(self._failure(error))
             return
@@ -152,9 +162,7 @@ class Writer:
     def _transaction(self, group: list[_Job]) -> list[Receipt | SmgwError]:
         outcomes: list[Receipt | SmgwError] = []
         self._connection.execute("BEGIN IMMEDIATE")
-        if self._version != (version := self._data_version()):  # a copy was restored: other rows, other ids
-            self._version = version
-            self._ledger.forget()
+        self._is_replaced()
         for job in group:
             self._connection.execute("SAVEPOINT document")
             try:
@@ -166,6 +174,14 @@ class Writer:
             self._connection.execute("RELEASE document")
         self._connection.execute("COMMIT")
         return outcomes
+
+    def _is_replaced(self) -> bool:
+        """True if a copy was restored since the last transaction: other rows have the ids that are known here."""
+        if self._version == (version := self._data_version()):
+            return False
+        self._version = version
+        self._ledger.forget()
+        return True
 
     def _data_version(self) -> int:
         """A number that changes when another process writes the file."""

@@ -6,6 +6,7 @@ import time
 
 import pytest
 from emp.store import orders, schema, writer
+from emp.store.backup import back_up, restore
 from emp.store.sqlite_rows import BATCH_ROWS
 from emp.store.sqlite_storage import SqliteStorage, SqliteView
 from emp.store.storage import (
@@ -52,8 +53,8 @@ class Held:
                 raise error
         return self._connection.execute(sql, *values)
 
-    def close(self):
-        self._connection.close()
+    def __getattr__(self, name):
+        return getattr(self._connection, name)
 
 
 @pytest.fixture
@@ -257,3 +258,66 @@ def test_a_store_of_the_first_version_is_taken_over(tmp_path, monkeypatch):
         assert storage.version(DeviceId(b"2")).last_position == 2
     finally:
         storage.close()
+
+
+OTHER_DEVICE = DeviceId(b"another")
+
+
+def test_rows_that_come_while_a_device_is_removed_are_kept(storage, monkeypatch):
+    """Another removal ends in between: before, the next id was that of a row which it had removed."""
+    monkeypatch.setattr(orders, "STEP_ROWS", 10)
+    storage.deposit(content(*[row(n, n) for n in range(1, 36)], device=OTHER_DEVICE), 0).result(10)
+    storage.deposit(content(*[row(n, n) for n in range(101, 116)]), 0).result(10)
+    late = []
+    connection = storage._writer._connection = Held(storage._writer._connection)
+    removals = [storage.remove(device, whole=True) for device in (DEVICE, OTHER_DEVICE)]
+    late_row = content(row(1000, 1), device=OTHER_DEVICE)
+    removals[0].add_done_callback(lambda _: late.append(storage.deposit(late_row, 0)))  # in the writer's thread
+    connection.go.set()
+    assert [removal.result(10) for removal in removals] == [15, 35]
+    assert late[0].result(10).stored == 1
+    assert storage.count(OTHER_DEVICE) == 1
+    assert storage.keys(GATEWAY)[0].ranges == ((1000, 1000),)
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_an_id_is_never_used_for_another_row(tmp_path, whole):
+    storage = SqliteStorage(tmp_path / "emp.db")
+    highest = []
+    for number in range(1, 5):
+        storage.deposit(content(row(number, number)), 0).result(10)
+        highest.append([one.position for one in storage.rows(DEVICE, RowFilter())])
+        storage.remove(DEVICE, whole=whole).result(10)
+        storage.close()
+        storage = SqliteStorage(tmp_path / "emp.db")
+    storage.close()
+    assert highest == [[1], [2], [3], [4]]
+
+
+def test_a_removal_under_way_ends_where_a_copy_is_restored(storage, tmp_path, monkeypatch):
+    monkeypatch.setattr(orders, "STEP_ROWS", 2)
+    storage.deposit(content(row(1, 1)), 0).result(10)
+    back_up(tmp_path / "emp.db", tmp_path / "copy.db")
+    storage.deposit(content(*[row(n, n) for n in range(2, 20)]), 0).result(10)
+    taken = orders.Removal.step
+
+    def step(removal, connection):
+        done = taken(removal, connection)
+        if removal._removed == 2:
+            restoring.start()
+        return done
+
+    restoring = threading.Thread(target=restore, args=(tmp_path / "copy.db", tmp_path / "emp.db"))
+    ended = storage._writer._jobs.put
+
+    def put(job):
+        if isinstance(job, orders.Removal) and restoring.ident is not None:
+            restoring.join(20)
+        ended(job)
+
+    monkeypatch.setattr(orders.Removal, "step", step)
+    monkeypatch.setattr(storage._writer._jobs, "put", put)
+    with pytest.raises(StorageError, match="replaced by a copy"):
+        storage.remove(DEVICE, whole=True).result(20)
+    assert storage.count(DEVICE) == 1
+    assert storage.deposit(content(row(2, 2)), 0).result(10).stored == 1
