@@ -14,7 +14,7 @@ from smgw.cosem import Data, DataType, DeviceId, Obis, Reading
 from smgw.profiles.toml_importer import load
 from smgw.reports.running import note_running
 from smgw.store import paths
-from smgw.store.records import MeterState, Record
+from smgw.store.records import Condition, MeterState, Record
 from smgw.store.wan.records import ChannelKind, ChannelState
 from smgw.store.wan.store import WanStore
 
@@ -68,6 +68,16 @@ def test_what_is_said_of_a_healthy_meter_s_values_is_a_note_and_no_reason(
     assert not [line for line in lines if line.startswith("  !") and "power" in line]
     main(["status", "--json", *gateway.arguments])
     assert json.loads(capsys.readouterr().out)["meters"][0]["remark"] == "no \x1b[2Jpower"
+
+
+def test_octets_without_a_telegram_are_a_reason_like_a_silent_meter(
+    gateway: GatewayState, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for condition in (Condition.SILENT, Condition.UNREADABLE):
+        gateway.store.note_meter(MeterState("house", None, condition, MIDNIGHT, note="the note"))
+        gateway.store.flush(now=True)
+        assert main(["status", *gateway.arguments]) == 1
+        assert f"  ! meter house: {condition}: the note" in capsys.readouterr().out
 
 
 def test_json_has_the_live_values_of_each_meter(gateway: GatewayState, capsys: pytest.CaptureFixture[str]) -> None:

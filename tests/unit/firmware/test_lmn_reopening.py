@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from driven_line import Line
-from line_meter import Head, Inbox, driver, running, telegram, until
+from line_meter import Head, Inbox, PolledMeter, driver, running, telegram, until
 from memory_line import FakeTime
 from smgw.lmn import listening
 from smgw.lmn.reopening import Reopening
@@ -190,3 +190,20 @@ def test_a_pty_is_never_left_without_a_reader_while_it_is_opened_again(head: Hea
         assert not lost
     stop.set()
     thread.join(5)
+
+
+def test_a_polled_line_whose_settings_another_program_changed_is_set_again(head: Head) -> None:
+    inbox = Inbox()
+    polled = MeterProfile(
+        name="house", protocol="sml-poll", port=str(head.link), silence=1, interval=1, timeout=1, retries=0
+    )
+    with PolledMeter(master=head.master), running(driver(polled, inbox=inbox)):
+        until(lambda: inbox.captures)
+        other = os.open(head.link, os.O_RDWR | os.O_NOCTTY)
+        settings = termios.tcgetattr(other)
+        settings[0] |= termios.ISTRIP
+        termios.tcsetattr(other, termios.TCSANOW, settings)
+        before = len(inbox.captures) + 1  # an answer may be under way
+        until(lambda: len(inbox.captures) > before + 1)
+        assert not termios.tcgetattr(other)[0] & termios.ISTRIP
+        os.close(other)
