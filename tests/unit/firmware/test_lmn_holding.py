@@ -7,7 +7,7 @@ from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import pytest
-from dlms_line_meter import Model, _Station
+from dlms_line_meter import LOAD_PROFILE, Model, _Station
 from line_meter import Inbox
 from memory_line import FakeTime, MemoryPort, Peer
 from profiled_model import ProfiledModel
@@ -17,6 +17,7 @@ from smgw.dlms.security.hls import Encrypted, Hashed, Password
 from smgw.dlms.security.secret import Secret
 from smgw.hdlc import Address, Link, LinkParameters
 from smgw.lmn.contract import HoldKeeper, Surroundings
+from smgw.lmn.errors import AccessRefusedError
 from smgw.lmn.polling import PollingDriver
 from smgw.profiles.dlms import Authentication, DlmsProfile
 from smgw.profiles.meter import MeterProfile
@@ -266,3 +267,33 @@ def test_on_a_shared_line_the_neighbours_of_a_held_meter_are_read_on(store: LmnS
     made._serve(port)
     assert len(tries) == 1
     assert [capture.meter for capture in inbox.captures] == ["read"] * 60
+
+
+def test_a_password_that_is_refused_while_a_load_profile_is_fetched_holds_the_meter(store: LmnStore) -> None:
+    line = Line("lls", store)
+    time, stop = line.time, threading.Event()
+    port: Any = MemoryPort(time, [line.peer])
+    profile = MeterProfile(
+        name="flat", protocol="dlms", port="/dev/ttyUSB0", interval=2, options=line.kind.options,
+        load_profile=(LOAD_PROFILE,),
+    )  # fmt: skip
+    surroundings = Surroundings(time, holds=store, now=time, stopping=stop.is_set)
+    keeper: Any = SimpleNamespace()
+    made = PollingDriver([(profile, Secrets(password=RIGHT))], surroundings, line.inbox, keeper, stop)
+    asked: list[int] = []
+
+    def refuse(_port: object) -> None:
+        asked.append(1)
+        raise AccessRefusedError("another password holds since now")
+
+    made._members[0].meter.identify = refuse  # type: ignore[method-assign,assignment]
+
+    def end() -> None:
+        stop.set()
+        port.woken = True
+
+    time.after(600, end)
+    made._serve(port)
+    assert asked == [1]
+    assert line.condition is Condition.HELD
+    assert store.held("flat") is not None
