@@ -117,6 +117,11 @@ def key_length(options: Any) -> int:
     return _KEY_LENGTHS[options.security_suite]
 
 
+def secret_length(options: Any) -> int:
+    """The most octets of the password or secret; 0: any number."""
+    return _KEY_LENGTHS[0] if options.authentication is Authentication.HIGH_AES else 0
+
+
 def _zone(value: object, report: checks.Report) -> str | None:
     from zoneinfo import ZoneInfo  # only for a meter that needs it
 

@@ -26,7 +26,8 @@ class SecretFile(NamedTuple):
     key: str
     form: Form
     in_section: bool = False  # the key stands in the protocol's own section
-    length: Callable[[Any], int] = lambda _: 0  # of a key in hex: octets, by the meter's options; 0: any number
+    #: Octets, by the meter's options: of a key in hex, or at most of a text; 0: any number.
+    length: Callable[[Any], int] = lambda _: 0
 
 
 class Section(NamedTuple):

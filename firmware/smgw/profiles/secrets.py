@@ -48,8 +48,12 @@ def read_secrets(profile: MeterProfile, directory: Path) -> Secrets:
 def _read(file: Path, directory: Path, secret: SecretFile, profile: MeterProfile) -> bytes:
     if secret.form is Form.PEM:
         return read_whole(file, directory)
-    text = read_password(file, directory)
-    return _key(file, text, secret.length(profile.options)) if secret.form is Form.HEX else text
+    text, length = read_password(file, directory), secret.length(profile.options)
+    if secret.form is Form.HEX:
+        return _key(file, text, length)
+    if length and len(text) > length:
+        raise PasswordFileError(file, f"its first line has {len(text)} octets; this authentication takes {length}")
+    return text
 
 
 def _key(file: Path, text: bytes, length: int) -> bytes:

@@ -26,7 +26,6 @@ _HASHED = {
     Authentication.HIGH_SHA1: Mechanism.HIGH_SHA1,
     Authentication.HIGH_SHA256: Mechanism.HIGH_SHA256,
 }
-_LONGEST_AES_SECRET = 16
 _PROVING = frozenset(Authentication) - {Authentication.NONE, Authentication.LOW}
 
 
@@ -52,8 +51,6 @@ class Security:
             return Hashed(_HASHED[told], secret)
         if told is Authentication.HIGH_AES:
             secret = Secret(self._secrets.get("challenge_key", secret))
-            if len(secret) > _LONGEST_AES_SECRET:
-                raise PollError("the secret in password_file is longer than 16 octets, which hls-aes cannot use")
             return Encrypted(secret)
         if told is Authentication.HIGH_ECDSA:
             return _ecdsa(self._secrets)

@@ -78,7 +78,7 @@ PROTOCOL = Protocol(
         refused=_PUSH_ONLY,
     ),
     secrets=(
-        SecretFile("password", "password_file", Form.TEXT),
+        SecretFile("password", "password_file", Form.TEXT, False, dlms.secret_length),
         SecretFile("challenge_key", "challenge_key_file", Form.HEX, True, lambda _: 16),
         SecretFile("encryption_key", "encryption_key_file", Form.HEX, True, dlms.key_length),
         SecretFile("authentication_key", "authentication_key_file", Form.HEX, True, dlms.key_length),
