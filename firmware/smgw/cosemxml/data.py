@@ -2,6 +2,7 @@
 
 Numbers travel as decimal digits, octets (floats, bcd, dates and times among them) as hex, bit strings as 0 and 1.
 A compact-array is written like an array. The annex's form for it is not public, so this one is our own.
+A text that XML cannot carry is sent as an octet-string: see `carried`.
 """
 
 import re
@@ -9,7 +10,7 @@ from collections.abc import Callable
 
 from lxml import etree
 
-from smgw.cosem.data import RANGE, Data, DataType
+from smgw.cosem.data import RANGE, Data, DataType, octet_string
 from smgw.cosemxml.error import CosemXmlError
 from smgw.cosemxml.names import TYPE_NAME, local_name, type_of
 from smgw.cosemxml.source import refusal
@@ -45,6 +46,28 @@ def xml_text(value: str) -> str:
     if found := _NOT_XML.search(value):
         raise CosemXmlError(f"the character U+{ord(found[0]):04X} cannot travel in XML; send an octet-string")
     return value.translate(_ESCAPES)
+
+
+def carried(data: Data) -> Data:
+    """The value as XML can carry it: a text with a control character, also in a structure, becomes an octet-string.
+
+    The octets are the meter's: Latin-1 of a visible-string, else UTF-8.
+    """
+    kind, value = data
+    if kind in _TEXT and isinstance(value, str) and _NOT_XML.search(value):
+        return octet_string(_octets_of(kind, value))
+    if kind in _NESTED and isinstance(value, tuple):
+        return Data(kind, tuple(map(carried, value)))
+    return data
+
+
+def _octets_of(kind: DataType, text: str) -> bytes:
+    if kind is DataType.VISIBLE_STRING:
+        try:
+            return text.encode("latin-1")
+        except UnicodeEncodeError:  # not from the wire
+            pass
+    return text.encode("utf-8", "surrogatepass")
 
 
 def data_text(data: Data, depth: int = DEPTH) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+import pytest
 from captures_made import BOOT, DEVICE, ENERGY, MIDNIGHT, POWER, SECOND, energy
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -130,3 +131,22 @@ def test_every_record_is_in_one_document_in_order_and_every_document_can_be_writ
     for part in found:
         assert decode(encode(part.document)).rows == part.document.rows
         assert [row.record_number for row in part.document.rows] == [one.record_number for one in part.records]
+
+
+@pytest.mark.parametrize(
+    ("value", "sent"),
+    [
+        (Data(DataType.VISIBLE_STRING, "a\x1b\xe9"), Data(DataType.OCTET_STRING, b"a\x1b\xe9")),
+        (Data(DataType.UTF8_STRING, "a\x00\xe9"), Data(DataType.OCTET_STRING, b"a\x00\xc3\xa9")),
+        (Data(DataType.UTF8_STRING, "a\ud800"), Data(DataType.OCTET_STRING, b"a\xed\xa0\x80")),
+        (Data(DataType.UTF8_STRING, "a\uffff"), Data(DataType.OCTET_STRING, b"a\xef\xbf\xbf")),
+        (
+            Data(DataType.STRUCTURE, (Data(DataType.ARRAY, (Data(DataType.VISIBLE_STRING, "\x07"),)), NULL)),
+            Data(DataType.STRUCTURE, (Data(DataType.ARRAY, (Data(DataType.OCTET_STRING, b"\x07"),)), NULL)),
+        ),
+        (Data(DataType.VISIBLE_STRING, "tab\tline\r\n"), Data(DataType.VISIBLE_STRING, "tab\tline\r\n")),
+    ],
+)
+def test_a_text_that_xml_cannot_carry_is_sent_as_its_octets_and_its_row_arrives(value: Data, sent: Data) -> None:
+    (part,) = made([record(1, energy(10), Reading(POWER, value))])
+    assert decode(encode(part.document)).rows[0].values == (energy(10).value, sent)

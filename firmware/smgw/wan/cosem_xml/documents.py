@@ -5,6 +5,7 @@ from itertools import groupby
 from typing import NamedTuple
 
 from smgw.cosem import NULL, DeviceId, GatewayStatus, Obis, StatusWord, meter_status
+from smgw.cosemxml.data import carried
 from smgw.cosemxml.document import Document, Register, Row
 from smgw.store.records import StoredRecord
 
@@ -62,7 +63,9 @@ def _part(
 
 
 def _row(record: StoredRecord, columns: Sequence[_Column]) -> Row:
-    values = {(reading.obis, reading.class_id, reading.attribute): reading.value for reading in record.readings}
+    values = {
+        (reading.obis, reading.class_id, reading.attribute): carried(reading.value) for reading in record.readings
+    }
     return Row(
         record.record_number,
         record.stamp.utc_us,
