@@ -57,7 +57,7 @@ class DeviceId(bytes):
             device = cls.parse(segment)
             if device.is_din:
                 return device
-        octets = unquote_to_bytes(segment)
+        octets = unquote_to_bytes(segment.encode("utf-8", "surrogateescape"))  # also octets that are not encoded
         if not octets:
             raise DeviceIdError(segment, "a URI names it as 1emh0011802881.sm or by percent-encoded octets")
         return cls(octets)

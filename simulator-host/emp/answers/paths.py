@@ -11,27 +11,34 @@ from smgw.webservice.error import BadRequest, NotFound
 from emp.store.storage import RowFilter, Storage
 
 PAGE_ROWS = 100
+#: Suffixes of exports, which a device id may have too.
+_SUFFIX = re.compile(r"\.(?=(?:xml|json|csv)\Z)")
 _REGISTER = re.compile(r"([0-9]{1,5})-([0-9a-f]{12})(?:\.(-?[0-9]{1,3}))?")
 
 
 def device(request: web.Request) -> DeviceId:
     """The device in /devices/<device>...; NotFound if there is none."""
-    # Octets that are not UTF-8 are only in the raw path.
-    segments = request.raw_path.partition("?")[0].split("/")
-    segment = segments[2]
-    if len(segments) == 3 and "form" in request.match_info:
-        segment = segment.removesuffix("." + request.match_info["form"])
     try:
-        return DeviceId.from_uri(segment)
+        return DeviceId.from_uri(part(request, "name"))
     except DeviceIdError as error:
         raise NotFound(str(error)) from None
 
 
+def segment(wanted: DeviceId) -> str:
+    """The segment <device> of /devices/<device>. A suffix of an export is encoded where it belongs to the id."""
+    return _SUFFIX.sub("%2E", wanted.uri)
+
+
+def part(request: web.Request, name: str) -> str:
+    """A part of the request's path as it arrived, still percent-encoded."""
+    return request.match_info[name]
+
+
 def register(request: web.Request) -> CaptureObject:
     """The register in .../registers/3-0100010800ff, or with its attribute if that is not 2: ...ff.5."""
-    match = _REGISTER.fullmatch(request.match_info["register"])
+    match = _REGISTER.fullmatch(part(request, "register"))
     if match is None or int(match[1]) > 0xFFFF:
-        raise NotFound(f"{request.match_info['register']!r:.60} names no register; 3-0100010800ff would")
+        raise NotFound(f"{part(request, 'register')!r:.60} names no register; 3-0100010800ff would")
     return CaptureObject(int(match[1]), Obis(bytes.fromhex(match[2])), int(match[3] or 2))
 
 

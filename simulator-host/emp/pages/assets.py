@@ -5,6 +5,8 @@ from importlib.resources import files
 from aiohttp import web
 from smgw.webservice.error import NotFound
 
+from emp.answers import paths
+
 _TYPES = {
     "emp.css": "text/css",
     "emp.svg": "image/svg+xml",
@@ -24,7 +26,7 @@ class Assets:
 
     async def serve(self, request: web.Request) -> web.Response:
         """One file."""
-        name = request.match_info["name"]
+        name = paths.part(request, "name")
         if name not in _TYPES:
             raise NotFound("no such file")
         response = web.Response(

@@ -175,7 +175,7 @@ class Pages:
     def _names(self, device: DeviceId) -> dict[str, str]:
         return {
             "device": str(device),
-            "uri": device.uri,
+            "uri": paths.segment(device),
             "device_xml": uri.build(Target(Node.LDEV, device), self._poc),
             "rows_xml": uri.build(Target(Node.OBJECT, device, PROFILE_ID), self._poc),
         }

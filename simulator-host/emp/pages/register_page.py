@@ -10,7 +10,7 @@ from smgw.cosem.device_id import DeviceId
 from smgw.cosemxml.columns import FIXED_COLUMNS
 
 from emp.answers.curve import Curve, Kind, Point, Range, Window, curve, is_counter
-from emp.answers.paths import register_name
+from emp.answers.paths import register_name, segment
 from emp.pages.language import N_, Language
 from emp.pages.page_parts import heading
 from emp.pages.plot_words import plot_words
@@ -30,7 +30,7 @@ def register_page(
     last_us = span.last_target_us if span.last_target_us is not None else span.last_capture_us
     window = Window.parse(query, zone, last_us, column)
     found = curve(storage, device, column, window, now_us)
-    here = f"/devices/{device.uri}/registers/{register_name(column)}"
+    here = f"/devices/{segment(device)}/registers/{register_name(column)}"
     return {
         "heading": heading(column.obis, found.unit),
         "here": here,
@@ -47,7 +47,7 @@ def register_page(
             **{kind.value: _link(here, window, **{"as": kind.value}) for kind in Kind},
             "json": _link(f"{here}.json", window),
             "csv": _link(f"{here}.csv", window),
-            "xml": f"/devices/{device.uri}.xml?{_selected(column, window)}",
+            "xml": f"/devices/{segment(device)}.xml?{_selected(column, window)}",
         },
         "points": [_point(point, view) for point in found.points[-MAX_TABLE:]],
         "hidden": max(0, len(found.points) - MAX_TABLE),

@@ -39,6 +39,7 @@ from emp.store.storage import Notice, Receipt, Storage
 from emp.web.body import Budget, read, unpack
 from emp.web.counters import Counters
 from emp.web.guard import Guard
+from emp.web.routes import origin_form
 
 _LOG = logging.getLogger(__name__)
 
@@ -90,7 +91,7 @@ class CosemApi:
 
     async def serve(self, request: web.Request) -> web.StreamResponse:
         """Answer one request; ServiceError, StorageError and RecordConflictError are for the middleware."""
-        path, query = uri.split(_origin_form(request.raw_path))
+        path, query = uri.split(origin_form(request.raw_path))
         target = uri.parse(path, self._poc)
         check_verb(target.node, request.method, self._offered)
         length = rules.check_request(request.method, request.headers)
@@ -222,14 +223,6 @@ class CosemApi:
 
         text = await asyncio.get_running_loop().run_in_executor(self._workers, make)
         return await self._sender.send(request, text)
-
-
-def _origin_form(target: str) -> str:
-    # A proxy may send the absolute form, http://host/path.
-    if target.startswith("/"):
-        return target
-    _, marker, rest = target.partition("://")
-    return "/" + rest.partition("/")[2] if marker else target
 
 
 def _next(poc: str, target: Target, query: str, index: int) -> str:

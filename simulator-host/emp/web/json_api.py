@@ -78,7 +78,7 @@ class JsonApi:
 
     async def export(self, request: web.Request) -> web.StreamResponse:
         """All rows of a device, or the requested ones, as a file."""
-        device, form = paths.device(request), Form(request.match_info["form"])
+        device, form = paths.device(request), Form(paths.part(request, "form"))
         narrowed = filters.parse(request.raw_path.partition("?")[2])
 
         def make() -> Text:
@@ -91,7 +91,7 @@ class JsonApi:
 
     async def curve(self, request: web.Request) -> web.StreamResponse:
         """The points of a register's page."""
-        device, column, form = paths.device(request), paths.register(request), request.match_info["form"]
+        device, column, form = paths.device(request), paths.register(request), paths.part(request, "form")
 
         def make() -> bytes:
             paths.known(self._storage, device, column)
@@ -149,7 +149,7 @@ def _gateway(view: GatewayView) -> dict[str, Any]:
         "devices": [
             {
                 "device": str(sighting.device),
-                "uri": sighting.device.uri,
+                "uri": paths.segment(sighting.device),
                 "last_seen": iso(sighting.last_seen_us),
                 "rows": sighting.records,
                 "last_capture": iso(sighting.capture_time_us),

@@ -3,7 +3,6 @@
 import asyncio
 import inspect
 import logging
-from collections.abc import Awaitable, Callable
 from typing import Any, NamedTuple
 
 from aiohttp import HttpVersion11, web
@@ -11,15 +10,14 @@ from aiohttp.web_protocol import RequestHandler
 from smgw.errors import reason
 from smgw.webservice import headers as rules
 from smgw.webservice import uri
-from smgw.webservice.error import MethodNotAllowed, ServiceError, Status, VersionNotSupported
+from smgw.webservice.error import ServiceError, Status, VersionNotSupported
 
 from emp.store.storage import RecordConflictError, StorageError, StorageFullError
 from emp.web.cosem_api import Bounds
 from emp.web.counters import Counters
+from emp.web.routes import Handler, Routes
 
 _LOG = logging.getLogger(__name__)
-
-_Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 _SECURITY = {
     "Content-Security-Policy": "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'",
@@ -79,26 +77,19 @@ class _Connections:
 
 
 class Listener:
-    """Serves one set of routes at one address."""
+    """Serves one set of routes at one address; they are added before `start`."""
 
     def __init__(self, name: str, bounds: Bounds, counters: Counters) -> None:
         self._name = name
         self._bounds = bounds
         self._counters = counters
         self._connections = _Connections(bounds)
+        self.routes = Routes()
+        # The routes of aiohttp stay empty: their answer 404 is replaced by that of our own.
         self._application = web.Application(middlewares=[self._middleware])
         self._application.on_response_prepare.append(_sign)
         self._runner: web.AppRunner | None = None
         self._watch: asyncio.Task[None] | None = None
-
-    def add_get(self, path: str, handler: _Handler) -> None:
-        """A path that takes GET and HEAD only."""
-        self._application.router.add_get(path, handler)
-        self._application.router.add_route("*", path, _only_get)
-
-    def add_rest(self, handler: _Handler) -> None:
-        """Handles all other paths."""
-        self._application.router.add_route("*", "/{rest:.*}", handler)
 
     async def start(self, address: Address) -> Address:
         """Listen; returns the address with its port. ListenError if that fails."""
@@ -133,18 +124,18 @@ class Listener:
             await self._runner.cleanup()
 
     @web.middleware
-    async def _middleware(self, request: web.Request, handler: _Handler) -> web.StreamResponse:
+    async def _middleware(self, request: web.Request, handler: Handler) -> web.StreamResponse:  # noqa: ARG002
         self._connections.begin(request)
         status: int = 499  # the client went away
         try:
-            response = await self._answer(request, handler)
+            response = await self._answer(request)
             status = response.status
         finally:
             self._connections.end(request)
             self._counters.request(self._name, request.method, status)
         return response
 
-    async def _answer(self, request: web.Request, handler: _Handler) -> web.StreamResponse:
+    async def _answer(self, request: web.Request) -> web.StreamResponse:
         try:
             cid = request.headers.get(rules.CID)
             if cid is not None:
@@ -152,7 +143,7 @@ class Listener:
             uri.split(request.raw_path)
             if request.version > HttpVersion11:
                 raise VersionNotSupported("HTTP/1.1 is spoken here", {"Connection": "close"})
-            return await handler(request)
+            return await self.routes.serve(request)
         except ServiceError as error:
             return problem(error.status, str(error), error.headers)
         except RecordConflictError as error:
@@ -185,10 +176,6 @@ def problem(status: Status, reason: str, headers: dict[str, str] | None = None) 
     if (headers or {}).get("Connection") == "close":
         response.force_close()
     return response
-
-
-async def _only_get(request: web.Request) -> web.StreamResponse:
-    raise MethodNotAllowed(request.method, ("GET", "HEAD"))
 
 
 def _safe_cid(cid: str | None) -> str | None:

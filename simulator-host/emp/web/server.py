@@ -5,7 +5,6 @@ import logging
 import resource
 import signal
 import sys
-from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
@@ -24,10 +23,9 @@ from emp.web.json_api import JsonApi
 from emp.web.listener import Address, Listener, ListenError
 from emp.web.metrics import Metrics
 from emp.web.password import Password
+from emp.web.routes import Handler
 
 _LOG = logging.getLogger(__name__)
-
-_Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class Settings(NamedTuple):
@@ -52,8 +50,8 @@ class HeadEnd:
         self._gateways = Listener("gateways", bounds, counters)
         self._people = Listener("people", bounds, counters)
         common = (storage, self._workers, sender, self._guard, counters, poc, bounds)
-        self._gateways.add_get("/", _no_pages_here)
-        self._gateways.add_rest(CosemApi(*common, OFFERED).serve)
+        self._gateways.routes.add_get("/", _no_pages_here)
+        self._gateways.routes.add_rest(CosemApi(*common, OFFERED).serve)
         pages = Pages(storage, self._workers, poc, self._settings.zone)
         data = JsonApi(storage, self._workers, sender, self._settings.zone)
         metrics = Metrics(storage, self._workers, counters)
@@ -69,10 +67,10 @@ class HeadEnd:
             ("/api/events", data.events),
             ("/metrics", metrics.serve),
         ):
-            self._people.add_get(path, self._guarded(handler))
-        self._people.add_get("/healthz", data.health)
-        self._people.add_get("/static/{name:.+}", Assets().serve)
-        self._people.add_rest(CosemApi(*common, OFFERED_TO_PEOPLE).serve)
+            self._people.routes.add_get(path, self._guarded(handler))
+        self._people.routes.add_get("/healthz", data.health)
+        self._people.routes.add_get("/static/{name:.+}", Assets().serve)
+        self._people.routes.add_rest(CosemApi(*common, OFFERED_TO_PEOPLE).serve)
 
     async def start(self, gateways: Address, people: Address) -> tuple[Address, Address]:
         """Listen for gateways and for users; returns both addresses with their ports.
@@ -93,7 +91,7 @@ class HeadEnd:
         self._guard.close()
         self._workers.shutdown(wait=True, cancel_futures=True)
 
-    def _guarded(self, handler: _Handler) -> _Handler:
+    def _guarded(self, handler: Handler) -> Handler:
         async def admit(request: web.Request) -> web.StreamResponse:
             await self._guard.admit(request)
             return await handler(request)
