@@ -33,6 +33,8 @@ smgw ($version) unstable; urgency=medium
 
  -- The smgw authors <smgw@home.arpa>  $(date -u -R -d "@$SOURCE_DATE_EPOCH")
 END
+# Before this moment no time is believed.
+sed -i "s/^BUILT_S = .*/BUILT_S = $SOURCE_DATE_EPOCH/" "$tree/smgw/__init__.py"
 chmod -R u=rwX,go=rX "$tree"
 (cd "$tree" && dpkg-buildpackage --build=binary --no-sign >"$work/log" 2>&1) || {
     cat "$work/log" >&2

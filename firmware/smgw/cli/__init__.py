@@ -32,6 +32,7 @@ _COMMANDS = {
     "log": "the log books of both processes as one; --verify checks that nobody tampered with them",
     "deliver": "deliver now what waits; --again also what an EMP refused",
     "retry": "ask a meter again that is held because it refused its password",
+    "clock": "accept: allow a large step of the time that one source alone wants",
     "export": "what waits for an EMP into a file that is carried by hand, for `emp import`",
     "support-bundle": "what a supporter wants to know, in one file; secrets, and on request ids, are left out",
     "dump": "print the telegrams in a file, or those that a port receives, as a readable tree or as JSON",

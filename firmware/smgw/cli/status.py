@@ -49,9 +49,11 @@ def _lines(report: Report) -> list[str]:
         lines.append(f"clock   {report.clock['text']}{known}")
         lines += [
             f"        {printable(source['source'])}: within {source['dispersion_us'] / 1e6:.3f} s, "
-            f"last sample {_when(source['time_us'])}"
+            f"last sample {_when(source['time_us'])}{'' if source['agrees'] else '; no majority confirms it'}"
             for source in report.clock["sources"]
         ]
+        if report.clock["alone"]:
+            lines.append("        one source alone, as configured: no other confirms its time")
     for meter in report.meters:
         lines += map(printable, _meter(meter))
     if report.store:

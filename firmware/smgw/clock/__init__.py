@@ -6,8 +6,8 @@ clock has no effect on them.
 """
 
 from smgw.clock.event import ClockEvent, ClockEventKind
-from smgw.clock.gateway_clock import GatewayClock, Saved
+from smgw.clock.gateway_clock import Floor, GatewayClock, Saved
 from smgw.clock.sample import TimeSample
 from smgw.clock.source import Source, SystemSource
 
-__all__ = ["ClockEvent", "ClockEventKind", "GatewayClock", "Saved", "Source", "SystemSource", "TimeSample"]
+__all__ = ["ClockEvent", "ClockEventKind", "Floor", "GatewayClock", "Saved", "Source", "SystemSource", "TimeSample"]

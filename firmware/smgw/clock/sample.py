@@ -20,6 +20,11 @@ class TimeSample(NamedTuple):
     dispersion_us: int
     source: str
 
+    @property
+    def name(self) -> str:
+        """How its source counts: `system clock (chrony)` is `system clock`. No host name has a blank."""
+        return self.source.partition(" (")[0]
+
     def dispersion_at(self, boottime_ns: int) -> int:
         """The possible error of the offset in microseconds at another moment of the same boot, earlier or later."""
         return self.dispersion_us + drift_us(boottime_ns - self.boottime_ns)
@@ -37,16 +42,29 @@ class SampleFilter:
     the round trip bounds it. So the fastest of the last exchanges is the best one; an average would include bad
     samples. A server that answers late now and then never moves the clock. All samples age at the same rate, so their
     order does not depend on the time of the call.
+
+    Samples that the newest one contradicts are dropped: the source was set meanwhile.
     """
 
     def __init__(self) -> None:
         self._samples: deque[TimeSample] = deque(maxlen=FILTER_DEPTH)
 
+    def __len__(self) -> int:
+        return len(self._samples)
+
     def add(self, sample: TimeSample) -> TimeSample:
         """Add a sample (the oldest is dropped) and return the best one; among equals the newest."""
+        for other in [one for one in self._samples if contradict(one, sample)]:
+            self._samples.remove(other)
         self._samples.append(sample)
-        return min(reversed(self._samples), key=lambda candidate: candidate.dispersion_at(sample.boottime_ns))
+        return self.best(sample.boottime_ns)
 
-    def clear(self) -> None:
-        """Drop all samples: they belong to a wrong time."""
-        self._samples.clear()
+    def best(self, boottime_ns: int) -> TimeSample:
+        """The sample with the least dispersion at a moment; among equals the newest. There must be one."""
+        return min(reversed(self._samples), key=lambda candidate: candidate.dispersion_at(boottime_ns))
+
+
+def contradict(one: TimeSample, other: TimeSample) -> bool:
+    """True if two samples of one boot cannot both be true."""
+    apart_us = abs(one.offset_us - other.offset_us)
+    return apart_us > one.dispersion_at(other.boottime_ns) + other.dispersion_us

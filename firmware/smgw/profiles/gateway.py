@@ -14,6 +14,9 @@ from smgw.profiles.section import Key, section
 _MEDIUM_COMMUNICATION = 0xE  # DIN 43863-5: devices that communicate, such as gateways
 _EXAMPLE = "ESMG0000000001"
 
+#: How the system's clock is named among the sources of time. No host has a blank in its name.
+SYSTEM_CLOCK = "system clock"
+
 
 class RetentionProfile(NamedTuple):
     """How long the store keeps what it holds; rows that no EMP has yet may stay longer, up to `undelivered_mb`."""
@@ -36,6 +39,12 @@ class GatewayProfile(NamedTuple):
     def uses_system_clock(self) -> bool:
         """Whether the system's clock is a source of time, provided that a time service keeps it."""
         return not self.ntp if self.system_clock is None else self.system_clock
+
+    @property
+    def time_sources(self) -> tuple[str, ...]:
+        """The sources of time, as their samples name them. A majority of them must agree."""
+        servers = [server.removesuffix(":123") for server in self.ntp]
+        return tuple(dict.fromkeys([*servers, SYSTEM_CLOCK] if self.uses_system_clock else servers))
 
     def content(self) -> str:
         """Canonical JSON: the version of this profile."""
@@ -139,7 +148,7 @@ KEYS: Mapping[str, Key] = {
     ),
     "ntp": Key(
         checks.array('an array of hosts, such as ["ntp.example.org"]', checks.host),
-        about="Time servers, each as host or host:port; none by default, see `system_clock`.",
+        about="Time servers, each as host or host:port; most must agree, one is enough if alone; none by default.",
     ),
     "system_clock": Key(
         checks.boolean,

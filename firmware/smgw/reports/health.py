@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from smgw.clock import TimeSample
+from smgw.clock.sources import Sources
 from smgw.cosem import ClockState, StatusWord, meter_status
 from smgw.cosem.source import Source
 from smgw.profiles.communication import CommunicationProfile
@@ -29,6 +30,8 @@ from smgw.store.wan.records import FAILING, ChannelKind, ChannelState, Cursor
 from smgw.store.wan.view import WanView
 
 _READING = "reading"  # the one healthy state of a meter
+#: The gateway's clock passes over a source that may be off by more.
+_IMPRECISE_US = 27_000_000
 
 
 class Health(IntEnum):
@@ -85,7 +88,7 @@ def examine(configuration: Configuration, state: Path) -> Report:
         wan = _delivery(report, wan_file.parent, configuration)
         _running(report, "lmn", differences(lmn, configuration))
         known = progress(configuration, lmn.sources(), wan.cursors, lmn.store_id)
-        _clock(report, lmn, wan.samples)
+        _clock(report, lmn, configuration.gateway.time_sources, wan.samples)
         lives = read_live(paths.live_directory(state))
         states = lmn.meter_states()
         for meter in configuration.meters:
@@ -132,28 +135,48 @@ def _running(report: Report, process: str, different: list[str]) -> None:
         )
 
 
-def _clock(report: Report, lmn: LmnView, samples: Sequence[TimeSample]) -> None:
-    """`sources`: the newest sample of each source since the board started."""
+def _clock(report: Report, lmn: LmnView, names: Sequence[str], samples: Sequence[TimeSample]) -> None:
+    """`sources`: the newest sample of each source since the board started, and whether the majority confirms it."""
     saved = lmn.clock()
     synchronised = saved is not None and saved.state is ClockState.SYNCHRONISED
+    own = [sample for sample in samples if saved is not None and sample.boot_id == saved.boot_id]
+    newest = {sample.source: sample for sample in own}
+    sources = Sources(names)
+    for sample in own:
+        if sources.knows(sample.name):
+            sources.add(sample)
+    agreement = sources.agreement(own[-1].boottime_ns, _IMPRECISE_US) if own else None
+    agreeing = agreement.sources if agreement else frozenset()
     text = "synchronised" if synchronised else "time not synchronised: values are flagged"
-    newest = {sample.source: sample for sample in samples if saved is not None and sample.boot_id == saved.boot_id}
     report.clock = {
         "state": "synchronised" if synchronised else "invalid",
         "dispersion_us": saved.dispersion_us if saved and synchronised else None,
         "text": text,
+        "configured": sources.total,
+        "needed": sources.needed,
+        "alone": sources.total == 1,
         "sources": [
             {
                 "source": sample.source,
                 "time_us": sample.offset_us + sample.boottime_ns // 1000,
                 "dispersion_us": sample.dispersion_us,
+                "agrees": sample.name in agreeing,
             }
             for sample in newest.values()
         ],
     }
     if not synchronised:
-        none = "" if newest else "; no time source has answered (smgw check names those of [gateway])"
-        report.worse(Health.DEGRADED, text + none)
+        report.worse(Health.DEGRADED, text + _why_not(sources, bool(newest), bool(agreement)))
+
+
+def _why_not(sources: Sources, heard: bool, agreed: bool) -> str:
+    if not heard:
+        return "; no time source has answered (smgw check names those of [gateway])"
+    if not sources.enough:
+        return f"; {len(sources.heard)} of {sources.total} time sources have answered, {sources.needed} must agree"
+    if not agreed:
+        return f"; the time sources contradict each other, {sources.needed} of {sources.total} must agree"
+    return "; the gateway does not follow its sources (smgw log tells why)"
 
 
 def _meter(

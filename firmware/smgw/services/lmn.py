@@ -6,7 +6,8 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from smgw.clock import ClockEvent, GatewayClock
+from smgw import BUILT_S
+from smgw.clock import ClockEvent, Floor, GatewayClock
 from smgw.cosem import ClockState
 from smgw.cosem.duration import period_text
 from smgw.lmn.contract import Cache, Surroundings
@@ -64,7 +65,12 @@ class LmnService:
         self._stopping = threading.Event()
         self._read_out = threading.Event()  # the readers have stopped: nothing more comes
         self._store = LmnStore.open(paths.lmn_directory(state))
-        self._clock = GatewayClock(saved=self._store.load_clock(), registration_period_s=_SHORTEST_PERIOD)
+        self._clock = GatewayClock(
+            saved=self._store.load_clock(),
+            registration_period_s=_SHORTEST_PERIOD,
+            sources=configuration.gateway.time_sources,
+            floor=Floor(BUILT_S * 1_000_000, self._store.newest_valid_us()),
+        )
         self._store.use_clock(self._clock.stamp)
         self._registrar = Registrar(self._store, self._clock, _periods(configuration), linger=_linger(configuration))
         make_run_directory(state)
@@ -123,6 +129,7 @@ class LmnService:
         # Behind a meter that is read anew may be other devices: those before have no grid and no live value any more.
         self._registrar.configure(_periods(configuration), anew)
         self._live.configure(_ports(configuration), anew)
+        self._clock.expect(configuration.gateway.time_sources)
         self._configuration, self._orders = configuration, orders
         note_running(self._store, configuration, self._clock.stamp())
         self._registrar.linger = _linger(configuration)
@@ -206,6 +213,8 @@ class LmnService:
 
     def _discipline(self) -> None:
         """Take the WAN process's time samples; there may be none, and no WAN process."""
+        if self._clock.refused and self._store.take_acceptance():
+            self._clock.accept()
         event = self._clock.poll()
         self._tell(event)
         try:

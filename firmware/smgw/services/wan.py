@@ -5,8 +5,9 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 
-from smgw.clock import GatewayClock, SystemSource, TimeSample
-from smgw.profiles.gateway import Configuration
+from smgw import BUILT_S
+from smgw.clock import Floor, GatewayClock, SystemSource, TimeSample
+from smgw.profiles.gateway import SYSTEM_CLOCK, Configuration
 from smgw.reports.running import note_running
 from smgw.services.deliveries import Order, deliveries_in_words, orders_of
 from smgw.services.fleet import Fleet, Words
@@ -17,7 +18,6 @@ from smgw.store.errors import StoreError
 from smgw.store.file.log_book import Level
 from smgw.store.lmn.view import LmnView
 from smgw.store.wan.store import WanStore
-from smgw.wan import system_clock
 from smgw.wan.dispatcher import Dispatcher
 from smgw.wan.outlet import open_outlet
 from smgw.wan.system_clock import SystemClockSampler
@@ -43,7 +43,8 @@ class WanService:
         self._configuration = configuration
         self._state = state
         self._store = WanStore.open(paths.wan_directory(state))
-        self._clock = GatewayClock()
+        sources = configuration.gateway.time_sources
+        self._clock = GatewayClock(sources=sources, floor=Floor(BUILT_S * 1_000_000))
         self._store.use_clock(self._clock.stamp)
         self._deliveries: Fleet[Order, Dispatcher] = Fleet(_DELIVERIES, self._dispatcher, _STOP_SECONDS)
         self._samplers: Fleet[tuple[str, ...], _Sampling] = Fleet(_SAMPLERS, self._sampling, _STOP_SECONDS)
@@ -74,6 +75,7 @@ class WanService:
     def take(self, configuration: Configuration) -> str:
         """Dispatchers of unchanged EMPs notice nothing."""
         self._configuration = configuration
+        self._clock.expect(configuration.gateway.time_sources)
         note_running(self._store, configuration, self._clock.stamp())
         changes = self._deliveries.apply(_by_name(configuration))
         changes += self._sample_time(configuration)
@@ -128,7 +130,7 @@ class WanService:
         gateway = configuration.gateway
         orders = {_SERVERS: gateway.ntp} if gateway.ntp else {}
         if gateway.uses_system_clock:
-            orders[system_clock.NAME] = ()
+            orders[SYSTEM_CLOCK] = ()
         if not orders and not self._warned:
             log.warning("%s", _NO_TIME)
         self._warned = not orders

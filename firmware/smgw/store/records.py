@@ -122,6 +122,7 @@ class CacheKind(IntEnum):
     OBJECT_LIST = 1
     SCALER_UNIT = 2
     REFUSED_SECRET = 3  # see `store.lmn.holds`
+    TIME_ACCEPTED = 4  # see `store.lmn.beside`
 
 
 class CounterKind(IntEnum):

@@ -7,12 +7,13 @@ from threading import Event
 from smgw.clock.sample import TimeSample
 from smgw.clock.source import Source
 from smgw.clock.system_clock import system_sample
+from smgw.profiles.gateway import SYSTEM_CLOCK
 
 POLL_GOOD_S = 256  # as often as a time server
 POLL_FAILED_S = 8  # the kernel may be asked as often as one likes
 
 #: How logs name this source, beside the host names of time servers.
-NAME = "system clock"
+NAME = SYSTEM_CLOCK
 
 _log = logging.getLogger(__name__)
 

@@ -144,6 +144,44 @@ def test_the_sources_of_the_time_are_shown(gateway: GatewayState, capsys: pytest
     assert (one["source"], one["dispersion_us"]) == ("system clock (systemd-timesyncd)", 5_000_000)
 
 
+def sources_say(gateway: GatewayState, *said: tuple[str, int]) -> None:
+    sample = TimeSample(SystemSource().boot_id, 1000, MIDNIGHT, 1000, "")
+    gateway.file.write_text(gateway.file.read_text().replace("[gateway]", '[gateway]\nntp = ["a", "b", "c:123"]'))
+    with WanStore.open(paths.wan_directory(gateway.state)) as store:
+        for name, off_us in said:
+            store.add_time_sample(sample._replace(source=name, offset_us=MIDNIGHT + off_us))
+    gateway.store.save_clock(*CLOCK.saved())
+    gateway.store.flush(now=True)
+
+
+@pytest.mark.parametrize(
+    ("said", "says"),
+    [
+        ([("a", 0)], "1 of 3 time sources have answered, 2 must agree"),
+        ([("a", 0), ("b", 60 * SECOND)], "the time sources contradict each other, 2 of 3 must agree"),
+    ],
+)
+def test_what_keeps_the_time_from_being_synchronised_is_told(
+    gateway: GatewayState, capsys: pytest.CaptureFixture[str], said: list[tuple[str, int]], says: str
+) -> None:
+    sources_say(gateway, *said)
+    assert [line for line in shown(gateway, capsys) if says in line]
+
+
+def test_a_time_source_that_the_others_contradict_is_named(
+    gateway: GatewayState, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sources_say(gateway, ("a", 0), ("b", 60 * SECOND), ("c", 1000))
+    lines = [line.strip() for line in shown(gateway, capsys) if "no majority confirms it" in line]
+    assert [line.partition(":")[0] for line in lines] == ["b"]
+
+
+def test_one_time_source_alone_is_told(gateway: GatewayState, capsys: pytest.CaptureFixture[str]) -> None:
+    gateway.store.save_clock(*CLOCK.saved())
+    gateway.store.flush(now=True)
+    assert [line for line in shown(gateway, capsys) if "one source alone" in line]
+
+
 def test_a_meter_without_a_telegram_tells_when_its_first_value_is_stored(
     gateway: GatewayState, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -124,7 +124,7 @@ def test_a_time_sample_of_the_wan_process_synchronises_the_clock(state: Path, tm
     with serving(state, head) as service:
         now = service._clock.stamp()
         offset = now.utc_us - now.boottime_ns // 1000
-        wan.add_time_sample(TimeSample(now.boot_id, now.boottime_ns, offset, 1000, "test"))
+        wan.add_time_sample(TimeSample(now.boot_id, now.boottime_ns, offset, 1000, "system clock"))
         until(lambda: service._clock.state.name == "SYNCHRONISED")
     wan.close()
     head.unplug()

@@ -10,17 +10,12 @@ A hold is a row of the table `cache`: an answer of a meter that need not be aske
 | octets | the reason in words |
 """
 
-import contextlib
 import os
 import sqlite3
 from pathlib import Path
 
-from smgw.store import paths
 from smgw.store.digest import sha256
-from smgw.store.errors import StoreAbsent, StoreError, StoreFull, is_full
-from smgw.store.file.connection import connect_reader, connect_writer, transaction
-from smgw.store.file.schema import check_version
-from smgw.store.lmn.schema import lmn_schema
+from smgw.store.lmn.beside import write_beside
 from smgw.store.records import CacheKind
 
 _KIND = CacheKind.REFUSED_SECRET
@@ -57,26 +52,15 @@ def order_retry(directory: Path, meters: list[str]) -> list[str]:
 
     The user must be allowed to write lmn.db. Raises StoreAbsent, StoreTooNew, StoreFull, StoreError.
     """
-    path = directory / paths.LMN
-    if not path.exists():
-        raise StoreAbsent(path)
-    try:
-        # Closed in this order, -wal and -shm stay even if nobody else has the file open.
-        with contextlib.closing(connect_reader(path)) as keeper, contextlib.closing(connect_writer(path)) as connection:
-            check_version(connection, lmn_schema(), path)
-            with transaction(connection):
-                held = {bytes(device).decode() for (device,) in connection.execute(NAMES)}
-                found = [meter for meter in meters if meter in held]
-                for meter in found:
-                    release(connection, meter)
-            keeper.execute("SELECT 1 FROM store").fetchone()
-    except sqlite3.Error as error:
-        if is_full(error):
-            raise StoreFull(path) from error
-        raise StoreError(
-            path, f"the order cannot be written ({error}); run the command as the user that owns this file"
-        ) from error
-    return found
+
+    def body(connection: sqlite3.Connection) -> list[str]:
+        held = {bytes(device).decode() for (device,) in connection.execute(NAMES)}
+        found = [meter for meter in meters if meter in held]
+        for meter in found:
+            release(connection, meter)
+        return found
+
+    return write_beside(directory, body)
 
 
 def _digest(salt: bytes, secret: bytes) -> bytes:

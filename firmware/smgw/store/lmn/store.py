@@ -18,7 +18,7 @@ from smgw.store.digest import sha256
 from smgw.store.errors import StoreFull
 from smgw.store.file.pending import count
 from smgw.store.file.writer import StoreWriter
-from smgw.store.lmn import counters, history, holds, retention
+from smgw.store.lmn import beside, counters, history, holds, retention
 from smgw.store.lmn.pending import LmnPending
 from smgw.store.lmn.rows import Row, RowWriter
 from smgw.store.lmn.schema import lmn_schema
@@ -48,6 +48,10 @@ _FLUSH_EVERY_S = 5.0
 #: Rows removed at a time, at least, and the free pages below which live-rate rows replace older live-rate rows.
 _THINNED = 256
 _FREE_PAGES = 32
+#: Looks back so many records: a start must not take long on a slow card.
+_NEWEST_VALID = """SELECT utc_us
+    FROM (SELECT number, utc_us, clock_state FROM capture ORDER BY number DESC LIMIT 100000)
+    WHERE clock_state = ? ORDER BY number DESC LIMIT 1"""
 
 
 def _salvage(damaged: Path, target: sqlite3.Connection, store_id: str | None) -> str:
@@ -129,6 +133,17 @@ class LmnStore(StoreWriter):
             if self._waiting.clock is not None:
                 return self._waiting.clock
             return self._saved_clock(self._read(CLOCK_QUERY))
+
+    def newest_valid_us(self) -> int:
+        """The time of the newest record whose time was valid; 0 if there is none."""
+        rows = self._read(_NEWEST_VALID, ClockState.SYNCHRONISED)
+        return int(rows[0][0]) if rows else 0
+
+    def take_acceptance(self) -> bool:
+        """Whether a person has allowed a step of the clock; the order is over with this."""
+        if not self._read(beside.ACCEPTED):
+            return False
+        return self._write(lambda connection: bool(connection.execute(beside.FORGET_ACCEPTED).rowcount))
 
     def flush(self, *, now: bool = False) -> None:
         """Write waiting data if nothing was written for 5 s, or at once. Call it when there is nothing to append."""
