@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import shutil
 import sqlite3
 from pathlib import Path
 
@@ -49,7 +50,10 @@ def restore(copy: Path, database: Path) -> tuple[int, Path | None]:
     kept: Path | None = None
     if database.exists():
         kept = database.with_name(database.name + ".before-restore")
-        back_up(database, kept)
+        try:
+            back_up(database, kept)
+        except StorageError:  # a damaged store is kept as it is
+            _copy(database, kept)
     with contextlib.closing(open_writer(database)) as target, contextlib.closing(open_reader(copy)) as source:
         try:
             target.execute(f"PRAGMA busy_timeout={_WAIT_S * 1000}")
@@ -57,6 +61,22 @@ def restore(copy: Path, database: Path) -> tuple[int, Path | None]:
         except sqlite3.Error as error:
             raise StorageError(f"{database}: cannot be replaced ({error}); it is as it was") from error
     return rows, kept
+
+
+def _copy(database: Path, kept: Path) -> None:
+    """Copy the octets of a store and of its -wal. A later process may take them apart."""
+    try:
+        for ending in ("", "-wal"):
+            source, target = (path.with_name(path.name + ending) for path in (database, kept))
+            target.unlink(missing_ok=True)
+            if source.exists():
+                os.close(new_private(target))
+                shutil.copyfile(source, target)
+                _sync(target)
+    except OSError as error:
+        raise StorageError(
+            f"{kept}: cannot be written ({reason(error)}); the damaged store is left as it is; make room beside it"
+        ) from error
 
 
 def check(copy: Path) -> int:

@@ -39,13 +39,13 @@ class Ledger:
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
         self._ids: dict[tuple[object, ...], int] = {}
-        self._next_record = 0
+        self.next_record = 0
         self.forget()
 
     def forget(self) -> None:
         """Empty the cache: its ids may have been rolled back."""
         self._ids.clear()
-        self._next_record = next_id(self._connection, "record")
+        self.next_record = next_id(self._connection, "record")
 
     def enter(self, document: Document, received_us: int) -> Receipt:
         """Enter a document; RecordConflictError or Unprocessable leave the caller to roll back."""
@@ -59,7 +59,7 @@ class Ledger:
         for record_number, number_id in known.items():
             self._compare(document, rows[record_number], number_id, device, registers)
         new = [row for number, row in rows.items() if number not in known]
-        first = self._next_record
+        first = self.next_record
         self._connection.executemany(
             "INSERT INTO record VALUES (?,?,?,?,?,?,?,?,?,?,?)",
             [
@@ -71,12 +71,12 @@ class Ledger:
             "INSERT INTO reading VALUES (?,?,?,?)",
             [(first + at, *reading) for at, row in enumerate(new) for reading in _readings(row, registers)],
         )
-        self._next_record += len(new)
+        self.next_record += len(new)
         self._update_latest(document, device, source, registers, [(first + at, row) for at, row in enumerate(new)])
         self._connection.execute(
             "INSERT INTO sighting VALUES (?1,?2,?3,?4,?5) ON CONFLICT (gateway, device) DO UPDATE"
             " SET last_seen_us=max(last_seen_us, ?3), records=records+?4, last_record=coalesce(?5, last_record)",
-            (gateway, device, received_us, len(new), self._next_record - 1 if new else None),
+            (gateway, device, received_us, len(new), self.next_record - 1 if new else None),
         )
         return Receipt(len(new), len(document.rows) - len(new), device_is_new)
 

@@ -6,7 +6,7 @@ from typing import Protocol
 
 from smgw.cosem.device_id import DeviceId
 
-from emp.store.schema import keep_highest
+from emp.store.schema import VERSION, keep_highest
 from emp.store.storage import Notice
 
 STEP_ROWS = 2000  # so that deliveries are not held up
@@ -82,6 +82,35 @@ class Removal:
         """See Order."""
         if self.future.set_running_or_notify_cancel():
             self.future.set_result(self._removed)
+
+    def fail(self, error: Exception) -> None:
+        """See Order."""
+        if self.future.set_running_or_notify_cancel():
+            self.future.set_exception(error)
+
+
+class Probe:
+    """Asks the writer whether it can write; writes only if `tries`."""
+
+    def __init__(self, *, tries: bool) -> None:
+        self.future: Future[None] = Future()
+        self._tries = tries
+
+    @property
+    def begun(self) -> bool:
+        """See Order."""
+        return False
+
+    def step(self, connection: sqlite3.Connection) -> bool:
+        """See Order."""
+        if self._tries:
+            connection.execute(f"PRAGMA user_version={VERSION}")  # the same as before, but it is written
+        return True
+
+    def finish(self) -> None:
+        """See Order."""
+        if self.future.set_running_or_notify_cancel():
+            self.future.set_result(None)
 
     def fail(self, error: Exception) -> None:
         """See Order."""

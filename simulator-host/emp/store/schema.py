@@ -109,7 +109,9 @@ def open_writer(path: Path) -> sqlite3.Connection:
         make_private(path)
     except sqlite3.Error as error:
         connection.close()
-        raise StorageError(f"{path}: cannot be used as a database ({error}); name another file") from None
+        raise StorageError(
+            f"{path}: cannot be used as a database ({error}); name another file, or put a copy in its place"
+        ) from None
     except StorageError:
         connection.close()
         raise

@@ -36,4 +36,14 @@ class SqliteReader:
         try:
             return reader.execute(sql, values).fetchall()
         except sqlite3.Error as error:
+            self._failed(error)
             raise StorageError(f"{self._path}: cannot be read now ({error})") from None
+
+    def _failed(self, error: sqlite3.Error) -> None:
+        """Called with the error of a query."""
+
+    def _undecodable(self, error: Exception) -> None:
+        """Called with the error of a stored value."""
+
+    def _require_whole(self) -> None:
+        """Called before rows are given that must not lack any; StorageDamagedError if some may."""

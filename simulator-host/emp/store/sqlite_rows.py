@@ -12,7 +12,7 @@ from smgw.cosem.status_word import StatusWord
 from smgw.cosemxml.document import Register
 
 from emp.store.sqlite_reader import SqliteReader
-from emp.store.storage import Presence, RowFilter, RowSpan, RowView, Sample, Span
+from emp.store.storage import Presence, RowFilter, RowSpan, RowView, Sample, Span, StorageError
 from emp.store.values import from_sql
 
 BATCH_ROWS = 1000
@@ -44,6 +44,7 @@ class SqliteRows(SqliteReader):
 
     def batches(self, device: DeviceId, span: RowSpan) -> Iterator[list[RowView]]:
         """See Storage."""
+        self._require_whole()
         key, where, values = _narrow(device, span)
         after: tuple[Any, ...] = ()
         if span.skip:
@@ -65,8 +66,16 @@ class SqliteRows(SqliteReader):
                 *after,
                 size,
             )
-            if records:
-                yield self._views(records)
+            try:
+                views = self._views(records) if records else []
+            except LookupError:
+                raise StorageError("a register or a source was removed while its rows were read") from None
+            except (ValueError, TypeError) as error:  # what is stored was decoded once, so these octets have changed
+                self._undecodable(error)
+                raise
+            self._require_whole()  # also after the last one: a query may have found the damage
+            if views:
+                yield views
             if len(records) < size:
                 return
             after = (records[-1][3], records[-1][0]) if span.by_time else (records[-1][0],)

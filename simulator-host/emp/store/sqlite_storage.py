@@ -2,6 +2,8 @@
 
 import fcntl
 import os
+import sqlite3
+import threading
 from concurrent.futures import Future
 from pathlib import Path
 
@@ -12,6 +14,8 @@ from smgw.cosemxml.document import Document, Register
 from smgw.errors import reason
 
 from emp.store.access import new_private
+from emp.store.checking import CHECKED_OCTETS, Checker, examine
+from emp.store.health import Health, is_damaged
 from emp.store.sqlite_rows import REGISTER_COLUMNS, SqliteRows, register_of
 from emp.store.storage import (
     EventView,
@@ -139,6 +143,7 @@ class SqliteView(SqliteRows):
     def keys(self, gateway: DeviceId | None = None) -> list[SourceKeys]:
         """See Storage."""
         result = []
+        self._require_whole()
         for source, octets, store_id in self._all(
             "SELECT s.id, w.octets, s.store_id FROM source s JOIN gateway w ON w.id=s.gateway"
             " WHERE ?1 IS NULL OR w.octets=?1 ORDER BY s.id",
@@ -153,38 +158,96 @@ class SqliteView(SqliteRows):
             )
             count = sum(run[2] for run in runs)
             result.append(SourceKeys(DeviceId(octets), store_id, count, tuple((run[0], run[1]) for run in runs)))
+        self._require_whole()
         return result
 
 
 class SqliteStorage(SqliteView):
-    """The store of the running server: it reads and writes. Only one server may use a file."""
+    """The store of the running server: it reads and writes. Only one server may use a file.
+
+    A damaged database is only read. It is written again when a later check finds it whole.
+    """
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)
         self._lock_file = _lock(path)
+        self._health = Health(path)
+        self._opening = threading.Lock()
+        self._closed = False
+        self._writer: Writer | None = None
         try:
-            self._writer = Writer(path)
+            is_small = not path.is_file() or path.stat().st_size <= CHECKED_OCTETS
+            fault = examine(path) if path.is_file() and is_small else None
+            if fault is None or not _has_magic(path):  # what is no database is refused, by the writer
+                self._writer = Writer(path, self._health)
+            else:
+                self._health.condemn(fault)
+            self._checker = Checker(path, self._health, self._end_writer)
+            self._checker.start(at_once=not is_small)
         except BaseException:
             os.close(self._lock_file)
             raise
 
     def deposit(self, document: Document, received_us: int) -> "Future[Receipt]":
         """See Storage."""
-        return self._writer.deposit(document, received_us)
+        return self._open_writer().deposit(document, received_us)
 
     def remove(self, device: DeviceId, *, whole: bool) -> "Future[int]":
         """See Storage."""
-        return self._writer.remove(device, whole=whole)
+        return self._open_writer().remove(device, whole=whole)
 
     def notify(self, notice: Notice) -> "Future[bool]":
         """See Storage."""
-        return self._writer.notify(notice)
+        return self._open_writer().notify(notice)
+
+    def probe(self) -> "Future[None]":
+        """See Storage."""
+        return self._open_writer().probe()
+
+    def check(self) -> None:
+        """Check all pages now; the thread of the checker does the same from time to time."""
+        self._checker.check()
 
     def close(self) -> None:
         """See Storage."""
-        self._writer.close()
+        self._checker.close()
+        self._closed = True
+        self._end_writer()
         super().close()
         os.close(self._lock_file)
+
+    def _open_writer(self) -> Writer:
+        self._health.refuse()
+        with self._opening:
+            if self._closed:
+                raise StorageError("the store is closing")
+            if self._writer is None:
+                self._writer = Writer(self._path, self._health)
+            return self._writer
+
+    def _end_writer(self) -> None:
+        with self._opening:
+            if self._writer is not None:
+                self._writer.close()
+                self._writer = None
+
+    def _failed(self, error: sqlite3.Error) -> None:
+        if is_damaged(error):
+            self._health.condemn(str(error))
+            self._health.refuse()
+
+    def _undecodable(self, error: Exception) -> None:
+        self._health.condemn(f"a stored value cannot be decoded ({error})")
+        self._health.refuse()
+
+    def _require_whole(self) -> None:
+        self._health.refuse()
+
+
+def _has_magic(path: Path) -> bool:
+    """True if the file begins as an SQLite database. No connection to it may be open (POSIX locks)."""
+    with path.open("rb") as file:
+        return file.read(16) == b"SQLite format 3\0"
 
 
 def _lock(path: Path) -> int:

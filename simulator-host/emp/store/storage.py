@@ -25,6 +25,12 @@ class StorageFullError(StorageError):
     retry_after = 60
 
 
+class StorageDamagedError(StorageError):
+    """The database is damaged: nothing is stored in it, and what it gives may lack rows."""
+
+    retry_after = 300
+
+
 class StorageBusyError(StorageError):
     """Too many requests wait."""
 
@@ -253,6 +259,9 @@ class Storage(Protocol):
 
     def keys(self, gateway: DeviceId | None = None) -> list[SourceKeys]:
         """The keys of all rows, as ranges."""
+
+    def probe(self) -> "Future[None]":
+        """Done when the writer can write; StorageError if it cannot, or if the store is damaged."""
 
     def close(self) -> None:
         """Finish accepted documents, then close the files."""

@@ -10,13 +10,22 @@ from typing import NamedTuple
 
 from smgw.cosem.device_id import DeviceId
 from smgw.cosemxml.document import Document
-from smgw.errors import SmgwError
+from smgw.errors import SmgwError, reason
 from smgw.webservice.error import ServiceError
 
+from emp.store.checking import identity
+from emp.store.health import Health, is_damaged
 from emp.store.ledger import Ledger
-from emp.store.orders import Entry, Order, Removal
-from emp.store.schema import open_writer
-from emp.store.storage import Notice, Receipt, StorageBusyError, StorageError, StorageFullError
+from emp.store.orders import Entry, Order, Probe, Removal
+from emp.store.schema import open_reader, open_writer
+from emp.store.storage import (
+    Notice,
+    Receipt,
+    StorageBusyError,
+    StorageDamagedError,
+    StorageError,
+    StorageFullError,
+)
 
 _LOG = logging.getLogger(__name__)
 
@@ -51,11 +60,15 @@ class _Job(NamedTuple):
 class Writer:
     """Takes documents from any thread. A future is done when its document is durable, or fails with nothing stored."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, health: Health) -> None:
         self._path = path
+        self._health = health
         self._connection = open_writer(path)
         self._ledger = Ledger(self._connection)
+        self._reader = open_reader(path)  # has pages of its own: it reads what is stored, not what is remembered
         self._version = self._data_version()
+        self._identity = identity(path)
+        self._fails = False
         self._jobs: queue.Queue[_Job | Order | None] = queue.Queue()
         self._closed = False
         self._thread = threading.Thread(target=self._run, name="emp-writer", daemon=True)
@@ -79,6 +92,12 @@ class Writer:
         self._put(order)
         return order.future
 
+    def probe(self) -> "Future[None]":
+        """Ask whether the writer can write. It writes something only after a failure."""
+        order = Probe(tries=self._fails)
+        self._put(order)
+        return order.future
+
     def close(self) -> None:
         """Write waiting documents, then close the file. A removal in progress stops where it is."""
         if self._closed:
@@ -90,6 +109,7 @@ class Writer:
             left = self._jobs.get_nowait()
             if left is not None and not isinstance(left, _Job):
                 left.fail(StorageError("the store is closing; order it again"))
+        self._reader.close()
         self._connection.close()
 
     def _put(self, job: _Job | Order) -> None:
@@ -127,11 +147,13 @@ class Writer:
 
     def _obey(self, order: Order) -> None:
         try:
+            self._require_file()
             self._connection.execute("BEGIN IMMEDIATE")
             if self._is_replaced() and order.begun:
                 raise _ReplacedError("the store was replaced by a copy meanwhile; order it again")
             is_last = order.step(self._connection)
             self._connection.execute("COMMIT")
+            self._fails = False
             if is_last:
                 self._ledger.forget()  # ids may be gone
         except _ReplacedError as error:
@@ -161,8 +183,10 @@ class Writer:
 
     def _transaction(self, group: list[_Job]) -> list[Receipt | SmgwError]:
         outcomes: list[Receipt | SmgwError] = []
+        self._require_file()
         self._connection.execute("BEGIN IMMEDIATE")
         self._is_replaced()
+        first = self._ledger.next_record
         for job in group:
             self._connection.execute("SAVEPOINT document")
             try:
@@ -173,7 +197,27 @@ class Writer:
                 outcomes.append(error if isinstance(error, SmgwError) else _internal(error))
             self._connection.execute("RELEASE document")
         self._connection.execute("COMMIT")
+        self._fails = False
+        self._read_back(first, sum(outcome.stored for outcome in outcomes if isinstance(outcome, Receipt)))
         return outcomes
+
+    def _require_file(self) -> None:
+        """StorageDamagedError if the store is damaged, or if its file is no longer the one that was opened."""
+        try:
+            if identity(self._path) != self._identity:
+                self._health.condemn("its file or its -wal was replaced while the server runs", lost=True)
+        except OSError as error:
+            self._health.condemn(f"its file or its -wal was removed ({reason(error)})", lost=True)
+        self._health.refuse()
+
+    def _read_back(self, first: int, rows: int) -> None:
+        """Read the new rows with the other connection. What cannot be read again is not acknowledged."""
+        read = "SELECT count(*) FROM record WHERE id>=?"
+        found = int(self._reader.execute(read, (first,)).fetchone()[0])
+        self._reader.execute("SELECT count(value) FROM reading WHERE record>=?", (first,)).fetchone()
+        if found != rows and self._version == self._data_version():
+            self._health.condemn(f"of {rows} rows that were written {found} can be read")
+            self._health.refuse()
 
     def _is_replaced(self) -> bool:
         """True if a copy was restored since the last transaction: other rows have the ids that are known here."""
@@ -189,6 +233,9 @@ class Writer:
 
     def _failure(self, error: Exception) -> StorageError:
         code = getattr(error, "sqlite_errorcode", None)
+        self._fails = True
+        if is_damaged(error):
+            self._health.condemn(str(error))
         try:
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
@@ -196,6 +243,8 @@ class Writer:
         except sqlite3.Error as second:
             _LOG.error("%s: the store does not recover by itself (%s); opening it anew", self._path, second)
             self._reopen()
+        if isinstance(error, StorageDamagedError) or is_damaged(error):
+            return StorageDamagedError(f"{error}; nothing was acknowledged")
         if code in _FULL_CODES:
             _LOG.error("%s: no room left on the file system; nothing was kept", self._path)
             return StorageFullError("no room left to keep it; nothing was kept")
@@ -212,6 +261,7 @@ class Writer:
         self._connection.close()
         self._connection, self._ledger = fresh, ledger
         self._version = self._data_version()
+        self._identity = identity(self._path)
 
 
 def _internal(error: Exception) -> ServiceError:

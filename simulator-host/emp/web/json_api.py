@@ -9,7 +9,7 @@ GET /api/gateways                      gateways and devices: last seen, rows, cl
 GET /api/events                        notices of gateways, the newest first
 GET /devices/<devid>.json|.csv|.xml    all rows; q.* and sa.* filter them
 GET /devices/<devid>/registers/<register>.json|.csv[?day=2025-03-30][&range=day|week|month][&as=reading|interval]
-GET /healthz                           {"status": "ok"}
+GET /healthz                           {"status": "ok"}, or 503 if the store is damaged or cannot be written
 """
 
 import asyncio
@@ -24,7 +24,7 @@ from typing import Any
 from aiohttp import web
 from smgw.cosem.device_id import DeviceId, DeviceIdError
 from smgw.webservice import query as filters
-from smgw.webservice.error import BadRequest
+from smgw.webservice.error import BadRequest, ServiceUnavailable
 from smgw.webservice.media_type import CSV, JSON, MediaType
 from smgw.webservice.uri import Node, Target
 
@@ -37,6 +37,7 @@ from emp.store.storage import GatewayView, Storage
 from emp.times import Zone, iso
 
 MAX_EVENTS = 1000
+WRITER_SECONDS = 5
 _EXPORTS = {"xml": MediaType("application", "xml"), "json": JSON, "csv": CSV}
 
 
@@ -68,7 +69,12 @@ class JsonApi:
         return await self._json(lambda: {"events": _events(self._storage)})
 
     async def health(self, _: web.Request) -> web.Response:
-        """200 if the store can be read."""
+        """200 if the store can be read and written: the writer is asked."""
+        try:
+            async with asyncio.timeout(WRITER_SECONDS):
+                await asyncio.wrap_future(self._storage.probe())
+        except TimeoutError:
+            raise ServiceUnavailable(f"the writer has not answered for {WRITER_SECONDS} s", 30) from None
 
         def state() -> dict[str, Any]:
             self._storage.devices()

@@ -1,0 +1,256 @@
+"""A damaged database of the head-end is reported and only read: no document is acknowledged into it.
+
+SMGW_TEST_LONG or SMGW_DAMAGED_FILES=<number> tries more damaged files.
+"""
+
+import contextlib
+import os
+import random
+import shutil
+import sqlite3
+
+import emp_process
+import pytest
+from emp.store import checking, sqlite_storage
+from emp.store.backup import back_up, restore
+from emp.store.sqlite_storage import SqliteStorage
+from emp.store.storage import RowSpan, StorageDamagedError, StorageError
+from emp_process import DEVICE, ENERGY, POWER, content, row
+from smgw.cosem.device_id import DeviceId
+
+FILES = int(os.environ.get("SMGW_DAMAGED_FILES", "300" if os.environ.get("SMGW_TEST_LONG") else "40"))
+OTHER = DeviceId.parse("1EMH0005347110")
+ROWS = 600
+PAGE = 4096
+NEW = ROWS + 1
+
+
+@pytest.fixture(scope="module")
+def sound(tmp_path_factory):
+    """The octets of a small store that was closed: two devices, 600 rows each."""
+    path = tmp_path_factory.mktemp("sound") / "emp.db"
+    storage = SqliteStorage(path)
+    for device, store in ((DEVICE, "ab" * 16), (OTHER, "cd" * 16)):
+        for first in range(1, ROWS, 50):
+            rows = [row(number, number, number * 3) for number in range(first, first + 50)]
+            found = content(*rows, registers=(ENERGY, POWER), device=device, store_id=store)
+            storage.deposit(found, 1).result(30)
+    storage.close()
+    assert not path.with_name("emp.db-wal").exists()
+    return path.read_bytes()
+
+
+@pytest.fixture
+def database(sound, tmp_path):
+    path = tmp_path / "emp.db"
+    path.write_bytes(sound)
+    return path
+
+
+def flip(octets, dice):
+    """64 flipped bits in one page."""
+    start = dice.randrange(len(octets) // PAGE) * PAGE
+    for _ in range(64):
+        octets[start + dice.randrange(PAGE)] ^= 1 << dice.randrange(8)
+
+
+def turn_header(octets, dice):
+    """The first octets of a page: its kind, its number of cells, where they lie."""
+    start = dice.randrange(1, len(octets) // PAGE) * PAGE
+    octets[start : start + 8] = dice.randbytes(8)
+
+
+def truncate(octets, dice):
+    del octets[dice.randrange(len(octets) // 8, len(octets) - PAGE) :]
+
+
+def zero(octets, dice):
+    start = dice.randrange(1, len(octets) // PAGE) * PAGE
+    octets[start : start + PAGE] = bytes(PAGE)
+
+
+def exchange(octets, dice):
+    """Two pages in each other's place."""
+    one, two = (at * PAGE for at in dice.sample(range(1, len(octets) // PAGE), 2))
+    octets[one : one + PAGE], octets[two : two + PAGE] = octets[two : two + PAGE], octets[one : one + PAGE]
+
+
+def one_bit(octets, dice):
+    octets[dice.randrange(len(octets))] ^= 1 << dice.randrange(8)
+
+
+STRUCTURAL = (turn_header, truncate, zero, exchange)
+DAMAGES = (*STRUCTURAL, flip, one_bit)
+
+
+def damaged(sound, path, seed):
+    damage = DAMAGES[seed % len(DAMAGES)]
+    octets = bytearray(sound)
+    damage(octets, random.Random(seed))
+    path.write_bytes(octets)
+    return damage
+
+
+def numbers(storage, device=DEVICE):
+    return sorted(view.record_number for batch in storage.batches(device, RowSpan()) for view in batch)
+
+
+def put(storage, number=NEW):
+    storage.deposit(content(row(number, 7, 8), registers=(ENERGY, POWER)), 2).result(30)
+
+
+@pytest.mark.parametrize("seed", range(FILES))
+def test_no_document_is_acknowledged_into_a_damaged_file_that_does_not_give_it_again(sound, tmp_path, seed):
+    path = tmp_path / "emp.db"
+    damage = damaged(sound, path, seed)
+    try:
+        storage = SqliteStorage(path)
+    except StorageError:
+        return  # it does not start, and says so
+    with contextlib.closing(storage):
+        acknowledged = True
+        try:
+            put(storage)
+        except StorageError:
+            acknowledged = False
+        storage.check()
+        if acknowledged:
+            assert damage not in STRUCTURAL
+            # what SQLite cannot know: a bit of a value, or of an octet that no row uses
+            assert numbers(storage) == list(range(1, NEW + 1))
+            assert len(numbers(storage, OTHER)) == ROWS
+        else:
+            with pytest.raises(StorageDamagedError):
+                storage.probe()
+            with pytest.raises(StorageDamagedError):
+                numbers(storage)
+
+
+@pytest.mark.parametrize("seed", range(FILES))
+def test_a_file_damaged_while_the_server_runs_is_found_by_the_next_check(sound, tmp_path, seed):
+    path = tmp_path / "emp.db"
+    path.write_bytes(sound)
+    storage = SqliteStorage(path)
+    with contextlib.closing(storage):
+        octets = bytearray(path.read_bytes())
+        damage = DAMAGES[seed % len(DAMAGES)]
+        damage(octets, random.Random(seed))
+        os.truncate(path, len(octets))
+        with path.open("r+b") as file:
+            file.write(octets)
+        acknowledged = True
+        try:
+            put(storage)
+        except StorageError:
+            acknowledged = False
+        storage.check()
+        try:
+            found = numbers(storage)
+        except StorageDamagedError:
+            return  # reported
+        # not reported: the damage lay where the next write put a sound page, or SQLite cannot know it
+        assert set(range(1, ROWS + 1)) <= set(found)
+        assert not acknowledged or NEW in found
+
+
+def test_a_row_missing_in_an_index_is_damage(database):
+    with contextlib.closing(sqlite3.connect(database, isolation_level=None)) as connection:
+        connection.execute("PRAGMA writable_schema=ON")
+        connection.execute(
+            "UPDATE sqlite_master SET sql=replace(sql, 'device)', 'record_number)') WHERE name='record_device'"
+        )
+    with contextlib.closing(SqliteStorage(database)) as storage, pytest.raises(StorageDamagedError):
+        put(storage)
+
+
+def test_a_value_of_no_type_is_damage(database):
+    with contextlib.closing(sqlite3.connect(database, isolation_level=None)) as connection:
+        connection.execute("UPDATE reading SET type=84 WHERE record=300")
+    with contextlib.closing(SqliteStorage(database)) as storage, pytest.raises(StorageDamagedError):
+        put(storage)
+
+
+def test_a_value_that_cannot_be_decoded_breaks_an_export_off_and_is_damage(database):
+    with contextlib.closing(SqliteStorage(database)) as storage:
+        with contextlib.closing(sqlite3.connect(database, isolation_level=None)) as connection:
+            connection.execute("UPDATE reading SET type=84 WHERE record=300")
+        with pytest.raises(StorageDamagedError):
+            numbers(storage)
+        with pytest.raises(StorageDamagedError):
+            put(storage)
+
+
+def test_a_large_file_is_checked_in_the_background(sound, tmp_path, monkeypatch):
+    monkeypatch.setattr(sqlite_storage, "CHECKED_OCTETS", 1)
+    path = tmp_path / "emp.db"
+    octets = bytearray(sound)
+    octets[-PAGE * 3 : -PAGE * 2] = bytes(PAGE)
+    path.write_bytes(octets)
+    with contextlib.closing(SqliteStorage(path)) as storage:
+        storage.check()
+        with pytest.raises(StorageDamagedError):
+            put(storage)
+
+
+@pytest.mark.parametrize("gone", ["emp.db", "emp.db-wal"])
+def test_nothing_is_acknowledged_into_a_file_that_was_removed_or_replaced(database, gone):
+    with contextlib.closing(SqliteStorage(database)) as storage:
+        put(storage)
+        database.with_name(gone).rename(database.with_name("elsewhere"))
+        with pytest.raises(StorageDamagedError):
+            put(storage, NEW + 1)
+        shutil.copyfile(database.with_name("elsewhere"), database.with_name(gone))
+        storage.check()
+        with pytest.raises(StorageDamagedError, match="removed"):
+            put(storage, NEW + 1)
+
+
+def zero_a_page_of_rows(database):
+    octets = bytearray(database.read_bytes())
+    octets[-PAGE * 3 : -PAGE * 2] = bytes(PAGE)
+    with database.open("r+b") as file:
+        file.write(octets)
+
+
+def test_a_server_on_a_damaged_file_answers_503_and_healthz_says_why(database):
+    zero_a_page_of_rows(database)
+    with emp_process.inside(database) as emp:
+        answer = emp.put(content(row(NEW, 7)))
+        assert answer.status == 503
+        assert "Retry-After" in answer.headers
+        assert "damaged" in answer.text
+        assert emp.ask("GET", "/healthz").status == 503
+        assert emp.ask("GET", "/api/keys").status == 503
+        assert emp.ask("GET", f"/devices/{DEVICE.uri}.csv").status == 503
+
+
+def test_a_copy_put_back_is_found_whole_and_taken_into_use(database):
+    back_up(database, copy := database.with_name("copy.db"))
+    zero_a_page_of_rows(database)
+    with contextlib.closing(SqliteStorage(database)) as storage:
+        with pytest.raises(StorageDamagedError):
+            put(storage)
+        assert restore(copy, database)[1] is not None
+        storage.check()
+        put(storage)
+        assert numbers(storage)[-1] == NEW
+
+
+def test_an_export_begun_before_the_damage_was_found_is_broken_off(database):
+    with contextlib.closing(SqliteStorage(database)) as storage:
+        batches = storage.batches(DEVICE, RowSpan())
+        storage._health.condemn("a test says so")
+        with pytest.raises(StorageDamagedError):
+            list(batches)
+
+
+def test_health_asks_the_writer(database):
+    with contextlib.closing(SqliteStorage(database)) as storage:
+        storage.probe().result(30)
+        storage._writer._fails = True  # after a full disk: now it must write
+        storage.probe().result(30)
+        assert storage._writer._fails is False
+
+
+def test_small_files_are_checked_more_often_than_once_a_minute():
+    assert checking.PAUSE_S < 60
