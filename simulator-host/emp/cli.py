@@ -87,6 +87,14 @@ def _parser() -> argparse.ArgumentParser:
         help="where pages, data and metrics are (127.0.0.1:8081, or any free port if --listen has port 0); "
         "an address that other computers reach needs --password",
     )
+    serve.add_argument(
+        "--name",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="another name of this computer in the header Host, besides localhost: for a proxy in front that passes "
+        "its own name on; may be given several times",
+    )
     serve.add_argument("--password", type=Path, metavar="FILE", help="the password of people, made by emp password")
     serve.add_argument(
         "--zone", default=DEFAULT_ZONE, metavar="NAME", help=f"time zone of days and times on pages ({DEFAULT_ZONE})"
@@ -178,7 +186,7 @@ def _serve(options: argparse.Namespace) -> int:
     gateways = Address(*options.listen)
     people = Address(*options.people) if options.people else Address("127.0.0.1", 8081 if gateways.port else 0)
     known = None if options.password is None else password.read(options.password)
-    settings = Settings(options.poc, bounds, known, Zone(options.zone))
+    settings = Settings(options.poc, bounds, known, Zone(options.zone), tuple(options.name))
     storage = SqliteStorage(options.db)
     try:
         asyncio.run(serve(storage, gateways, people, settings))

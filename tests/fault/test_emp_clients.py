@@ -44,7 +44,7 @@ def test_a_client_that_says_nothing_is_closed(emp):
 def test_a_client_that_drips_its_body_gets_408(emp):
     with connect(emp) as slow:
         slow.sendall(
-            f"PUT {PATH} HTTP/1.1\r\nHost: emp\r\nContent-Type: {XML}\r\nContent-Length: 1000\r\n\r\n".encode()
+            f"PUT {PATH} HTTP/1.1\r\nHost: [::1]\r\nContent-Type: {XML}\r\nContent-Length: 1000\r\n\r\n".encode()
         )
         answer = []
         reader = threading.Thread(target=lambda: answer.append(read_all(slow)))
@@ -66,7 +66,7 @@ def test_many_slow_clients_do_not_keep_others_out(emp):
     try:
         for connection in slow:
             connection.sendall(
-                f"PUT {PATH} HTTP/1.1\r\nHost: emp\r\nContent-Type: {XML}\r\nContent-Length: 60000\r\n\r\n".encode()
+                f"PUT {PATH} HTTP/1.1\r\nHost: [::1]\r\nContent-Type: {XML}\r\nContent-Length: 60000\r\n\r\n".encode()
             )
             connection.sendall(b"x" * 30_000)
         assert emp.put(content(row(1, 1))).status == 201
@@ -106,7 +106,9 @@ def test_garbage_leaves_it_standing(emp):
                 body = bytearray(good)
                 for _ in range(3):
                     body[chance.randrange(len(body))] = chance.randrange(256)
-                head = f"PUT {PATH} HTTP/1.1\r\nHost: a\r\nContent-Type: {XML}\r\nContent-Length: {len(body)}\r\n\r\n"
+                head = (
+                    f"PUT {PATH} HTTP/1.1\r\nHost: [::1]\r\nContent-Type: {XML}\r\nContent-Length: {len(body)}\r\n\r\n"
+                )
                 connection.sendall(head.encode() + body)
                 status = connection.recv(12)
                 assert status in (b"HTTP/1.1 200", b"HTTP/1.1 201", b"HTTP/1.1 422"), status
@@ -117,7 +119,7 @@ def test_garbage_leaves_it_standing(emp):
 
 def test_a_client_that_goes_away_leaves_all_or_nothing(emp):
     body = document.encode(content(*[row(n, n) for n in range(1, 51)]))
-    head = f"PUT {PATH} HTTP/1.1\r\nHost: a\r\nContent-Type: {XML}\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+    head = f"PUT {PATH} HTTP/1.1\r\nHost: [::1]\r\nContent-Type: {XML}\r\nContent-Length: {len(body)}\r\n\r\n".encode()
     for cut in (10, len(head), len(head) + 100, len(head) + len(body) - 1):
         with connect(emp) as connection:
             connection.sendall((head + body)[:cut])
@@ -171,7 +173,7 @@ def standing(tmp_path_factory):
 def test_hostile_addresses_are_answered_in_words(standing, path):
     for port in (standing.port, standing.people):
         with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
-            connection.sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode())
+            connection.sendall(f"GET {path} HTTP/1.1\r\nHost: [::1]\r\nConnection: close\r\n\r\n".encode())
             answer = read_all(connection)
         status = int(answer.split(b" ", 2)[1])
         assert status in (200, 400, 404, 414), answer[:200]

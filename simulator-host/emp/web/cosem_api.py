@@ -107,6 +107,7 @@ class CosemApi:
         return await self._get(request, target, query)
 
     async def _put(self, request: web.Request, target: Target, length: int) -> web.Response:
+        self._guard.refuse_other_names(request)
         if "Content-Range" in request.headers:
             raise BadRequest("a document is put as a whole, not in ranges")  # RFC 9110, 14.5
         encoding = self._check_body(request, length, self._bounds.body_octets)
@@ -145,10 +146,11 @@ class CosemApi:
         assert target.device is not None
         assert target.object is not None
         assert target.number is not None
-        parameter = await self._parameter(request, length)
         if target.object == PROFILE_ID:
             await self._guard.admit(request)
-            return await self._reset(target, parameter)
+            return await self._reset(target, await self._parameter(request, length))
+        self._guard.refuse_other_names(request)
+        parameter = await self._parameter(request, length)
         await asyncio.get_running_loop().run_in_executor(self._workers, self._check_notice, target)
         text = None if parameter is None else writer.encode(MethodRequest(parameter))
         cid = request.headers.get(rules.CID)

@@ -1,13 +1,16 @@
 """Access control for reading and deleting: local users, or users with the password. Gateways need neither.
 
 Without a password, the header Host must also name this computer. Otherwise a page of another site in a local browser
-could reach this server under a name of its own (DNS rebinding).
+could reach this server under a name of its own (DNS rebinding). The same holds for deliveries where only this computer
+reaches the listener. A proxy on this computer sends `Host: localhost`, or `emp serve --name` has the name
+that it sends.
 """
 
 import asyncio
 import base64
 import binascii
 import ipaddress
+from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
 
 from aiohttp import web
@@ -30,8 +33,10 @@ def is_loopback(host: str) -> bool:
 class Guard:
     """Checks every request that shows or deletes readings."""
 
-    def __init__(self, password: Password | None = None) -> None:
+    def __init__(self, password: Password | None = None, names: Collection[str] = ()) -> None:
         self._password = password
+        self._names = frozenset(name.lower() for name in names)
+        self._local_ports: set[int] = set()
         # One at a time, so that guessing is slow and uses at most one core.
         self._checker = ThreadPoolExecutor(1, "emp-password")
         self._checks = 0
@@ -39,7 +44,7 @@ class Guard:
     async def admit(self, request: web.Request) -> None:
         """Unauthorized, Forbidden or ServiceUnavailable unless the request may read."""
         if self._password is None:
-            _require_this_computer(request)
+            self._require_this_computer(request)
             return
         candidate = _basic(request.headers.get("Authorization"))
         if candidate is None:
@@ -63,21 +68,37 @@ class Guard:
         if foreign or request.headers.get("Sec-Fetch-Site", "none") not in ("none", "same-origin"):
             raise Forbidden("a page of another site may not send this")
 
+    def listens(self, host: str, port: int) -> None:
+        """Note the address of a listener. Where only this computer reaches it, requests must name this computer."""
+        if is_loopback(host):
+            self._local_ports.add(port)
+
+    def refuse_other_names(self, request: web.Request) -> None:
+        """Forbidden for a request to a listener of this computer under another name."""
+        local = request.get_extra_info("sockname")
+        if local and local[1] in self._local_ports and is_loopback(str(local[0])):
+            self._require_name(request)
+
     def close(self) -> None:
         """End the thread."""
         self._checker.shutdown(wait=False, cancel_futures=True)
 
+    def _require_this_computer(self, request: web.Request) -> None:
+        local = request.get_extra_info("sockname")
+        if not local or not is_loopback(str(local[0])):
+            raise Forbidden(
+                "only this computer may read here; for others: emp password FILE, then emp serve --password FILE"
+            )
+        self._require_name(request)
 
-def _require_this_computer(request: web.Request) -> None:
-    local = request.get_extra_info("sockname")
-    if not local or not is_loopback(str(local[0])):
-        raise Forbidden(
-            "only this computer may read here; for others: emp password FILE, then emp serve --password FILE"
-        )
-    host = request.headers.get("Host", "").strip()
-    name = host[: host.find("]") + 1] if host.startswith("[") else host.partition(":")[0]
-    if not is_loopback(name):
-        raise Forbidden(f"{host!r:.80} is not this computer's name; write http://127.0.0.1 or http://localhost")
+    def _require_name(self, request: web.Request) -> None:
+        host = request.headers.get("Host", "").strip()
+        name = host[: host.find("]") + 1] if host.startswith("[") else host.partition(":")[0]
+        if not is_loopback(name) and name.lower() not in self._names:
+            raise Forbidden(
+                f"{host!r:.80} is not this computer's name; write http://127.0.0.1 or http://localhost. "
+                "A proxy on this computer sends Host: localhost, or the name that emp serve --name has"
+            )
 
 
 def _basic(header: str | None) -> bytes | None:

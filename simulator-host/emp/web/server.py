@@ -35,6 +35,7 @@ class Settings(NamedTuple):
     bounds: Bounds = Bounds()
     password: Password | None = None
     zone: Zone = Zone()
+    names: tuple[str, ...] = ()  # of this computer, in the header Host, besides localhost and loopback addresses
 
 
 class HeadEnd:
@@ -44,7 +45,7 @@ class HeadEnd:
         self._settings = settings or Settings()
         poc, bounds = self._settings.poc, self._settings.bounds
         self._workers = ThreadPoolExecutor(2, "emp-worker")
-        self._guard = Guard(self._settings.password)
+        self._guard = Guard(self._settings.password, self._settings.names)
         counters = Counters()
         sender = Sender(self._workers, bounds.body_timeout)
         self._gateways = Listener("gateways", bounds, counters)
@@ -83,7 +84,10 @@ class HeadEnd:
                 "or listen on 127.0.0.1"
             )
         asyncio.get_running_loop().set_exception_handler(_log_quietly)
-        return await self._gateways.start(gateways), await self._people.start(people)
+        bound = await self._gateways.start(gateways), await self._people.start(people)
+        for address in bound:
+            self._guard.listens(*address)
+        return bound
 
     async def stop(self) -> None:
         """Finish the requests in progress, for about a second at most, and close all but the store."""
