@@ -152,6 +152,8 @@ class LmnService:
         """Readers first, then the registrar writes what they left."""
         self._stopping.set()
         self._registrar.hurry()
+        if self._wan is not None:
+            self._wan.end()
         left = self._lines.stop() + stop_all([self._housekeeping], _STOP_SECONDS)
         self._read_out.set()
         self._registrar.event("lmn-stopping", Level.INFO, "asked to stop")  # also ends the registrar's wait
@@ -178,7 +180,7 @@ class LmnService:
             self._store.close()
         except StoreError as error:
             log.error("the last moment could not be written: %s", error)  # noqa: TRY400 - all there is to say
-        if self._wan is not None:
+        if self._wan is not None and not self._housekeeping.alive:  # else it hangs in a read, and closing would too
             self._wan.close()
         log.info("stopped")
 

@@ -31,9 +31,12 @@ def connect_writer(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def connect_reader(path: Path) -> sqlite3.Connection:
-    """A read-only connection. -wal and -shm must exist where its user may not make them."""
-    return _connect(path, "ro")
+def connect_reader(path: Path, busy: float = BUSY_MS / 1000) -> sqlite3.Connection:
+    """A read-only connection. -wal and -shm must exist where its user may not make them.
+
+    `busy` is the longest wait for a lock, in seconds.
+    """
+    return _connect(path, "ro", busy)
 
 
 def connect_builder(path: Path) -> sqlite3.Connection:
@@ -81,11 +84,11 @@ def transaction(connection: sqlite3.Connection, kind: str = "IMMEDIATE") -> Iter
         raise
 
 
-def _connect(path: Path, mode: str) -> sqlite3.Connection:
+def _connect(path: Path, mode: str, busy: float = BUSY_MS / 1000) -> sqlite3.Connection:
     return sqlite3.connect(
         f"{path.absolute().as_uri()}?mode={mode}",
         uri=True,
-        timeout=BUSY_MS / 1000,
+        timeout=busy,
         isolation_level=None,
         check_same_thread=False,
     )

@@ -3,7 +3,7 @@
 import contextlib
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -11,7 +11,8 @@ from smgw.store.errors import StoreAbsent, StoreDamaged, StoreError, StoreTooOld
 from smgw.store.file import log_book
 from smgw.store.file.access import refuse_blindness
 from smgw.store.file.checked import checked
-from smgw.store.file.connection import connect_reader, transaction
+from smgw.store.file.connection import BUSY_MS, transaction
+from smgw.store.file.foreign import Bounds, Guard, open_foreign, refuse_programs
 from smgw.store.file.log_book import LogEntry
 from smgw.store.file.schema import Schema, check_version
 
@@ -26,9 +27,13 @@ class View:
     _file: str
     _schema: Schema
     _oldest = 0  #: schema version below which a file cannot be read as it is
+    _bounds = Bounds(seconds=BUSY_MS / 1000, row_octets=64 * 1024, rows=100_000, growth=16 * 2**20, steps=1000)
 
     def __init__(self, path: Path, schema: Schema) -> None:
         self._path = path
+        self._ended = threading.Event()
+        self._guard = Guard(self._bounds, self._ended.is_set)
+        self._schema_seen = -1
         self._schema = schema
         self._lock = threading.RLock()
         self._opened: tuple[int, int] | None = None
@@ -44,6 +49,10 @@ class View:
         """Close the file."""
         with self._lock:
             self._connection.close()
+
+    def end(self) -> None:
+        """End the read that another thread is doing, with StoreError, and prevent new ones."""
+        self._ended.set()
 
     def __enter__(self) -> Self:
         return self
@@ -81,12 +90,18 @@ class View:
 
     def _rows(self, query: str, *parameters: object) -> list[Any]:
         with self._snapshot() as connection:
-            return connection.execute(query, parameters).fetchall()
+            return self._bounded(connection, query, parameters)
 
     def _typed(self, shape: str, query: str, *parameters: object) -> list[Any]:
         """Rows whose columns are of these kinds (see `checked`), else StoreDamaged."""
         with self._snapshot() as connection:
-            return [checked(row, shape) for row in connection.execute(query, parameters)]
+            return [checked(row, shape) for row in self._bounded(connection, query, parameters)]
+
+    def _bounded(self, connection: sqlite3.Connection, query: str, parameters: Sequence[object]) -> list[Any]:
+        rows = connection.execute(query, parameters).fetchmany(self._bounds.rows + 1)
+        if len(rows) > self._bounds.rows:
+            raise StoreError(self._path, f"holds more than {self._bounds.rows} rows of one kind and is not read")
+        return rows
 
     @contextlib.contextmanager
     def _trusting_nothing(self) -> Iterator[None]:
@@ -100,7 +115,9 @@ class View:
     def _snapshot(self) -> Iterator[sqlite3.Connection]:
         with self._lock, self._trusting_nothing():
             try:
+                self._guard.begin()
                 with transaction(self._connection, "DEFERRED"):
+                    self._look_at_schema(self._connection)
                     yield self._connection
             except sqlite3.Error as error:
                 if self._identity() != self._opened:
@@ -110,11 +127,20 @@ class View:
     def _said(self, error: sqlite3.Error) -> StoreError:
         if is_damaged(error):
             return StoreDamaged(self._path, str(error))
+        if self._guard.why is not None:
+            return StoreError(self._path, f"reading it was ended: {self._guard.why}")
         return StoreError(self._path, f"cannot be read: {error}")
+
+    def _look_at_schema(self, connection: sqlite3.Connection) -> None:
+        """Refuse a schema that could do more than hold rows. Its owner may change it at any time."""
+        found = int(connection.execute("PRAGMA schema_version").fetchone()[0])
+        if found != self._schema_seen:
+            refuse_programs(connection, self._path)
+            self._schema_seen = found
 
     def _identity(self) -> tuple[int, int] | None:
         try:
-            status = self._path.stat()
+            status = self._path.lstat()
         except OSError:
             return None
         return status.st_dev, status.st_ino
@@ -131,10 +157,14 @@ class View:
             refuse_blindness(self._path)
             raise StoreAbsent(self._path)
         try:
-            connection = connect_reader(self._path)
+            connection = open_foreign(self._path, self._guard, self._bounds, self._ended.is_set)
         except sqlite3.Error as error:
+            if self._is_empty():
+                raise StoreAbsent(self._path) from error
             raise self._said(error) from error
         try:
+            self._schema_seen = -1
+            self._look_at_schema(connection)
             if check_version(connection, self._schema, self._path) in range(1, self._oldest):
                 raise StoreTooOld(self._path)
             found = connection.execute("SELECT store_id FROM store").fetchone()

@@ -14,6 +14,7 @@ from smgw.cosem.reading import ClockState, MeterTime, MeterTimeKind, Reading, St
 from smgw.store import paths
 from smgw.store.errors import StoreDamaged
 from smgw.store.file.checked import checked, within
+from smgw.store.file.foreign import Bounds
 from smgw.store.file.view import NONSENSE, View
 from smgw.store.lmn import history
 from smgw.store.lmn.pending import NO_DEVICE
@@ -72,6 +73,7 @@ class LmnView(View):
     """Captures by position, states of the meters, the clock. Opening needs no right to write."""
 
     _oldest = 3
+    _bounds = Bounds(seconds=60.0, row_octets=4 * 2**20, rows=1_000_000, growth=128 * 2**20, steps=20_000)
 
     def __init__(self, directory: Path) -> None:
         self._words: dict[int, bytes] = {}

@@ -48,11 +48,11 @@ class WanView(View):
         return dict(self._typed("ti", "SELECT emp, count(*) FROM set_aside GROUP BY emp"))
 
     def time_samples(self, after: int) -> list[tuple[int, TimeSample]]:
-        """Samples numbered above `after`, oldest first. A new `store_id` starts the numbers again."""
+        """At most 4096 samples numbered above `after`, oldest first. A new `store_id` starts the numbers again."""
         rows = self._typed(
             "itiiit",
             """SELECT id, boot_id, boottime_ns, offset_us, dispersion_us, source FROM time_sample
-            WHERE id > ? ORDER BY id""",
+            WHERE id > ? ORDER BY id LIMIT 4096""",
             after,
         )
         with self._trusting_nothing():
