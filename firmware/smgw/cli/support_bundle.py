@@ -31,7 +31,7 @@ def run(arguments: argparse.Namespace) -> int:
     texts = collect(arguments.config, arguments.state, redact_ids=arguments.redact_ids)
     try:
         file.unlink(missing_ok=True)
-        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         with os.fdopen(descriptor, "wb") as stream, tarfile.open(fileobj=stream, mode="w:gz") as archive:
             for text_name, text in texts.items():
                 octets = text.encode(errors="replace")

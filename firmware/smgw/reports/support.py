@@ -7,17 +7,22 @@ import platform
 import shutil
 import sqlite3
 import subprocess
+import tomllib
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from smgw import __version__
 from smgw.cosem import Data, DeviceId
 from smgw.errors import SmgwError
+from smgw.profiles import protocols
 from smgw.profiles.gateway import Configuration
-from smgw.profiles.secrets import read_secrets
+from smgw.profiles.password import read_whole
+from smgw.profiles.problems import ConfigurationError
 from smgw.profiles.toml_importer import load
 from smgw.reports.health import examine
 from smgw.reports.redaction import Redaction
+from smgw.reports.shared_configuration import share
 from smgw.store import paths
 from smgw.store.errors import StoreError
 from smgw.store.live_reader import read_live
@@ -44,12 +49,15 @@ _COMMANDS = {
 def collect(file: Path, state: Path, *, redact_ids: bool) -> dict[str, str]:
     """The texts, without secrets and, on request, without ids. Missing data are replaced by the reason."""
     texts = {"versions.txt": _versions(state), "devices.txt": _devices()}
-    texts["gateway.toml"] = _content(file)
+    shared = share(file)
+    texts["gateway.toml"] = shared.text
     configuration: Configuration | None = None
     try:
         configuration = load(file)
         texts["check.txt"] = f"{file}: good\n"
         texts["status.json"] = json.dumps(examine(configuration, state).as_json(), indent=2) + "\n"
+    except ConfigurationError as error:
+        texts["check.txt"] = shared.faults(error)
     except SmgwError as error:
         texts["check.txt"] = f"{error}\n"
     texts["log.txt"] = "".join(_log(state))
@@ -57,9 +65,10 @@ def collect(file: Path, state: Path, *, redact_ids: bool) -> dict[str, str]:
     for name, command in _COMMANDS.items():
         texts[name] = _output(command)
     redaction = Redaction(
-        _secrets(configuration) if configuration else [],
+        [*_secrets(file), *shared.texts],
         _ids(configuration, state) if redact_ids else [],
         [platform.node()] if redact_ids and platform.node() else [],
+        shared.replaced,
     )
     return {name: redaction.of(text) for name, text in texts.items()}
 
@@ -144,13 +153,36 @@ def _hex(data: Data) -> str:
     return f"{data.type.name} {value!r}"
 
 
-def _secrets(configuration: Configuration) -> Iterator[bytes]:
-    for meter in configuration.meters:
-        try:
-            held = read_secrets(meter, configuration.directory)
-        except SmgwError:  # this user may not read it, so it cannot be in texts that this user can make
-            continue
-        yield from filter(None, held.values())
+def _secrets(file: Path) -> Iterator[bytes]:
+    """What stands in the files of secrets that the configuration names, also if it is wrong elsewhere."""
+    keys = {secret.key for one in protocols.every() for secret in one.secrets}
+    for path in _named(_document(file), keys):
+        with suppress(SmgwError, ValueError):  # this user may not read it, so it cannot be in texts of this user
+            octets = read_whole(Path(path), file.parent).strip()
+            yield octets
+            yield octets.partition(b"\n")[0].rstrip(b"\r")
+            with suppress(ValueError):
+                yield bytes.fromhex(octets.decode("ascii"))
+
+
+def _document(file: Path) -> object:
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return {}
+
+
+def _named(found: object, keys: set[str]) -> Iterator[str]:
+    """The texts under these keys, however deep."""
+    if isinstance(found, list):
+        for one in found:
+            yield from _named(one, keys)
+    elif isinstance(found, dict):
+        for key, value in found.items():
+            if key in keys and isinstance(value, str):
+                yield value
+            else:
+                yield from _named(value, keys)
 
 
 def _ids(configuration: Configuration | None, state: Path) -> Iterator[DeviceId]:

@@ -53,7 +53,7 @@ class ParcelWriter:
         try:
             self._part.unlink(missing_ok=True)
             # Readings are nobody else's business; on a stick with FAT the mode has no effect.
-            file = os.open(self._part, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o640)
+            file = os.open(self._part, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
             self._file = os.fdopen(file, "w+b")
             self._archive = zipfile.ZipFile(self._file, "w", zipfile.ZIP_DEFLATED)
         except OSError as error:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import stat
 import zipfile
 from pathlib import Path
 
@@ -30,6 +31,20 @@ def test_what_was_packed_is_unpacked_in_order(tmp_path: Path) -> None:
     path = packed(tmp_path / "stick.zip")
     assert list(unpack(path)) == DOCUMENTS
     assert [file.name for file in tmp_path.iterdir()] == ["stick.zip"]
+
+
+def test_an_archive_is_private_and_follows_no_link(tmp_path: Path) -> None:
+    target, path = tmp_path / "target", tmp_path / "stick.zip"
+    target.write_text("mine")
+    path.symlink_to(target)
+    path.with_name("stick.zip.part").symlink_to(target)
+    before = os.umask(0)
+    try:
+        packed(path)
+    finally:
+        os.umask(before)
+    assert target.read_text() == "mine"
+    assert stat.S_IMODE(path.lstat().st_mode) == 0o600
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read every file")
