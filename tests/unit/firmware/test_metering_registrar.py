@@ -191,6 +191,19 @@ def value(target_us: int, *, synchronised: bool) -> Record:
     return Record(capture(target_us, energy(7), synchronised=synchronised), target_us)
 
 
+def lied(record: Record) -> Record:
+    """The same capture time by a clock that was six hours ahead."""
+    stamp = record.capture.stamp
+    early = stamp._replace(boottime_ns=stamp.boottime_ns - 6 * 3600 * SECOND * 1000)
+    return record._replace(capture=record.capture._replace(stamp=early))
+
+
+def of_another_boot(record: Record) -> Record:
+    return record._replace(
+        capture=record.capture._replace(stamp=record.capture.stamp._replace(boot_id="before the last start"))
+    )
+
+
 @pytest.mark.parametrize(
     ("first", "second", "kind"),
     [
@@ -202,10 +215,16 @@ def value(target_us: int, *, synchronised: bool) -> Record:
         (gap(MIDNIGHT, synchronised=True), gap(MIDNIGHT, synchronised=True), OutcomeKind.SLOT_TAKEN),
         (gap(MIDNIGHT, synchronised=True), value(MIDNIGHT, synchronised=False), OutcomeKind.SLOT_TAKEN),
         (value(MIDNIGHT, synchronised=False), gap(MIDNIGHT, synchronised=True), OutcomeKind.SLOT_TAKEN),
-        (value(MIDNIGHT, synchronised=False), value(MIDNIGHT, synchronised=True), OutcomeKind.SLOT_TAKEN),
+        (value(MIDNIGHT, synchronised=False), value(MIDNIGHT, synchronised=True), OutcomeKind.WRITTEN),
+        (value(MIDNIGHT, synchronised=True), value(MIDNIGHT, synchronised=True), OutcomeKind.SLOT_TAKEN),
+        (value(MIDNIGHT, synchronised=True), value(MIDNIGHT, synchronised=False), OutcomeKind.SLOT_TAKEN),
+        (lied(value(MIDNIGHT, synchronised=True)), value(MIDNIGHT, synchronised=True), OutcomeKind.WRITTEN),
+        (lied(value(MIDNIGHT, synchronised=True)), value(MIDNIGHT, synchronised=False), OutcomeKind.SLOT_TAKEN),
+        (lied(value(MIDNIGHT, synchronised=True)), gap(MIDNIGHT, synchronised=True), OutcomeKind.SLOT_TAKEN),
+        (of_another_boot(value(MIDNIGHT, synchronised=True)), value(MIDNIGHT, synchronised=True), OutcomeKind.WRITTEN),
     ],
 )
-def test_a_gap_leaves_its_slot_to_what_is_worth_more_and_its_row_stays(
+def test_a_row_leaves_its_slot_to_what_is_worth_more_and_stays(
     store: LmnStore, tmp_path: Path, first: Record, second: Record, kind: OutcomeKind
 ) -> None:
     store.append([first])
@@ -233,8 +252,25 @@ def test_a_value_takes_the_slot_of_a_gap_that_a_wrong_clock_told_of(
         registrar.capture(capture(MIDNIGHT + quarter * QUARTER, energy(quarter)))
     clock.state, clock.now_us = ClockState.SYNCHRONISED, MIDNIGHT + 4 * QUARTER
     registrar.run_once(1)
-    true = [row for row in stored(tmp_path) if row.origin is Origin.MEASURED and row.target_time_us is not None]
+    true = [row for row in stored(tmp_path) if row.origin is Origin.MEASURED and row.stamp.state]
     assert [(row.target_time_us - MIDNIGHT) // QUARTER for row in true if row.target_time_us] == [2, 3, 4]
+
+
+def test_after_a_lie_of_six_hours_that_was_called_valid_the_true_values_enter_the_grid(
+    store: LmnStore, clock: Clock, tmp_path: Path
+) -> None:
+    """True until 0:30; then an hour of a valid lie; then true until 8:00. A value every quarter hour."""
+    registrar = Registrar(store, clock, {"house": 900})
+    ahead = 24 * QUARTER
+    for quarter in range(1, 33):
+        true_us = MIDNIGHT + quarter * QUARTER
+        clock.ahead_us = ahead if 3 <= quarter <= 6 else 0
+        clock.now_us = true_us + clock.ahead_us
+        registrar.capture(capture(clock.now_us, energy(quarter))._replace(stamp=clock.stamp()))
+        registrar.run_once(1)
+    true = {row.target_time_us: values([row])[0] for row in stored(tmp_path) if row.origin is Origin.MEASURED}
+    own = [quarter for quarter in range(1, 33) if not 3 <= quarter <= 6]
+    assert [true.get(MIDNIGHT + quarter * QUARTER) for quarter in own] == own
 
 
 def test_a_restart_registers_nothing_twice(tmp_path: Path, clock: Clock) -> None:

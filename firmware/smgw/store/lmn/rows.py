@@ -8,7 +8,7 @@ from operator import itemgetter
 from typing import Any, NamedTuple, Self
 
 from smgw.cosem.obis import Obis
-from smgw.cosem.reading import Capture, Reading
+from smgw.cosem.reading import Capture, ClockState, Reading
 from smgw.errors import LocalProtocolError
 from smgw.store.file import log_book
 from smgw.store.file.log_book import Level, Note
@@ -35,7 +35,10 @@ WHOLE_LIST = -1
 _IN_SLOT = "register = ? AND list = ? AND target_time_us = ?"
 _SLOT = f"SELECT capture FROM reading WHERE {_IN_SLOT}"  # noqa: S608 - constant
 _LEAVE_SLOT = f"UPDATE reading SET target_time_us = NULL WHERE {_IN_SLOT}"  # noqa: S608 - constant
-_WORTH = "SELECT origin, clock_state FROM capture WHERE number = ?"
+_WORTH = """SELECT origin, clock_state, octets, boottime_ns, utc_us FROM capture JOIN word ON word.id = capture.boot
+    WHERE number = ?"""
+#: While a clock is valid it is slewed. If UTC minus BOOTTIME of two captures differs by more, the clock was stepped.
+_ANOTHER_SETTING_US = 60_000_000
 _HISTORY = "SELECT count(*) FROM capture WHERE origin = 2 AND profile_version = ? AND target_time_us = ?"
 _INSERT_REGISTER = """INSERT INTO register (meter, device, class_id, obis, attribute, scaler, unit)
     VALUES (?, ?, ?, ?, ?, ?, ?)"""
@@ -117,8 +120,10 @@ class RowWriter:
 
         If a telegram holds a register twice, its first value takes the slot. The others are stored without a slot.
 
-        A gap row leaves its slot to a row that is worth more: to any value if the time of the gap is invalid, otherwise
-        to a value with a valid time. The gap row itself stays, with its target time.
+        A row leaves its slot to a row that is worth more. The order is: gap with an invalid time, value with an invalid
+        time, gap with a valid time, value with a valid time. But a value never leaves its slot to a gap. A value with a
+        valid time also leaves it to one whose time comes from another setting of the clock: the clock was wrong before.
+        The row itself stays, with its target time.
 
         Values whose slot is taken are counted as `refused_grid`. Values whose register is past a bound are left out
         and counted as `refused_register`.
@@ -210,12 +215,20 @@ class RowWriter:
         return int(found[0]) if found else 0
 
     def _yields(self, holder: int, record: Record) -> bool:
-        """True if that capture is the row of a gap and this record is worth more."""
-        origin, state = self._connection.execute(_WORTH, (holder,)).fetchone() or (Origin.MEASURED, 0)
-        return bool(origin == Origin.MISSING) and (state, False) < (
-            record.capture.stamp.state,
-            record.origin is not Origin.MISSING,
-        )
+        """True if this record is worth more than the capture in the slot."""
+        found = self._connection.execute(_WORTH, (holder,)).fetchone()
+        if found is None:
+            return False
+        origin, state, boot, boottime_ns, utc_us = found
+        stamp = record.capture.stamp
+        held = (state, origin != Origin.MISSING)
+        offered = (stamp.state, record.origin is not Origin.MISSING)
+        if held[1] and not offered[1]:
+            return False
+        if held == offered == (ClockState.SYNCHRONISED, True):
+            apart_us = (utc_us - stamp.utc_us) - (boottime_ns - stamp.boottime_ns) // 1000
+            return bytes(boot) != stamp.boot_id.encode() or abs(apart_us) > _ANOTHER_SETTING_US
+        return held < offered
 
     def _interned(self, capture: Capture) -> tuple[int, int, list[int]]:
         """The numbers of its meter, its device and its registers."""
