@@ -102,6 +102,11 @@ def test_an_emp_that_announces_gzip_and_then_refuses_it_gets_it_plain(emp: Small
         ("7", 7),
         (" 120 ", 120),
         ("99999999", 86_400),
+        ("9" * 5000, 86_400),
+        ("0" * 5000 + "7", 7),
+        ("Wed, 21 Oct 2026 07:30:00 +" + "9" * 20, None),
+        ("Wed, 21 Oct 99999 07:30:00 GMT", None),
+        ("Wed, 21 Oct 2026 " + "9" * 5000, None),
         ("Wed, 21 Oct 2026 07:30:00 GMT", 120),
         ("Wednesday, 21-Oct-26 07:30:00 GMT", 120),
         ("Wed, 21 Oct 2026 07:00:00 GMT", 0),
@@ -169,6 +174,41 @@ def test_what_is_no_http_is_no_answer_and_the_next_exchange_is_a_new_one(
     assert "object at 0x" not in answer.detail
     emp.answer = lambda _: OK
     assert exchange.put(DEVICE, BODY).status == 200
+
+
+@pytest.mark.parametrize(
+    "octets",
+    [b"HTTP/1.1 200", b"HTTP/1.1 200 OK", b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nX: y"],
+    ids=["code", "status line", "headers", "in a header"],
+)
+def test_a_head_that_is_cut_off_acknowledges_nothing(emp: SmallEmp, exchange: Exchange, octets: bytes) -> None:
+    emp.answer = lambda _: Answer(octets=octets)
+    assert exchange.put(DEVICE, BODY) == (None, "the answer is cut off", None)
+    emp.answer = lambda _: OK
+    assert exchange.put(DEVICE, BODY).status == 200
+
+
+def test_interim_answers_are_skipped(emp: SmallEmp, exchange: Exchange) -> None:
+    interim = b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 103 Hints\r\nLink: x\r\n\r\n"
+    emp.answer = lambda _: Answer(octets=interim + b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nkept")
+    assert exchange.put(DEVICE, BODY) == (200, "kept", None)
+
+
+@pytest.mark.parametrize("repeated", [b"HTTP/1.1 100 Continue\r\n\r\n", b"HTTP/1.1 103 Hints\r\nX: y\r\n\r\n"])
+def test_interim_answers_without_end_are_no_answer(emp: SmallEmp, repeated: bytes) -> None:
+    exchange = Exchange(emp.url, 600)
+    emp.answer = lambda _: Answer(octets=repeated * 100_000)
+    assert soon(lambda: exchange.put(DEVICE, BODY)) == (None, "more than 20 interim answers", None)
+    exchange.close()
+
+
+def test_trailers_without_end_are_no_answer(emp: SmallEmp) -> None:
+    exchange = Exchange(emp.url, 600)
+    head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n"
+    emp.answer = lambda _: Answer(octets=head + b"X: y\r\n" * 1_000_000)
+    answer = soon(lambda: exchange.put(DEVICE, BODY))
+    assert answer == (None, "the answer has no end", None)
+    exchange.close()
 
 
 def test_a_status_counts_although_its_page_is_cut_off(emp: SmallEmp, exchange: Exchange) -> None:

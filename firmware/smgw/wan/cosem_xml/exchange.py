@@ -18,6 +18,7 @@ from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionErro
 from smgw.cosem import DeviceId
 from smgw.errors import reason
 from smgw.patience import patiently
+from smgw.wan.cosem_xml.response import Response
 from smgw.webservice.headers import new_cid
 
 MEDIA_TYPE = "application/vnd.de-dke-k461-cosem+xml"
@@ -65,6 +66,8 @@ class Exchange:
 
         class Connection(HTTPConnection):
             """A connection that `abort` knows as soon as it is open; `end` interrupts even the opening."""
+
+            response_class = Response
 
             def _new_conn(self) -> socket.socket:
                 return patiently("connect", super()._new_conn, seconds, ended.is_set, socket.socket.close)
@@ -166,7 +169,7 @@ def _seconds(retry_after: str | None, date: str | None) -> int | None:
     if not retry_after:
         return None
     if retry_after.strip().isdecimal():
-        seconds = int(retry_after.strip()[:10])
+        seconds = int(retry_after.strip().lstrip("0")[:10] or "0")
     else:
         until, answered = _unix_time(retry_after), _unix_time(date or "")
         if until is None:
@@ -179,9 +182,9 @@ def _unix_time(date: str) -> float | None:
     """A date of HTTP, which is UTC also in the form without a zone; None if it is none."""
     try:
         found = parsedate_to_datetime(date)
-    except ValueError:
+        return (found.replace(tzinfo=UTC) if found.tzinfo is None else found).timestamp()
+    except (ValueError, TypeError, LookupError, ArithmeticError):  # a date of nonsense can raise any of them
         return None
-    return (found.replace(tzinfo=UTC) if found.tzinfo is None else found).timestamp()
 
 
 def _reason(error: Exception) -> str:
