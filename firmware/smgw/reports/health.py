@@ -265,6 +265,8 @@ def _emp(report: Report, lmn: LmnView, emp: CommunicationProfile, wan: _Delivery
     channel = wan.channels.get(emp.name)
     if channel is not None and channel.state in FAILING:
         report.worse(Health.DEGRADED, f"EMP {emp.name}: {channel.state}: {channel.detail}")
+    elif channel is not None and channel.detail:  # a held meter
+        report.worse(Health.DEGRADED, f"EMP {emp.name}: {channel.detail}")
     set_aside = wan.set_aside.get(emp.name, 0)
     if set_aside:
         report.worse(Health.DEGRADED, f"EMP {emp.name} refused {set_aside} records (smgw deliver --again)")

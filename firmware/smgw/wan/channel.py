@@ -25,6 +25,7 @@ class Channel:
         self._state: ChannelKind | None = None
         self._since_us = 0
         self._detail = ""
+        self._held = ""
         self._took = False  # what was sent last
         self._last_ack_us: int | None = None
         self._written_us = 0
@@ -74,12 +75,16 @@ class Channel:
             self._enter(ChannelKind.BACKING_OFF)
         self._write(self._now().utc_us + int(seconds * 1e6))
 
-    def idle(self) -> None:
-        """Note that all waiting rows are delivered."""
+    def idle(self, held: str = "") -> None:
+        """Note that all waiting rows are delivered, except those of held meters: `held` names them, for status."""
+        news = held != self._held
+        self._held = held
         if self._state is not ChannelKind.IDLE:
             if self._state in FAILING:
                 self._store.log("delivery-resumed", Level.INFO, self._emp, self._now())
             self._enter(ChannelKind.IDLE)
+            news = True
+        if news:
             self._write(None)
 
     def _about(self, event: str) -> dict[str, str]:
@@ -92,6 +97,7 @@ class Channel:
     def _write(self, retry_at_us: int | None) -> None:
         assert self._state is not None
         self._written_us = self._now().utc_us
+        detail = self._detail if self._state in FAILING else self._held
         self._store.note_channel(
-            ChannelState(self._emp, self._state, self._since_us, self._detail, retry_at_us, self._last_ack_us)
+            ChannelState(self._emp, self._state, self._since_us, detail, retry_at_us, self._last_ack_us)
         )

@@ -17,6 +17,7 @@ from smgw.store.lmn.view import LmnView
 from smgw.store.wan.records import OrderKind
 from smgw.store.wan.store import WanStore
 from smgw.wan.channel import Channel
+from smgw.wan.holds import HOLD_SECONDS, Holds
 from smgw.wan.outlet import Outcome, OutcomeKind, Outlet
 from smgw.wan.participant import BatchSize, Participant
 from smgw.wan.round import Round
@@ -27,8 +28,6 @@ log = logging.getLogger(__name__)
 _FIRST_PAUSE, _LONGEST_PAUSE, _JITTER = 1.0, 300.0, 0.25
 #: In the first hour of silence no pause is longer than a minute: most outages are short.
 _EARLY = Early(longest=60.0, seconds=3600.0)
-#: A held channel is tried this rarely: the EMP may have been put right without anyone telling the gateway.
-HOLD_SECONDS = 900.0
 #: How soon new rows are noticed when they are to go immediately; asking costs a few microseconds.
 _NOTICE = 0.02
 #: How soon an order of a person or a drain is noticed; how long a drain waits between two tries.
@@ -61,8 +60,9 @@ class Dispatcher:
         self._drained = threading.Event()
         self._draining = False
         self._drain_ends: threading.Timer | None = None
+        self._holds = Holds(profile.name, store, now)
         self._emp = Participant(
-            profile.name, outlet, store, self._channel, BatchSize(profile.batch), now, self._stop.is_set
+            profile.name, outlet, store, self._channel, self._holds, BatchSize(profile.batch), now, self._stop.is_set
         )
 
     @property
@@ -133,7 +133,7 @@ class Dispatcher:
         """Sleep until it is time to deliver; False if it is time to stop."""
         while not self._stop.is_set():
             now = time.monotonic()
-            if now >= due and (not watching or self._changed()):
+            if now >= due and (not watching or self._changed() or self._holds.due()):
                 return True
             if self._ordered():
                 return True
@@ -177,6 +177,7 @@ class Dispatcher:
             log.info("EMP %s: what was set aside is delivered again", self._emp.who)
         if orders:
             self._back_off.reset()
+            self._holds.try_due(all_of_them=True)
         return bool(orders)
 
     def _note(self, feeds: Iterable[Feed]) -> None:
@@ -199,7 +200,7 @@ class Dispatcher:
         if taken:
             self._back_off.reset()
         if kept_by is None:
-            self._channel.idle()
+            self._channel.idle(str(self._holds))
             return None
         held = kept_by.kind is OutcomeKind.HOLD
         # Never sooner than the participant asked for.

@@ -6,6 +6,7 @@ from typing import NamedTuple
 from smgw.cosem import Stamp
 from smgw.store.wan.store import WanStore
 from smgw.wan.channel import Channel
+from smgw.wan.holds import Holds
 from smgw.wan.outlet import Outlet
 
 
@@ -32,6 +33,7 @@ class Participant(NamedTuple):
     outlet: Outlet
     store: WanStore
     channel: Channel
+    holds: Holds
     size: BatchSize
     now: Callable[[], Stamp]
     stopping: Callable[[], bool]  # true: a failure now was caused by our own abort

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from smgw.cosem.source import Source
 from smgw.profiles.feed import Feed
 from smgw.store.lmn.view import LmnView
 from smgw.store.progress import carried
@@ -22,12 +23,14 @@ class Requeued(NamedTuple):
 
     taken: int
     stopped_by: Outcome | None  #: nothing more is sent in this round
+    refused: dict[Source, tuple[Feed, Outcome]]  #: meters that the EMP refuses
 
 
 def deliver_requeued(emp: Participant, feeds: Sequence[Feed], view: LmnView) -> Requeued:
     """Deliver requeued rows. A row that the EMP rejects again is quarantined with the new reason."""
     store = emp.store
     taken = 0
+    held: dict[Source, tuple[Feed, Outcome]] = {}
     for aside in store.take_requeued(emp.who, view.store_id, _AT_MOST):
         if emp.stopping():
             break
@@ -37,15 +40,19 @@ def deliver_requeued(emp: Participant, feeds: Sequence[Feed], view: LmnView) -> 
             log.error("EMP %s: record %d is given up: %s", emp.who, aside.record_number, reason)
             store.forget_set_aside(aside, reason)
             continue
+        if feed.source in held or emp.holds.waits(feed.source):
+            continue
         outcome = emp.outlet.send(Batch(feed, (record,)))
         if outcome.kind is OutcomeKind.ACKNOWLEDGED:
             store.settle_requeued([aside])
             taken += 1
-        elif outcome.kind in (OutcomeKind.RETRY, OutcomeKind.HOLD):
-            return Requeued(taken, outcome)
+        elif outcome.kind is OutcomeKind.HOLD:
+            held[feed.source] = feed, outcome
+        elif outcome.kind is OutcomeKind.RETRY:
+            return Requeued(taken, outcome, held)
         else:
             store.settle_requeued([], [aside._replace(reason=outcome.reason, at_us=emp.now().utc_us)])
-    return Requeued(taken, None)
+    return Requeued(taken, None, held)
 
 
 def _found(aside: SetAside, feeds: Sequence[Feed], view: LmnView) -> tuple[Feed | None, StoredRecord | None]:

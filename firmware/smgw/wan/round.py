@@ -26,6 +26,7 @@ class Round:
 
     def run(self) -> Outcome | None:
         """HOLD or RETRY, which stops the delivery; None if all rows are settled, or the thread must stop."""
+        self._emp.holds.try_due()
         self._deliver_requeued()
         self._take_turns()
         while self._judging.undecided and not self._over():
@@ -36,6 +37,8 @@ class Round:
             for feed in again:
                 self._reached.pop(feed.source, None)
             self._take_turns()
+        if not self._over():
+            self._judging.settle_refused(self.feeds, self._newest)
         return None if self._emp.stopping() else self._judging.end()
 
     @property
@@ -51,12 +54,16 @@ class Round:
 
     def _take_turns(self) -> None:
         """Deliver piece by piece; rows recorded in the meantime belong to the next round."""
-        waiting = {feed.source: (feed, self._view.last_position(feed.source)) for feed in self.feeds}
+        waiting = {
+            feed.source: (feed, self._view.last_position(feed.source))
+            for feed in self.feeds
+            if not self._judging.waits(feed)
+        }
         while waiting:
             for feed, last in list(waiting.values()):
                 if self._over():
                     return
-                if self._deliver_piece(feed) >= last or self._judging.doubts(feed):
+                if self._deliver_piece(feed) >= last or self._judging.waits(feed):
                     del waiting[feed.source]
 
     def _deliver_piece(self, feed: Feed) -> int:
@@ -66,7 +73,7 @@ class Round:
             reached = self._progress.position(self._emp.who, feed.source)
         piece = self._progress.piece(self._view, feed, reached, self._emp.size.rows)
         self._judging.deliver(feed, piece.records)
-        if self._judging.doubts(feed):
+        if self._judging.waits(feed):
             return reached
         if len(piece.records) < piece.read:
             self._judging.passed(feed, piece.position)
@@ -80,7 +87,9 @@ class Round:
         return None
 
     def _deliver_requeued(self) -> None:
-        taken, stopped_by = deliver_requeued(self._emp, self.feeds, self._view)
+        taken, stopped_by, refused = deliver_requeued(self._emp, self.feeds, self._view)
         self._judging.took(taken)
+        for feed, outcome in refused.values():
+            self._judging.refuse(feed, outcome)
         if stopped_by is not None:
             self._judging.stop(stopped_by)

@@ -43,6 +43,10 @@ class Suspects:
         """The outcome of the newest; there must be one."""
         return self._suspects[-1].outcome
 
+    def of(self, source: Source) -> bool:
+        """True if a row of this source is one of them."""
+        return any(suspect.source == source for suspect in self._suspects)
+
     def blamed(self, source: Source | None = None) -> int:
         """Number of rows that the EMP rejected, of one source or all. A row that could not be sent does not count."""
         return sum(
@@ -69,11 +73,21 @@ class Suspects:
         self._suspects = [suspect for suspect in self._suspects if suspect.source != source]
         return [self._set_aside(suspect) for suspect in own]
 
-    def settle(self) -> None:
-        """Other rows were accepted, so the rows are at fault: quarantine all, each source's with its own cursor."""
-        for source, group in groupby(sorted(self._suspects, key=_place), key=lambda suspect: suspect.source):
+    def drop(self, source: Source) -> Outcome:
+        """Forget one source's rejected rows, which are sent again later; returns the newest outcome."""
+        own = [suspect for suspect in self._suspects if suspect.source == source]
+        self._suspects = [suspect for suspect in self._suspects if suspect.source != source]
+        return own[-1].outcome
+
+    def settle(self, only: Source | None = None) -> None:
+        """Other rows were accepted, so the rows are at fault: quarantine those of one source or all.
+
+        Each source's are written with its own cursor.
+        """
+        settled = [suspect for suspect in self._suspects if only in (None, suspect.source)]
+        for source, group in groupby(sorted(settled, key=_place), key=lambda suspect: suspect.source):
             self._write(source, list(group))
-        self._suspects = []
+        self._suspects = [suspect for suspect in self._suspects if suspect not in settled]
 
     def settle_newest(self) -> None:
         """Quarantine only the newest: no older one of its source may wait."""

@@ -29,8 +29,8 @@ def test_a_wrong_set_up_holds_the_channel_and_skips_nothing(
     emp.answer = lambda _: Answer(status, b"who are you?")
     for _ in range(3):
         assert gateway.dispatcher.deliver_round() == dispatcher.HOLD_SECONDS
-    assert len(emp.puts) == 3
-    assert gateway.cursor() == 0
+    assert len(emp.puts) == 6  # each meter has its turn
+    assert gateway.cursor() == gateway.cursor("pv") == 0
     assert gateway.channel() is ChannelKind.HELD
     assert gateway.events() == ["delivery-held"]
     assert sum("delivery is held" in record.getMessage() for record in caplog.records) == 1
@@ -116,6 +116,10 @@ def test_a_meter_whose_rows_are_all_disliked_does_not_hold_the_others_up(
     emp.answer = refusing(set(bad))
     assert gateway.dispatcher.deliver_round() is None
     assert set(emp.numbers()) == set(good)
+    assert (gateway.aside(), gateway.cursor()) == ([], 0)  # the meter is held
+    gateway.append(1)  # the EMP takes this row, so the others are at fault
+    place_order(gateway.directory, "demo", OrderKind.DELIVER)
+    gateway.dispatcher.deliver_once()
     assert set(gateway.aside()) == set(bad)
 
 
