@@ -5,7 +5,8 @@ Target times are multiples of the registration period in UTC. The nearest captur
 registered, because tariffs need to know of it.
 
 A clock that is not synchronised knows of gaps while it runs evenly, compared with CLOCK_BOOTTIME. It knows nothing of
-time that it jumped over, or that passed before this process began. A synchronised clock registers those gaps later.
+time that it jumped over, or that passed before this process began. A synchronised clock registers those gaps later: at
+once if it did not step, otherwise after it ran evenly for an hour. A false time would fill the slots to come with gaps.
 """
 
 from typing import NamedTuple
@@ -17,6 +18,8 @@ _SECOND = 1_000_000
 _MOST_MISSING = 35_136  # quarter hours of a leap year
 #: A capture is stamped at its first octets and arrives after its last. A gap is decided this much later.
 _LATE = 10 * _SECOND
+#: A clock that stepped when it was synchronised must run so long before it tells of what it jumped over.
+_CONFIRMED = 3600 * _SECOND
 
 
 class Slot(NamedTuple):
@@ -39,7 +42,8 @@ class Grid:
         self._last = last_us  # decided last, whatever the clock was worth
         self._known = last_us  # up to here nothing is missing, by a synchronised clock
         self._even = 0  # since this target time the clock has run evenly
-        self._passed = range(0)  # target times that nobody decided, because the clock jumped over them
+        self._passed: list[range] = []  # target times that nobody decided, because the clock jumped over them
+        self._sure = 0  # from this moment on a synchronised clock tells of them
         self._offset: int | None = None  # UTC minus BOOTTIME when the clock was last looked at
         self._before: Capture | None = None  # the latest capture: the candidate from before for the next target
 
@@ -64,17 +68,26 @@ class Grid:
         now, synchronised = stamp.utc_us, stamp.state is ClockState.SYNCHRONISED
         start = self._start(now)
         offset = now - stamp.boottime_ns // 1000
-        if self._offset is None or abs(offset - self._offset) > self._tolerance:
-            self._even = start
-            if self._passed:
-                self._passed = range(self._passed.start, min(self._passed.stop, start + 1), self._period)
-            elif self._last is not None:
-                self._passed = range(self._last + self._period, start + 1, self._period)
-        self._offset = offset
+        first, before, self._offset = self._offset is None, self._offset, offset
+        stepped = before is not None and abs(offset - before) > self._tolerance
         if synchronised and (self._known is None or now < self._known - self._tolerance):
             self._known = start
         if self._last is None or now < self._last - self._tolerance:
-            self._last, self._before, self._passed = self._known if synchronised else start, None, range(0)
+            self._last, self._before, self._passed = self._known if synchronised else start, None, []
+        assert self._last is not None
+        if first or stepped:
+            self._even = start
+            self._pass_over(start)
+        if stepped and synchronised:
+            self._known, self._sure = start, now + _CONFIRMED
+
+    def _pass_over(self, start: int) -> None:
+        """Remember the target times between the newest decided one and `start`."""
+        assert self._last is not None
+        decided = self._last if self._known is None else max(self._last, self._known)
+        older = [range(times.start, min(times.stop, start + 1), self._period) for times in self._passed]
+        newer = range(decided + self._period, start + 1, self._period)
+        self._passed = [times for times in (*older, newer) if times]
 
     def _start(self, now: int) -> int:
         """The target before the first capture counts as done, unless this very capture is close enough to it."""
@@ -89,19 +102,26 @@ class Grid:
         assert whole is not None
         every = range(max(whole, self._last) + self._period, target + 1, self._period)
         times = self._in_reach(range(self._last + self._period, target + 1, self._period), after)
-        if decided := [time for time in times if time in self._passed]:  # by the last capture before a jump
-            self._passed = range(max(decided) + self._period, self._passed.stop, self._period)
+        for place, jumped in enumerate(self._passed):
+            if decided := times.intersection(jumped):  # by the last capture before a jump
+                self._passed[place] = range(max(decided) + self._period, jumped.stop, self._period)
         if len(every) <= _MOST_MISSING:
             times |= set(every)
         if synchronised:
-            if len(self._passed) <= _MOST_MISSING:
-                times |= {time for time in self._passed if whole < time <= target}
-            self._passed = range(0)
+            if target >= self._sure:
+                times |= self._told(target)
             self._known = max(whole, target)
             self._last = max(self._last, target)
         else:
             self._last = max(self._last, *times) if times else self._last
         return [self._slot(time, after) for time in sorted(times)]
+
+    def _told(self, target: int) -> set[int]:
+        """What was passed over up to `target` is told now, unless it is too much."""
+        found = {time for times in self._passed if len(times) <= _MOST_MISSING for time in times if time <= target}
+        rest = [range(max(times.start, target + self._period), times.stop, self._period) for times in self._passed]
+        self._passed = [times for times in rest if times]
+        return found
 
     def _in_reach(self, times: range, after: Capture | None) -> set[int]:
         """Those of the target times that have a capture within the tolerance."""

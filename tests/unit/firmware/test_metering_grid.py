@@ -121,7 +121,7 @@ def test_a_gap_before_a_long_time_without_synchronisation_is_told_afterwards_too
 
 def test_a_slot_that_the_last_value_before_a_jump_has_is_no_gap_afterwards() -> None:
     stale = at(5410, 6299, synchronised=False)
-    right = [*stepped(3600, *at(6300, synchronised=False)), *at(9950)]
+    right = stepped(3600, *at(6300, synchronised=False), *at(6350))
     slots = taken(Grid(900, MIDNIGHT + 5400 * SECOND), [*stale, *right])
     assert times(slots) == [6300, 9900, 7200, 8100, 9000]
     assert [slot.capture for slot in slots] == [stale[1], right[0], None, None, None]
@@ -140,6 +140,38 @@ def test_a_gap_is_told_once_the_clock_is_synchronised_again() -> None:
     slots = taken(Grid(900, MIDNIGHT + QUARTER), [*stale, *true])
     assert times(slots) == [1800, 2700, 3600, 4500, 5400, 6300, 7200]
     assert [slot.capture for slot in slots] == [stale[1], None, None, None, None, None, true[0]]
+
+
+def test_a_clock_that_steps_when_it_is_synchronised_tells_of_no_gap_until_it_ran_evenly_for_an_hour() -> None:
+    stale = at(10, 900, synchronised=False)
+    true = stepped(6 * 3600, *at(*(step * 900 for step in range(2, 9))))
+    slots = taken(Grid(900, MIDNIGHT), [*stale, *true[:4]])
+    assert [slot.capture for slot in slots] == [stale[1], *true[:4]]
+    grid = Grid(900, MIDNIGHT)
+    slots = taken(grid, [*stale, *true])
+    assert times([slot for slot in slots if slot.capture is None]) == list(range(1800, 6 * 3600 + 1800, 900))
+    assert [slot.capture for slot in slots if slot.capture] == [stale[1], *true]
+
+
+def test_a_lie_of_six_hours_leaves_no_gap_in_the_slots_to_come() -> None:
+    """The clock is synchronised, invalid for a moment, half an hour six hours ahead, and right again."""
+    before, lost = at(10, 900, 1800), at(2000, synchronised=False)
+    lie = stepped(6 * 3600, *at(2100, 2700, 3600))
+    found, after = at(3700, synchronised=False), at(3800, *range(4500, 15 * 3600, 900))
+    slots = taken(Grid(900), [*before, *lost, *lie, *found, *after])
+    future = [slot for slot in slots if slot.target_time_us > MIDNIGHT + 3600 * SECOND]
+    assert [slot.capture for slot in future if slot.capture not in lie] == after[1:]
+
+
+def test_of_two_steps_forward_without_synchronisation_both_are_told_afterwards() -> None:
+    unsure = [
+        *at(10, 900, synchronised=False),
+        *stepped(3600, *at(1800, synchronised=False)),
+        *stepped(7200, *at(2700, synchronised=False), *at(2800)),
+    ]
+    slots = taken(Grid(900, MIDNIGHT), unsure)
+    assert times([slot for slot in slots if slot.capture is None]) == [1800, 2700, 3600, 4500, 6300, 7200, 8100, 9000]
+    assert times([slot for slot in slots if slot.capture]) == [900, 5400, 9900]
 
 
 def test_a_gap_is_told_although_the_clock_was_wrong_by_a_day_meanwhile() -> None:
