@@ -1,8 +1,13 @@
 """What holds for all tests."""
 
 import os
+import signal
 
 from hypothesis import HealthCheck, settings
+
+# A shell that starts a run in the background has it ignore SIGINT, and every process of a test would ignore it, too.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # A test passes or fails for what the code does, not for what else the machine does, and does so again the next time.
 # Other examples than yesterday's: pytest --hypothesis-profile=explore

@@ -56,7 +56,7 @@ def test_watch_follows_the_meters_until_ctrl_c_and_says_when_the_daemon_ends(tmp
             while "the LMN process does not run" not in (line := watch.stderr.readline()):
                 assert line
             watch.send_signal(signal.SIGINT)
-            assert watch.wait(10) == 0
+            assert watch.wait(60) == 0
         finally:
             watch.kill()
             watch.communicate()
