@@ -76,6 +76,7 @@ class DlmsProfile(NamedTuple):
     authentication: Authentication = Authentication.NONE
     security_suite: int = 0
     system_title: str = ""  # ours, 16 hex digits; where the file names none: the maker, block and serial of the gateway
+    meter_title: str = ""  # the meter's, 16 hex digits; empty: whichever it sends
     challenge_key_file: Path | None = None  # hls-aes: the secret in hex, where it is no text
     encryption_key_file: Path | None = None  # global unicast key, in hex; with it all APDUs are ciphered
     authentication_key_file: Path | None = None
@@ -199,6 +200,10 @@ KEYS: Mapping[str, Key] = {
     "system_title": Key(
         checks.text("a system title of 16 hex digits", re.compile(r"[0-9A-Fa-f]{16}")),
         about="The gateway's system title, 8 octets in hex; by default it is made from the gateway's `device_id`.",
+    ),
+    "meter_title": Key(
+        checks.text("a system title of 16 hex digits", re.compile(r"[0-9A-Fa-f]{16}")),
+        about="The meter's system title, 8 octets in hex; another one is refused. By default the one that it sends.",
     ),
     "challenge_key_file": Key(
         checks.path, about="File with the secret of hls-aes as 32 hex digits, in place of password_file. Default: none."

@@ -77,9 +77,10 @@ class Client:
     """A session with one logical device as one client.
 
     `authentication` None: mechanism 0. `ciphering` None: APDUs in the clear. `title`: our system title where the
-    mechanism wants one and nothing is ciphered (6, 7). `max_pdu_size`: the largest APDU we take. `conformance`: what
-    we ask for. `reply_to_hls`: where the meter takes passes 3 and 4, if not at the usual place (R11). `short_names`:
-    the meter has short names, of which these are known; `learn` adds those of its object list.
+    mechanism wants one and nothing is ciphered (6, 7). `peer_title`: the meter's, where it is known.
+    `max_pdu_size`: the largest APDU we take. `conformance`: what we ask for. `reply_to_hls`: where the meter takes
+    passes 3 and 4, if not at the usual place (R11). `short_names`: the meter has short names, of which these are
+    known; `learn` adds those of its object list.
     """
 
     def __init__(
@@ -88,6 +89,7 @@ class Client:
         ciphering: "Ciphering | None" = None,
         *,
         title: bytes = b"",
+        peer_title: bytes = b"",
         max_pdu_size: int = 0xFFFF,
         conformance: Conformance | None = None,
         reply_to_hls: MethodName | None = None,
@@ -103,7 +105,7 @@ class Client:
         if ciphering and ciphering.general:
             conformance |= Conformance.GENERAL_PROTECTION
         request = InitiateRequest(conformance, max_pdu_size)
-        self._opening = Opening(authentication, ciphering, title, request, random, short=short)
+        self._opening = Opening(authentication, ciphering, title, request, random, short=short, peer_title=peer_title)
         self._reply_to_hls = reply_to_hls or (REPLY_TO_HLS_SN if short else REPLY_TO_HLS)
         self._association = Association()
         self._agreement = Agreement(conformance, 0)

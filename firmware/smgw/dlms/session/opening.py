@@ -43,13 +43,15 @@ class Opening:
         random: Callable[[int], bytes],
         *,
         short: bool = False,
+        peer_title: bytes = b"",
     ) -> None:
+        """`peer_title`: the meter's system title where it is known; another one is refused."""
         self._authentication = authentication
         self._ciphering = ciphering
         self._title = ciphering.title if ciphering else title
         self._initiate = initiate
         self._random = random
-        self._configured = ciphering.peer_title if ciphering else b""
+        self._configured = (ciphering.peer_title if ciphering else b"") or peer_title
         self._challenge = b""
         self._short = short
 
@@ -105,8 +107,19 @@ class Opening:
         return Proof(self._title, self._peer(aare), challenge, self._challenge)
 
     def _peer(self, aare: Aare) -> bytes:
-        """The meter's system title: the configured one, or the one it sends."""
-        return self._configured or aare.responding_title
+        """The meter's system title: the configured one, or the one it sends.
+
+        AuthenticationError for ours: with it, our answer to a challenge would prove the meter's secret (a reflection).
+        """
+        told = aare.responding_title
+        if self._mechanism.high and told and told == self._title:
+            raise AuthenticationError("the meter names our own system title as its own: our messages come back")
+        if self._configured and told and told != self._configured:
+            raise AuthenticationError(
+                f"the meter has system title {told.hex()}, not {self._configured.hex()} as its profile says; "
+                "correct meter_title if the meter was exchanged"
+            )
+        return self._configured or told
 
     @staticmethod
     def _look_for_cause(information: bytes) -> None:

@@ -15,6 +15,7 @@ from smgw.lmn.errors import PollError
 from smgw.profiles.dlms import Authentication, DlmsProfile, Quirk
 from smgw.profiles.meter import MeterProfile
 from smgw.profiles.secrets import Secrets
+from smgw.store.digest import sha256
 
 if TYPE_CHECKING:
     from smgw.dlms.security.ciphering import Ciphering, Received
@@ -35,6 +36,9 @@ class Security:
     def __init__(self, profile: MeterProfile, secrets: Secrets, keeper: CounterKeeper | None) -> None:
         self._dlms = options_of(profile)
         self._secrets = secrets
+        proving = self._dlms.authentication in _PROVING
+        #: For `turn`: names the secret, where both sides prove that they have it; empty: nothing is proved.
+        self.secret_id = sha256(repr(sorted(secrets.items())).encode()) if proving and len(secrets) else b""
         self._received: Received | None = None  # the meter's counters
         key = secrets.get("encryption_key") if self._dlms.ciphered else None
         self.counters = Counters(profile.name, self._dlms.client, key, keeper) if key is not None else None
@@ -85,6 +89,11 @@ def options_of(profile: MeterProfile) -> DlmsProfile:
 def title(dlms: DlmsProfile) -> bytes:
     """Our system title."""
     return bytes.fromhex(dlms.system_title) or _NOBODYS_TITLE
+
+
+def meter_title(dlms: DlmsProfile) -> bytes:
+    """The meter's system title; empty if the profile does not have it."""
+    return bytes.fromhex(dlms.meter_title)
 
 
 def keys(dlms: DlmsProfile, secrets: Secrets) -> Any:

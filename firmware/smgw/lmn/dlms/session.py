@@ -35,8 +35,9 @@ from smgw.lmn.contract import Patience, Surroundings
 from smgw.lmn.dlms.counters import Counters
 from smgw.lmn.dlms.link import Beginning, client_link, why_down
 from smgw.lmn.dlms.objects import DATA, VALUE, number_of
-from smgw.lmn.dlms.security import Security, options_of, title
+from smgw.lmn.dlms.security import Security, meter_title, options_of, title
 from smgw.lmn.dlms.sign_on import sign_on
+from smgw.lmn.dlms.turn import turn
 from smgw.lmn.errors import AccessRefusedError, PollError, StoppedError
 from smgw.ports import Port, PortError
 from smgw.ports.port import GATHER_S
@@ -239,12 +240,14 @@ class DlmsSession:
             self._security.authentication(),
             ciphering,
             title=title(dlms),
+            peer_title=meter_title(dlms),
             max_pdu_size=_DATAGRAM if port.url.startswith("udp://") else _NO_LIMIT,
             reply_to_hls=None if self._short else REPLY_TO_HLS._replace(obis=dlms.association),
             short_names=ShortNames() if self._short else None,
         )
         try:
-            self.ask(port, self.client.associate(), Associated)
+            with turn(self._security.secret_id, self.patience.timeout, self._stopping, self._tick):
+                self.ask(port, self.client.associate(), Associated)
         except (AssociationRejectedError, ProofRefusedError, PollError) as error:
             self._disconnect(port)
             if _refuses_secret(error):
