@@ -11,6 +11,7 @@ from smgw.cosem.data import Data, DataType
 from smgw.cosem.device_id import DeviceId
 from smgw.cosem.obis import Obis
 from smgw.cosem.reading import Capture, ClockState, MeterTime, MeterTimeKind, Reading, Stamp
+from smgw.errors import SmgwError
 from smgw.store.lmn import counters
 from smgw.store.lmn.store import LmnStore
 from smgw.store.lmn.view import LmnView
@@ -184,11 +185,22 @@ def test_a_new_store_does_not_give_the_counters_of_a_key_again_that_a_lost_one_g
     assert max(lost, twin) < new < 0xFFFF_FFFF
 
 
-def test_a_new_store_gives_counters_though_the_clock_was_never_set_or_runs_far_ahead(tmp_path, monkeypatch):
-    for since, least, most in ((1 << 40, 0, 1 << 22), (-(1 << 40), 0xE000_0000, 0xE040_0000)):
-        monkeypatch.setattr(counters, "_SINCE", since)
-        with LmnStore.open(tmp_path / str(since), ballast_bytes=0) as store:
-            assert least <= reserve(store, "house", 1, "aa", 0, 1) < most
+@pytest.mark.parametrize("state", ClockState)
+@pytest.mark.parametrize("year", [1970, 2020, 2150])
+def test_a_key_that_the_store_does_not_know_gets_no_counter_while_the_clock_is_plainly_wrong(store, year, state):
+    store.use_clock(lambda: Stamp("boot", 0, (year - 1970) * 31_556_952 * 1_000_000, 0, state))
+    with pytest.raises(SmgwError, match="the time is synchronised"):
+        reserve(store, "house", 1, "aa", FAR, 1)
+    store.use_clock(lambda: Stamp("boot", 0, time.time_ns() // 1000, 0, state))
+    assert reserve(store, "house", 1, "aa", FAR, 1) == FAR
+    store.use_clock(lambda: Stamp("boot", 0, 0, 0, state))
+    assert reserve(store, "house", 1, "aa", 0, 1) == FAR + 1
+
+
+def test_the_first_counter_of_a_key_follows_the_gateways_clock_and_not_the_systems(store):
+    years = (2030 - 2026) * 31_556_952
+    store.use_clock(lambda: Stamp("boot", 0, (1_767_225_600 + years) * 1_000_000, 0, ClockState.SYNCHRONISED))
+    assert 4 * years <= reserve(store, "house", 1, "aa", 0, 1) < 4 * years + (1 << 22)
 
 
 def test_the_counters_of_a_key_are_one_row_whoever_asks(store):

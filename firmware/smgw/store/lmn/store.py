@@ -193,8 +193,11 @@ class LmnStore(StoreWriter):
         A number of a scope is never given out twice, to any caller. The scope of an invocation counter is a digest of
         the key, because a nonce holds the system title and the counter, but not the caller. An unknown key starts far
         above 0, since a lost store may have used lower counters. Other numbers start at `least`.
+
+        ClockPlainlyWrongError for an unknown key while the clock is before the build of the software or decades later.
         """
-        return self._write(lambda connection: counters.reserve(connection, kind, scope, holder, least, amount))
+        now = self._stamp()
+        return self._write(lambda connection: counters.reserve(connection, now, kind, scope, holder, least, amount))
 
     def profile_version(self, kind: str, name: str, content: str) -> int:
         """The number of this version of a profile; the same content has the same number.
