@@ -1,4 +1,4 @@
-"""Attention numbers: how an SML server says yes or no without data (docs/sml.md, section 2.3)."""
+"""Attention numbers: an SML server's answers without data (docs/sml.md, section 2.3)."""
 
 from enum import IntEnum
 
@@ -50,7 +50,7 @@ _EXPLAINED = {
 
 
 class Denied(Exception):  # noqa: N818 - a server's answer, not a fault
-    """Raised behind a server, it answers the request with this attention."""
+    """Raised in the model of a server: the request is answered with this attention."""
 
     def __init__(self, code: AttentionCode) -> None:
         super().__init__(code.name)
@@ -63,7 +63,7 @@ def attention_number(code: AttentionCode) -> bytes:
 
 
 def attention_code(number: bytes) -> AttentionCode | int | None:
-    """The code in an attention number; a plain int for one the table lacks, None for other octets."""
+    """The code in an attention number; a plain int for an unknown code, None for other octets."""
     if len(number) != 6 or not number.startswith(_PREFIX):
         return None
     code = int.from_bytes(number[4:], "big")
@@ -74,7 +74,7 @@ def attention_code(number: bytes) -> AttentionCode | int | None:
 
 
 def refuses(code: AttentionCode | int | None) -> bool:
-    """True unless the attention says that what was asked is or will be done."""
+    """True unless the attention says that the request is or will be carried out."""
     return code not in (AttentionCode.OK, AttentionCode.ORDER_ACCEPTED)
 
 

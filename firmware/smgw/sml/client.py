@@ -1,7 +1,7 @@
-"""The gateway's side of SML request and response: one request file at a time, its answers matched to it.
+"""The gateway's side of SML request and response: one request file at a time, with its answers.
 
-Answers are matched by transaction id. Each file has its own ids, so that an answer that comes too late, after its
-request was given up, is recognised and never taken for the answer of the next one.
+Answers are matched by transaction id. Each file has its own ids, so a late answer is recognised and never mistaken for
+the answer to the next request.
 """
 
 from collections.abc import Sequence
@@ -37,32 +37,32 @@ _LAST_GROUP = 255
 
 
 class Answers(NamedTuple):
-    """The answer to one request file: `bodies` stand in the order of the requests, None where none came."""
+    """The answer to one request file: `bodies` are in the order of the requests, None for a missing one."""
 
     opened: OpenResponse | None
     bodies: tuple[Body | None, ...]
     attention: AttentionResponse | None  # the meter refused the file as a whole
     further: tuple[tuple[Body, ...], ...] = ()  # a request's messages after its first: rows of GetProfileList
-    damaged: bool = False  # a frame that came meanwhile was refused: it may have held more rows
+    damaged: bool = False  # a frame in between was refused: it may have held more rows
 
     def messages(self, place: int) -> tuple[Body, ...]:
-        """Everything that answers the request at `place`."""
+        """All answers to the request at `place`."""
         body = self.bodies[place]
         return () if body is None else (body, *(self.further[place] if self.further else ()))
 
     def refusal(self) -> str | None:
-        """Why the meter refused all of it, in words; None if it did not."""
+        """The reason if the meter refused the whole file, in words; else None."""
         return explain(self.attention.number) if self.attention else None
 
 
 class Stray(NamedTuple):
-    """A telegram that answers nothing that is being asked: late, or meant for another client."""
+    """A telegram that answers no open request: late, or for another client."""
 
     reason: str
 
 
 class TimedOut(NamedTuple):
-    """No answer within the time; the request was given up."""
+    """No answer within the time: the request was given up."""
 
     seconds: float
 
@@ -71,7 +71,7 @@ Event = Answers | Stray | Refused
 
 
 class Client:
-    """A session. `seed` makes the file ids of this session differ from those of one before it (any 4 octets)."""
+    """A session. `seed` (any 4 octets) makes its file ids differ from those of an earlier session."""
 
     def __init__(
         self,
@@ -91,17 +91,17 @@ class Client:
         self._file = int.from_bytes(seed[:4], "big")
         self._pending: dict[bytes, int] = {}  # transaction id -> place among the requests; -1 is open, -2 is close
         self._bodies: list[list[Body]] = []  # of each request
-        self._many: list[bool] = []  # of each request: as many messages answer it as there are rows
+        self._many: list[bool] = []  # of each request: each row is a message of its own
         self._damaged = False
         self._opened: OpenResponse | None = None
         self._due: float | None = None
-        self._close = b""  # transaction id of the close of the file that was asked last
-        self._unclosed = b""  # the same of one that was answered in full before its close was
+        self._close = b""  # transaction id of the close of the last file
+        self._unclosed = b""  # the same of a file that was answered completely before its close
         self._telegrams = TelegramReader()
 
     @property
     def receiving(self) -> bool:
-        """True while a telegram has begun and not ended."""
+        """True while a telegram is unfinished."""
         return self._telegrams.receiving
 
     def get_list(self) -> GetListRequest:
@@ -127,7 +127,7 @@ class Client:
     def get_profile_list(
         self, path: Sequence[bytes], begin: Time | None = None, end: Time | None = None, objects: Sequence[bytes] = ()
     ) -> GetProfileListRequest:
-        """The same in a message a row: `Answers.messages` has them all."""
+        """The same with one message for each row: `Answers.messages` has all of them."""
         return GetProfileListRequest(*self.get_profile(path, begin, end, objects))
 
     def send(
@@ -140,8 +140,8 @@ class Client:
     ) -> bytes:
         """The octets of a request file: open, the requests, close. One file at a time.
 
-        `groups` has a number from 1 to 254 for each request, never falling (a group stands together); without it each
-        request is a group of its own. `abort_on_error` says what the meter does with the rest if a request fails.
+        `groups` has a number from 1 to 254 for each request, never decreasing, so that a group is together; without it
+        each request is a group of its own. `abort_on_error` is the meter's action for the rest if a request fails.
         """
         if self._due is not None:
             raise LocalProtocolError("a request is under way; wait for its answer or for its time-out")
@@ -169,7 +169,7 @@ class Client:
         return encode_frame(encode_messages(messages, self._crc), self._crc)
 
     def receive(self, data: bytes) -> list[Event]:
-        """Take octets, return what they completed."""
+        """Take octets, return the events that they complete."""
         events: list[Event] = []
         for telegram in self._telegrams.receive(data):
             if isinstance(telegram, Refused):
@@ -180,7 +180,7 @@ class Client:
         return events
 
     def deadline(self, now: float) -> float | None:
-        """When `expire` is due, in the seconds that `send` was given; None while nothing is asked."""
+        """The time when `expire` is due, in the seconds given to `send`; None without a request."""
         return None if self._due is None else max(self._due, now)
 
     def expire(self, now: float) -> TimedOut | None:
@@ -229,7 +229,7 @@ class Client:
 
 
 def _complete(found: list[Body], many: bool) -> bool:
-    """Nothing more can come for a request; after rows only the close says so."""
+    """True if a request is completely answered; after rows only the close shows this."""
     return bool(found) and (not many or isinstance(found[-1], AttentionResponse))
 
 

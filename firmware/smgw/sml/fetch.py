@@ -1,15 +1,15 @@
-"""A load profile fetched by range, in pieces, with as many breaks as the line may have.
+"""Fetches a range of a load profile in pieces, with any number of interruptions.
 
     fetch = ProfileFetch((LOAD_PROFILE,), begin, end)
     while (request := fetch.request(client)) is not None:
         ...the caller sends it, waits for the client's Answers, asks again after a time-out or on a new connection...
         for part in fetch.take(answers):
-            ...keep part.rows...
+            ...store part.rows...
 
-Nothing is taken of an answer that is not whole, and an answer that never comes changes nothing: the same piece is
-asked again. After rows, the next piece begins behind the newest of them, so that a meter which gives fewer rows than it
-was asked for is asked for the rest; only an answer without a new row is proof that there is none. What a profile lacks
-stays a gap: no row is invented, and the fetch goes on behind it.
+An incomplete answer is not used, and a missing answer changes nothing: the same piece is requested again. After rows,
+the next piece begins after the newest of them, so a meter that gives fewer rows than requested is asked for the rest.
+Only an answer without a new row proves that there is none. A missing row stays a gap: no row is invented, and the fetch
+continues after it.
 """
 
 from collections.abc import Sequence
@@ -33,16 +33,16 @@ from smgw.sml.messages import (
 from smgw.sml.profiles import LoadProfile, Row, from_list, from_pack, same_clock
 
 _HOUR_S = 3600
-_SHORTEST_S = 2  # a piece without a row is followed by one that begins at its last second: it must not end there, too
-_SMALLEST_S = 900  # a refused range is not halved below this, or below the period where that is known
+_SHORTEST_S = 2  # after a piece without rows, the next one begins at its last second, and must not end there
+_SMALLEST_S = 900  # a refused range is not halved below this, or below the period if it is known
 
 
 class ProfileError(RemoteProtocolError):
-    """What came is no answer that a profile can be read from."""
+    """The answer holds no profile."""
 
 
 class ProfileIncomplete(ProfileError):  # noqa: N818 - named for what came
-    """Part of the answer was damaged or did not come: ask the same piece again."""
+    """A part of the answer was damaged or missing: request the same piece again."""
 
 
 class ProfileRefused(ProfileError):  # noqa: N818 - the meter's answer, as the meter means it
@@ -54,19 +54,19 @@ class ProfileRefused(ProfileError):  # noqa: N818 - the meter's answer, as the m
 
 
 class ProfileUnsupported(ProfileRefused):
-    """The meter does not know this kind of request: try the other `Form`, or none."""
+    """The meter does not support this kind of request: try the other `Form`."""
 
 
 class ProfileUnknown(ProfileRefused):
-    """The meter has no such profile, or the profile no such column."""
+    """The meter lacks this profile, or the profile lacks a column."""
 
 
 class ProfileAccessRefused(ProfileRefused):
-    """User or password are wrong, or do not suffice for this profile."""
+    """User or password are wrong, or have no right to this profile."""
 
 
 class ProfileBusy(ProfileRefused):
-    """The meter cannot now: ask again later."""
+    """The meter is busy: ask again later."""
 
 
 _REFUSALS: dict[AttentionCode | int | None, type[ProfileRefused]] = {
@@ -81,14 +81,14 @@ _REFUSALS: dict[AttentionCode | int | None, type[ProfileRefused]] = {
 
 
 class Form(Enum):
-    """How the rows are asked for."""
+    """The kinds of request for rows."""
 
     PACK = "one message"
     LIST = "a message a row"
 
 
 class Progress(NamedTuple):
-    """How far a fetch has come: everything up to `until` has been asked and taken; None before the first answer."""
+    """The progress of a fetch: all rows up to `until` were requested and taken; None before the first answer."""
 
     rows: int
     until: Time | None
@@ -97,8 +97,8 @@ class Progress(NamedTuple):
 class ProfileFetch:
     """The rows from `begin` to `end`, both inclusive: seconds of operation (choice 1) or Unix seconds, UTC (choice 2).
 
-    A piece covers at most `hours`, and at most `rows` of the profile's period once an answer has told it. `after` is
-    the time of the last row that an earlier fetch gave: it and all before it do not come again.
+    A piece covers at most `hours`, and at most `rows` once the profile's period is known. `after` is the time of the
+    last row of an earlier fetch: this row and earlier ones are not returned again.
     """
 
     def __init__(
@@ -126,23 +126,23 @@ class ProfileFetch:
         self._most_rows = rows
         self._period = 0
         self._last = -1 if after is None else after.seconds  # time of the newest row that the caller has
-        self._position = max(begin.seconds, self._last + 1)  # where the next piece begins
-        self._asked: int | None = None  # where the piece that was asked ends
+        self._position = max(begin.seconds, self._last + 1)  # begin of the next piece
+        self._asked: int | None = None  # end of the requested piece
         self._rows = 0
         self._until = after
 
     @property
     def done(self) -> bool:
-        """True once the range has been asked to its end."""
+        """True once the range was read to its end."""
         return self._position > self._end
 
     @property
     def progress(self) -> Progress:
-        """How far this has come."""
+        """The progress."""
         return Progress(self._rows, self._until)
 
     def request(self, client: Client) -> GetProfilePackRequest | GetProfileListRequest | None:
-        """The request for the next piece, the same one until it was answered; None when all has been fetched."""
+        """The request for the next piece, the same one until it is answered; None when all is fetched."""
         if self.done:
             return None
         self._asked = min(self._end, self._position + self._piece_s() - 1)
@@ -153,8 +153,8 @@ class ProfileFetch:
     def take(self, answers: Answers, place: int = 0) -> list[LoadProfile]:
         """The new rows in the answer, oldest first, in parts with the same columns; empty if there are none.
 
-        `place` is where the request stood in its file. Raises ProfileError, and then nothing has been taken: `request`
-        gives the same piece again. LocalProtocolError if nothing was asked.
+        `place` is the place of the request in its file. Raises ProfileError; then nothing is taken, and `request` gives
+        the same piece again. LocalProtocolError without a request.
         """
         if self._asked is None:
             raise LocalProtocolError("no piece of the profile has been asked")
@@ -178,9 +178,9 @@ class ProfileFetch:
         return max(_SHORTEST_S, min(self._span, by_rows))
 
     def _ends_here(self, attention: AttentionResponse) -> bool:
-        """True if the attention is all there is to take: the whole profile is empty, or the piece asked too large.
+        """True if the attention ends this piece: the whole profile is empty, or the piece is too large.
 
-        False if it says no more than that the range has no further row.
+        False if it only says that the range has no further row.
         """
         code = attention_code(attention.number)
         if code is AttentionCode.NO_ENTRY_IN_RANGE:
@@ -196,7 +196,7 @@ class ProfileFetch:
         return True
 
     def _new(self, parts: Sequence[LoadProfile]) -> list[LoadProfile]:
-        """The rows asked for that the caller does not have, by time (some meters answer the newest first)."""
+        """The requested rows that the caller does not have, by time (some meters send the newest first)."""
         assert self._asked is not None
         found = [(row, part) for part in parts for row in part.rows]
         if not all(same_clock(row.time, self._clock) for row, _ in found):
@@ -207,8 +207,8 @@ class ProfileFetch:
         for row, part in found:
             if not max(self._position, self._last + 1) <= row.time.seconds <= self._asked:
                 continue
-            # Not its signature, which may be another each time. Two different rows with one time are both kept: they
-            # are what a meter records when its clock is set back.
+            # Without its signature, which may differ each time. Two different rows with the same time are both kept: a
+            # meter records them when its clock is set back.
             content = (row.time.seconds, row.status, row.values)
             if content in seen:
                 continue
@@ -222,10 +222,10 @@ class ProfileFetch:
         ]
 
     def _move(self, parts: Sequence[LoadProfile], asked: int) -> None:
-        """Where the next piece begins."""
+        """The begin of the next piece."""
         self._asked = None
         if not parts:
-            # From its last second again, since a meter may leave out the end of a range; but not the end of all.
+            # From its last second again, since a meter may omit the end of a range; but not the end of the whole range.
             self._position = asked if asked < self._end else asked + 1
             self._until = self._clock._replace(seconds=asked)
             return

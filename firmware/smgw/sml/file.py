@@ -1,4 +1,4 @@
-"""An SML file: the messages that one frame carries, and the same without a frame (docs/sml.md, section 2.3).
+"""An SML file: the messages of one frame, also without a frame (docs/sml.md, section 2.3).
 
 76 { transaction id, group u8, abort on error u8, 72 { tag u16 or u32, body }, check sum u16, 00 }
 
@@ -18,11 +18,11 @@ from smgw.wire import Crc
 _MESSAGE = 0x76
 _CHOICE = b"\x72"
 _UNSIGNED = tlv.Kind.UNSIGNED
-_BEGINNING = re.compile(rb"\x76[\x01-\x0f\x80-\x8f]")  # what stands first in a message is an octet string
+_BEGINNING = re.compile(rb"\x76[\x01-\x0f\x80-\x8f]")  # the first element of a message is an octet string
 
 
 class FileError(RemoteProtocolError):
-    """Octets that are no SML messages, or messages whose check sum is wrong."""
+    """These octets are not SML messages, or a check sum is wrong."""
 
     def __init__(self, position: int, what: str) -> None:
         super().__init__(f"octet {position}: {what}")
@@ -30,9 +30,9 @@ class FileError(RemoteProtocolError):
 
 
 def decode_message(octets: bytes, position: int, crcs: Sequence[Crc]) -> tuple[Message, Crc, int]:
-    """Read the message at `position`: the message, the family (one of `crcs`) that vouches for it, what follows.
+    """Read the message at `position`: returns it, the family (one of `crcs`) of its check sum, and the next position.
 
-    Raises FileError for anything else; a body that does not fit its layout is no error (see `messages.OtherBody`).
+    Raises FileError for other octets. A body that does not fit its layout is no error (see `messages.OtherBody`).
     """
     if octets[position] != _MESSAGE:
         raise FileError(position, f"a message begins with 76, here stands {octets[position]:02x}")
@@ -78,7 +78,7 @@ def decode_messages(octets: bytes, crc: Crc) -> list[Message]:
 
 
 def find_messages(octets: bytes) -> Iterator[tuple[Message, Crc]]:
-    """Messages without a transport, as found in dumps and on some TCP links; what lies between them is skipped."""
+    """Messages without a transport, as in dumps and on some TCP links; octets between them are skipped."""
     found = _BEGINNING.search(octets)
     while found:
         position = found.start()
@@ -111,6 +111,6 @@ def _bytes(value: tlv.Value | None) -> bytes:
 
 
 def _number(value: tlv.Value | None) -> int:
-    """Of one octet, so that an answer can carry the same; 0 for anything else."""
+    """The number as one octet, so that an answer can repeat it; 0 for any other value."""
     number = value.value if value is not None else 0
     return int(number) if isinstance(number, int) and 0 <= number < 256 else 0

@@ -1,4 +1,4 @@
-"""What becomes of the rest of a request file once a request has failed (docs/sml.md, section 2.3).
+"""The handling of the rest of a request file after a failed request (docs/sml.md, section 2.3).
 
 The failed request's abort_on_error decides:
 
@@ -9,11 +9,11 @@ abort_on_error     rest of its group    later groups
 FF STOP            passed over          passed over
 any other          as STOP, which does least
 
-The messages of one group stand together: one that comes back to a group which was left is out of place, and fails.
+The messages of one group are together. A message that returns to an earlier group fails.
 Open and Close belong to no group. An open that fails with anything but CONTINUE ends the file.
 
-Our own reading, seen on no wire: a request that is passed over gets no answer at all, and a close is always answered,
-so that the client knows that nothing more comes.
+Our own reading, not seen on a wire: a request that is passed over gets no answer. A close is always answered, so that
+the client knows the end.
 """
 
 from smgw.sml.messages import AbortOnError, CloseRequest, Message, OpenRequest
@@ -30,7 +30,7 @@ class Groups:
         self._stopped = False
 
     def enter(self, message: Message) -> bool:
-        """Come to the next message; False if it is passed over."""
+        """Go to the next message; False if it is passed over."""
         if isinstance(message.body, CloseRequest):
             return True
         if not isinstance(message.body, OpenRequest) and message.group != self._group:
@@ -42,11 +42,11 @@ class Groups:
         return not self._stopped and not self._passing_over
 
     def out_of_place(self, message: Message) -> bool:
-        """True if the message comes back to a group that was left."""
+        """True if the message returns to an earlier group."""
         return not isinstance(message.body, OpenRequest | CloseRequest) and message.group in self._left
 
     def failed(self, message: Message) -> None:
-        """The message that was entered last failed."""
+        """Note that the last message failed."""
         abort = message.abort_on_error
         if abort == AbortOnError.CONTINUE:
             return

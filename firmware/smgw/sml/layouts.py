@@ -1,10 +1,10 @@
 """The layout of each message body on the wire (docs/sml.md, section 2.3).
 
-Field order is wire order. Reading is lenient where real meters are (a bare number for a time, u16 or u32 for a tag,
-fields beyond the known ones); writing has one strict form. A body without a layout here, or one that does not fit its
-layout, is kept as `OtherBody`, so that what stands beside it in the frame is not lost.
+Field order is wire order. Reading accepts the variants of real meters (a bare number for a time, u16 or u32 for a tag,
+additional fields); writing has one strict form. A body without a layout, or one that does not fit its layout, becomes
+an `OtherBody`, so that the other messages of the frame are not lost.
 
-A layout is read straight from the octets: what becomes a name, a unit or a scaler is never made a `Value` first.
+A layout is read directly from the octets: a name, a unit or a scaler is never made a `Value` first.
 """
 
 from collections.abc import Callable
@@ -40,20 +40,20 @@ from smgw.sml.messages import (
 )
 from smgw.sml.tlv import Kind, Value, sequence, signed, unsigned
 
-# A member of an enum looked up at each field would cost as much as reading the field.
+# Looked up once: a member of an enum costs as much as reading a field.
 _KIND_OCTETS, _KIND_SIGNED, _KIND_UNSIGNED, _KIND_LIST = Kind.OCTETS, Kind.SIGNED, Kind.UNSIGNED, Kind.LIST
-_ABSENT, _SHORT_LIST = 0x01, 0x70  # type-length fields; below 0x10 stands a string of up to 14 octets
+_ABSENT, _SHORT_LIST = 0x01, 0x70  # type-length fields; below 0x10: a string of up to 14 octets
 _new = tuple.__new__  # makes a record in half the time that its constructor takes
 
 
 class LayoutError(RemoteProtocolError):
-    """A value that is not what its place in a message asks for."""
+    """A value of another type than its place in a message requires."""
 
 
 class _Codec(NamedTuple):
-    """`read` takes octets and the position of a value that is not absent, and gives content and following position.
+    """`read` takes octets and the position of a value that is not absent, and returns content and next position.
 
-    It may run beyond the octets, with any content or an IndexError: `read_body` looks after that.
+    It may run beyond the octets, with any content or an IndexError, which `read_body` handles.
     """
 
     read: Callable[[bytes, int], tuple[Any, int]]
@@ -63,12 +63,12 @@ class _Codec(NamedTuple):
 
 def _present(octets: bytes, position: int) -> tuple[Value, int]:
     value, end = tlv.decode(octets, position)
-    assert value is not None  # an absent one is never asked for
+    assert value is not None  # never called for an absent value
     return value, end
 
 
 def _from_value(read: Callable[[Value], Any]) -> Callable[[bytes, int], tuple[Any, int]]:
-    """For what is rare: read as a value first."""
+    """For rare kinds: read as a value first."""
 
     def read_octets(octets: bytes, position: int) -> tuple[Any, int]:
         value, end = _present(octets, position)
@@ -118,7 +118,7 @@ def _list(value: Value) -> tuple[Value | None, ...]:
 
 
 def _elements(octets: bytes, position: int) -> tuple[int, int]:
-    """Of a list: how many elements it has, and where the first one stands."""
+    """The number of elements of a list, and the position of the first one."""
     first = octets[position]
     if first & 0xF0 == _SHORT_LIST:
         return first & 15, position + 1
@@ -172,7 +172,7 @@ def _integer(write: Callable[[int, int], Value], size: int, low: int, high: int)
     numbers = [octet if octet <= high else octet - 256 for octet in range(256)]
 
     def read(octets: bytes, position: int) -> tuple[int, int]:
-        if octets[position] == one_octet:  # units and scalers, nearly always
+        if octets[position] == one_octet:  # units and scalers in nearly all cases
             return numbers[octets[position + 1]], position + 2
         value, end = _present(octets, position)
         number = _number(value)
@@ -224,7 +224,7 @@ def _record(kind: type[Any], **fields: _Codec) -> _Codec:
     in_order = places == sorted(places)
 
     def read(octets: bytes, position: int) -> tuple[Any, int]:
-        # A list may be shorter than its record, if what it leaves out is optional, and longer.
+        # A list may be shorter than its record if the missing elements are optional; it may also be longer.
         count, position = _elements(octets, position)
         found: list[Any] = []
         for read_field in reads if count >= len(reads) else reads[:count]:
@@ -295,7 +295,7 @@ _PROFILE_REQUEST = {
     "das_details": _optional(_TREE),
 }
 _PROFILE = {"server_id": _SERVER_ID, "act_time": _TIME, "reg_period": _U32, "path": _list_of(_OCTETS)}
-# Unit, scaler and value may be absent as they may in a list: a meter that leaves one out still has rows.
+# Unit, scaler and value may be absent, as in a list: a meter that omits one still has rows.
 _COLUMN = {"obj_name": _OCTETS, "unit": _optional(_U8), "scaler": _optional(_I8)}
 _VALUE_ENTRY = {"value": _optional(_ANY), "value_signature": _optional(_OCTETS)}
 _PACK_PERIOD = _record(
@@ -344,7 +344,7 @@ _BY_TAG = dict(LAYOUTS.values())
 
 
 def read_body(tag: int, octets: bytes, position: int) -> tuple[Body, int]:
-    """The body of a message with this tag, and the position behind it. Raises TlvError for octets that are no value."""
+    """The body of a message with this tag, and the position after it. Raises TlvError for malformed octets."""
     codec = _BY_TAG.get(tag)
     if codec is None:
         reason = f"message type {tag:04X} has no layout here"

@@ -1,10 +1,10 @@
-"""Values that are lists: what SML 1.04 and 1.05 allow where a number or an octet string may stand (docs/sml.md, 2.3).
+"""Values that are lists, which SML 1.04 and 1.05 allow in place of a number or an octet string (docs/sml.md, 2.3).
 
     choice 1  Time                                                      (1.04)
     choice 2  TimestampedValue   list { time, status, value }           (1.05)
     choice 3  CosemValue         list { 1, list { scaler i8, unit u8 } }  scaler_unit (1.05)
 
-Not seen on a wire but for choice 1 (EMH charging meters). A list of another kind stays what it is: octets and numbers.
+Only choice 1 was seen on a wire (EMH charging meters). A list of another kind stays a list of octets and numbers.
 """
 
 from typing import NamedTuple
@@ -19,7 +19,7 @@ _SCALER_UNIT = 1  # the one choice of a CosemValue
 
 
 class TimestampedValue(NamedTuple):
-    """A value that brings its own time and status."""
+    """A value with its own time and status."""
 
     time: Time
     status: Value | None = None
@@ -30,7 +30,7 @@ ListValue = Time | TimestampedValue | ScalerUnit
 
 
 def read_list_value(value: Value) -> ListValue | None:
-    """What a list means; None for anything that is none of the three."""
+    """The typed value of a list; None for any other list."""
     found = _choice(value)
     if found is None:
         return None

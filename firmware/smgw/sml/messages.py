@@ -1,4 +1,4 @@
-"""SML messages as values (docs/sml.md, section 2.3); `layouts` says how each stands on the wire."""
+"""SML messages as values (docs/sml.md, section 2.3); `layouts` has their form on the wire."""
 
 from enum import IntEnum
 from typing import NamedTuple
@@ -40,7 +40,7 @@ class Tree(NamedTuple):
 
 
 class ListEntry(NamedTuple):
-    """One object of a list; a meter may leave out everything but the name."""
+    """One object of a list; a meter may omit all fields except the name."""
 
     obj_name: bytes
     status: Value | None = None
@@ -120,7 +120,7 @@ class GetProcParameterResponse(NamedTuple):
 
 
 class SetProcParameterRequest(NamedTuple):
-    """There is no response of its own: an attention says whether it was done."""
+    """It has no response of its own: an attention reports the result."""
 
     path: tuple[bytes, ...]
     tree: Tree
@@ -128,12 +128,12 @@ class SetProcParameterRequest(NamedTuple):
     username: bytes | None = None
     password: bytes | None = None
 
-    def __repr__(self) -> str:  # what is written may be a secret, too
+    def __repr__(self) -> str:  # the value may be a secret, too
         return f"SetProcParameterRequest(path={[step.hex() for step in self.path]}, ...)"
 
 
 class GetProfilePackRequest(NamedTuple):
-    """Rows of a load profile, all in one message. An absent time leaves that side of the range open."""
+    """A request for rows of a load profile in one message. An absent time leaves that side of the range open."""
 
     path: tuple[bytes, ...]
     begin_time: Time | None = None
@@ -150,7 +150,7 @@ class GetProfilePackRequest(NamedTuple):
 
 
 class GetProfileListRequest(NamedTuple):
-    """The same, a message for each row."""
+    """The same, with one message for each row."""
 
     path: tuple[bytes, ...]
     begin_time: Time | None = None
@@ -180,14 +180,14 @@ class HeaderEntry(NamedTuple):
 
 
 class ValueEntry(NamedTuple):
-    """One value of a row; absent where the row has none in that column."""
+    """One value of a row; absent if the row has none in that column."""
 
     value: Value | None = None
     value_signature: bytes | None = None
 
 
 class PackPeriod(NamedTuple):
-    """One row of a profile pack: `values` stand in the order of its header list."""
+    """One row of a profile pack: `values` are in the order of its header list."""
 
     val_time: Time
     status: int  # u64
@@ -207,7 +207,7 @@ class GetProfilePackResponse(NamedTuple):
 
 
 class PeriodEntry(NamedTuple):
-    """One value of a row that stands in a message of its own."""
+    """One value of a row in a message of its own."""
 
     obj_name: bytes
     unit: int | None = None
@@ -217,7 +217,7 @@ class PeriodEntry(NamedTuple):
 
 
 class GetProfileListResponse(NamedTuple):
-    """One row. A request is answered by as many of these as there are rows, all with its transaction id."""
+    """One row. A request is answered by one of these for each row, all with its transaction id."""
 
     server_id: bytes
     act_time: Time
@@ -238,7 +238,7 @@ class AttentionResponse(NamedTuple):
 
 
 class OtherBody(NamedTuple):
-    """A body that is kept as it came."""
+    """A body that is stored as received."""
 
     tag: int
     content: Value | None
@@ -268,7 +268,7 @@ Body = (
 
 
 class AbortOnError(IntEnum):
-    """What the server does with the rest of a file when a request fails."""
+    """The server's action for the rest of a file if a request fails."""
 
     CONTINUE = 0x00
     NEXT_GROUP = 0x01

@@ -32,12 +32,12 @@ VALUE, SCALER_UNIT, STATUS = b"\x00\x02", b"\x00\x03", b"\x00\x04"
 
 
 def parameter_name(name: ObjectName) -> bytes:
-    """The nine octets by which a path names an object."""
+    """The nine octets of an object in a path."""
     return name.octets()
 
 
 def read_parameter_name(octets: bytes) -> ObjectName | None:
-    """The object that a parameter name means; None unless it has nine octets."""
+    """The object of a parameter name; None unless it has nine octets."""
     return ObjectName.from_octets(octets)
 
 
@@ -47,7 +47,7 @@ OBJECT_LIST_PATH = (parameter_name(ASSOCIATION), VALUE)
 
 
 class ObjectValue(NamedTuple):
-    """What a tree tells of one object."""
+    """The content of a tree for one object."""
 
     name: ObjectName
     value: Value
@@ -62,7 +62,7 @@ def object_list_tree(objects: list[ObjectName]) -> Tree:
 
 
 def read_object_list(tree: Tree) -> list[ObjectName]:
-    """The objects in such an answer; names that are no COSEM objects are passed over."""
+    """The objects in such an answer; other names are ignored."""
     found = (read_parameter_name(child.name) for child in tree.children)
     return [name for name in found if name is not None]
 
@@ -79,7 +79,7 @@ def object_tree(found: ObjectValue) -> Tree:
 
 
 def read_object(tree: Tree) -> ObjectValue:
-    """One object's value. Raises RemoteProtocolError for a tree that has none, or whose scaler_unit is no pair."""
+    """One object's value. Raises RemoteProtocolError for a tree without one, or with a malformed scaler_unit."""
     name = read_parameter_name(tree.name)
     attributes = {child.name: child.value.content for child in tree.children if child.value is not None}
     if name is None or VALUE not in attributes:

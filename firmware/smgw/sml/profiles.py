@@ -3,9 +3,9 @@
     GetProfilePack.Res   one message: the columns once, then all rows
     GetProfileList.Res   a message a row, each with its columns
 
-A row's time is when its period ended. Times of choice 2 and 3 are both Unix seconds, UTC (the offsets of choice 3 only
-say what the local clock showed), so the two hours that share a name in October differ; choice 1, seconds of operation,
-is a clock of its own.
+A row's time is the end of its period. Times of choice 2 and 3 are both Unix seconds, UTC. The offsets of choice 3 only
+add the local clock, so the two equal local hours in October differ. Choice 1, seconds of operation, is a clock of its
+own.
 """
 
 from collections.abc import Iterable, Sequence
@@ -39,7 +39,7 @@ class Column(NamedTuple):
 
 
 class Row(NamedTuple):
-    """One period. `values` stand in the order of the columns, None where the row has none."""
+    """One period. `values` are in the order of the columns, None if the row has none."""
 
     time: Time
     status: int
@@ -60,7 +60,7 @@ class LoadProfile(NamedTuple):
 
 @runtime_checkable
 class ProfileModel(Protocol):
-    """What a meter with load profiles tells besides its values."""
+    """The model of a meter with load profiles."""
 
     def profile(self, path: tuple[bytes, ...], begin: Time | None, end: Time | None) -> LoadProfile | None:
         """The rows from `begin` to `end`, both inclusive, oldest first; None for a path that names no profile.
@@ -110,7 +110,7 @@ def to_pack(server_id: bytes, path: tuple[bytes, ...], profile: LoadProfile) -> 
 
 
 def to_list(server_id: bytes, path: tuple[bytes, ...], profile: LoadProfile) -> list[GetProfileListResponse]:
-    """The profile as a message a row."""
+    """The profile as one message for each row."""
     return [
         GetProfileListResponse(
             server_id,
@@ -141,7 +141,7 @@ def from_pack(pack: GetProfilePackResponse) -> LoadProfile:
 
 
 def from_list(messages: Iterable[GetProfileListResponse]) -> list[LoadProfile]:
-    """The profile in a message a row: one part as long as the columns stay the same (a scaler may change)."""
+    """The profile from one message for each row: a new part begins where the columns change (such as a scaler)."""
     parts: list[tuple[LoadProfile, list[Row]]] = []
     for message in messages:
         columns = tuple(map(_column, message.period_list))

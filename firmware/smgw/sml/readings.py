@@ -29,13 +29,13 @@ def data(value: Value) -> Data:
 def readings(
     server_id: bytes, entries: Sequence[ListEntry], wanted: frozenset[bytes] = frozenset(), *, correct: bool = True
 ) -> tuple[Reading, ...]:
-    """The readings in a list, in its order. Entries without a value are left out, and what `wanted` does not name.
+    """The readings in a list, in order. Entries without a value, and objects not in `wanted`, are left out.
 
-    `wanted` empty means all numbers: texts such as the maker's name are the meter's, not readings.
-    With `correct`, power is corrected as `habits` says, and the raw value kept beside it.
+    `wanted` empty means all numbers: texts such as the maker's name are not readings.
+    With `correct`, `habits` corrects power, and the raw value is stored beside it.
     """
     corrections = corrected_power(server_id, entries) if correct else {}
-    found: dict[bytes, Reading] = {}  # a meter that lists an object twice gave one reading of it: the first
+    found: dict[bytes, Reading] = {}  # if a meter lists an object twice, the first one counts
     for place, entry in enumerate(entries):
         value = entry.value
         if value is None or len(entry.obj_name) != 6 or entry.obj_name in found:

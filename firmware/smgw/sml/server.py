@@ -1,4 +1,4 @@
-"""The meter's side of SML request and response: request files in, answer files out. Our simulator stands on it."""
+"""The meter's side of SML request and response, for the simulator: request files in, answer files out."""
 
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
@@ -42,7 +42,7 @@ from smgw.sml.tlv import octets
 from smgw.sml.transport import MAX_FRAME, encode_frame
 from smgw.wire import Crc, Refused
 
-#: An answer file goes on in another frame beyond this; even if every octet must be escaped, a frame is not too long.
+#: An answer file continues in another frame beyond this. Even with every octet escaped, a frame is not too long.
 _ROOM = MAX_FRAME // 4
 _REQUESTS = (
     OpenRequest
@@ -55,7 +55,7 @@ _REQUESTS = (
 
 
 class MeterModel(Protocol):
-    """What a meter must tell; all of it is asked anew for each request file. With load profiles see `ProfileModel`."""
+    """The model of a meter, asked again for each request file. For load profiles see `ProfileModel`."""
 
     server_id: bytes
     firmware: bytes
@@ -71,14 +71,13 @@ class Reply(NamedTuple):
     """One answer file, ready for the wire: one frame, more if it is long."""
 
     octets: bytes
-    requests: int  # how many requests it answers
+    requests: int  # number of requests that it answers
 
 
 class Server:
-    """One client's session. `object_list=False` is an older meter, which knows GetList only.
+    """One client's session. `object_list=False` is an older meter, which supports only GetList.
 
-    Nothing is writable.
-    What becomes of a file in which a request fails: see `groups`.
+    Nothing is writable. For a file with a failed request see `groups`.
     """
 
     def __init__(
@@ -97,7 +96,7 @@ class Server:
         self._telegrams = TelegramReader()
 
     def receive(self, data: bytes) -> list[Reply | Refused]:
-        """Take octets; return an answer for each request file that they completed, and what was refused."""
+        """Take octets; return an answer for each complete request file, and refused octets."""
         return [
             self._answer(event) if isinstance(event, Telegram) else event for event in self._telegrams.receive(data)
         ]
@@ -130,7 +129,7 @@ class Server:
         return Reply(b"".join(encode_frame(payload, self._crc) for payload in frames), answered)
 
     def _encoded(self, request: Message, bodies: Sequence[Body]) -> list[bytes]:
-        """Each answer's octets. Denied if one would not fit into a frame that a client takes."""
+        """Each answer's octets. Denied if one would not fit into a frame that a client accepts."""
         answers = [
             encode_messages([Message(request.transaction_id, body, request.group)], self._crc) for body in bodies
         ]

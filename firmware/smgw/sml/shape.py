@@ -1,17 +1,17 @@
 """The fast path: a meter sends the same telegram every second, with other numbers in it.
 
-The first telegram of a shape goes through the full decoder and is kept. When a second one has its length, the first is
-cut into slots and what stands between them:
+The full decoder reads the first telegram of a shape, which is stored. When a second one has its length, the first is
+cut into slots and the octets between them:
 
     76 05 .. .. .. .. 62 00 62 00 72 .. 77 07 01 00 01 08 00 ff 65 .. .. .. .. 01 62 1e 52 ff 59 .. .. ..  63 .. ..
           slot        between                                      slot                          slot         slot
           transaction id                                           status                        value        check sum
 
-Slots are the contents of values, status words, times, signatures, ids of a message and check sums. Type-length fields,
-names, units, scalers, the server id and every thing that this module does not know stand between.
+Slots are the contents of values, status words, times, signatures, ids of a message and check sums. All other octets are
+between slots: type-length fields, names, units, scalers, the server id and unknown fields.
 
-One `struct` cuts a later telegram the same way. If what stands between is equal, so is the structure, and the messages
-are the first telegram's with other slots. They are tuples of tuples, so the shape holds them laid out flat in one list:
+One `struct` cuts a later telegram in the same way. If the octets between slots are equal, the structure is equal, and
+the messages are the first telegram's with other slots. They are tuples of tuples, which the shape holds in a flat list:
 
     rows     Message     transaction id  body  group  abort        the slots are written over the old contents,
              body        ..  entries  ..                           then each row becomes a tuple, the innermost first,
@@ -19,8 +19,8 @@ are the first telegram's with other slots. They are tuples of tuples, so the sha
              ListEntry   name  status  time  unit  scaler  value  signature
              Value       kind  size  number
 
-Every octet is compared, or it stands in a slot that takes whatever its octets say. So the objects are those of the full
-decoder; where anything else differs or a check sum is wrong, the full decoder is asked, which also says what is wrong.
+Every octet is compared, or is in a slot that accepts any octets. So the objects equal those of the full decoder. If
+other octets differ or a check sum is wrong, the full decoder reads the telegram and reports the fault.
 """
 
 import struct
@@ -32,7 +32,7 @@ from smgw.sml.messages import GetListResponse, ListEntry, Message, OpenResponse,
 from smgw.sml.tlv import Kind, Places, Value, head, places
 from smgw.wire import Crc
 
-#: Shapes kept for one reader. A meter has one or two; more are meters on one line, or one that cuts leading zeros.
+#: Most shapes of one reader. A meter has one or two; several meters on a line, or cropped numbers, need more.
 MOST_SHAPES = 8
 #: Longer telegrams are load profiles and trees of parameters, not the list of every second; they are not learnt.
 LONGEST = 2048
@@ -47,7 +47,7 @@ _new = tuple.__new__  # makes a NamedTuple in half the time that its constructor
 
 
 class Shapes:
-    """The shapes that one reader has seen, the one used last first."""
+    """The shapes of one reader, the last used first."""
 
     def __init__(self, most: int = MOST_SHAPES) -> None:
         self._most = most
@@ -59,7 +59,7 @@ class Shapes:
         return len(self._shapes)
 
     def decode(self, payload: bytes, crc: Crc) -> list[Message]:
-        """The same as `file.decode_messages`, which it calls for what no shape fits. Raises FileError as that does."""
+        """The same as `file.decode_messages`, which it calls if no shape fits. Raises FileError like it."""
         for place, shape in enumerate(self._shapes):
             messages = shape.read(payload, crc)
             if messages is not None:
@@ -76,9 +76,9 @@ class Shapes:
 
 
 class Shape:
-    """What telegrams of one shape have in common, learnt from the first and from what the full decoder made of it.
+    """The common part of telegrams of one shape, learnt from the first one and its decoded messages.
 
-    It is learnt when it is first needed: a telegram that comes once costs no more than its full decoding.
+    It is learnt on first need, so a telegram that comes once costs only its full decoding.
     """
 
     def __init__(self, payload: bytes, messages: Sequence[Message]) -> None:

@@ -1,4 +1,4 @@
-"""From octets to telegrams: frames whose every check sum is right, with their messages."""
+"""Octets to telegrams: frames with correct check sums, and their messages."""
 
 from typing import NamedTuple
 
@@ -22,28 +22,28 @@ class Telegram(NamedTuple):
 
     @property
     def unread(self) -> list[OtherBody]:
-        """Bodies that this program does not understand, each with its reason."""
+        """Bodies that could not be decoded, each with its reason."""
         return [message.body for message in self.messages if isinstance(message.body, OtherBody)]
 
 
 class TelegramReader:
-    """Octets in pieces of any size in, telegrams out; a frame that cannot be vouched for comes out as `Refused`."""
+    """Octets in pieces of any size in, telegrams out; a frame with a wrong check sum gives `Refused`."""
 
     def __init__(self, max_frame: int = MAX_FRAME) -> None:
         self._frames = FrameDecoder(max_frame)
-        self.shapes = Shapes()  # counts, for who wants to know, how often the fast path was enough
+        self.shapes = Shapes()  # also counts the use of the fast path
 
     @property
     def receiving(self) -> bool:
-        """True while a telegram has begun and not ended."""
+        """True while a telegram is unfinished."""
         return self._frames.receiving
 
     def receive(self, data: bytes) -> list[Telegram | Refused]:
-        """Take octets, return what they completed, in order."""
+        """Take octets, return the telegrams that they complete and the octets refused, in order."""
         return [self._telegram(event) for event in self._frames.receive(data)]
 
     def finish(self) -> list[Telegram | Refused]:
-        """The octets have ended: say what was cut off."""
+        """The octets have ended: report an unfinished telegram."""
         return [self._telegram(event) for event in self._frames.finish()]
 
     def _telegram(self, event: Frame | Refused) -> Telegram | Refused:

@@ -1,4 +1,4 @@
-"""SML's typed values: type-length fields and what they hold (docs/sml.md, section 2.2).
+"""SML's typed values: type-length fields and contents (docs/sml.md, section 2.2).
 
 One octet or more of type and length, then the content:
 
@@ -9,7 +9,7 @@ bit     7              6..4                                              3..0
 Bits 6..4 of a follow-up octet are 0 in the standard. Hager meters repeat the type there (F1 79 is a list of 25, F1 70
 equals F1 00), so these bits are ignored.
 
-01 is an optional value that is absent, 00 the end of a message.
+01 is an absent optional value, 00 the end of a message.
 """
 
 from enum import IntEnum
@@ -29,7 +29,7 @@ class Kind(IntEnum):
 
 
 class Value(NamedTuple):
-    """One typed value as the wire carries it.
+    """One typed value in the form of the wire.
 
     `size` is the number of content octets (integers come in 1 to 8, also 3, 5, 6, 7), for a list its elements.
     `value` is bytes, bool, int or a tuple of values, where None is an absent element.
@@ -41,7 +41,7 @@ class Value(NamedTuple):
 
 
 class TlvError(RemoteProtocolError):
-    """Octets that are no typed value."""
+    """These octets are not a typed value."""
 
     def __init__(self, position: int, what: str) -> None:
         super().__init__(f"octet {position}: {what}")
@@ -50,20 +50,20 @@ class TlvError(RemoteProtocolError):
 
 _OCTETS, _BOOLEAN, _SIGNED, _UNSIGNED, _LIST = Kind  # a member looked up at each value would cost as much as reading it
 _KINDS = {int(kind): kind for kind in Kind}
-MAX_DEPTH = 24  # a tree of parameters uses two levels a step; nothing real comes near
+MAX_DEPTH = 24  # a tree of parameters uses two levels a step; real trees are far smaller
 _ABSENT = 0x01
 
 
 class _Short(NamedTuple):
-    """What a type-length field of one octet says of a value that is no list."""
+    """The meaning of a one-octet type-length field of a value that is not a list."""
 
     size: int
     kind: Kind
-    numbers: tuple[Value, ...]  # for a number of one octet, all there are; units, scalers and choices are such
+    numbers: tuple[Value, ...]  # all values of one-octet numbers, such as units, scalers and choices
 
 
 def _short(first: int) -> _Short | None:
-    """None where there is more to look at than this octet: lists, long or absent values, booleans, what is refused."""
+    """None if this octet is not enough: lists, long or absent values, booleans, invalid fields."""
     kind, size = first >> 4, (first & 15) - 1
     if kind == _OCTETS and size >= 1:
         return _Short(size, _OCTETS, ())
@@ -80,7 +80,7 @@ _from_bytes = int.from_bytes
 
 
 def decode(octets: bytes, position: int, depth: int = MAX_DEPTH) -> tuple[Value | None, int]:
-    """Read the value at `position`; return it (None = absent) and the position behind it.
+    """Read the value at `position`; return it (None = absent) and the position after it.
 
     Raises TlvError for a truncated value, an unknown type or a nesting deeper than `depth`.
     """
@@ -113,9 +113,9 @@ def decode(octets: bytes, position: int, depth: int = MAX_DEPTH) -> tuple[Value 
 
 
 def head(octets: bytes, position: int) -> tuple[Kind, int, int]:
-    """What the type-length field at `position` says: the kind, where the content begins, its octets or elements.
+    """The type-length field at `position`: the kind, the position of the content, its octets or elements.
 
-    Raises TlvError for a field that means nothing, for more than there are octets left, IndexError if it is cut off.
+    Raises TlvError for an invalid field and for more octets than are left, IndexError if it is cut off.
     """
     first = octets[position]
     short = _SHORT[first]
@@ -130,7 +130,7 @@ def head(octets: bytes, position: int) -> tuple[Kind, int, int]:
             raise TlvError(position, f"a length of {length} in {len(octets)} octets")
     kind = _KINDS.get(first >> 4 & 7)
     if kind is _LIST:
-        if length > len(octets) - begin:  # every element has an octet at least: refuse before building anything
+        if length > len(octets) - begin:  # every element has at least one octet: refuse before building anything
             raise TlvError(position, f"a list of {length} elements in {len(octets) - begin} octets")
         return kind, begin, length
     size = position + length - begin
@@ -151,15 +151,15 @@ def _decode_list(octets: bytes, position: int, content: int, length: int, depth:
     return _new(Value, (_LIST, length, tuple(elements))), content
 
 
-Places = int | list[Any]  # where a value's type-length field stands; for a list, those of its elements
-#: The octets of a value by its first one; 0 where there is more to look at.
+Places = int | list[Any]  # position of a value's type-length field; for a list, those of its elements
+#: The octets of a value by its first one; 0 if the first octet is not enough.
 _OCTETS_BY_FIRST = bytes(
     (1 if first == _ABSENT else short.size + 1 if short else 0) for first, short in enumerate(_SHORT)
 )
 
 
 def places(octets: bytes, position: int) -> tuple[Places, int]:
-    """The places in the value at `position`, which `decode` has read without error; and the position behind it."""
+    """The places in the value at `position`, which `decode` has read without error; and the position after it."""
     kind, content, size = head(octets, position)
     if kind is not _LIST:
         return position, content + size
@@ -200,7 +200,7 @@ def encode(value: Value | None) -> bytes:
         return _type_length(Kind.LIST, len(content)) + b"".join(map(encode, content))
     if isinstance(content, bytes):
         if not content:
-            return bytes((_ABSENT,))  # the wire cannot tell an empty string from an absent one
+            return bytes((_ABSENT,))  # on the wire an empty string equals an absent one
         return _type_length(Kind.OCTETS, len(content)) + content
     if kind is Kind.BOOLEAN:
         return bytes((0x42, 1 if content else 0))

@@ -6,10 +6,10 @@ octets  8                  n             0..3    4          1    1    2
                            it is sent
                            twice
 
-A stream of octets is cut by its runs of 1B, without any memory: every 1B1B1B1B of the messages is doubled, so a run of
-8q+m octets (m < 4) is data, and one of 8q+m+4 ends in an escape, whose next four octets say which. No alignment is
-trusted, since meters do not keep it. Only when an octet was lost or added can a start look like data (a run of 8 before
-01010101), so such a place is remembered and tried as a start when the check sum decides.
+A stream of octets is cut by its runs of 1B alone. Every 1B1B1B1B of the messages is doubled, so a run of 8q+m octets
+(m < 4) is data. A run of 8q+m+4 ends in an escape, and the next four octets give its kind. Alignment is not used, since
+meters do not keep it. After a lost or added octet a start can look like data (a run of 8 before 01010101). Such a place
+is stored and tried as a start; the check sum decides.
 """
 
 import re
@@ -29,7 +29,7 @@ _MOST_DOUBTFUL = 4  # bounds the check sums computed at one end
 
 
 class Frame(NamedTuple):
-    """One intact frame: the messages' octets (escapes undone, fill removed) and the CRC family that vouches."""
+    """One intact frame: the messages' octets (escapes undone, fill removed) and the CRC family of its check sum."""
 
     payload: bytes
     crc: Crc
@@ -43,22 +43,22 @@ def encode_frame(payload: bytes, crc: Crc = Crc.X25) -> bytes:
 
 
 class FrameDecoder:
-    """Finds frames in octets that arrive in pieces of any size. Linear in the octets, whatever they are."""
+    """Finds frames in octets that arrive in pieces of any size. The cost is linear in the octets."""
 
     def __init__(self, max_frame: int = MAX_FRAME) -> None:
         self._max_frame = max_frame
         self._buffer = bytearray()
-        self._starts: list[int] = []  # where the frame being received begins, then the doubtful starts after it
-        self._searched = 0  # no run of 1B that begins before this is still to be dealt with
-        self._run_end = 0  # how far the run of 1B at _searched was followed
+        self._starts: list[int] = []  # begin of the present frame, then the doubtful starts after it
+        self._searched = 0  # all runs of 1B before this are handled
+        self._run_end = 0  # end of the examined part of the run of 1B at _searched
 
     @property
     def receiving(self) -> bool:
-        """True while a frame has begun and not ended."""
+        """True while a frame is unfinished."""
         return bool(self._starts)
 
     def receive(self, data: bytes) -> list[Frame | Refused]:
-        """Take octets, return the frames that they completed or spoiled, in order."""
+        """Take octets, return the frames that they complete and the octets refused, in order."""
         if not self._buffer and data.startswith(START) and len(data) <= self._max_frame:
             frame = _whole(data)
             if frame is not None:
@@ -73,7 +73,7 @@ class FrameDecoder:
         return events
 
     def finish(self) -> list[Frame | Refused]:
-        """The stream has ended: say what was begun and never completed."""
+        """The stream has ended: report an unfinished frame."""
         events: list[Frame | Refused] = []
         self._refuse(events, "cut off before its end", len(self._buffer))
         self._buffer.clear()
@@ -81,7 +81,7 @@ class FrameDecoder:
         return events
 
     def _step(self, events: list[Frame | Refused]) -> bool:
-        """Deal with the next run of four or more 1B and what follows it; False if that has not arrived whole."""
+        """Handle the next run of four or more 1B and the octets after it; False if they are not complete."""
         first = self._buffer.find(ESCAPE, self._searched)
         if first < 0:
             self._searched = max(self._searched, len(self._buffer) - 3)
@@ -116,7 +116,7 @@ class FrameDecoder:
         if certain:
             self._refuse(events, "another frame began before its end", begin)
         if len(self._starts) > _MOST_DOUBTFUL:
-            self._starts.pop()  # of many doubtful starts, the oldest and the newest are the likeliest
+            self._starts.pop()  # of many doubtful starts, the oldest and the newest are the most likely
         self._starts.append(begin)
 
     def _at_end(self, events: list[Frame | Refused], run_end: int) -> None:
@@ -134,7 +134,7 @@ class FrameDecoder:
             events.append(Frame(_messages(covered[8:-6], covered[-1]), crc))
             return
         self._refuse(events, "wrong check sum (neither X-25 nor Kermit)", end)
-        # The end may itself be cut short, with the next frame's start where its check sum should be.
+        # The end itself may be cut, with the next frame's start in place of its check sum.
         self._searched = run_end + 1
 
     def _refuse(self, events: list[Frame | Refused], reason: str, end: int) -> None:
@@ -143,14 +143,14 @@ class FrameDecoder:
             self._starts.clear()
 
     def _expire(self, events: list[Frame | Refused], arrived: int) -> None:
-        """Give up what is too long once `arrived` octets are there: at the same octet, however they were cut."""
+        """Give up a frame that is too long after `arrived` octets: at the same octet, however they were cut."""
         while self._starts and arrived - self._starts[0] > self._max_frame:
             begin = self._starts.pop(0)
             octets = self._starts[0] - begin if self._starts else self._max_frame
             events.append(Refused(f"no end within {self._max_frame} octets", octets))
 
     def _forget(self) -> None:
-        """Give back what no frame can need any more."""
+        """Release octets that no frame can need."""
         if not self._starts and self._run_end > self._searched + 16:  # of an endless run of 1B, its length modulo 8
             self._searched += (self._run_end - self._searched - 8) // 8 * 8
         keep = self._starts[0] if self._starts else self._searched
@@ -162,7 +162,7 @@ class FrameDecoder:
 
 
 def _whole(data: bytes) -> Frame | None:
-    """The frame in octets that are one and nothing else, as a meter's burst most often arrives; None: look closer.
+    """The frame in octets that are exactly one frame, as most bursts of meters; None: examine them in detail.
 
     The run of 1B at its end is the only one of four or more behind its start, and has just four.
     """
@@ -174,7 +174,7 @@ def _whole(data: bytes) -> Frame | None:
 
 
 def _messages(body: bytes, fill: int) -> bytes:
-    """Remove the fill (left in place where the count is not of zeros: the messages end themselves), undo escapes."""
+    """Remove the fill (unless it is not all zeros: the messages have their own end), undo escapes."""
     if 0 < fill <= len(body) and not any(body[-fill:]):
         body = body[:-fill]
     return body.replace(ESCAPE * 2, ESCAPE)
