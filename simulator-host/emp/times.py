@@ -10,6 +10,10 @@ from smgw.errors import SmgwError
 DEFAULT_ZONE = "Europe/Berlin"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
+#: The first moment that no document may name and no page shows. The year 9999 ends within it in no time zone.
+END_OF_TIME_US = (datetime(9999, 1, 1, tzinfo=UTC) - _EPOCH) // _MICROSECOND
+#: A later time than now is false if it is later by more than this: two clocks that are well never differ so much.
+FALSE_AHEAD_US = 3_600_000_000
 
 
 class ZoneError(SmgwError):
@@ -32,8 +36,8 @@ class Zone:
         self.name = name
 
     def at(self, utc_us: int) -> datetime:
-        """A moment in this zone."""
-        return (_EPOCH + timedelta(microseconds=utc_us)).astimezone(self._zone)
+        """A moment in this zone; a time outside the years that documents may name is shown as the nearest of them."""
+        return (_EPOCH + timedelta(microseconds=_shown(utc_us))).astimezone(self._zone)
 
     def local(self, utc_us: int | None, date_format: str = "%Y-%m-%d", point: str = ".") -> str:
         """`2025-03-30 03:15:00.50 CEST`; without hundredths where they are 0."""
@@ -53,10 +57,14 @@ def iso(utc_us: int | None) -> str | None:
     if utc_us is None:
         return None
     # Formatted by hand: an export of a million rows has three million times.
-    day, hundredths = divmod(utc_us // 10_000, 8_640_000)
+    day, hundredths = divmod(_shown(utc_us) // 10_000, 8_640_000)
     minutes, hundredths = divmod(hundredths, 6000)
     seconds, hundredths = divmod(hundredths, 100)
     return f"{_date(day)}T{minutes // 60:02d}:{minutes % 60:02d}:{seconds:02d}.{hundredths:02d}Z"
+
+
+def _shown(utc_us: int) -> int:
+    return max(0, min(utc_us, END_OF_TIME_US - 1))
 
 
 @lru_cache(maxsize=64)

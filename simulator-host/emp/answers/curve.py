@@ -18,7 +18,7 @@ from smgw.cosem.device_id import DeviceId
 from smgw.cosem.units import symbol
 from smgw.webservice.error import BadRequest
 
-from emp.answers.days import month_of, period_of, slots, week_of
+from emp.answers.days import known_until, month_of, period_of, slots, week_of
 from emp.answers.row_text import value_text
 from emp.store.storage import Sample, Storage
 from emp.times import Zone
@@ -122,7 +122,7 @@ def curve(storage: Storage, device: DeviceId, column: CaptureObject, window: Win
     if is_interval:  # the last interval ends with the next day's first reading
         samples += storage.grid(device, column, window.to_us, window.to_us + period_us + 1)
     best = _best(samples)
-    known_us = max(now_us, span.last_target_us)
+    known_us = known_until(span.last_target_us, now_us)
     end_us = min(window.to_us, known_us + 1)
     times = slots(max(window.from_us, span.first_target_us), end_us, period_us)
     if is_interval:

@@ -6,7 +6,7 @@ from math import gcd
 from typing import NamedTuple
 
 from emp.store.storage import Presence
-from emp.times import Zone
+from emp.times import FALSE_AHEAD_US, Zone
 
 QUARTER_HOUR_US = 900_000_000
 _ENOUGH = 8  # target times needed to find the period
@@ -49,6 +49,11 @@ def period_of(times: Sequence[int]) -> int:
     if len(times) < _ENOUGH:
         return QUARTER_HOUR_US
     return gcd(*times) or QUARTER_HOUR_US
+
+
+def known_until(last_target_us: int, now_us: int) -> int:
+    """The time up to which values are expected: now, or the last one's if the gateway's clock is a little ahead."""
+    return last_target_us if now_us < last_target_us <= now_us + FALSE_AHEAD_US else now_us
 
 
 def slots(from_us: int, to_us: int, period_us: int) -> range:

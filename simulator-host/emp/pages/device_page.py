@@ -7,7 +7,7 @@ from typing import Any
 from smgw.cosem.device_id import DeviceId
 from smgw.webservice.error import BadRequest
 
-from emp.answers.days import Day, Gap, completeness, month_of
+from emp.answers.days import Day, Gap, completeness, known_until, month_of
 from emp.pages.page_parts import flaws
 from emp.pages.view import View
 from emp.store.storage import Storage
@@ -20,14 +20,13 @@ def device_page(storage: Storage, device: DeviceId, query: Mapping[str, str], vi
     """Its variables; `month` in the query is one of its days, by default that of the latest value."""
     zone, now_us = view.zone, view.now_us
     span = storage.span(device)
-    last_us = span.last_target_us if span.last_target_us is not None else span.last_capture_us
-    month = month_of(_day(query.get("month"), zone.at(last_us or now_us).date()))
+    month = month_of(_day(query.get("month"), zone.at(span.last_us(now_us) or now_us).date()))
     from_us, to_us = zone.midnight(month[0]), zone.midnight(month[-1] + timedelta(days=1))
     days: list[Day] = []
     gaps: list[Gap] = []
     if span.first_target_us is not None and span.last_target_us is not None:
         presence = storage.presence(device, from_us, to_us)
-        until_us = max(now_us, span.last_target_us + 1)
+        until_us = known_until(span.last_target_us, now_us) + 1
         days, gaps = completeness(presence, zone, month, span.first_target_us, until_us)
     return {
         "count": storage.count(device),

@@ -24,7 +24,7 @@ from emp.pages.page_parts import Heading, flaws, heading, headings
 from emp.pages.register_page import register_page
 from emp.pages.view import View
 from emp.store.storage import EventView, GatewayView, LatestView, RowView, SightingView, Storage
-from emp.times import Zone
+from emp.times import FALSE_AHEAD_US, Zone
 
 REFRESH_SECONDS = 5
 MAX_SHOWN = 100  # devices on the overview
@@ -135,7 +135,8 @@ class Pages:
     def _sighting(self, sighting: SightingView, view: View) -> dict[str, Any]:
         way = None
         if sighting.time_valid and sighting.received_us is not None and sighting.capture_time_us is not None:
-            way = view.language.duration(sighting.received_us - sighting.capture_time_us)
+            way_us = sighting.received_us - sighting.capture_time_us
+            way = view.language.duration(way_us) if way_us > -FALSE_AHEAD_US else None
         return {
             **self._names(sighting.device),
             "seen": view.moment(sighting.last_seen_us),

@@ -26,9 +26,7 @@ def register_page(
 ) -> dict[str, Any]:
     """Its variables; BadRequest for a day, a range or a kind that is none."""
     zone, now_us = view.zone, view.now_us
-    span = storage.span(device)
-    last_us = span.last_target_us if span.last_target_us is not None else span.last_capture_us
-    window = Window.parse(query, zone, last_us, column)
+    window = Window.parse(query, zone, storage.span(device).last_us(now_us), column)
     found = curve(storage, device, column, window, now_us)
     here = f"/devices/{segment(device)}/registers/{register_name(column)}"
     return {

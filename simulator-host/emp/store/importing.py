@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from smgw.cosemxml import document
 from smgw.cosemxml.document import Document
 from smgw.errors import SmgwError, reason
+from smgw.webservice.error import Unprocessable
 from smgw.webservice.parcel import unpack
 
 from emp.store.sqlite_storage import SqliteStorage
@@ -42,7 +43,7 @@ def import_into_file(parcel: Path, database: Path) -> Imported:
         def deposit(found: Document, _: bytes) -> str:
             try:
                 storage.deposit(found, time.time_ns() // 1000).result()
-            except RecordConflictError as error:
+            except (RecordConflictError, Unprocessable) as error:
                 return str(error)
             return ""
 

@@ -12,6 +12,7 @@ from smgw.webservice.error import Unprocessable
 from emp.store.schema import REMOVABLE, next_id
 from emp.store.storage import Receipt, RecordConflictError
 from emp.store.values import SqlValue, to_sql
+from emp.times import END_OF_TIME_US, FALSE_AHEAD_US
 
 _MAX_RECORD_NUMBER = (1 << 63) - 1
 
@@ -23,6 +24,12 @@ class _Age(NamedTuple):
     record_number: int
     capture_time_us: int
     time_valid: bool
+
+    @classmethod
+    def of(cls, source: int, record_number: int, capture_us: int | None, valid: object, received_us: int) -> "_Age":
+        """The clock of a row that was captured after it came here was false, whatever the row says of it."""
+        time_us = capture_us or 0
+        return cls(source, record_number, time_us, bool(valid) and time_us <= received_us + FALSE_AHEAD_US)
 
     def is_after(self, other: "_Age") -> bool:
         """By capture time if both clocks were valid; else by number in one store; else the row with a valid clock."""
@@ -72,10 +79,12 @@ class Ledger:
             [(first + at, *reading) for at, row in enumerate(new) for reading in _readings(row, registers)],
         )
         self.next_record += len(new)
-        self._update_latest(document, device, source, registers, [(first + at, row) for at, row in enumerate(new)])
+        self._update_latest(
+            document, device, source, registers, [(first + at, row) for at, row in enumerate(new)], received_us
+        )
         self._connection.execute(
             "INSERT INTO sighting VALUES (?1,?2,?3,?4,?5) ON CONFLICT (gateway, device) DO UPDATE"
-            " SET last_seen_us=max(last_seen_us, ?3), records=records+?4, last_record=coalesce(?5, last_record)",
+            " SET last_seen_us=?3, records=records+?4, last_record=coalesce(?5, last_record)",
             (gateway, device, received_us, len(new), self.next_record - 1 if new else None),
         )
         return Receipt(len(new), len(document.rows) - len(new), device_is_new)
@@ -84,7 +93,8 @@ class Ledger:
         octets = bytes(document.gateway)
         gateway = self._id("gateway", {"first_seen_us": received_us, "last_seen_us": received_us}, octets=octets)
         self._connection.execute(
-            "UPDATE gateway SET last_seen_us=max(last_seen_us, ?) WHERE id=?", (received_us, gateway)
+            "UPDATE gateway SET last_seen_us=?1, first_seen_us=min(first_seen_us, ?1) WHERE id=?2",
+            (received_us, gateway),
         )
         return gateway
 
@@ -93,6 +103,12 @@ class Ledger:
         for row in document.rows:
             if row.record_number > _MAX_RECORD_NUMBER:
                 raise Unprocessable(f"record {row.record_number}: numbers go up to {_MAX_RECORD_NUMBER}")
+            for name, time_us in (("capture", row.capture_time_us), ("target", row.target_time_us)):
+                if time_us is not None and not 0 <= time_us < END_OF_TIME_US:
+                    raise Unprocessable(
+                        f"record {row.record_number}: its {name} time is not in the years 1970 to 9998; check the "
+                        "gateway's clock"
+                    )
             if rows.setdefault(row.record_number, row) != row:
                 raise RecordConflictError(
                     document.gateway, document.store_id, row.record_number, "row in this document"
@@ -125,7 +141,13 @@ class Ledger:
             raise RecordConflictError(document.gateway, document.store_id, row.record_number, "value, scaler or unit")
 
     def _update_latest(
-        self, document: Document, device: int, source: int, registers: list[int], rows: list[tuple[int, Row]]
+        self,
+        document: Document,
+        device: int,
+        source: int,
+        registers: list[int],
+        rows: list[tuple[int, Row]],
+        received_us: int,
     ) -> None:
         if not rows:
             return
@@ -137,7 +159,7 @@ class Ledger:
             for record, row in rows:
                 if row.values[column].type is DataType.NULL_DATA:
                     continue
-                age = _Age(source, row.record_number, row.capture_time_us or 0, row.time_valid)
+                age = _Age.of(source, row.record_number, row.capture_time_us, row.time_valid, received_us)
                 if best is None or age.is_after(best):
                     best, found = age, record
             if found is not None:
@@ -147,9 +169,9 @@ class Ledger:
 
     def _latest(self, device: int) -> dict[tuple[int, bytes, int], _Age]:
         return {
-            (class_id, obis, attribute): _Age(source, number, capture_us or 0, bool(valid))
-            for class_id, obis, attribute, source, number, capture_us, valid in self._connection.execute(
-                "SELECT class_id, obis, attribute, source, record_number, capture_time_us, time_valid"
+            (class_id, obis, attribute): _Age.of(*facts)
+            for class_id, obis, attribute, *facts in self._connection.execute(
+                "SELECT class_id, obis, attribute, source, record_number, capture_time_us, time_valid, received_us"
                 " FROM latest JOIN record ON record.id=latest.record WHERE latest.device=?",
                 (device,),
             )

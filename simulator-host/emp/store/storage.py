@@ -133,6 +133,11 @@ class Span(NamedTuple):
     last_target_us: int | None
     last_capture_us: int | None
 
+    def last_us(self, now_us: int) -> int | None:
+        """The newest target or capture time, but not later than now: a row with a false time does not move a page."""
+        last_us = self.last_target_us if self.last_target_us is not None else self.last_capture_us
+        return None if last_us is None else min(last_us, now_us)
+
 
 class Presence(NamedTuple):
     """A target time of a device's grid, and whether it has a value."""

@@ -101,10 +101,9 @@ class JsonApi:
 
         def make() -> bytes:
             paths.known(self._storage, device, column)
-            span = self._storage.span(device)
-            last_us = span.last_target_us or span.last_capture_us
-            window = Window.parse(request.query, self._zone, last_us, column)
-            found = curve(self._storage, device, column, window, time.time_ns() // 1000)
+            now_us = time.time_ns() // 1000
+            window = Window.parse(request.query, self._zone, self._storage.span(device).last_us(now_us), column)
+            found = curve(self._storage, device, column, window, now_us)
             return _curve_csv(found) if form == "csv" else _encoded(_curve(found, window, self._zone))
 
         body = await self._work(make)
