@@ -12,8 +12,10 @@ from threading import Event, Thread
 
 import pytest
 from line_meter import until
+from smgw.clock.gateway_clock import GatewayClock
 from smgw.clock.sample import TimeSample
 from smgw.clock.source import SystemSource
+from smgw.cosem.reading import ClockState
 from smgw.wan import time_samples
 from smgw.wan.time_samples import Exchange, NtpSampler, NtpServer, NtpServerError, Refusal, judge
 from soon import LIMIT
@@ -153,6 +155,17 @@ class Ticking(SystemSource):
         raise AssertionError("a sample has nothing to do with the system's clock")
 
 
+class Still:
+    """The same clocks, but REALTIME stands in 1970."""
+
+    def __init__(self, source: Ticking) -> None:
+        self.boot_id = source.boot_id
+        self.boottime_ns = source.boottime_ns
+
+    def realtime_ns(self) -> int:
+        return self.boottime_ns()
+
+
 class Server:
     """An NTP server on loopback: `respond` makes the datagrams that follow a request."""
 
@@ -208,6 +221,21 @@ def test_a_good_answer_becomes_a_sample_of_this_boot() -> None:
     (sample,) = samples
     assert (sample.boot_id, sample.source) == (source.boot_id, server.name)
     assert abs(sample.offset_us * 1000 + source.boottime_ns() - time.time_ns()) < 50_000_000
+
+
+def test_one_round_with_two_true_servers_and_a_liar_synchronises_a_clock() -> None:
+    def year_ahead(request: bytes) -> list[bytes]:
+        now = time.time() + 31_556_952
+        return [answer(request[40:48], received_s=now, held_s=0, set_s=now - 1)]
+
+    source = Ticking()
+    with serving(year_ahead) as liar, serving(lambda r: [good(r)]) as one, serving(lambda r: [good(r)]) as other:
+        names = [liar.name, one.name, other.name]
+        clock = GatewayClock(source=Still(source), sources=names)
+        NtpSampler(names, source, clock.feed).poll_once()
+    stamp = clock.stamp()
+    assert stamp.state is ClockState.SYNCHRONISED
+    assert abs(stamp.utc_us - time.time_ns() // 1000) < 1_000_000
 
 
 def test_a_request_says_nothing_but_version_mode_and_a_random_number() -> None:
