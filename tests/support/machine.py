@@ -67,7 +67,7 @@ def rootfs(suite: str) -> Path:
                 ],
                 check=True,
                 capture_output=True,
-                timeout=900,
+                timeout=1800,
             )
             new.rename(tar)
         finally:
@@ -203,7 +203,7 @@ def built_deb(folder: Path, version: str | None = None) -> Path:
     """The package of this tree."""
     done = subprocess.run(
         [str(ROOT / "firmware" / "deb.sh"), str(folder), *([version] if version else [])],
-        capture_output=True, text=True, timeout=300, cwd="/",
+        capture_output=True, text=True, timeout=1800, cwd="/",
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     return next(folder.glob("smgw_*.deb"))
