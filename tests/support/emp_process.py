@@ -108,13 +108,16 @@ def numbers(emp: Emp) -> list[int]:
     return sources[0]["record_numbers"] if sources else []
 
 
-def start(database: Path, *options: str) -> Emp:
+def start(database: Path, *options: str, files: int | None = None) -> Emp:
+    """`files`: how many files the server may open."""
     environment = {
         **os.environ,
         "PYTHONPATH": os.pathsep.join(map(str, (ROOT / "firmware", ROOT / "simulator-host"))),
         "TZ": "Europe/Berlin",
     }
     command = [sys.executable, "-m", "emp", "serve", "--listen", "127.0.0.1:0", "--db", str(database), *options]
+    if files is not None:
+        command = ["prlimit", f"--nofile={files}", *command]
     process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert process.stdout is not None
     assert process.stderr is not None

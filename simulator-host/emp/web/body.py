@@ -1,8 +1,10 @@
 """Request bodies: bounded in size, time and sum, and unpacked safely (decompression bombs)."""
 
 import asyncio
+import time
 import zlib
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 from aiohttp import StreamReader
@@ -10,44 +12,85 @@ from smgw.webservice.error import ContentTooLarge, RequestTimeout, ServiceUnavai
 
 _GZIP_OR_ZLIB = 47
 _RAW = -15
+_SHARE = 4
+_SLOW_S = 2.0  # a body that arrives for longer may give way
+
+
+class Account:
+    """The octets of one body in memory, and the time limit under which it arrives."""
+
+    def __init__(self, peer: str) -> None:
+        self.peer = peer
+        self.octets = 0
+        self.begun = time.monotonic()
+        self.arrives: asyncio.Timeout | None = None
 
 
 class Budget:
-    """Counts the octets of all bodies in memory, so that many slow senders cannot fill it."""
+    """Counts the octets of all bodies in memory, so that many slow senders cannot fill it.
 
-    def __init__(self, octets: int) -> None:
-        self._free = octets
+    One peer has a fourth of it. Where it does not suffice, the body that arrives for the longest time gives way.
+    """
+
+    def __init__(self, octets: int, largest: int) -> None:
+        """`octets` in all; `largest`: those of one body, which a peer always has."""
+        self._octets = octets
+        self._share = max(octets // _SHARE, min(octets, largest))
+        self._accounts: list[Account] = []  # in the order in which they came
+        self._held: Counter[str] = Counter()
 
     @contextmanager
-    def account(self) -> Iterator[Callable[[int], None]]:
-        """A function that counts received octets; they are released at the end. Raises ServiceUnavailable."""
-        taken = 0
-
-        def take(octets: int) -> None:
-            nonlocal taken
-            if octets > self._free:
-                raise ServiceUnavailable("too many bodies arrive at once", 5)
-            self._free -= octets
-            taken += octets
-
+    def account(self, peer: str) -> Iterator[Account]:
+        """An account; its octets are released at the end."""
+        account = Account(peer)
+        self._accounts.append(account)
         try:
-            yield take
+            yield account
         finally:
-            self._free += taken
+            self._accounts.remove(account)
+            self._release(account)
+
+    def take(self, account: Account, octets: int) -> None:
+        """Count received octets. Raises ServiceUnavailable."""
+        account.octets += octets
+        self._held[account.peer] += octets
+        while self._held[account.peer] > self._share:
+            self._end_a_slow_one([other for other in self._accounts if other.peer == account.peer])
+        while self._held.total() > self._octets:
+            self._end_a_slow_one(self._accounts)
+
+    def _end_a_slow_one(self, accounts: list[Account]) -> None:
+        now = time.monotonic()
+        for account in accounts:
+            if account.octets and account.arrives is not None and now - account.begun > _SLOW_S:
+                account.arrives.reschedule(asyncio.get_running_loop().time())
+                account.arrives = None
+                self._release(account)
+                return
+        raise ServiceUnavailable("too many bodies arrive at once", 5)
+
+    def _release(self, account: Account) -> None:
+        self._held[account.peer] -= account.octets
+        account.octets = 0
+        if not self._held[account.peer]:
+            del self._held[account.peer]
 
 
-async def read(content: StreamReader, length: int, timeout: float, take: Callable[[int], None]) -> bytes:
+async def read(content: StreamReader, length: int, timeout: float, budget: Budget, account: Account) -> bytes:
     """The `length` octets of a body; RequestTimeout if they have not arrived after `timeout` seconds."""
     chunks: list[bytes] = []
     try:
-        async with asyncio.timeout(timeout):
+        async with asyncio.timeout(timeout) as account.arrives:
             async for chunk in content.iter_any():
-                take(len(chunk))
+                if account.arrives is not None:  # else it has given way, and ends here
+                    budget.take(account, len(chunk))
                 chunks.append(chunk)
     except TimeoutError:
         raise RequestTimeout(
             f"{sum(map(len, chunks))} of {length} octets came within {timeout:g} s", {"Connection": "close"}
         ) from None
+    finally:
+        account.arrives = None
     return b"".join(chunks)
 
 

@@ -39,6 +39,7 @@ from emp.store.storage import Notice, Receipt, Storage
 from emp.web.body import Budget, read, unpack
 from emp.web.counters import Counters
 from emp.web.guard import Guard
+from emp.web.peers import Turns, peer_of
 from emp.web.routes import origin_form
 
 _LOG = logging.getLogger(__name__)
@@ -77,6 +78,7 @@ class CosemApi:
         counters: Counters,
         poc: str,
         bounds: Bounds,
+        turns: Turns,
         offered: dict[Node, tuple[str, ...]],
     ) -> None:
         self._storage = storage
@@ -87,7 +89,8 @@ class CosemApi:
         self._poc = poc
         self._bounds = bounds
         self._offered = offered
-        self._budget = Budget(bounds.held_octets)
+        self._turns = turns
+        self._budget = Budget(bounds.held_octets, bounds.body_octets)
 
     async def serve(self, request: web.Request) -> web.StreamResponse:
         """Answer one request; ServiceError, StorageError and RecordConflictError are for the middleware."""
@@ -111,14 +114,15 @@ class CosemApi:
         if "Content-Range" in request.headers:
             raise BadRequest("a document is put as a whole, not in ranges")  # RFC 9110, 14.5
         encoding = self._check_body(request, length, self._bounds.body_octets)
-        loop = asyncio.get_running_loop()
-        with self._budget.account() as take:
-            octets = await read(request.content, length, self._bounds.body_timeout, take)
-            found = await loop.run_in_executor(self._workers, self._decode, octets, encoding)
+        peer = peer_of(request)
+        with self._budget.account(peer) as account:
+            octets = await read(request.content, length, self._bounds.body_timeout, self._budget, account)
+            found = await self._turns.decode(peer, lambda: self._decode(octets, encoding))
         if found.device != target.device:
             raise Unprocessable(f"the ldev is {found.device}, the URI names {target.device}")
         received_us = time.time_ns() // 1000
-        receipt: Receipt = await asyncio.wrap_future(self._storage.deposit(found, received_us))
+        async with self._turns.deposit(peer):
+            receipt: Receipt = await asyncio.wrap_future(self._storage.deposit(found, received_us))
         self._counters.rows["stored"] += receipt.stored
         self._counters.rows["known"] += receipt.known
         _LOG.info(
@@ -180,8 +184,8 @@ class CosemApi:
         if length == 0:
             return None
         encoding = self._check_body(request, length, MAX_NOTICE)
-        with self._budget.account() as take:
-            octets = await read(request.content, length, self._bounds.body_timeout, take)
+        with self._budget.account(peer_of(request)) as account:
+            octets = await read(request.content, length, self._bounds.body_timeout, self._budget, account)
         try:
             found = reader.decode(unpack(octets, encoding, MAX_NOTICE))
         except CosemXmlError as error:

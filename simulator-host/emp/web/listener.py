@@ -15,7 +15,9 @@ from smgw.webservice.error import ServiceError, Status, VersionNotSupported
 from emp.store.storage import RecordConflictError, StorageError, StorageFullError
 from emp.web.cosem_api import Bounds
 from emp.web.counters import Counters
+from emp.web.door import Door, most_connections
 from emp.web.routes import Handler, Routes
+from emp.web.seldom import Seldom
 
 _LOG = logging.getLogger(__name__)
 
@@ -26,7 +28,7 @@ _SECURITY = {
     "Server": "emp",
 }
 STOP_SECONDS = 1.0
-#: In aiohttp 3.8 of Debian 12 the shutdown timeout belongs to the site.
+#: In aiohttp 3.8 of Debian 12 the shutdown timeout belongs to the site, which is not used here.
 _RUNNER_STOPS = "shutdown_timeout" in inspect.signature(web.BaseRunner.__init__).parameters
 _MAX_LINE = 16 * 1024  # octets of a request line; so a URI of more than 4000 characters gets 414
 
@@ -89,6 +91,8 @@ class Listener:
         self._application = web.Application(middlewares=[self._middleware])
         self._application.on_response_prepare.append(_sign)
         self._runner: web.AppRunner | None = None
+        self._told = Seldom(_LOG)
+        self._door: Door | None = None
         self._watch: asyncio.Task[None] | None = None
 
     async def start(self, address: Address) -> Address:
@@ -105,22 +109,26 @@ class Listener:
             max_line_size=_MAX_LINE,
         )
         await self._runner.setup()
-        late = {} if _RUNNER_STOPS else stopping
-        site = web.TCPSite(self._runner, address.host, address.port, backlog=512, **late)
-        try:
-            await site.start()
-        except OSError as error:
-            raise ListenError(f"cannot listen on {address}: {reason(error)}; choose another HOST:PORT") from None
         server = self._runner.server
         assert server is not None
+        self._door = Door(self._name, server, most_connections())
+        try:
+            port = await self._door.open(address.host, address.port)
+        except OSError as error:
+            raise ListenError(f"cannot listen on {address}: {reason(error)}; choose another HOST:PORT") from None
         self._watch = asyncio.create_task(self._connections.watch(server))
-        return Address(address.host, int(self._runner.addresses[0][1]))
+        return Address(address.host, port)
 
     async def stop(self) -> None:
         """Finish the requests in progress, for about a second at most."""
         if self._watch is not None:
             self._watch.cancel()
+        if self._door is not None:
+            self._door.close()
         if self._runner is not None:
+            if not _RUNNER_STOPS and self._runner.server is not None:
+                await self._runner.shutdown()
+                await self._runner.server.shutdown(STOP_SECONDS)
             await self._runner.cleanup()
 
     @web.middleware
@@ -157,7 +165,8 @@ class Listener:
         except (ConnectionError, asyncio.CancelledError):
             raise
         except Exception as error:
-            _LOG.error("%s %.200s: %s: %s", request.method, request.raw_path, type(error).__name__, error)
+            name = type(error).__name__
+            self._told.say(logging.ERROR, name, "%s %.200s: %s: %s", request.method, request.raw_path, name, error)
             _LOG.debug("the error above came from here", exc_info=True)
             return problem(Status.APPLICATION_ERROR, "the head-end failed; its log says why")
 

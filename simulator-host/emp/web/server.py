@@ -23,7 +23,9 @@ from emp.web.json_api import JsonApi
 from emp.web.listener import Address, Listener, ListenError
 from emp.web.metrics import Metrics
 from emp.web.password import Password
+from emp.web.peers import Turns
 from emp.web.routes import Handler
+from emp.web.seldom import Seldom
 
 _LOG = logging.getLogger(__name__)
 
@@ -50,7 +52,10 @@ class HeadEnd:
         sender = Sender(self._workers, bounds.body_timeout)
         self._gateways = Listener("gateways", bounds, counters)
         self._people = Listener("people", bounds, counters)
-        common = (storage, self._workers, sender, self._guard, counters, poc, bounds)
+        self._told = Seldom(_LOG)
+        self._decoders = ThreadPoolExecutor(2, "emp-decoder")
+        turns = Turns(self._decoders)
+        common = (storage, self._workers, sender, self._guard, counters, poc, bounds, turns)
         self._gateways.routes.add_get("/", _no_pages_here)
         self._gateways.routes.add_rest(CosemApi(*common, OFFERED).serve)
         pages = Pages(storage, self._workers, poc, self._settings.zone)
@@ -83,7 +88,7 @@ class HeadEnd:
                 f"people could read at {people} without a password: emp password FILE, then --password FILE; "
                 "or listen on 127.0.0.1"
             )
-        asyncio.get_running_loop().set_exception_handler(_log_quietly)
+        asyncio.get_running_loop().set_exception_handler(self._log_quietly)
         bound = await self._gateways.start(gateways), await self._people.start(people)
         for address in bound:
             self._guard.listens(*address)
@@ -93,7 +98,13 @@ class HeadEnd:
         """Finish the requests in progress, for about a second at most, and close all but the store."""
         await asyncio.gather(self._gateways.stop(), self._people.stop())
         self._guard.close()
-        self._workers.shutdown(wait=True, cancel_futures=True)
+        for threads in (self._decoders, self._workers):
+            threads.shutdown(wait=True, cancel_futures=True)
+
+    def _log_quietly(self, _: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:
+        error = context.get("exception")
+        message = str(context.get("message"))
+        self._told.say(logging.ERROR, message, "%s%s", message, f": {error}" if error else "")
 
     def _guarded(self, handler: Handler) -> Handler:
         async def admit(request: web.Request) -> web.StreamResponse:
@@ -105,11 +116,6 @@ class HeadEnd:
 
 async def _no_pages_here(_: web.Request) -> web.StreamResponse:
     raise NotFound("gateways deliver here; the pages for people are where --people says, http://127.0.0.1:8081 if not")
-
-
-def _log_quietly(_: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:
-    error = context.get("exception")
-    _LOG.error("%s%s", context.get("message"), f": {error}" if error else "")
 
 
 def _allow_many_connections() -> None:

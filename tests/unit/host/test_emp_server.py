@@ -123,13 +123,13 @@ def test_more_bodies_than_the_memory_allows_are_put_off(storage):
 
 
 def test_the_budget_is_given_back():
-    budget = Budget(10)
-    with budget.account() as take:
-        take(10)
-        with pytest.raises(ServiceUnavailable), budget.account() as another:
-            another(1)
-    with budget.account() as take:
-        take(10)
+    budget = Budget(10, 10)
+    with budget.account("one") as first:
+        budget.take(first, 10)
+        with pytest.raises(ServiceUnavailable), budget.account("two") as another:
+            budget.take(another, 1)
+    with budget.account("two") as again:
+        budget.take(again, 10)
 
 
 def test_a_taken_port_is_told(storage):
