@@ -13,12 +13,14 @@ from smgw.services.process import set_up_logging
 from smgw.store import paths
 from smgw.store.file.lock import owner_running
 from smgw.store.lmn.holds import order_retry
+from smgw.store.lmn.pushes import forget
 from smgw.store.lmn.view import LmnView
 from smgw.store.records import Condition, MeterState
 
 _EPILOG = """\
 A meter that refused its password is held: the gateway does not ask it again, because it may lock itself.
 This command ends the hold. A corrected password needs no such order: reload the configuration instead.
+Of a meter that pushes with encryption, and that was reset, the next push counts after: smgw retry METER
 The running gateway asks the meter within some seconds, and the command waits for the outcome.
 If no gateway runs, the meter is asked at the next start.
 Exit code 0 if every meter answered or none was held, 1 if one refused again or did not answer.
@@ -46,7 +48,9 @@ def run(arguments: argparse.Namespace) -> int:
     before = _states(directory)
     ordered = order_retry(directory, names)
     for name in names if arguments.meter else ordered:
-        if name not in ordered:
+        if name not in ordered and arguments.meter and forget(directory, name):
+            print(f"meter {name}: its next push counts, whatever its invocation counter is")
+        elif name not in ordered:
             print(f"meter {name} is not held; there is nothing to retry")
     if not ordered:
         if not arguments.meter:

@@ -29,6 +29,19 @@ class CounterKeeper(Protocol):
     def reserve(self, kind: CounterKind, scope: str, holder: str, least: int, amount: int) -> int:
         """The first of `amount` new numbers of this scope, at least `least`. Raises StoreError."""
 
+    def skip(self, scope: str, holder: str, step: int, expected: int) -> bool:
+        """True if so many counters of a key may be skipped; else a person must allow it. Raises StoreError."""
+
+
+class PushKeeper(Protocol):
+    """Stores the newest counter of pushes, so that an old push is refused after a restart, too."""
+
+    def newest(self, scope: str, title: bytes) -> int | None:
+        """The stored newest counter of a key and a system title. Raises StoreError."""
+
+    def note(self, scope: str, meter: str, title: bytes, counter: int) -> None:
+        """Store it, in one commit with the capture that follows. Must not block."""
+
 
 class HoldKeeper(Protocol):
     """Stores which meters refused which secret. Raises StoreError."""
@@ -67,6 +80,7 @@ class Surroundings(NamedTuple):
     cache: Cache = NO_CACHE
     counters: CounterKeeper | None = None
     holds: HoldKeeper | None = None
+    pushes: PushKeeper | None = None
     now: Callable[[], float] = time.monotonic
     stopping: Callable[[], bool] = lambda: False  # true: every wait ends soon
     tick: Callable[[], None] = lambda: None  # called now and then, also during a long answer

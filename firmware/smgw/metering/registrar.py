@@ -64,6 +64,15 @@ class _Cache(NamedTuple):
     octets: bytes
 
 
+class _Pushed(NamedTuple):
+    """The counter of the push whose capture follows."""
+
+    scope: str
+    meter: str
+    title: bytes
+    counter: int
+
+
 class _LogEntry(NamedTuple):
     """An entry for the system log."""
 
@@ -73,7 +82,7 @@ class _LogEntry(NamedTuple):
     stamp: Stamp
 
 
-_Item = Capture | MeterState | _Left | _Periods | _Rows | _Cache | _LogEntry
+_Item = Capture | MeterState | _Left | _Periods | _Rows | _Cache | _Pushed | _LogEntry
 
 
 class Clock(Protocol):
@@ -141,6 +150,10 @@ class Registrar:
     def cache(self, kind: CacheKind, device: DeviceId, firmware: bytes, octets: bytes) -> None:
         """Take an answer of a meter for the cache."""
         self._inbox.put(_Cache(kind, device, firmware, octets))
+
+    def pushed(self, scope: str, meter: str, title: bytes, counter: int) -> None:
+        """Take the counter of a push, directly before its capture: both are in one commit."""
+        self._inbox.put(_Pushed(scope, meter, title, counter))
 
     def append(self, records: Sequence[Record], covered: Covered | None = None) -> Ticket:
         """Take rows that are not a telegram: of a load profile, with the range that they cover, or counted ones.
@@ -223,6 +236,8 @@ class Registrar:
             self._grids.configure(item.periods, item.anew)
         elif isinstance(item, _Rows):
             self._rows.append(item)
+        elif isinstance(item, _Pushed):
+            self._store.note_push(*item)
         elif not isinstance(item, Capture):
             self._notes.append(item)
 

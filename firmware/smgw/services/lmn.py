@@ -21,7 +21,7 @@ from smgw.profiles.secrets import Secrets, read_secrets
 from smgw.reports.running import note_running
 from smgw.services.fleet import Fleet, Words
 from smgw.services.retention import RetentionKeeper
-from smgw.services.sink import ReadingSink
+from smgw.services.sink import PushCounters, ReadingSink
 from smgw.services.status import clock_in_words, meters_in_words
 from smgw.services.workers import Worker, stop_all
 from smgw.store import paths
@@ -202,7 +202,11 @@ class LmnService:
 
     def _driver(self, line: _Line) -> Driver:
         surroundings = Surroundings(
-            self._clock, Cache(self._store.cached, self._sink.cache), counters=self._store, holds=self._store
+            self._clock,
+            Cache(self._store.cached, self._sink.cache),
+            counters=self._store,
+            holds=self._store,
+            pushes=PushCounters(self._registrar, self._store),
         )
         return make_driver(line, surroundings, self._sink, HistoryKeeper(self._registrar, self._store))
 

@@ -5,6 +5,7 @@ import logging
 from smgw.cosem import Capture, DeviceId
 from smgw.metering.registrar import Registrar
 from smgw.store.live import LiveWriter
+from smgw.store.lmn.store import LmnStore
 from smgw.store.records import CacheKind, MeterState
 
 log = logging.getLogger(__name__)
@@ -37,3 +38,11 @@ class ReadingSink:
     def cache(self, kind: CacheKind, device: DeviceId, firmware: bytes, octets: bytes) -> None:
         """Pass a constant answer of a meter to the cache."""
         self._registrar.cache(kind, device, firmware, octets)
+
+
+class PushCounters:
+    """The newest counters of pushes: read from the store, and written by the registrar with the capture."""
+
+    def __init__(self, registrar: Registrar, store: LmnStore) -> None:
+        self.note = registrar.pushed
+        self.newest = store.newest_push

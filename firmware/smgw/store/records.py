@@ -126,9 +126,12 @@ class CacheKind(IntEnum):
 
 
 class CounterKind(IntEnum):
-    """Reserves numbers before they are used, so that none is used twice."""
+    """Kinds of rows in `reserved_counter`: numbers that are never used, or never accepted, a second time."""
 
     INVOCATION = 1
+    PUSHED = 2  # the newest counter of a meter's pushes, by key and title; see `store.lmn.pushes`
+    SKIPPED = 3  # how much of the budget of skipped counters a key has used; see `store.lmn.budget`
+    DOUBTED = 4  # a counter that a person must allow
 
 
 class Condition(StrEnum):

@@ -21,13 +21,18 @@ _END = 1 << 32
 _REMARKABLE_STEP = 1 << 20
 
 
+def key_id(key: bytes) -> str:
+    """A digest that names a key and does not tell it."""
+    return sha256(b"smgw key id" + key).hex()[:16]
+
+
 class Counters:
     """The invocation counters of one meter, client and key."""
 
     def __init__(self, meter: str, client: int, key: bytes, keeper: CounterKeeper | None) -> None:
         self._meter = meter
         self._client = client
-        self._key_id = sha256(b"smgw key id" + key).hex()[:16]
+        self._key_id = key_id(key)
         self._keeper = keeper
         self._next = self._left = 0
         self.least = 0

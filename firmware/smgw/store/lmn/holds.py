@@ -16,6 +16,7 @@ from pathlib import Path
 
 from smgw.store.digest import sha256
 from smgw.store.lmn.beside import write_beside
+from smgw.store.lmn.budget import allow
 from smgw.store.records import CacheKind
 
 _KIND = CacheKind.REFUSED_SECRET
@@ -58,6 +59,7 @@ def order_retry(directory: Path, meters: list[str]) -> list[str]:
         found = [meter for meter in meters if meter in held]
         for meter in found:
             release(connection, meter)
+            allow(connection, meter)
         return found
 
     return write_beside(directory, body)

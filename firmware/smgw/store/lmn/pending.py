@@ -1,4 +1,4 @@
-"""States of meters and of the clock that wait for the next commit of lmn.db, each only the newest."""
+"""What waits for the next commit of lmn.db, each only the newest: states of meters and clock, counters of pushes."""
 
 import logging
 import sqlite3
@@ -7,6 +7,7 @@ from collections.abc import Callable
 from smgw.clock.gateway_clock import Saved
 from smgw.cosem.device_id import DeviceId
 from smgw.store.file.pending import UNWRITABLE, Pending, count, writable
+from smgw.store.lmn import pushes
 from smgw.store.records import MeterState
 
 _log = logging.getLogger(__name__)
@@ -18,15 +19,16 @@ _INSERT = "INSERT OR REPLACE INTO meter_state VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?,
 
 
 class LmnPending(Pending):
-    """Also states of meters, and the clock's."""
+    """Also states of meters and of the clock, and counters of pushes."""
 
     def __init__(self) -> None:
         super().__init__()
         self.states: dict[_Key, MeterState | None] = {}  # None: the row is removed
         self.clock: Saved | None = None
+        self.pushes: dict[tuple[str, str], int] = {}  # (key, meter and system title): the newest counter
 
     def __bool__(self) -> bool:
-        return super().__bool__() or bool(self.states or self.clock)
+        return super().__bool__() or bool(self.states or self.clock or self.pushes)
 
     def note_meter(self, state: MeterState) -> None:
         """Queue the newest state of a device; one without a device replaces all of its meter."""
@@ -41,7 +43,7 @@ class LmnPending(Pending):
 
     def write(self, connection: sqlite3.Connection) -> Callable[[], None]:
         """As `Pending.write`. A state that cannot be written is counted as `lost_state`."""
-        states, clock = dict(self.states), self.clock
+        states, clock, newest = dict(self.states), self.clock, dict(self.pushes)
         lost = 0
         for key, state in states.items():
             try:
@@ -55,6 +57,7 @@ class LmnPending(Pending):
             except UNWRITABLE as error:
                 lost += 1
                 _log.error("the clock's state cannot be written: %s", error)
+        pushes.write(connection, newest)
         if lost:
             count(connection, {"lost_state": lost})
         forget_others = super().write(connection)
@@ -65,6 +68,7 @@ class LmnPending(Pending):
                 key: state for key, state in self.states.items() if key not in states or states[key] is not state
             }
             self.clock = None if self.clock is clock else self.clock
+            self.pushes = {key: counter for key, counter in self.pushes.items() if newest.get(key) != counter}
 
         return forget
 

@@ -17,6 +17,7 @@ from smgw.store.file.connection import connect_salvage
 from smgw.store.lmn.rows import Word
 from smgw.store.lmn.schema import lmn_schema
 from smgw.store.lmn.values import from_column
+from smgw.store.records import CounterKind
 from smgw.store.rescue.carve import Carved, carve
 from smgw.store.rescue.copying import Row, Table, copy_ends, copy_numbered, present, version_of
 
@@ -60,7 +61,8 @@ def salvage_lmn(damaged: Path, target: sqlite3.Connection, store_id: str | None)
     if lost:
         found = _carve(damaged, target) or found
     schema.advance(target, version)
-    target.execute("UPDATE reserved_counter SET reserved = reserved + ?", (_COUNTERS_SKIPPED,))
+    skipped = (_COUNTERS_SKIPPED, CounterKind.INVOCATION)
+    target.execute("UPDATE reserved_counter SET reserved = reserved + ? WHERE kind = ?", skipped)
     if lost:
         target.execute("DELETE FROM profile_range")  # rows of load profiles may be lost: they are read again
     identity = found or (None if store_id is None else bytes.fromhex(store_id))

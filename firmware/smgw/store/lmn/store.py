@@ -18,7 +18,7 @@ from smgw.store.digest import sha256
 from smgw.store.errors import StoreFull
 from smgw.store.file.pending import count
 from smgw.store.file.writer import StoreWriter
-from smgw.store.lmn import beside, counters, history, holds, retention
+from smgw.store.lmn import beside, budget, counters, history, holds, pushes, retention
 from smgw.store.lmn.pending import LmnPending
 from smgw.store.lmn.rows import Row, RowWriter
 from smgw.store.lmn.schema import lmn_schema
@@ -198,6 +198,24 @@ class LmnStore(StoreWriter):
         """
         now = self._stamp()
         return self._write(lambda connection: counters.reserve(connection, now, kind, scope, holder, least, amount))
+
+    def skip(self, scope: str, holder: str, step: int, expected: int) -> bool:
+        """True if a key may skip `step` invocation counters because its meter is said to expect `expected`.
+
+        Beyond the daily budget a person must allow it: `smgw retry`.
+        """
+        now = self._stamp()
+        return self._write(lambda connection: budget.skip(connection, now, scope, holder, step, expected))
+
+    def note_push(self, scope: str, meter: str, title: bytes, counter: int) -> None:
+        """Store the newest counter of a meter's pushes with the next append or flush."""
+        with self._file.lock:
+            self._waiting.pushes[scope, meter + pushes.suffix(title)] = counter
+
+    def newest_push(self, scope: str, title: bytes) -> int | None:
+        """The stored newest counter of the pushes with this key and system title."""
+        (newest,) = self._read(pushes.NEWEST, scope, pushes.suffix(title))[0]
+        return None if newest is None else int(newest)
 
     def profile_version(self, kind: str, name: str, content: str) -> int:
         """The number of this version of a profile; the same content has the same number.

@@ -1,0 +1,57 @@
+"""How many invocation counters of a key may be skipped because somebody said so.
+
+A meter's word about its counter is not authenticated. So each key has a budget, which fills again in a day. A step that
+exceeds it waits for a person. Both are rows of the table `reserved_counter`; the scope is a digest of the key.
+
+| kind | holder | reserved |
+| --- | --- | --- |
+| SKIPPED | empty | when the budget is whole again, in counters of the budget since 1970 |
+| DOUBTED | meter and client | the counter that the meter is said to expect; negative until a person allows it |
+"""
+
+import sqlite3
+
+from smgw.cosem.reading import Stamp
+from smgw.store.records import CounterKind
+
+#: Counters of one key that may be skipped in a day.
+DAILY = 1 << 20
+_DAY_S = 86_400
+#: The first step of a key may be as large as this: other head-ends count by the clock, and ours begins anywhere.
+FIRST_STEP = 1 << 30
+
+_SELECT = "SELECT reserved FROM reserved_counter WHERE kind = ? AND scope = ? AND holder = ?"
+_DELETE = "DELETE FROM reserved_counter WHERE kind = ? AND scope = ? AND holder = ?"
+_INSERT = "INSERT OR REPLACE INTO reserved_counter VALUES (?, ?, ?, ?)"
+_ALLOW = (
+    "UPDATE reserved_counter SET reserved = abs(reserved)"
+    " WHERE kind = ? AND substr(holder, 1, instr(holder, ' ') - 1) = ?"
+)
+
+
+def skip(connection: sqlite3.Connection, now: Stamp, scope: str, holder: str, step: int, expected: int) -> bool:
+    """True if a key may skip `step` counters, up to `expected`; inside the caller's transaction."""
+    moment = now.utc_us * DAILY // (_DAY_S * 1_000_000)
+    doubted = _number(connection, CounterKind.DOUBTED, scope, holder)
+    used = _number(connection, CounterKind.SKIPPED, scope, "")
+    # Used up at most: the clock may have been set back.
+    level = moment if used is None else min(max(moment, used), moment + DAILY)
+    if doubted is not None and expected <= doubted + DAILY:  # a person allows it
+        connection.execute(_DELETE, (CounterKind.DOUBTED, scope, holder))
+    elif used is not None and level + step <= moment + DAILY:
+        level += step
+    elif used is not None or step > FIRST_STEP:
+        connection.execute(_INSERT, (CounterKind.DOUBTED, scope, holder, -expected))
+        return False
+    connection.execute(_INSERT, (CounterKind.SKIPPED, scope, "", level))
+    return True
+
+
+def allow(connection: sqlite3.Connection, meter: str) -> None:
+    """A person allows the step that a meter's key waits for, inside the caller's transaction."""
+    connection.execute(_ALLOW, (CounterKind.DOUBTED, meter))
+
+
+def _number(connection: sqlite3.Connection, kind: CounterKind, scope: str, holder: str) -> int | None:
+    row = connection.execute(_SELECT, (kind, scope, holder)).fetchone()
+    return None if row is None else int(row[0])
