@@ -15,6 +15,7 @@ from typing import NamedTuple, Protocol
 from smgw.cosem import Capture, DeviceId, Stamp
 from smgw.errors import LocalProtocolError
 from smgw.metering.grids import Grids
+from smgw.metering.rate import RateBound
 from smgw.metering.ticket import Ticket
 from smgw.store.errors import StoreError
 from smgw.store.file.log_book import Level
@@ -117,6 +118,7 @@ class Registrar:
         self._inbox: queue.SimpleQueue[_Item] = queue.SimpleQueue()
         self._store = store
         self._grids = Grids(periods, store.last_target_us, clock.stamp)
+        self._rate = RateBound(self._tell_flood)
         self._derive = tuple(derive)
         self._taken: deque[_Item] = deque()
         self._unwritten: list[Record] = []
@@ -136,8 +138,9 @@ class Registrar:
         self._inbox.put(_Periods(dict(periods), anew))
 
     def capture(self, capture: Capture) -> None:
-        """Take a capture."""
-        self._inbox.put(capture)
+        """Take a capture, unless its meter floods."""
+        if self._rate.admits(capture.meter, capture.stamp.boottime_ns):
+            self._inbox.put(capture)
 
     def state(self, state: MeterState) -> None:
         """Take the state of a device behind a meter."""
@@ -217,6 +220,8 @@ class Registrar:
                 self._sort(item)
         if not full:  # else a waiting capture may be the one for a slot
             self._register(self._grids.overdue())
+        if refused := self._rate.take_refused():
+            self._store.count("refused_rate", refused)
         wrote = bool(self._unwritten or self._rows)
         self._write()
         self._write_rows()
@@ -316,6 +321,10 @@ class Registrar:
                     log.warning(
                         "the %s of %s is not kept, it will be asked again: %s", note.kind.name, note.device, error
                     )
+
+    def _tell_flood(self, text: str) -> None:
+        log.warning("%s", text)
+        self.event("meter-floods", Level.WARNING, text)
 
     def _bound_inbox(self) -> None:
         """The store could not write for a long time: drop the oldest captures, but no other items."""

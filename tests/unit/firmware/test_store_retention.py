@@ -3,6 +3,7 @@ from smgw.cosem.data import Data, DataType
 from smgw.cosem.device_id import DeviceId
 from smgw.cosem.obis import Obis
 from smgw.cosem.reading import Capture, ClockState, Reading, Stamp
+from smgw.store.lmn import retention
 from smgw.store.lmn.store import LmnStore
 from smgw.store.lmn.view import LmnView
 from smgw.store.records import NOBODY_WAITS, ListKind, Record, Retention
@@ -150,3 +151,39 @@ def test_room_of_retired_rows_is_used_again(store, tmp_path):
     for day in range(100, 109):
         store.append([record(day + n / 1000) for n in range(1000)])
     assert size() <= before
+
+
+def of(meter: str, second: int, device: DeviceId = DEVICE) -> Record:
+    made = record(second / DAY, device=device)
+    return made._replace(capture=made.capture._replace(meter=meter))
+
+
+def live_rows(store) -> dict[str, list[int]]:
+    """Meter -> numbers of its rows."""
+    query = "SELECT octets, number FROM capture JOIN word ON word.id = capture.meter ORDER BY number"
+    rows: dict[str, list[int]] = {}
+    for meter, number in store._file.writer.execute(query):
+        rows.setdefault(meter.decode(), []).append(number)
+    return rows
+
+
+def test_on_a_full_disk_the_meter_with_most_rows_pays_and_the_others_keep_all_theirs(store):
+    """650 rows a second of one meter against one of each of the others."""
+    store.append([of("house", second) for second in range(40)])
+    for second in range(40, 44):
+        store.append([of("flood", second, OTHER if row % 3 else DEVICE) for row in range(650)])
+        store.append([of("house", second), of("roof", second)])
+    before = live_rows(store)
+    removed = [store._commit(lambda connection: retention.thin(connection, 256)) for _ in range(9)]
+    after = live_rows(store)
+    assert removed == [256] * 9
+    assert (after["house"], after["roof"]) == (before["house"], before["roof"])
+    assert after["flood"] == before["flood"][9 * 256 :]
+
+
+def test_thinning_goes_on_over_all_meters_when_none_stands_out_and_ends_with_nothing_to_thin(store):
+    store.append([of(meter, second) for second in range(100) for meter in ("house", "roof")])
+    store.append([record(0, grid=True)])
+    removed = [store._commit(lambda connection: retention.thin(connection, 64)) for _ in range(5)]
+    assert removed == [64, 64, 64, 8, 0]
+    assert sum(map(len, live_rows(store).values())) == 1
