@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, Self
 
 from smgw.clock.text import utc_text
 from smgw.cosem import Obis, Reading, plain
+from smgw.cosem.csv_cell import guarded
 from smgw.cosem.units import symbol
 from smgw.store.records import ProfileRow
 
@@ -42,7 +43,7 @@ def _text(names: list[str], cells: list[str]) -> None:
 
 
 def _csv(_names: list[str], cells: list[str]) -> None:
-    csv.writer(sys.stdout, lineterminator="\n").writerow(cells)
+    csv.writer(sys.stdout, lineterminator="\n").writerow(map(guarded, cells))
 
 
 FORMATS: dict[str, _Printer | None] = {"text": _text, "csv": _csv, "json": None}

@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import Any
 
 from smgw.cosem import CaptureObject
+from smgw.cosem.csv_cell import guarded
 from smgw.cosem.data import Data, plain
 from smgw.cosem.device_id import DeviceId
 from smgw.cosem.status_word import StatusWord
@@ -23,7 +24,6 @@ from emp.times import iso
 Batches = Iterable[list[RowView]]
 
 _EMPTY_BUFFER = ' id="2"><cod:array></cod:array></attribute>'
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def xml_rows(whole: bytes, batches: Batches, columns: Sequence[CaptureObject], picks: Sequence[int]) -> Iterator[bytes]:
@@ -101,7 +101,7 @@ def csv_rows(batches: Batches, registers: Iterable[Register], wanted: frozenset[
             for register, data in row.cells:
                 place = places.get((register.column, register.unit))
                 if place is not None:
-                    values[place] = _cell(data, register.scaler)
+                    values[place] = guarded(value_text(data, register.scaler))
             lines.writerow(
                 (
                     _gateway(row.gateway),
@@ -173,9 +173,3 @@ def _status(status: StatusWord) -> str:
 def _name(register: Register) -> str:
     name = str(register.obis)
     return name if register.attribute == 2 else f"{name} attribute {register.attribute}"
-
-
-def _cell(data: Data, scaler: int) -> str:
-    text = value_text(data, scaler)
-    # A spreadsheet treats text that begins in this way as a formula. A number is not affected.
-    return f"'{text}" if isinstance(data.value, str) and text.startswith(_FORMULA) else text

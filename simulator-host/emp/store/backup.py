@@ -9,7 +9,7 @@ from pathlib import Path
 from smgw.errors import reason
 
 from emp.store.access import new_private
-from emp.store.schema import open_reader, open_writer
+from emp.store.schema import open_reader, open_writer, refuse_foreign
 from emp.store.storage import StorageError
 
 _PAGES = 2000  # pages copied while the lock is held: the server goes on storing documents in between
@@ -47,6 +47,11 @@ def restore(copy: Path, database: Path) -> tuple[int, Path | None]:
     if not copy.exists():
         raise StorageError(f"{copy}: no such file; name a copy that emp backup made")
     rows = check(copy)
+    with contextlib.closing(open_reader(copy)) as source:
+        try:
+            refuse_foreign(source, copy)
+        except sqlite3.Error as error:
+            raise StorageError(f"{copy}: is damaged ({error}); take another copy") from error
     kept: Path | None = None
     if database.exists():
         kept = database.with_name(database.name + ".before-restore")

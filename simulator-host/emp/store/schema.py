@@ -1,5 +1,6 @@
 """The SQLite schema of the head-end, version by version."""
 
+import contextlib
 import errno
 import os
 import sqlite3
@@ -72,6 +73,32 @@ REMOVABLE = ("device", "register", "record")
 VERSION = len(MIGRATIONS)
 
 
+def refuse_foreign(connection: sqlite3.Connection, path: Path) -> None:
+    """Raise StorageError unless a file of this version has the tables and indexes of `MIGRATIONS` and nothing else.
+
+    A trigger, a view or a computed column of a stranger's file would run in the server.
+    """
+    with contextlib.closing(sqlite3.connect(":memory:", isolation_level=None)) as ours:
+        _migrate(ours, path)
+        expected = _definitions(ours)
+    found = _definitions(connection)
+    for name in sorted(expected.keys() | found.keys()):
+        if expected.get(name) != found.get(name):
+            kind, what = name
+            raise StorageError(
+                f"{path}: its {kind} {what!r:.60} is not one that emp makes; take a copy that emp backup made"
+            )
+
+
+def _definitions(connection: sqlite3.Connection) -> dict[tuple[str, str], str]:
+    """The statements of a file by kind and name, without SQLite's own tables; blanks do not count."""
+    return {
+        (str(kind), str(name)): " ".join(str(sql).split())
+        for kind, name, sql in connection.execute("SELECT type, name, sql FROM sqlite_master")
+        if not (kind in ("table", "index") and str(name).startswith("sqlite_"))
+    }
+
+
 def next_id(connection: sqlite3.Connection, table: str) -> int:
     """The id of the next row of a table, larger than that of any row that was ever there."""
     used, removed = connection.execute(
@@ -102,6 +129,7 @@ def open_writer(path: Path) -> sqlite3.Connection:
             f"{path}: cannot be opened ({reason(error)}); name a file in a directory where you may write"
         ) from None
     try:
+        connection.execute("PRAGMA trusted_schema=OFF")
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=FULL")
         connection.execute("PRAGMA cache_size=-16384")
@@ -134,6 +162,7 @@ def open_reader(path: Path) -> sqlite3.Connection:
     except (sqlite3.Error, OSError) as error:
         raise StorageError(f"{path}: cannot be opened ({reason(error)})") from None
     try:
+        connection.execute("PRAGMA trusted_schema=OFF")
         version = int(connection.execute("PRAGMA user_version").fetchone()[0])
     except sqlite3.Error as error:
         connection.close()

@@ -22,6 +22,7 @@ from concurrent.futures import Executor
 from typing import Any
 
 from aiohttp import web
+from smgw.cosem.csv_cell import guarded
 from smgw.cosem.device_id import DeviceId, DeviceIdError
 from smgw.webservice import query as filters
 from smgw.webservice.error import BadRequest, ServiceUnavailable
@@ -201,5 +202,6 @@ def _curve_csv(found: Curve) -> bytes:
     lines.writerow(("time", "value", "unit", "time_valid", "gateway_status"))
     for point in found.points:
         valid = int(point.time_valid)
-        lines.writerow((iso(point.time_us), point.text, found.unit, valid, f"{point.gateway_status:08x}"))
+        cell = None if point.text is None else guarded(point.text)
+        lines.writerow((iso(point.time_us), cell, found.unit, valid, f"{point.gateway_status:08x}"))
     return text.getvalue().encode()

@@ -162,6 +162,7 @@ def test_text_of_a_meter_is_no_formula_in_a_spreadsheet(fresh):
     register = Register(Obis.parse("0-0:96.1.0*255"), 0, 255, 1)
     assert fresh.put(content(row(9)._replace(values=(evil,)), registers=(register,))).status == 200
     assert ",'=1+1" in fresh.ask("GET", EXPORT + ".csv").text
+    assert ",'=1+1" in fresh.ask("GET", f"{EXPORT}/registers/1-{register.obis.hex()}.csv?day=2023-11-14").text
 
 
 def test_a_part_of_an_answer(emp):

@@ -321,3 +321,38 @@ def test_a_removal_under_way_ends_where_a_copy_is_restored(storage, tmp_path, mo
         storage.remove(DEVICE, whole=True).result(20)
     assert storage.count(DEVICE) == 1
     assert storage.deposit(content(row(2, 2)), 0).result(10).stored == 1
+
+
+STRANGERS = [
+    "CREATE TRIGGER late AFTER INSERT ON record BEGIN DELETE FROM reading; END",
+    "CREATE VIEW seen AS SELECT 1",
+    "DROP TABLE event; CREATE VIEW event AS WITH RECURSIVE n(i) AS (VALUES (1) UNION SELECT i FROM n) SELECT i FROM n",
+    "CREATE TABLE more (x)",
+    "CREATE INDEX slow ON record (abs(id))",
+    "ALTER TABLE device ADD COLUMN x AS (octets || octets)",
+    "CREATE VIRTUAL TABLE found USING fts5(x)",
+    "DROP TABLE latest",
+]
+
+
+@pytest.mark.parametrize("sql", STRANGERS)
+def test_a_copy_with_anything_but_our_tables_is_not_restored(tmp_path, storage, sql):
+    storage.deposit(content(row(1, 1)), 0).result(10)
+    back_up(tmp_path / "emp.db", tmp_path / "copy.db")
+    copy = sqlite3.connect(tmp_path / "copy.db")
+    copy.executescript(sql)
+    copy.close()
+    storage.deposit(content(row(2, 2)), 0).result(10)
+    with pytest.raises(StorageError, match=r"copy\.db: its .* is not one that emp makes"):
+        restore(tmp_path / "copy.db", tmp_path / "emp.db")
+    assert storage.count(DEVICE) == 2
+    assert not (tmp_path / "emp.db.before-restore").exists()
+
+
+def test_a_copy_of_a_store_that_was_migrated_is_restored(tmp_path, monkeypatch):
+    with monkeypatch.context() as patched:
+        patched.setattr(schema, "VERSION", 1)
+        schema.open_writer(tmp_path / "emp.db").close()
+    schema.open_writer(tmp_path / "emp.db").close()
+    back_up(tmp_path / "emp.db", tmp_path / "copy.db")
+    assert restore(tmp_path / "copy.db", tmp_path / "emp.db")[0] == 0
