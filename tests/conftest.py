@@ -13,6 +13,6 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 # Other examples than yesterday's: pytest --hypothesis-profile=explore
 settings.register_profile("steady", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("explore", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True)
-# `make test-quick`: a quarter of the examples, where a test names no number of its own.
-settings.register_profile("quick", settings.get_profile("steady"), max_examples=25)
+# `make test-quick`: a tenth of the examples, where a test names no number of its own.
+settings.register_profile("quick", settings.get_profile("steady"), max_examples=10)
 settings.load_profile("quick" if os.environ.get("SMGW_TEST_QUICK") == "1" else "steady")
