@@ -36,12 +36,14 @@ class Health:
         """True if the file that was opened is no longer there; only a new start helps."""
         return self._lost
 
+    @property
+    def _advice(self) -> str:
+        return "Start emp serve again" if self._lost else "Put a copy back with emp restore"
+
     def refuse(self) -> None:
         """StorageDamagedError if the database is damaged."""
         if self._damage is not None:
-            raise StorageDamagedError(
-                f"the database is damaged ({self._damage}); nothing is stored. Put a copy back with emp restore"
-            )
+            raise StorageDamagedError(f"the database is damaged ({self._damage}); nothing is stored. {self._advice}")
 
     def condemn(self, why: str, *, lost: bool = False) -> None:
         """Mark the database as damaged; logged once."""
@@ -56,7 +58,7 @@ class Health:
                 "%s: is damaged: %s; no document is taken and no export is made. %s",
                 self._path,
                 why,
-                "Start emp serve again" if lost else "Put a copy back with emp restore",
+                self._advice,
             )
 
     def absolve(self) -> None:

@@ -10,14 +10,19 @@ import asyncio
 import base64
 import binascii
 import ipaddress
+import logging
 from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
 
 from aiohttp import web
 from smgw.webservice.error import Forbidden, ServiceUnavailable, Unauthorized
 
+from emp.web.attempts import Attempts
 from emp.web.password import Password
+from emp.web.peers import peer_of
+from emp.web.seldom import Seldom
 
+_LOG = logging.getLogger(__name__)
 _MAX_CHECKS = 8
 
 
@@ -37,9 +42,10 @@ class Guard:
         self._password = password
         self._names = frozenset(name.lower() for name in names)
         self._local_ports: set[int] = set()
-        # One at a time, so that guessing is slow and uses at most one core.
-        self._checker = ThreadPoolExecutor(1, "emp-password")
-        self._checks = 0
+        self._attempts = Attempts()
+        self._told = Seldom(_LOG)
+        # Two slots of one thread each: who guesses never uses that of peers without a wrong password.
+        self._unsuspected, self._suspected = _Slot(), _Slot()
 
     async def admit(self, request: web.Request) -> None:
         """Unauthorized, Forbidden or ServiceUnavailable unless the request may read."""
@@ -51,15 +57,15 @@ class Guard:
             raise Unauthorized("the password is asked for (HTTP Basic; any user name)")
         if self._password.is_known(candidate):
             return
-        if self._checks >= _MAX_CHECKS:
-            raise ServiceUnavailable("too many passwords are being checked", 2)
-        self._checks += 1
-        try:
-            right = await asyncio.get_running_loop().run_in_executor(self._checker, self._password.check, candidate)
-        finally:
-            self._checks -= 1
-        if not right:
-            raise Unauthorized("the password is not right; emp password sets another")
+        peer = peer_of(request)
+        async with self._attempts.turn(peer):
+            slot = self._suspected if self._attempts.has_failed(peer) else self._unsuspected
+            if self._password.is_known(candidate) or await slot.check(self._password, candidate):
+                self._attempts.succeeded(peer)
+                return
+            number = self._attempts.failed(peer)
+        self._told.say(logging.WARNING, peer, "a wrong password from %s, %d in a row", peer, number)
+        raise Unauthorized("the password is not right; emp password sets another")
 
     def refuse_other_sites(self, request: web.Request) -> None:
         """Forbidden for requests that a page of another site caused: the browser would add the password."""
@@ -80,8 +86,9 @@ class Guard:
             self._require_name(request)
 
     def close(self) -> None:
-        """End the thread."""
-        self._checker.shutdown(wait=False, cancel_futures=True)
+        """End the threads."""
+        self._unsuspected.close()
+        self._suspected.close()
 
     def _require_this_computer(self, request: web.Request) -> None:
         local = request.get_extra_info("sockname")
@@ -99,6 +106,27 @@ class Guard:
                 f"{host!r:.80} is not this computer's name; write http://127.0.0.1 or http://localhost. "
                 "A proxy on this computer sends Host: localhost, or the name that emp serve --name has"
             )
+
+
+class _Slot:
+    """Checks passwords one at a time, so that guessing is slow and uses at most one core."""
+
+    def __init__(self) -> None:
+        self._thread = ThreadPoolExecutor(1, "emp-password")
+        self._checks = 0
+
+    async def check(self, password: Password, candidate: bytes) -> bool:
+        """True if the password is right; ServiceUnavailable if too many wait."""
+        if self._checks >= _MAX_CHECKS:
+            raise ServiceUnavailable("too many passwords are being checked", 2)
+        self._checks += 1
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._thread, password.check, candidate)
+        finally:
+            self._checks -= 1
+
+    def close(self) -> None:
+        self._thread.shutdown(wait=False, cancel_futures=True)
 
 
 def _basic(header: str | None) -> bytes | None:

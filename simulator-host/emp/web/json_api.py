@@ -50,6 +50,7 @@ class JsonApi:
         self._workers = workers
         self._sender = sender
         self._zone = zone
+        self._probe: asyncio.Future[None] | None = None
 
     async def keys(self, request: web.Request) -> web.Response:
         """The keys (gateway, store id, record number) of all rows."""
@@ -73,7 +74,9 @@ class JsonApi:
         """200 if the store can be read and written: the writer is asked."""
         try:
             async with asyncio.timeout(WRITER_SECONDS):
-                await asyncio.wrap_future(self._storage.probe())
+                if self._probe is None or self._probe.done():  # many askers share one answer
+                    self._probe = asyncio.wrap_future(self._storage.probe())
+                await asyncio.shield(self._probe)
         except TimeoutError:
             raise ServiceUnavailable(f"the writer has not answered for {WRITER_SECONDS} s", 30) from None
 

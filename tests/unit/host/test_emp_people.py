@@ -165,8 +165,8 @@ def test_many_guesses_at_once_are_put_off(key_file):
         return await asyncio.gather(*[guess(number) for number in range(20)])
 
     outcomes = asyncio.run(all_at_once())
-    assert outcomes.count(Unauthorized) == 8
-    assert outcomes.count(ServiceUnavailable) == 12
+    assert outcomes.count(Unauthorized) == 4
+    assert outcomes.count(ServiceUnavailable) == 16
     guard.close()
 
 
