@@ -2,6 +2,7 @@
 
 import re
 import sqlite3
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 import released
 from captures import SHARED
 from host_head import HostHead
-from machine import ROOT, Machine, built_deb, tar_of
+from machine import ROOT, Machine, built_deb, emp_of, tar_of
 
 CONFIGURATION = "etc/smgw/gateway.toml"
 UNITS = ("smgw-lmn", "smgw-wan")
@@ -139,6 +140,17 @@ def test_it_installs_upgrades_with_its_store_is_removed_and_leaves_nothing(
     assert files(machine) - before == set()
     assert machine.run("getent", "passwd") == users
     assert machine.try_run("getent", "group", "smgw").returncode != 0
+
+
+def test_both_packages_have_the_pages_that_read_well_as_files(deb: Path, tmp_path: Path) -> None:
+    for package in (deb, emp_of(deb)):
+        name = package.name.partition("_")[0]
+        subprocess.run(["dpkg-deb", "-x", str(package), str(tmp_path / name)], check=True, timeout=60)
+        pages = {page.name: page.read_text() for page in (tmp_path / name / f"usr/share/doc/{name}/docs").iterdir()
+                 if page.suffix == ".md"}  # fmt: skip
+        assert {"emp.md", "installation.md", "operation.md", "security.md", "troubleshooting.md"} <= set(pages)
+        marks = [page for page, text in pages.items() if re.search(r"^(\{\{ |--8<--)", text, re.MULTILINE)]
+        assert marks == []
 
 
 def test_its_udev_rules_and_units_are_understood(machine: Machine, deb: Path) -> None:
