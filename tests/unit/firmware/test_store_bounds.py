@@ -7,7 +7,7 @@ from smgw.cosem.obis import Obis
 from smgw.cosem.reading import Capture, ClockState, Reading, Stamp
 from smgw.store.lmn.rows import REGISTERS_PER_DEVICE
 from smgw.store.lmn.store import LmnStore
-from smgw.store.lmn.view import LmnView
+from smgw.store.lmn.view import RECORDS_OCTETS, LmnView
 from smgw.store.ranges import Range
 from smgw.store.records import DEVICES_PER_METER, CacheKind, ProfileName, Record, Source
 from stored import append, keep
@@ -133,3 +133,40 @@ def test_of_what_meters_told_the_newest_256_of_each_kind_are_kept(store):
     assert store.cached(CacheKind.SCALER_UNIT, device(0), b"1.2") == b"scalers"
     kept = [place for place in range(300) if store.cached(CacheKind.OBJECT_LIST, device(place), b"1.2") is not None]
     assert kept == [0, *range(45, 300)]
+
+
+def text(number, octets):
+    return reading(number)._replace(value=Data(DataType.UTF8_STRING, f"{number:02}" + "x" * octets), unit=255)
+
+
+def texts(count, octets, values=1):
+    stamp = Stamp("boot", 1, 2, 3, ClockState.SYNCHRONISED)
+    readings = tuple(text(number, octets) for number in range(values))
+    return [Record(Capture("house", DEVICE, stamp, None, readings), None) for _ in range(count)]
+
+
+def test_records_of_long_texts_are_read_in_pieces_of_bounded_size_and_none_is_torn(store, tmp_path):
+    numbers = append(store, texts(100, 60_000, values=3))
+    read = []
+    with LmnView.open(tmp_path) as view:
+        while piece := view.records(HOUSE, read[-1].position if read else 0, 1000):
+            size = sum(len(one.value.value) for record in piece for one in record.readings)
+            assert size <= RECORDS_OCTETS + 70 * 60_000
+            assert len(piece) < 100
+            read += piece
+    assert [record.position for record in read] == numbers
+    assert {tuple(len(one.value.value) for one in record.readings) for record in read} == {(60_002,) * 3}
+
+
+def test_a_record_larger_than_a_piece_is_read_alone(store, tmp_path):
+    numbers = append(store, texts(3, 60_000, values=100))
+    with LmnView.open(tmp_path) as view:
+        pieces = [view.records(HOUSE, after, 1000) for after in (0, *numbers)]
+    assert [[record.position for record in piece] for piece in pieces] == [[number] for number in numbers] + [[]]
+    assert {len(record.readings) for piece in pieces for record in piece} == {100}
+
+
+def test_records_of_numbers_are_read_as_many_as_are_asked_for(store, tmp_path):
+    append(store, [record(*range(20)) for _ in range(1000)])
+    with LmnView.open(tmp_path) as view:
+        assert len(view.records(HOUSE, 0, 1000)) == 1000

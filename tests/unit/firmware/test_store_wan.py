@@ -1,3 +1,5 @@
+import os
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -6,6 +8,7 @@ from delivered import acknowledged, reached
 from smgw.clock.sample import TimeSample
 from smgw.cosem import ClockState, DeviceId, Stamp
 from smgw.store.errors import StoreAbsent, StoreError, StoreOwned
+from smgw.store.file import beside
 from smgw.store.records import Source
 from smgw.store.wan.orders import place_order
 from smgw.store.wan.records import ChannelKind, ChannelState, Cursor, OrderKind, SetAside
@@ -221,3 +224,42 @@ def test_the_last_acknowledgement_is_the_last_one_and_outlives_a_restart(tmp_pat
         store.note_channel(ChannelState("north", ChannelKind.BACKING_OFF, 9, "answers 503", 60))
         (channel,) = view.channels()
     assert channel == ChannelState("north", ChannelKind.BACKING_OFF, 9, "answers 503", 60, 1000)
+
+
+def test_an_order_follows_no_link(tmp_path):
+    state, elsewhere = tmp_path / "wan", tmp_path / "elsewhere"
+    state.mkdir()
+    elsewhere.mkdir()
+    with WanStore.open(elsewhere) as other:
+        (state / "wan.db").symlink_to(elsewhere / "wan.db")
+        with pytest.raises(StoreError, match="is no regular file"):
+            place_order(state, None, OrderKind.DELIVER)
+        assert other.take_orders("north") == []
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+def test_an_order_of_root_is_written_as_the_user_who_has_the_directory(monkeypatch):
+    user = 12_345
+    with tempfile.TemporaryDirectory() as name:
+        state = Path(name)
+        WanStore.open(state).close()
+        for one in (state, *state.iterdir()):
+            os.chown(one, user, user)
+        for file in ("wan.db-wal", "wan.db-shm"):
+            (state / file).unlink()
+        users = []
+        monkeypatch.setattr(beside, "refuse_odd_files", lambda _: users.append((os.geteuid(), os.getegid())))
+        place_order(state, None, OrderKind.DELIVER)
+        assert users == [(user, user)]
+        assert (os.geteuid(), os.getegid()) == (0, 0)
+        assert {file.stat().st_uid for file in state.iterdir()} == {user}
+        # The link comes after the look at the file: it leads to what this user may not open.
+        secret = state / "secret.db"
+        (state / "wan.db").rename(secret)
+        os.chown(secret, 0, 0)
+        secret.chmod(0o600)
+        (state / "wan.db").symlink_to(secret)
+        before = secret.read_bytes()
+        with pytest.raises(StoreError):
+            place_order(state, None, OrderKind.DELIVER)
+        assert secret.read_bytes() == before

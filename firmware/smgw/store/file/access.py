@@ -6,7 +6,7 @@ import grp
 import os
 import pwd
 import stat
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from smgw.errors import reason
@@ -38,6 +38,28 @@ def make_directory(directory: Path) -> None:
         raise said(directory, error) from error
     with contextlib.suppress(OSError):  # a file system without modes: the directory is usable all the same
         directory.chmod(_DIRECTORY_MODE)
+
+
+@contextlib.contextmanager
+def as_owner(directory: Path) -> Iterator[None]:
+    """Root acts as the user who has the directory, so that a link there leads root to nothing that this user lacks.
+
+    Only for a process with one thread: the user is changed for all of them.
+    """
+    found = directory.stat()
+    if os.geteuid() != 0 or found.st_uid == 0:
+        yield
+        return
+    group, groups = os.getegid(), os.getgroups()
+    os.setgroups([])
+    os.setegid(found.st_gid)
+    os.seteuid(found.st_uid)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+        os.setegid(group)
+        os.setgroups(groups)
 
 
 def refuse_blindness(path: Path) -> None:

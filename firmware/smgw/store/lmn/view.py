@@ -57,6 +57,12 @@ _OLDER = f"""SELECT number FROM capture WHERE older_number = ?2
     AND older_store = (SELECT id FROM word WHERE kind = {Word.OLDER_STORE:d} AND octets = ?1)"""  # noqa: S608 - constant
 
 
+#: Octets of values in the records of one call, above which no other record is added. A thousand rows of numbers
+#: have none. With long texts it bounds the memory of a reader, and the size of a document.
+RECORDS_OCTETS = 1024 * 1024
+_ROWS_AT_ONCE = 64
+
+
 class _Register(NamedTuple):
     obis: Obis
     scaler: int
@@ -103,14 +109,19 @@ class LmnView(View):
         return list(self._sources)
 
     def records(self, source: Source, after: int, limit: int) -> list[StoredRecord]:
-        """At most `limit` records of one source whose position is greater than `after`, in the order of positions."""
+        """At most `limit` records of one source whose position is greater than `after`, in the order of positions.
+
+        Fewer come where texts or octets are long: reading ends with the record that passes `RECORDS_OCTETS`.
+        """
         with self._snapshot() as connection:
             words = parameters(source)
             captures = connection.execute(_CAPTURES, (*words, after, limit)).fetchall()
             if not captures:
                 return []
+            rows, last = _within_octets(connection.execute(_READINGS, (*words, after, captures[-1][0])))
+            if last is not None:
+                captures = [one for one in captures if one[0] <= last]
             covered = (*words, after, captures[-1][0])
-            rows = connection.execute(_READINGS, covered).fetchall()
             signatures = _signatures(connection, captures, _SIGNATURES, covered)
             self._learn(captures, rows)
         return self._records(source.meter, captures, rows, signatures)
@@ -265,6 +276,23 @@ def _signatures(
         return {}
     rows = (checked(row, "iio") for row in connection.execute(query, parameters))
     return {(capture, place): octets for capture, place, octets in rows}
+
+
+def _within_octets(cursor: sqlite3.Cursor) -> tuple[list[Any], int | None]:
+    """The rows of records that together hold about `RECORDS_OCTETS`, and the last such record; None: all are there."""
+    rows: list[Any] = []
+    octets = 0
+    while some := cursor.fetchmany(_ROWS_AT_ONCE):
+        rows += some
+        octets += sum(len(one) for row in some for one in (row[3], row[5], row[7]) if isinstance(one, bytes | str))
+        if octets > RECORDS_OCTETS:
+            last = rows[-1][0]
+            for row in cursor:  # the rest of this record
+                if row[0] != last:
+                    return rows, int(last)
+                rows.append(row)
+            break
+    return rows, None
 
 
 def _reading(register: _Register, row: Sequence[Any], signature: bytes | None) -> Reading:
