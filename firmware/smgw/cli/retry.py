@@ -12,6 +12,7 @@ from smgw.profiles.toml_importer import load
 from smgw.services.process import set_up_logging
 from smgw.store import paths
 from smgw.store.file.lock import owner_running
+from smgw.store.lmn.budget import order_step
 from smgw.store.lmn.holds import order_retry
 from smgw.store.lmn.pushes import forget
 from smgw.store.lmn.view import LmnView
@@ -19,6 +20,7 @@ from smgw.store.records import Condition, MeterState
 
 _EPILOG = """\
 A meter that refused its password is held: the gateway does not ask it again, because it may lock itself.
+A meter that is said to expect an invocation counter far ahead is held, too: this command allows the step.
 This command ends the hold. A corrected password needs no such order: reload the configuration instead.
 Of a meter that pushes with encryption, and that was reset, the next push counts after: smgw retry METER
 The running gateway asks the meter within some seconds, and the command waits for the outcome.
@@ -48,10 +50,8 @@ def run(arguments: argparse.Namespace) -> int:
     before = _states(directory)
     ordered = order_retry(directory, names)
     for name in names if arguments.meter else ordered:
-        if name not in ordered and arguments.meter and forget(directory, name):
-            print(f"meter {name}: its next push counts, whatever its invocation counter is")
-        elif name not in ordered:
-            print(f"meter {name} is not held; there is nothing to retry")
+        if name not in ordered:
+            print(f"meter {name}{_without_hold(directory, name)}")
     if not ordered:
         if not arguments.meter:
             print("no meter is held")
@@ -63,6 +63,15 @@ def run(arguments: argparse.Namespace) -> int:
     ends = time.monotonic() + arguments.seconds
     answered = [_outcome(directory, name, before.get(name, []), ends) for name in ordered]
     return 0 if all(answered) else 1
+
+
+def _without_hold(directory: Path, name: str) -> str:
+    """What the order means for a meter that is not held."""
+    if order_step(directory, name):
+        return ": the step of its invocation counter is allowed"
+    if forget(directory, name):
+        return ": its next push counts, whatever its invocation counter is"
+    return " is not held; there is nothing to retry"
 
 
 def _names(configuration: Configuration, file: Path, meter: str | None) -> list[str]:

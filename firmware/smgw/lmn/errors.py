@@ -21,11 +21,22 @@ class StoppedError(PollError):
 class AccessRefusedError(PollError):
     """The meter refuses our password, secret or keys. It must not be asked again with the same ones: see `polling`.
 
-    `keys` names what to correct in the meter's profile.
+    `keys` names what to correct in the meter's profile. `because` says why the meter is not asked again.
     """
+
+    because = "some meters lock after a few refused passwords"
 
     def __init__(self, refusal: str, keys: str = "username and password_file") -> None:
         super().__init__(f"{refusal}; correct {keys} of this meter")
+
+
+class SkippedCountersError(AccessRefusedError):
+    """A meter is said to expect a counter so far ahead that only a person may allow it."""
+
+    because = "somebody may forge the meter's answers to use the key up"
+
+    def __init__(self, text: str) -> None:
+        PollError.__init__(self, text)
 
 
 class LinkRefusedError(PollError):

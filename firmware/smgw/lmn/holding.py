@@ -1,5 +1,7 @@
 """Meters that refused our password are held: they are not asked again without an order, not even after a restart.
 
+A meter that is said to expect an invocation counter far ahead is held, too: see `store.lmn.budget`.
+
 A hold ends in one of three ways: the meter's password or keys change, `smgw retry` removes it from the store, or the
 meter accepts us after all.
 """
@@ -9,11 +11,13 @@ from collections.abc import Callable
 
 from smgw.errors import SmgwError
 from smgw.lmn.contract import HoldKeeper
+from smgw.lmn.errors import AccessRefusedError
 
 log = logging.getLogger(__name__)
 
 #: Time between two checks for an order to ask a held meter again.
 LOOK_S = 2.0
+_NOT_AGAIN = ". It is not asked again, because "
 
 
 class Hold:
@@ -26,9 +30,9 @@ class Hold:
         self._keeper = keeper
         self.reason = self._read(secret) or ""  #: of the refusal; empty: the meter may be asked
 
-    def begin(self, reason: str) -> None:
-        """The meter refused us."""
-        self.reason = reason
+    def begin(self, reason: str, because: str) -> None:
+        """The meter refused us; `because`: why it is not asked again."""
+        self.reason = reason = f"{reason}{_NOT_AGAIN}{because}"
         self._try(lambda keeper: keeper.hold(self._meter, self._secret, reason), "it is held until the next restart")
 
     def ended(self) -> bool:
@@ -45,10 +49,9 @@ class Hold:
 
     def advice(self) -> str:
         """The text for the user."""
-        return (
-            f"{self.reason}. It is not asked again, because some meters lock after a few refused passwords. "
-            f"Reload the corrected configuration, or run: smgw retry {self._meter}"
-        )
+        # A reason that an older version stored ends before the second sentence.
+        reason = self.reason if _NOT_AGAIN in self.reason else f"{self.reason}{_NOT_AGAIN}{AccessRefusedError.because}"
+        return f"{reason}. Reload the corrected configuration, or run: smgw retry {self._meter}"
 
     def _read(self, secret: bytes | None) -> str | None:
         try:

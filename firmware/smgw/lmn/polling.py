@@ -233,7 +233,7 @@ class PollingDriver(Driver):
     # Meters that refuse our password.
 
     def _refused(self, member: _Member, error: AccessRefusedError) -> None:
-        member.hold.begin(str(error))
+        member.hold.begin(str(error), error.because)
         self._hold(member)
 
     def _hold(self, member: _Member) -> None:

@@ -7,7 +7,7 @@ import logging
 
 from smgw.errors import SmgwError
 from smgw.lmn.contract import CounterKeeper
-from smgw.lmn.errors import PollError
+from smgw.lmn.errors import PollError, SkippedCountersError
 from smgw.store.digest import sha256
 from smgw.store.records import CounterKind
 
@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 _AT_A_TIME = 64
 #: Counters end here; then the key is used up.
 _END = 1 << 32
-#: A forged answer can make us skip counters. A larger step is logged.
+#: A larger step is logged.
 _REMARKABLE_STEP = 1 << 20
 
 
@@ -36,6 +36,8 @@ class Counters:
         self._keeper = keeper
         self._next = self._left = 0
         self.least = 0
+        #: The last step that a person must allow.
+        self.doubted: SkippedCountersError | None = None
 
     def __call__(self) -> int:
         """The next counter. Raises PollError if it cannot be stored."""
@@ -50,39 +52,59 @@ class Counters:
     def follow(self, expected: int) -> bool:
         """Follow the counter that the meter expects; False if ours is already there.
 
-        Raises PollError and changes nothing if this would use more than half of the remaining counters of the key. The
-        answer is not authenticated, and one forged answer must not use up the key. Also if no counter can be stored.
+        The answer is not authenticated, and forged answers must not use up the key. So this raises PollError and
+        changes nothing if it would use more than half of the remaining counters, or if no counter can be stored. Beyond
+        the daily budget of the key it raises SkippedCountersError, until a person allows the step.
         """
         if not self.least < expected:
             return False
         if not self._next:
             self._reserve()  # to know our present counter
-        step = expected - self._next
-        if step > (_END - self._next) // 2:
+        ours = max(self._next, self.least)
+        step = expected - ours
+        if step > (_END - ours) // 2:
             raise PollError(
-                f"the meter is said to expect invocation counter {expected}, ours stands at {self._next}: to follow it "
+                f"the meter is said to expect invocation counter {expected}, ours stands at {ours}: to follow it "
                 "would take more than half of what is left; the key is used up or the answer forged: give the meter "
                 "new keys if it stays so"
             )
+        if step > 0:
+            self._skip(step, expected, ours)
         if step > _REMARKABLE_STEP:
             log.warning(
                 "meter %s: it is said to expect invocation counter %d, which is followed; ours stood at %d. If this "
                 "comes again, somebody may forge its answers",
                 self._meter,
                 expected,
-                self._next,
+                ours,
             )
         self.least = expected
         return True
 
     def learn(self, newest: int) -> str:
         """Follow the newest counter that the meter's public client reads; returns a fault, or ""."""
+        self.doubted = None
         try:
             return (
                 "" if self.follow(newest + 1) else f"what the meter tells as its invocation counter, {newest}, is none"
             )
         except PollError as error:
+            self.doubted = error if isinstance(error, SkippedCountersError) else None
             return str(error)
+
+    def _skip(self, step: int, expected: int, ours: int) -> None:
+        if self._keeper is None:
+            return
+        try:
+            allowed = self._keeper.skip(self._key_id, f"{self._meter} {self._client}", step, expected)
+        except SmgwError as error:
+            raise PollError(f"the step of an invocation counter cannot be stored: {error}") from error
+        if not allowed:
+            raise SkippedCountersError(
+                f"the meter is said to expect invocation counter {expected}, ours stands at {ours}: more than "
+                "1048576 skipped counters a day need a person. If another head-end uses this key, or the database was "
+                f"lost, allow it (smgw retry {self._meter})"
+            )
 
     def _reserve(self) -> None:
         if self._keeper is None:

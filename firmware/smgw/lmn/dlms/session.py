@@ -118,6 +118,8 @@ class DlmsSession:
             raise
         except SmgwError as error:
             self._kept_do = False
+            if counters is not None and counters.doubted and not isinstance(error, PollError):
+                raise counters.doubted from error  # the meter answers, and does not accept our counter
             if doubt and doubt != str(error) and not self._stopping():
                 raise PollError(f"{error}; {doubt}") from error
             raise
@@ -226,10 +228,15 @@ class DlmsSession:
         try:
             self._associate(port)
         except ServiceExceptionError as error:
-            if error.counter is None or counters is None or not counters.follow(error.counter):
+            if error.counter is None or counters is None:
+                raise
+            try:
+                followed = counters.follow(error.counter)
+            finally:
+                self._end(port)
+            if not followed:
                 raise
             log.info("meter %s expects another invocation counter, which is followed", self._name)
-            self._end(port)
             self._associate(port)
 
     def _associate(self, port: Port) -> None:
