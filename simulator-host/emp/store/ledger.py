@@ -15,6 +15,10 @@ from emp.store.values import SqlValue, to_sql
 from emp.times import END_OF_TIME_US, FALSE_AHEAD_US
 
 _MAX_RECORD_NUMBER = (1 << 63) - 1
+#: Bounds against a meter that invents devices and registers. A gateway keeps 64 devices of each of its meters, and as
+#: many registers of a device.
+DEVICES_PER_GATEWAY = 1024
+REGISTERS_PER_DEVICE = 1000
 
 
 class _Age(NamedTuple):
@@ -60,7 +64,8 @@ class Ledger:
         source = self._id("source", gateway=gateway, store_id=document.store_id)
         device_is_new = not self._known("device", octets=bytes(document.device))
         device = self._id("device", {"first_seen_us": received_us}, octets=bytes(document.device))
-        registers = [self._register(device, register) for register in document.registers]
+        self._require_room(gateway, device, document)
+        registers = self._registers(device, document)
         rows = self._distinct(document)
         known = self._known_rows(source, rows)
         for record_number, number_id in known.items():
@@ -97,6 +102,28 @@ class Ledger:
             (received_us, gateway),
         )
         return gateway
+
+    def _require_room(self, gateway: int, device: int, document: Document) -> None:
+        known = self._connection.execute("SELECT 1 FROM sighting WHERE gateway=? AND device=?", (gateway, device))
+        if known.fetchone() is None:
+            sql = "SELECT count(*) FROM sighting WHERE gateway=?"
+            if self._connection.execute(sql, (gateway,)).fetchone()[0] >= DEVICES_PER_GATEWAY:
+                raise Unprocessable(
+                    f"gateway {document.gateway} has {DEVICES_PER_GATEWAY} devices here, and {document.device} would "
+                    "be one more; delete devices that are not real"
+                )
+
+    def _registers(self, device: int, document: Document) -> list[int]:
+        before = self._connection.total_changes
+        found = [self._register(device, register) for register in document.registers]
+        if self._connection.total_changes != before:
+            sql = "SELECT count(*) FROM register WHERE device=?"
+            count = self._connection.execute(sql, (device,)).fetchone()[0]
+            if count > REGISTERS_PER_DEVICE:
+                raise Unprocessable(
+                    f"device {document.device} would have {count} registers; at most {REGISTERS_PER_DEVICE} are kept"
+                )
+        return found
 
     def _distinct(self, document: Document) -> dict[int, Row]:
         rows: dict[int, Row] = {}
