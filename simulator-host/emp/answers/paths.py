@@ -55,11 +55,11 @@ def known(storage: Storage, wanted: DeviceId, column: CaptureObject | None = Non
         raise NotFound(f"device {wanted} has no register {register_name(column)}")
 
 
-def page(request: web.Request) -> int:
+def page(request: web.Request, name: str = "page") -> int:
     """The requested page, 1 by default; BadRequest unless it is a number from 1 on."""
-    text = request.query.get("page", "1")
+    text = request.query.get(name, "1")
     if not (text.isascii() and text.isdigit() and len(text) <= 9 and int(text) >= 1):
-        raise BadRequest(f"page={text!r:.20} is no page; they count from 1")
+        raise BadRequest(f"{name}={text!r:.20} is no page; they count from 1")
     return int(text)
 
 

@@ -42,6 +42,9 @@ _FLAWS = {
 }
 
 
+MAX_TEXT = 200  # characters of a value on a page; exports have all
+
+
 class Heading(NamedTuple):
     """A register as a table's column or row names it."""
 
@@ -66,3 +69,8 @@ def headings(registers: list[Register]) -> dict[CaptureObject, Heading]:
 def flaws(gateway_status: int | None) -> list[str]:
     """What a gateway's status says that is not well; the clock's state is shown elsewhere."""
     return [text for bit, text in _FLAWS.items() if (gateway_status or 0) & bit]
+
+
+def short(text: str) -> str:
+    """A value as a page shows it: a long text is cut."""
+    return text if len(text) <= MAX_TEXT else f"{text[:MAX_TEXT]}…"

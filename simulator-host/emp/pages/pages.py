@@ -4,7 +4,9 @@ import asyncio
 import time
 from collections.abc import Callable
 from concurrent.futures import Executor
-from typing import Any
+from itertools import groupby, islice
+from operator import itemgetter
+from typing import Any, NamedTuple
 
 from aiohttp import web
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -20,14 +22,18 @@ from emp.answers.resources import PROFILE_ID
 from emp.answers.row_text import value_text
 from emp.pages.device_page import device_page
 from emp.pages.language import Language, Languages
-from emp.pages.page_parts import Heading, flaws, heading, headings
+from emp.pages.page_parts import Heading, flaws, heading, headings, short
 from emp.pages.register_page import register_page
 from emp.pages.view import View
 from emp.store.storage import EventView, GatewayView, LatestView, RowView, SightingView, Storage
 from emp.times import FALSE_AHEAD_US, Zone
 
 REFRESH_SECONDS = 5
-MAX_SHOWN = 100  # devices on the overview
+#: What one page shows at most, so that a meter that invents devices, registers and long texts makes no large page.
+PAGE_DEVICES = 50
+PAGE_VALUES = 200  # latest values on the page of a device
+FEW_VALUES = 20  # latest values of each device on the overview
+PAGE_COLUMNS = 50
 MAX_EVENTS = 10
 _COOKIE = "language"
 _COOKIE_S = 365 * 86_400
@@ -46,26 +52,29 @@ class Pages:
 
     async def overview(self, request: web.Request) -> web.Response:
         """Gateways, their devices and the latest values."""
-        return await self._page(request, "overview.html", self._overview)
+        page = paths.page(request)
+        return await self._page(request, "overview.html", lambda view: self._overview(page, view))
 
     async def device(self, request: web.Request) -> web.Response:
         """Latest values of a device, how complete its days are, its gaps, and its exports."""
-        device, query = paths.device(request), request.query
+        device, query, page = paths.device(request), request.query, paths.page(request)
 
         def collect(view: View) -> dict[str, Any]:
             paths.known(self._storage, device)
+            shown = _part(page, PAGE_VALUES, self._storage.count_latest(device))
             return {
                 **self._names(device),
                 **device_page(self._storage, device, query, view),
-                "latest": [self._latest(one, view) for one in self._storage.latest(device)],
+                **shown._asdict(),
+                "latest": [self._latest(one, view) for one in self._storage.latest(device, shown.skip, PAGE_VALUES)],
             }
 
         return await self._page(request, "device.html", collect)
 
     async def rows(self, request: web.Request) -> web.Response:
         """One page of the rows of a device."""
-        device, page = paths.device(request), paths.page(request)
-        return await self._page(request, "rows.html", lambda view: self._rows(device, page, view))
+        device, page, columns = paths.device(request), paths.page(request), paths.page(request, "columns")
+        return await self._page(request, "rows.html", lambda view: self._rows(device, page, columns, view))
 
     async def register(self, request: web.Request) -> web.Response:
         """The curve of a register, and its table."""
@@ -102,34 +111,36 @@ class Pages:
         response.enable_compression()
         return response
 
-    def _overview(self, view: View) -> dict[str, Any]:
+    def _overview(self, page: int, view: View) -> dict[str, Any]:
         # By name, not by last seen: a page that refreshes must not shuffle under the eye.
         known = sorted(self._storage.gateways(), key=lambda gateway: str(gateway.gateway))
-        shown, gateways = 0, []
+        entries: list[tuple[GatewayView, SightingView | None]] = []
         for gateway in known:
-            devices = gateway.devices[: max(0, MAX_SHOWN - shown)]
-            shown += len(devices)
-            gateways.append(self._gateway(gateway, devices, view))
+            devices = sorted(gateway.devices, key=lambda sighting: str(sighting.device))
+            entries += [(gateway, sighting) for sighting in devices] or [(gateway, None)]
+        shown = _part(page, PAGE_DEVICES, len(entries))
+        gateways = [
+            self._gateway(gateway, [sighting for _, sighting in group if sighting is not None], view)
+            for gateway, group in groupby(entries[shown.skip : shown.skip + PAGE_DEVICES], key=itemgetter(0))
+        ]
         return {
+            **shown._asdict(),
             "refresh": REFRESH_SECONDS,
             "gateways": gateways,
+            "gateway_count": len(known),
             "device_count": len({sighting.device for gateway in known for sighting in gateway.devices}),
             "records": sum(gateway.records for gateway in known),
             "events": [self._event(event, view) for event in self._storage.events(MAX_EVENTS)],
         }
 
-    def _gateway(self, gateway: GatewayView, devices: tuple[SightingView, ...], view: View) -> dict[str, Any]:
+    def _gateway(self, gateway: GatewayView, devices: list[SightingView], view: View) -> dict[str, Any]:
         valid = [sighting.time_valid for sighting in gateway.devices if sighting.time_valid is not None]
         return {
             "id": str(gateway.gateway),
             "seen": view.moment(gateway.last_seen_us),
             "records": gateway.records,
             "time_valid": all(valid) if valid else None,
-            "hidden": len(gateway.devices) - len(devices),
-            "devices": [
-                self._sighting(sighting, view)
-                for sighting in sorted(devices, key=lambda sighting: str(sighting.device))
-            ],
+            "devices": [self._sighting(sighting, view) for sighting in devices],
         }
 
     def _sighting(self, sighting: SightingView, view: View) -> dict[str, Any]:
@@ -144,7 +155,8 @@ class Pages:
             "time_valid": sighting.time_valid,
             "way": way,
             "flaws": flaws(sighting.gateway_status),
-            "latest": [self._latest(one, view) for one in self._storage.latest(sighting.device)],
+            "latest": [self._latest(one, view) for one in self._storage.latest(sighting.device, 0, FEW_VALUES)],
+            "more": max(0, self._storage.count_latest(sighting.device) - FEW_VALUES),
         }
 
     def _event(self, event: EventView, view: View) -> dict[str, Any]:
@@ -156,15 +168,19 @@ class Pages:
             "received": view.moment(event.received_us),
         }
 
-    def _rows(self, device: DeviceId, page: int, view: View) -> dict[str, Any]:
+    def _rows(self, device: DeviceId, page: int, column_page: int, view: View) -> dict[str, Any]:
         paths.known(self._storage, device)
         found = self._storage.rows(device, paths.page_filter(page))
         rows = found[:PAGE_ROWS]
-        columns = headings(self._storage.registers(device))
+        all_columns = headings(self._storage.registers(device))
+        shown = _part(column_page, PAGE_COLUMNS, len(all_columns))
+        columns = dict(islice(all_columns.items(), shown.skip, shown.skip + PAGE_COLUMNS))
         count = self._storage.count(device)
         return {
             **self._names(device),
             "headings": list(columns.values()),
+            "column_page": shown.page,
+            "column_pages": shown.pages,
             "rows": [self._row(row, columns, view) for row in rows],
             "page": page,
             "pages": max(1, -(-count // PAGE_ROWS)),
@@ -185,14 +201,14 @@ class Pages:
         return {
             "heading": heading(latest.register.obis, symbol(latest.register.unit)),
             "name": paths.register_name(latest.register.column),
-            "value": view.language.decimal(value_text(latest.value, latest.register.scaler)),
+            "value": view.language.decimal(short(value_text(latest.value, latest.register.scaler))),
             "captured": view.moment(latest.capture_time_us),
             "time_valid": latest.time_valid,
         }
 
     def _row(self, row: RowView, columns: dict[CaptureObject, Heading], view: View) -> dict[str, Any]:
         values = {
-            register.column: view.language.decimal(value_text(value, register.scaler))
+            register.column: view.language.decimal(short(value_text(value, register.scaler)))
             # A column of mixed units tells each value's own.
             + (f" {symbol(register.unit)}" if " / " in columns[register.column].unit else "")
             for register, value in row.cells
@@ -209,6 +225,21 @@ class Pages:
             "store_id": row.store_id,
             "values": [values.get(column) for column in columns],
         }
+
+
+class _Part(NamedTuple):
+    """One of the pages that a long list has."""
+
+    page: int
+    pages: int
+    skip: int
+
+
+def _part(page: int, size: int, count: int) -> _Part:
+    """The page of this number, or the last one."""
+    pages = max(1, -(-count // size))
+    page = min(page, pages)
+    return _Part(page, pages, (page - 1) * size)
 
 
 def _templates(language: Language) -> Environment:

@@ -12,7 +12,7 @@ from smgw.cosemxml.columns import FIXED_COLUMNS
 from emp.answers.curve import Curve, Kind, Point, Range, Window, curve, is_counter
 from emp.answers.paths import register_name, segment
 from emp.pages.language import N_, Language
-from emp.pages.page_parts import heading
+from emp.pages.page_parts import heading, short
 from emp.pages.plot_words import plot_words
 from emp.pages.view import View
 from emp.store.storage import Storage
@@ -80,7 +80,7 @@ def _selected(column: CaptureObject, window: Window) -> str:
 
 
 def _point(point: Point, view: View) -> dict[str, Any]:
-    value = None if point.text is None else view.language.decimal(point.text)
+    value = None if point.text is None else view.language.decimal(short(point.text))
     return {"at": view.moment(point.time_us), "value": value, "time_valid": point.time_valid}
 
 

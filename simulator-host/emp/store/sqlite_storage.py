@@ -71,7 +71,7 @@ class SqliteView(SqliteRows):
         """See Storage."""
         return bool(self._all("SELECT 1 FROM gateway WHERE octets=?", bytes(gateway)))
 
-    def latest(self, device: DeviceId) -> list[LatestView]:
+    def latest(self, device: DeviceId, skip: int = 0, limit: int = -1) -> list[LatestView]:
         """See Storage."""
         return [
             LatestView(
@@ -87,10 +87,18 @@ class SqliteView(SqliteRows):
                 " r.meter_status, w.octets FROM latest l JOIN device d ON d.id=l.device"
                 " JOIN register g ON g.id=l.register"
                 " JOIN reading v ON v.record=l.record AND v.register=l.register JOIN record r ON r.id=l.record"
-                " JOIN gateway w ON w.id=r.gateway WHERE d.octets=? ORDER BY g.class_id DESC, g.obis, g.attribute",
+                " JOIN gateway w ON w.id=r.gateway WHERE d.octets=? ORDER BY g.class_id DESC, g.obis, g.attribute"
+                " LIMIT ? OFFSET ?",
                 bytes(device),
+                limit,
+                skip,
             )
         ]
+
+    def count_latest(self, device: DeviceId) -> int:
+        """See Storage."""
+        sql = "SELECT count(*) FROM latest WHERE device=(SELECT id FROM device WHERE octets=?)"
+        return int(self._all(sql, bytes(device))[0][0])
 
     def registers(self, device: DeviceId) -> list[Register]:
         """See Storage."""

@@ -223,8 +223,11 @@ class Storage(Protocol):
     def has_gateway(self, gateway: DeviceId) -> bool:
         """True if a gateway has delivered."""
 
-    def latest(self, device: DeviceId) -> list[LatestView]:
-        """The latest value of every register of a device."""
+    def latest(self, device: DeviceId, skip: int = 0, limit: int = -1) -> list[LatestView]:
+        """The latest value of every register of a device, or of a part of them; -1: no limit."""
+
+    def count_latest(self, device: DeviceId) -> int:
+        """Number of registers that have a latest value."""
 
     def registers(self, device: DeviceId) -> list[Register]:
         """Every register that a device ever had; one with two scalers occurs twice."""
