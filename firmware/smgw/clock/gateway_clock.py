@@ -94,7 +94,8 @@ class GatewayClock:
         self._floor = floor or Floor()
         self._slews: deque[Slew] = deque(maxlen=_SLEWS_KEPT)  # empty: invalid
         self._jumping: set[str] = set()  # sources in an episode of jumps
-        self._told: ClockEventKind | None = None  # why the time stays invalid
+        self._why: ClockEventKind | None = None  # why the time stays invalid
+        self._told: set[ClockEventKind] = set()  # the reasons since the time was last valid
         self._lost_us: int | None = None  # the offset when the time was last valid
         self._accepted = False  # by a person
         self._since_ns = 0  # samples before this moment were taken in by an earlier process
@@ -145,7 +146,9 @@ class GatewayClock:
         with self._lock:
             now = self._source.boottime_ns()
             if self._accepted and self._slew_at(now) is None:
-                return self._leave_invalid(self._sources.agreement(now, self._limit_us), now)
+                event = self._leave_invalid(self._sources.agreement(now, self._limit_us), now)
+                self._accepted = False  # what the sources say later is another matter
+                return event
             if not self._slews or self._slew_at(now) is not None:
                 return None
             return self._invalidate(ClockEventKind.AGED, self._slews[-1].sample, now)
@@ -153,7 +156,7 @@ class GatewayClock:
     @property
     def refused(self) -> bool:
         """Whether a step waits for a person."""
-        return self._told in (ClockEventKind.BEFORE_KNOWN, ClockEventKind.ALONE)
+        return self._why in (ClockEventKind.BEFORE_KNOWN, ClockEventKind.ALONE)
 
     def accept(self) -> None:
         """A person says that the sources are right; the next `poll` steps the time."""
@@ -219,18 +222,20 @@ class GatewayClock:
 
     def _stay(self, kind: ClockEventKind, source: str, offset_us: int, now: int) -> ClockEvent | None:
         """The time stays invalid; tell why, once."""
-        if self._told is kind:
+        self._why = kind
+        if kind in self._told:
             return None
-        self._told = kind
+        self._told.add(kind)
         stamp = self._stamp_at(now)
         return ClockEvent(kind, stamp, source, offset_us + now // 1000 - stamp.utc_us)
 
     def _step(self, sample: TimeSample, now: int) -> ClockEvent:
         before = self._stamp_at(now)
         self._jumping.clear()
-        self._told, self._accepted = None, False
-        if sample.offset_us + now // 1000 < self._floor.known_us:  # a person allowed it once, and it holds
-            self._floor = self._floor._replace(known_us=0)
+        self._told.clear()
+        self._why = None
+        if self._accepted:  # once, and it holds
+            self._floor = self._floor._replace(known_us=min(self._floor.known_us, sample.offset_us + now // 1000))
         self._slews.clear()
         self._slews.append(Slew(now, sample.offset_us * 1000, sample))
         stamp = self._stamp_at(now)

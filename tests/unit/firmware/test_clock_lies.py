@@ -101,6 +101,13 @@ def test_two_servers_that_contradict_each_other_leave_the_time_invalid_and_it_is
     assert clock.state is ClockState.INVALID
 
 
+def test_a_liar_that_comes_and_goes_does_not_fill_the_log() -> None:
+    kernel = Kernel()
+    clock = clock_of(kernel, "ab", Floor(known_us=UTC_US + DAY_S * SECOND_US))
+    events = fed(clock, kernel, ("a", 0), *[("b", 0.0), ("b", 20.0)] * 5)
+    assert events == [ClockEventKind.BEFORE_KNOWN, ClockEventKind.CONTRADICTION]
+
+
 def test_the_only_configured_server_may_step_the_clock() -> None:
     kernel = Kernel()
     assert fed(clock_of(kernel, "a"), kernel, ("a", 0)) == [ClockEventKind.SYNCHRONISED]
@@ -180,6 +187,14 @@ def test_no_agreement_steps_the_time_before_the_newest_value_but_a_person_may() 
     assert isinstance(event, ClockEvent)
     assert event.kind is ClockEventKind.SYNCHRONISED
     assert "smgw clock accept" not in event.text
+
+
+def test_what_a_person_accepts_is_what_the_sources_say_then_and_nothing_later() -> None:
+    kernel = Kernel()
+    clock = clock_of(kernel, floor=Floor(known_us=UTC_US + DAY_S * SECOND_US))
+    clock.accept()
+    assert clock.poll() is None
+    assert fed(clock, kernel, ("a", 0), ("b", 0)) == [ClockEventKind.BEFORE_KNOWN]
 
 
 def test_a_value_from_a_clock_that_was_a_little_ahead_is_no_obstacle() -> None:

@@ -49,9 +49,8 @@ _FLUSH_EVERY_S = 5.0
 _THINNED = 256
 _FREE_PAGES = 32
 #: Looks back so many records: a start must not take long on a slow card.
-_NEWEST_VALID = """SELECT utc_us
-    FROM (SELECT number, utc_us, clock_state FROM capture ORDER BY number DESC LIMIT 100000)
-    WHERE clock_state = ? ORDER BY number DESC LIMIT 1"""
+_NEWEST_VALID = """SELECT utc_us FROM capture
+    WHERE clock_state = ? AND number > (SELECT max(number) FROM capture) - 100000 ORDER BY number DESC LIMIT 1"""
 
 
 def _salvage(damaged: Path, target: sqlite3.Connection, store_id: str | None) -> str:
