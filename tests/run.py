@@ -70,7 +70,10 @@ PLANS = {
         Stage("systemd", ("tests/systemd",)),
         ON_DEVICE,
     ),
-    "long": (Stage("kill loops", ("tests/fault",), PARALLEL_PROCESSES, environment=(("SMGW_TEST_LONG", "1"),)),),
+    "long": (
+        Stage("kill loops", ("tests/fault",), PARALLEL_PROCESSES, environment=(("SMGW_TEST_LONG", "1"),)),
+        Stage("damaged databases", ("tests/unit/host/test_emp_damage.py",), environment=(("SMGW_TEST_LONG", "1"),)),
+    ),
 }
 
 

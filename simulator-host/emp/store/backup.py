@@ -9,6 +9,7 @@ from pathlib import Path
 from smgw.errors import reason
 
 from emp.store.access import new_private
+from emp.store.checking import examine
 from emp.store.schema import open_reader, open_writer, refuse_foreign
 from emp.store.storage import StorageError
 
@@ -86,13 +87,13 @@ def _copy(database: Path, kept: Path) -> None:
 
 def check(copy: Path) -> int:
     """The number of rows of an intact store; StorageError."""
+    verdict = examine(copy)
     with contextlib.closing(open_reader(copy)) as connection:
         try:
-            verdict = str(connection.execute("PRAGMA quick_check(1)").fetchone()[0])
             rows = int(connection.execute("SELECT count(*) FROM record").fetchone()[0])
         except sqlite3.Error as error:
             raise StorageError(f"{copy}: is damaged ({error}); take another copy") from error
-    if verdict != "ok":
+    if verdict is not None:
         raise StorageError(f"{copy}: is damaged ({verdict}); take another copy")
     return rows
 

@@ -44,11 +44,24 @@ def examine(path: Path, opened: Callable[[sqlite3.Connection], None] = lambda _:
     return None if verdict == "ok" else " ".join(verdict.split())
 
 
-def identity(path: Path) -> tuple[tuple[int, int], ...]:
-    """What tells whether the file and its -wal are still those that were opened. Raises OSError."""
-    path = path.resolve()  # SQLite puts the -wal beside the file that a link names
-    found = [entry.stat() for entry in (path, path.with_name(path.name + "-wal"))]
-    return tuple((state.st_dev, state.st_ino) for state in found)
+class Identity:
+    """Which file and which -wal were opened: written to others, nothing would be found again."""
+
+    def __init__(self, path: Path) -> None:
+        path = path.resolve()  # SQLite puts the -wal beside the file that a link names
+        self._files = [(entry, _inode(entry)) for entry in (path, path.with_name(path.name + "-wal"))]
+
+    def is_gone(self) -> bool:
+        """True if one of them was removed or replaced."""
+        return any(inode is not None and _inode(entry) != inode for entry, inode in self._files)
+
+
+def _inode(path: Path) -> tuple[int, int] | None:
+    try:
+        state = path.stat()
+    except FileNotFoundError:
+        return None
+    return state.st_dev, state.st_ino
 
 
 class Checker:

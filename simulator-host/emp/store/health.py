@@ -38,7 +38,11 @@ class Health:
 
     @property
     def _advice(self) -> str:
-        return "Start emp serve again" if self._lost else "Put a copy back with emp restore"
+        return (
+            "Start emp serve again"
+            if self._lost
+            else "Put a copy back with emp restore; without one, stop, move the file away and start"
+        )
 
     def refuse(self) -> None:
         """StorageDamagedError if the database is damaged."""

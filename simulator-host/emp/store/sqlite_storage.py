@@ -212,6 +212,10 @@ class SqliteStorage(SqliteView):
         """See Storage."""
         return self._open_writer().probe()
 
+    def is_whole(self) -> bool:
+        """See Storage."""
+        return self._health.damage is None
+
     def check(self) -> None:
         """Check all pages now; the thread of the checker does the same from time to time."""
         self._checker.check()

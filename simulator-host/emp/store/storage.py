@@ -271,5 +271,8 @@ class Storage(Protocol):
     def probe(self) -> "Future[None]":
         """Done when the writer can write; StorageError if it cannot, or if the store is damaged."""
 
+    def is_whole(self) -> bool:
+        """False if the store is known to be damaged."""
+
     def close(self) -> None:
         """Finish accepted documents, then close the files."""

@@ -10,10 +10,10 @@ from typing import NamedTuple
 
 from smgw.cosem.device_id import DeviceId
 from smgw.cosemxml.document import Document
-from smgw.errors import SmgwError, reason
+from smgw.errors import SmgwError
 from smgw.webservice.error import ServiceError
 
-from emp.store.checking import identity
+from emp.store.checking import Identity
 from emp.store.health import Health, is_damaged
 from emp.store.ledger import Ledger
 from emp.store.orders import Entry, Order, Probe, Removal
@@ -67,7 +67,7 @@ class Writer:
         self._ledger = Ledger(self._connection)
         self._reader = open_reader(path)  # has pages of its own: it reads what is stored, not what is remembered
         self._version = self._data_version()
-        self._identity = identity(path)
+        self._identity = Identity(path)
         self._fails = False
         self._jobs: queue.Queue[_Job | Order | None] = queue.Queue()
         self._closed = False
@@ -203,11 +203,8 @@ class Writer:
 
     def _require_file(self) -> None:
         """StorageDamagedError if the store is damaged, or if its file is no longer the one that was opened."""
-        try:
-            if identity(self._path) != self._identity:
-                self._health.condemn("its file or its -wal was replaced while the server runs", lost=True)
-        except OSError as error:
-            self._health.condemn(f"its file or its -wal was removed ({reason(error)})", lost=True)
+        if self._identity.is_gone():
+            self._health.condemn("its file or its -wal was removed or replaced while the server runs", lost=True)
         self._health.refuse()
 
     def _read_back(self, first: int, rows: int) -> None:
@@ -261,7 +258,7 @@ class Writer:
         self._connection.close()
         self._connection, self._ledger = fresh, ledger
         self._version = self._data_version()
-        self._identity = identity(self._path)
+        self._identity = Identity(self._path)
 
 
 def _internal(error: Exception) -> ServiceError:

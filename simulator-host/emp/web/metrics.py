@@ -33,7 +33,8 @@ class Metrics:
         """The text of all metrics."""
         requests = dict(self._counters.requests)
         gateways = await asyncio.get_running_loop().run_in_executor(self._workers, self._storage.gateways)
-        text = "".join([*self._of_process(requests), *_of_store(gateways)])
+        whole = _family("emp_store_whole", "gauge", "0 if damage was found", [({}, int(self._storage.is_whole()))])
+        text = "".join([*self._of_process(requests), *whole, *_of_store(gateways)])
         return web.Response(body=text.encode(), headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"})
 
     def _of_process(self, requests: Mapping[tuple[str, str, int], int]) -> Iterator[str]:

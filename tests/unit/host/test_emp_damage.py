@@ -1,6 +1,6 @@
 """A damaged database of the head-end is reported and only read: no document is acknowledged into it.
 
-SMGW_TEST_LONG or SMGW_DAMAGED_FILES=<number> tries more damaged files.
+`make test-long` tries 300 damaged files, SMGW_DAMAGED_FILES=<number> as many.
 """
 
 import contextlib
@@ -11,6 +11,7 @@ import sqlite3
 
 import emp_process
 import pytest
+from effort import rounds
 from emp.store import checking, sqlite_storage
 from emp.store.backup import back_up, restore
 from emp.store.sqlite_storage import SqliteStorage
@@ -18,7 +19,7 @@ from emp.store.storage import RowSpan, StorageDamagedError, StorageError
 from emp_process import DEVICE, ENERGY, POWER, content, row
 from smgw.cosem.device_id import DeviceId
 
-FILES = int(os.environ.get("SMGW_DAMAGED_FILES", "300" if os.environ.get("SMGW_TEST_LONG") else "40"))
+FILES = int(os.environ.get("SMGW_DAMAGED_FILES") or rounds(40, 300))
 OTHER = DeviceId.parse("1EMH0005347110")
 ROWS = 600
 PAGE = 4096
@@ -153,12 +154,16 @@ def test_a_file_damaged_while_the_server_runs_is_found_by_the_next_check(sound, 
         assert not acknowledged or NEW in found
 
 
-def test_a_row_missing_in_an_index_is_damage(database):
-    with contextlib.closing(sqlite3.connect(database, isolation_level=None)) as connection:
+def spoil_an_index(path):
+    """The index of rows by device holds other numbers."""
+    change = "UPDATE sqlite_master SET sql=replace(sql, 'device)', 'record_number)') WHERE name='record_device'"
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as connection:
         connection.execute("PRAGMA writable_schema=ON")
-        connection.execute(
-            "UPDATE sqlite_master SET sql=replace(sql, 'device)', 'record_number)') WHERE name='record_device'"
-        )
+        connection.execute(change)
+
+
+def test_a_row_missing_in_an_index_is_damage(database):
+    spoil_an_index(database)
     with contextlib.closing(SqliteStorage(database)) as storage, pytest.raises(StorageDamagedError):
         put(storage)
 
@@ -220,8 +225,16 @@ def test_a_server_on_a_damaged_file_answers_503_and_healthz_says_why(database):
         assert "Retry-After" in answer.headers
         assert "damaged" in answer.text
         assert emp.ask("GET", "/healthz").status == 503
+        assert "\nemp_store_whole 0\n" in emp.ask("GET", "/metrics").text
         assert emp.ask("GET", "/api/keys").status == 503
         assert emp.ask("GET", f"/devices/{DEVICE.uri}.csv").status == 503
+
+
+def test_a_damaged_copy_is_not_put_back(database):
+    back_up(database, copy := database.with_name("copy.db"))
+    spoil_an_index(copy)
+    with pytest.raises(StorageError, match="take another copy"):
+        restore(copy, database)
 
 
 def test_a_copy_put_back_is_found_whole_and_taken_into_use(database):
