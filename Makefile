@@ -2,17 +2,23 @@
 # tests/system-packages.sh. Needs Python 3.11 or newer; `make PYTHON=/path/to/python3` chooses one.
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test test-quick test-long check bench deb docs messages test-systemd clean
+.PHONY: help setup demo test test-quick test-long fuzz check bench deb sbom pins docs messages test-systemd clean
 
 PYTHON ?= python3
 VENV := .venv
 PEERS := .venv-peers
 DOCS := .venv-docs
+FUZZ := .venv-fuzz
+PINS := .venv-pins
 BIN := $(VENV)/bin
 PIP_INSTALL := -m pip install --quiet --disable-pip-version-check -c constraints.txt
+# Of files whose hash is known, and nothing besides; what we wrote is installed from here, which has no hash.
+PIP_HASHED := -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps
+PIP_OURS := -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation
 TOOLS := pytest pytest-cov pytest-xdist hypothesis ruff mypy import-linter types-pyserial types-lxml prometheus-client babel
 DOCS_PACKAGES := mkdocs-material
 PEER_PACKAGES := smllib pysml gurux-dlms pydlms-client dlms-cosem
+FUZZ_SECONDS ?= 60
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s  %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -33,6 +39,9 @@ test-long: setup ## run the fault tests with long kill loops
 	@tests/system-packages.sh
 	@$(BIN)/python tests/run.py long
 
+fuzz: $(FUZZ)/.made ## fuzz every decoder for FUZZ_SECONDS (default 60) each; findings go to build/fuzz
+	$(FUZZ)/bin/python tests/fuzz/run.py --seconds $(FUZZ_SECONDS)
+
 check: $(VENV)/.made ## format, lint, types, and who may import whom
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -49,6 +58,12 @@ docs: $(DOCS)/.made ## build the documentation into build/docs, offline, and che
 deb: ## build the Debian packages of gateway and head-end into build/, from Debian packages alone
 	@firmware/deb.sh build
 
+sbom: ## write the software bills of material (CycloneDX) into build/; `make deb` does it too
+	@python3 firmware/sbom.py build
+
+pins: $(PINS)/.made ## renew the pins with hashes (requirements/*.txt) after a change of constraints.txt
+	$(PINS)/bin/python requirements/renew.py $(TOOLS)
+
 messages: $(VENV)/.made ## collect the texts of the head-end's pages into its catalogues (simulator-host/emp/locale)
 	mkdir -p build
 	cd simulator-host && ../$(BIN)/pybabel -q extract -F babel.cfg -k N_ -k pgettext:1c,2 -k context:1c,2 --no-location \
@@ -61,16 +76,17 @@ test-systemd: $(VENV)/.made ## boot Debian machines: package, services under sys
 	$(BIN)/python -m pytest tests/systemd
 
 clean: ## remove all that make made
-	rm -rf $(VENV) $(PEERS) $(DOCS) .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(PEERS) $(DOCS) $(FUZZ) $(PINS) .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	rm -rf demo-state bench-results build firmware/*.egg-info simulator-host/*.egg-info
 	find firmware simulator-host tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 CATALOGUES := $(wildcard simulator-host/emp/locale/*/LC_MESSAGES/emp.po)
 
-$(VENV)/.made: constraints.txt firmware/pyproject.toml simulator-host/pyproject.toml simulator-host/setup.py $(CATALOGUES)
+$(VENV)/.made: requirements/run.txt requirements/tools.txt firmware/pyproject.toml simulator-host/pyproject.toml simulator-host/setup.py $(CATALOGUES)
 	@$(call make_venv,$(VENV))
-	$(BIN)/python $(PIP_INSTALL) setuptools babel
-	$(BIN)/python $(PIP_INSTALL) --no-build-isolation -e firmware -e simulator-host $(TOOLS)
+	$(BIN)/python $(PIP_HASHED) -r requirements/run.txt
+	$(BIN)/python $(PIP_HASHED) -r requirements/tools.txt
+	$(BIN)/python $(PIP_OURS) -e firmware -e simulator-host
 	@touch $@
 
 $(PEERS)/.made: constraints.txt
@@ -82,6 +98,17 @@ $(DOCS)/.made: constraints.txt firmware/pyproject.toml simulator-host/pyproject.
 	@$(call make_venv,$(DOCS))
 	$(DOCS)/bin/python $(PIP_INSTALL) setuptools babel
 	$(DOCS)/bin/python $(PIP_INSTALL) --no-build-isolation -e firmware -e simulator-host $(DOCS_PACKAGES)
+	@touch $@
+
+$(FUZZ)/.made: constraints.txt requirements/run.txt
+	@$(call make_venv,$(FUZZ))
+	$(FUZZ)/bin/python $(PIP_HASHED) -r requirements/run.txt
+	$(FUZZ)/bin/python $(PIP_INSTALL) atheris
+	@touch $@
+
+$(PINS)/.made: constraints.txt
+	@$(call make_venv,$(PINS))
+	$(PINS)/bin/python $(PIP_INSTALL) pip-tools
 	@touch $@
 
 # A virtual environment by the first Python that is new enough; one that is there and works stays.

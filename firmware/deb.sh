@@ -53,3 +53,4 @@ for package in "$work"/*.deb; do
     cp "$package" "$output"
     echo "$output/$(basename "$package")"
 done
+python3 firmware/sbom.py "$output" "$version"

@@ -29,7 +29,7 @@ from smgw.store.live_reader import read_live
 from smgw.store.lmn.view import LmnView
 from smgw.store.wan.view import WanView
 
-_PACKAGES = ("pyserial", "lxml", "urllib3", "ntplib", "cryptography", "asn1crypto", "systemd-python")
+_PACKAGES = ("pyserial", "lxml", "urllib3", "ntplib", "cryptography", "systemd-python")
 _CAPTURES = 20  # of each meter
 _LOG_ENTRIES = 500
 _SECONDS = 30

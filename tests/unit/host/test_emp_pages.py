@@ -1,14 +1,17 @@
 """Pages for people: complete HTML, safe, without scripts; and the command line."""
 
+import hashlib
 import html.parser
 import json
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import emp_process
 import emp_year
 import pytest
+from emp.pages import assets
 from emp.times import Zone, ago, iso
 from emp.web.server import Settings
 from emp_process import DEVICE, ENERGY, GATEWAY, POWER, content, row
@@ -263,3 +266,14 @@ def test_a_second_server_a_wrong_file_and_a_taken_port_are_told_without_tracebac
             assert told.returncode in (1, 2)
             assert message in told.stderr
             assert "Traceback" not in told.stderr
+
+
+def test_the_plot_library_is_the_file_that_its_makers_published() -> None:
+    """uPlot 1.6.32: a changed octet would run in the browser of every user."""
+    folder = Path(assets.__file__).parent / "static" / "uplot"
+    found = {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in folder.iterdir()}
+    assert found == {
+        "LICENSE": "8f989229699b4fe2f1a0432d0e9edc338a8a911e250e2d1b01ecd770a5f5b1bd",
+        "uPlot.iife.min.js": "19c8d4c6ad88929a79f4ae49d6f7161566dfd0ba3d15cc495e974f787eb78f1f",
+        "uPlot.min.css": "df630c6a8d6f8eeaff264b50f73ce5b114f646ffd9a0bb74f049b0a00135fa04",
+    }

@@ -1,0 +1,30 @@
+"""The corpus of the fuzzer (tests/fuzz), replayed: no input makes a decoder break its promise, or costs much."""
+
+import logging
+from pathlib import Path
+
+import pytest
+from fuzz_targets import CORPUS, TARGETS
+from work import work
+
+INPUTS = [pytest.param(file, id=f"{file.parent.name}/{file.name}") for file in sorted(CORPUS.glob("*/*"))]
+
+
+@pytest.mark.parametrize("file", INPUTS)
+def test_only_the_documented_errors_leave_a_decoder(file: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.CRITICAL)
+    TARGETS[file.parent.name](file.read_bytes())
+
+
+@pytest.mark.parametrize("file", INPUTS)
+def test_an_input_costs_a_bounded_number_of_lines(file: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.CRITICAL)
+    octets = file.read_bytes()
+    target = TARGETS[file.parent.name]
+    target(octets)  # what is done once in a process
+    work(lambda: target(octets), 50_000 + 1_500 * len(octets))
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_every_target_has_inputs_to_begin_with(name: str) -> None:
+    assert list((CORPUS / name).iterdir())
