@@ -79,11 +79,13 @@ def test_status_as_json_has_its_shape_in_every_state(tmp_path: Path) -> None:
         reports = []
 
         def well() -> bool:
-            """Healthy, and what was captured before the clock was set is no longer the latest."""
+            """Healthy, what was captured before the clock was set is not the latest, and all meters are delivered."""
             reports.append(chain.status())
             found = reports[-1]
-            return found["health"] == "healthy" and all(
-                (meter["latest"] or {}).get("time_valid") for meter in found["meters"]
+            return (
+                found["health"] == "healthy"
+                and all((meter["latest"] or {}).get("time_valid") for meter in found["meters"])
+                and all(feed["position"] > 0 for emp in found["emps"] for feed in emp["feeds"])
             )
 
         wait_until(well, 60, "not healthy")

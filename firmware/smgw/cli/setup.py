@@ -45,7 +45,9 @@ _EVERY = ", ".join(setup_answers.PERIODS)
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """An option for each answer."""
     parser.add_argument("--device-id", metavar="ID", help="the gateway's DIN 43863-5 id; by default a new one is made")
-    parser.add_argument("--ntp", action="append", metavar="HOST", help="a time server (repeat it), or: system")
+    parser.add_argument(
+        "--ntp", action="append", metavar="HOST", help="a time server (repeat it: of three, two must agree), or: system"
+    )
     parser.add_argument(
         "--port", action="append", metavar="PORT", help="a port to scan: a device or socket://host:port"
     )
