@@ -30,7 +30,7 @@ from smgw.store.file.log_book import Level
 from smgw.store.live import LiveWriter
 from smgw.store.lmn.store import LmnStore
 from smgw.store.run_directory import make_run_directory, remove_run_directory
-from smgw.store.wan.view import WanView
+from smgw.store.wan.copied import CopiedWan
 
 log = logging.getLogger(__name__)
 
@@ -76,8 +76,8 @@ class LmnService:
         make_run_directory(state)
         self._live = LiveWriter(paths.live_directory(state), _ports(configuration))
         self._sink = ReadingSink(self._registrar, self._live)
-        self._retention = RetentionKeeper(configuration, self._store, state)
-        self._wan: WanView | None = None
+        self._wan = CopiedWan(paths.wan_directory(state), paths.live_directory(state))
+        self._retention = RetentionKeeper(configuration, self._store, state, self._wan)
         self._wan_id = ""
         self._last_sample = 0
         self._lines: Fleet[_Line, Driver] = Fleet(_WORDS, self._driver, _STOP_SECONDS)
@@ -152,8 +152,7 @@ class LmnService:
         """Readers first, then the registrar writes what they left."""
         self._stopping.set()
         self._registrar.hurry()
-        if self._wan is not None:
-            self._wan.end()
+        self._wan.end()
         left = self._lines.stop() + stop_all([self._housekeeping], _STOP_SECONDS)
         self._read_out.set()
         self._registrar.event("lmn-stopping", Level.INFO, "asked to stop")  # also ends the registrar's wait
@@ -172,6 +171,7 @@ class LmnService:
 
     def _close(self) -> None:
         self._live.close()
+        self._wan.close()
         remove_run_directory(self._state)
         try:
             self._registrar.drain()  # nothing, unless the registrar failed at its end
@@ -180,8 +180,6 @@ class LmnService:
             self._store.close()
         except StoreError as error:
             log.error("the last moment could not be written: %s", error)  # noqa: TRY400 - all there is to say
-        if self._wan is not None and not self._housekeeping.alive:  # else it hangs in a read, and closing would too
-            self._wan.close()
         log.info("stopped")
 
     def _keep_house(self) -> None:
@@ -224,13 +222,12 @@ class LmnService:
         event = self._clock.poll()
         self._tell(event)
         try:
-            if self._wan is None:
-                self._wan = WanView.open(paths.wan_directory(self._state))
-            elif not self._wan.changed():
+            if not self._wan.changed():
                 return
-            if self._wan.store_id != self._wan_id:  # a new file numbers its samples from 1 again
-                self._wan_id, self._last_sample = self._wan.store_id, 0
-            samples = self._wan.time_samples(self._last_sample)
+            with self._wan.reading() as wan:
+                if wan.store_id != self._wan_id:  # a new file numbers its samples from 1 again
+                    self._wan_id, self._last_sample = wan.store_id, 0
+                samples = wan.time_samples(self._last_sample)
         except StoreError as error:
             log.debug("no time samples: %s", error)
             return

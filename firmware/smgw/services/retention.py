@@ -11,8 +11,8 @@ from smgw.store.lmn.store import LmnStore
 from smgw.store.lmn.view import LmnView
 from smgw.store.progress import progress
 from smgw.store.records import NOBODY_WAITS, Retention
+from smgw.store.wan.copied import CopiedWan
 from smgw.store.wan.records import Cursor
-from smgw.store.wan.view import WanView
 
 log = logging.getLogger(__name__)
 
@@ -25,10 +25,11 @@ _GO_ON = 2.0  # pause between two pieces, so that the registrar is not delayed
 class RetentionKeeper:
     """Called every second; works every ten minutes, in short steps while there is work."""
 
-    def __init__(self, configuration: Configuration, store: LmnStore, state: Path) -> None:
+    def __init__(self, configuration: Configuration, store: LmnStore, state: Path, wan: CopiedWan) -> None:
         self._configuration = configuration
         self._store = store
         self._state = state
+        self._wan = wan
         self._limits = limits(configuration.gateway.retention)
         self._due = time.monotonic() + _GO_ON
 
@@ -55,7 +56,7 @@ class RetentionKeeper:
             sources = own.sources()
         cursors: list[Cursor] = []
         try:
-            with WanView.open(paths.wan_directory(self._state)) as wan:
+            with self._wan.reading() as wan:
                 cursors = wan.cursors()
         except StoreError as error:
             log.debug("nothing known of deliveries: %s", error)

@@ -9,6 +9,7 @@ from smgw.services.retention import RetentionKeeper
 from smgw.store import paths
 from smgw.store.lmn.store import LmnStore
 from smgw.store.records import NOBODY_WAITS, Record, Source
+from smgw.store.wan.copied import CopiedWan
 from smgw.store.wan.store import WanStore
 
 GAS = Source("house", DeviceId.parse("7GAS0000000001"))
@@ -42,7 +43,7 @@ def test_a_device_waits_for_every_emp_and_for_who_had_begun_to_get_it(tmp_path: 
                 for n, source in enumerate(sources * 3)
             ]
         )
-        keeper = RetentionKeeper(CONFIGURATION, store, tmp_path)
+        keeper = RetentionKeeper(CONFIGURATION, store, tmp_path, CopiedWan(paths.wan_directory(tmp_path), tmp_path))
         assert keeper._delivered() == {
             bytes(HOUSE.device): 0,
             bytes(GAS.device): 0,

@@ -20,13 +20,13 @@ class WanView(View):
 
     _oldest = 2
 
-    def __init__(self, directory: Path) -> None:
-        super().__init__(directory / paths.WAN, wan_schema())
+    def __init__(self, path: Path) -> None:
+        super().__init__(path, wan_schema())
 
     @classmethod
     def open(cls, directory: Path) -> Self:
         """Open wan.db in the state directory; StoreAbsent, StoreDamaged, StoreTooNew, StoreTooOld."""
-        return cls(directory)
+        return cls(directory / paths.WAN)
 
     def cursors(self) -> list[Cursor]:
         """The cursors of every EMP, by store, meter and device."""
