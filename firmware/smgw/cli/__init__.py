@@ -9,6 +9,7 @@ from importlib import import_module
 from pathlib import Path
 
 from smgw import __version__
+from smgw.cli.terminal import harmless_output
 from smgw.errors import SmgwError, reason
 from smgw.store import paths
 
@@ -68,6 +69,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
             module.add_arguments(command)
             command.set_defaults(run=module.run)
     parsed = parser.parse_args(given)
+    with harmless_output():
+        return _run(parsed)
+
+
+def _run(parsed: argparse.Namespace) -> int:
     try:
         return int(parsed.run(parsed))
     except SmgwError as error:

@@ -6,6 +6,8 @@ import time
 from pathlib import Path
 
 from smgw.cli.numbers import seconds
+from smgw.cli.terminal import controlled
+from smgw.cosem.printable import printable
 from smgw.errors import SmgwError
 from smgw.profiles.gateway import Configuration
 from smgw.profiles.toml_importer import load
@@ -72,7 +74,7 @@ def _wait(
         report = examine(configuration, state)
         left = sum(emp["backlog"] for emp in report.emps if emp["name"] in wanted)
         if sys.stderr.isatty():
-            print(f"\r{left} records waiting ", end="", file=sys.stderr, flush=True)
+            print(f"\r{left} records waiting ", end="", file=controlled(sys.stderr), flush=True)
         failed = _retries(report, wanted) - before
         if not left or failed or time.monotonic() > ends:
             if sys.stderr.isatty():
@@ -86,7 +88,7 @@ def _tell(report: Report, wanted: list[str]) -> int:
     for emp in report.emps:
         if emp["name"] in wanted:
             left += emp["backlog"] + emp["set_aside"]
-            why = f" ({emp['detail']})" if emp["detail"] else ""
+            why = f" ({printable(emp['detail'])})" if emp["detail"] else ""
             print(
                 f"EMP {emp['name']}: {emp['acknowledged']} records acknowledged, {emp['backlog']} waiting, "
                 f"{emp['set_aside']} set aside{why}"

@@ -6,8 +6,9 @@ from pathlib import Path
 
 from smgw.clock.text import utc_text
 from smgw.cosem import ClockState
+from smgw.cosem.printable import printable
 from smgw.reports.held_port import held_by_gateway
-from smgw.reports.readings import live_object, printable, text_of
+from smgw.reports.readings import live_object, text_of
 from smgw.store.live_reader import Live
 
 

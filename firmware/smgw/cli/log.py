@@ -8,7 +8,7 @@ from typing import Any
 from smgw.cli.numbers import count
 from smgw.clock.text import utc_text
 from smgw.cosem import ClockState
-from smgw.reports.readings import printable
+from smgw.cosem.printable import printable
 from smgw.store import paths
 from smgw.store.errors import StoreAbsent
 from smgw.store.file.log_book import LogEntry, first_broken

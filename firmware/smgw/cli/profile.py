@@ -9,9 +9,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from smgw.cli.profile_rows import FORMATS, Table
+from smgw.cli.terminal import controlled
 from smgw.clock import GatewayClock
 from smgw.cosem import Obis
 from smgw.cosem.obis import ObisError
+from smgw.cosem.printable import printable
 from smgw.errors import SmgwError
 from smgw.lmn.profile_job import Places, ProfileJob
 from smgw.metering.history import HistoryKeeper
@@ -150,6 +152,6 @@ class _Progress:
         if more and not terminal and now - self._told <= _TOLD_EVERY:
             return
         self._told = now
-        line = f"{self._which}: {text}"
+        line = printable(f"{self._which}: {text}")
         end = "" if terminal and more else "\n"
-        print(f"\r\x1b[K{line}" if terminal else line, end=end, file=sys.stderr, flush=True)
+        print(f"\r\x1b[K{line}" if terminal else line, end=end, file=controlled(sys.stderr), flush=True)

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, Self
 from smgw.clock.text import utc_text
 from smgw.cosem import Obis, Reading, plain
 from smgw.cosem.csv_cell import guarded
+from smgw.cosem.printable import printable
 from smgw.cosem.units import symbol
 from smgw.store.records import ProfileRow
 
@@ -39,7 +40,7 @@ class _Column(NamedTuple):
 
 def _text(names: list[str], cells: list[str]) -> None:
     widths = [max(20, len(names[0])), 10, *(max(14, len(name)) for name in names[2:])]
-    print("  ".join(cell.rjust(width) for cell, width in zip(cells, widths, strict=False)))
+    print(printable("  ".join(cell.rjust(width) for cell, width in zip(cells, widths, strict=False))))
 
 
 def _csv(_names: list[str], cells: list[str]) -> None:

@@ -14,6 +14,7 @@ from smgw.cli.held_port import show_live_instead
 from smgw.cli.numbers import seconds
 from smgw.clock import GatewayClock
 from smgw.cosem import Capture, MeterTimeKind
+from smgw.cosem.printable import printable
 from smgw.errors import SmgwError
 from smgw.lmn.contract import Surroundings, Values
 from smgw.lmn.read_once import read_once
@@ -73,7 +74,7 @@ def run(arguments: argparse.Namespace) -> int:
                 if show_live_instead(meter.port, arguments.state, meter=meter.name, as_json=arguments.json):
                     continue
                 failed += 1
-                print(f"meter {meter.name}: {error}", file=sys.stderr)
+                print(printable(f"meter {meter.name}: {error}"), file=sys.stderr)
                 continue
             for values in found:
                 capture = Capture(meter.name, *values[:4], flags=values.flags)
@@ -146,9 +147,9 @@ def _read(
 
 
 def _lines(capture: Capture, advice: str) -> list[str]:
-    lines = [f"meter {capture.meter}, device {_device(capture)}{_time(capture)}"]
+    lines = [printable(f"meter {capture.meter}, device {_device(capture)}{_time(capture)}")]
     lines += [f"  {reading.obis!s:<18} {text_of(reading):>24}" for reading in capture.readings]
-    return lines + ([f"  note: {advice}"] if advice else [])
+    return lines + ([printable(f"  note: {advice}")] if advice else [])
 
 
 def _device(capture: Capture) -> str:

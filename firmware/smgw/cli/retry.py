@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from smgw.cli.numbers import seconds
+from smgw.cosem.printable import printable
 from smgw.errors import SmgwError
 from smgw.profiles.gateway import Configuration
 from smgw.profiles.toml_importer import load
@@ -98,9 +99,10 @@ def _outcome(directory: Path, meter: str, before: Sequence[MeterState], ends: fl
         news = (state for state in states if state.state in _SETTLED and (state.device, state.since_us) not in old)
         if (found := next(news, None)) is not None:
             refused = found.state is Condition.HELD
-            print(f"meter {meter}: {'refuses again: ' if refused else 'is read: '}{found.note}")
+            print(f"meter {meter}: {'refuses again: ' if refused else 'is read: '}{printable(found.note)}")
             return not refused
         if time.monotonic() > ends:
-            print(f"meter {meter}: no outcome yet; now: {states[0].note if states else 'nothing is known of it'}")
+            note = states[0].note if states else "nothing is known of it"
+            print(printable(f"meter {meter}: no outcome yet; now: {note}"))
             return False
         time.sleep(_LOOK_S)

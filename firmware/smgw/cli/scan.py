@@ -9,13 +9,13 @@ from typing import Any
 
 from smgw.cli.held_port import show_live_instead
 from smgw.cli.numbers import count, seconds
+from smgw.cosem.printable import printable
 from smgw.errors import SmgwError
 from smgw.lmn.driver import line_settings
 from smgw.lmn.scan import LISTEN_S, Found, Other, Scan
 from smgw.ports import PortError
 from smgw.ports.port import has_line, is_socket
 from smgw.profiles import checks
-from smgw.reports.readings import printable
 from smgw.services.process import set_up_logging
 
 _EPILOG = """\
@@ -146,9 +146,9 @@ def table(port: str, found: Sequence[Found], others: Sequence[Other]) -> list[st
 def profile_text(found: Found, number: int = 1) -> str:
     """A section [[meter]] with what differs from the defaults."""
     profile = found.profile
-    lines = ["[[meter]]" + (f"  # device {found.device}" if found.device else "")]
+    lines = ["[[meter]]" + (printable(f"  # device {found.device}") if found.device else "")]
     if found.remark:
-        lines.append(f"# {found.remark}")
+        lines.append(printable(f"# {found.remark}"))
     lines += [f'name = "{profile.name}-{number}"', f'protocol = "{profile.protocol}"', f'port = "{profile.port}"']
     if not profile.on_network:
         lines += [f"{key} = {_toml(value)}" for key, value in _differences(profile, ("baudrate", "parity"))]

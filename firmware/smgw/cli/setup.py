@@ -10,10 +10,10 @@ from smgw.cli import setup_answers, setup_emp, setup_file, setup_meters
 from smgw.cli.scan import addresses
 from smgw.cli.setup_answers import valid
 from smgw.cli.setup_dialogue import Dialogue
+from smgw.cosem.printable import printable
 from smgw.errors import SmgwError
 from smgw.ports import PortBusy, PortError
 from smgw.profiles import checks, gateway, protocols
-from smgw.reports.readings import printable
 from smgw.services.process import set_up_logging
 
 _EPILOG = """\

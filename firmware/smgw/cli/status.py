@@ -7,10 +7,10 @@ from typing import Any
 
 from smgw.clock.text import utc_text
 from smgw.cosem.duration import duration_text, period_text
+from smgw.cosem.printable import printable
 from smgw.profiles.toml_importer import load
 from smgw.reports.health import Report, examine
 from smgw.reports.known_losses import KnownLosses
-from smgw.reports.readings import printable
 
 _EPILOG = """\
 exit code:

@@ -9,6 +9,7 @@ import time
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
+from smgw.cli.terminal import controlled
 from smgw.clock.text import utc_text
 from smgw.cosem import ClockState, Stamp
 from smgw.errors import SmgwError
@@ -73,7 +74,8 @@ def _once(state: Path, meters: Sequence[MeterProfile], *, as_json: bool) -> int:
 def _screen(state: Path, meters: Sequence[MeterProfile]) -> None:
     """The table in place, values that changed in bold."""
     before: dict[Key, str] = {}
-    print(_CLEAR, end="")
+    screen = controlled(sys.stdout)
+    print(_CLEAR, end="", file=screen)
     while True:
         view = look(state, meters)
         rows = list(rows_of(view.lives))
@@ -88,7 +90,7 @@ def _screen(state: Path, meters: Sequence[MeterProfile]) -> None:
             more = f"... {len(lines) - height + 1} more lines: name meters as arguments, or make the window larger"
             lines = [*lines[: height - 1], more]
         shown = (_cut(line, columns) + _PLAIN + _END_OF_LINE for line in lines)
-        print(_HOME + "\n".join(shown) + _BELOW, end="", flush=True)
+        print(_HOME + "\n".join(shown) + _BELOW, end="", flush=True, file=screen)
         time.sleep(_EVERY)
 
 

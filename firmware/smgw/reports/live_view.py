@@ -8,8 +8,9 @@ from typing import NamedTuple
 from smgw.clock.text import utc_text
 from smgw.cosem import ClockState
 from smgw.cosem.duration import period_text
+from smgw.cosem.printable import printable
 from smgw.profiles.meter import MeterProfile
-from smgw.reports.readings import meter_time_text, printable, text_of
+from smgw.reports.readings import meter_time_text, text_of
 from smgw.store import paths
 from smgw.store.errors import StoreError
 from smgw.store.file.access import refuse_blindness

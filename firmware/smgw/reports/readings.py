@@ -4,15 +4,9 @@ from typing import Any
 
 from smgw.clock.text import utc_text
 from smgw.cosem import Capture, ClockState, Data, DataType, MeterTime, MeterTimeKind, Reading, plain
+from smgw.cosem.printable import printable
 from smgw.cosem.units import symbol
 from smgw.store.live_reader import Live
-
-
-def printable(text: str) -> str:
-    """The text without control characters for a terminal: `\\x1b` replaces an escape character."""
-    return "".join(
-        one if one.isprintable() else one.encode("unicode_escape", "surrogatepass").decode("ascii") for one in text
-    )
 
 
 def text_of(reading: Reading) -> str:

@@ -7,7 +7,8 @@ from captures_made import ENERGY
 from hypothesis import given
 from hypothesis import strategies as some
 from smgw.cosem import Data, DataType, MeterTime, MeterTimeKind, Reading
-from smgw.reports.readings import meter_time_text, printable, reading_object, text_of
+from smgw.cosem.printable import printable
+from smgw.reports.readings import meter_time_text, reading_object, text_of
 
 
 @pytest.mark.parametrize(
