@@ -187,3 +187,12 @@ def test_thinning_goes_on_over_all_meters_when_none_stands_out_and_ends_with_not
     removed = [store._commit(lambda connection: retention.thin(connection, 64)) for _ in range(5)]
     assert removed == [64, 64, 64, 8, 0]
     assert sum(map(len, live_rows(store).values())) == 1
+
+
+def test_meters_that_send_in_a_rhythm_are_told_apart(store):
+    """Every fifth row is of house: a sample of every fifth would see nothing else."""
+    for second in range(10):
+        store.append([of("flood" if row % 5 else "house", second) for row in range(500)])
+    before = live_rows(store)
+    assert store._commit(lambda connection: retention.thin(connection, 256)) == 256
+    assert live_rows(store) == {"flood": before["flood"][256:], "house": before["house"]}

@@ -1,6 +1,8 @@
 """Selects rows to remove: by age and list, or because the disk is full."""
 
+import os
 import sqlite3
+import struct
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
@@ -131,12 +133,14 @@ def thin(connection: sqlite3.Connection, amount: int) -> int:
 def _fullest(connection: sqlite3.Connection, first: int) -> int | None:
     """The meter that has most live-rate captures, by a sample of numbers; None if the sample has none.
 
-    Counting all of them would take seconds.
+    Counting all of them would take seconds. The sample is random, since meters send in a rhythm.
     """
     (last,) = connection.execute("SELECT max(number) FROM capture").fetchone()
     span = last - first + 1
     sampled = min(_SAMPLED, span)
-    numbers = [first + place * span // sampled for place in range(sampled)]
+    # One number in each of `sampled` stretches of equal length.
+    chances = struct.unpack(f"{sampled}I", os.urandom(4 * sampled))
+    numbers = [first + (place * span + chance * span // 2**32) // sampled for place, chance in enumerate(chances)]
     query = f"SELECT meter FROM capture WHERE number = ? AND {_LIVE}"  # noqa: S608 - constant
     found = Counter(meter for number in numbers for (meter,) in connection.execute(query, (number,)))
     return found.most_common(1)[0][0] if found else None
