@@ -11,6 +11,7 @@ from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
 from smgw.errors import reason
 
+from emp.web.paced import IS_NEEDED, Paced
 from emp.web.peers import name_of
 from emp.web.seldom import Seldom
 
@@ -99,12 +100,13 @@ class Door:
 
     async def _let_in(self, connection: socket.socket, peer: str) -> None:
         handler = self._server()
+        protocol = Paced(handler) if IS_NEEDED else handler
         self._peers[handler] = peer
         self._open[peer] += 1
         if len(self._peers) >= self._most:
             self._room.clear()
         try:
-            await asyncio.get_running_loop().connect_accepted_socket(lambda: handler, connection)
+            await asyncio.get_running_loop().connect_accepted_socket(lambda: protocol, connection)
         except OSError:
             connection.close()
             self._forget(handler)
