@@ -5,6 +5,7 @@ import logging
 import os
 import stat
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -43,7 +44,8 @@ def read_live(directory: Path) -> list[Live]:
     Nothing there is trusted: not the kind of file, not its size, not its content.
     """
     try:
-        names = sorted(os.listdir(directory))[:_MOST_FILES]  # noqa: PTH208
+        with os.scandir(directory) as entries:
+            names = sorted(entry.name for entry in islice(entries, _MOST_FILES))
     except OSError as error:
         log.debug("no live values: %s", error)
         return []

@@ -104,6 +104,8 @@ class Dispatcher:
         """End `run` at once; an exchange under way is broken off, and repeated after the next start."""
         self._stop.set()
         self._outlet.end()
+        if (view := self._view) is not None:
+            view.end()
 
     def drain(self, seconds: float) -> None:
         """Deliver what is there, now, then end `run`; at most for so long."""
@@ -125,7 +127,8 @@ class Dispatcher:
             kept_by = turn.run()
             return self._conclude(turn.taken, kept_by)
         except StoreError as error:
-            log.warning("EMP %s: %s", self._emp.who, error, extra={"EMP": self._emp.who})
+            if not self._stop.is_set():
+                log.warning("EMP %s: %s", self._emp.who, error, extra={"EMP": self._emp.who})
             self._close_view()
             return self._back_off.next()
 
@@ -159,6 +162,8 @@ class Dispatcher:
     def _opened_view(self) -> LmnView | None:
         if self._view is None:
             self._view = self._open_view()
+            if self._view is not None and self._stop.is_set():  # `stop` came before there was a view
+                self._view.end()
         return self._view
 
     def _close_view(self) -> None:

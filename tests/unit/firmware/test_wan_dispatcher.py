@@ -277,3 +277,25 @@ def test_two_emps_do_not_wait_for_each_other(tmp_path: Path, emp: SmallEmp) -> N
             until(lambda: emp.numbers() == numbers)
         assert reached(gateway.wan, "other", gateway.lmn.store_id) == 0
         gateway.close()
+
+
+class Endless(LmnView):
+    """A view of a file whose owner is in an intruder's hands: a read of it takes ages."""
+
+    began = False
+
+    def sources(self) -> list[Source]:
+        self.began = True
+        self._rows("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT max(i) FROM n")
+        return []
+
+
+def test_a_stop_ends_a_read_of_the_other_process_s_file(
+    make: Callable[..., Gateway], caplog: pytest.LogCaptureFixture
+) -> None:
+    gateway = make()
+    view = Endless.open(gateway.directory)
+    gateway.dispatcher._open_view = lambda: view
+    with running(gateway.dispatcher):
+        until(lambda: view.began)
+    assert "reading it was ended" not in caplog.text
