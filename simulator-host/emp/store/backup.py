@@ -87,9 +87,9 @@ def _copy(database: Path, kept: Path) -> None:
 
 def check(copy: Path) -> int:
     """The number of rows of an intact store; StorageError."""
-    verdict = examine(copy)
     with contextlib.closing(open_reader(copy)) as connection:
         try:
+            verdict = examine(copy)
             rows = int(connection.execute("SELECT count(*) FROM record").fetchone()[0])
         except sqlite3.Error as error:
             raise StorageError(f"{copy}: is damaged ({error}); take another copy") from error

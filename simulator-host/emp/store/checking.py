@@ -1,6 +1,7 @@
 """Checks all pages of the database at the start, and again and again while the server runs."""
 
 import contextlib
+import logging
 import sqlite3
 import threading
 import time
@@ -12,6 +13,8 @@ from smgw.cosem.data import DataType
 from emp.store.health import Health, is_damaged
 from emp.store.schema import open_reader
 from emp.store.storage import StorageError
+
+_LOG = logging.getLogger(__name__)
 
 #: A file up to this size is checked before it is used. A larger one is checked in the background.
 CHECKED_OCTETS = 64 * 1024 * 1024
@@ -27,7 +30,7 @@ _STRAY = f"SELECT 1 FROM reading WHERE type NOT IN ({_TYPES}) OR register NOT IN
 def examine(path: Path, opened: Callable[[sqlite3.Connection], None] = lambda _: None) -> str | None:
     """The first fault of a database, indices against tables included, or None. It is only read.
 
-    `opened` gets the connection, whose `interrupt` ends the check.
+    `opened` gets the connection, whose `interrupt` ends the check. Raises sqlite3.Error if it cannot be read now.
     """
     try:
         # not open_reader: the file may be of another version
@@ -40,7 +43,9 @@ def examine(path: Path, opened: Callable[[sqlite3.Connection], None] = lambda _:
             if verdict == "ok" and connection.execute(_STRAY).fetchone() is not None:
                 verdict = "a value has an unknown type or register"
     except sqlite3.Error as error:
-        return str(error) if is_damaged(error) else None
+        if not is_damaged(error):
+            raise
+        return str(error)
     return None if verdict == "ok" else " ".join(verdict.split())
 
 
@@ -84,8 +89,14 @@ class Checker:
 
     def check(self) -> None:
         """One check of all pages."""
-        verdict = examine(self._path, self._set)
-        self._connection = None
+        try:
+            verdict = examine(self._path, self._set)
+        except sqlite3.Error as error:  # of the disk, or interrupted: nothing is known
+            if not self._closed:
+                _LOG.error("%s: cannot be checked now: %s", self._path, error)
+            return
+        finally:
+            self._connection = None
         if self._closed:
             return
         if verdict is not None:

@@ -1,5 +1,6 @@
 """The head-end's store in one SQLite file: one writer, any number of readers (WAL)."""
 
+import contextlib
 import fcntl
 import os
 import sqlite3
@@ -185,7 +186,9 @@ class SqliteStorage(SqliteView):
         self._writer: Writer | None = None
         try:
             is_small = not path.is_file() or path.stat().st_size <= CHECKED_OCTETS
-            fault = examine(path) if path.is_file() and is_small else None
+            fault = None
+            with contextlib.suppress(sqlite3.Error):  # the writer meets the same error, and tells it
+                fault = examine(path) if path.is_file() and is_small else None
             if fault is None or not _has_magic(path):  # what is no database is refused, by the writer
                 self._writer = Writer(path, self._health)
             else:

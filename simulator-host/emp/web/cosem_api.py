@@ -155,6 +155,16 @@ class CosemApi:
             return await self._reset(target, await self._parameter(request, length))
         self._guard.refuse_other_names(request)
         parameter = await self._parameter(request, length)
+        async with self._turns.deposit(peer_of(request)):
+            is_new = await self._notice(request, target, parameter)
+        self._counters.events += is_new  # not across the await, which would lose those counted meanwhile
+        return web.Response(status=Status.OK)
+
+    async def _notice(self, request: web.Request, target: Target, parameter: Data | None) -> bool:
+        """Store a notice; True if it is new."""
+        assert target.device is not None
+        assert target.object is not None
+        assert target.number is not None
         await asyncio.get_running_loop().run_in_executor(self._workers, self._check_notice, target)
         text = None if parameter is None else writer.encode(MethodRequest(parameter))
         cid = request.headers.get(rules.CID)
@@ -167,8 +177,7 @@ class CosemApi:
             None if cid is None else rules.parse_cid(cid),
             time.time_ns() // 1000,
         )
-        self._counters.events += await asyncio.wrap_future(self._storage.notify(notice))
-        return web.Response(status=Status.OK)
+        return await asyncio.wrap_future(self._storage.notify(notice))
 
     def _check_notice(self, target: Target) -> None:
         """Check a notice: its device is known, and its object is not one of those served here."""

@@ -257,6 +257,18 @@ def test_an_export_begun_before_the_damage_was_found_is_broken_off(database):
             list(batches)
 
 
+def test_a_check_that_the_disk_fails_says_nothing_of_the_pages(database, monkeypatch):
+    def fail(*_):
+        raise sqlite3.OperationalError("disk I/O error")
+
+    zero_a_page_of_rows(database)
+    with contextlib.closing(SqliteStorage(database)) as storage:
+        monkeypatch.setattr(checking, "examine", fail)
+        storage.check()
+        with pytest.raises(StorageDamagedError):
+            put(storage)
+
+
 def test_health_asks_the_writer(database):
     with contextlib.closing(SqliteStorage(database)) as storage:
         storage.probe().result(30)
