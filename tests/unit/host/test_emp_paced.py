@@ -8,7 +8,7 @@ from collections import deque
 import emp_process
 import pytest
 from emp.web import door
-from emp.web.paced import MOST_WAITING, Paced
+from emp.web.paced import MOST_WAITING, SLICE, Paced
 from emp_process import PATH, XML, content, read_all, row
 from smgw.cosemxml import document
 
@@ -61,14 +61,14 @@ def test_of_a_flood_of_requests_few_wait_and_all_are_answered():
         handler, transport = Handler(), Transport()
         paced = Paced(handler)
         paced.connection_made(transport)
-        paced.data_received(REQUEST * 2000)
+        paced.data_received(REQUEST * 5000)
         assert not transport.reading
         most = 0
-        while handler.taken < 2000:
+        while handler.taken < 5000:
             most = max(most, len(handler._messages))
-            handler.answer(50)
+            handler.answer(500)
             await asyncio.sleep(0.001)
-        assert most <= MOST_WAITING + 2048 // len(REQUEST) + 1
+        assert most <= MOST_WAITING + SLICE // len(REQUEST) + 1
         await asyncio.sleep(0.05)
         assert transport.reading
 
@@ -80,7 +80,7 @@ def test_a_connection_that_ends_leaves_nothing_to_do():
         handler = Handler()
         paced = Paced(handler)
         paced.connection_made(Transport())
-        paced.data_received(REQUEST * 2000)
+        paced.data_received(REQUEST * 5000)
         waiting = len(handler._messages)
         paced.connection_lost(None)
         handler.answer(waiting)
