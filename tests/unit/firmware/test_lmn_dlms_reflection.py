@@ -48,6 +48,31 @@ def test_where_the_title_of_a_meter_is_known_no_other_is_accepted(
     assert isinstance(event, kind)
 
 
+def test_a_title_that_would_let_titles_and_challenges_change_places_is_refused() -> None:
+    (failed,) = opened(Mechanism.HIGH_SHA256, OURS + METERS)
+    assert isinstance(failed, Failed)
+    assert "it must have 8" in str(failed.error)
+
+
+@pytest.mark.parametrize(
+    ("authentication", "takes_turns"),
+    [
+        (Authentication.HIGH_AES, True),
+        (Authentication.HIGH_MD5, True),
+        (Authentication.HIGH_SHA1, True),
+        (Authentication.HIGH_SHA256, True),
+        (Authentication.LOW, False),
+        (Authentication.HIGH_GMAC, False),
+        (Authentication.HIGH_ECDSA, False),
+    ],
+)
+def test_only_what_could_be_reflected_takes_turns(authentication: Authentication, takes_turns: bool) -> None:
+    profile = MeterProfile(
+        name="flat", protocol="dlms", port="/dev/null", options=DlmsProfile(authentication=authentication)
+    )
+    assert bool(Security(profile, Secrets(password=b"shared by many"), None).secret_id) is takes_turns
+
+
 def waiting(secret_id: bytes, stopping: bool = False) -> None:
     with turn(secret_id, 0.2, lambda: stopping, lambda: None):
         pass

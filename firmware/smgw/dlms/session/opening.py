@@ -22,6 +22,7 @@ if TYPE_CHECKING:  # it loads `cryptography`, which only a ciphering meter needs
     from smgw.dlms.security.ciphering import Ciphering
 
 _CHALLENGE_LENGTH = 16
+_TITLE_LENGTH = 8
 
 
 def context_of(*, short: bool, ciphered: bool) -> ApplicationContext:
@@ -114,6 +115,9 @@ class Opening:
         told = aare.responding_title
         if self._mechanism.high and told and told == self._title:
             raise AuthenticationError("the meter names our own system title as its own: our messages come back")
+        # Titles and challenges stand one behind the other in its input: with a longer title they could change places.
+        if self._mechanism is Mechanism.HIGH_SHA256 and len(told) not in (0, _TITLE_LENGTH):
+            raise AuthenticationError(f"the meter's system title {told.hex()} has {len(told)} octets; it must have 8")
         if self._configured and told and told != self._configured:
             raise AuthenticationError(
                 f"the meter has system title {told.hex()}, not {self._configured.hex()} as its profile says; "

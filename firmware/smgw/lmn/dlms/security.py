@@ -27,6 +27,9 @@ _HASHED = {
     Authentication.HIGH_SHA1: Mechanism.HIGH_SHA1,
     Authentication.HIGH_SHA256: Mechanism.HIGH_SHA256,
 }
+#: In these both sides answer with one secret, and no title tells the answers apart. GMAC has a title in each answer,
+#: and ECDSA has two keys.
+_REFLECTED = frozenset((Authentication.HIGH_AES, *_HASHED))
 _PROVING = frozenset(Authentication) - {Authentication.NONE, Authentication.LOW}
 
 
@@ -36,9 +39,9 @@ class Security:
     def __init__(self, profile: MeterProfile, secrets: Secrets, keeper: CounterKeeper | None) -> None:
         self._dlms = options_of(profile)
         self._secrets = secrets
-        proving = self._dlms.authentication in _PROVING
-        #: For `turn`: names the secret, where both sides prove that they have it; empty: nothing is proved.
-        self.secret_id = sha256(repr(sorted(secrets.items())).encode()) if proving and len(secrets) else b""
+        shared = self._dlms.authentication in _REFLECTED
+        #: For `turn`: names the secret, where an answer of ours could prove the meter's; else empty.
+        self.secret_id = sha256(repr(sorted(secrets.items())).encode()) if shared else b""
         self._received: Received | None = None  # the meter's counters
         key = secrets.get("encryption_key") if self._dlms.ciphered else None
         self.counters = Counters(profile.name, self._dlms.client, key, keeper) if key is not None else None

@@ -253,7 +253,8 @@ class DlmsSession:
             short_names=ShortNames() if self._short else None,
         )
         try:
-            with turn(self._security.secret_id, self.patience.timeout, self._stopping, self._tick):
+            longest = self.patience.timeout * (1 + self.patience.retries)
+            with turn(self._security.secret_id, longest, self._stopping, self._tick):
                 self.ask(port, self.client.associate(), Associated)
         except (AssociationRejectedError, ProofRefusedError, PollError) as error:
             self._disconnect(port)
