@@ -20,9 +20,12 @@ def make_private(path: Path) -> None:
         _mend(path.with_name(path.name + ending))
 
 
-def new_private(path: Path) -> int:
-    """Open a file for reading and writing; a new one gets `MODE`, whatever the umask. Raises OSError."""
-    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, MODE)
+def new_private(path: Path, *, exclusive: bool = False) -> int:
+    """Open a file for reading and writing; a new one gets at most the rights of `MODE`, whatever the umask.
+
+    Raises OSError. `exclusive`: also if there is a file or a link, which another user may have put there.
+    """
+    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | (os.O_EXCL if exclusive else 0), MODE)
 
 
 def _mend(path: Path) -> None:

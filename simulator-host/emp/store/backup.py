@@ -23,7 +23,7 @@ def back_up(database: Path, copy: Path) -> int:
     with contextlib.closing(open_reader(database)) as source:
         try:
             part.unlink(missing_ok=True)
-            os.close(new_private(part))
+            os.close(new_private(part, exclusive=True))
             with contextlib.closing(sqlite3.connect(part)) as target:
                 source.backup(target, pages=_PAGES)
                 target.execute("PRAGMA journal_mode=DELETE")  # one file that can be carried away
@@ -47,12 +47,12 @@ def restore(copy: Path, database: Path) -> tuple[int, Path | None]:
     """
     if not copy.exists():
         raise StorageError(f"{copy}: no such file; name a copy that emp backup made")
-    rows = check(copy)
     with contextlib.closing(open_reader(copy)) as source:
         try:
-            refuse_foreign(source, copy)
+            refuse_foreign(source, copy)  # before a table is read: a view in its place may never end
         except sqlite3.Error as error:
             raise StorageError(f"{copy}: is damaged ({error}); take another copy") from error
+    rows = check(copy)
     kept: Path | None = None
     if database.exists():
         kept = database.with_name(database.name + ".before-restore")
@@ -76,7 +76,7 @@ def _copy(database: Path, kept: Path) -> None:
             source, target = (path.with_name(path.name + ending) for path in (database, kept))
             target.unlink(missing_ok=True)
             if source.exists():
-                os.close(new_private(target))
+                os.close(new_private(target, exclusive=True))
                 shutil.copyfile(source, target)
                 _sync(target)
     except OSError as error:

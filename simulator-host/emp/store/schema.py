@@ -85,9 +85,7 @@ def refuse_foreign(connection: sqlite3.Connection, path: Path) -> None:
     for name in sorted(expected.keys() | found.keys()):
         if expected.get(name) != found.get(name):
             kind, what = name
-            raise StorageError(
-                f"{path}: its {kind} {what!r:.60} is not one that emp makes; take a copy that emp backup made"
-            )
+            raise StorageError(f"{path}: its {kind} {what!r:.60} is not one that emp makes; take another copy")
 
 
 def _definitions(connection: sqlite3.Connection) -> dict[tuple[str, str], str]:

@@ -15,6 +15,7 @@ from emp.cli import main
 from emp.store.backup import back_up, restore
 from emp.store.schema import open_reader, open_writer
 from emp.store.sqlite_storage import SqliteStorage
+from emp.store.storage import StorageError
 from emp_process import ROOT, content, row
 
 OTHERS = stat.S_IRWXO
@@ -124,3 +125,32 @@ def test_a_second_connection_leaves_the_locks_of_the_first(
         other = "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); c.execute('PRAGMA user_version'); c.close()"
         subprocess.run([sys.executable, "-c", other, database], check=True, timeout=60)
         assert database.with_name("emp.db-wal").exists()
+
+
+def test_a_backup_follows_no_link_that_another_user_puts_in_its_place(
+    database: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    victim = tmp_path / "victim"
+    victim.write_text("untouched")
+    removed = Path.unlink
+
+    def unlink(path: Path, missing_ok: bool = False) -> None:
+        removed(path, missing_ok)
+        if path.name == "copy.db.part" and not path.is_symlink():
+            path.symlink_to(victim)
+
+    monkeypatch.setattr(Path, "unlink", unlink)
+    with pytest.raises(StorageError, match=r"copy\.db: cannot be written"):
+        back_up(database, tmp_path / "copy.db")
+    assert victim.read_text() == "untouched"
+
+
+@pytest.mark.parametrize("umask", [0o000, 0o022, 0o077])
+def test_every_file_is_private_whatever_command_makes_it(database: Path, umask: int) -> None:
+    os.umask(umask)
+    folder = database.parent
+    assert main(["backup", str(folder / "copy.db"), "--db", str(database)]) == 0
+    assert main(["restore", str(folder / "copy.db"), "--db", str(folder / "new.db")]) == 0
+    assert main(["restore", str(folder / "copy.db"), "--db", str(folder / "new.db")]) == 0
+    assert {"copy.db", "new.db", "new.db.before-restore"} <= {path.name for path in folder.iterdir()}
+    assert open_to_others(folder) == []

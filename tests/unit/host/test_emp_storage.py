@@ -327,6 +327,8 @@ STRANGERS = [
     "CREATE TRIGGER late AFTER INSERT ON record BEGIN DELETE FROM reading; END",
     "CREATE VIEW seen AS SELECT 1",
     "DROP TABLE event; CREATE VIEW event AS WITH RECURSIVE n(i) AS (VALUES (1) UNION SELECT i FROM n) SELECT i FROM n",
+    "PRAGMA foreign_keys=OFF; ALTER TABLE record RENAME TO r; CREATE VIEW record AS"
+    " WITH RECURSIVE n(i) AS (VALUES (1) UNION ALL SELECT i FROM n) SELECT i FROM n",
     "CREATE TABLE more (x)",
     "CREATE INDEX slow ON record (abs(id))",
     "ALTER TABLE device ADD COLUMN x AS (octets || octets)",
