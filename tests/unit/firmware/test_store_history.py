@@ -222,6 +222,19 @@ def test_after_a_salvage_counters_that_may_be_forgotten_are_not_given_again(tmp_
         assert FAR + 60_000 < reserve(store, "house", 1, "aa", 0, 1) < FAR + 70_000
 
 
+def test_after_a_salvage_the_counters_of_pushes_stay(tmp_path):
+    """The next push of an honest meter must not count as an old one."""
+    with LmnStore.open(tmp_path, ballast_bytes=0) as store:
+        keep(store, NAME, rows(0, 999), covered(0, 999))
+        store.note_push("aa", "house", b"title", 7)
+        store.flush(now=True)
+        store._file.writer.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    damage(tmp_path, 30)
+    with LmnStore.open(tmp_path, ballast_bytes=0) as store:
+        assert store.salvaged
+        assert store.newest_push("aa", b"title") == 7
+
+
 def test_a_salvage_that_found_the_counters_unreadable_says_so(tmp_path):
     with LmnStore.open(tmp_path, ballast_bytes=0) as store:
         keep(store, NAME, rows(0, 99), covered(0, 99))
