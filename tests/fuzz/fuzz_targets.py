@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from smgw.clock.gateway_clock import GatewayClock
-from smgw.cosem import AttributeName, Obis
+from smgw.cosem import AttributeName, Capture, ClockState, Data, DataType, DeviceId, Obis, Reading, Stamp
 from smgw.cosemxml import document
 from smgw.cosemxml.error import CosemXmlError
 from smgw.cosemxml.reader import decode as read_xml
@@ -56,7 +56,13 @@ from smgw.sml.profiles import LOAD_PROFILE, from_list, from_pack
 from smgw.sml.shape import Shapes
 from smgw.sml.telegram import TelegramReader
 from smgw.sml.transport import encode_frame as encode_sml
+from smgw.store.errors import StoreError
+from smgw.store.file.log_book import Level
 from smgw.store.live_reader import read_live
+from smgw.store.lmn.store import LmnStore
+from smgw.store.lmn.view import LmnView
+from smgw.store.paths import LMN
+from smgw.store.records import Record
 from smgw.webservice import byte_range, headers, literal, media_type, query, uri
 from smgw.webservice.error import ServiceError
 from smgw.webservice.parcel import ParcelError, unpack
@@ -341,6 +347,38 @@ def live_value(octets: bytes) -> None:
     read_live(_directory())
 
 
+def store_view(octets: bytes) -> None:
+    """Another process's lmn.db with changed octets. Four octets of the input are a place and what stands there."""
+    folder = _directory() / "store"
+    made = bytearray(_database(folder))
+    for begin in range(0, len(octets) - 3, 4):
+        made[int.from_bytes(octets[begin : begin + 3], "big") % len(made)] = octets[begin + 3]
+    for old in folder.iterdir():
+        old.unlink()
+    (folder / LMN).write_bytes(made)
+    with contextlib.suppress(StoreError), LmnView.open(folder) as view:
+        for read in (view.sources, view.meter_states, view.clock, view.counts, lambda: view.log_entries(10)):
+            with contextlib.suppress(StoreError):
+                read()
+        for source in view.sources():
+            for read_of in (view.newest, view.last_target_us, view.last_position, lambda one: view.records(one, 0, 10)):
+                with contextlib.suppress(StoreError):
+                    read_of(source)
+
+
+@cache
+def _database(folder: Path) -> bytes:
+    """Five rows, a state and a log entry."""
+    folder.mkdir()
+    stamp = Stamp("boot", 1, 1_772_323_200_000_000, 1, ClockState.SYNCHRONISED)
+    readings = tuple(Reading(Obis.parse(code), Data(DataType.LONG64, 7), -1, 30) for code in ("1.8.0", "2.8.0"))
+    captured = Capture("house", DeviceId.parse("1EMH0011802881"), stamp, None, readings)
+    with LmnStore.open(folder, ballast_bytes=0) as store:
+        store.append([Record(captured, number * 900_000_000) for number in range(1, 6)])
+        store.log("meter-silent", Level.INFO, "house", stamp)
+    return (folder / LMN).read_bytes()
+
+
 def parcel(octets: bytes) -> None:
     """An archive that a person carries."""
     file = _directory() / "archive"
@@ -365,8 +403,8 @@ TARGETS: dict[str, Target] = {
     made.__name__.replace("_", "-"): made
     for made in (
         sml_stream, sml_messages, sml_shape, sml_push, sml_client, hdlc_stream, hdlc_link, mbus, wrapper, axdr_data,
-        apdu, dlms_client, dlms_push, dlms_push_stream, iec62056, telnet, cosem_xml, request, live_value, parcel,
-        dump,
+        apdu, dlms_client, dlms_push, dlms_push_stream, iec62056, telnet, cosem_xml, request, live_value, store_view,
+        parcel, dump,
     )
 }  # fmt: skip
 
@@ -383,6 +421,6 @@ def _dlms_profile(framing: Framing) -> MeterProfile:
 
 @cache
 def _directory() -> Path:
-    made = Path(tempfile.mkdtemp(prefix="smgw-fuzz-", dir="/dev/shm" if Path("/dev/shm").is_dir() else None))
+    made = Path(tempfile.mkdtemp(prefix="smgw-fuzz-"))
     atexit.register(shutil.rmtree, made, ignore_errors=True)
     return made

@@ -143,6 +143,7 @@ def texts() -> dict[str, list[bytes]]:
         "cosem-xml": [one.body for one in shown if one.body],
         "request": [one.encode() for one in requests],
         "live-value": [live],
+        "store-view": [b"", bytes.fromhex("00100a05"), bytes.fromhex("0010000d002030ff"), bytes.fromhex("00003c7f")],
         "parcel": [archive],
         "iec62056": [b"/EMH5\\@01LZQJ0013\r\n~~~~\x06252\r\n", b"/?1!\r\n~~~~\x06252\r\n"],
         "telnet": [

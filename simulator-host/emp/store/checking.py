@@ -10,7 +10,7 @@ from pathlib import Path
 
 from smgw.cosem.data import DataType
 
-from emp.store.health import Health, is_damaged
+from emp.store.health import Connection, Health, is_damaged
 from emp.store.schema import open_reader
 from emp.store.storage import StorageError
 
@@ -35,7 +35,13 @@ def examine(path: Path, opened: Callable[[sqlite3.Connection], None] = lambda _:
     try:
         # not open_reader: the file may be of another version
         with contextlib.closing(
-            sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, check_same_thread=False, timeout=10)
+            sqlite3.connect(
+                f"{path.absolute().as_uri()}?mode=ro",
+                uri=True,
+                check_same_thread=False,
+                timeout=10,
+                factory=Connection,
+            )
         ) as connection:
             opened(connection)
             connection.execute("PRAGMA cell_size_check=ON")

@@ -10,6 +10,7 @@ from pathlib import Path
 from smgw.errors import reason
 
 from emp.store.access import make_private, new_private
+from emp.store.health import Connection
 from emp.store.storage import StorageError
 
 #: MIGRATIONS[n] takes a file of version n to version n + 1.
@@ -121,7 +122,9 @@ def open_writer(path: Path) -> sqlite3.Connection:
             _refuse_unusable(path, os.R_OK | os.W_OK)
         else:
             os.close(new_private(path))
-        connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=10)
+        connection = sqlite3.connect(
+            path, isolation_level=None, check_same_thread=False, timeout=10, factory=Connection
+        )
     except (sqlite3.Error, OSError) as error:
         raise StorageError(
             f"{path}: cannot be opened ({reason(error)}); name a file in a directory where you may write"
@@ -149,7 +152,12 @@ def open_reader(path: Path) -> sqlite3.Connection:
     try:
         _refuse_unusable(path, os.R_OK)
         connection = sqlite3.connect(
-            f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None, check_same_thread=False, timeout=10
+            f"{path.absolute().as_uri()}?mode=ro",
+            uri=True,
+            isolation_level=None,
+            check_same_thread=False,
+            timeout=10,
+            factory=Connection,
         )
     except FileNotFoundError:
         raise StorageError(f"{path}: no such file; emp serve --db {path} makes it") from None

@@ -174,3 +174,16 @@ def test_an_end_ends_the_read_of_another_thread(directory: Path) -> None:
 def test_the_schema_of_a_file_trusts_no_function(directory: Path) -> None:
     with WanView.open(directory) as view:
         assert view._connection.execute("PRAGMA trusted_schema").fetchone() == (0,)
+
+
+def test_a_schema_whose_names_are_no_text_is_damage(tmp_path: Path) -> None:
+    """SQLite quotes such a name in its error, which Python cannot decode."""
+    LmnStore.open(tmp_path).close()
+    octets = bytearray((tmp_path / "lmn.db").read_bytes())
+    octets[octets.index(b"capturecapture")] = 0xFF
+    octets[octets.index(b"CREATE TABLE capture")] = ord("X")
+    for side in tmp_path.glob("lmn.db-*"):
+        side.unlink()
+    (tmp_path / "lmn.db").write_bytes(octets)
+    with pytest.raises(StoreError), LmnView.open(tmp_path) as view:
+        view.sources()

@@ -279,3 +279,14 @@ def test_health_asks_the_writer(database):
 
 def test_small_files_are_checked_more_often_than_once_a_minute():
     assert checking.PAUSE_S < 60
+
+
+def test_a_schema_whose_names_are_no_text_is_damage(database):
+    """SQLite quotes such a name in its error, which Python cannot decode."""
+    octets = bytearray(database.read_bytes())
+    name = octets.index(b"gatewaygateway")
+    octets[name] = 0xFF
+    octets[octets.index(b"CREATE TABLE gateway")] = ord("X")
+    database.write_bytes(octets)
+    with contextlib.closing(SqliteStorage(database)) as storage, pytest.raises(StorageDamagedError, match="no text"):
+        storage.deposit(content(row(NEW, NEW, NEW)), 1).result(30)

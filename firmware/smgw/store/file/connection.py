@@ -4,6 +4,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 #: Frames after which a commit checkpoints; 512 pages of 4 KiB keep the -wal near 2 MiB.
 CHECKPOINT_FRAMES = 512
@@ -13,6 +14,22 @@ WAL_KEPT_BYTES = 4 * 1024 * 1024
 BUSY_MS = 5000
 #: Page cache of a writer in KiB. A writer works at the ends of its tables and needs no pages of old rows.
 _WRITER_CACHE = 512
+
+
+class Connection(sqlite3.Connection):
+    """A connection that calls a schema damaged if its names are no text.
+
+    SQLite quotes such a name in its error, and Python then raises UnicodeDecodeError in place of sqlite3.Error.
+    """
+
+    def execute(self, *arguments: Any) -> sqlite3.Cursor:
+        """One statement; sqlite3.Error."""
+        try:
+            return super().execute(*arguments)
+        except UnicodeDecodeError as error:
+            damaged = sqlite3.DatabaseError(f"a name in its schema is no text: {error}")
+            damaged.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
+            raise damaged from error
 
 
 def connect_writer(path: Path) -> sqlite3.Connection:
@@ -91,4 +108,5 @@ def _connect(path: Path, mode: str, busy: float = BUSY_MS / 1000) -> sqlite3.Con
         timeout=busy,
         isolation_level=None,
         check_same_thread=False,
+        factory=Connection,
     )
