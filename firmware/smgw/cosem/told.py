@@ -1,12 +1,11 @@
-"""A meter's time in each form that meters give it: the clock's own, and those of simpler meters.
+"""A meter's time in every form that meters send.
 
-| form | octets |
-| --- | --- |
-| date-time | 12 octets, as octet-string or date-time |
-| unix time | a whole number: seconds since 1970 UTC |
-| date, with or without a time | 5 octets: year (2), month, day, weekday; 4 octets: hour, minute, second, hundredths |
+form                           octets
+date-time                      12, as octet-string or date-time
+unix time                      a whole number: seconds since 1970 UTC
+date, with or without a time   5: year (2), month, day, weekday; 4: hour, minute, second, hundredths
 
-A date without a time is the beginning of its day. A time without a date is no moment.
+A date without a time means the begin of its day. A time without a date names no moment.
 """
 
 from collections.abc import Iterable
@@ -19,7 +18,7 @@ from smgw.cosem.date_time import SIZE, DateTime
 from smgw.cosem.reading import MeterTime, MeterTimeKind
 
 DATE_SIZE, TIME_SIZE = 5, 4
-#: What stands for deviation and status where a meter tells neither.
+#: Deviation and status of a meter that sends neither.
 _NOT_TOLD = b"\x80\x00\xff"
 _MOST_SECONDS = 0xFFFFFFFF
 _UNIX = (DataType.DOUBLE_LONG_UNSIGNED, DataType.DOUBLE_LONG, DataType.LONG64_UNSIGNED, DataType.LONG64)

@@ -1,10 +1,6 @@
 """The document that a gateway puts to a head-end: an `ldev` with identity, load profile and registers.
 
-<<<<<<< HEAD
-Our dialect of Annex II; ARCHITECTURE.md shows a full example.
-=======
-Our dialect of Annex II; docs/document.md writes it out with a full example.
->>>>>>> ce1fb90 (docs/ as a site with a generated reference; examples run by tests)
+Our dialect of Annex II; docs/document.md shows a full example.
 
     ldev
       1-0000636203ff   attribute 2: structure {gateway id, store id}
