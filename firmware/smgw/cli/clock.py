@@ -1,4 +1,4 @@
-"""`smgw clock accept`: a person allows the step of the time that no other source confirms."""
+"""`smgw clock accept`: allow a step of the time that no other source confirms."""
 
 import argparse
 import time
@@ -14,9 +14,9 @@ from smgw.store.lmn.beside import order_acceptance, withdraw_acceptance
 from smgw.store.lmn.view import LmnView
 
 _EPILOG = """\
-The gateway does not believe two things without a person: one time server that alone wants to step the time by more
-than an hour, and a time before the newest values in the database. `smgw log` tells which step waits.
-Compare the time that `smgw status` shows with a clock that you trust, then accept.
+Two steps of the time need your consent: a step of more than an hour that only one time server asks for, and a step
+to a time before the newest values in the database. `smgw log` shows which step waits.
+Compare the time in `smgw status` with a clock that you trust, then accept.
 Exit code 0 if the time is synchronised, 1 if it is not.
 """
 _LOOK_S = 0.5
@@ -50,7 +50,7 @@ def run(arguments: argparse.Namespace) -> int:
         print(f"accepted: the time is synchronised, {utc_text(now)}")
         return 0
     if withdraw_acceptance(directory):
-        print("no step waits for a person, so nothing is accepted; `smgw status` tells what the sources say")
+        print("no step waits, so nothing is accepted; `smgw status` shows the sources")
     else:
         print("accepted, but the time is not synchronised yet; see `smgw status`")
     return 1

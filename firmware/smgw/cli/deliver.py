@@ -1,4 +1,4 @@
-"""`smgw deliver`: now, without waiting for the next beat, the back-off or the end of a hold."""
+"""`smgw deliver`: deliver now, without waiting for the next cycle, the back-off or the end of a hold."""
 
 import argparse
 import sys
@@ -19,15 +19,15 @@ from smgw.store.wan.orders import place_order
 from smgw.store.wan.records import OrderKind
 
 _EPILOG = """\
-The running WAN process is given the order and does it; if it does not run, this command delivers by
-itself. It waits for the end and says what came of it. Exit code 0 if nothing is left, 1 if something is.
+The running WAN process carries out the order. If it does not run, this command delivers itself.
+It waits for the end and prints the result. Exit code 0 if no row is left, 1 if rows are left.
 """
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """To whom, and what."""
     parser.add_argument("emp", nargs="?", metavar="EMP", help="name of an EMP (default: all)")
-    parser.add_argument("--again", action="store_true", help="also what the EMP refused and was set aside")
+    parser.add_argument("--again", action="store_true", help="also quarantined rows, which the EMP refused")
     parser.add_argument(
         "--seconds", type=seconds, default=60.0, metavar="S", help="how long to wait (default %(default)s)"
     )
@@ -36,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Order, wait, tell."""
+    """Order, wait, print the result."""
     set_up_logging(arguments.log_level)
     configuration = load(arguments.config)
     names = [emp.name for emp in configuration.emps]

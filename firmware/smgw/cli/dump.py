@@ -1,4 +1,4 @@
-"""`smgw dump`: what a meter says, as a tree for people or as JSON for programs."""
+"""`smgw dump`: telegrams of a meter as a tree for users, or as JSON for programs."""
 
 import argparse
 import math
@@ -15,25 +15,25 @@ from smgw.ports import LineSettings, PortError
 _EPILOG = """\
 examples:
   smgw dump sml /dev/ttyUSB0            live, until Ctrl-C
-  smgw dump sml capture.bin --json      one JSON object a delivered telegram
+  smgw dump sml capture.bin --json      one JSON object for each telegram
   smgw dump sml - < capture.bin         from standard input
   smgw dump dlms /dev/ttyUSB0 --baudrate 2400 --parity E
   smgw dump dlms push.hex --key meter.key --authentication-key meter.auth
 
 A port is a device, socket://host:port, rfc2217://host:port or spy://DEVICE.
-A file holds raw octets, or a text of hex digits with comments behind #.
+A file holds raw octets, or a text of hex digits. Comments in it begin with #.
 DLMS is found in HDLC frames, M-Bus, the wrapper of TCP, or alone.
 A key is 32 or 64 hex digits in a file that only you can read (chmod 600).
 With --authentication-key none a telegram with an authentication tag is read without checking it.
-Exit code 0 if any telegram was delivered, 1 if none, 2 for a wrong command or an unreadable file.
+Exit code 0 if a telegram was read, 1 if none was, 2 for a wrong command or an unreadable file.
 """
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Protocol and source."""
-    parser.add_argument("protocol", choices=sorted(formats()), help="the protocol the meter speaks")
+    parser.add_argument("protocol", choices=sorted(formats()), help="the protocol of the meter")
     parser.add_argument("source", metavar="FILE|PORT", help="a file of raw octets, a port, or - for standard input")
-    parser.add_argument("--json", action="store_true", help="one JSON object a delivered telegram, a line each")
+    parser.add_argument("--json", action="store_true", help="one JSON object for each telegram, on a line of its own")
     parser.add_argument("--baudrate", type=_speed, default=9600, help="of a serial port (default %(default)s)")
     parser.add_argument("--parity", choices="NEO", default="N", help="of a serial port (default %(default)s)")
     parser.add_argument(

@@ -1,4 +1,4 @@
-"""`smgw export`: what waits for an EMP, into a file that is carried by hand."""
+"""`smgw export`: write the waiting rows of an EMP to a file that is carried by hand."""
 
 import argparse
 import sys
@@ -11,24 +11,24 @@ from smgw.profiles.toml_importer import load
 from smgw.reports.export import export
 
 _EPILOG = """\
-At the head-end:   emp import FILE --db emp.db      (or --url of a head-end that runs)
+At the head-end:   emp import FILE --db emp.db      (or --url of a running head-end)
 
-Nothing counts as delivered by an export: when the network is back everything goes that way too, and the head-end knows
-what it has. So export, carry and import as often as you like. --all also recovers a head-end that lost its store.
-The file is complete when this command has ended well; pull the stick out then, not before.
+Exported rows do not count as delivered. When the network is back, they are delivered as usual, and the head-end
+recognises rows that it has. So you may export and import repeatedly. --all also recovers a head-end that lost its
+database. The file is complete when this command ends with exit code 0. Remove the memory stick only then.
 """
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Where to, and for whom."""
+    """The file, and the EMP."""
     parser.add_argument("file", type=Path, metavar="FILE", help="such as /media/usb/backlog.zip")
     parser.add_argument("--emp", metavar="NAME", help="for which EMP; needed if there are several")
-    parser.add_argument("--all", action="store_true", help="all that the store has, not only what waits")
+    parser.add_argument("--all", action="store_true", help="all stored rows, not only waiting ones")
     parser.epilog = _EPILOG
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Pack it; 1 if something could not be."""
+    """Write the file; 1 if some rows do not fit."""
     configuration = load(arguments.config)
     emp = _emp(configuration, arguments.emp)
     rows, unfit = export(configuration, arguments.state, emp, arguments.file, everything=arguments.all)

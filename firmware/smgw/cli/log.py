@@ -1,4 +1,4 @@
-"""`smgw log`: the log books of both processes as one, and whether nobody tampered with them."""
+"""`smgw log`: the log books of both processes, and the check that they were not changed."""
 
 import argparse
 import json
@@ -17,16 +17,16 @@ from smgw.store.wan.view import WanView
 
 _BOOKS = (("lmn", LmnView, paths.lmn_directory), ("wan", WanView, paths.wan_directory))
 _EPILOG = """\
-Entries are numbered without a gap and each is sealed by the hash of the one before it. A time marked (?) was
+Entries are numbered without gaps. Each entry is sealed by the hash of the entry before it. A time marked (?) was
 stamped while the gateway's clock was not synchronised. Exit code 1 if --verify finds a broken seal, or if there is
 no log book at all.
 """
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """How many, in which form."""
+    """The number of entries and their form."""
     parser.add_argument("-n", "--lines", type=count, default=50, metavar="N", help="the newest N entries (default 50)")
-    parser.add_argument("--json", action="store_true", help="one JSON object an entry, a line each")
+    parser.add_argument("--json", action="store_true", help="one JSON object for each entry, on a line of its own")
     parser.add_argument("--verify", action="store_true", help="check the numbers and the seals of all entries")
     parser.epilog = _EPILOG
 

@@ -1,4 +1,4 @@
-"""`smgw profile`: a meter's own load profile, from the store what is kept, from the meter what is not."""
+"""`smgw profile`: a meter's own load profile: stored rows from the database, missing rows from the meter."""
 
 import argparse
 import contextlib
@@ -37,16 +37,16 @@ examples:
   smgw profile house --from 2026-03-01 --to 2026-04-01 --csv > march.csv
   smgw profile house --profile 1-0:99.2.0 --json
 
-Rows that the store has are not read again. What is read is kept in the store unless the gateway runs: it
-alone writes there, and fetches by itself what load_profile in its configuration names. A break in the middle
-costs nothing: the same command goes on where it stood.
-Times without an offset are this computer's local time; what is printed is UTC.
-Exit code 0 if the whole range came, 1 if not, 2 for a wrong command or configuration.
+Prints stored rows and reads missing rows from the meter. Read rows are stored, unless the gateway runs: then only
+the gateway writes the database, and fetches the profiles of the key load_profile itself.
+If interrupted, run it again: it resumes and creates no duplicates.
+Times without an offset are local time of this computer. Printed times are UTC.
+Exit code 0 if the whole range was read, 1 if not, 2 for a wrong command or configuration.
 """
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Which meter, what of it, and how to print it."""
+    """The meter, the range, and the form of the output."""
     parser.add_argument("meter", metavar="METER", help="name of the meter in the configuration")
     parser.add_argument("--from", dest="begin", type=_moment, metavar="TIME", help="ISO 8601 (default: a day before)")
     parser.add_argument("--to", dest="end", type=_moment, metavar="TIME", help="ISO 8601 (default: now)")
@@ -80,7 +80,7 @@ _moment.__name__ = "time, such as 2026-03-01 or 2026-03-01T12:00+01:00"  # what 
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Fetch what is not kept, print the rows."""
+    """Fetch missing rows, print all rows."""
     set_up_logging(arguments.log_level)
     configuration = load(arguments.config)
     meter = _meter(configuration, arguments.config, arguments.meter)
@@ -115,7 +115,7 @@ def _meter(configuration: Configuration, file: Path, name: str) -> MeterProfile:
 
 @contextlib.contextmanager
 def _store(state: Path) -> Iterator[Places]:
-    """The store, to write if nobody else does; where there is no state directory, nothing is kept."""
+    """The database, for writing if no other process owns it. Without a state directory nothing is stored."""
     directory = paths.lmn_directory(state)
     with contextlib.ExitStack() as stack:
         if not state.is_dir():

@@ -1,4 +1,4 @@
-"""`smgw read`: each meter once, now."""
+"""`smgw read`: read each meter once, now."""
 
 import argparse
 import contextlib
@@ -30,9 +30,9 @@ from smgw.store.errors import StoreError
 from smgw.store.lmn.store import LmnStore
 
 _EPILOG = """\
-Reads with the profiles of the configuration and stores nothing, but for the counters of ciphered meters.
-All lines are read at the same time, and the meters of one line one after the other.
-Of a port that the running gateway holds it shows the live value.
+Reads with the profiles of the configuration. Stores nothing except the counters of ciphered meters.
+All lines are read at the same time; the meters of one line are read one after the other.
+If the running gateway holds a port, the live value is shown.
 Exit code 0 if every meter answered, 1 if one did not.
 """
 
@@ -40,7 +40,7 @@ Exit code 0 if every meter answered, 1 if one did not.
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Which meters."""
     parser.add_argument("meters", nargs="*", metavar="METER", help="names of meters (default: all)")
-    parser.add_argument("--json", action="store_true", help="one JSON object a meter, a line each")
+    parser.add_argument("--json", action="store_true", help="one JSON object for each meter, on a line of its own")
     parser.add_argument(
         "--seconds", type=seconds, default=15.0, metavar="S", help="how long to wait (default %(default)s)"
     )

@@ -21,9 +21,9 @@ from smgw.store.records import Condition, MeterState
 
 _EPILOG = """\
 A meter that refused its password is held: the gateway does not ask it again, because it may lock itself.
-A meter that is said to expect an invocation counter far ahead is held, too: this command allows the step.
-This command ends the hold. A corrected password needs no such order: reload the configuration instead.
-Of a meter that pushes with encryption, and that was reset, the next push counts after: smgw retry METER
+A meter is also held if an answer asks for an invocation counter far ahead: this command allows the step.
+This command ends the hold. After a corrected password, reload the configuration instead.
+If an encrypted pushing meter was reset, its next push is accepted after: smgw retry METER
 The running gateway asks the meter within some seconds, and the command waits for the outcome.
 If no gateway runs, the meter is asked at the next start.
 Exit code 0 if every meter answered or none was held, 1 if one refused again or did not answer.

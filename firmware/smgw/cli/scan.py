@@ -1,4 +1,4 @@
-"""`smgw scan`: what is behind a port, as a table and as a meter profile ready to paste."""
+"""`smgw scan`: find the meters behind a port; prints a table and a meter profile to paste."""
 
 import argparse
 import contextlib
@@ -22,13 +22,13 @@ _EPILOG = """\
 examples:
   smgw scan /dev/ttyUSB0
   smgw scan socket://192.168.1.20:4059
-  smgw scan rfc2217://192.168.1.20:2217     a bridge that takes speed and parity
+  smgw scan rfc2217://192.168.1.20:2217     a bridge whose speed and parity can be set
   smgw scan /dev/ttyUSB0 --all              a bus: tries each address, about two minutes
   smgw scan /dev/ttyUSB0 --all --addresses 16-40,1021
   smgw scan /dev/ttyUSB0 --seconds 70       a meter that sends once a minute
 
 Listens first, then asks: SML, then DLMS over the wrapper (TCP), HDLC and mode E, at the usual speeds and addresses.
-It ends as soon as it knows what is there. A silent serial port takes one to three minutes.
+It ends as soon as the meters are known. A silent serial port takes one to three minutes.
 Standard output gets a table (as comments) and a section [[meter]]; the progress goes to standard error.
 Exit code 0 if a meter was found, 1 if none was, 2 for a port that cannot be opened.
 """

@@ -26,13 +26,13 @@ examples:
     --meter "name=house protocol=sml-push port=/dev/ttyUSB0" \\
     --meter "name=flat protocol=dlms port=/dev/ttyUSB1 dlms.physical=17"
 
-What it does, in this order:
+Steps:
   1. The gateway's id. An id in an existing file stays.
   2. Time servers, or the system's clock.
-  3. Ports. Each port is scanned as by `smgw scan`, one to three minutes where nothing answers. Each meter gets a name.
+  3. Ports. Each port is scanned as by `smgw scan`; a silent port takes one to three minutes. Each meter gets a name.
   4. How often a value is stored.
-  5. The EMP that gets the readings. One request shows whether it is there.
-  6. The file. It is checked first, and written in one step. An existing file is kept beside it, as FILE.old.
+  5. The EMP that gets the readings. One request tests whether it answers.
+  6. The file. It is checked first, then written in one step. An existing file is renamed to FILE.old.
 
 Passwords and keys go into files of mode 0600 beside the configuration, never into it. Without a terminal, write the
 files yourself and name them: --meter "... password_file=/etc/smgw/house.password".

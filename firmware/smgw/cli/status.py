@@ -15,22 +15,22 @@ from smgw.reports.known_losses import KnownLosses
 _EPILOG = """\
 exit code:
   0  healthy
-  1  degraded: something is wrong, readings are kept
-  2  down: nothing is being read, or the configuration cannot be used
+  1  degraded: there is a fault, readings are stored
+  2  down: no meter is read, or the configuration cannot be used
 """
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """For people or for programs."""
+    """The form of the output."""
     parser.add_argument("--json", action="store_true", help="everything as one JSON object")
     parser.add_argument(
-        "--acknowledge", action="store_true", help="what was lost until now is known: it is no longer called degraded"
+        "--acknowledge", action="store_true", help="confirm all losses until now: they no longer count as degraded"
     )
     parser.epilog = _EPILOG
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Look and tell."""
+    """Examine and print."""
     configuration = load(arguments.config)
     report = examine(configuration, arguments.state)
     if arguments.acknowledge and report.store:

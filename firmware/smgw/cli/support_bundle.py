@@ -1,4 +1,4 @@
-"""`smgw support-bundle`: what a supporter wants to know, in one file."""
+"""`smgw support-bundle`: data for support, in one file."""
 
 import argparse
 import io
@@ -12,8 +12,8 @@ from smgw.reports.support import collect
 
 _EPILOG = """\
 Configuration, status, log books, journal of seven days, units, versions, devices, and the newest readings of each meter
-in hex. Passwords and keys are left out. Look into it before you send it: it is a .tar.gz of texts.
-Run it as root, or what only root may read is missing. It disturbs no service.
+in hex. Passwords and keys are left out. Check it before you send it: it is a .tar.gz of texts.
+Run it as root: otherwise files that only root can read are missing. Services are not affected.
 """
 
 
