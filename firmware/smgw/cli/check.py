@@ -18,7 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Load it and say what it means."""
+    """Load the configuration and print a summary."""
     configuration = load(arguments.config)
     gateway = configuration.gateway
     print(f"{arguments.config}: good")

@@ -28,12 +28,12 @@ class _Column(NamedTuple):
 
     @classmethod
     def of(cls, reading: Reading) -> Self:
-        """Where a reading stands."""
+        """The column of a reading."""
         return cls(reading.obis, reading.class_id, reading.attribute, reading.scaler, reading.unit)
 
     @property
     def name(self) -> str:
-        """As it stands in the head of the table."""
+        """The text in the head of the table."""
         attribute = "" if self.attribute == _VALUE else f" attribute {self.attribute}"
         return f"{self.obis}{attribute}" + (f" [{symbol(self.unit)}]" if symbol(self.unit) else "")
 
@@ -74,7 +74,7 @@ class Table:
         self._printer(self._names, [utc_text(row.target_time_us), _status(row), *cells])
 
     def finish(self) -> None:
-        """Nothing came: say so where people read."""
+        """Report that there are no rows, on standard error."""
         if not self._rows and self._printer is _text:
             print("no rows")
 

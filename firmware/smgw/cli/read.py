@@ -110,7 +110,7 @@ def _counters(state: Path, meters: Sequence[MeterProfile]) -> Iterator[LmnStore 
 def _read_lines(
     configuration: Configuration, asked: Sequence[MeterProfile], seconds: float, counters: LmnStore | str | None
 ) -> dict[str, "Future[list[Values]]"]:
-    """Read all lines at the same time, and the meters of one line one after the other; meter -> what it gives."""
+    """Read all lines at the same time, and the meters of one line one after the other; returns meter -> values."""
     found: dict[str, Future[list[Values]]] = {meter.name: Future() for meter in asked}
     profiles = {meter.name: meter for meter in asked}
 
@@ -130,7 +130,7 @@ def _read_lines(
 def _read(
     configuration: Configuration, meter: MeterProfile, seconds: float, counters: LmnStore | str | None
 ) -> list[Values]:
-    """What the meter gives within so many seconds. Raises SmgwError: why there is nothing."""
+    """The values of the meter within this time. Raises SmgwError with the reason if there are none."""
     if isinstance(counters, str) and meter.needs_counters:
         raise SmgwError(f"ciphered, and its counters are reserved in the state directory: {counters}")
     with Wake() as wake:

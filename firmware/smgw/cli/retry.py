@@ -67,7 +67,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _without_hold(directory: Path, name: str) -> str:
-    """What the order means for a meter that is not held."""
+    """The answer for a meter that is not held."""
     if order_step(directory, name):
         return ": the step of its invocation counter is allowed"
     if forget(directory, name):
@@ -92,7 +92,7 @@ def _states(directory: Path) -> dict[str, list[MeterState]]:
 
 
 def _outcome(directory: Path, meter: str, before: Sequence[MeterState], ends: float) -> bool:
-    """Wait for the poll until a moment (monotonic); print what came of it. True if the meter answered."""
+    """Wait for the poll until a moment (monotonic); print its result. True if the meter answered."""
     old = {(state.device, state.since_us) for state in before}
     while True:
         states = _states(directory).get(meter, [])

@@ -72,7 +72,7 @@ addresses.__name__ = "list of addresses, such as 16-40,1021,"  # what argparse c
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print what was found; of a port that the gateway holds, its live value."""
+    """Print the meters found; for a port that the gateway holds, its live value."""
     try:
         return _scan(arguments)
     except PortError:
@@ -90,7 +90,7 @@ def _scan(arguments: argparse.Namespace) -> int:
     scan = Scan(arguments.port, _say, listen_s=arguments.seconds, timeout_s=arguments.timeout)
     scan.whole, scan.addresses = arguments.all, arguments.addresses
     found: list[Found] = []
-    with contextlib.suppress(KeyboardInterrupt):  # what was found until then is shown
+    with contextlib.suppress(KeyboardInterrupt):  # results until then are shown
         for one in scan.run():
             found.append(one)
             told = f": device {one.device}" if one.device else ""
@@ -125,7 +125,7 @@ def _nothing(port: str, seconds: float, *, octets: bool) -> str:
 
 
 def table(port: str, found: Sequence[Found], others: Sequence[Other]) -> list[str]:
-    """What was seen, a line each, as comments of TOML."""
+    """The results, one line each, as comments of TOML."""
     rows = [("port", "settings", "protocol", "address", "device", "objects, or what else was there")]
     for one in found:
         settings = str(line_settings(one.profile)) if has_line(port) else "-"

@@ -122,7 +122,7 @@ class _Setup:
         return 0
 
     def _require_options(self) -> None:
-        """Without a terminal, what has no safe proposal must be given."""
+        """Without a terminal, answers without a safe default must be given as options."""
         needed = {
             '--port PORT, or --meter "name=... protocol=... port=..."': self._given.port or self._given.meter,
             "--ntp HOST, or --ntp system": self._given.ntp,
@@ -143,7 +143,7 @@ class _Setup:
         )
 
     def _gateway(self) -> dict[str, Any]:
-        """[gateway]: what stands in the existing file, with the answers."""
+        """[gateway]: the keys of the existing file, with the answers."""
         old = self._old.get("gateway")
         table: dict[str, Any] = dict(old) if isinstance(old, dict) else {}
         proposal = str(table.get("device_id") or f"ESMG00{secrets.randbelow(10**8):08d}")
@@ -263,7 +263,7 @@ class _Setup:
             self._add({"protocol": protocol, "port": port}, "")
 
     def _add(self, table: dict[str, Any], device: str) -> None:
-        """Name a meter, and ask for what its protocol needs."""
+        """Name a meter, and ask for the keys that its protocol needs."""
         taken = [str(one.get("name")) for one in (*self._meters, *self._kept["meter"])]
         names = self._given.name or []
         read = setup_meters.name_reader(taken)

@@ -1,4 +1,4 @@
-"""How `smgw setup` reads answers. Each reader gives what goes on, or raises SmgwError with what would be right."""
+"""Readers of the answers to `smgw setup`. Each returns a value, or raises SmgwError with the correct form."""
 
 import re
 from collections.abc import Callable

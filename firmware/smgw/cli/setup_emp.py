@@ -9,7 +9,7 @@ _TIMEOUT_S = 5.0
 
 
 def probe(url: str) -> tuple[bool, str]:
-    """Ask for the list of devices: True if a head-end answers, and in words what did."""
+    """Request the list of devices: True if a head-end answers, and a description of the answer."""
     parts = urlsplit(url)
     connection = http.client.HTTPConnection(parts.hostname or "", parts.port or 80, timeout=_TIMEOUT_S)
     try:

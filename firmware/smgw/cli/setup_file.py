@@ -70,7 +70,7 @@ def next_steps(file: Path, text: str) -> list[str]:
 
 
 def document(file: Path) -> dict[str, Any]:
-    """What stands in an existing file; nothing if it is no TOML."""
+    """The content of an existing file; empty if it is not TOML."""
     try:
         return tomllib.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -78,7 +78,7 @@ def document(file: Path) -> dict[str, Any]:
 
 
 def tables(found_in: dict[str, Any], kind: str) -> list[dict[str, Any]]:
-    """The tables of a kind, whatever else is wrong with them."""
+    """The tables of a kind, even if their keys are wrong."""
     found = found_in.get(kind)
     return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
 

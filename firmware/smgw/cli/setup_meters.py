@@ -1,4 +1,4 @@
-"""The meters of `smgw setup`: ports of this computer, what a scan finds behind them, and a name for each."""
+"""The meters of `smgw setup`: ports of this computer, the meters that a scan finds, and a name for each."""
 
 import re
 import shlex
@@ -30,7 +30,7 @@ def ports() -> list[str]:
 def scan(
     port: str, say: Callable[[str], None], *, whole: bool, addresses: tuple[int, ...]
 ) -> tuple[list[Found], list[str]]:
-    """What answers at a port (the first, or of a `whole` bus all), and else what came there. Raises PortError."""
+    """The meters at a port (the first, or all of a `whole` bus), and other octets seen there. Raises PortError."""
     scanned = Scan(port, say)
     scanned.whole, scanned.addresses = whole, addresses
     found = []

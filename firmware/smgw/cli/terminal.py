@@ -1,6 +1,6 @@
 """Standard output and error of every command: no escape sequence of a meter or a peer reaches a terminal.
 
-What a person sees is made of texts of many origins. So this is done once, for all that a command prints. A command that
+Printed text has many origins. So this is done once, for all output of a command. A command that
 moves the cursor itself does it by `controlled`, with lines that are printable.
 """
 

@@ -14,9 +14,9 @@ class ClockEventKind(StrEnum):
     DEVIATED = "clock-deviated"  # invalid: the best sample and the clock disagree beyond the limit
     AGED = "clock-aged"  # invalid: no sample for so long that the clock may have drifted beyond the limit
     CONTRADICTION = "clock-sources-disagree"  # invalid, and the sources contradict each other
-    BEFORE_BUILD = "clock-step-before-build"  # invalid: the sources tell a time before the package was built
+    BEFORE_BUILD = "clock-step-before-build"  # invalid: the sources give a time before the package was built
     BEFORE_KNOWN = "clock-step-before-values"  # invalid: the database has newer values; a person may allow the step
-    ALONE = "clock-step-alone"  # invalid: one source alone wants a large step; a person may allow it
+    ALONE = "clock-step-alone"  # invalid: only one source asks for a large step; a user may allow it
 
 
 _TEXTS = {

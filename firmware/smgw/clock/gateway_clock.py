@@ -1,4 +1,4 @@
-"""The gateway's clock: stamps captures, is disciplined by time samples, knows how good it is."""
+"""The gateway's clock: stamps captures, is disciplined by time samples, and states its quality."""
 
 import logging
 from collections import deque
@@ -70,7 +70,7 @@ class GatewayClock:
     than an hour; then a person must (`accept`).
 
     The limit is 3 % of the registration period; it binds dispersion, which grows with the age of the sample in use and
-    includes what is still to be slewed. While invalid, UTC is what the system's clock says, flagged as such.
+    includes the rest of the slew. While invalid, UTC is the time of the system's clock, flagged as invalid.
     """
 
     def __init__(
@@ -82,7 +82,7 @@ class GatewayClock:
         sources: Collection[str] | None = None,
         floor: Floor | None = None,
     ) -> None:
-        """`saved` of the same boot goes on with its dispersion aged; of another boot it is of no use.
+        """`saved` of the same boot is used with its dispersion aged; of another boot it is ignored.
 
         `sources`: the names of the configured sources; None: whoever is heard counts.
         """
@@ -104,7 +104,7 @@ class GatewayClock:
 
     @property
     def state(self) -> ClockState:
-        """What a stamp made now would say."""
+        """The state of a stamp made now."""
         return self.stamp().state
 
     def stamp(self) -> Stamp:
@@ -112,7 +112,7 @@ class GatewayClock:
         return self.stamp_at(self._source.boottime_ns())
 
     def stamp_at(self, boottime_ns: int) -> Stamp:
-        """The moment when CLOCK_BOOTTIME read `boottime_ns`, as the clock knows it now.
+        """The stamp of the moment `boottime_ns` of CLOCK_BOOTTIME, by the present state of the clock.
 
         A moment shortly before the clock was synchronised is therefore valid. Later moments never have an earlier UTC
         while the clock stays synchronised, in whatever order they are asked for.
@@ -121,7 +121,7 @@ class GatewayClock:
             return self._stamp_at(boottime_ns)
 
     def feed(self, sample: TimeSample) -> ClockEvent | None:
-        """Take a sample in; return what the log book must tell, if anything.
+        """Take a sample; return events for the log book.
 
         Samples of another boot, of the future, or too imprecise to make a valid time are passed over.
         """
@@ -142,7 +142,7 @@ class GatewayClock:
             return self._discipline(sample, run, agreement, now)
 
     def poll(self) -> ClockEvent | None:
-        """Notice that the samples have become too old; to be called every minute or so. Tells it once."""
+        """Notice that the samples have become too old; call it about every minute. Reports it once."""
         with self._lock:
             now = self._source.boottime_ns()
             if self._accepted and self._slew_at(now) is None:
@@ -159,7 +159,7 @@ class GatewayClock:
         return self._why in (ClockEventKind.BEFORE_KNOWN, ClockEventKind.ALONE)
 
     def accept(self) -> None:
-        """A person says that the sources are right; the next `poll` steps the time."""
+        """A user accepts the time of the sources; the next `poll` steps the time."""
         with self._lock:
             self._accepted = True
 
@@ -188,7 +188,7 @@ class GatewayClock:
             self._slews.append(Slew(sample.boottime_ns, sample.offset_us * 1000, sample))
 
     def _slew_at(self, boottime_ns: int) -> Slew | None:
-        """What gives the offset at a moment; None if the time is invalid there."""
+        """The source of the offset at a moment; None if the time is invalid there."""
         if not self._slews:
             return None
         slew = next((slew for slew in reversed(self._slews) if slew.start_ns <= boottime_ns), self._slews[0])
@@ -221,7 +221,7 @@ class GatewayClock:
         return self._step(sample, now)
 
     def _stay(self, kind: ClockEventKind, source: str, offset_us: int, now: int) -> ClockEvent | None:
-        """The time stays invalid; tell why, once."""
+        """The time stays invalid: report the reason once."""
         self._why = kind
         if kind in self._told:
             return None
@@ -264,7 +264,7 @@ class GatewayClock:
         return None
 
     def _ignore(self, source: str, difference_us: int, now: int) -> ClockEvent | None:
-        """Tell of a source that is not believed, once an episode."""
+        """Report a source that is not used, once an episode."""
         if source in self._jumping:
             return None
         self._jumping.add(source)

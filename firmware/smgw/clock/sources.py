@@ -50,6 +50,6 @@ class Sources:
         return len(found)
 
     def agreement(self, boottime_ns: int, most_us: int) -> Agreement | None:
-        """What a majority agrees on at a moment. Samples that may be off by more than `most_us` then are left out."""
+        """The time of a majority at a moment. Samples with an error above `most_us` are left out."""
         best = [one.best(boottime_ns) for one in self._filters.values()]
         return agree([one for one in best if one.dispersion_at(boottime_ns) <= most_us], self.total, boottime_ns)

@@ -43,14 +43,14 @@ class _Timex(ctypes.Structure):
 
 
 class SystemTime(NamedTuple):
-    """What is known of the system's clock. `error_us`: how far it may be off, with what is still to be slewed."""
+    """The state of the system's clock. `error_us`: its possible error, including the rest of the slew."""
 
     synchronised: bool
     error_us: int
 
 
 def kernel_time() -> SystemTime:
-    """The kernel's word; OSError, mostly PermissionError, if this process may not ask."""
+    """The state by the kernel; OSError, mostly PermissionError, if this process may not ask."""
     timex = _Timex()
     if ctypes.CDLL(None, use_errno=True).adjtimex(ctypes.byref(timex)) < 0:
         code = ctypes.get_errno()
@@ -62,7 +62,7 @@ def kernel_time() -> SystemTime:
 def system_sample(
     source: Source, kernel: Callable[[], SystemTime] = kernel_time, sign: Path = TIMESYNCD_SIGN
 ) -> TimeSample | None:
-    """UTC minus BOOTTIME by the system's clock; None if no service keeps it. OSError if nobody may tell."""
+    """UTC minus BOOTTIME by the system's clock; None if no service synchronises it. OSError if it cannot be read."""
     before_ns = source.boottime_ns()
     utc_ns = source.realtime_ns()
     after_ns = source.boottime_ns()

@@ -1,4 +1,4 @@
-"""DLMS on a line: frames, APDUs and what they hold as a tree for people, one JSON object an APDU for programs."""
+"""DLMS on a line: frames, APDUs and their content as a tree, or one JSON object for each APDU."""
 
 import json
 import re
@@ -42,7 +42,7 @@ class KeyFileError(SmgwError):
 
 
 class Keys(NamedTuple):
-    """The keys that may open what is ciphered. They do not show in any text."""
+    """The keys for ciphered APDUs. No text form shows them."""
 
     encryption: tuple[bytes, ...] = ()
     authentication: tuple[bytes, ...] = ()
@@ -103,7 +103,7 @@ def _read_key(path: Path) -> bytes:
 
 
 class Printer:
-    """Prints what is delivered to stdout, what is refused to stderr, and counts both."""
+    """Prints APDUs to stdout and refused octets to stderr, and counts both."""
 
     def __init__(self, keys: Keys, *, as_json: bool, most: int = 0, live: bool = False) -> None:
         self._stream = Stream(live=live)
@@ -113,7 +113,7 @@ class Printer:
         self._most = most
         self._blocks = PushedBlocks()
         self._values: dict[str, tuple[int, bytearray]] = {}  # of a long GET, by who answers: last block, octets
-        self._unverified = False  # what is printed next was opened without checking its tag
+        self._unverified = False  # the tag of the next APDU was not checked
         self._titles: dict[bool, bytes] = {}  # system titles: True is the client's
         self.delivered = 0
         self.refused = 0
@@ -135,7 +135,7 @@ class Printer:
             self._refuse("the last blocks of an APDU did not come", octets)
 
     def summary(self) -> None:
-        """Frames seen, APDUs delivered, refused; where there was no frame, what the octets look like."""
+        """Print the numbers of frames, APDUs and refused octets; without a frame, a description of the octets."""
         hint = str(LINE_ENDS_TRANSLATED) if self.refused and self._stream.line_ends_translated else ""
         if not hint and not self.frames and not self._live:
             hint = look_alike("dlms", self._stream.unframed)
@@ -173,7 +173,7 @@ class Printer:
                 break
 
     def _apdu(self, octets: bytes, sender: str, depth: int) -> bool:
-        """Print an APDU and what is inside; True if it is whole, False for a block that is not the last."""
+        """Print an APDU and its content; True if it is complete, False for a block that is not the last."""
         if depth > _DEEPEST:
             raise RemoteProtocolError("APDUs in APDUs, too deep")
         apdu = _decode(octets)
@@ -224,7 +224,7 @@ class Printer:
             self._line(f"user information not read: {error}", depth + 1)
 
     def _title(self, apdu: Ciphered) -> bytes:
-        """The system title of who ciphered it: in the APDU, else in the association that was seen."""
+        """The system title of the sender: from the APDU, else from the association."""
         found = apdu.system_title or self._titles.get(apdu.tag in _FROM_CLIENT)
         if found is None:
             raise RemoteProtocolError("ciphered in an association whose beginning, with the system titles, is not here")

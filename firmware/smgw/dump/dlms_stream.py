@@ -24,7 +24,7 @@ _TEXT = re.compile(rb"[\t\n\r\x20-\x7e]*")
 _WRAPPER = b"\x00\x01"
 _WRAPPER_HEAD = 8
 _HELD = 1 << 20  # octets kept while it is not known what carries them
-_HINTED = 512  # octets that are enough to say what a line is
+_HINTED = 512  # octets that are enough to recognise a line
 _LONGEST = 65_535  # octets of an APDU
 _LOOKED_AT = 8192  # octets that are looked through for translated line ends
 _MOST_STATIONS = 64
@@ -34,7 +34,7 @@ _ASSOCIATION = (0x60, 0x61, 0x62, 0x63)
 
 
 class Item(NamedTuple):
-    """One frame, as a line says it, and the APDUs that it completed. `sender` tells the stations of one line apart."""
+    """One frame as text, and the APDUs that it completes. `sender` separates the stations of one line."""
 
     head: str
     apdus: tuple[bytes, ...]
@@ -47,7 +47,7 @@ Event = Item | Refused
 class Stream:
     """Takes the octets of a file or a port in pieces of any size, gives frames.
 
-    Of a file, `finish` says what was wrong if nothing was found; of a port (`live`), there may never be an end.
+    For a file, `finish` reports the fault if nothing was found. A port (`live`) may have no end.
     """
 
     def __init__(self, *, live: bool = False) -> None:
@@ -55,13 +55,13 @@ class Stream:
         self._text: bool | None = False if live else None  # not known before there are octets
         self._line = b""  # of a text, begun and not ended
         self._number = 0
-        self._units: list[bytes] = []  # lines of a text, or all octets: what may be APDUs alone
+        self._units: list[bytes] = []  # lines of a text, or all octets: possible APDUs without frames
         self._held = 0
         self._hdlc = _Hdlc()
         self._mbus = MBusListener()
         self._wrapped = _Wrapped()
         self._found: _Hdlc | MBusListener | _Wrapped | None = None
-        self._newest = b""  # octets, whatever they are
+        self._newest = b""  # raw octets
         self._refused: list[Refused] = []  # by HDLC, for as long as it may be something else
 
     @property
@@ -137,7 +137,7 @@ def _frames(octets: bytes) -> int:
 def is_hex(data: bytes) -> bool:
     """True if these octets, all that is known of a file, are a text whose first line holds hex digits.
 
-    Comments stand behind `#`. Frames and APDUs have octets that no text has.
+    Comments begin with `#`. Frames and APDUs have octets that a text does not have.
     """
     if not data.isascii() or not _TEXT.fullmatch(data):
         return False
@@ -260,7 +260,7 @@ def _agreed(information: bytes) -> str:
 
 
 class _Wrapped:
-    """Wrappers from the first octet on: nothing but their version tells them from other octets."""
+    """Wrappers from the first octet on, since only their version distinguishes them from other octets."""
 
     def __init__(self) -> None:
         self._buffer = b""

@@ -1,4 +1,4 @@
-"""APDUs of DLMS as lines for people and as values for JSON. What a request writes to a meter is never shown."""
+"""APDUs of DLMS as lines of text and as values for JSON. Values written to a meter are never shown."""
 
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
@@ -145,7 +145,7 @@ def time_text(octets: bytes) -> str:
 
 
 def lines(apdu: Message) -> Iterator[str]:
-    """What stands below the first line; RemoteProtocolError if data in it are none."""
+    """The lines below the first one; RemoteProtocolError if its data are malformed."""
     if isinstance(apdu, _PUSHES):
         yield from _push(apdu)
     elif isinstance(apdu, GetRequestWithList):
@@ -170,7 +170,7 @@ def _result(result: Result) -> Iterator[str]:
 
 
 def data_lines(octets: bytes) -> Iterator[str]:
-    """A value as a tree; octets behind it are told of."""
+    """A value as a tree, with a note about octets after it."""
     value, end = decode(octets)
     yield from _data(value)
     if end < len(octets):

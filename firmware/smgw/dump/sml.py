@@ -50,7 +50,7 @@ _TIME_NAMES = {1: "s of operation", 2: "s since 1970 UTC", 3: "s since 1970, loc
 
 
 class Printer:
-    """Prints what is delivered to stdout, what is refused to stderr, and counts both."""
+    """Prints telegrams to stdout and refused octets to stderr, and counts both."""
 
     def __init__(self, *, as_json: bool, most: int = 0) -> None:
         self._as_json = as_json
@@ -122,7 +122,7 @@ def _object(values: GetListResponse, telegram: Telegram) -> dict[str, Any]:
 
 
 def _profile_object(body: GetProfilePackResponse | GetProfileListResponse, telegram: Telegram) -> dict[str, Any]:
-    """A pack, or the one row of a message of its own; a signature stands where the meter gave one, as octets in hex."""
+    """A pack, or the one row of a message; a signature of the meter is shown in hex."""
     found: dict[str, Any] = {
         "server_id": body.server_id.hex(),
         "time": _json_time(body.act_time),
@@ -306,7 +306,7 @@ def _parameter(name: bytes) -> str:
 
 
 def _parameters(tree: Tree, *, secret: bool = False) -> Iterator[str]:
-    """With `secret` the names only: what is written may be a password."""
+    """With `secret` only the names, since a written value may be a password."""
     value = ""
     if tree.value is not None:
         value = "  not shown, it may be a password" if secret else f"  {_shown(tree.value.content, _BARE)}"
@@ -388,14 +388,14 @@ class TelegramPrinter(Printer):
                 self.take([telegram])
 
     def summary(self) -> None:
-        """Frames seen, delivered, refused; of a file without any, what the octets look like."""
+        """Print the numbers of frames, telegrams and refused octets; without any, a description of the octets."""
         if not self.delivered and not self._live and (found := look_alike("sml", self._unread)):
             print(f"hint: {found}", file=sys.stderr)
         super().summary()
 
 
 def _from_hex(octets: bytes) -> bytes:
-    """The octets that a text of hex digits stands for, without its comments behind `#`; other octets unchanged."""
+    """The octets of a text of hex digits, without its comments after `#`; other octets unchanged."""
     try:
         return bytes.fromhex(" ".join(line.partition("#")[0] for line in octets.decode("ascii").splitlines()))
     except ValueError:

@@ -19,7 +19,7 @@ _SILENT_S = 10
 
 
 def dump(source: str, settings: LineSettings, seconds: float, printer: Printer, name: str) -> None:
-    """Hand a printer what comes, until it has enough, `seconds` are over (0: no end), or the end of a file.
+    """Pass octets to a printer until it has enough, `seconds` are over (0: no end), or the file ends.
 
     `name` is the printer's format. Raises PortError, OSError.
     """
@@ -38,7 +38,7 @@ def is_port(source: str) -> bool:
 
 
 def _pieces(file: BinaryIO | FileIO) -> Iterator[bytes]:
-    """What a file holds, or what a pipe brings, as soon as it comes."""
+    """The octets of a file, or of a pipe as soon as they come."""
     while piece := os.read(file.fileno(), _PIECE):
         yield piece
 

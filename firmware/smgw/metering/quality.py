@@ -7,7 +7,7 @@ _TAMPERED = FnnStatus.MAGNETIC_TAMPER | FnnStatus.MECHANICAL_TAMPER
 
 
 def gateway_status(capture: Capture) -> int:
-    """What the gateway says of a capture (Detailspezifikation 2.0, ch. 15)."""
+    """The gateway's status of a capture (Detailspezifikation 2.0, ch. 15)."""
     return _status(capture, valid=capture.stamp.state is ClockState.SYNCHRONISED)
 
 

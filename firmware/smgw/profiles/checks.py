@@ -1,4 +1,4 @@
-"""Checks of single values: each takes what the file holds and gives what the profile holds, or reports what is wrong.
+"""Checks of single values: each takes a value of the file and returns a value of the profile, or reports a fault.
 
 A check is called with the value and a `report` function. It reports every fault it finds, with the path below the key
 (an index in an array) where that helps to find the line, and then returns None.
@@ -135,7 +135,7 @@ def obis(value: object, report: Report) -> Obis | None:
 
 
 def by_obis(wanted: str, number: Check) -> Check:
-    """A table with a number for each OBIS code; `wanted` says how it looks."""
+    """A table with a number for each OBIS code; `wanted` is an example of it."""
 
     def check(value: object, report: Report) -> tuple[tuple[Obis, int], ...] | None:
         if not isinstance(value, dict):
@@ -192,7 +192,7 @@ def _column(value: object, report: Report) -> Column | None:
 
 
 def columns(value: object, report: Report) -> tuple[Column, ...] | None:
-    """What stands at each place of a list of bare values."""
+    """The places of a list of bare values."""
     if not isinstance(value, list) or not value:
         report(f'{shown(value)} is wrong here; write an array, such as ["clock", "1-0:1.8.0", "device-id"]')
         return None
@@ -273,7 +273,7 @@ def port(value: object, report: Report) -> str | None:
 
 
 def claimed_by(port_url: str) -> str | None:
-    """What two meters must not share: the device behind links and `spy://`, or host and port; None: it is no port."""
+    """The identity of a port: the device behind links and `spy://`, or host and port; None if it is not a port."""
     scheme, separator, rest = port_url.partition("://")
     if scheme.lower() in ("socket", "udp", "rfc2217") and separator:
         kind = "udp" if scheme.lower() == "udp" else "tcp"
@@ -310,7 +310,7 @@ def http_url(value: object, report: Report) -> str | None:
 
 
 def host(value: object, report: Report) -> str | None:
-    """`host` or `host:port`; an IPv6 address stands in brackets."""
+    """`host` or `host:port`; an IPv6 address is written in brackets."""
     match = _HOST_PORT.fullmatch(value) if isinstance(value, str) else None
     if match is None or not (match[2] is None or 1 <= int(match[2]) <= 65535):
         report(f'{shown(value)} is no host; write "host" or "host:port"')

@@ -1,4 +1,4 @@
-"""The communication profile (Kommunikationsprofil): who gets what, how fast, over which outlet."""
+"""The communication profile (Kommunikationsprofil): the receiver, its meters, the rhythm and the outlet."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
@@ -22,7 +22,7 @@ class CommunicationProfile(NamedTuple):
     batch: int = 100  # rows that are handed over at once, at most
     timeout: int = 20  # how long one exchange may take
     outlet: str = _DEFAULT_OUTLET  # names an entry of `profiles.outlets`
-    options: Any = None  # what the outlet makes of keys of its own; None: it has none
+    options: Any = None  # value that the outlet makes of its own keys; None: it has none
 
     @property
     def where(self) -> str:
@@ -83,7 +83,7 @@ KEYS: Mapping[str, Key] = {**_EVERY_EMP, **outlets.entry(_DEFAULT_OUTLET).keys}
 
 
 def check(hint: Callable[[str], str]) -> Check:
-    """The check of a table [[emp]]: its outlet says which keys it may have. `hint`: see `section`."""
+    """The check of a table [[emp]]: its outlet defines the allowed keys. `hint`: see `section`."""
 
     def checked(value: object, report: Report) -> object:
         table = value if isinstance(value, dict) else {}
@@ -100,7 +100,7 @@ def check(hint: Callable[[str], str]) -> Check:
 
 
 def _right(key: str, kind: OutletKind) -> str:
-    """What is right instead of a key that this outlet does not use; "" if no outlet uses it."""
+    """Advice for a key that this outlet does not use; "" if no outlet uses it."""
     if key in kind.refused:
         return kind.refused[key]
     users = [one.name for one in outlets.every() if key in one.keys]

@@ -1,4 +1,4 @@
-"""The canonical text of a profile: what the store keeps as its version."""
+"""The canonical text of a profile, which identifies its version in the database."""
 
 import json
 from enum import StrEnum

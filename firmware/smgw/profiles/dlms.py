@@ -1,4 +1,4 @@
-"""What a meter profile says about DLMS: the way to the meter, who we are to it, and where the keys are."""
+"""The DLMS part of a meter profile: the carrier, our client, and the key files."""
 
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -35,7 +35,7 @@ class Referencing(StrEnum):
 
 
 class Authentication(StrEnum):
-    """How we and the meter prove who we are."""
+    """Authentication of both sides."""
 
     NONE = "none"
     LOW = "lls"
@@ -54,7 +54,7 @@ class Quirk(StrEnum):
     DATE_TIME_BOUNDS = "date-time-bounds"  # bounds of a range of the type date-time, not octet-string
     NO_RELEASE = "no-release"  # stumbles over the release of an association
     NO_LIST = "no-list"  # agrees to requests with a list and answers them badly
-    GENERAL_CIPHERING = "general-ciphering"  # wants general-glo instead of one tag a service
+    GENERAL_CIPHERING = "general-ciphering"  # requires general-glo instead of one tag for each service
     FIXED_BAUD = "fixed-baud"  # mode E: announces another rate and stays where it is
     WAKE_UP = "wake-up"  # mode E: runs on a battery
 
@@ -84,14 +84,14 @@ class DlmsProfile(NamedTuple):
     signing_key_file: Path | None = None  # hls-ecdsa: ours, PEM
     meter_key_file: Path | None = None  # hls-ecdsa: the meter's public key, PEM
     counter_object: Obis = Obis(b"\x00\x00\x2b\x01\x00\xff")
-    public_client: int = 16  # who may read that object without keys; 0: nobody
+    public_client: int = 16  # client that may read that object without keys; 0: none
     association: Obis = Obis(b"\x00\x00\x28\x00\x00\xff")  # object list, high level security
-    columns: tuple[checks.Column, ...] = ()  # what stands at each place of a list of bare values
+    columns: tuple[checks.Column, ...] = ()  # the places of a list of bare values
     push_list: str = ""  # the operator whose lists these are
     scalers: tuple[tuple[Obis, int], ...] = ()  # these three stand in [[meter]] too
     units: tuple[tuple[Obis, int], ...] = ()
     factors: tuple[tuple[Obis, int], ...] = ()
-    time_zone: str | None = None  # of a meter that does not say its deviation from UTC
+    time_zone: str | None = None  # of a meter that does not send its deviation from UTC
     quirks: tuple[Quirk, ...] = ()
 
     def titled(self, gateway: DeviceId) -> "DlmsProfile":
@@ -269,7 +269,7 @@ _CIPHERED_ONLY = ("security_suite", "counter_object", "public_client")
 
 
 def contradictions(values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """(key, text) of each key that is right by itself but not beside the others."""
+    """(key, text) of each key that is correct by itself but contradicts others."""
     authentication = values.get("authentication", Authentication.NONE)
     ciphered = "encryption_key_file" in values
     if "authentication_key_file" in values and not ciphered:
@@ -290,7 +290,7 @@ def contradictions(values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def _unused(values: Mapping[str, Any], ciphered: bool) -> Iterator[tuple[str, str]]:
-    """Keys that do nothing beside the others."""
+    """Keys without effect in this combination."""
     signed = values.get("authentication") == Authentication.HIGH_ECDSA  # the suite names the curve
     for key in _CIPHERED_ONLY:
         if key in values and not ciphered and not (signed and key == "security_suite"):

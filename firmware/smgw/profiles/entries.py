@@ -1,6 +1,6 @@
 """A folder of entries: one module each, and nothing else in the product lists them.
 
-An entry is data. What it names in other rooms ("module:name") is imported where it is used.
+An entry is data. Names in other rooms ("module:name") are imported on use.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""Feeds: what goes to whom. Pure: from a configuration and the devices that its meters brought."""
+"""Feeds: which EMP gets which rows. A pure function of a configuration and the devices of its meters."""
 
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -10,7 +10,7 @@ from smgw.profiles.gateway import Configuration
 
 
 class Grant(NamedTuple):
-    """What an EMP may have of one meter, whatever devices the meter profile brings."""
+    """The rights of an EMP on one meter, for all devices of its profile."""
 
     who: str  # name of the EMP
     meter: str  # name of the meter profile
@@ -20,7 +20,7 @@ class Grant(NamedTuple):
 
 
 class Feed(NamedTuple):
-    """What goes to one EMP of one device, and under which name."""
+    """The rows of one device for one EMP, and the name of the device in them."""
 
     who: str
     source: Source
@@ -30,7 +30,7 @@ class Feed(NamedTuple):
 
 
 def grants(configuration: Configuration) -> tuple[Grant, ...]:
-    """What the profiles grant, in the order of the file: by EMP, then by meter."""
+    """The rights that the profiles grant, in the order of the file: by EMP, then by meter."""
     return tuple(
         Grant(emp.name, meter.name, meter.device_id)
         for emp in configuration.emps

@@ -19,7 +19,7 @@ SYSTEM_CLOCK = "system clock"
 
 
 class RetentionProfile(NamedTuple):
-    """How long the store keeps what it holds; rows that no EMP has yet may stay longer, up to `undelivered_mb`."""
+    """Retention of rows. Rows that an EMP does not have yet may stay longer, up to `undelivered_mb`."""
 
     grid_months: int = 24  # values on the grid of a registration period
     daily_weeks: int = 6

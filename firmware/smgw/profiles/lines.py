@@ -105,7 +105,7 @@ def _lines(document: dict[str, Any], faults: _Faults) -> tuple[dict[str, dict[st
 
 
 def place_of(document: dict[str, Any], at: tuple[str | int, ...]) -> tuple[str | int, ...]:
-    """Where a key of a meter stands in the file: in the meter itself, or in the line that it names."""
+    """The place of a meter's key in the file: in the meter itself, or in its line."""
     match at:
         case ("meter", int(index), str(key), *rest):
             table = document["meter"][index]

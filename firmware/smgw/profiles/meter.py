@@ -42,14 +42,14 @@ class MeterProfile(NamedTuple):
     registration_period: int = 900  # 0: every telegram; otherwise it divides a day
     silence: int = _DEFAULT_SILENCE  # after so long without a telegram, telegrams have stopped
     correct_power_sign: bool = True
-    scalers: tuple[tuple[Obis, int], ...] = ()  # in place of what the meter says
+    scalers: tuple[tuple[Obis, int], ...] = ()  # in place of the meter's values
     units: tuple[tuple[Obis, int], ...] = ()
     factors: tuple[tuple[Obis, int], ...] = ()  # the value is multiplied by them: ratios of transformers
-    options: Any = None  # what the protocol's own section makes, such as DlmsProfile; None: it has none
+    options: Any = None  # value of the protocol's own section, such as DlmsProfile; None: it has none
 
     @property
     def entry(self) -> Protocol:
-        """What the product knows of its protocol."""
+        """The entry of its protocol."""
         return protocols.entry(self.protocol)
 
     @property
@@ -201,7 +201,7 @@ OWN_KEYS = ("name", "device_id", "devices", "objects")
 
 
 def check(hint: Callable[[str], str]) -> Check:
-    """The check of a table [[meter]]: its protocol says which keys it may have. `hint`: see `section`."""
+    """The check of a table [[meter]]: its protocol defines the allowed keys. `hint`: see `section`."""
 
     def checked(value: object, report: Report) -> object:
         entry = _entry_of(value)
@@ -233,7 +233,7 @@ def _accepted(entry: Protocol | None, hint: Callable[[str], str] = lambda _key: 
 
 
 def _refused(entry: Protocol | None, value: object) -> dict[str, str]:
-    """Keys of this table that are known, but not used with its protocol and port -> what is right."""
+    """Known keys of this table that its protocol and port do not use -> advice."""
     if entry is None or not isinstance(value, dict):
         return {}
     accepted = _accepted(entry)
@@ -279,7 +279,7 @@ def _users_of(key: str, entry: Protocol) -> str:
 
 
 def _contradictions(entry: Protocol | None, values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """(key, text) of each key that is right by itself but not beside the others; `values` holds only checked ones."""
+    """(key, text) of each key that is correct by itself but contradicts others; `values` holds checked ones."""
     if entry is not None:
         yield from entry.contradictions(values)
         if str(values.get("port", "")).startswith("udp://") and not entry.on_udp:

@@ -1,4 +1,4 @@
-"""What the product knows of an outlet: one entry, in one module of the folder `outlets`, and nowhere else."""
+"""The entry of an outlet: one module in the folder `outlets`. No other place lists outlets."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
@@ -19,5 +19,5 @@ class OutletKind(NamedTuple):
     #: profile; of the others `build` makes its `options`.
     keys: Mapping[str, Key]
     build: Callable[[Mapping[str, Any]], Any] = _nothing
-    #: Keys that one could expect here -> what is right instead.
+    #: Keys that users may expect here -> advice.
     refused: Mapping[str, str] = {}

@@ -1,4 +1,4 @@
-"""Reading a password from its file: only when it is needed, only if nobody else can read it."""
+"""Reads a password from its file: only on need, and only if no other user can read the file."""
 
 import os
 import stat
@@ -23,7 +23,7 @@ def read_password(password_file: Path, directory: Path) -> bytes:
 
     A relative path is looked for in $CREDENTIALS_DIRECTORY (systemd's LoadCredential=), then in `directory`, where the
     configuration stands. Outside $CREDENTIALS_DIRECTORY, which systemd itself guards, the mode must be 0600 or 0400.
-    PasswordFileError says what is wrong and what would be right.
+    PasswordFileError holds the fault and the advice.
     """
     path, octets = _content(password_file, directory)
     password = octets.partition(b"\n")[0].removesuffix(b"\r")
@@ -33,7 +33,7 @@ def read_password(password_file: Path, directory: Path) -> bytes:
 
 
 def read_whole(file: Path, directory: Path) -> bytes:
-    """All octets of a file that is as private as `read_password` wants it: a key in PEM."""
+    """All octets of a file with the rights that `read_password` requires: a key in PEM."""
     return _content(file, directory)[1]
 
 

@@ -1,4 +1,4 @@
-"""What is wrong with a configuration: every fault with its file, line, section and key."""
+"""The faults of a configuration, each with its file, line, section and key."""
 
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
@@ -11,9 +11,9 @@ class Problem(NamedTuple):
 
     file: str
     line: int | None
-    section: str  # as it stands in the file: [gateway], [[meter]]
+    section: str  # as written in the file: [gateway], [[meter]]
     key: str
-    text: str  # what is wrong; what would be right
+    text: str  # the fault; the correct form
 
     def __str__(self) -> str:
         place = self.file if self.line is None else f"{self.file}:{self.line}"
@@ -30,7 +30,7 @@ class ConfigurationError(SmgwError):
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
-    """` (did you mean "x"?)` for the known word most like this one; empty if none is."""
+    """` (did you mean "x"?)` for the most similar known word; empty if there is none."""
     import difflib  # only ever needed for a wrong file: the services do not carry it
 
     close = difflib.get_close_matches(word.lower(), list(known), n=1)

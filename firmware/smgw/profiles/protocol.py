@@ -1,4 +1,4 @@
-"""What the product knows of a protocol: one entry, in one module of the folder `protocols`, and nowhere else.
+"""The entry of a protocol: one module in the folder `protocols`. No other place lists protocols.
 
 An entry is data. What it names in other rooms ("module:name") is imported only where it is used: a gateway carries the
 protocols of its own meters and no other.
@@ -12,7 +12,7 @@ from smgw.profiles.section import Key
 
 
 class Form(Enum):
-    """What a file with a secret holds."""
+    """The content of a file with a secret."""
 
     TEXT = "text"  # a password in the first line
     HEX = "hex"  # a key in hex digits in the first line
@@ -20,12 +20,12 @@ class Form(Enum):
 
 
 class SecretFile(NamedTuple):
-    """A secret: its name in `Secrets`, the key that names its file, and what the file holds."""
+    """A secret: its name in `Secrets`, the key that names its file, and the form of the file."""
 
     field: str
     key: str
     form: Form
-    in_section: bool = False  # the key stands in the protocol's own section
+    in_section: bool = False  # the key is in the protocol's own section
     #: Octets, by the meter's options: of a key in hex, or at most of a text; 0: any number.
     length: Callable[[Any], int] = lambda _: 0
 
@@ -37,7 +37,7 @@ class Section(NamedTuple):
     keys: Mapping[str, Key]
     build: Callable[[Mapping[str, Any]], Any]
     contradictions: Callable[[Mapping[str, Any]], Iterator[tuple[str, str]]] = lambda _: iter(())
-    #: Keys of the section that this protocol does not use -> what is right instead.
+    #: Keys of the section that this protocol does not use -> advice.
     refused: Mapping[str, str] = {}
 
 
@@ -47,16 +47,16 @@ class Protocol(NamedTuple):
     name: str  # as protocol = "..." has it
     polled: bool  # the gateway asks, the meter answers
     meter: str  # "module:name" of what reads it: (profile, secrets, surroundings) -> PolledMeter or PushedMeter
-    keys: tuple[str, ...] = ()  # of [[meter]], beside those that every meter has
-    #: Keys of [[meter]] that one could expect here -> what is right instead.
+    keys: tuple[str, ...] = ()  # of [[meter]], besides those of every meter
+    #: Keys of [[meter]] that users may expect here -> advice.
     refused: Mapping[str, str] = {}
     section: Section | None = None
     secrets: tuple[SecretFile, ...] = ()
-    #: The address that tells a meter from others on its line, from its table in the file; None: a line has one meter.
+    #: The address of a meter on its line, from its table in the file; None: a line has one meter.
     address: Callable[[Mapping[str, Any]], str] | None = None
     #: What all meters of a line have in common, such as the framing: key -> value, from its table in the file.
     carrier: Callable[[Mapping[str, Any]], Mapping[str, object]] = lambda _: {}
-    #: (key, text) of what does not fit together; sees the checked values of [[meter]].
+    #: (key, text) of contradictions; gets the checked values of [[meter]].
     contradictions: Callable[[Mapping[str, Any]], Iterator[tuple[str, str]]] = lambda _: iter(())
     #: True if a meter with these options is asked with invocation counters, which must be reserved in the database.
     needs_counters: Callable[[Any], bool] = lambda _: False

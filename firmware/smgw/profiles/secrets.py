@@ -9,7 +9,7 @@ from smgw.profiles.protocol import Form, SecretFile
 
 
 class Secrets(Mapping[str, bytes]):
-    """What a meter's profile names and does not hold, by the field of its `SecretFile`. Its text tells fields only."""
+    """The secrets of a meter, by the field of their `SecretFile`. The text form shows only the fields."""
 
     __slots__ = ("_held",)
 

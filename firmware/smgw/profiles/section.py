@@ -31,7 +31,7 @@ def section(
 ) -> Check:
     """A check for a table: gives `build(checked values)`, or None after it has reported all that is wrong.
 
-    `contradictions` sees the values that are right by themselves. `hint` may say what to do about an unknown key.
+    `contradictions` gets the values that are correct by themselves. `hint` may give advice for an unknown key.
     `refused` holds keys that are known but not used here, each with the remedy.
     """
 

@@ -161,7 +161,7 @@ def _all_of(kind: str, document: dict[str, Any], faults: list[_Fault], check: Ch
 
 
 def _tables(document: dict[str, Any], kind: str) -> list[tuple[int, dict[str, Any]]]:
-    """The tables of a kind, whatever else is wrong with them."""
+    """The tables of a kind, even if their keys are wrong."""
     found = document.get(kind)
     return [(index, one) for index, one in enumerate(found) if isinstance(one, dict)] if isinstance(found, list) else []
 
@@ -206,7 +206,7 @@ def _ports_twice(tables: list[tuple[int, dict[str, Any]]], on_lines: Container[i
 
 
 def _of_a_line(table: dict[str, Any]) -> list[tuple[str, object]]:
-    """What has to be equal in all meters on a port: the settings of the line, and what their protocol wants equal."""
+    """Keys that must be equal in all meters on a port: the line settings, and keys that their protocol names."""
     entry = _entry(table)
     carrier = {} if entry is None else entry.carrier(table)
     return [*((key, table.get(key, usual)) for key, usual in _OF_A_LINE.items()), *carrier.items()]
@@ -229,7 +229,7 @@ def _clash(table: dict[str, Any], other: dict[str, Any]) -> str:
 
 
 def _address(table: dict[str, Any]) -> str | None:
-    """What tells a meter from others on its line; None for a meter that shares no port."""
+    """The address of a meter on its line; None for a meter that shares no port."""
     entry = _entry(table)
     return None if entry is None or entry.address is None else entry.address(table)
 

@@ -29,7 +29,7 @@ def key_lines(text: str) -> dict[Path, int]:
 
 
 def line_of(lines: dict[Path, int], path: Path) -> int:
-    """The line of what the path names, or of the nearest thing around it that has one, or 1."""
+    """The line of a path, or of the nearest element around it that has one, or 1."""
     for length in range(len(path), 0, -1):
         if path[:length] in lines:
             return lines[path[:length]]

@@ -104,7 +104,7 @@ def examine(configuration: Configuration, state: Path) -> Report:
 
 
 class _Delivery(NamedTuple):
-    """What wan.db says; nothing if there is none."""
+    """The data of wan.db; empty if there is none."""
 
     cursors: list[Cursor] = []  # noqa: RUF012 - never changed
     channels: dict[str, ChannelState] = {}  # noqa: RUF012

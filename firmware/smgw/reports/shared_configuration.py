@@ -1,7 +1,7 @@
-"""The configuration as others may see it: made from the parsed file, with known keys and valid values only.
+"""The configuration for others: made from the parsed file, with known keys and valid values only.
 
-Comments, unknown keys, values that no check accepts, and a path of a secret's file where no file is, are left out: a
-person may have written a secret there, in whatever form.
+A user may have written a secret at a wrong place. So comments, unknown keys and invalid values are left out, and a path
+of a secret's file that does not exist.
 """
 
 import json
@@ -54,7 +54,7 @@ class Shared(NamedTuple):
 
 
 def share(file: Path) -> Shared:
-    """What may be given away of this file; a text that says why if it cannot be parsed."""
+    """The parts of this file that may be shared; a text with the reason if it cannot be parsed."""
     try:
         with file.open("rb") as stream:
             document = tomllib.loads(stream.read(_MOST).decode())

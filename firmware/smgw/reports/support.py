@@ -154,7 +154,7 @@ def _hex(data: Data) -> str:
 
 
 def _secrets(file: Path) -> Iterator[bytes]:
-    """What stands in the files of secrets that the configuration names, also if it is wrong elsewhere."""
+    """The content of all secret files that the configuration names, even if it has other faults."""
     keys = {secret.key for one in protocols.every() for secret in one.secrets}
     for path in _named(_document(file), keys):
         with suppress(SmgwError, ValueError):  # this user may not read it, so it cannot be in texts of this user

@@ -54,7 +54,7 @@ _Line = tuple[tuple[MeterProfile, Secrets], ...]  # the meters on one port
 
 
 class LmnService:
-    """What is specific to the LMN process; see `smgw.services.daemon.Service`."""
+    """The part that is specific to the LMN process; see `smgw.services.daemon.Service`."""
 
     log = log
 
@@ -89,7 +89,7 @@ class LmnService:
         note_running(self._store, configuration, self._clock.stamp())
 
     def start(self) -> None:
-        """Registrar first, so that somebody takes what the readers bring."""
+        """Start the registrar first, so that it can take the readers' data."""
         self._registering.start()
         self._lines.apply(self._orders)
         self._housekeeping.start()
@@ -126,7 +126,7 @@ class LmnService:
         self._registrar.configure({**_periods(self._configuration), **_periods(configuration)})
         self._live.configure(_ports(configuration))
         self._lines.apply(orders)
-        # Behind a meter that is read anew may be other devices: those before have no grid and no live value any more.
+        # A meter that is read anew may have other devices: earlier ones lose their grid and live value.
         self._registrar.configure(_periods(configuration), anew)
         self._live.configure(_ports(configuration), anew)
         self._clock.expect(configuration.gateway.time_sources)
@@ -149,7 +149,7 @@ class LmnService:
         return True
 
     def stop(self) -> list[str]:
-        """Readers first, then the registrar writes what they left."""
+        """Stop the readers first; then the registrar writes the rest."""
         self._stopping.set()
         self._registrar.hurry()
         self._wan.end()
@@ -157,12 +157,12 @@ class LmnService:
         self._read_out.set()
         self._registrar.event("lmn-stopping", Level.INFO, "asked to stop")  # also ends the registrar's wait
         left += stop_all([self._registering], _COMMIT_SECONDS)
-        if not self._registering.alive:  # else a commit hangs, and whatever it holds must not be written a second time
+        if not self._registering.alive:  # else a commit hangs, and its rows must not be written a second time
             self._close()
         return left
 
     def _register(self) -> None:
-        """Until the readers have stopped, and then what they left."""
+        """Register until the readers have stopped, then the rest."""
         while not self._read_out.is_set():
             self._registering.beat()
             self._registrar.run_once(_TICK)

@@ -24,7 +24,7 @@ def set_up_logging(level: str) -> None:
         handler = logging.StreamHandler(sys.stderr)
         handler.setFormatter(form)
     logging.basicConfig(level=level.upper(), handlers=[Collapse(handler)])
-    logging.getLogger("urllib3").setLevel(logging.INFO)  # its debug lines repeat what the dispatcher says
+    logging.getLogger("urllib3").setLevel(logging.INFO)  # its debug lines repeat those of the dispatcher
 
 
 def log_repetitions() -> None:
@@ -35,10 +35,10 @@ def log_repetitions() -> None:
 
 
 class Signals:
-    """What a person or systemd asked for. Made first of all, so that nothing asked during the start is lost.
+    """The signals of a user or systemd. Made first, so that no signal during the start is lost.
 
-    The handlers set plain flags, and the kernel's signal ends `wait` through a pipe: a handler that took a lock could
-    find it held by the very thread that it interrupts.
+    The handlers set plain flags, and the kernel's signal ends `wait` through a pipe. No handler takes a lock, as
+    the interrupted thread may hold it.
     """
 
     def __init__(self) -> None:

@@ -126,7 +126,7 @@ class WanService:
         return _Sampling(NtpSampler(servers, source, self._sample))
 
     def _sample_time(self, configuration: Configuration) -> list[str]:
-        """Whatever the source, its samples go one way: into wan.db, where the LMN process finds them."""
+        """Write samples of all sources to wan.db, where the LMN process reads them."""
         gateway = configuration.gateway
         orders = {_SERVERS: gateway.ntp} if gateway.ntp else {}
         if gateway.uses_system_clock:

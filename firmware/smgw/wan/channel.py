@@ -26,7 +26,7 @@ class Channel:
         self._since_us = 0
         self._detail = ""
         self._held = ""
-        self._took = False  # what was sent last
+        self._took = False  # the last state written
         self._last_ack_us: int | None = None
         self._written_us = 0
 

@@ -36,7 +36,7 @@ _DRAIN_PAUSE = 0.5
 
 
 class Dispatcher:
-    """Delivers to one EMP what it is granted, over one outlet."""
+    """Delivers the feeds of one EMP over one outlet."""
 
     def __init__(
         self,
@@ -67,7 +67,7 @@ class Dispatcher:
 
     @property
     def state(self) -> str:
-        """What it is doing, in a word."""
+        """Its state in one word."""
         return str(self._channel.state or "starting")
 
     def run(self) -> None:
@@ -92,7 +92,7 @@ class Dispatcher:
             self._drain_ends.cancel()
 
     def deliver_once(self) -> None:
-        """One round without `run`, with what was ordered; `stop` breaks it off."""
+        """One round without `run`, including orders; `stop` ends it."""
         try:
             self._ordered()
             self.deliver_round()
@@ -108,7 +108,7 @@ class Dispatcher:
             view.end()
 
     def drain(self, seconds: float) -> None:
-        """Deliver what is there, now, then end `run`; at most for so long."""
+        """Deliver waiting rows now, then end `run`, within this time."""
         if not self._drained.is_set():
             self._drain_ends = threading.Timer(seconds, self.stop)
             self._drain_ends.daemon = True
@@ -157,7 +157,7 @@ class Dispatcher:
             view = self._opened_view()
             return view is not None and (view.changed() or new)
         except StoreError:
-            return True  # the round says what is wrong
+            return True  # the round reports the fault
 
     def _opened_view(self) -> LmnView | None:
         if self._view is None:
@@ -172,7 +172,7 @@ class Dispatcher:
             self._view = None
 
     def _ordered(self) -> bool:
-        """True if a person ordered something: then it is done now, whatever the back-off says."""
+        """True if a user gave an order: it is carried out now, regardless of the back-off."""
         try:
             orders = self._store.take_orders(self._emp.who)
         except StoreError as error:
@@ -199,7 +199,7 @@ class Dispatcher:
                 )  # fmt: skip
 
     def _conclude(self, taken: int, kept_by: Outcome | None) -> float | None:
-        """What comes after a round."""
+        """The action after a round."""
         if self._stop.is_set():
             return 0.0
         if taken:

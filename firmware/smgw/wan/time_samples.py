@@ -1,9 +1,9 @@
 """Samples of the time, by NTP (RFC 5905), for the gateway's clock.
 
-ntplib codes and decodes the packets. The exchange is ours: ntplib's own takes both ends from the system clock, which
-may be stepped meanwhile, accepts an answer that repeats another request, and waits as long as a stranger keeps sending.
-Here both ends are read from CLOCK_BOOTTIME, which nobody can step, and the request tells nothing of us: its transmit
-timestamp is random, and an answer that does not repeat it is not for us.
+ntplib codes and decodes the packets. The exchange is our own, because that of ntplib has three faults. It uses the
+system clock, which may be stepped in between. It accepts an answer to another request. It waits as long as a stranger
+keeps sending. Here CLOCK_BOOTTIME is used, which cannot be stepped. The transmit timestamp of the request is random.
+Only an answer that repeats it is accepted.
 """
 
 import logging
@@ -105,7 +105,7 @@ _UNSENT = frozenset({Refusal.UNRESOLVED, Refusal.UNREACHABLE, Refusal.STOPPED})
 
 
 class Exchange(NamedTuple):
-    """What one request and its answer left: the answer's octets and BOOTTIME before sending and after receiving."""
+    """One request and answer: the answer's octets, and BOOTTIME before sending and after receiving."""
 
     transmit: bytes  # the request's transmit timestamp, 8 octets, which the answer repeats as origin
     answer: bytes
@@ -114,10 +114,10 @@ class Exchange(NamedTuple):
 
 
 def judge(exchange: Exchange, boot_id: str, source: str) -> TimeSample | Refusal:
-    """Make a sample of an exchange or say why not (RFC 5905, 8 and 9.2; detail specification, chapter 14).
+    """Make a sample of an exchange, or return the reason why not (RFC 5905, 8 and 9.2; detail specification, ch. 14).
 
-    The offset is the server's mean time minus BOOTTIME's mean; its dispersion is what the server says of itself (half
-    its root delay, its root dispersion, its precision) and half of the round trip, for the two ways may differ.
+    The offset is the server's mean time minus BOOTTIME's mean. Its dispersion is the server's own (half its root delay,
+    its root dispersion, its precision) plus half of the round trip, because the two directions may differ.
     """
     packet = ntplib.NTPStats()
     if len(exchange.answer) < PACKET_OCTETS or exchange.answer[24:32] != exchange.transmit:

@@ -1,8 +1,8 @@
 """One association at a time is opened with a secret, on all lines of this process.
 
-High level security with a shared secret can be reflected: whoever stands between the gateway and two lines passes the
+High level security with a shared secret can be reflected. An attacker between the gateway and two lines passes the
 challenge of one association to the other one, and the gateway's answer back. The answer then proves a secret that the
-peer does not have. It works only while both associations are being opened. So they take turns.
+attacker does not have. This works only while both associations are being opened. So they take turns.
 """
 
 import threading

@@ -1,7 +1,7 @@
 """Opens a database that another process writes, and bounds the cost of reading it. Nothing about it is trusted.
 
-The other process may be in an intruder's hands. So it must not be able to stop or starve the reader: by a pipe or a
-link in place of a file, by views, by endless queries, by rows without end.
+An attacker may control the other process. It must not be able to stop or starve the reader by a pipe or a link in place
+of a file, by views, by endless queries, or by endless rows.
 """
 
 import contextlib

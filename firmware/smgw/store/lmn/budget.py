@@ -1,12 +1,11 @@
-"""How many invocation counters of a key may be skipped because somebody said so.
+"""The budget of skipped invocation counters of a key.
 
-A meter's word about its counter is not authenticated. So each key has a budget, which fills again in a day. A step that
-exceeds it waits for a person. Both are rows of the table `reserved_counter`; the scope is a digest of the key.
+A meter's answer about its counter is not authenticated. So each key has a budget, which fills again in a day. A larger
+step waits for a user. Both are rows of the table `reserved_counter`; the scope is a digest of the key.
 
-| kind | holder | reserved |
-| --- | --- | --- |
-| SKIPPED | empty | when the budget is whole again, in counters of the budget since 1970 |
-| DOUBTED | meter and client | the counter that the meter is said to expect; negative until a person allows it |
+kind      holder             reserved
+SKIPPED   empty              time when the budget is full again, in counters of the budget since 1970
+DOUBTED   meter and client   the counter that the answer asked for; negative until a user allows it
 """
 
 import sqlite3

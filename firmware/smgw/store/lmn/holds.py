@@ -1,13 +1,12 @@
 """Held meters: each refused a secret, which is not tried again, not even after a restart.
 
-A hold is a row of the table `cache`: an answer of a meter that need not be asked for twice.
+A hold is a row of the table `cache`, because it is an answer of a meter that is not asked for twice.
 
-| column | content |
-| --- | --- |
-| kind | CacheKind.REFUSED_SECRET |
-| device | the name of the meter profile |
-| firmware | 16 octets of salt, then the digest of what was refused; the secret itself is stored nowhere |
-| octets | the reason in words |
+column     content
+kind       CacheKind.REFUSED_SECRET
+device     the name of the meter profile
+firmware   16 octets of salt, then the digest of the refused secret; the secret itself is not stored
+octets     the reason in words
 """
 
 import os
