@@ -269,7 +269,8 @@ class Chain:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for program in self.programs:
+        # The meters end last: a reader would open the next terminal of that number, which is another test's.
+        for program in reversed(self.programs):
             program.destroy()
         if (run := self.state / "run").is_symlink():  # a killed gateway left its live values on the tmpfs
             shutil.rmtree(run.resolve(), ignore_errors=True)

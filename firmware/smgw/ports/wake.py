@@ -28,9 +28,9 @@ class Wake:
     def set(self) -> None:
         """End all present and future waits at once."""
         with self._lock:
-            if not self._closed and not self._set:
+            known, self._set = self._set, True  # before the octet: a thread that it wakes asks `is_set`
+            if not self._closed and not known:
                 os.write(self._write_end, b"\0")
-            self._set = True
 
     def is_set(self) -> bool:
         """True between `set` and `clear`."""
