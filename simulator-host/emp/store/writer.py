@@ -237,7 +237,7 @@ class Writer:
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
             self._ledger.forget()
-        except sqlite3.Error as second:
+        except (sqlite3.Error, MemoryError) as second:
             _LOG.error("%s: the store does not recover by itself (%s); opening it anew", self._path, second)
             self._reopen()
         if isinstance(error, StorageDamagedError) or is_damaged(error):
@@ -252,12 +252,12 @@ class Writer:
         try:
             fresh = open_writer(self._path)
             ledger = Ledger(fresh)
-        except (StorageError, sqlite3.Error) as error:
+            version = int(fresh.execute("PRAGMA data_version").fetchone()[0])
+        except (StorageError, sqlite3.Error, MemoryError) as error:
             _LOG.error("%s: cannot be opened again yet: %s", self._path, error)
             return
         self._connection.close()
-        self._connection, self._ledger = fresh, ledger
-        self._version = self._data_version()
+        self._connection, self._ledger, self._version = fresh, ledger, version
         self._identity = Identity(self._path)
 
 

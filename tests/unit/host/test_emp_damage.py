@@ -290,3 +290,21 @@ def test_a_schema_whose_names_are_no_text_is_damage(database):
     database.write_bytes(octets)
     with contextlib.closing(SqliteStorage(database)) as storage, pytest.raises(StorageDamagedError, match="no text"):
         storage.deposit(content(row(NEW, NEW, NEW)), 1).result(30)
+
+
+def test_a_rollback_without_memory_does_not_end_the_writer(database, monkeypatch):
+    """SQLite's "out of memory" is Python's MemoryError, which is no sqlite3.Error."""
+    short = {"SAVEPOINT document", "ROLLBACK"}
+
+    def execute(connection, sql, *values):
+        if sql in short:
+            raise MemoryError
+        return sqlite3.Connection.execute(connection, sql, *values)
+
+    with contextlib.closing(SqliteStorage(database)) as storage:
+        monkeypatch.setattr("emp.store.health.Connection.execute", execute)
+        with pytest.raises(StorageError):
+            put(storage)
+        short.clear()
+        put(storage)
+        assert numbers(storage) == list(range(1, NEW + 1))
