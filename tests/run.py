@@ -30,6 +30,7 @@ WORKERS = 4 * len(os.sched_getaffinity(0))
 PARALLEL = (f"--numprocesses={WORKERS}", "--dist=loadfile")
 #: Tests of whole processes load the machine more.
 PARALLEL_PROCESSES = (f"--numprocesses={max(2, WORKERS // 2)}", "--dist=loadfile")
+PARALLEL_EPISODES = (PARALLEL_PROCESSES[0], "--dist=worksteal")
 
 
 class Stage(NamedTuple):
@@ -71,7 +72,8 @@ PLANS = {
         ON_DEVICE,
     ),
     "long": (
-        Stage("kill loops", ("tests/fault",), PARALLEL_PROCESSES, environment=(("SMGW_TEST_LONG", "1"),)),
+        # By test, not by file: the episodes of one file take hours one after the other.
+        Stage("kill loops", ("tests/fault",), PARALLEL_EPISODES, environment=(("SMGW_TEST_LONG", "1"),)),
         Stage("damaged databases", ("tests/unit/host/test_emp_damage.py",), environment=(("SMGW_TEST_LONG", "1"),)),
     ),
 }
