@@ -116,7 +116,7 @@ def test_a_file_cut_short_gives_what_stands_before_the_cut(directory, identity, 
     database = checkpointed(directory)
     size = database.stat().st_size
     with database.open("r+b") as file:
-        file.truncate(size * 6 // 10 + 123)
+        file.truncate(size * 7 // 10 + 123)
 
     saved = open_damaged(directory, identity, caplog)
 

@@ -8,6 +8,7 @@ from smgw.store import paths
 from smgw.store.records import StoredRecord
 
 _STORES = Path(__file__).parents[1] / "captures" / "stores" / "released-0.1.0"
+_VERSION_3 = _STORES.with_name("version-3")
 
 
 def unpack(state: Path) -> None:
@@ -21,6 +22,13 @@ def unpack_one(directory: Path) -> None:
     """Make lmn.db or wan.db in the directory of that name, with an empty -wal beside it, as after a clean end."""
     database = directory / f"{directory.name}.db"
     database.write_bytes(gzip.decompress((_STORES / f"{database.name}.gz").read_bytes()))
+    paths.wal_of(database).touch()
+
+
+def unpack_version_3(directory: Path) -> None:
+    """Make an lmn.db of schema version 3 in the directory, with 4,200 captures: see `make_version_3.py`."""
+    database = directory / paths.LMN
+    database.write_bytes(gzip.decompress((_VERSION_3 / f"{paths.LMN}.gz").read_bytes()))
     paths.wal_of(database).touch()
 
 

@@ -53,8 +53,8 @@ def columns(directory):
         connection.close()
 
 
-def test_a_new_store_has_version_3(directory):
-    assert columns(directory)[1] == 3
+def test_a_new_store_has_version_4(directory):
+    assert columns(directory)[1] == 4
 
 
 def test_a_migration_takes_the_rows_along(directory, monkeypatch):
@@ -97,7 +97,7 @@ def test_a_newer_store_is_refused_and_left_alone(directory):
     keeper.close()
 
     for opens in (LmnStore.open, LmnView.open):
-        with pytest.raises(StoreTooNew, match=r"lmn\.db: has schema version 7, this program knows 3 at most"):
+        with pytest.raises(StoreTooNew, match=r"lmn\.db: has schema version 7, this program knows 4 at most"):
             opens(directory)
     assert columns(directory)[1] == 7
     assert not list(directory.glob("*corrupt*"))
@@ -116,4 +116,4 @@ def test_a_store_of_version_1_gets_what_came_later_and_keeps_its_rows(tmp_path, 
         assert store.salvaged is None
         assert store.profile_ranges(name) == []
         assert append(store, [RECORD]) == [2]
-    assert columns(tmp_path)[1] == 3
+    assert columns(tmp_path)[1] == 4

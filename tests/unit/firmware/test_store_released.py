@@ -191,14 +191,14 @@ def damage(directory: Path, table: str) -> None:
     database.write_bytes(octets)
 
 
-@pytest.mark.parametrize("version", [1, 2, 3])
-@pytest.mark.parametrize("table", ["capture_live", "counts"])
+@pytest.mark.parametrize("version", [1, 2, 4])
+@pytest.mark.parametrize("table", ["capture_older", "counts"])
 def test_a_damaged_store_of_any_version_is_salvaged_under_its_identity(
     directory: Path, version: int, table: str
 ) -> None:
     if version == 1:
         as_version_1(directory)
-    if version == 3:
+    if version == 4:
         migrated(directory)
         raw_connection = sqlite3.connect(directory / "lmn.db")
         raw_connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -219,4 +219,4 @@ def test_a_damaged_store_of_any_version_is_salvaged_under_its_identity(
     with LmnView.open(directory) as view:
         assert [state.meter for state in view.meter_states()] == ["house", "roof"]
         assert "store-salvaged" in [entry.event for entry in view.log_entries(9)]
-    assert raw(directory, "PRAGMA user_version") == [(3,)]
+    assert raw(directory, "PRAGMA user_version") == [(4,)]

@@ -9,104 +9,170 @@ from typing import NamedTuple
 
 from smgw.cosem.reading import ClockState
 from smgw.store.file.pending import count
+from smgw.store.lmn import blocks
+from smgw.store.lmn.blocks import BLOCK, END, SourceKey, stretches
 from smgw.store.lmn.rows import Word
 from smgw.store.records import ListKind, Retention, RetentionReport
 
-#: Most captures removed in one call (30 ms on a PC, about 0.15 s on a small board), and most captures examined.
+#: Most captures removed in one call (30 ms on a PC, about 0.15 s on a small board).
 REMOVED_AT_MOST = 500
-SEEN_AT_MOST = 4000
+#: Blocks of a source that one call looks at.
+_BLOCKS_AT_ONCE = 16
 #: Record numbers looked at to estimate which meter has most rows (2 ms on a PC).
 _SAMPLED = 1000
 
-_LIVE = "target_time_us IS NULL"
-_GRID = "target_time_us IS NOT NULL"
+_LIVE = f"target_time_us IS NULL AND list <> {ListKind.DAILY:d}"
+_HAS_LIVE = "live > 0"
 
 
 class _Group(NamedTuple):
-    """Rows of one list, live-rate or on the grid; each is walked in the order of its numbers."""
+    """Rows with the same limit of age; `having` is the condition for a block that has some."""
 
-    list: ListKind
+    name: str
     where: str
-
-    @property
-    def name(self) -> str:
-        return "daily" if self.list is ListKind.DAILY else "live" if self.where == _LIVE else "grid"
+    having: str
 
     def age_s(self, limits: Retention) -> int:
         return {"daily": limits.daily_s, "live": limits.live_s, "grid": limits.grid_s}[self.name]
 
 
-_GROUPS = tuple(_Group(kind, where) for kind in ListKind for where in (_LIVE, _GRID))
+_GROUPS = (
+    _Group("live", _LIVE, _HAS_LIVE),
+    _Group("grid", f"target_time_us IS NOT NULL AND list <> {ListKind.DAILY:d}", "captures > live + daily"),
+    _Group("daily", f"list = {ListKind.DAILY:d}", "daily > 0"),
+)
 
 
-class _Seen(NamedTuple):
-    number: int
-    device: int
-    utc_us: int
-    state: int
+class _Source(NamedTuple):
+    key: SourceKey
+    device: bytes
+    reached: int  # position up to which its rows are delivered
 
 
 class Sweep:
-    """Walks the rows from the oldest on, a bounded piece a call, and remembers its position in memory.
+    """Removes rows from the oldest on, a bounded piece a call, block by block.
 
-    Rows that wait for delivery are skipped and examined again in the next round.
+    It remembers in memory, for the time of one round, up to which block a source has nothing to remove.
     """
 
     def __init__(self) -> None:
-        self._passed: dict[_Group, int] = {}
+        self._passed: dict[tuple[_Group, SourceKey], int] = {}
 
     def run(
-        self, connection: sqlite3.Connection, *, now_us: int, limits: Retention, delivered: Mapping[bytes, int]
+        self,
+        connection: sqlite3.Connection,
+        *,
+        now_us: int,
+        limits: Retention,
+        delivered: Mapping[bytes, int],
+        at_most: int = REMOVED_AT_MOST,
     ) -> RetentionReport:
-        """One piece of work inside the caller's transaction."""
+        """One piece of work inside the caller's transaction. A file of an earlier version is counted first."""
+        if blocks.count_older(connection):
+            return RetentionReport(more=True)
         crowded = _bytes_used(connection) > limits.undelivered_bytes
-        if crowded:
-            self._passed.clear()
-        words = connection.execute("SELECT id, octets FROM word WHERE kind = ?", (Word.DEVICE,))
-        reached = {key: delivered.get(bytes(octets), 0) for key, octets in words}
+        sources = [_Source(key, device, delivered.get(device, 0)) for key, device in _sources(connection)]
+        newest = blocks.newest_block(connection)
         removed = {"live": 0, "grid": 0, "daily": 0}
         undelivered = 0
         more = False
         for group in _GROUPS:
-            room = REMOVED_AT_MOST - sum(removed.values())
-            if room <= 0:
-                more = True
-                break
-            aged, ended = self._aged(connection, group, now_us - 1_000_000 * group.age_s(limits))
-            doomed = [row for row in aged if crowded or row.number <= reached.get(row.device, 0)]
-            if len(doomed) > room:
-                doomed = doomed[:room]
-                aged = [row for row in aged if row.number <= doomed[-1].number]
-                ended = False
-            more |= not ended
-            self._passed[group] = 0 if ended or not aged else aged[-1].number
-            remove(connection, (row.number for row in doomed))
-            removed[group.name] += len(doomed)
-            undelivered += sum(row.number > reached.get(row.device, 0) for row in doomed)
+            before_us = now_us - 1_000_000 * group.age_s(limits)
+            ended: set[SourceKey] = set()
+            found, cut = self._candidates(connection, group, sources, newest)
+            more |= cut
+            for block, source in found:
+                if source.key in ended:
+                    continue
+                room = at_most - sum(removed.values())
+                if room <= 0:
+                    more = True
+                    break
+                until = END if crowded else source.reached
+                doomed = _aged(connection, source.key, group, block, before_us, until, room)
+                remove(connection, doomed)
+                removed[group.name] += len(doomed)
+                undelivered += sum(number > source.reached for number in doomed)
+                if _has(connection, source.key, group, block):
+                    if len(doomed) < room:
+                        ended.add(source.key)
+                        self._passed[group, source.key] = END
+                else:
+                    self._passed[group, source.key] = block + 1
+        if not more:
+            self._passed.clear()
         count(connection, {f"retired_{name}": amount for name, amount in removed.items()})
         count(connection, {"lost_undelivered": undelivered})
         return RetentionReport(removed["live"], removed["grid"], removed["daily"], undelivered, more)
 
-    def _aged(self, connection: sqlite3.Connection, group: _Group, before_us: int) -> tuple[list[_Seen], bool]:
-        """The next rows that are older than `before_us`, and whether these were the last such rows."""
-        query = f"""SELECT number, device, utc_us, clock_state FROM capture
-            WHERE list = ? AND {group.where} AND number > ? ORDER BY number LIMIT ?"""  # noqa: S608 - constant
-        rows = [
-            _Seen(*row) for row in connection.execute(query, (group.list, self._passed.get(group, 0), SEEN_AT_MOST))
-        ]
-        old = 0  # these rows are known to be old: numbers follow time even where the clock was wrong
-        for index, row in enumerate(rows):
-            if row.state == ClockState.SYNCHRONISED:
-                if row.utc_us >= before_us:
-                    return rows[:old], True
-                old = index + 1
-        if old < len(rows) == SEEN_AT_MOST:
-            query = f"""SELECT utc_us FROM capture WHERE list = ? AND {group.where} AND number > ? AND clock_state = ?
-                ORDER BY number LIMIT 1"""  # noqa: S608 - constant
-            known = connection.execute(query, (group.list, rows[-1].number, ClockState.SYNCHRONISED)).fetchone()
-            if known is not None and known[0] < before_us:
-                old = len(rows)
-        return rows[:old], old < SEEN_AT_MOST
+    def _candidates(
+        self, connection: sqlite3.Connection, group: _Group, sources: Iterable[_Source], newest: int
+    ) -> tuple[list[tuple[int, _Source]], bool]:
+        """The oldest blocks with rows of the group, of all sources, and whether there may be more."""
+        found: list[tuple[int, _Source]] = []
+        cut = False
+        query = f"""SELECT block FROM source_block WHERE meter = ? AND device = ? AND block BETWEEN ? AND ?
+            AND {group.having} ORDER BY block LIMIT {_BLOCKS_AT_ONCE}"""  # noqa: S608 - constant
+        for source in sources:
+            passed = self._passed.get((group, source.key), 0)
+            own = [block for (block,) in connection.execute(query, (*source.key, passed, newest - 1))]
+            if len(own) == _BLOCKS_AT_ONCE:
+                cut = True
+            elif passed <= newest:
+                own.append(newest)
+            found += [(block, source) for block in own]
+        return sorted(found, key=lambda one: one[0]), cut
+
+
+def _sources(connection: sqlite3.Connection) -> list[tuple[SourceKey, bytes]]:
+    query = """SELECT meter, device, octets FROM (SELECT DISTINCT meter, device FROM register)
+        JOIN word ON word.id = device AND word.kind = ?"""
+    rows = connection.execute(query, (Word.DEVICE,))
+    return [(SourceKey(meter, device), bytes(octets)) for meter, device, octets in rows]
+
+
+def _aged(
+    connection: sqlite3.Connection, source: SourceKey, group: _Group, block: int, before_us: int, until: int, room: int
+) -> list[int]:
+    """The oldest rows of a source and group in a block, up to a number, that are older than `before_us`.
+
+    A row with an invalid time is as old as the next row of the source with a valid one: numbers follow time.
+    """
+    query = f"""SELECT number, utc_us, clock_state FROM capture WHERE meter = ? AND device = ?
+        AND number BETWEEN ? AND ? AND {group.where} ORDER BY number LIMIT ?"""  # noqa: S608 - constant
+    aged: list[int] = []
+    old = 0  # rows up to this number are old
+    last = min(until, (block + 1) * BLOCK - 1)
+    for number, utc_us, state in connection.execute(query, (*source, block * BLOCK, last, room)).fetchall():
+        if state == ClockState.SYNCHRONISED:
+            if utc_us >= before_us:
+                break
+        elif number > old:
+            old = _old_up_to(connection, source, number, before_us)
+            if number > old:
+                break
+        aged.append(number)
+    return aged
+
+
+def _old_up_to(connection: sqlite3.Connection, source: SourceKey, after: int, before_us: int) -> int:
+    """The number of the next row of the source with a valid time, or a number before it; 0 if it is not old."""
+    newest = blocks.newest_block(connection)
+    query = """SELECT number, utc_us FROM capture WHERE meter = ? AND device = ? AND number BETWEEN ? AND ?
+        AND clock_state = ? ORDER BY number LIMIT 1"""
+    in_block = """SELECT block * ?, valid_us FROM source_block WHERE meter = ? AND device = ?
+        AND block > ? AND block < ? AND valid_us IS NOT NULL ORDER BY block LIMIT 1"""
+    block = after // BLOCK
+    found = connection.execute(query, (*source, after, (block + 1) * BLOCK - 1, ClockState.SYNCHRONISED)).fetchone()
+    found = found or connection.execute(in_block, (BLOCK, *source, block, newest)).fetchone()
+    found = found or connection.execute(query, (*source, newest * BLOCK, END, ClockState.SYNCHRONISED)).fetchone()
+    return int(found[0]) if found and found[1] < before_us else 0
+
+
+def _has(connection: sqlite3.Connection, source: SourceKey, group: _Group, block: int) -> bool:
+    query = f"""SELECT 1 FROM capture WHERE meter = ? AND device = ? AND number BETWEEN ? AND ? AND {group.where}
+        LIMIT 1"""  # noqa: S608 - constant
+    return bool(connection.execute(query, (*source, block * BLOCK, (block + 1) * BLOCK - 1)).fetchone())
 
 
 def thin(connection: sqlite3.Connection, amount: int) -> int:
@@ -114,17 +180,14 @@ def thin(connection: sqlite3.Connection, amount: int) -> int:
 
     Returns their number. So a meter that floods pays with its own rows.
     """
-    firsts = [
-        first
-        for kind in ListKind
-        for (first,) in connection.execute(f"SELECT min(number) FROM capture WHERE list = ? AND {_LIVE}", (kind,))  # noqa: S608
-        if first is not None
-    ]
+    sources = [key for key, _ in _sources(connection)]
+    firsts = [number for source in sources for number in _oldest(connection, [source], 1)]
     if not firsts:
         return 0
-    oldest = _oldest_of(connection, _fullest(connection, min(firsts)), min(firsts), amount)
+    fullest = _fullest(connection, min(firsts))
+    oldest = _oldest(connection, [source for source in sources if source.meter == fullest], amount)
     if len(oldest) < amount:
-        others = sorted(set(_oldest(connection, amount)) - set(oldest))
+        others = sorted(set(_oldest(connection, sources, amount)) - set(oldest))
         oldest += others[: amount - len(oldest)]
     remove(connection, oldest)
     return len(oldest)
@@ -146,32 +209,36 @@ def _fullest(connection: sqlite3.Connection, first: int) -> int | None:
     return found.most_common(1)[0][0] if found else None
 
 
-def _oldest_of(connection: sqlite3.Connection, meter: int | None, first: int, amount: int) -> list[int]:
-    """The numbers of the oldest live-rate captures of a meter, from number `first` on."""
+def _oldest(connection: sqlite3.Connection, sources: Iterable[SourceKey], amount: int) -> list[int]:
+    """The numbers of the oldest live-rate captures of these sources."""
+    query = f"""SELECT number FROM capture WHERE meter = ? AND device = ? AND number BETWEEN ? AND ? AND {_LIVE}
+        ORDER BY number LIMIT ?"""  # noqa: S608 - constant
     numbers: list[int] = []
-    devices = connection.execute("SELECT DISTINCT device FROM register WHERE meter = ?", (meter,)).fetchall()
-    for (device,) in devices:
-        query = f"""SELECT number FROM capture WHERE meter = ? AND device = ? AND number >= ? AND {_LIVE}
-            ORDER BY number LIMIT ?"""  # noqa: S608 - constant
-        numbers += [number for (number,) in connection.execute(query, (meter, device, first, amount))]
+    for source in sources:
+        own: list[int] = []
+        for part in stretches(connection, source, having=_HAS_LIVE):
+            own += [number for (number,) in connection.execute(query, (*source, *part, amount - len(own)))]
+            if len(own) >= amount:
+                break
+        numbers += own
     return sorted(numbers)[:amount]
 
 
-def _oldest(connection: sqlite3.Connection, amount: int) -> list[int]:
-    """The numbers of the oldest live-rate captures of any list and meter."""
-    numbers: list[int] = []
-    for kind in ListKind:
-        query = f"SELECT number FROM capture WHERE list = ? AND {_LIVE} ORDER BY number LIMIT ?"  # noqa: S608 - constant
-        numbers += [number for (number,) in connection.execute(query, (kind, amount))]
-    return sorted(numbers)[:amount]
+_PLACE = f"SELECT meter, device, number / {BLOCK} FROM capture WHERE number = ?"  # noqa: S608 - constant
+_DELETE_SLOT = """DELETE FROM slot WHERE (target_time_us, meter, device, list, capture)
+    = (SELECT target_time_us, meter, device, list, number FROM capture WHERE number = ?)"""
 
 
 def remove(connection: sqlite3.Connection, numbers: Iterable[int]) -> None:
-    """Delete captures with their readings and signatures."""
+    """Delete captures with their readings, signatures and slots, and count their blocks again."""
     keys = [(number,) for number in numbers]
+    touched = {row for key in keys for row in connection.execute(_PLACE, key)}
+    connection.executemany(_DELETE_SLOT, keys)
     connection.executemany("DELETE FROM reading WHERE capture = ?", keys)
     connection.executemany("DELETE FROM signature WHERE capture = ?", keys)
     connection.executemany("DELETE FROM capture WHERE number = ?", keys)
+    for meter, device, block in sorted(touched):
+        blocks.recount(connection, SourceKey(meter, device), block)
 
 
 def _bytes_used(connection: sqlite3.Connection) -> int:

@@ -13,6 +13,7 @@ from smgw.errors import LocalProtocolError
 from smgw.store.file import log_book
 from smgw.store.file.log_book import Level, Note
 from smgw.store.file.pending import count, writable
+from smgw.store.lmn.blocks import BLOCK, finish, newest_block
 from smgw.store.lmn.values import Column, to_column
 from smgw.store.records import DEVICES_PER_METER, Origin, Outcome, OutcomeKind, Record
 
@@ -28,13 +29,18 @@ REGISTERS_PER_DEVICE = 1000
 _INSERT_CAPTURE = """INSERT INTO capture (meter, device, boot, boottime_ns, utc_us, dispersion_us, clock_state,
     meter_time_kind, meter_time, profile_version, target_time_us, gateway_status, list, origin)
     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
-_INSERT_READING = "INSERT INTO reading VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_INSERT_READING = "INSERT INTO reading VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, ?)"
 _INSERT_SIGNATURE = "INSERT INTO signature VALUES (?, ?, ?)"
+_INSERT_SLOT = "INSERT INTO slot VALUES (?, ?, ?, ?, ?)"
 #: The place of a signature over the whole list.
 WHOLE_LIST = -1
-_IN_SLOT = "register = ? AND list = ? AND target_time_us = ?"
-_SLOT = f"SELECT capture FROM reading WHERE {_IN_SLOT}"  # noqa: S608 - constant
-_LEAVE_SLOT = f"UPDATE reading SET target_time_us = NULL WHERE {_IN_SLOT}"  # noqa: S608 - constant
+# The newest capture of a source and target time that has a register holds its slot.
+_HOLDERS = """SELECT register, max(slot.capture) FROM slot CROSS JOIN reading ON reading.capture = slot.capture
+    WHERE slot.target_time_us = ? AND meter = ? AND device = ? AND slot.list = ? GROUP BY register"""
+# Rows that were written before schema version 4.
+_OLD_SLOT = "FROM reading INDEXED BY reading_slot WHERE target_time_us"
+_OLDER_HOLDER = f"SELECT capture {_OLD_SLOT} = ? AND register = ? AND list = ?"
+_ANY_OLDER = f"SELECT EXISTS (SELECT 1 {_OLD_SLOT} IS NOT NULL)"
 _WORTH = """SELECT origin, clock_state, octets, boottime_ns, utc_us FROM capture JOIN word ON word.id = capture.boot
     WHERE number = ?"""
 #: While a clock is valid it is slewed. If UTC minus BOOTTIME of two captures differs by more, the clock was stepped.
@@ -87,6 +93,8 @@ class RowWriter:
         self._words: dict[tuple[int, bytes], int] = {}
         self._registers: dict[tuple[int, int], dict[_RegisterKey, int]] = {}
         self._profiles: dict[str, int] = {}
+        self._older_slots = False
+        self._block = 0  # that of the newest capture
         self._told: set[str] = set()  # meters past a bound that were already logged
         self.forget()
 
@@ -101,6 +109,8 @@ class RowWriter:
         self._profiles = dict(
             execute("SELECT name, max(id) FROM profile_version WHERE kind = 'meter' GROUP BY name").fetchall()
         )
+        self._older_slots = bool(execute(_ANY_OLDER).fetchone()[0])
+        self._block = newest_block(self._connection)
         self._told.clear()
 
     def word(self, kind: Word, octets: bytes) -> int:
@@ -118,8 +128,6 @@ class RowWriter:
     def insert(self, record: Record, columns: Sequence[_Columns]) -> Outcome:
         """Write one record, whose values `columns_of` made, as a whole: WRITTEN, SLOT_TAKEN or OUT_OF_BOUNDS.
 
-        If a telegram holds a register twice, its first value takes the slot. The others are stored without a slot.
-
         A row leaves its slot to a row that is worth more. The order is: gap with an invalid time, value with an invalid
         time, gap with a valid time, value with a valid time. But a value never leaves its slot to a gap. A value with a
         valid time also leaves it to one whose time comes from another setting of the clock: the clock was wrong before.
@@ -133,20 +141,16 @@ class RowWriter:
             record, columns, registers = self._fitting(record, columns, registers)
             if not registers:
                 return _OUT_OF_BOUNDS
-        target, kind = record.target_time_us, record.list
-        targets: Sequence[int | None] = [None] * len(registers)
-        if target is not None:
-            first = {register: place for place, register in reversed(list(enumerate(registers)))}
-            slots = [(register, int(kind), target) for register in first]
-            taken = {slot: holder for slot in slots if (holder := self._holder(slot))}
-            if not all(self._yields(holder, record) for holder in taken.values()):
+        if record.target_time_us is not None:
+            holders = self._holders(record.target_time_us, (meter, device), record.list, registers)
+            if not all(self._yields(holder, record) for holder in holders):
                 count(self._connection, {"refused_grid": len(registers)})
                 return _SLOT_TAKEN
-            self._connection.executemany(_LEAVE_SLOT, taken)
-            targets = [target if first[register] == place else None for place, register in enumerate(registers)]
-        return self._insert(
-            record, columns, (meter, device), registers, targets, self._profiles.get(record.capture.meter)
-        )
+        outcome = self._insert(record, columns, (meter, device), registers, self._profiles.get(record.capture.meter))
+        if record.target_time_us is not None:
+            slot = (record.target_time_us, meter, device, record.list, outcome.number)
+            self._connection.execute(_INSERT_SLOT, slot)
+        return outcome
 
     def insert_history(self, record: Record, columns: Sequence[_Columns], version: int, before: int) -> Outcome:
         """Write one row of a meter's own load profile: WRITTEN, KNOWN or, as in `insert`, OUT_OF_BOUNDS.
@@ -162,7 +166,7 @@ class RowWriter:
             record, columns, registers = self._fitting(record, columns, registers)
             if not registers:
                 return _OUT_OF_BOUNDS
-        return self._insert(record, columns, (meter, device), registers, [None] * len(registers), version)
+        return self._insert(record, columns, (meter, device), registers, version)
 
     def _insert(
         self,
@@ -170,7 +174,6 @@ class RowWriter:
         columns: Sequence[_Columns],
         source: tuple[int, int],
         registers: Sequence[int],
-        targets: Sequence[int | None],
         version: int | None,
     ) -> Outcome:
         capture, target, gateway_status, kind, origin, _, _ = record
@@ -195,12 +198,12 @@ class RowWriter:
             ),
         )
         number = cursor.lastrowid or 0
+        if number // BLOCK > self._block:
+            finish(self._connection, self._block, number // BLOCK)
+            self._block = number // BLOCK
         self._connection.executemany(
             _INSERT_READING,
-            [
-                (number, place, register, *columns[place], targets[place], kind)
-                for place, register in enumerate(registers)
-            ],
+            [(number, place, register, *columns[place], kind) for place, register in enumerate(registers)],
         )
         signatures = [*map(_signature, capture.readings), capture.signature]
         if signatures.count(None) < len(signatures):
@@ -209,10 +212,15 @@ class RowWriter:
             self._connection.executemany(_INSERT_SIGNATURE, signed)
         return _new(Outcome, (_WRITTEN, number))
 
-    def _holder(self, slot: tuple[int, int, int]) -> int | None:
-        """The number of the capture whose value stands in the slot; 0 if it is free."""
-        found = self._connection.execute(_SLOT, slot).fetchone()
-        return int(found[0]) if found else 0
+    def _holders(self, target_us: int, source: tuple[int, int], kind: int, registers: Sequence[int]) -> set[int]:
+        """The captures that hold the slots of these registers."""
+        found = dict(self._connection.execute(_HOLDERS, (target_us, *source, kind)).fetchall())
+        holders = {found[register] for register in registers if register in found}
+        if self._older_slots:
+            for register in set(registers) - found.keys():
+                older = self._connection.execute(_OLDER_HOLDER, (target_us, register, kind))
+                holders.update(holder for (holder,) in older)
+        return holders
 
     def _yields(self, holder: int, record: Record) -> bool:
         """True if this record is worth more than the capture in the slot."""

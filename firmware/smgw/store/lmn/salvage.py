@@ -14,6 +14,7 @@ from pathlib import Path
 from smgw.cosem.data import RANGE
 from smgw.store.errors import is_full
 from smgw.store.file.connection import connect_salvage
+from smgw.store.lmn.blocks import BLOCK
 from smgw.store.lmn.rows import Word
 from smgw.store.lmn.schema import lmn_schema
 from smgw.store.lmn.values import from_column
@@ -67,6 +68,7 @@ def salvage_lmn(damaged: Path, target: sqlite3.Connection, store_id: str | None)
         target.execute("DELETE FROM profile_range")  # rows of load profiles may be lost: they are read again
     identity = found or (None if store_id is None else bytes.fromhex(store_id))
     captures = _settle(target, identity)
+    _arrange(target)
     readings = int(target.execute("SELECT count(*) FROM reading").fetchone()[0])
     target.execute("INSERT OR REPLACE INTO counts VALUES ('salvaged', ?)", (captures,))
     saved = f"{captures} captures with {readings} readings were saved"
@@ -114,7 +116,7 @@ def _span(source: sqlite3.Connection) -> tuple[int, int, int]:
     low, high, failed = 1, 0, 0
     for query in (
         "SELECT min(number), max(number) FROM capture NOT INDEXED",
-        f"SELECT 1, max(number) FROM capture INDEXED BY {_index(source)} WHERE meter > 0",
+        *_by_index(source),
         "SELECT 1, max(capture) FROM reading NOT INDEXED",
         "SELECT 1, seq FROM sqlite_sequence WHERE name = 'capture'",
     ):
@@ -130,13 +132,14 @@ def _span(source: sqlite3.Connection) -> tuple[int, int, int]:
     return (1 if failed else low), high, failed
 
 
-def _index(source: sqlite3.Connection) -> str:
-    """The index of captures by meter; it has another name since schema version 3."""
+def _by_index(source: sqlite3.Connection) -> list[str]:
+    """The query of an index of captures by meter. Each version before 4 has one."""
+    query = "SELECT name FROM sqlite_master WHERE type = 'index' AND name IN ('capture_meter', 'capture_source')"
     try:
-        found = source.execute("SELECT 1 FROM sqlite_master WHERE name = 'capture_meter'").fetchone()
+        found = source.execute(query).fetchall()
     except sqlite3.DatabaseError:
-        found = None
-    return "capture_meter" if found else "capture_source"
+        return []
+    return [f"SELECT 1, max(number) FROM capture INDEXED BY {name} WHERE meter > 0" for (name,) in found]
 
 
 def _carve(damaged: Path, target: sqlite3.Connection) -> bytes | None:
@@ -193,3 +196,12 @@ def _settle(target: sqlite3.Connection, identity: bytes | None) -> int:
             (Word.OLDER_STORE, identity),
         )
     return int(target.execute("SELECT count(*) FROM capture").fetchone()[0])
+
+
+def _arrange(target: sqlite3.Connection) -> None:
+    """What schema version 4 derives from captures. Blocks are counted behind."""
+    target.execute(f"UPDATE counted SET since_block = (SELECT coalesce(max(number), 0) / {BLOCK} FROM capture)")
+    target.execute(
+        """INSERT OR IGNORE INTO slot SELECT target_time_us, meter, device, list, number FROM capture
+        WHERE target_time_us IS NOT NULL AND origin <> 2"""
+    )

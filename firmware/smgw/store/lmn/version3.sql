@@ -1,6 +1,5 @@
--- lmn.db, new in schema version 3. Whatever reads rows reads those of one device that a meter profile brought.
-DROP INDEX capture_meter;
-CREATE INDEX capture_source ON capture (meter, device);
+-- lmn.db, new in schema version 3. Files that were made by a program of that version have the index capture_source
+-- (meter, device) in place of capture_meter. Version 4 has neither, so a migration does not make it.
 
 -- How a device behind a meter profile fares. An empty device: none is known yet, and the row speaks of the meter.
 ALTER TABLE meter_state RENAME TO meter_state_2;

@@ -3,7 +3,8 @@
 import logging
 import re
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
@@ -17,6 +18,7 @@ from smgw.store.file.checked import checked, within
 from smgw.store.file.foreign import Bounds
 from smgw.store.file.view import NONSENSE, View
 from smgw.store.lmn import history
+from smgw.store.lmn.blocks import BLOCK, SPAN, SourceKey, Stretch, amount, stretches, stretches_back
 from smgw.store.lmn.pending import NO_DEVICE
 from smgw.store.lmn.rows import WHOLE_LIST, Word
 from smgw.store.lmn.schema import lmn_schema
@@ -26,19 +28,23 @@ from smgw.store.records import Condition, ListKind, MeterState, Origin, ProfileN
 
 _log = logging.getLogger(__name__)
 
-_WORD = "(SELECT id FROM word WHERE kind = {:d} AND octets = ?)"
-_SOURCE = f"meter = {_WORD.format(Word.METER)} AND device = {_WORD.format(Word.DEVICE)}"
+_METER = f"(SELECT id FROM word WHERE kind = {Word.METER:d} AND octets = ?1)"  # noqa: S608 - constant
+_DEVICE = f"(SELECT id FROM word WHERE kind = {Word.DEVICE:d} AND octets = ?2)"  # noqa: S608 - constant
+_SOURCE = f"meter = {_METER} AND device = {_DEVICE}"
 _COLUMNS = """number, device, boot, boottime_ns, utc_us, dispersion_us, clock_state,
     meter_time_kind, meter_time, target_time_us, gateway_status, list, origin, older_store, older_number"""
-_CAPTURES = f"SELECT {_COLUMNS} FROM capture WHERE {_SOURCE} AND number > ? ORDER BY number LIMIT ?"  # noqa: S608
+_KEY = f"SELECT {_METER}, {_DEVICE}"
+_PART = "meter = ? AND device = ? AND number BETWEEN ? AND ?"
+_CAPTURES = f"SELECT {_COLUMNS} FROM capture WHERE {_PART} ORDER BY number LIMIT ?"  # noqa: S608
 _VALUES = "reading.capture, register, type, value, raw_type, raw, status_type, status, place"
 _READINGS = f"""SELECT {_VALUES} FROM capture CROSS JOIN reading ON reading.capture = capture.number
-    WHERE {_SOURCE} AND number > ? AND number <= ? ORDER BY number, place"""  # noqa: S608
+    WHERE {_PART} ORDER BY number, place"""  # noqa: S608
 # Most meters sign nothing, so the query tests first whether there is any signature.
 _ANY_SIGNED = "SELECT 1 FROM signature WHERE capture BETWEEN ? AND ? LIMIT 1"
-_SIGNATURES = f"""SELECT signature.capture, place, octets
-    FROM capture CROSS JOIN signature ON signature.capture = capture.number
-    WHERE {_SOURCE} AND number > ? AND number <= ?"""  # noqa: S608
+_SIGNATURES = """SELECT signature.capture, place, octets
+    FROM signature CROSS JOIN capture ON signature.capture = capture.number
+    WHERE signature.capture BETWEEN ? AND ? AND meter = ? AND device = ?"""
+_NEWEST = f"SELECT number FROM capture WHERE {_PART} AND {{}} ORDER BY number DESC LIMIT 1"  # noqa: S608 - constant
 
 _HISTORY = f"profile_version = ({history.VERSION}) AND origin = 2 AND target_time_us BETWEEN ? AND ?"
 _HISTORY_CAPTURES = f"SELECT {_COLUMNS} FROM capture WHERE {_HISTORY} ORDER BY target_time_us, number LIMIT ?"  # noqa: S608
@@ -47,12 +53,19 @@ _HISTORY_READINGS = f"""SELECT {_VALUES} FROM capture CROSS JOIN reading ON read
 _HISTORY_SIGNATURES = f"""SELECT signature.capture, place, octets
     FROM capture CROSS JOIN signature ON signature.capture = capture.number WHERE {_HISTORY}"""  # noqa: S608
 
-# One step down the index of slots for every register and list of the source, however many rows there are.
-NEWEST_TARGET = f"""SELECT max((SELECT target_time_us FROM reading
+# Of rows before schema version 4: one step down the index of slots for every register and list of the source.
+_OLD_TARGET = f"""SELECT max((SELECT target_time_us FROM reading
         WHERE reading.register = register.id AND reading.list = lists.value AND target_time_us IS NOT NULL
-        ORDER BY target_time_us DESC LIMIT 1))
+        ORDER BY target_time_us DESC LIMIT 1)) AS target_us
     FROM register, (SELECT 1 AS value UNION SELECT 2 UNION SELECT 3 UNION SELECT 4) AS lists
     WHERE {_SOURCE}"""  # noqa: S608 - constant
+_MAX_BLOCK = f"(SELECT coalesce(max(number), 0) / {BLOCK} FROM capture)"  # noqa: S608 - constant
+# Of finished spans, of finished blocks of the newest span, and of the newest block.
+NEWEST_TARGET = f"""SELECT max(target_us) FROM ({_OLD_TARGET}
+    UNION ALL SELECT max(target_us) FROM source_span WHERE {_SOURCE}
+    UNION ALL SELECT max(target_us) FROM source_block WHERE {_SOURCE} AND block >= {_MAX_BLOCK} / {SPAN} * {SPAN}
+    UNION ALL SELECT max(target_time_us) FROM capture
+        WHERE {_SOURCE} AND origin <> 2 AND number >= {_MAX_BLOCK} * {BLOCK})"""  # noqa: S608 - constant
 _OLDER = f"""SELECT number FROM capture WHERE older_number = ?2
     AND older_store = (SELECT id FROM word WHERE kind = {Word.OLDER_STORE:d} AND octets = ?1)"""  # noqa: S608 - constant
 
@@ -78,7 +91,7 @@ _Signatures = dict[tuple[int, int], bytes]
 class LmnView(View):
     """Captures by position, states of the meters, the clock. Opening needs no right to write."""
 
-    _oldest = 3
+    _oldest = 4
     _bounds = Bounds(seconds=60.0, row_octets=4 * 2**20, rows=1_000_000, growth=128 * 2**20, steps=20_000)
 
     def __init__(self, directory: Path) -> None:
@@ -114,15 +127,23 @@ class LmnView(View):
         Fewer come where texts or octets are long: reading ends with the record that passes `RECORDS_OCTETS`.
         """
         with self._snapshot() as connection:
-            words = parameters(source)
-            captures = connection.execute(_CAPTURES, (*words, after, limit)).fetchall()
+            key = _key(connection, source)
+            captures: list[Sequence[Any]] = []
+            parts: list[Stretch] = []
+            for part in stretches(connection, key, after):
+                found = connection.execute(_CAPTURES, (*key, *part, limit - len(captures))).fetchall()
+                if found:
+                    captures += found
+                    parts.append(Stretch(part.first, found[-1][0]))
+                    if len(captures) >= limit:
+                        break
             if not captures:
                 return []
-            rows, last = _within_octets(connection.execute(_READINGS, (*words, after, captures[-1][0])))
+            cursors = (connection.execute(_READINGS, (*key, *part)) for part in parts)
+            rows, last = _within_octets(chain.from_iterable(cursors))
             if last is not None:
                 captures = [one for one in captures if one[0] <= last]
-            covered = (*words, after, captures[-1][0])
-            signatures = _signatures(connection, captures, _SIGNATURES, covered)
+            signatures = _signatures(connection, captures, _SIGNATURES, (captures[0][0], captures[-1][0], *key))
             self._learn(captures, rows)
         return self._records(source.meter, captures, rows, signatures)
 
@@ -185,8 +206,8 @@ class LmnView(View):
 
     def backlog(self, source: Source, after: int) -> int:
         """The number of records of this source after position `after`."""
-        query = f"SELECT count(*) FROM capture WHERE {_SOURCE} AND number > ?"  # noqa: S608 - constant
-        return int(self._typed("i", query, *parameters(source), after)[0][0])
+        with self._snapshot() as connection:
+            return amount(connection, _key(connection, source), after)
 
     def last_target_us(self, source: Source) -> int | None:
         """The newest target time registered for this source; None if nothing of it is on a grid."""
@@ -195,15 +216,20 @@ class LmnView(View):
 
     def last_position(self, source: Source) -> int:
         """The position of the newest record of this source; 0 if there is none."""
-        query = f"SELECT coalesce(max(number), 0) FROM capture WHERE {_SOURCE}"  # noqa: S608 - constant
-        return int(self._typed("i", query, *parameters(source))[0][0])
+        return self._newest(source, "captures > 0", "true") or 0
 
     def newest(self, source: Source) -> StoredRecord | None:
         """The newest record of this source that the gateway itself read."""
-        query = f"SELECT number FROM capture WHERE {_SOURCE} AND origin <> 2 ORDER BY number DESC LIMIT 1"  # noqa: S608
-        for (number,) in self._typed("i", query, *parameters(source)):
-            for record in self.records(source, number - 1, 1):
-                return record
+        number = self._newest(source, "captures > history", "origin <> 2")
+        return None if number is None else next(iter(self.records(source, number - 1, 1)), None)
+
+    def _newest(self, source: Source, having: str, condition: str) -> int | None:
+        """The newest position of a source that fulfils a condition, which `having` says of a block."""
+        with self._snapshot() as connection:
+            key = _key(connection, source)
+            for part in stretches_back(connection, key, having):
+                for (number,) in connection.execute(_NEWEST.format(condition), (*key, *part)):
+                    return int(number)
         return None
 
     def meter_states(self) -> list[MeterState]:
@@ -257,6 +283,12 @@ class LmnView(View):
         self._newest_register = 0
 
 
+def _key(connection: sqlite3.Connection, source: Source) -> SourceKey:
+    """The words of a source; 0 for one that is unknown."""
+    meter, device = connection.execute(_KEY, parameters(source)).fetchone()
+    return SourceKey(meter or 0, device or 0)
+
+
 def _register(row: Sequence[Any]) -> _Register:
     _, obis, scaler, unit, class_id, attribute = checked(row, "ioiiii")
     return _Register(
@@ -278,11 +310,11 @@ def _signatures(
     return {(capture, place): octets for capture, place, octets in rows}
 
 
-def _within_octets(cursor: sqlite3.Cursor) -> tuple[list[Any], int | None]:
+def _within_octets(cursor: Iterator[Any]) -> tuple[list[Any], int | None]:
     """The rows of records that together hold about `RECORDS_OCTETS`, and the last such record; None: all are there."""
     rows: list[Any] = []
     octets = 0
-    while some := cursor.fetchmany(_ROWS_AT_ONCE):
+    while some := list(islice(cursor, _ROWS_AT_ONCE)):
         rows += some
         octets += sum(len(one) for row in some for one in (row[3], row[5], row[7]) if isinstance(one, bytes | str))
         if octets > RECORDS_OCTETS:
