@@ -6,8 +6,9 @@ from pathlib import Path
 
 from smgw.cosem import Capture, ClockState, Data, DataType, DeviceId, Obis, Reading, Stamp
 from smgw.store import paths
+from smgw.store.lmn import blocks
 from smgw.store.lmn.store import LmnStore
-from smgw.store.records import Record, Source
+from smgw.store.records import Condition, MeterState, Record, Source
 
 SECOND = 1_000_000
 #: Time of the first capture.
@@ -23,11 +24,12 @@ _CAPTURES = """INSERT INTO capture (number, meter, device, boot, boottime_ns, ut
         utc_us + (step.number - 1) / :meters * :every_us, dispersion_us, clock_state,
         target_time_us + (step.number - 1) / :meters * :every_us, gateway_status, list, origin
     FROM step JOIN capture AS first ON first.number = 1 + (step.number - 1) % :meters"""
-_READINGS = """INSERT INTO reading (capture, place, register, type, value, target_time_us, list)
-    SELECT capture.number, first.place, first.register, first.type, first.value + capture.number,
-        first.target_time_us + (capture.number - 1) / :meters * :every_us, first.list
+_READINGS = """INSERT INTO reading (capture, place, register, type, value, list)
+    SELECT capture.number, first.place, first.register, first.type, first.value + capture.number, first.list
     FROM capture JOIN reading AS first ON first.capture = 1 + (capture.number - 1) % :meters
     WHERE capture.number BETWEEN :first AND :last"""
+_SLOTS = """INSERT INTO slot SELECT target_time_us, meter, device, list, number FROM capture
+    WHERE target_time_us IS NOT NULL AND number BETWEEN :first AND :last"""
 
 
 def sources(meters: int = 8) -> list[Source]:
@@ -41,11 +43,13 @@ def make_many(
     """Make lmn.db with this many captures in an existing or new directory; returns its sources.
 
     The meters take turns. Each has one capture in `every_s` seconds, from `BEGAN_US` on: live-rate, or on the grid.
-    Captures of 8 registers take 2 s a million, and 0.3 GB.
+    A million captures of 8 registers take 8 s and 0.3 GB.
     """
     made = sources(meters)
     with LmnStore.open(directory, ballast_bytes=0) as store:
-        store.append([_record(source, registers, BEGAN_US if grid else None) for source in made])
+        store.append([record(source, registers, BEGAN_US, grid=grid) for source in made])
+        for source in made:
+            store.note_meter(MeterState(source.meter, source.device, Condition.READING, BEGAN_US))
     with contextlib.closing(sqlite3.connect(directory / paths.LMN, isolation_level=None)) as connection:
         for setting in ("journal_mode = OFF", "synchronous = OFF", "cache_size = -64000", "locking_mode = EXCLUSIVE"):
             connection.execute(f"PRAGMA {setting}").fetchall()
@@ -55,18 +59,21 @@ def make_many(
             connection.execute("BEGIN")
             connection.execute(_CAPTURES, given)
             connection.execute(_READINGS, given)
+            connection.execute(_SLOTS, numbers)
             connection.execute("COMMIT")
+        blocks.count(connection, 0, blocks.newest_block(connection) - 1)
     _as_left_by_its_owner(directory / paths.LMN)
     return made
 
 
-def _record(source: Source, registers: int, target_us: int | None) -> Record:
+def record(source: Source, registers: int, utc_us: int, *, grid: bool = False) -> Record:
+    """A record as the others of the file."""
     readings = tuple(
         Reading(Obis.parse(f"1-0:{1 + place}.8.0"), Data(DataType.LONG64_UNSIGNED, 86_038_000 + place), -1, 30)
         for place in range(registers)
     )
-    stamp = Stamp(_BOOT, 1_000_000_000, BEGAN_US, 5000, ClockState.SYNCHRONISED)
-    return Record(Capture(source.meter, source.device, stamp, None, readings), target_us, 0)
+    stamp = Stamp(_BOOT, 1_000_000_000 + (utc_us - BEGAN_US) * 1000, utc_us, 5000, ClockState.SYNCHRONISED)
+    return Record(Capture(source.meter, source.device, stamp, None, readings), utc_us if grid else None, 0)
 
 
 def _as_left_by_its_owner(database: Path) -> None:

@@ -183,19 +183,23 @@ class LmnService:
         log.info("stopped")
 
     def _keep_house(self) -> None:
-        """Clock and retention, every second; a full or failing card is no reason to stop either."""
+        """Clock, every second, and retention; a full or failing card is no reason to stop either."""
         saved = time.monotonic()
+        looked = saved - _TICK
         while True:
             self._housekeeping.beat()
+            pause = _TICK
             try:
-                self._discipline()
-                self._retention.tick(self._clock.stamp().utc_us)
+                if time.monotonic() - looked >= _TICK:
+                    looked = time.monotonic()
+                    self._discipline()
+                pause = self._retention.tick(self._clock.stamp().utc_us)
                 if time.monotonic() - saved > _CLOCK_SAVED_EVERY:
                     self._store.save_clock(*self._clock.saved())
                     saved = time.monotonic()
             except StoreError as error:
                 log.error("%s", error, extra={"event": "store-trouble"})  # noqa: TRY400 - the text says all
-            if self._stopping.wait(_TICK):
+            if self._stopping.wait(min(_TICK, pause)):
                 return
 
     def _driver(self, line: _Line) -> Driver:

@@ -2,13 +2,15 @@
 
 import random
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from itertools import pairwise
 from pathlib import Path
 
+import many_captures
 import pytest
 import released
+from many_captures import BEGAN_US, make_many
 from smgw.cosem import Capture, ClockState, Data, DataType, DeviceId, Obis, Reading, Stamp
 from smgw.store import paths
 from smgw.store.lmn import blocks
@@ -73,11 +75,11 @@ def positions(directory: Path, source: Source) -> list[int]:
         return [number for (number,) in connection.execute(query, (source.meter.encode(), bytes(source.device)))]
 
 
-def agree(directory: Path) -> None:
+def agree(directory: Path, sources: Sequence[Source] = SOURCES) -> None:
     """What the view says is what a search says, for some positions of every source."""
     chosen = random.Random(1)
     with LmnView.open(directory) as view:
-        for source in SOURCES:
+        for source in sources:
             there = positions(directory, source)
             assert view.last_position(source) == (there[-1] if there else 0)
             newest = view.newest(source)
@@ -196,3 +198,14 @@ def test_the_tables_of_blocks_are_written_once_in_1024_captures(mixed: LmnStore,
     # capture, its readings, the newest number; now and then a page that is new, and its parent
     frames = sorted((after - before) // 4120 for before, after in pairwise(sizes) if after > before)
     assert frames == [] or frames[len(frames) // 2] <= 3
+
+
+@pytest.mark.parametrize("grid", [False, True])
+def test_a_large_file_for_benchmarks_is_as_the_store_makes_it(tmp_path: Path, grid: bool) -> None:
+    sources = make_many(tmp_path, 4100, meters=3, registers=2, grid=grid)
+    agree(tmp_path, sources)
+    with LmnStore.open(tmp_path, ballast_bytes=0) as store:
+        assert store.salvaged is None
+        assert store.last_target_us(sources[0]) == (BEGAN_US + 1366 * 10**6 if grid else None)
+        assert append(store, [many_captures.record(sources[1], 2, BEGAN_US + 1367 * 10**6, grid=grid)]) == [4101]
+    agree(tmp_path, sources)

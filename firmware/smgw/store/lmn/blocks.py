@@ -18,8 +18,8 @@ from typing import NamedTuple
 BLOCK = 1024
 #: Blocks in a span. A sum over ten million captures reads 76 rows of spans and at most 256 rows of blocks.
 SPAN = 128
-#: Blocks that are counted in one step (15 ms on a PC), if the file is of an earlier version.
-_COUNTED_AT_ONCE = 32
+#: Blocks that are counted in one step (20 ms on a PC), if the file is of an earlier version.
+_COUNTED_AT_ONCE = 16
 #: Larger than any record number.
 END = 2**63 - 1
 

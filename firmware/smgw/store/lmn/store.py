@@ -236,15 +236,22 @@ class LmnStore(StoreWriter):
             self._rows.use_profile(name, version)
         return version
 
-    def retain(self, now_us: int, limits: Retention, delivered: Mapping[bytes, int]) -> RetentionReport:
-        """Remove rows past their age, a bounded number a call. Call again while `more`.
+    def retain(
+        self,
+        now_us: int,
+        limits: Retention,
+        delivered: Mapping[bytes, int],
+        at_most: int = retention.REMOVED_AT_MOST,
+    ) -> RetentionReport:
+        """Remove rows past their age, at most so many a call. Call again while `more`.
 
         `delivered`: device -> position up to which every EMP has acknowledged. A missing device has delivered nothing;
         NOBODY_WAITS marks a device that no EMP receives. Undelivered rows stay until the file holds
         `limits.undelivered_bytes`. Then the oldest are removed and counted as `lost_undelivered`. A row with an invalid
         time is as old as the next one with a valid time.
         """
-        return self._write(partial(self._sweep.run, now_us=now_us, limits=limits, delivered=delivered))
+        run = partial(self._sweep.run, now_us=now_us, limits=limits, delivered=delivered, at_most=at_most)
+        return self._write(run)
 
     def _insert(self, batch: Sequence[Row], covered: Covered | None, connection: sqlite3.Connection) -> list[Outcome]:
         past = history.HistoryWriter(connection, self._rows)
