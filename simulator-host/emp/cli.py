@@ -23,6 +23,7 @@ examples:
   emp serve --people 0.0.0.0:8081 --password emp.password
   emp status --db emp.db                      what is in the file; works while a server writes it
   emp backup copy.db --db emp.db              a copy of it, also while a server writes it; `emp restore` puts it back
+  emp salvage saved.db --db emp.db            all rows of a damaged store that can be read
   emp import backlog.zip --url http://127.0.0.1:8080   what `smgw export` packed
 
 A gateway delivers to it with, in its gateway.toml:

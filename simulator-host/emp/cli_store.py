@@ -28,6 +28,15 @@ def add_commands(commands: Any) -> None:
     )
     restore.add_argument("file", type=Path, metavar="FILE", help="what `emp backup` made")
     restore.set_defaults(run=_restore)
+    salvaged = commands.add_parser(
+        "salvage",
+        help="copy what can be read of a damaged store",
+        description="Copy every row of a damaged store that can be read whole into a new file; the damaged one stays "
+        "as it is. Then `emp restore FILE` puts the new file in its place, also while a server runs. Rows that are "
+        "lost: get them from the gateways with `smgw export --all` and `emp import`.",
+    )
+    salvaged.add_argument("file", type=Path, metavar="FILE", help="the new file")
+    salvaged.set_defaults(run=_salvage)
     imported = commands.add_parser(
         "import",
         help="take what `smgw export` packed",
@@ -36,7 +45,7 @@ def add_commands(commands: Any) -> None:
     imported.add_argument("file", type=Path, metavar="FILE", help="what `smgw export` made")
     imported.add_argument("--url", metavar="URL", help="point of contact of a server that runs; without it, into --db")
     imported.set_defaults(run=_import)
-    for command in (backup, restore, imported):
+    for command in (backup, restore, salvaged, imported):
         command.add_argument("--db", type=Path, default=_DB, metavar="FILE", help=f"the SQLite file ({_DB})")
 
 
@@ -52,6 +61,18 @@ def _restore(options: argparse.Namespace) -> int:
 
     rows, kept = restore(options.file, options.db)
     print(f"{options.db}: {rows} rows restored" + (f"; what was there is in {kept}" if kept else ""))
+    return 0
+
+
+def _salvage(options: argparse.Namespace) -> int:
+    from emp.store.salvage import salvage
+
+    done = salvage(options.db, options.file)
+    print(f"{options.file}: {done.rows} rows of {options.db}")
+    if done.damaged:
+        torn = f"{done.torn} rows could not be read whole, and more may be lost" if done.torn else "some may be lost"
+        print(f"emp salvage: {options.db} is damaged: {torn}", file=sys.stderr)
+    print(f"Next: emp restore {options.file} --db {options.db}")
     return 0
 
 

@@ -38,11 +38,13 @@ def check_request(verb: str, headers: Mapping[str, str]) -> int:
         if verb in _WITH_BODY or "Transfer-Encoding" in headers:
             raise LengthRequired("the header Content-Length is missing; bodies come with their length, not in chunks")
         return 0
-    if not re.fullmatch(r"[0-9]{1,18}", length.strip()):
+    # RFC 9110, 5.5: blanks and tabs around a value. Python strips more, and int() does not.
+    digits = length.strip(" \t")
+    if not re.fullmatch(r"[0-9]{1,18}", digits):
         raise BadRequest(f"Content-Length: {length!r:.40} is no number of octets")
-    if int(length) and "Content-Type" not in headers:
+    if int(digits) and "Content-Type" not in headers:
         raise BadRequest("the header Content-Type is missing; a body has one")
-    return int(length)
+    return int(digits)
 
 
 def content_encoding(headers: Mapping[str, str]) -> str | None:

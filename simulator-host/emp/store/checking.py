@@ -9,8 +9,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from smgw.cosem.data import DataType
+from smgw.store.file.connection import Connection
 
-from emp.store.health import Connection, Health, is_damaged
+from emp.store.health import Health, is_damaged
 from emp.store.schema import open_reader
 from emp.store.storage import StorageError
 
@@ -22,9 +23,10 @@ CHECKED_OCTETS = 64 * 1024 * 1024
 PAUSE_S = 30.0
 PAUSE_FACTOR = 20
 
-_TYPES = ",".join(str(int(kind)) for kind in DataType)
+#: The types that a reading may have, for a query.
+TYPES = ",".join(str(int(kind)) for kind in DataType)
 #: What SQLite does not check: a value that no export could give.
-_STRAY = f"SELECT 1 FROM reading WHERE type NOT IN ({_TYPES}) OR register NOT IN (SELECT id FROM register) LIMIT 1"  # noqa: S608
+_STRAY = f"SELECT 1 FROM reading WHERE type NOT IN ({TYPES}) OR register NOT IN (SELECT id FROM register) LIMIT 1"  # noqa: S608
 
 
 def examine(path: Path, opened: Callable[[sqlite3.Connection], None] = lambda _: None) -> str | None:

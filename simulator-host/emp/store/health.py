@@ -4,7 +4,6 @@ import logging
 import sqlite3
 import threading
 from pathlib import Path
-from typing import Any
 
 from emp.store.storage import StorageDamagedError
 
@@ -15,22 +14,6 @@ _DAMAGED = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 def is_damaged(error: Exception) -> bool:
     """True if the file is no database or its pages contradict one another."""
     return int(getattr(error, "sqlite_errorcode", 0) or 0) & 0xFF in _DAMAGED
-
-
-class Connection(sqlite3.Connection):
-    """A connection that calls a schema damaged if its names are no text.
-
-    SQLite quotes such a name in its error, and Python then raises UnicodeDecodeError in place of sqlite3.Error.
-    """
-
-    def execute(self, *arguments: Any) -> sqlite3.Cursor:
-        """One statement; sqlite3.Error."""
-        try:
-            return super().execute(*arguments)
-        except UnicodeDecodeError as error:
-            damaged = sqlite3.DatabaseError(f"a name in its schema is no text: {error}")
-            damaged.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
-            raise damaged from error
 
 
 class Health:
@@ -58,7 +41,7 @@ class Health:
         return (
             "Start emp serve again"
             if self._lost
-            else "Put a copy back with emp restore; without one, stop, move the file away and start"
+            else "Put a copy back with emp restore; without one, emp salvage makes one of what can be read"
         )
 
     def refuse(self) -> None:

@@ -8,9 +8,9 @@ import stat
 from pathlib import Path
 
 from smgw.errors import reason
+from smgw.store.file.connection import Connection
 
 from emp.store.access import make_private, new_private
-from emp.store.health import Connection
 from emp.store.storage import StorageError
 
 #: MIGRATIONS[n] takes a file of version n to version n + 1.
@@ -80,7 +80,7 @@ def refuse_foreign(connection: sqlite3.Connection, path: Path) -> None:
     A trigger, a view or a computed column of a stranger's file would run in the server.
     """
     with contextlib.closing(sqlite3.connect(":memory:", isolation_level=None)) as ours:
-        _migrate(ours, path)
+        create(ours, path)
         expected = _definitions(ours)
     found = _definitions(connection)
     for name in sorted(expected.keys() | found.keys()):
@@ -134,7 +134,7 @@ def open_writer(path: Path) -> sqlite3.Connection:
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=FULL")
         connection.execute("PRAGMA cache_size=-16384")
-        _migrate(connection, path)
+        create(connection, path)
         make_private(path)
     except sqlite3.Error as error:
         connection.close()
@@ -209,11 +209,12 @@ def _who_may(path: Path) -> str:
         return "run the command as the user of the server, or as root"
 
 
-def _migrate(connection: sqlite3.Connection, path: Path) -> None:
+def create(connection: sqlite3.Connection, path: Path, newest: int = VERSION) -> None:
+    """Make the tables of a schema version, or migrate those of an older one. StorageError, sqlite3.Error."""
     version = int(connection.execute("PRAGMA user_version").fetchone()[0])
     if version > VERSION:
         raise StorageError(f"{path}: has schema version {version}, this program knows {VERSION}; use a newer program")
     if version == 0 and connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
         raise StorageError(f"{path}: is some other program's database; name another file")
-    for number in range(version, VERSION):
+    for number in range(version, newest):
         connection.executescript(f"BEGIN IMMEDIATE; {MIGRATIONS[number]} PRAGMA user_version={number + 1}; COMMIT;")

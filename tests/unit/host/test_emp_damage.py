@@ -11,6 +11,7 @@ import sqlite3
 
 import emp_process
 import pytest
+from damage import DAMAGES, PAGE, STRUCTURAL
 from effort import rounds
 from emp.store import checking, sqlite_storage
 from emp.store.backup import back_up, restore
@@ -22,7 +23,6 @@ from smgw.cosem.device_id import DeviceId
 FILES = int(os.environ.get("SMGW_DAMAGED_FILES") or rounds(40, 300))
 OTHER = DeviceId.parse("1EMH0005347110")
 ROWS = 600
-PAGE = 4096
 NEW = ROWS + 1
 
 
@@ -46,42 +46,6 @@ def database(sound, tmp_path):
     path = tmp_path / "emp.db"
     path.write_bytes(sound)
     return path
-
-
-def flip(octets, dice):
-    """64 flipped bits in one page."""
-    start = dice.randrange(len(octets) // PAGE) * PAGE
-    for _ in range(64):
-        octets[start + dice.randrange(PAGE)] ^= 1 << dice.randrange(8)
-
-
-def turn_header(octets, dice):
-    """The first octets of a page: its kind, its number of cells, where they lie."""
-    start = dice.randrange(1, len(octets) // PAGE) * PAGE
-    octets[start : start + 8] = dice.randbytes(8)
-
-
-def truncate(octets, dice):
-    del octets[dice.randrange(len(octets) // 8, len(octets) - PAGE) :]
-
-
-def zero(octets, dice):
-    start = dice.randrange(1, len(octets) // PAGE) * PAGE
-    octets[start : start + PAGE] = bytes(PAGE)
-
-
-def exchange(octets, dice):
-    """Two pages in each other's place."""
-    one, two = (at * PAGE for at in dice.sample(range(1, len(octets) // PAGE), 2))
-    octets[one : one + PAGE], octets[two : two + PAGE] = octets[two : two + PAGE], octets[one : one + PAGE]
-
-
-def one_bit(octets, dice):
-    octets[dice.randrange(len(octets))] ^= 1 << dice.randrange(8)
-
-
-STRUCTURAL = (turn_header, truncate, zero, exchange)
-DAMAGES = (*STRUCTURAL, flip, one_bit)
 
 
 def damaged(sound, path, seed):
@@ -302,7 +266,7 @@ def test_a_rollback_without_memory_does_not_end_the_writer(database, monkeypatch
         return sqlite3.Connection.execute(connection, sql, *values)
 
     with contextlib.closing(SqliteStorage(database)) as storage:
-        monkeypatch.setattr("emp.store.health.Connection.execute", execute)
+        monkeypatch.setattr("smgw.store.file.connection.Connection.execute", execute)
         with pytest.raises(StorageError):
             put(storage)
         short.clear()

@@ -22,12 +22,15 @@ Row = Sequence[Any]
 class Table:
     """A table of the new database, and the check of its rows."""
 
-    def __init__(self, target: sqlite3.Connection, name: str) -> None:
+    def __init__(self, target: sqlite3.Connection, name: str, untyped: tuple[type, ...] = (int, bytes)) -> None:
+        """`untyped`: the types that a column without a declared type may hold."""
         columns = target.execute(f"PRAGMA table_info({name})").fetchall()
         self.names = ", ".join(column[1] for column in columns)
         self._target = target
         self._insert = f"INSERT OR IGNORE INTO {name} VALUES ({', '.join('?' * len(columns))})"
-        self._types = [_types(str(declared), not required and not key) for _, _, declared, required, _, key in columns]
+        self._types = [
+            _types(str(declared), not required and not key, untyped) for _, _, declared, required, _, key in columns
+        ]
         self._good: set[tuple[type, ...]] = set()
 
     def insert(self, rows: Iterable[Row]) -> None:
@@ -44,8 +47,8 @@ class Table:
         return True
 
 
-def _types(declared: str, nullable: bool) -> tuple[type, ...]:
-    kinds: tuple[type, ...] = {"INTEGER": (int,), "TEXT": (str,), "BLOB": (bytes,)}.get(declared, (int, bytes))
+def _types(declared: str, nullable: bool, untyped: tuple[type, ...]) -> tuple[type, ...]:
+    kinds: tuple[type, ...] = {"INTEGER": (int,), "TEXT": (str,), "BLOB": (bytes,)}.get(declared, untyped)
     return (*kinds, type(None)) if nullable else kinds
 
 
