@@ -1,18 +1,15 @@
 """The command `emp`."""
 
 import argparse
-import asyncio
-import getpass
-import logging
 import sys
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
 from smgw.errors import SmgwError, reason
 
-from emp import __version__, cli_store
-from emp.times import DEFAULT_ZONE, Zone, ago
+from emp import DEFAULT_ZONE, __version__, cli_store
+
+# What only one command needs is imported in its function: the help and `emp status` come at once.
 
 _EPILOG = """\
 examples:
@@ -152,17 +149,19 @@ def _positive(text: str) -> int:
     return int(text)
 
 
-class _OneLine(logging.Formatter):
-    """Log lines without tracebacks; those are for `-vv`."""
-
-    def formatException(self, ei: object) -> str:  # noqa: N802, ARG002 - the base class names it so
-        return ""
-
-
 def _set_up_log(verbosity: int) -> None:
+    import logging
+    import time
+
+    class OneLine(logging.Formatter):
+        """Log lines without tracebacks; those are for `-vv`."""
+
+        def formatException(self, ei: object) -> str:  # noqa: N802, ARG002 - the base class names it so
+            return ""
+
     handler = logging.StreamHandler()
     form = "%(asctime)s.%(msecs)03dZ %(levelname)s %(name)s: %(message)s", "%Y-%m-%dT%H:%M:%S"
-    formatter = logging.Formatter(*form) if verbosity > 1 else _OneLine(*form)
+    formatter = logging.Formatter(*form) if verbosity > 1 else OneLine(*form)
     formatter.converter = time.gmtime  # UTC, as the gateway's log
     handler.setFormatter(formatter)
     level = (logging.WARNING, logging.INFO, logging.DEBUG)[min(verbosity, 2)]
@@ -173,7 +172,10 @@ def _set_up_log(verbosity: int) -> None:
 
 
 def _serve(options: argparse.Namespace) -> int:
+    import asyncio
+
     from emp.store.sqlite_storage import SqliteStorage
+    from emp.times import Zone
     from emp.web import password
     from emp.web.cosem_api import Bounds
     from emp.web.listener import Address
@@ -200,6 +202,8 @@ def _password(options: argparse.Namespace) -> int:
     from emp.web import password
 
     if sys.stdin.isatty():
+        import getpass
+
         chosen = getpass.getpass("Password: ")
         if getpass.getpass("Once more: ") != chosen:
             raise password.PasswordError("the two are not the same; nothing was changed")
@@ -211,8 +215,10 @@ def _password(options: argparse.Namespace) -> int:
 
 
 def _status(options: argparse.Namespace) -> int:
+    import time
 
     from emp.store.sqlite_storage import SqliteView
+    from emp.times import Zone, ago
 
     zone = Zone(options.zone)
     view = SqliteView(options.db)

@@ -7,7 +7,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from smgw.cosem.duration import duration_text
 from smgw.errors import SmgwError
 
-DEFAULT_ZONE = "Europe/Berlin"
+from emp import DEFAULT_ZONE
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 #: The first moment that no document may name and no page shows. The year 9999 ends within it in no time zone.

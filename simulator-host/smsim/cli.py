@@ -1,25 +1,22 @@
 """The command `smsim`."""
 
 import argparse
-import asyncio
-import json
-import logging
-import shlex
-import signal
 import sys
 from collections.abc import Sequence
-from importlib import resources
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from smgw.errors import SmgwError, reason
 
-from smsim import __version__, control, menu, orders
-from smsim.config import Config, default_config, load
+from smsim import __version__
 from smsim.errors import ConfigError
-from smsim.ports import PushPort, parse_push_port
-from smsim.replay import Replay, cut, read_capture, without_cut_end
-from smsim.simulator import Simulator
-from smsim.sml import style
+
+# What only one command needs is imported in its function: the help and `smsim styles` come at once.
+if TYPE_CHECKING:
+    import asyncio
+
+    from smsim.config import Config
+    from smsim.ports import PushPort
 
 _DESCRIPTION = """\
 Electricity meters for a testbed. Their registers follow a household's load profile (H0) and a
@@ -37,20 +34,10 @@ photovoltaic plant's (PV0), by default 225 times as fast as real time; they spea
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; exit status 0, 1 for a reported fault, 2 for a wrong command line."""
-    logging.basicConfig(level=logging.WARNING, format="smsim: %(message)s", stream=sys.stderr)
-    chosen = _parser().parse_args(arguments)
+    given = sys.argv[1:] if arguments is None else arguments
+    chosen = _parser(given).parse_args(given)
     try:
-        if chosen.command == "example":
-            print(resources.files("smsim").joinpath("example.toml").read_text(encoding="utf-8"), end="")
-            return 0
-        if chosen.command == "styles":
-            print("\n".join(map(_described, style.names())))
-            return 0
-        if chosen.command == "say":
-            return _say(chosen)
-        if chosen.command == "replay":
-            return asyncio.run(_replay(chosen))
-        return asyncio.run(_run(chosen, _config(chosen.config)))
+        return _carry_out(chosen)
     except SmgwError as error:
         print(f"smsim: {error}", file=sys.stderr)
         return 1
@@ -61,7 +48,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 130
 
 
-def _parser() -> argparse.ArgumentParser:
+def _carry_out(chosen: argparse.Namespace) -> int:
+    if chosen.command == "example":
+        print(Path(__file__).with_name("example.toml").read_text(encoding="utf-8"), end="")
+        return 0
+    if chosen.command == "styles":
+        return _styles()
+    if chosen.command == "say":
+        return _say(chosen)
+    import asyncio
+    import logging
+
+    logging.basicConfig(level=logging.WARNING, format="smsim: %(message)s", stream=sys.stderr)
+    if chosen.command == "replay":
+        return asyncio.run(_replay(chosen))
+    return asyncio.run(_run(chosen, _config(chosen.config)))
+
+
+def _parser(given: Sequence[str]) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="smsim", description=_DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -105,7 +109,7 @@ def _parser() -> argparse.ArgumentParser:
     say = commands.add_parser(
         "say",
         help="switch faults of a running simulator on and off",
-        description="Give one order to the simulator that `smsim run --control CONTROL` started.\n\n" + orders.HELP,
+        description="Give one order to the simulator that `smsim run --control CONTROL` started.\n\n" + _orders(given),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     say.add_argument("control", type=Path, metavar="CONTROL", help="the path that the simulator was given")
@@ -115,7 +119,18 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _push_port(text: str) -> PushPort:
+def _orders(given: Sequence[str]) -> str:
+    """The grammar of the orders, if somebody asks for it: it comes with both kinds of meters."""
+    if "say" not in given:
+        return ""
+    from smsim.orders import HELP
+
+    return HELP
+
+
+def _push_port(text: str) -> "PushPort":
+    from smsim.ports import parse_push_port
+
     try:
         return parse_push_port(text)
     except ValueError as error:
@@ -138,31 +153,50 @@ def _baud(text: str) -> int:
     return int(text)
 
 
-def _config(path: Path | None) -> Config:
+def _config(path: Path | None) -> "Config":
+    from smsim.config import default_config, load
+
     return default_config() if path is None else load(path)
 
 
-def _described(name: str) -> str:
-    made = style.load(name)
-    locked = f", PIN-locked as {made.locked}" if made.locked else ""
-    objects = " ".join(".".join(map(str, register.obis[2:5])) for register in made.registers)
-    return f"{name:<28} {objects}{locked}"
+def _styles() -> int:
+    from smsim.sml import style
+
+    for name in style.names():
+        made = style.load(name)
+        locked = f", PIN-locked as {made.locked}" if made.locked else ""
+        objects = " ".join(".".join(map(str, register.obis[2:5])) for register in made.registers)
+        print(f"{name:<28} {objects}{locked}")
+    return 0
 
 
 def _say(chosen: argparse.Namespace) -> int:
+    import shlex
+
+    from smsim import control
+
     well, answer = control.say(chosen.control, shlex.join(chosen.order))
     print(answer if well else f"smsim: {answer}", file=sys.stdout if well else sys.stderr)
     return 0 if well else 1
 
 
-def _stop_on_signals() -> asyncio.Event:
+def _stop_on_signals() -> "asyncio.Event":
+    import asyncio
+    import signal
+
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     return stop
 
 
-async def _run(chosen: argparse.Namespace, config: Config) -> int:
+async def _run(chosen: argparse.Namespace, config: "Config") -> int:
+    import asyncio
+    import json
+
+    from smsim import control, menu
+    from smsim.simulator import Simulator
+
     if chosen.json_report:
         _write_report(chosen.json_report, "{}")  # a file that cannot be written is told now, not after hours
     stop = _stop_on_signals()
@@ -199,6 +233,10 @@ def _write_report(path: Path, text: str) -> None:
 
 
 async def _replay(chosen: argparse.Namespace) -> int:
+    import asyncio
+
+    from smsim.replay import Replay, cut, read_capture, without_cut_end
+
     stop = _stop_on_signals()
     octets = read_capture(chosen.file)
     if chosen.loop and (left_out := len(octets) - len(octets := without_cut_end(octets))):

@@ -9,7 +9,6 @@ from importlib import import_module
 from pathlib import Path
 
 from smgw import __version__
-from smgw.cli.terminal import harmless_output
 from smgw.errors import SmgwError, reason
 from smgw.store import paths
 
@@ -17,8 +16,8 @@ DEFAULT_CONFIGURATION = Path("/etc/smgw/gateway.toml")
 USAGE_ERROR = 2
 _COLUMNS = 80  # where there is no terminal
 
-# Each command is one module of this package with `add_arguments(parser)` and `run(arguments) -> exit code`, imported
-# only when it is the one that was asked for: a daemon carries nothing of the others.
+# Each command is one module of this package with `add_arguments(parser)` and `run(arguments) -> exit code`. Only the
+# module of the command that was asked for is imported, so a daemon has nothing of the others, and help comes at once.
 _COMMANDS = {
     "lmn": "read the meters and keep every reading (a daemon)",
     "wan": "deliver the readings to the market participants, sample the time (a daemon)",
@@ -57,20 +56,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     asked = next((argument for argument in given if not argument.startswith("-")), None)
     for name, text in _COMMANDS.items():
+        if name != asked:
+            if asked not in _COMMANDS:  # only the help, or the choices that an error names
+                commands.add_parser(name, help=text, add_help=False)
+            continue
         command = commands.add_parser(
-            name,
-            help=text,
-            description=f"{text[0].upper()}{text[1:]}.",
-            formatter_class=_help(argparse.RawTextHelpFormatter),
+            name, description=_sentence(text), formatter_class=_help(argparse.RawTextHelpFormatter)
         )
         common_arguments(command)
-        if name == asked:
-            module = import_module(f"smgw.cli.{name.replace('-', '_')}")
-            module.add_arguments(command)
-            command.set_defaults(run=module.run)
+        module = import_module(f"smgw.cli.{name.replace('-', '_')}")
+        module.add_arguments(command)
+        command.set_defaults(run=module.run)
     parsed = parser.parse_args(given)
+    from smgw.cli.terminal import harmless_output
+
     with harmless_output():
         return _run(parsed)
+
+
+def _sentence(text: str) -> str:
+    return f"{text[0].upper()}{text[1:]}."
 
 
 def _run(parsed: argparse.Namespace) -> int:

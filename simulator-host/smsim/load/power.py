@@ -6,7 +6,6 @@ Power is counted in units of 10^-11 W, so that each factor is a whole number.
 """
 
 import functools
-import hashlib
 from enum import Enum
 from typing import NamedTuple
 
@@ -80,6 +79,8 @@ class Load(NamedTuple):
 def _draw(load: Load, what: str, most: int) -> int:
     """A number from -most to +most that depends only on seed, meter, profile and `what`."""
     text = f"{load.seed} {load.meter.hex()} {load.profile.value} {what}".encode()
+    import hashlib  # it loads OpenSSL, which `smsim styles` can do without
+
     number = int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), "big")
     return number % (2 * most + 1) - most
 

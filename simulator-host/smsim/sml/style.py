@@ -7,7 +7,7 @@ the meter's time. `template` makes octets of it. A style that was not seen on a 
 import functools
 from collections.abc import Sequence
 from enum import Enum
-from importlib import resources
+from pathlib import Path
 from typing import NamedTuple
 
 from smgw.cosem import DeviceId, Obis
@@ -23,7 +23,7 @@ MANUFACTURER = Obis(bytes.fromhex("8181C78203FF"))
 DEVICE_ID = Obis(bytes.fromhex("0100000009FF"))
 #: Status of an EDL meter beside its import register.
 EDL_STATUS = 0x0182
-_FOLDER = "styles"
+_FOLDER = Path(__file__).with_name("styles")
 _SUFFIX = ".toml"
 #: A list name that most meters send: 1-0:98.10.255*255.
 USUAL_LIST_NAME = bytes.fromhex("0100620AFFFF")
@@ -118,15 +118,13 @@ class Style(NamedTuple):
 
 def names() -> list[str]:
     """The styles that there are."""
-    folder = resources.files("smsim.sml").joinpath(_FOLDER)
-    return sorted(file.name.removesuffix(_SUFFIX) for file in folder.iterdir() if file.name.endswith(_SUFFIX))
+    return sorted(file.stem for file in _FOLDER.iterdir() if file.suffix == _SUFFIX)
 
 
 @functools.cache
 def load(name: str) -> Style:
     """One of the styles that there are."""
-    text = resources.files("smsim.sml").joinpath(_FOLDER, name + _SUFFIX).read_text(encoding="utf-8")
-    return parse(name, text)
+    return parse(name, _FOLDER.joinpath(name + _SUFFIX).read_text(encoding="utf-8"))
 
 
 def parse(name: str, text: str) -> Style:
