@@ -13,7 +13,7 @@ import released
 from many_captures import BEGAN_US, make_many
 from smgw.cosem import Capture, ClockState, Data, DataType, DeviceId, Obis, Reading, Stamp
 from smgw.store import paths
-from smgw.store.lmn import blocks
+from smgw.store.lmn import blocks, retention, rows
 from smgw.store.lmn.store import LmnStore
 from smgw.store.lmn.view import LmnView
 from smgw.store.records import NOBODY_WAITS, OutcomeKind, Record, Retention, Source
@@ -132,16 +132,23 @@ def test_a_batch_that_is_rolled_back_leaves_no_counts(mixed: LmnStore, tmp_path:
     agree(tmp_path)
 
 
-def test_sums_over_spans_are_right(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    for name, query in vars(blocks).items():
-        if isinstance(query, str) and "/ 128" in query:
-            monkeypatch.setattr(blocks, name, query.replace("/ 128", "/ 2"))
-    monkeypatch.setattr(blocks, "SPAN", 2)
+def test_sums_over_spans_of_every_level_are_right(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(blocks, "BLOCK", 64)
+    monkeypatch.setattr(blocks, "FACTOR", 3)
+    for module in (blocks, rows, retention):
+        for name, query in list(vars(module).items()):
+            if isinstance(query, str) and "/ 1024" in query:
+                monkeypatch.setattr(module, name, query.replace("/ 1024", "/ 64"))
+        monkeypatch.setattr(module, "BLOCK", 64)
     with LmnStore.open(tmp_path, ballast_bytes=0) as store:
         write(store, 1, 5000)
         agree(tmp_path)
         store.retain(MIDNIGHT + 4_000 * 10**6, EVERYTHING, DELIVERED)
         agree(tmp_path)
+        write(store, 5001, 5200)
+        agree(tmp_path)
+    with closing(sqlite3.connect(f"file:{tmp_path}/lmn.db?mode=ro", uri=True)) as connection:
+        assert connection.execute("SELECT max(level) FROM source_span").fetchone() == (3,)
 
 
 def test_a_file_of_version_3_is_read_right_while_its_blocks_are_counted_behind(version_3: Path) -> None:

@@ -1,8 +1,6 @@
 """Selects rows to remove: by age and list, or because the disk is full."""
 
-import os
 import sqlite3
-import struct
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
@@ -18,8 +16,6 @@ from smgw.store.records import ListKind, Retention, RetentionReport
 REMOVED_AT_MOST = 500
 #: Blocks of a source that one call looks at.
 _BLOCKS_AT_ONCE = 16
-#: Record numbers looked at to estimate which meter has most rows (2 ms on a PC).
-_SAMPLED = 1000
 
 _LIVE = f"target_time_us IS NULL AND list <> {ListKind.DAILY:d}"
 _HAS_LIVE = "live > 0"
@@ -184,10 +180,7 @@ def thin(connection: sqlite3.Connection, amount: int) -> int:
     Returns their number. So a meter that floods pays with its own rows.
     """
     sources = [key for key, _ in _sources(connection)]
-    firsts = [number for source in sources for number in _oldest(connection, [source], 1)]
-    if not firsts:
-        return 0
-    fullest = _fullest(connection, min(firsts))
+    fullest = _fullest(connection, sources)
     oldest = _oldest(connection, [source for source in sources if source.meter == fullest], amount)
     if len(oldest) < amount:
         others = sorted(set(_oldest(connection, sources, amount)) - set(oldest))
@@ -196,20 +189,15 @@ def thin(connection: sqlite3.Connection, amount: int) -> int:
     return len(oldest)
 
 
-def _fullest(connection: sqlite3.Connection, first: int) -> int | None:
-    """The meter that has most live-rate captures, by a sample of numbers; None if the sample has none.
-
-    Counting all of them would take seconds. The sample is random, since meters send in a rhythm.
-    """
-    (last,) = connection.execute("SELECT max(number) FROM capture").fetchone()
-    span = last - first + 1
-    sampled = min(_SAMPLED, span)
-    # One number in each of `sampled` stretches of equal length.
-    chances = struct.unpack(f"{sampled}I", os.urandom(4 * sampled))
-    numbers = [first + (place * span + chance * span // 2**32) // sampled for place, chance in enumerate(chances)]
-    query = f"SELECT meter FROM capture WHERE number = ? AND {_LIVE}"  # noqa: S608 - constant
-    found = Counter(meter for number in numbers for (meter,) in connection.execute(query, (number,)))
-    return found.most_common(1)[0][0] if found else None
+def _fullest(connection: sqlite3.Connection, sources: Iterable[SourceKey]) -> int | None:
+    """The meter that has most live-rate captures in counted blocks and in the newest one; None if there are none."""
+    since, newest = blocks.counted_from(connection), blocks.newest_block(connection)
+    query = f"SELECT meter, count(*) FROM capture WHERE number >= ? AND {_LIVE} GROUP BY meter"  # noqa: S608 - constant
+    found = Counter(dict(connection.execute(query, (newest * BLOCK,)).fetchall()))
+    for source in sources:
+        found[source.meter] += blocks.total(connection, source, "live", since, newest)
+    ((meter, amount),) = found.most_common(1) or [(None, 0)]
+    return meter if amount else None
 
 
 def _oldest(connection: sqlite3.Connection, sources: Iterable[SourceKey], amount: int) -> list[int]:

@@ -14,14 +14,17 @@ CREATE TABLE source_block (
   PRIMARY KEY (meter, device, block)
 ) WITHOUT ROWID;
 
--- The same of a finished span of 128 blocks, so that a sum over millions of captures reads few rows.
+-- The same of a finished span, so that a sum over millions of captures reads few rows. A span of level 1 has 32 blocks,
+-- one of level 2 has 32 spans of level 1, one of level 3 has 32 of level 2.
 CREATE TABLE source_span (
   meter     INTEGER NOT NULL,
   device    INTEGER NOT NULL,
-  span      INTEGER NOT NULL,  -- block / 128
+  level     INTEGER NOT NULL,
+  span      INTEGER NOT NULL,
   captures  INTEGER NOT NULL,
+  live      INTEGER NOT NULL,
   target_us INTEGER,
-  PRIMARY KEY (meter, device, span)
+  PRIMARY KEY (meter, device, level, span)
 ) WITHOUT ROWID;
 
 -- Blocks from this one on are counted in source_block. Older ones, of a file of an earlier version, are counted behind.

@@ -18,7 +18,7 @@ from smgw.store.file.checked import checked, within
 from smgw.store.file.foreign import Bounds
 from smgw.store.file.view import NONSENSE, View
 from smgw.store.lmn import history
-from smgw.store.lmn.blocks import BLOCK, SPAN, SourceKey, Stretch, amount, stretches, stretches_back
+from smgw.store.lmn.blocks import BLOCK, FACTOR, SourceKey, Stretch, amount, stretches, stretches_back
 from smgw.store.lmn.pending import NO_DEVICE
 from smgw.store.lmn.rows import WHOLE_LIST, Word
 from smgw.store.lmn.schema import lmn_schema
@@ -60,10 +60,10 @@ _OLD_TARGET = f"""SELECT max((SELECT target_time_us FROM reading
     FROM register, (SELECT 1 AS value UNION SELECT 2 UNION SELECT 3 UNION SELECT 4) AS lists
     WHERE {_SOURCE}"""  # noqa: S608 - constant
 _MAX_BLOCK = f"(SELECT coalesce(max(number), 0) / {BLOCK} FROM capture)"  # noqa: S608 - constant
-# Of finished spans, of finished blocks of the newest span, and of the newest block.
+# Of finished spans of 32 blocks, of finished blocks of the newest span, and of the newest block.
 NEWEST_TARGET = f"""SELECT max(target_us) FROM ({_OLD_TARGET}
-    UNION ALL SELECT max(target_us) FROM source_span WHERE {_SOURCE}
-    UNION ALL SELECT max(target_us) FROM source_block WHERE {_SOURCE} AND block >= {_MAX_BLOCK} / {SPAN} * {SPAN}
+    UNION ALL SELECT max(target_us) FROM source_span WHERE {_SOURCE} AND level = 1
+    UNION ALL SELECT max(target_us) FROM source_block WHERE {_SOURCE} AND block >= {_MAX_BLOCK} / {FACTOR} * {FACTOR}
     UNION ALL SELECT max(target_time_us) FROM capture
         WHERE {_SOURCE} AND origin <> 2 AND number >= {_MAX_BLOCK} * {BLOCK})"""  # noqa: S608 - constant
 _OLDER = f"""SELECT number FROM capture WHERE older_number = ?2
