@@ -27,6 +27,8 @@ log = logging.getLogger(__name__)
 
 #: Most captures in one transaction. If more wait, the next transaction follows at once.
 _BATCH = 1000
+#: So many live-rate rows do not wait for others any longer: a flood of many meters does not fill the memory.
+GATHERED = 500
 #: Most captures that wait in memory if the store cannot write. Then the oldest are dropped and counted.
 INBOX_BOUND = 10_000
 
@@ -86,6 +88,17 @@ class _LogEntry(NamedTuple):
 _Item = Capture | MeterState | _Left | _Periods | _Rows | _Cache | _Pushed | _LogEntry
 
 
+class Gathering(NamedTuple):
+    """How long rows wait for others, in seconds. Each commit costs the card about the same, whatever it holds.
+
+    A grid value that is written takes all waiting live-rate rows along.
+    """
+
+    all: float = 0.0  # every row, from the first one that comes
+    live: float = 0.0  # live-rate rows: as much of them a power cut may cost
+    pause: float = 0.0  # least time between two commits of rows; only captures wait for it
+
+
 class Clock(Protocol):
     """The part of the gateway's clock that the registrar uses."""
 
@@ -97,9 +110,7 @@ class Registrar:
     """`periods`: meter name -> registration period in seconds, 0 for every telegram.
 
     A value whose grid slot is taken (an unsynchronised clock was set back) is stored as a live-rate row, so no value is
-    lost. `run_once` raises StoreError if the store cannot write; its items wait and are written by the next call. The
-    first item waits `linger` seconds for others, so that all are one transaction: each commit costs the card about
-    the same.
+    lost. `run_once` raises StoreError if the store cannot write; its items wait and are written by the next call.
     """
 
     def __init__(
@@ -109,12 +120,16 @@ class Registrar:
         periods: Mapping[str, int],
         on_commit: Callable[[int], None] = lambda _: None,
         *,
-        linger: float = 0.0,
+        gathering: Gathering = Gathering(),  # noqa: B008 - a constant
+        monotonic: Callable[[], float] = time.monotonic,
         derive: Sequence[Derive] = (),
     ) -> None:
         self.clock = clock
-        self.linger = linger
+        self.gathering = gathering
         self.dropped = 0
+        self._monotonic = monotonic
+        self._due: float | None = None  # when the waiting rows must be written
+        self._committed_at = float("-inf")
         self._inbox: queue.SimpleQueue[_Item] = queue.SimpleQueue()
         self._store = store
         self._grids = Grids(periods, store.last_target_us, clock.stamp)
@@ -174,9 +189,13 @@ class Registrar:
         self._inbox.put(_LogEntry(event, level, subject, self.clock.stamp()))
 
     def run_once(self, timeout: float) -> int:
-        """Wait up to `timeout` seconds for items, then register all of them; returns the number of captures."""
+        """Wait up to `timeout` seconds for items, then register all of them; returns the number of captures.
+
+        Live-rate rows may wait for the next call, unless `timeout` is 0.
+        """
         try:
-            self._write()  # items that could not be written before
+            if self._must_write():
+                self._write_all()  # also what could not be written before
             return self._take(timeout)
         except Exception as error:
             self._fail_tickets(error)  # the waiting caller has a meter to read, and may call again
@@ -199,9 +218,9 @@ class Registrar:
         items = self._taken  # kept from one call to the next, in case one item fails
         try:
             if not items:
-                items.append(self._inbox.get(timeout=timeout))
-                if self.linger and timeout and not isinstance(items[0], _Rows):
-                    self._hurry.wait(self.linger)
+                items.append(self._inbox.get(timeout=self._until_due(timeout)))
+                if timeout and not isinstance(items[0], _Rows) and (pause := self._pause()) > 0:
+                    self._hurry.wait(pause)
             while len(items) < _BATCH:
                 items.append(self._inbox.get_nowait())
         except queue.Empty:
@@ -222,13 +241,33 @@ class Registrar:
             self._register(self._grids.overdue())
         if refused := self._rate.take_refused():
             self._store.count("refused_rate", refused)
+        if not timeout or self._must_write():
+            self._write_all()
+        elif not self._unwritten:
+            self._store.flush()
+        return captures
+
+    def _until_due(self, timeout: float) -> float:
+        """The wait for an item, shortened to the moment when the waiting rows must be written."""
+        return timeout if self._due is None else min(timeout, max(0.0, self._due - self._monotonic()))
+
+    def _pause(self) -> float:
+        """How long the first item waits for others."""
+        return max(self.gathering.all, self._committed_at + self.gathering.pause - self._monotonic())
+
+    def _must_write(self) -> bool:
+        """True if something waits that may wait no longer."""
+        if self._rows or self._notes or len(self._unwritten) >= GATHERED:
+            return True
+        return self._due is not None and (self._hurry.is_set() or self._monotonic() >= self._due)
+
+    def _write_all(self) -> None:
         wrote = bool(self._unwritten or self._rows)
         self._write()
         self._write_rows()
         self._write_notes()
         if not wrote:
             self._store.flush()
-        return captures
 
     def _sort(self, item: _Item) -> None:
         """Pass an item that is not a capture to its handler."""
@@ -247,7 +286,13 @@ class Registrar:
             self._notes.append(item)
 
     def _register(self, records: Sequence[Record]) -> None:
+        if not records:
+            return
         self._unwritten += map(self._with_derived, records)
+        now = self._monotonic()
+        # A row comes out of the inbox up to `all` seconds late, and may wait as long for the next call.
+        wait = max(0.0, self.gathering.live - 2 * self.gathering.all) if all(map(_is_live, records)) else 0.0
+        self._due = now + wait if self._due is None else min(self._due, now + wait)
 
     def _with_derived(self, record: Record) -> Record:
         if not self._derive:
@@ -283,6 +328,7 @@ class Registrar:
                 if outcome.kind is OutcomeKind.SLOT_TAKEN and record.origin is not Origin.MISSING
             ]
             self._committed(outcomes)
+        self._due = None
 
     def _write_rows(self) -> None:
         """Write rows with tickets, each lot in a transaction of its own."""
@@ -301,6 +347,7 @@ class Registrar:
                 self._tickets.discard(rows.ticket)
 
     def _committed(self, outcomes: Sequence[Outcome]) -> None:
+        self._committed_at = self._monotonic()
         self._on_commit(sum(outcome.kind is OutcomeKind.WRITTEN for outcome in outcomes))
 
     def _fail_tickets(self, error: Exception) -> None:
@@ -358,6 +405,10 @@ def _storable(record: Record) -> Record | None:
         return None
     derived = tuple(kept for one in record.derived if (kept := _storable(one)) is not None)
     return record._replace(derived=derived)
+
+
+def _is_live(record: Record) -> bool:
+    return record.target_time_us is None
 
 
 def _size(record: Record) -> int:

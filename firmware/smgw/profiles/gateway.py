@@ -34,6 +34,7 @@ class GatewayProfile(NamedTuple):
     ntp: tuple[str, ...] = ()  # host or host:port
     retention: RetentionProfile = RetentionProfile()
     system_clock: bool | None = None  # None: where there is no `ntp`
+    power_cut_loss: int = 5  # seconds of values of every telegram
 
     @property
     def uses_system_clock(self) -> bool:
@@ -153,6 +154,10 @@ KEYS: Mapping[str, Key] = {
     "system_clock": Key(
         checks.boolean,
         about="Whether the system's clock is a time source if a service keeps it; by default only without `ntp`.",
+    ),
+    "power_cut_loss": Key(
+        checks.integer(1, 300, "seconds"),
+        about="Seconds of values of every telegram that a power cut may cost; more spares the card; 5 s by default.",
     ),
     "retention": Key(
         section(RETENTION_KEYS, _retention),

@@ -200,6 +200,7 @@ def _meter(
         device = f" (device {state.device})" if len(lives) > 1 else ""
         report.worse(Health.DEGRADED, f"meter {meter.name}{device}: {state.state}: {_note(state)}")
     newest = lmn.newest(source) if source else None
+    own = [live for live in lives if source is None or live.capture.device == state.device]
     return {
         **about,
         "state": state.state,
@@ -207,13 +208,19 @@ def _meter(
         "remark": state.remark,
         "since_us": state.since_us,
         "device": str(state.device) if state.device else None,
-        "last_capture_us": state.last_capture_us,
+        "last_capture_us": _last_capture(state, own),
         "good": state.good,
         "refused": state.refused,
         "records": lmn.backlog(source, 0) if source else 0,
         "latest": _record(newest, known) if newest else None,
-        "live": [live_object(live) for live in lives if source is None or live.capture.device == state.device],
+        "live": list(map(live_object, own)),
     }
+
+
+def _last_capture(state: MeterState, lives: Sequence[Live]) -> int | None:
+    """The file's state may be five minutes old; a live value never is."""
+    times = [live.capture.stamp.utc_us for live in lives]
+    return max(times if state.last_capture_us is None else [*times, state.last_capture_us], default=None)
 
 
 def _note(state: MeterState) -> str:

@@ -14,7 +14,7 @@ from smgw.lmn.contract import Cache, Surroundings
 from smgw.lmn.driver import Driver
 from smgw.lmn.make import make_driver
 from smgw.metering.history import HistoryKeeper
-from smgw.metering.registrar import Registrar
+from smgw.metering.registrar import Gathering, Registrar
 from smgw.profiles.gateway import Configuration
 from smgw.profiles.meter import MeterProfile
 from smgw.profiles.secrets import Secrets, read_secrets
@@ -35,8 +35,8 @@ from smgw.store.wan.copied import CopiedWan
 log = logging.getLogger(__name__)
 
 _TICK = 1.0
-#: A record waits so long for others, unless an EMP gets each immediately: half of the second that it may take, and 8
-#: meters a second are 2 commits rather than 8.
+#: A record waits so long for others: half of the second that it may take. If an EMP gets each immediately, the first
+#: one does not wait, and commits are so far apart. 8 meters a second are 2 commits rather than 8.
 _LINGER = 0.5
 #: Ready when every reader has tried its port, and at the latest after so long: a meter on TCP may not answer.
 _READY_SECONDS = 3.0
@@ -72,7 +72,9 @@ class LmnService:
             floor=Floor(BUILT_S * 1_000_000, self._store.newest_valid_us()),
         )
         self._store.use_clock(self._clock.stamp)
-        self._registrar = Registrar(self._store, self._clock, _periods(configuration), linger=_linger(configuration))
+        self._registrar = Registrar(
+            self._store, self._clock, _periods(configuration), gathering=_gathering(configuration)
+        )
         make_run_directory(state)
         self._live = LiveWriter(paths.live_directory(state), _ports(configuration))
         self._sink = ReadingSink(self._registrar, self._live)
@@ -132,7 +134,7 @@ class LmnService:
         self._clock.expect(configuration.gateway.time_sources)
         self._configuration, self._orders = configuration, orders
         note_running(self._store, configuration, self._clock.stamp())
-        self._registrar.linger = _linger(configuration)
+        self._registrar.gathering = _gathering(configuration)
         self._retention.configure(configuration)
         return "; ".join(f"meter {name} is {what}" for name, what in changes.items()) or "no meter changed"
 
@@ -258,8 +260,12 @@ def _periods(configuration: Configuration) -> dict[str, int]:
     return {meter.name: meter.registration_period for meter in configuration.meters}
 
 
-def _linger(configuration: Configuration) -> float:
-    return 0.0 if any(emp.forward == 0 for emp in configuration.emps) else _LINGER
+def _gathering(configuration: Configuration) -> Gathering:
+    """Live-rate rows are gathered no longer than an EMP that wants them gathers them by itself."""
+    forwards = [emp.forward for emp in configuration.emps]
+    if 0 in forwards:
+        return Gathering(pause=_LINGER)
+    return Gathering(_LINGER, float(min([configuration.gateway.power_cut_loss, *forwards])))
 
 
 def _changes(before: Mapping[str, _Line], now: Mapping[str, _Line]) -> dict[str, str]:

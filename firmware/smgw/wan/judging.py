@@ -59,7 +59,7 @@ class Judging:
     def passed(self, feed: Feed, position: int) -> None:
         """Settle all rows up to here; rows after the last delivered one are not for this feed."""
         if not self.stopped and not self._suspects.of(feed.source):
-            self._emp.store.acknowledge(self._emp.who, self._file_id, feed.source, position, 0)
+            self._emp.store.gather(self._emp.who, self._file_id, feed.source, position, 0)
 
     def decide(self, newest: Callable[[Feed], StoredRecord | None]) -> list[Feed]:
         """After all feeds: decide whether rows or meters are refused. Returns the feeds that continue."""
@@ -132,9 +132,9 @@ class Judging:
             self._suspect(feed, records[0], outcome)
 
     def _acknowledge(self, feed: Feed, records: tuple[StoredRecord, ...]) -> None:
-        """Move the cursor and quarantine rows before it in one transaction."""
+        """Move the cursor and quarantine rows before it in one transaction, which may be that of the whole round."""
         position, aside = records[-1].position, self._suspects.take(feed.source)
-        self._emp.store.acknowledge(self._emp.who, self._file_id, feed.source, position, len(records), aside)
+        self._emp.store.gather(self._emp.who, self._file_id, feed.source, position, len(records), aside)
         self.taken += len(records)
         self._note_accepted(feed)
         self._emp.size.grow()

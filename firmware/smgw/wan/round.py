@@ -25,7 +25,16 @@ class Round:
         self._progress = self._read_progress()
 
     def run(self) -> Outcome | None:
-        """HOLD or RETRY, which stops the delivery; None if all rows are settled, or the thread must stop."""
+        """HOLD or RETRY, which stops the delivery; None if all rows are settled, or the thread must stop.
+
+        The acknowledgements of a round are one commit of wan.db. After a kill the round is repeated.
+        """
+        try:
+            return self._run()
+        finally:
+            self._emp.store.settle()
+
+    def _run(self) -> Outcome | None:
         self._emp.holds.try_due()
         self._deliver_requeued()
         self._take_turns()

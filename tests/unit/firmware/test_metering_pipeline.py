@@ -21,7 +21,7 @@ from smgw.cosem import (
 )
 from smgw.errors import LocalProtocolError
 from smgw.metering.history import HistoryKeeper
-from smgw.metering.registrar import Registrar
+from smgw.metering.registrar import Gathering, Registrar
 from smgw.metering.ticket import NotWrittenError, Ticket
 from smgw.store.errors import StoreError
 from smgw.store.lmn.store import LmnStore
@@ -170,7 +170,7 @@ def test_counted_rows_go_the_same_way_and_their_ticket_tells_their_numbers(
 
 
 def test_a_load_profile_is_kept_by_the_registrars_thread(store: LmnStore, clock: Clock, tmp_path: Path) -> None:
-    registrar = Registrar(store, clock, {"house": 0}, linger=60.0)
+    registrar = Registrar(store, clock, {"house": 0}, gathering=Gathering(60.0))
     stop, keeper = threading.Event(), HistoryKeeper(registrar, store)
     writers: list[str] = []
 

@@ -10,7 +10,7 @@ from captures_made import DEVICE, MIDNIGHT, POWER, SECOND, capture, energy
 from registering import Clock
 from smgw.cosem import NULL, ClockState, Data, DataType, GatewayStatus, Reading
 from smgw.metering import registrar as registrar_module
-from smgw.metering.registrar import Registrar
+from smgw.metering.registrar import GATHERED, Gathering, Registrar
 from smgw.store.errors import StoreError
 from smgw.store.file.log_book import Level
 from smgw.store.lmn.store import LmnStore
@@ -59,7 +59,7 @@ def test_what_comes_while_the_first_lingers_is_in_one_commit_with_it_and_hurry_e
     store: LmnStore, clock: Clock
 ) -> None:
     commits: list[int] = []
-    registrar = Registrar(store, clock, {"house": 0}, on_commit=commits.append, linger=60.0)
+    registrar = Registrar(store, clock, {"house": 0}, on_commit=commits.append, gathering=Gathering(60.0))
     thread = threading.Thread(target=registrar.run_once, args=(60.0,))
     thread.start()
     for second in range(5):
@@ -72,13 +72,136 @@ def test_what_comes_while_the_first_lingers_is_in_one_commit_with_it_and_hurry_e
 
 def test_nothing_lingers_where_there_is_nothing_to_wait_for(store: LmnStore, clock: Clock) -> None:
     commits: list[int] = []
-    registrar = Registrar(store, clock, {"house": 0}, on_commit=commits.append, linger=60.0)
+    registrar = Registrar(store, clock, {"house": 0}, on_commit=commits.append, gathering=Gathering(60.0))
     registrar.capture(capture(MIDNIGHT, energy(1)))
     assert registrar.drain() == 1
-    registrar.linger = 0.0
+    registrar.gathering = Gathering()
     registrar.capture(capture(MIDNIGHT + SECOND, energy(2)))
     assert registrar.run_once(60.0) == 1
     assert commits == [1, 1]
+
+
+def _fail() -> None:
+    raise StoreError(Path("lmn.db"), "disk I/O error")
+
+
+class Moments:
+    """A monotonic clock that only the test moves."""
+
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def gathering(store: LmnStore, clock: Clock, how: Gathering, **periods: int) -> tuple[Registrar, Moments, list[int]]:
+    moments, commits = Moments(), list[int]()
+    return Registrar(store, clock, periods, commits.append, gathering=how, monotonic=moments), moments, commits
+
+
+def test_live_rate_rows_wait_for_others_until_the_power_cut_would_cost_too_much(store: LmnStore, clock: Clock) -> None:
+    registrar, moments, commits = gathering(store, clock, Gathering(live=5.0), house=0)
+    for second in range(10):
+        moments.now = float(second)
+        registrar.capture(capture(MIDNIGHT + second * SECOND, energy(second)))
+        registrar.run_once(0.01)
+    assert commits == [5]
+    moments.now = 11.0
+    registrar.run_once(0.01)
+    assert commits == [5, 5]
+
+
+def test_the_wait_of_all_rows_is_a_part_of_what_a_power_cut_may_cost(store: LmnStore, clock: Clock) -> None:
+    registrar, moments, commits = gathering(store, clock, Gathering(0.5, 5.0), house=0)
+    registrar.capture(capture(MIDNIGHT, energy(1)))
+    registrar.run_once(0.01)
+    moments.now = 4.0  # half a second in the inbox before, and half a second of a wait that has just begun
+    registrar.run_once(0.01)
+    assert commits == [1]
+
+
+def test_a_grid_value_takes_waiting_live_rate_rows_along(store: LmnStore, clock: Clock, tmp_path: Path) -> None:
+    registrar, _, commits = gathering(store, clock, Gathering(live=5.0), house=0, pv=900)
+    registrar.capture(capture(MIDNIGHT, energy(1)))
+    registrar.run_once(0.01)
+    assert stored(tmp_path) == commits == []
+    registrar.capture(capture(MIDNIGHT, energy(2), meter="pv"))
+    registrar.run_once(0.01)
+    assert commits == [2]
+
+
+def test_rows_with_a_ticket_and_log_entries_take_waiting_live_rate_rows_along(store: LmnStore, clock: Clock) -> None:
+    registrar, _, commits = gathering(store, clock, Gathering(live=5.0), house=0)
+    for number, hand_over in enumerate(
+        (
+            lambda: registrar.append([Record(capture(MIDNIGHT, energy(9), meter="pv"))]),
+            lambda: registrar.event("tested", Level.INFO, "a log entry"),
+        )
+    ):
+        registrar.capture(capture(MIDNIGHT + number * SECOND, energy(number)))
+        registrar.run_once(0.01)
+        hand_over()
+        registrar.run_once(0.01)
+    assert commits == [1, 1, 1]
+
+
+def test_a_flood_of_live_rate_rows_does_not_wait(store: LmnStore, clock: Clock) -> None:
+    registrar, _, commits = gathering(store, clock, Gathering(live=5.0), **{f"m{meter}": 0 for meter in range(64)})
+    for number in range(GATHERED):
+        registrar.capture(capture(MIDNIGHT + number, energy(number), meter=f"m{number % 64}"))
+    registrar.run_once(0.01)
+    assert commits == [GATHERED]
+
+
+def test_hurry_writes_what_was_gathered(store: LmnStore, clock: Clock) -> None:
+    registrar, _, commits = gathering(store, clock, Gathering(live=5.0), house=0)
+    registrar.capture(capture(MIDNIGHT, energy(1)))
+    registrar.run_once(0.01)
+    registrar.hurry()
+    registrar.run_once(0.01)
+    assert commits == [1]
+
+
+def test_a_drain_writes_what_was_gathered(store: LmnStore, clock: Clock) -> None:
+    registrar, _, commits = gathering(store, clock, Gathering(live=5.0), house=0)
+    registrar.capture(capture(MIDNIGHT, energy(1)))
+    registrar.run_once(0.01)
+    registrar.drain()
+    assert commits == [1]
+
+
+def test_with_a_pause_the_first_record_goes_at_once_and_the_next_ones_together(store: LmnStore, clock: Clock) -> None:
+    registrar, moments, commits = gathering(store, clock, Gathering(pause=60.0), house=0)
+    registrar.capture(capture(MIDNIGHT, energy(0)))
+    registrar.run_once(60.0)
+    assert commits == [1]
+    thread = threading.Thread(target=registrar.run_once, args=(60.0,))
+    thread.start()
+    for second in range(1, 5):
+        registrar.capture(capture(MIDNIGHT + second * SECOND, energy(second)))
+    assert commits == [1]
+    registrar.hurry()
+    thread.join(60)
+    assert commits == [1, 4]
+    moments.now = 120.0
+    registrar.capture(capture(MIDNIGHT + 5 * SECOND, energy(5)))
+    registrar.run_once(60.0)
+    assert commits == [1, 4, 1]
+
+
+def test_what_the_store_could_not_write_while_it_was_gathered_is_written_by_the_next_call(
+    store: LmnStore, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    registrar, moments, commits = gathering(store, clock, Gathering(live=5.0), house=0)
+    registrar.capture(capture(MIDNIGHT, energy(1)))
+    registrar.run_once(0.01)
+    moments.now = 5.0
+    with monkeypatch.context() as broken:
+        broken.setattr(store, "append", lambda _: _fail())
+        with pytest.raises(StoreError):
+            registrar.run_once(0.01)
+    registrar.run_once(0.01)
+    assert commits == [1]
 
 
 def test_on_the_grid_only_the_nearest_values_and_the_gaps_are_registered(

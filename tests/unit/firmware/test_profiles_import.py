@@ -481,7 +481,7 @@ def test_content_is_the_same_for_equal_profiles_and_differs_for_others() -> None
     assert one.meters[0].content() == same.meters[0].content() != other.meters[0].content()
     assert '"objects":["1-0:1.8.0*255"]' in other.meters[0].content()
     assert one.gateway.content() == (
-        '{"device_id":"ESMG0000000001","ntp":[],'
+        '{"device_id":"ESMG0000000001","ntp":[],"power_cut_loss":5,'
         '"retention":{"daily_weeks":6,"grid_months":24,"live_days":7,"undelivered_mb":512},"system_clock":null}'
     )
     assert one.emps[0].content() == (

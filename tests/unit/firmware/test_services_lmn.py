@@ -9,6 +9,7 @@ import pytest
 from line_meter import Head, telegram, until
 from smgw.clock import TimeSample
 from smgw.cosem import DeviceId
+from smgw.metering.registrar import Gathering
 from smgw.profiles.communication import CommunicationProfile
 from smgw.profiles.gateway import Configuration, GatewayProfile
 from smgw.profiles.meter import MeterProfile
@@ -132,17 +133,26 @@ def test_a_time_sample_of_the_wan_process_synchronises_the_clock(state: Path, tm
         assert "clock-synchronised" in [entry.event for entry in view.log_entries(10)]
 
 
-@pytest.mark.parametrize(("forwards", "least", "most"), [((), 0.1, 0.9), ((5, 60), 0.1, 0.9), ((5, 0), 0.0, 0.0)])
-def test_a_record_waits_less_than_a_second_for_others_and_not_where_an_emp_gets_each_at_once(
-    state: Path, forwards: tuple[int, ...], least: float, most: float
+@pytest.mark.parametrize(
+    ("loss", "forwards", "gathering"),
+    [
+        (5, (), Gathering(0.5, 5)),
+        (5, (5, 60), Gathering(0.5, 5)),
+        (60, (60, 300), Gathering(0.5, 60)),
+        (60, (60, 2), Gathering(0.5, 2)),  # no longer than the EMP itself gathers
+        (60, (5, 0), Gathering(pause=0.5)),
+    ],
+)
+def test_rows_are_gathered_as_the_power_cut_and_the_emps_allow(
+    state: Path, loss: int, forwards: tuple[int, ...], gathering: Gathering
 ) -> None:
     emps = tuple(
         CommunicationProfile(name=f"emp{place}", url="http://127.0.0.1:1", forward=forward)
         for place, forward in enumerate(forwards)
     )
-    gateway = GatewayProfile(device_id=DeviceId.parse("ESMG0000000001"))
+    gateway = GatewayProfile(device_id=DeviceId.parse("ESMG0000000001"), power_cut_loss=loss)
     service = LmnService(Configuration(gateway=gateway, meters=(), emps=emps), state)
-    assert least <= service._registrar.linger <= most
+    assert service._registrar.gathering == gathering
     service._close()
 
 

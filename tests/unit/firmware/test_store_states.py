@@ -145,3 +145,87 @@ def test_counters_of_another_kind_begin_where_their_holder_says(store):
     assert store.reserve(pulses, "input 1", "pulses", 0, 1) == 10
     assert store.reserve(pulses, "input 2", "pulses", 700, 1) == 700
     assert store.reserve(CounterKind.INVOCATION, "input 1", "pulses", 0, 1) > 10
+
+
+# What only counts on is written rarely: it wears the card.
+
+
+@pytest.fixture
+def later(monkeypatch):
+    """Let seconds pass for what waits."""
+    now = [0.0]
+    monkeypatch.setattr("smgw.store.lmn.pending.time.monotonic", lambda: now[0])
+
+    def passed(seconds):
+        now[0] += seconds
+
+    return passed
+
+
+@pytest.fixture
+def seen(tmp_path):
+    def read():
+        with LmnView.open(tmp_path) as view:
+            return [state.good for state in view.meter_states()]
+
+    return read
+
+
+@pytest.mark.parametrize(("seconds", "good"), [(299, 1), (300, 2)])
+def test_a_state_without_news_is_written_by_itself_after_five_minutes(later, store, note, seen, seconds, good):
+    note(DEVICE, 1)
+    store.flush(now=True)
+    note(DEVICE, 2)
+    later(seconds)
+    store.flush()
+    assert seen() == [good]
+
+
+def test_a_state_with_news_is_written_after_five_seconds(later, store, note, seen):
+    note(DEVICE, 1)
+    store.flush(now=True)
+    note(DEVICE, 2)
+    note(GAS, 7)
+    later(5)
+    store.flush()
+    assert seen() == [2, 7]
+
+
+@pytest.mark.parametrize(("seconds", "good"), [(4, 1), (5, 2)])
+def test_a_commit_of_rows_takes_a_state_without_news_along_every_five_seconds(later, store, note, seen, seconds, good):
+    note(DEVICE, 1)
+    store.flush(now=True)
+    note(DEVICE, 2)
+    later(seconds)
+    store.append([Record(capture(MIDNIGHT))])
+    assert seen() == [good]
+
+
+def test_a_close_leaves_nothing_waiting(note, store, seen):
+    note(DEVICE, 1)
+    store.flush(now=True)
+    note(DEVICE, 2)
+    store.close()
+    assert seen() == [2]
+
+
+@pytest.fixture
+def pushes(tmp_path):
+    def read():
+        with LmnView.open(tmp_path) as view:
+            return view._rows(f"SELECT reserved FROM reserved_counter WHERE kind = {CounterKind.PUSHED:d}")
+
+    return read
+
+
+def test_the_counter_of_a_push_waits_for_its_capture_and_for_no_other_commit(store, pushes):
+    store.note_push("key", "house", b"title", 7)
+    store.log("tested", log_book.Level.INFO, "no rows", Stamp(BOOT, 5, MIDNIGHT, 7, ClockState.SYNCHRONISED))
+    assert pushes() == []
+    store.append([Record(capture(MIDNIGHT))])
+    assert pushes() == [(7,)]
+
+
+def test_a_counter_of_a_push_is_known_while_it_waits(store):
+    store.note_push("key", "house", b"title", 7)
+    assert store.newest_push("key", b"title") == 7

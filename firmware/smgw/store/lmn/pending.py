@@ -1,8 +1,14 @@
-"""What waits for the next commit of lmn.db, each only the newest: states of meters and clock, counters of pushes."""
+"""What waits for the next commit of lmn.db, each only the newest: states of meters and clock, counters of pushes.
 
+A state of a meter that only counts on is written rarely: every commit of two pages wears the card as much as one of ten
+rows.
+"""
+
+import contextlib
 import logging
 import sqlite3
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 
 from smgw.clock.gateway_clock import Saved
 from smgw.cosem.device_id import DeviceId
@@ -13,6 +19,10 @@ from smgw.store.records import MeterState
 _log = logging.getLogger(__name__)
 
 _Key = tuple[str, bytes]
+#: Waiting data is written with a commit of rows, but not with each: so long after the last time at the earliest.
+_WITH_OTHERS_S = 5.0
+#: Oldest that states without news may become in the file while there is no commit that takes them along.
+_ALONE_S = 300.0
 #: Value of the column `device` in a state of a meter whose device is not known.
 NO_DEVICE = b""
 _INSERT = "INSERT OR REPLACE INTO meter_state VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
@@ -26,24 +36,71 @@ class LmnPending(Pending):
         self.states: dict[_Key, MeterState | None] = {}  # None: the row is removed
         self.clock: Saved | None = None
         self.pushes: dict[tuple[str, str], int] = {}  # (key, meter and system title): the newest counter
+        self._registering = False
+        self._whole = False
+        self._news = False  # a state says something else than the one before
+        self._last: dict[_Key, tuple[object, ...]] = {}  # by device: what its newest state says
+        self._written = time.monotonic()
 
     def __bool__(self) -> bool:
         return super().__bool__() or bool(self.states or self.clock or self.pushes)
+
+    def is_due(self) -> bool:
+        """True if what waits should not wait for a commit of rows."""
+        waited = time.monotonic() - self._written
+        if super().__bool__() or self._news:
+            return waited >= _WITH_OTHERS_S
+        return bool(self) and waited >= _ALONE_S
+
+    @contextlib.contextmanager
+    def registered(self) -> Iterator[None]:
+        """The next commit has the captures of the pushes, so it has their counters too."""
+        self._registering = True
+        try:
+            yield
+        finally:
+            self._registering = False
+
+    @contextlib.contextmanager
+    def wholly(self) -> Iterator[None]:
+        """The next commit leaves nothing waiting."""
+        self._whole = True
+        try:
+            yield
+        finally:
+            self._whole = False
+
+    def newest_pushes(self, scope: str, title: bytes) -> list[int]:
+        """The waiting counters of pushes with this key and system title."""
+        end = pushes.suffix(title)
+        return [counter for (key, holder), counter in self.pushes.items() if key == scope and holder.endswith(end)]
 
     def note_meter(self, state: MeterState) -> None:
         """Queue the newest state of a device; one without a device replaces all of its meter."""
         state = writable(state)
         if state.device is None:
             self.states = {key: waiting for key, waiting in self.states.items() if key[0] != state.meter}
-        self.states[state.meter, state.device or NO_DEVICE] = state
+            self._last = {key: said for key, said in self._last.items() if key[0] != state.meter}
+        key, said = (state.meter, state.device or NO_DEVICE), (state.state, state.since_us, state.note, state.remark)
+        self.states[key] = state
+        self._news = self._news or self._last.get(key) != said
+        self._last[key] = said
 
     def drop_meter(self, meter: str, device: DeviceId) -> None:
         """Queue the end of a device's state."""
-        self.states[writable((meter,))[0], device] = None
+        key = writable((meter,))[0], bytes(device)
+        self.states[key] = None
+        self._last.pop(key, None)
+        self._news = True
 
     def write(self, connection: sqlite3.Connection) -> Callable[[], None]:
-        """As `Pending.write`. A state that cannot be written is counted as `lost_state`."""
-        states, clock, newest = dict(self.states), self.clock, dict(self.pushes)
+        """As `Pending.write`. A state that cannot be written is counted as `lost_state`.
+
+        States and clock are left for a later commit if they were written just now and have no news.
+        """
+        newest = dict(self.pushes) if self._registering or self._whole else {}
+        rare = self._whole or self._news or time.monotonic() - self._written >= _WITH_OTHERS_S
+        states, clock = (dict(self.states), self.clock) if rare else ({}, None)
         lost = 0
         for key, state in states.items():
             try:
@@ -68,6 +125,8 @@ class LmnPending(Pending):
                 key: state for key, state in self.states.items() if key not in states or states[key] is not state
             }
             self.clock = None if self.clock is clock else self.clock
+            if rare:
+                self._news, self._written = False, time.monotonic()
             self.pushes = {key: counter for key, counter in self.pushes.items() if newest.get(key) != counter}
 
         return forget

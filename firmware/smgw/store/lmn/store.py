@@ -3,7 +3,6 @@
 import contextlib
 import logging
 import sqlite3
-import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -43,8 +42,6 @@ _log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 BALLAST_BYTES = 2 * 1024 * 1024
-#: Longest time that waiting data stays unwritten if no capture is stored.
-_FLUSH_EVERY_S = 5.0
 #: Rows removed at a time, at least, and the free pages below which live-rate rows replace older live-rate rows.
 _THINNED = 256
 _FREE_PAGES = 32
@@ -65,7 +62,6 @@ class LmnStore(StoreWriter):
     _REMEDY = "live-rate rows are thinned"
 
     def __init__(self, directory: Path, ballast_bytes: int = BALLAST_BYTES) -> None:
-        self._flushed = time.monotonic()
         self._sweep = retention.Sweep()
         self._waiting = LmnPending()
         super().__init__(
@@ -94,8 +90,7 @@ class LmnStore(StoreWriter):
             record.origin is not Origin.HISTORY or history.name_of(record) != covered.name for record in records
         ):
             raise LocalProtocolError(f"these are not rows of {covered.name}")
-        with self._file.lock:
-            self._flushed = time.monotonic()
+        with self._file.lock, self._waiting.registered():
             self._end_need()
             if covered is not None:
                 return self._write(partial(self._insert, batch, covered))
@@ -145,11 +140,19 @@ class LmnStore(StoreWriter):
         return self._write(lambda connection: bool(connection.execute(beside.FORGET_ACCEPTED).rowcount))
 
     def flush(self, *, now: bool = False) -> None:
-        """Write waiting data if nothing was written for 5 s, or at once. Call it when there is nothing to append."""
+        """Write waiting data if it waits for too long, or at once. Call it when there is nothing to append.
+
+        News wait for 5 s: a log entry, another state of a meter. What only counts on waits for 5 minutes.
+        """
         with self._file.lock:
-            if self._waiting and (now or time.monotonic() - self._flushed >= _FLUSH_EVERY_S):
-                self._flushed = time.monotonic()
-                self._write_pending()
+            if self._waiting and (now or self._waiting.is_due()):
+                with self._waiting.wholly():
+                    self._write_pending()
+
+    def close(self) -> None:
+        """Write waiting data, checkpoint, close the file. Readers can go on reading."""
+        with self._file.lock, self._waiting.wholly():
+            super().close()
 
     def cache(self, kind: CacheKind, device: DeviceId, firmware: bytes, octets: bytes) -> None:
         """Cache an answer of a meter with this firmware."""
@@ -207,14 +210,16 @@ class LmnStore(StoreWriter):
         return self._write(lambda connection: budget.skip(connection, now, scope, holder, step, expected))
 
     def note_push(self, scope: str, meter: str, title: bytes, counter: int) -> None:
-        """Store the newest counter of a meter's pushes with the next append or flush."""
+        """Store the newest counter of a meter's pushes with the next append or flush, and with no other commit."""
         with self._file.lock:
             self._waiting.pushes[scope, meter + pushes.suffix(title)] = counter
 
     def newest_push(self, scope: str, title: bytes) -> int | None:
-        """The stored newest counter of the pushes with this key and system title."""
-        (newest,) = self._read(pushes.NEWEST, scope, pushes.suffix(title))[0]
-        return None if newest is None else int(newest)
+        """The newest counter of the pushes with this key and system title."""
+        with self._file.lock:
+            (newest,) = self._read(pushes.NEWEST, scope, pushes.suffix(title))[0]
+            known = [] if newest is None else [int(newest)]
+            return max(known + self._waiting.newest_pushes(scope, title), default=None)
 
     def profile_version(self, kind: str, name: str, content: str) -> int:
         """The number of this version of a profile; the same content has the same number.

@@ -23,6 +23,8 @@ T = TypeVar("T")
 BALLAST_BYTES = 256 * 1024
 #: Time between two tries to write data that waits in memory for disk space. Delivery does not wait for it.
 _TRY_EVERY_S = 1.0
+#: Longest time that the acknowledgements of a long round are gathered.
+_GATHERED_S = 2.0
 #: Time samples stored: more than one a minute for a day.
 _SAMPLES_KEPT = 2000
 
@@ -44,6 +46,7 @@ class WanStore(StoreWriter):
         # A lost -wal sets cursors back: rows are delivered again, and the EMP ignores repeats.
         self._waiting = Waiting()
         self._failed = 0.0
+        self._gathered = 0.0
         super().__init__(
             directory / paths.WAN, wan_schema(), _salvage, Pending(), whole_wal=False, reserve=BALLAST_BYTES
         )
@@ -70,14 +73,40 @@ class WanStore(StoreWriter):
     ) -> None:
         """Settle the rows of a device up to `position` in one step: `acknowledged` arrived, the others are quarantined.
 
-        The cursor only grows. The time of the last acknowledgement is written with it. On a full disk, when even the
-        reserve is used, the data waits in memory and delivery goes on; `cursors` includes it. If the process ends
-        before it is written, rows are delivered again.
+        As `gather`, but it writes at once. On a full disk, when even the reserve is used, the data waits in memory and
+        delivery goes on.
+        """
+        with self._file.lock:
+            self.gather(emp, store_id, source, position, acknowledged, set_aside)
+            self.settle()
+
+    def gather(
+        self,
+        emp: str,
+        store_id: str,
+        source: Source,
+        position: int,
+        acknowledged: int,
+        set_aside: Sequence[SetAside] = (),
+    ) -> None:
+        """Settle the rows of a device up to `position` with the next `settle`, or within seconds.
+
+        The cursor only grows. The time of the last acknowledgement is written with it. `cursors` includes what waits.
+        If the process ends before it is written, rows are delivered again.
         """
         with self._file.lock:
             key = (emp, store_id, source.meter, bytes(source.device))
+            if not self._waiting:
+                self._gathered = time.monotonic()
             self._waiting.acknowledge(key, position, acknowledged, set_aside, self._stamp().utc_us)
-            self._settle((self._checkpoint, self._ballast.release))
+            if time.monotonic() - self._gathered >= _GATHERED_S:
+                self.settle()
+
+    def settle(self) -> None:
+        """Write what was gathered."""
+        with self._file.lock:
+            if self._waiting:
+                self._settle((self._checkpoint, self._ballast.release))
 
     def set_aside(self, emp: str) -> list[SetAside]:
         """Quarantined rows of this EMP that no order has requeued."""
