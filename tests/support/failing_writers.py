@@ -26,7 +26,7 @@ from smgw.store.wan.store import WanStore
 
 KINDS = {"write": 1, "sync": 2, "truncate": 4, "map": 8, "memory": 16}
 #: The last call that may be the first to fail: about as many as a child makes.
-LATEST = {"write": 120, "sync": 30, "truncate": 2, "map": 2, "memory": 600}
+LATEST = {"write": 120, "sync": 15, "truncate": 2, "map": 2, "memory": 600}
 DEVICE = DeviceId.parse("1EMH0011802881")
 HOUSE = Source("house", DEVICE)
 GATEWAY = DeviceId.parse("1SMG0000000001")
