@@ -1,4 +1,4 @@
-"""Two ways to wait: pauses that double between tries, and a time limit on a call that cannot be interrupted."""
+"""Ways to wait: pauses that double between tries or failures, and a time limit on a call that blocks."""
 
 import contextlib
 import queue
@@ -10,6 +10,7 @@ from typing import Generic, NamedTuple, Protocol, TypeVar
 T = TypeVar("T")
 
 _SLICE = 0.05  # s; how soon the end of patience is noticed
+_FIRST_RESTART, _LATEST_RESTART, _SOUND = 1.0, 60.0, 300.0
 
 
 class Chance(Protocol):
@@ -68,6 +69,25 @@ class BackOff:
         """A try succeeded: the next pause is the first one again."""
         self._next = self._first
         self._waited = 0.0
+
+
+class Restarts:
+    """Pauses before something that failed begins again: 1 s, doubling to a minute. After 5 min they begin anew."""
+
+    def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
+        self._now = now
+        self._pauses = BackOff(_FIRST_RESTART, _LATEST_RESTART)
+        self._began = now()
+
+    def began(self) -> None:
+        """It begins, or begins again."""
+        self._began = self._now()
+
+    def failed(self) -> float:
+        """It failed; returns the pause in seconds."""
+        if self._now() - self._began > _SOUND:
+            self._pauses.reset()
+        return self._pauses.next()
 
 
 def patiently(

@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from line_meter import Inbox
-from memory_line import START_US, FakeTime, MemoryPort, Peer
+from memory_line import START_US, FakeTime, MemoryPort, Peer, in_the_loop
 from smgw.lmn.contract import Surroundings
 from smgw.lmn.driver import Driver
-from smgw.lmn.listening import ListeningDriver
 from smgw.lmn.polling import PollingDriver
+from smgw.lmn.push_line import PushLine
 from smgw.profiles.meter import MeterProfile
 from smgw.profiles.secrets import Secrets
 
@@ -33,11 +33,11 @@ class Line:
         ]
         around = Surroundings(self.time, now=self.time, stopping=self.stop.is_set)
         known = secrets or Secrets()
-        self.driver: Driver
+        self.driver: Driver | PushLine
         if profiles[0].polled:
             self.driver = PollingDriver([(one, known) for one in profiles], around, self.inbox, None, self.stop)
         else:
-            self.driver = ListeningDriver(profiles[0], known, around, self.inbox, self.stop)
+            self.driver = PushLine(profiles[0], known, around, self.inbox, self.stop)
 
     def run(self, seconds: float) -> None:
         """Let so many seconds pass."""
@@ -47,6 +47,10 @@ class Line:
             self.port.woken = True
 
         self.time.after(seconds, end)
+        if isinstance(self.driver, PushLine):
+            loop = in_the_loop(self.time, [(self.driver, self.port)])
+            while not self.stop.is_set():
+                loop.turn()
         while not self.stop.is_set():
             self.time.sleep(self.driver._serve(self.port))
 

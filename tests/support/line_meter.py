@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TypeVar
 
 from captures_made import BOOT, DEVICE, ENERGY, POWER
 from smgw.cosem import Capture, ClockState, DeviceId, Stamp
@@ -16,6 +17,8 @@ from smgw.lmn.contract import Clock as AnyClock
 from smgw.lmn.driver import Driver
 from smgw.lmn.load_profile import ProfileKeeper
 from smgw.lmn.make import make_driver
+from smgw.lmn.push_line import PushLine
+from smgw.lmn.push_loop import PushLoop
 from smgw.lmn.watch import Watch
 from smgw.profiles.meter import MeterProfile
 from smgw.profiles.secrets import Secrets
@@ -118,38 +121,48 @@ def driver(
     cached: bool = True,
     keeper: ProfileKeeper | None = None,
     counters: CounterKeeper | None = None,
-) -> Driver:
+) -> Driver | PushLine:
     """What drives a line with these meters, which share their secrets."""
     cache = Cache(inbox.from_cache, inbox.cache) if cached else Cache(NO_CACHE.get, inbox.cache)
     surroundings = Surroundings(clock or Clock(), cache, counters)
     return make_driver([(profile, secrets or Secrets()) for profile in profiles], surroundings, inbox, keeper)
 
 
-def watch(made: Driver) -> Watch:
+def watch(made: Driver | PushLine) -> Watch:
     """The watch of the only meter."""
     (only,) = made.watches.values()
     return only
 
 
+AnyLine = TypeVar("AnyLine", Driver, PushLine, Driver | PushLine)
+
+
 @contextlib.contextmanager
-def running(reader: Driver) -> Iterator[Driver]:
-    """The driver in a thread of its own; a stop must end it whatever it does."""
+def running(reader: AnyLine) -> Iterator[AnyLine]:
+    """The line in a thread of its own, or in a loop; a stop must end it whatever it does."""
     failed: list[BaseException] = []
+    loop = PushLoop()
+    body = loop.run if isinstance(reader, PushLine) else reader.run
 
     def run() -> None:
         try:
-            reader.run()
+            body()
         except BaseException as error:  # raised by the test's thread
             failed.append(error)
 
     thread = threading.Thread(target=run, daemon=True)
     thread.start()
+    if isinstance(reader, PushLine):
+        reader.start(loop)
     try:
         yield reader
     finally:
         reader.stop()
+        ended = not isinstance(reader, PushLine) or reader.ended.wait(LIMIT)
+        loop.stop()
         thread.join(LIMIT)
     assert not failed, failed
+    assert ended, "a stop did not end the line"
     assert not thread.is_alive(), "a stop did not end it"
 
 

@@ -6,12 +6,16 @@ from collections.abc import Callable, Sequence
 
 from captures_made import BOOT
 from smgw.cosem import ClockState, Stamp
+from smgw.lmn.push_line import PushLine
+from smgw.lmn.push_loop import PushLoop
 from smgw.ports import LineSettings
 
 #: Gets what we sent; gives what a meter answers, empty if it says nothing.
 Peer = Callable[[bytes], bytes]
 
 START_US = 1_767_225_600_000_000  # 2026-01-01, a target time of every registration period
+
+_descriptors = itertools.count(1000)
 
 
 class FakeTime:
@@ -71,6 +75,19 @@ class MemoryPort:
         self._time = time
         self._latency = latency
         self._incoming: list[tuple[float, bytes]] = []
+        self._descriptor = next(_descriptors)
+
+    def fileno(self) -> int:
+        """A number of its own, for `MemoryPoll`."""
+        return self._descriptor
+
+    @property
+    def arrives(self) -> float:
+        """When the first octets that were not read yet are there."""
+        return self._incoming[0][0] if self._incoming else float("inf")
+
+    def close(self) -> None:
+        """As `Port.close`."""
 
     def say(self, octets: bytes, delay: float = 0.0) -> None:
         """The other end sends octets, which are there after `delay`."""
@@ -124,3 +141,50 @@ class MemoryPort:
         self.reopened.append(self._time.now)
         self.read()
         self.settings = settings
+
+
+class MemoryPoll:
+    """As `Poll`, for ports in memory."""
+
+    def __init__(self, time: FakeTime, ports: Sequence[MemoryPort]) -> None:
+        self._time = time
+        self._ports = {port.fileno(): port for port in ports}
+        self._armed: set[int] = set()
+        self._woken = False
+
+    def add(self, descriptor: int) -> None:
+        """Report it once."""
+        self._armed.add(descriptor)
+
+    listen = add
+
+    def remove(self, descriptor: int) -> None:
+        """Forget it."""
+        self._armed.discard(descriptor)
+
+    def wait(self, seconds: float) -> list[int]:
+        """Let time pass until there are octets."""
+        ends = self._time.now + max(0.0, seconds)
+        while True:
+            found = [one for one in self._armed if self._ports[one].arrives <= self._time.now]
+            if found or self._woken or self._time.now >= ends:
+                break
+            arrives = min((self._ports[one].arrives for one in self._armed), default=ends)
+            self._time.sleep(min(arrives, ends, self._time.next_due) - self._time.now)
+        self._armed.difference_update(found)
+        self._woken = False
+        return found
+
+    def wake(self) -> None:
+        """End the wait."""
+        self._woken = True
+
+
+def in_the_loop(time: FakeTime, lines: Sequence[tuple[PushLine, MemoryPort]]) -> PushLoop:
+    """A loop on fake time that serves these lines. Their errands are run at once."""
+    loop = PushLoop(time, MemoryPoll(time, [port for _, port in lines]), lambda _, errand: errand())
+    for line, port in lines:
+        line._loop = loop
+        line.opened(port)  # type: ignore[arg-type]
+        loop.take(line)
+    return loop

@@ -1,4 +1,4 @@
-"""The thread of a line: it opens the port, and opens it again after a loss, until it is stopped."""
+"""What all lines have in common, and the thread of a line that has one."""
 
 import logging
 import threading
@@ -19,8 +19,8 @@ log = logging.getLogger(__name__)
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 1.0
 
 
-class Driver:
-    """One line; `run` is the body of its thread. Subclasses implement `_serve` for the open port."""
+class Line:
+    """A port and the states of its meters, which share it."""
 
     def __init__(
         self, profiles: Sequence[MeterProfile], surroundings: Surroundings, sink: Sink, stop: threading.Event
@@ -51,35 +51,23 @@ class Driver:
         self._reopen = BackOff(_FIRST_PAUSE, _LONGEST_PAUSE)
         self._reopening = Reopening(max(profile.silence for profile in profiles), now)
 
-    def run(self) -> None:
-        """Until `stop`: open the port, serve it, and open it again after a loss."""
-        while not self._stop.is_set():
-            pause = 0.0
-            try:
-                with open_port(self._port, self._settings, self._wake) as port:
-                    for watch in self.watches.values():
-                        watch.opened()
-                    self.tried = True
-                    pause = self.serve(port)
-            except PortError as error:
-                if not self._stop.is_set():
-                    for watch in self.watches.values():
-                        watch.absent(str(error))
-                self.tried = True
-                pause = self._reopen.next()
-            if self._stop.wait(pause):
-                break
-
-    def serve(self, port: Port) -> float:
-        """Use the open port until the stop; returns seconds until it is opened again. Raises PortError."""
-        port.tap = self._unread.take
-        self._reopening.opened()
-        return self._serve(port)
+    @property
+    def stopping(self) -> bool:
+        """True after `stop`."""
+        return self._stop.is_set()
 
     def stop(self) -> None:
-        """End `run` soon, from another thread."""
+        """End soon, from another thread."""
         self._stop.set()
         self._wake.set()
+
+    def _lost(self, error: PortError) -> float:
+        """The port is closed, or cannot be opened; returns the pause before the next try."""
+        if not self._stop.is_set():
+            for watch in self.watches.values():
+                watch.absent(str(error))
+        self.tried = True
+        return self._reopen.next()
 
     def _heard(self) -> None:
         """A telegram came: the next loss of the port is a new episode."""
@@ -92,25 +80,53 @@ class Driver:
             )  # fmt: skip
         self._reopening.heard()
 
-    def _reopen_silent(self, port: Port) -> None:
-        """Open a silent port again. Logged once an episode. Raises PortError.
-
-        A dead TCP connection and line settings that another program changed end this way. Octets that wait to be read
-        come first.
-        """
-        if port.wait(0) or self._stop.is_set():
-            return
+    def _opens_again(self) -> None:
+        """The silent port is opened again. Logged once an episode."""
         log.log(
             logging.DEBUG if self._reopening.times else logging.WARNING,
             "%s: no good telegram; the port is opened again, and from now on more and more rarely",
             self._port, extra=self._about("port-reopened"),
         )  # fmt: skip
         self._reopening.opened_again()
-        port.reopen(self._settings)
 
     def _about(self, event: str) -> dict[str, str]:
         """Fields for the journal."""
         return {"event": event, "METER": ", ".join(self.watches), "PORT": self._port}
+
+
+class Driver(Line):
+    """A line with a thread of its own, whose body is `run`. Subclasses implement `_serve` for the open port."""
+
+    def run(self) -> None:
+        """Until `stop`: open the port, serve it, and open it again after a loss."""
+        while not self._stop.is_set():
+            pause = 0.0
+            try:
+                with open_port(self._port, self._settings, self._wake) as port:
+                    for watch in self.watches.values():
+                        watch.opened()
+                    self.tried = True
+                    pause = self.serve(port)
+            except PortError as error:
+                pause = self._lost(error)
+            if self._stop.wait(pause):
+                break
+
+    def serve(self, port: Port) -> float:
+        """Use the open port until the stop; returns seconds until it is opened again. Raises PortError."""
+        port.tap = self._unread.take
+        self._reopening.opened()
+        return self._serve(port)
+
+    def _reopen_silent(self, port: Port) -> None:
+        """Open a silent port again. Raises PortError.
+
+        A dead TCP connection and line settings that another program changed end this way. Octets that wait to be read
+        come first.
+        """
+        if not port.wait(0) and not self._stop.is_set():
+            self._opens_again()
+            port.reopen(self._settings)
 
     def tick(self) -> None:
         """Handle the passing of time; meters also call it during a long answer."""

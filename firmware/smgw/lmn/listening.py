@@ -1,25 +1,19 @@
 """Drives a line with pushing meters.
 
-`Listening` handles octets and decides what to wait for, but never waits itself. `_serve` waits, for one line in one
-thread. One loop over many lines can use the same two verbs.
+`Listening` handles octets and decides what to wait for, but never waits itself. `PushLoop` waits for many lines in one
+thread, `turns` for one port.
 """
 
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple, Protocol
 
 from smgw.cosem import Stamp
 from smgw.lmn.contract import Heard, PushedMeter, Surroundings
-from smgw.lmn.driver import Driver
-from smgw.lmn.sink import Sink
 from smgw.ports import Port
 from smgw.ports.port import GATHER_S
-from smgw.profiles.entries import resolve
-from smgw.profiles.meter import MeterProfile
-from smgw.profiles.secrets import Secrets
 
 _TICK = 1.0
-#: On a line with known speed, the thread sleeps for the rest of a telegram of the usual length: half the wake-ups.
+#: On a line with known speed, octets gather until a telegram of the usual length is there: two wake-ups a telegram.
 _MOST_SLEPT, _MOST_OCTETS = 0.5, 2048  # the kernel holds 4096 octets of a tty
 _MARGIN = 0.01
 _PAUSE_S = 5.0  # a telegram with a longer pause may be cut: Landis+Gyr E450 pauses 3 s
@@ -53,6 +47,7 @@ class Listening:
         self._began = 0.0  # begin of the silence
         self._gathering: float | None = None  # octets gather until then
         self._first: Stamp | None = None  # stamp of octets that may begin a telegram
+        self._taken = self._usual = 0  # octets since the last silence; how many the last telegram took, 0 if unknown
 
     @property
     def idle(self) -> bool:
@@ -66,9 +61,10 @@ class Listening:
         self._watch.heard(self._meter.finish())
         self._began = self._now()
         self._gathering = self._first = None
+        self._taken = self._usual = 0
         return Wait(self._began + _TICK, readable=True)
 
-    def turn(self, port: Port, readable: bool) -> tuple[bool, Wait]:
+    def turn(self, port: Port, *, readable: bool) -> tuple[bool, Wait]:
         """The wait is over. Returns true if there were values, and the next wait. PortError."""
         now = self._now()
         if not readable and self._gathering is None:
@@ -77,48 +73,52 @@ class Listening:
                 heard = self._watch.heard(self._meter.finish())
             self._watch.tick()
             return heard, Wait(now + _TICK, readable=True)
+        if self._gathering is None and self._usual and port.paced and not self._meter.receiving:
+            # A telegram begins. It is read when it is whole.
+            self._first = self._clock.stamp()
+            self._gathering = now + self._duration(self._usual, port)
+            return False, Wait(self._gathering, readable=False)
         self._gathering = None
-        stamp = self._first or self._clock.stamp()
-        self._first = None
+        octets, heard = self._read(port, now)
+        self._watch.tick()
+        if not octets or (self._first is None and not self._meter.receiving):
+            return heard, Wait(now + _TICK, readable=True)
+        self._gathering = now + (self._duration(self._meter.lacks, port) if port.paced else GATHER_S)
+        return heard, Wait(self._gathering, readable=False)
+
+    def _read(self, port: Port, now: float) -> tuple[bool, bool]:
+        """Take what is there. Returns true if there were octets, and true if they gave values."""
+        first, self._first = self._first, None
+        stamp = first or self._clock.stamp()
         octets = port.read()
         if octets:
             self._began = now
-        events = self._meter.receive(octets, stamp)
+        self._taken += len(octets)
+        if first is not None and 0 < self._usual < len(octets):  # another telegram may have begun behind this one
+            events = [
+                *self._meter.receive(octets[: self._usual], first),
+                *self._meter.receive(octets[self._usual :], self._begin(first, len(octets) - self._usual, port)),
+            ]
+        else:
+            events = list(self._meter.receive(octets, stamp))
         heard = self._watch.heard(events)
-        self._watch.tick()
-        perhaps = bool(octets) and not events and not self._meter.receiving  # noise, or a telegram's first octets
-        if not perhaps and not self._meter.receiving:
-            return heard, Wait(now + _TICK, readable=True)
-        self._first = stamp if perhaps else None
-        self._gathering = now + self._rest(port)
-        return heard, Wait(self._gathering, readable=False)
+        if octets and not events and not self._meter.receiving:  # noise, or a telegram's first octets
+            self._first = stamp
+        elif not self._meter.receiving:
+            self._usual, self._taken = self._taken if heard else 0, 0
+        return bool(octets), heard
 
-    def _rest(self, port: Port) -> float:
-        """Time for the missing octets if the line has a speed; else the shortest gathering time."""
+    def _begin(self, first: Stamp, octets: int, port: Port) -> Stamp:
+        """When the last so many octets began to come: not before `first`."""
+        now = self._clock.stamp()
         if not port.paced:
-            return GATHER_S
-        octets = min(self._meter.lacks, _MOST_OCTETS)
-        return min(max(octets * port.settings.octet_time + _MARGIN, GATHER_S), _MOST_SLEPT)
+            return now
+        ns = min(round(octets * port.settings.octet_time * 1e9), now.boottime_ns - first.boottime_ns)
+        return now._replace(boottime_ns=now.boottime_ns - ns, utc_us=now.utc_us - ns // 1000)
 
-
-class ListeningDriver(Driver):
-    """A thread for one pushing line."""
-
-    def __init__(
-        self, profile: MeterProfile, secrets: Secrets, surroundings: Surroundings, sink: Sink, stop: threading.Event
-    ) -> None:
-        super().__init__([profile], surroundings, sink, stop)
-        meter: PushedMeter = resolve(profile.entry.meter)(profile, secrets, surroundings)
-        self._line = Listening(meter, self.watches[profile.name], surroundings)
-
-    def _serve(self, port: Port) -> float:
-        for heard in turns(self._line, port, self._now, self._stop.is_set):
-            if heard:
-                self._heard()
-            elif self._reopening.due and (self._line.idle or self._reopening.overdue):
-                self._reopen_silent(port)
-                self._line.opened()
-        return 0.0
+    def _duration(self, octets: int, port: Port) -> float:
+        """Seconds that so many octets take on a line with a speed, within bounds."""
+        return min(max(min(octets, _MOST_OCTETS) * port.settings.octet_time + _MARGIN, GATHER_S), _MOST_SLEPT)
 
 
 def turns(line: Listening, port: Port, now: Callable[[], float], stopping: Callable[[], bool]) -> Iterator[bool]:
@@ -133,5 +133,5 @@ def turns(line: Listening, port: Port, now: Callable[[], float], stopping: Calla
             port.gather(seconds)
         if stopping():
             return
-        heard, wait = line.turn(port, readable)
+        heard, wait = line.turn(port, readable=readable)
         yield heard

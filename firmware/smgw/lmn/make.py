@@ -1,12 +1,12 @@
-"""Makes the driver of a line from its configuration."""
+"""Makes a line from its configuration."""
 
 import threading
 from collections.abc import Sequence
 
 from smgw.lmn.contract import Surroundings
 from smgw.lmn.driver import Driver
-from smgw.lmn.listening import ListeningDriver
 from smgw.lmn.load_profile import ProfileKeeper
+from smgw.lmn.push_line import PushLine
 from smgw.lmn.sink import Sink
 from smgw.profiles.meter import MeterProfile
 from smgw.profiles.secrets import Secrets
@@ -17,8 +17,8 @@ def make_driver(
     surroundings: Surroundings,
     sink: Sink,
     keeper: ProfileKeeper | None = None,
-) -> Driver:
-    """The driver of the meters of one port. Imports only their protocol.
+) -> Driver | PushLine:
+    """What reads the meters of one port: with a thread of its own, or in the loop. Imports only their protocol.
 
     Without `keeper` no load profile is fetched; without counters in the surroundings no ciphered meter is polled.
     """
@@ -27,7 +27,7 @@ def make_driver(
     surroundings = surroundings._replace(stopping=stop.is_set)
     if not profile.polled:
         assert not others, "meters that push share no port"
-        return ListeningDriver(profile, secrets, surroundings, sink, stop)
+        return PushLine(profile, secrets, surroundings, sink, stop)
     from smgw.lmn.polling import PollingDriver  # a gateway with pushing meters does not load the polling side
 
     return PollingDriver(line, surroundings, sink, keeper, stop)

@@ -30,6 +30,18 @@ _SEVEN = 7
 _ON_A_PTY = LineSettings()  # a pty has no line: it refuses a change of parity or size alone
 
 
+class _Tty(serial.Serial):
+    """A device whose `read` is one system call if there are octets."""
+
+    def read(self, size: int = 1, /) -> bytes:
+        """What is there, b"" if nothing is. OSError if the device is gone."""
+        try:
+            octets = os.read(self.fileno(), size)
+        except BlockingIOError:
+            return b""
+        return octets or bytes(super().read(size))  # it finds out whether nothing is there or the device is gone
+
+
 class _SettingsRefusedError(PortError):
     """The driver does not keep the settings."""
 
@@ -59,7 +71,11 @@ def _opened(url: str, settings: LineSettings) -> serial.Serial:
     line = LineSettings(settings.baudrate) if pty else settings
     device: serial.Serial | None = None
     try:
-        device = serial.serial_for_url(url, do_not_open=True)
+        if "://" in url:
+            device = serial.serial_for_url(url, do_not_open=True)
+        else:
+            device = _Tty()
+            device.port = path
         # Set while it is closed: on an open port each of these would set up the line again.
         device.baudrate = line.baudrate
         device.bytesize = line.bytesize

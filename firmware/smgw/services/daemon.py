@@ -10,7 +10,7 @@ from smgw.errors import SmgwError
 from smgw.profiles.gateway import Configuration
 from smgw.services.process import Signals
 from smgw.services.supervision import Supervision
-from smgw.services.workers import Worker
+from smgw.services.workers import Employed
 
 #: Longest drain (SIGUSR1). Remaining work is done after the next start.
 DRAIN_SECONDS = 10.0
@@ -32,7 +32,7 @@ class Service(Protocol):
     def ready_text(self) -> str:
         """The ready parts, for the log."""
 
-    def workers(self) -> Sequence[Worker]:
+    def workers(self) -> Sequence[Employed]:
         """The threads that must live as long as the process does."""
 
     def status(self) -> str:

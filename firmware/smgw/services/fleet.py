@@ -1,23 +1,32 @@
-"""Named workers, each with an order. After a change only workers with a changed order are restarted."""
+"""Named members, each with an order. After a change only members with a changed order are restarted."""
 
 import logging
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Generic, NamedTuple, Protocol, TypeVar
 
-from smgw.services.workers import Worker, stop_all
+from smgw.services.workers import Employed, Worker, stop_all
 
 log = logging.getLogger(__name__)
 
 
 class Member(Protocol):
-    """A worker with a thread of its own."""
+    """Works until it is stopped."""
+
+    def stop(self) -> None:
+        """End soon, from another thread."""
+
+
+class Runner(Member, Protocol):
+    """A member with a thread of its own."""
 
     def run(self) -> None:
         """The body of the thread, until `stop`."""
 
-    def stop(self) -> None:
-        """End `run` soon, from another thread."""
+
+def in_a_thread(name: str, member: Runner, stopping: threading.Event) -> Employed:
+    """Employ a member in a thread of its own."""
+    return Worker(name, member.run, stopping)
 
 
 class Words(NamedTuple):
@@ -36,17 +45,27 @@ _Member = TypeVar("_Member", bound=Member)
 class _Running(NamedTuple, Generic[_Order, _Member]):
     order: _Order
     member: _Member
-    worker: Worker
+    worker: Employed
     stopping: threading.Event
 
 
 class Fleet(Generic[_Order, _Member]):
-    """`make` builds the worker of an order. Two orders that compare equal are the same order."""
+    """`make` builds the member of an order, `employ` sets it to work under a name.
 
-    def __init__(self, words: Words, make: Callable[[_Order], _Member], stop_seconds: float) -> None:
+    Two orders that compare equal are the same order.
+    """
+
+    def __init__(
+        self,
+        words: Words,
+        make: Callable[[_Order], _Member],
+        stop_seconds: float,
+        employ: Callable[[str, _Member, threading.Event], Employed],
+    ) -> None:
         self._words = words
         self._make = make
         self._stop_seconds = stop_seconds
+        self._employ = employ
         self._running: dict[str, _Running[_Order, _Member]] = {}
 
     def apply(self, orders: Mapping[str, _Order]) -> list[str]:
@@ -61,14 +80,14 @@ class Fleet(Generic[_Order, _Member]):
             log.warning("did not stop in time: %s", ", ".join(left))
         for name, member in members.items():
             stopping = threading.Event()
-            worker = Worker(self._words.thread.format(name), member.run, stopping)
+            worker = self._employ(self._words.thread.format(name), member, stopping)
             self._running[name] = _Running(orders[name], member, worker, stopping)
             worker.start()
         said = [(self._words.changed if name in leaving else self._words.new).format(name) for name in coming]
         return said + [self._words.gone.format(name) for name in leaving if name not in orders]
 
     def stop(self) -> list[str]:
-        """Stop all. Returns the names of the threads that hang; they are daemons, so the process can still end."""
+        """Stop all. Returns the names of those that hang; their threads are daemons, so the process can still end."""
         return self._stop(list(self._running))
 
     @property
@@ -77,8 +96,8 @@ class Fleet(Generic[_Order, _Member]):
         return {name: running.member for name, running in self._running.items()}
 
     @property
-    def workers(self) -> list[Worker]:
-        """The threads, for the watchdog."""
+    def workers(self) -> list[Employed]:
+        """The members at work, for the watchdog."""
         return [running.worker for running in self._running.values()]
 
     def _stop(self, names: Sequence[str]) -> list[str]:

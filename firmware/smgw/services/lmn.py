@@ -13,17 +13,19 @@ from smgw.cosem.duration import period_text
 from smgw.lmn.contract import Cache, Surroundings
 from smgw.lmn.driver import Driver
 from smgw.lmn.make import make_driver
+from smgw.lmn.push_line import PushLine
 from smgw.metering.history import HistoryKeeper
 from smgw.metering.registrar import Gathering, Registrar
 from smgw.profiles.gateway import Configuration
 from smgw.profiles.meter import MeterProfile
 from smgw.profiles.secrets import Secrets, read_secrets
 from smgw.reports.running import note_running
-from smgw.services.fleet import Fleet, Words
+from smgw.services.fleet import Words
+from smgw.services.lines import Lines
 from smgw.services.retention import RetentionKeeper
 from smgw.services.sink import PushCounters, ReadingSink
 from smgw.services.status import clock_in_words, meters_in_words
-from smgw.services.workers import Worker, stop_all
+from smgw.services.workers import Employed, Worker, stop_all
 from smgw.store import paths
 from smgw.store.errors import StoreError
 from smgw.store.file.log_book import Level
@@ -82,7 +84,8 @@ class LmnService:
         self._retention = RetentionKeeper(configuration, self._store, state, self._wan)
         self._wan_id = ""
         self._last_sample = 0
-        self._lines: Fleet[_Line, Driver] = Fleet(_WORDS, self._driver, _STOP_SECONDS)
+        self._lines: Lines[_Line] = Lines(_WORDS, self._driver, _STOP_SECONDS, _PATIENCE)
+        self._lines.gather(long=not _immediate(configuration))
         self._orders = _lines(configuration)
         self._registering = Worker("registrar", self._register, self._read_out, _PATIENCE)
         self._housekeeping = Worker("housekeeping", self._keep_house, self._stopping, _PATIENCE)
@@ -109,7 +112,7 @@ class LmnService:
         first = f"; the first value is stored within {period_text(max(periods))}" if any(periods) else ""
         return f"{len(periods)} meters, store {self._store.store_id}{first}"
 
-    def workers(self) -> Sequence[Worker]:
+    def workers(self) -> Sequence[Employed]:
         """Registrar, housekeeper and lines."""
         return (self._registering, self._housekeeping, *self._lines.workers)
 
@@ -135,6 +138,7 @@ class LmnService:
         self._configuration, self._orders = configuration, orders
         note_running(self._store, configuration, self._clock.stamp())
         self._registrar.gathering = _gathering(configuration)
+        self._lines.gather(long=not _immediate(configuration))
         self._retention.configure(configuration)
         return "; ".join(f"meter {name} is {what}" for name, what in changes.items()) or "no meter changed"
 
@@ -204,7 +208,7 @@ class LmnService:
             if self._stopping.wait(min(_TICK, pause)):
                 return
 
-    def _driver(self, line: _Line) -> Driver:
+    def _driver(self, line: _Line) -> Driver | PushLine:
         surroundings = Surroundings(
             self._clock,
             Cache(self._store.cached, self._sink.cache),
@@ -260,10 +264,15 @@ def _periods(configuration: Configuration) -> dict[str, int]:
     return {meter.name: meter.registration_period for meter in configuration.meters}
 
 
+def _immediate(configuration: Configuration) -> bool:
+    """True if an EMP gets each record immediately."""
+    return any(emp.forward == 0 for emp in configuration.emps)
+
+
 def _gathering(configuration: Configuration) -> Gathering:
     """Live-rate rows are gathered no longer than an EMP that wants them gathers them by itself."""
     forwards = [emp.forward for emp in configuration.emps]
-    if 0 in forwards:
+    if _immediate(configuration):
         return Gathering(pause=_LINGER)
     return Gathering(_LINGER, float(min([configuration.gateway.power_cut_loss, *forwards])))
 

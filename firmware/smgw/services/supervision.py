@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 
 from smgw.board.notify import Notifier
 from smgw.services import process
-from smgw.services.workers import Worker
+from smgw.services.workers import Employed
 
 log = logging.getLogger(__name__)
 
@@ -13,7 +13,9 @@ log = logging.getLogger(__name__)
 class Supervision:
     """Called by a main loop at every turn. `status` is called only if systemd listens."""
 
-    def __init__(self, notifier: Notifier, workers: Callable[[], Iterable[Worker]], status: Callable[[], str]) -> None:
+    def __init__(
+        self, notifier: Notifier, workers: Callable[[], Iterable[Employed]], status: Callable[[], str]
+    ) -> None:
         self._notifier = notifier
         self._workers = workers
         self._status = status

@@ -10,9 +10,9 @@ from smgw.clock import Floor, GatewayClock, SystemSource, TimeSample
 from smgw.profiles.gateway import SYSTEM_CLOCK, Configuration
 from smgw.reports.running import note_running
 from smgw.services.deliveries import Order, deliveries_in_words, orders_of
-from smgw.services.fleet import Fleet, Words
+from smgw.services.fleet import Fleet, Words, in_a_thread
 from smgw.services.status import clock_in_words
-from smgw.services.workers import Worker
+from smgw.services.workers import Employed
 from smgw.store import paths
 from smgw.store.errors import StoreError
 from smgw.store.file.log_book import Level
@@ -46,8 +46,8 @@ class WanService:
         sources = configuration.gateway.time_sources
         self._clock = GatewayClock(sources=sources, floor=Floor(BUILT_S * 1_000_000))
         self._store.use_clock(self._clock.stamp)
-        self._deliveries: Fleet[Order, Dispatcher] = Fleet(_DELIVERIES, self._dispatcher, _STOP_SECONDS)
-        self._samplers: Fleet[tuple[str, ...], _Sampling] = Fleet(_SAMPLERS, self._sampling, _STOP_SECONDS)
+        self._deliveries: Fleet[Order, Dispatcher] = Fleet(_DELIVERIES, self._dispatcher, _STOP_SECONDS, in_a_thread)
+        self._samplers: Fleet[tuple[str, ...], _Sampling] = Fleet(_SAMPLERS, self._sampling, _STOP_SECONDS, in_a_thread)
         self._warned = False  # that there is no time source
 
     def start(self) -> None:
@@ -64,7 +64,7 @@ class WanService:
         """EMPs and store."""
         return f"{len(self._configuration.emps)} EMPs, store {self._store.store_id}"
 
-    def workers(self) -> Sequence[Worker]:
+    def workers(self) -> Sequence[Employed]:
         """Dispatchers and time."""
         return (*self._deliveries.workers, *self._samplers.workers)
 

@@ -3,16 +3,33 @@
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Protocol
 
 from smgw.cosem.duration import duration_text
-from smgw.patience import BackOff
+from smgw.patience import Restarts
 
 log = logging.getLogger(__name__)
 
-_FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 60.0
-#: After this running time, a failed thread restarts without the pauses of earlier failures.
-_SOUND = 300.0
+
+class Employed(Protocol):
+    """Something at work, as the watchdog and a stop need it; see `Worker`."""
+
+    name: str
+
+    @property
+    def alive(self) -> bool:
+        """False once it has ended."""
+
+    @property
+    def sound(self) -> bool:
+        """True while it works, and after a request to stop."""
+
+    def start(self) -> None:
+        """Begin."""
+
+    def join(self, deadline: float) -> bool:
+        """Wait for the end until `deadline` (monotonic seconds); False if it still works."""
 
 
 class Worker:
@@ -59,15 +76,13 @@ class Worker:
         return not self._thread.is_alive()
 
     def _run(self) -> None:
-        back_off = BackOff(_FIRST_PAUSE, _LONGEST_PAUSE)
+        restarts = Restarts()
         while not self._stopping.is_set():
-            began = time.monotonic()
+            restarts.began()
             try:
                 self._body()
             except Exception:
-                if time.monotonic() - began > _SOUND:
-                    back_off.reset()
-                pause = back_off.next()
+                pause = restarts.failed()
                 log.exception(
                     "%s failed; it starts again in %s",
                     self.name, duration_text(pause), extra={"event": "worker-failed", "WORKER": self.name},
@@ -78,7 +93,7 @@ class Worker:
                 return
 
 
-def stop_all(workers: list[Worker], seconds: float) -> list[str]:
-    """Join all; returns the names of threads still running after `seconds` (they are daemons: exit ends them)."""
+def stop_all(workers: Sequence[Employed], seconds: float) -> list[str]:
+    """Join all; returns the names of those still at work after `seconds` (they are daemons: exit ends them)."""
     deadline = time.monotonic() + seconds
     return [worker.name for worker in workers if not worker.join(deadline)]

@@ -198,7 +198,7 @@ def test_a_stop_ends_every_wait_and_is_quiet(
     with running(reader(head, Inbox())) as made:  # in mid-telegram
         opened(made)
         head.send(telegram()[:50])
-        until(lambda: not made._line.idle)  # type: ignore[attr-defined]
+        until(lambda: not made._listening.idle)  # type: ignore[attr-defined]
     caplog.clear()
     head.unplug()
     inbox = Inbox()

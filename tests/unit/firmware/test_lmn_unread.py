@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 from line_meter import Head, Inbox, telegram
-from memory_line import FakeTime, MemoryPort
+from memory_line import FakeTime, MemoryPort, in_the_loop
 from smgw.cli import main
 from smgw.dump import source
 from smgw.iec62056.seven_bit import with_parity
 from smgw.lmn.contract import Surroundings
-from smgw.lmn.listening import ListeningDriver
 from smgw.lmn.polling import PollingDriver
+from smgw.lmn.push_line import PushLine
 from smgw.ports import LineSettings
 from smgw.profiles.meter import MeterProfile
 from smgw.profiles.secrets import Secrets
@@ -40,7 +40,7 @@ class Line:
         if profile.polled:
             self.driver = PollingDriver([(profile, Secrets())], around, self.inbox, None, stop)
         else:
-            self.driver = ListeningDriver(profile, Secrets(), around, self.inbox, stop)
+            self.driver = PushLine(profile, Secrets(), around, self.inbox, stop)
 
     def run(self, seconds: float) -> None:
         def end() -> None:
@@ -48,7 +48,12 @@ class Line:
             self.port.woken = True
 
         self.time.after(seconds, end)
-        self.driver.serve(self.port)
+        if not isinstance(self.driver, PushLine):
+            self.driver.serve(self.port)
+            return
+        loop = in_the_loop(self.time, [(self.driver, self.port)])
+        while not self.stop.is_set():
+            loop.turn()
 
     @property
     def last(self) -> tuple[Condition, str]:

@@ -9,7 +9,7 @@ import pytest
 from dlms_line_meter import LOAD_PROFILE, NAME, QUARTER, _Station
 from dlms_line_meter import Model as DlmsModel
 from line_meter import Inbox, telegram
-from memory_line import START_US, FakeTime, MemoryPort, Peer
+from memory_line import START_US, FakeTime, MemoryPort, Peer, in_the_loop
 from profiled_model import ProfiledModel
 from smgw.cosem import Data, DataType, DeviceId, Obis, octet_string
 from smgw.dlms.apdus.notify import DataNotification
@@ -19,8 +19,8 @@ from smgw.errors import SmgwError
 from smgw.hdlc import Address, Link, LinkParameters
 from smgw.lmn.contract import Heard, Patience, PolledMeter, PushedMeter, Surroundings, Values
 from smgw.lmn.errors import NoAnswerError, StoppedError
-from smgw.lmn.listening import ListeningDriver
 from smgw.lmn.polling import PollingDriver
+from smgw.lmn.push_line import PushLine
 from smgw.profiles import protocols
 from smgw.profiles.dlms import DlmsProfile
 from smgw.profiles.entries import resolve
@@ -361,8 +361,10 @@ def test_every_telegram_of_a_line_is_captured(name: str) -> None:
     port: Any = MemoryPort(time)
     for second in range(60):
         port.say(made(second), second + 0.3)
-    driver = ListeningDriver(profile(name), Secrets(), Surroundings(time, now=time, stopping=stop.is_set), inbox, stop)
-    drive(time, driver, port, stop, 61)
+    line = PushLine(profile(name), Secrets(), Surroundings(time, now=time, stopping=stop.is_set), inbox, stop)
+    loop = in_the_loop(time, [(line, port)])
+    while time.passed < 61:
+        loop.turn()
     assert inbox.values == list(range(60))
     stamps = [(capture.stamp.utc_us - START_US) / SECOND for capture in inbox.captures]
     assert stamps == pytest.approx([second + 0.3 for second in range(60)], abs=0.001)

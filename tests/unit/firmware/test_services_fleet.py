@@ -6,7 +6,7 @@ from typing import ClassVar, NamedTuple
 
 import pytest
 from line_meter import until
-from smgw.services.fleet import Fleet, Words
+from smgw.services.fleet import Fleet, Words, in_a_thread
 
 WORDS = Words("reader {}", "meter {} is new", "meter {} is read anew", "meter {} is read no more")
 
@@ -53,7 +53,7 @@ def fleet(made: list[Order]) -> Iterator[Fleet[Order, Counted]]:
         made.append(order)
         return Counted(order)
 
-    fleet = Fleet(WORDS, make, 1.0)
+    fleet = Fleet(WORDS, make, 1.0, in_a_thread)
     yield fleet
     assert fleet.stop() == []
     assert not Counted.running
@@ -113,7 +113,7 @@ def test_a_worker_that_does_not_stop_is_named(caplog: pytest.LogCaptureFixture) 
             """Ignored."""
 
     ends = threading.Event()
-    fleet = Fleet(WORDS, Deaf, 0.05)
+    fleet = Fleet(WORDS, Deaf, 0.05, in_a_thread)
     fleet.apply({"house": ends})
     fleet.apply({})
     assert "did not stop in time: reader house" in caplog.text
@@ -128,7 +128,7 @@ def test_where_a_worker_cannot_be_made_all_goes_on_as_before() -> None:
             raise ValueError("no such protocol")
         return Counted(order)
 
-    fleet = Fleet(WORDS, make, 1.0)
+    fleet = Fleet(WORDS, make, 1.0, in_a_thread)
     fleet.apply({"house": HOUSE, "roof": ROOF})
     before = fleet.workers
     with pytest.raises(ValueError, match="no such protocol"):

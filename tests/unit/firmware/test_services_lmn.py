@@ -165,6 +165,6 @@ def test_readers_that_have_tried_their_ports_make_it_ready_and_the_status_names_
     assert service.ready_text().startswith("2 meters, store ")
     assert service.status() == "2 meters: 2 absent (house, roof); 0 telegrams, 0 refused; time not synchronised"
     assert [worker.name for worker in service.workers()] == [
-        "registrar", "housekeeping", "line of house", "line of roof",
+        "registrar", "housekeeping", "line of house", "line of roof", "push lines",
     ]  # fmt: skip
     assert service.stop() == []
