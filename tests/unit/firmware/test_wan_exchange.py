@@ -16,6 +16,7 @@ from smgw.cosemxml.document import Document, Register, Row, encode
 from smgw.wan.cosem_xml import exchange as exchange_module
 from smgw.wan.cosem_xml.exchange import Answer as Reply
 from smgw.wan.cosem_xml.exchange import Exchange
+from smgw.wan.cosem_xml.guard import Guard
 from soon import LIMIT, soon
 
 GATEWAY = DeviceId.parse("EXYZ0012345678")
@@ -308,3 +309,28 @@ def test_a_host_that_is_silent_is_given_up_after_the_time_out() -> None:
     for thread in threading.enumerate():
         if thread.name == "connect":
             thread.join(LIMIT)
+
+
+def test_many_exchanges_have_one_thread_that_ends_them_if_they_take_too_long(emp: SmallEmp) -> None:
+    exchange, guards = Exchange(emp.url, 60), set()
+    before = set(threading.enumerate())
+    try:
+        for _ in range(20):
+            assert exchange.put(DEVICE, BODY).status == 200
+            guards |= {one for one in threading.enumerate() if one.name == "exchange guard"} - before
+    finally:
+        exchange.end()
+    assert len(guards) == 1
+
+
+def test_the_guard_ends_when_no_exchange_is_under_way_and_begins_again_with_the_next() -> None:
+    aborted, before = threading.Event(), set(threading.enumerate())
+    guard = Guard(0.1, aborted.set)
+    for _ in range(2):
+        with guard:
+            pass
+        until(lambda: set(threading.enumerate()) <= before)
+    assert not aborted.is_set()
+    with guard:
+        assert aborted.wait(10), "an exchange that takes too long is aborted"
+    guard.end()

@@ -18,6 +18,7 @@ from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionErro
 from smgw.cosem import DeviceId
 from smgw.errors import reason
 from smgw.patience import patiently
+from smgw.wan.cosem_xml.guard import Guard
 from smgw.wan.cosem_xml.response import Response
 from smgw.webservice.headers import new_cid
 
@@ -47,6 +48,7 @@ class Exchange:
         self._gzip_refused = False
         self._ended = threading.Event()
         self._open: list[HTTPConnection] = []
+        self._guard = Guard(2 * timeout, self.abort)
         self._url = url
         self._pool: urllib3.HTTPConnectionPool | None = None
 
@@ -101,17 +103,12 @@ class Exchange:
             "x-CID": new_cid(),
             **more,
         }
-        # The pool's timeouts are for single reads. This one ends an answer that arrives octet by octet.
-        guard = threading.Timer(2 * self._timeout, self.abort)
-        guard.daemon = True
-        guard.start()
         try:
-            return self._exchange(f"{self._base}/cosem/ldevs/{device.uri}", body, headers)
+            with self._guard:  # ends an answer that arrives octet by octet
+                return self._exchange(f"{self._base}/cosem/ldevs/{device.uri}", body, headers)
         except (HTTPError, OSError, ValueError) as error:
             self.close()
             return Answer(None, _reason(error))
-        finally:
-            guard.cancel()
 
     def _exchange(self, path: str, body: bytes, headers: dict[str, str]) -> Answer:
         response = self._connected().urlopen(
@@ -140,6 +137,7 @@ class Exchange:
     def end(self) -> None:
         """Abort the exchange in progress and prevent new ones."""
         self._ended.set()
+        self._guard.end()
         self.abort()
 
     def close(self) -> None:
