@@ -63,6 +63,10 @@ from smgw.store.lmn.store import LmnStore
 from smgw.store.lmn.view import LmnView
 from smgw.store.paths import LMN
 from smgw.store.records import Record
+from smgw.trust.certificate import Certificate
+from smgw.trust.chain import Authorities
+from smgw.trust.crl import RevocationList
+from smgw.trust.errors import TrustError
 from smgw.webservice import byte_range, headers, literal, media_type, query, uri
 from smgw.webservice.error import ServiceError
 from smgw.webservice.parcel import ParcelError, unpack
@@ -399,12 +403,22 @@ def dump(octets: bytes) -> None:
                 printer.summary()
 
 
+def certificate(octets: bytes) -> None:
+    """Certificates and revocation lists of a stranger, as DER or PEM; one that can be read is walked to a root."""
+    for part in octets.split(SEPARATOR):
+        with contextlib.suppress(TrustError):
+            RevocationList(part).revoked_s(1)
+        with contextlib.suppress(TrustError):
+            found = Certificate.from_octets(part)
+            Authorities([found], ()).chain(found)
+
+
 TARGETS: dict[str, Target] = {
     made.__name__.replace("_", "-"): made
     for made in (
         sml_stream, sml_messages, sml_shape, sml_push, sml_client, hdlc_stream, hdlc_link, mbus, wrapper, axdr_data,
         apdu, dlms_client, dlms_push, dlms_push_stream, iec62056, telnet, cosem_xml, request, live_value, store_view,
-        parcel, dump,
+        parcel, dump, certificate,
     )
 }  # fmt: skip
 

@@ -43,6 +43,7 @@ from smgw.webservice.parcel import ParcelWriter  # noqa: E402
 from sml_made import a_day  # noqa: E402
 from smsim.sml import style  # noqa: E402
 from telegrams import SERVER, entries, file_messages, payload_of, unsealed  # noqa: E402
+from trial_pki import EMT, TrialPki  # noqa: E402
 
 
 def sml() -> dict[str, list[bytes]]:
@@ -152,6 +153,17 @@ def texts() -> dict[str, list[bytes]]:
     }
 
 
+def certificates() -> dict[str, list[bytes]]:
+    """Certificates of each role, revocation lists."""
+    pki = TrialPki()
+    gateway = pki.issue().certificate
+    readable = [pki.root.certificate, pki.sub_ca.certificate, gateway, pki.issue(EMT).certificate]
+    lists = pki.revocations([gateway])
+    return {
+        "certificate": [*(one.der for one in readable), gateway.pem, lists.der, gateway.der + SEPARATOR + lists.pem]
+    }
+
+
 def _files(document: bytes) -> tuple[bytes, bytes]:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder)
@@ -163,7 +175,7 @@ def _files(document: bytes) -> tuple[bytes, bytes]:
 
 def main() -> None:
     """Write it."""
-    for target, inputs in {**sml(), **dlms(), **texts()}.items():
+    for target, inputs in {**sml(), **dlms(), **texts(), **certificates()}.items():
         folder = CORPUS / target
         folder.mkdir(parents=True, exist_ok=True)
         for number, octets in enumerate(inputs):

@@ -1,0 +1,89 @@
+"""The trust folder of a gateway or a head-end: where certificates and revocation lists lie, and who reads what.
+
+    trust/authorities/   *.crt root and sub-CAs, *.crl their revocation lists   who trusts whom; read by all
+    trust/own/           one folder for each triple, newest last by name        tls, sig, enc: .key .csr .crt
+    trust/peers/         *.crt the pinned certificates of EMPs and of the GWA   read by all
+
+The folder is looked at again at each use, so a new list or sub-CA takes effect without a restart.
+"""
+
+import os
+from pathlib import Path
+from typing import Final
+
+from smgw.errors import reason
+from smgw.trust.certificate import Certificate, blocks, read_file
+from smgw.trust.chain import Authorities
+from smgw.trust.crl import RevocationList
+from smgw.trust.errors import FileError, TrustError
+
+AUTHORITIES: Final = "authorities"
+OWN: Final = "own"
+PEERS: Final = "peers"
+CERTIFICATE: Final = ".crt"
+REVOCATION_LIST: Final = ".crl"
+
+_Stamp = tuple[tuple[str, int, int, int], ...]
+
+
+class AuthoritiesFolder:
+    """The folder `authorities`, read again when a file in it changed."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._stamp: _Stamp | None = None
+        self._authorities = Authorities((), ())
+
+    def current(self) -> Authorities:
+        """What the folder holds now.
+
+        :raises TrustError: the folder or one of its files cannot be read; the error names it.
+        """
+        stamp = self._look()
+        if stamp != self._stamp:
+            self._authorities = read_authorities(self.folder)
+            self._stamp = stamp
+        return self._authorities
+
+    def _look(self) -> _Stamp:
+        try:
+            with os.scandir(self.folder) as entries:
+                files = [one for one in entries if one.name.endswith((CERTIFICATE, REVOCATION_LIST))]
+                seen = [(one.name, one.stat()) for one in files]
+        except OSError as error:
+            raise _unreadable(self.folder, error) from None
+        return tuple(sorted((name, one.st_mtime_ns, one.st_size, one.st_ino) for name, one in seen))
+
+
+def read_authorities(folder: Path) -> Authorities:
+    """All certificates and revocation lists of a folder; a file may hold several certificates.
+
+    :raises TrustError: the folder or one of its files cannot be read; the error names it.
+    """
+    try:
+        files = sorted(folder.iterdir())
+    except OSError as error:
+        raise _unreadable(folder, error) from None
+    certificates = [one for file in files if file.suffix == CERTIFICATE for one in read_certificates(file)]
+    return Authorities(
+        certificates, [RevocationList.from_file(file) for file in files if file.suffix == REVOCATION_LIST]
+    )
+
+
+def read_certificates(file: Path) -> list[Certificate]:
+    """All certificates of a file, in their order.
+
+    :raises TrustError: the file is not readable or one of them is malformed; the error names the file.
+    """
+    try:
+        return [Certificate(der) for der in blocks(read_file(file), "CERTIFICATE")]
+    except TrustError as error:
+        raise error.at(file) from None
+
+
+def _unreadable(folder: Path, error: OSError) -> FileError:
+    return FileError(
+        f"this trust folder cannot be read ({reason(error)})",
+        "Make it with `smgw keys install`, and check who may read it.",
+        file=folder,
+    )
