@@ -47,11 +47,13 @@ class Judging:
         source = feed.source
         return source in self._doubted or source in self._refused or self._emp.holds.waits(source)
 
-    def deliver(self, feed: Feed, records: Sequence[StoredRecord]) -> None:
-        """Send rows of one feed in order, and act on the outcome."""
+    def deliver(
+        self, feed: Feed, records: Sequence[StoredRecord], following: Callable[[], Batch | None] | None = None
+    ) -> None:
+        """Send rows of one feed in order, and act on the outcome. `following`: see `Batch`."""
         rest = tuple(records)
         while rest and not self.stopped and not self.waits(feed):
-            outcome = self._emp.outlet.send(Batch(feed, rest))
+            outcome = self._emp.outlet.send(Batch(feed, rest, following))
             about = len(rest) if outcome.rows is None else max(1, outcome.rows)
             self._act(feed, rest[:about], outcome)
             rest = rest[about:]
@@ -119,6 +121,7 @@ class Judging:
         if outcome.kind is OutcomeKind.ACKNOWLEDGED:
             self._acknowledge(feed, records)
         elif outcome.kind is OutcomeKind.RETRY:
+            self._emp.size.restart()
             self.stop(outcome)
         elif outcome.kind is OutcomeKind.HOLD:
             self.refuse(feed, outcome)

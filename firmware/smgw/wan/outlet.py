@@ -4,6 +4,7 @@ The outlet translates the participant's answer to an `OutcomeKind`. The actions 
 outlet (`judging`). An outlet is one entry in `profiles.outlets`; its code is imported on use.
 """
 
+from collections.abc import Callable
 from enum import Enum
 from typing import NamedTuple, Protocol
 
@@ -37,10 +38,15 @@ class Outcome(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """Rows of one feed to send, at least one, in the order of their positions."""
+    """Rows of one feed to send, at least one, in the order of their positions.
+
+    An outlet may call `following` while the participant works, to prepare the batch that probably comes next. It sends
+    nothing of it before `send` gets it: the outcome of this batch decides whether it comes. `following` never raises.
+    """
 
     feed: Feed
     records: tuple[StoredRecord, ...]
+    following: "Callable[[], Batch | None] | None" = None
 
 
 class Outlet(Protocol):

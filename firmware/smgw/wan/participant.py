@@ -10,12 +10,20 @@ from smgw.wan.holds import Holds
 from smgw.wan.outlet import Outlet
 
 
+#: Rows sent at once at first, and again after a failure: a slow network must carry them within the timeout.
+_FIRST = 100
+
+
 class BatchSize:
     """Number of rows sent at once. It grows slowly, since a size that was too large is too large again."""
 
     def __init__(self, most: int) -> None:
         self._most = most
-        self.rows = most
+        self.rows = min(most, _FIRST)
+
+    def restart(self) -> None:
+        """Begin with few rows again: an exchange failed, perhaps because it took too long."""
+        self.rows = min(self.rows, _FIRST)
 
     def shrink(self, rows: int) -> None:
         """Reduce the size: this number of rows was too large."""

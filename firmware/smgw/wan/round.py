@@ -1,16 +1,27 @@
 """One round of delivery to one EMP: all rows that wait when it begins."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from smgw.cosem.source import Source
 from smgw.profiles.feed import Feed, Grant, feeds
+from smgw.store.errors import StoreError
 from smgw.store.lmn.view import LmnView
-from smgw.store.progress import Progress, carried
+from smgw.store.progress import Piece, Progress, carried
 from smgw.store.records import NOBODY_WAITS, StoredRecord
 from smgw.wan.judging import Judging
-from smgw.wan.outlet import Outcome
+from smgw.wan.outlet import Batch, Outcome
 from smgw.wan.participant import Participant
 from smgw.wan.requeued import deliver_requeued
+
+
+class _Ahead(NamedTuple):
+    """A piece of a feed that was read while the EMP worked on another one."""
+
+    feed: Feed
+    after: int
+    limit: int
+    piece: Piece
 
 
 class Round:
@@ -21,6 +32,7 @@ class Round:
         self._view = view
         self._judging = Judging(emp, view.store_id)
         self._reached: dict[Source, int] = {}  # the cursor is behind this by the rejected rows
+        self._ahead: _Ahead | None = None
         self.feeds = feeds(granted, view.sources())
         self._progress = self._read_progress()
 
@@ -43,6 +55,7 @@ class Round:
             if not again:
                 break
             self._progress = self._read_progress()
+            self._ahead = None
             for feed in again:
                 self._reached.pop(feed.source, None)
             self._take_turns()
@@ -69,19 +82,28 @@ class Round:
             if not self._judging.waits(feed)
         }
         while waiting:
-            for feed, last in list(waiting.values()):
+            turns = list(waiting.values())
+            for place, (feed, last) in enumerate(turns):
                 if self._over():
                     return
-                if self._deliver_piece(feed) >= last or self._judging.waits(feed):
+                # After the last one it is again the turn of the first one, if more of it waits.
+                following = turns[(place + 1) % len(turns)] if len(waiting) > 1 else (feed, last)
+                if self._deliver_piece(feed, *following) >= last or self._judging.waits(feed):
                     del waiting[feed.source]
 
-    def _deliver_piece(self, feed: Feed) -> int:
-        """Deliver one piece of a feed; returns the position reached."""
-        reached = self._reached.get(feed.source)
-        if reached is None:
-            reached = self._progress.position(self._emp.who, feed.source)
-        piece = self._progress.piece(self._view, feed, reached, self._emp.size.rows)
-        self._judging.deliver(feed, piece.records)
+    def _deliver_piece(self, feed: Feed, following: Feed, last: int) -> int:
+        """Deliver one piece of a feed; returns the position reached.
+
+        While the EMP works on it, the next piece of the feed `following` is read, if that has rows up to `last`.
+        """
+        reached = self._position(feed)
+        piece = self._read(feed, reached)
+
+        def read_ahead() -> Batch | None:
+            after = piece.position if following.source == feed.source else self._position(following)
+            return self._read_ahead(following, after) if after < last else None
+
+        self._judging.deliver(feed, piece.records, read_ahead)
         if self._judging.waits(feed):
             return reached
         if len(piece.records) < piece.read:
@@ -89,6 +111,27 @@ class Round:
         # If there is none, retention removed the rows.
         self._reached[feed.source] = reached = piece.position if piece.read else NOBODY_WAITS
         return reached
+
+    def _position(self, feed: Feed) -> int:
+        reached = self._reached.get(feed.source)
+        return self._progress.position(self._emp.who, feed.source) if reached is None else reached
+
+    def _read(self, feed: Feed, after: int) -> Piece:
+        """The next piece of a feed. A piece that was read ahead is used if it begins there and is not too large."""
+        limit, ahead, self._ahead = self._emp.size.rows, self._ahead, None
+        if ahead is not None and (ahead.feed, ahead.after) == (feed, after) and ahead.limit <= limit:
+            return ahead.piece
+        return self._progress.piece(self._view, feed, after, limit)
+
+    def _read_ahead(self, feed: Feed, after: int) -> Batch | None:
+        """Read the piece that is probably the next one. It is sent only when it is its turn."""
+        if self._ahead is None or (self._ahead.feed, self._ahead.after) != (feed, after):
+            limit = self._emp.size.rows
+            try:
+                self._ahead = _Ahead(feed, after, limit, self._progress.piece(self._view, feed, after, limit))
+            except StoreError:  # the next read meets the same fault, and reports it
+                return None
+        return Batch(feed, self._ahead.piece.records) if self._ahead.piece.records else None
 
     def _newest(self, feed: Feed) -> StoredRecord | None:
         for record in self._view.records(feed.source, self._view.last_position(feed.source) - 1, 1):
