@@ -1,8 +1,8 @@
 """How quickly a backlog is delivered after a long time offline, and whether the meters are read meanwhile as before.
 
-A prepared lmn.db with captures of 8 registers from 8 meters, a real `smgw wan` and a real `emp serve` on two cores: rows
-(captures) that the EMP acknowledged a second, from the first acknowledgement to the last. Beside it in the same run a
-peer: urllib3 that sends the same documents to an aiohttp server that reads and keeps nothing, the price of the
+A prepared lmn.db with captures of 8 registers from 8 meters, a real `smgw wan` and a real `emp serve` on two cores:
+rows (captures) that the EMP acknowledged a second, from the first acknowledgement to the last. Beside it in the same
+run a peer: urllib3 that sends the same documents to an aiohttp server that reads and keeps nothing, the price of the
 transport alone. Then the time from a telegram's last octet to its commit in `smgw lmn`, with the catch-up beside it and
 without. Run alone: `python tests/bench/bench_catch_up.py`; exits 1 under a bar.
 """
@@ -35,6 +35,7 @@ METERS = 8
 CAPTURES = int(os.environ.get("BENCH_CAPTURES", "240000"))
 SECONDS = float(os.environ.get("BENCH_SECONDS", "30"))
 ROWS = 1000  # of a document of the peer
+LONGEST_S = 180
 SLACK = 1.5
 #: A scheduler that gives each process its share of two busy cores costs a reader about this much.
 SHARE_S = 0.05
@@ -91,8 +92,11 @@ def peak_mb(pid: int) -> float:
 def caught_up(directory: Path, pids: list[int], rows: int) -> CaughtUp:
     """Watch the cursors from the first acknowledgement until all rows are acknowledged."""
     view: WanView | None = None
-    first, began, cpu = 0, 0.0, [0.0, 0.0]
+    count, first, began, cpu = 0, 0, 0.0, [0.0, 0.0]
+    ends = time.monotonic() + LONGEST_S
     while True:
+        if time.monotonic() > ends:
+            raise SystemExit(f"of {rows} rows only {count} were acknowledged within {LONGEST_S} s")
         view, count = acknowledged(view, directory)
         now, used = time.monotonic(), [cpu_seconds(pid) for pid in pids]
         if count and not first:
@@ -192,7 +196,7 @@ def beside() -> tuple[list[float], list[float], float]:
         stack.enter_context(running(sys.executable, "-m", "smgw", "wan", *arguments))
         during: list[float] = []
         view, count = acknowledged(None, directory)
-        while count < CAPTURES:
+        while count < CAPTURES and time.monotonic() < began + LONGEST_S:
             during += commits(directory, meters, time.monotonic() + 1.0, CAPTURES)
             view, count = acknowledged(view, directory)
         rate = count / (time.monotonic() - began)

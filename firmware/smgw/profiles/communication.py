@@ -19,7 +19,7 @@ class CommunicationProfile(NamedTuple):
     url: str = ""  # its point of contact (PoC): documents go to <url>/cosem/ldevs/<device>
     meters: tuple[str, ...] = ()  # names; empty: all
     forward: int = 5  # how long rows are gathered before they go; 0: immediately
-    batch: int = 100  # rows that are handed over at once, at most
+    batch: int = 1000  # rows that are handed over at once, at most
     timeout: int = 20  # how long one exchange may take
     outlet: str = _DEFAULT_OUTLET  # names an entry of `profiles.outlets`
     options: Any = None  # value that the outlet makes of its own keys; None: it has none
@@ -71,7 +71,7 @@ _EVERY_EMP: Mapping[str, Key] = {
     ),
     "batch": Key(
         checks.integer(1, 1000, "rows"),
-        about="Largest number of rows in one delivery; 100 rows by default.",
+        about="Largest number of rows in one delivery, which grows to it from 100; 1000 rows by default.",
     ),
     "outlet": Key(
         _outlet,

@@ -9,7 +9,6 @@ from smgw.wan.channel import Channel
 from smgw.wan.holds import Holds
 from smgw.wan.outlet import Outlet
 
-
 #: Rows sent at once at first, and again after a failure: a slow network must carry them within the timeout.
 _FIRST = 100
 

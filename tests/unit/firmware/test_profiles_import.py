@@ -47,7 +47,7 @@ def test_the_smallest_configuration_has_the_documented_defaults() -> None:
     assert (meter.baudrate, meter.bytesize, meter.parity, meter.stopbits) == (9600, 8, "N", 1)
     assert (meter.registration_period, meter.silence, meter.correct_power_sign) == (900, 30, True)
     assert (meter.objects, meter.device_id, meter.polled) == ((), None, False)
-    assert (emp.url, emp.forward, emp.batch, emp.timeout) == ("http://127.0.0.1:8080/poc", 5, 100, 20)
+    assert (emp.url, emp.forward, emp.batch, emp.timeout) == ("http://127.0.0.1:8080/poc", 5, 1000, 20)
     assert configuration.meters_for(emp) == (meter,)
     assert configuration.directory == Path("/etc/smgw")
 
@@ -485,7 +485,7 @@ def test_content_is_the_same_for_equal_profiles_and_differs_for_others() -> None
         '"retention":{"daily_weeks":6,"grid_months":24,"live_days":7,"undelivered_mb":512},"system_clock":null}'
     )
     assert one.emps[0].content() == (
-        '{"batch":100,"forward":5,"meters":[],"name":"demo","timeout":20,"url":"http://127.0.0.1:8080/poc"}'
+        '{"batch":1000,"forward":5,"meters":[],"name":"demo","timeout":20,"url":"http://127.0.0.1:8080/poc"}'
     )
 
 

@@ -6,7 +6,7 @@ import pytest
 from captures_made import BOOT, DEVICE, ENERGY, MIDNIGHT, POWER, SECOND, energy
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from smgw.cosem import NULL, ClockState, Data, DataType, DeviceId, GatewayStatus, Reading, Stamp, StatusWord
+from smgw.cosem import NULL, ClockState, Data, DataType, DeviceId, GatewayStatus, Obis, Reading, Stamp, StatusWord
 from smgw.cosemxml.document import Register, decode, encode
 from smgw.store.records import ListKind, Origin, StoredRecord
 from smgw.wan.cosem_xml.documents import Part, parts
@@ -150,3 +150,13 @@ def test_every_record_is_in_one_document_in_order_and_every_document_can_be_writ
 def test_a_text_that_xml_cannot_carry_is_sent_as_its_octets_and_its_row_arrives(value: Data, sent: Data) -> None:
     (part,) = made([record(1, energy(10), Reading(POWER, value))])
     assert decode(encode(part.document)).rows[0].values == (energy(10).value, sent)
+
+
+def test_a_document_of_many_registers_has_fewer_rows() -> None:
+    many = tuple(
+        Reading(Obis(bytes((1, 0, at // 100, at % 100, 0, 255))), Data(DataType.LONG64, -(2**63)), -1, 30)
+        for at in range(400)
+    )
+    found = made([record(number, *many) for number in range(1, 101)])
+    assert [len(part.records) for part in found] == [49, 49, 2]
+    assert max(len(encode(part.document)) for part in found) < 2 * 2**20

@@ -334,3 +334,14 @@ def test_the_guard_ends_when_no_exchange_is_under_way_and_begins_again_with_the_
     with guard:
         assert aborted.wait(10), "an exchange that takes too long is aborted"
     guard.end()
+
+
+def test_the_caller_works_while_the_emp_does(emp: SmallEmp, exchange: Exchange) -> None:
+    called = threading.Event()
+
+    def answer(_: object) -> Answer:
+        return OK if called.wait(LIMIT) else Answer(500)
+
+    emp.answer = answer
+    assert Exchange(emp.url, 2 * LIMIT).put(DEVICE, BODY, called.set).status == 200
+    assert called.is_set()

@@ -14,9 +14,10 @@ from smgw.cosem import Data, DataType, DeviceId
 from smgw.profiles.communication import CommunicationProfile
 from smgw.profiles.feed import Grant
 from smgw.store.lmn.view import LmnView
-from smgw.store.records import NOBODY_WAITS, Retention
+from smgw.store.records import NOBODY_WAITS, Retention, Source, StoredRecord
 from smgw.store.wan.records import ChannelKind
 from smgw.store.wan.view import WanView
+from smgw.wan.participant import BatchSize
 from soon import soon
 
 GAS = DeviceId.parse("7GAS0000000001")
@@ -266,3 +267,67 @@ def test_a_second_foreign_device_is_delivered_under_its_own_id_and_that_is_logge
     dispatcher.run()
     assert emp.kept_of.keys() == {OTHER, other}
     assert caplog.text.count(f"device {other} of meter house is delivered under its own id") == 1
+
+
+def test_rows_read_ahead_are_not_sent_before_the_outcome_of_those_before_them(
+    make: Callable[..., Gateway], emp: SmallEmp
+) -> None:
+    gateway = make()
+    numbers = gateway.append(30)
+    emp.answer = refusing({numbers[3]})
+    gateway.dispatcher.deliver_round()
+    sent = [put.numbers for put in emp.puts]
+    assert sent[:2] == [numbers[:10], numbers[:5]]
+    until_found = sent.index([numbers[3]])
+    assert all(numbers[10] not in one for one in sent[:until_found])
+    assert emp.numbers() == [number for number in numbers if number != numbers[3]]
+    assert gateway.aside() == [numbers[3]]
+
+
+def test_rows_read_ahead_of_a_failed_exchange_wait_for_the_next_round(
+    make: Callable[..., Gateway], emp: SmallEmp
+) -> None:
+    gateway = make()
+    numbers = gateway.append(30)
+    emp.answer = lambda _: Answer(503)
+    assert gateway.dispatcher.deliver_round() is not None
+    assert [put.numbers for put in emp.puts] == [numbers[:10]]
+    emp.answer = lambda _: OK
+    gateway.dispatcher.deliver_round()
+    assert emp.numbers() == numbers
+    assert emp.again == 0
+
+
+def test_the_next_rows_are_read_while_the_emp_works(
+    make: Callable[..., Gateway], emp: SmallEmp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gateway = make()
+    numbers = gateway.append(30)
+    read: list[int] = []
+    records = LmnView.records
+
+    def noting(view: LmnView, source: Source, after: int, limit: int) -> list[StoredRecord]:
+        found = records(view, source, after, limit)
+        read.extend(record.record_number for record in found)
+        return found
+
+    monkeypatch.setattr(LmnView, "records", noting)
+
+    def answer(put: Put) -> Answer:
+        until(lambda: len(read) == min(len(numbers), numbers.index(put.numbers[-1]) + 1 + 10))
+        return OK
+
+    emp.answer = answer
+    assert gateway.dispatcher.deliver_round() is None
+    assert read == numbers
+
+
+def test_documents_grow_to_the_batch_s_size_and_begin_small_again_after_a_failure() -> None:
+    size = BatchSize(1000)
+    assert size.rows == 100
+    for _ in range(30):
+        size.grow()
+    assert size.rows == 1000
+    size.restart()
+    assert size.rows == 100
+    assert BatchSize(7).rows == 7

@@ -7,6 +7,7 @@ import re
 import socket
 import threading
 import time
+from collections.abc import Callable
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import NamedTuple
@@ -51,6 +52,7 @@ class Exchange:
         self._guard = Guard(2 * timeout, self.abort)
         self._url = url
         self._pool: urllib3.HTTPConnectionPool | None = None
+        self._meanwhile: Callable[[], None] | None = None
 
     def _connected(self) -> urllib3.HTTPConnectionPool:
         if self._pool is None:
@@ -65,6 +67,7 @@ class Exchange:
             retries=False,
         )
         opened, ended, seconds = self._open, self._ended, min(self._timeout, _CONNECT_S)
+        use_the_wait = self._use_the_wait
 
         class Connection(HTTPConnection):
             """A connection that `abort` knows as soon as it is open; `end` interrupts even the opening."""
@@ -80,11 +83,19 @@ class Exchange:
                 if ended.is_set():
                     raise OSError("stopping")
 
+            def getresponse(self) -> urllib3.response.HTTPResponse:  # type: ignore[override]
+                use_the_wait()  # the request is on its way
+                return super().getresponse()
+
         pool.ConnectionCls = Connection
         return pool
 
-    def put(self, device: DeviceId, body: bytes) -> Answer:
-        """PUT a document on the device's `ldev`. Never raises: a failure is the answer."""
+    def put(self, device: DeviceId, body: bytes, meanwhile: Callable[[], None] | None = None) -> Answer:
+        """PUT a document on the device's `ldev`. Never raises: a failure is the answer.
+
+        `meanwhile` is called once the request is sent, before the answer is awaited. It is short, and never raises.
+        """
+        self._meanwhile = meanwhile
         if not self._gzip:
             return self._put(device, body, {})
         packed = gzip.compress(body, compresslevel=4, mtime=0)
@@ -109,6 +120,11 @@ class Exchange:
         except (HTTPError, OSError, ValueError) as error:
             self.close()
             return Answer(None, _reason(error))
+
+    def _use_the_wait(self) -> None:
+        meanwhile, self._meanwhile = self._meanwhile, None
+        if meanwhile is not None:
+            meanwhile()
 
     def _exchange(self, path: str, body: bytes, headers: dict[str, str]) -> Answer:
         response = self._connected().urlopen(

@@ -1,5 +1,6 @@
 """Sends rows of a feed as documents, one at a time."""
 
+import contextlib
 import logging
 import time
 from collections.abc import Callable
@@ -50,9 +51,10 @@ class CosemXmlOutlet:
             return Outcome(OutcomeKind.UNSENDABLE, f"not sent: {fault}", rows=len(part.records))
 
         def prepare() -> None:
-            following = batch.following() if batch.following else None
-            if following is not None:
-                self._next = self._prepared(following)
+            # A fault of those rows belongs to their own `send`, which meets it again.
+            with contextlib.suppress(Exception):
+                following = batch.following() if batch.following else None
+                self._next = None if following is None else self._prepared(following)
 
         answer = self._put(batch.feed.who, part, body, prepare)
         return Outcome(verdict(answer.status), _said(answer), answer.retry_after, len(part.records))
