@@ -21,6 +21,8 @@ FACTOR = 32
 LEVELS = (1, 2, 3)
 #: Blocks that are counted in one step (20 ms on a PC), if the file is of an earlier version.
 _COUNTED_AT_ONCE = 16
+#: Most blocks of one stretch.
+_JOINED = 8
 #: Larger than any record number.
 END = 2**63 - 1
 
@@ -139,7 +141,7 @@ def stretches(
 ) -> Iterator[Stretch]:
     """Where captures of this source after a number can be, in order. Captures of others are there as well.
 
-    `having` is a condition on the counts of a block.
+    `having` is a condition on the counts of a block. A few blocks that follow each other are one stretch.
     """
     since, newest = counted_from(connection), newest_block(connection)
     if after < since * BLOCK - 1:
@@ -148,16 +150,14 @@ def stretches(
     begun = ended = first
     query = f"{_OF_SOURCE.format('block')} AND {having} ORDER BY block"
     for (block,) in connection.execute(query, (*source, first, newest)):
-        if block > ended:
+        if block > ended or ended - begun >= _JOINED:
             if ended > begun:
                 yield Stretch(max(after + 1, begun * BLOCK), ended * BLOCK - 1)
             begun = block
         ended = block + 1
-    if ended < newest:
-        if ended > begun:
-            yield Stretch(max(after + 1, begun * BLOCK), ended * BLOCK - 1)
-        begun = max(newest, first)
-    yield Stretch(max(after + 1, begun * BLOCK), END)
+    if ended > begun:
+        yield Stretch(max(after + 1, begun * BLOCK), ended * BLOCK - 1)
+    yield Stretch(max(after + 1, newest * BLOCK), END)
 
 
 def stretches_back(

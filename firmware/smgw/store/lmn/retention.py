@@ -16,6 +16,8 @@ from smgw.store.records import ListKind, Retention, RetentionReport
 REMOVED_AT_MOST = 500
 #: Blocks of a source that one call looks at.
 _BLOCKS_AT_ONCE = 16
+#: Rounds until all blocks are looked at again: a salvage may have added rows before those that were looked at.
+_ROUNDS_REMEMBERED = 144
 
 _LIVE = f"target_time_us IS NULL AND list <> {ListKind.DAILY:d}"
 _HAS_LIVE = "live > 0"
@@ -48,11 +50,12 @@ class _Source(NamedTuple):
 class Sweep:
     """Removes rows from the oldest on, a bounded piece a call, block by block.
 
-    It remembers in memory, for the time of one round, up to which block a source has nothing to remove.
+    It remembers in memory before which block a source has no rows of a group. Now and then it looks at all blocks.
     """
 
     def __init__(self) -> None:
         self._passed: dict[tuple[_Group, SourceKey], int] = {}
+        self._rounds = 0
 
     def run(
         self,
@@ -92,14 +95,14 @@ class Sweep:
                 remove(connection, doomed)
                 removed[group.name] += len(doomed)
                 undelivered += sum(number > source.reached for number in doomed)
-                if _has(connection, source.key, group, block):
-                    if len(doomed) < room:
-                        ended.add(source.key)
-                        self._passed[group, source.key] = END
-                else:
-                    self._passed[group, source.key] = block + 1
+                left = _has(connection, source.key, group, block)
+                if left and len(doomed) < room:
+                    ended.add(source.key)
+                self._passed[group, source.key] = block if left else min(block + 1, newest)
         if not more:
-            self._passed.clear()
+            self._rounds += 1
+            if self._rounds % _ROUNDS_REMEMBERED == 0:
+                self._passed.clear()
         count(connection, {f"retired_{name}": amount for name, amount in removed.items()})
         count(connection, {"lost_undelivered": undelivered})
         return RetentionReport(removed["live"], removed["grid"], removed["daily"], undelivered, more)
@@ -117,7 +120,7 @@ class Sweep:
             own = [block for (block,) in connection.execute(query, (*source.key, passed, newest - 1))]
             if len(own) == _BLOCKS_AT_ONCE:
                 cut = True
-            elif passed <= newest:
+            else:
                 own.append(newest)
             found += [(block, source) for block in own]
         return sorted(found, key=lambda one: one[0]), cut
