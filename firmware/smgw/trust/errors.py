@@ -144,5 +144,9 @@ class WrongRecipientError(MessageError):
     """A message is sealed for somebody else."""
 
 
+class ReplayedError(MessageError):
+    """A message came a second time."""
+
+
 class TooLargeError(MessageError):
     """A message is, or would become, larger than the limit."""
