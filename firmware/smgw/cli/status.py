@@ -9,7 +9,7 @@ from smgw.clock.text import utc_text
 from smgw.cosem.duration import duration_text, period_text
 from smgw.cosem.printable import printable
 from smgw.profiles.toml_importer import load
-from smgw.reports.health import Report, examine
+from smgw.reports.health import Report, asked_owners, examine
 from smgw.reports.known_losses import KnownLosses
 
 _EPILOG = """\
@@ -31,8 +31,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Examine and print."""
+    owners = asked_owners(arguments.state)
     configuration = load(arguments.config)
-    report = examine(configuration, arguments.state)
+    report = examine(configuration, arguments.state, owners)
     if arguments.acknowledge and report.store:
         KnownLosses(arguments.state).acknowledge(report.store["store_id"], report.store["lost"])
         report = examine(configuration, arguments.state)

@@ -1,6 +1,5 @@
 """The gateway's clock: stamps captures, is disciplined by time samples, and states its quality."""
 
-import logging
 from collections import deque
 from collections.abc import Collection
 from threading import Lock
@@ -36,8 +35,6 @@ _SLEWS_KEPT = 32
 
 # A sample may be this much ahead of the clock that is asked: the two processes' calls are not simultaneous.
 _FUTURE_NS = 1_000_000_000
-
-_log = logging.getLogger(__name__)
 
 
 class Saved(NamedTuple):
@@ -133,7 +130,9 @@ class GatewayClock:
                 or sample.dispersion_at(now) > self._limit_us
                 or not self._sources.knows(sample.name)
             ):
-                _log.debug("time sample passed over: %s", sample)
+                import logging  # here: `smgw status` does without it
+
+                logging.getLogger(__name__).debug("time sample passed over: %s", sample)
                 return None
             run = self._sources.add(sample)
             agreement = self._sources.agreement(now, self._limit_us)

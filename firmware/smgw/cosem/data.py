@@ -128,4 +128,10 @@ def decimal(value: int, scaler: int | None) -> "Decimal":
 
 def plain(value: int, scaler: int | None) -> str:
     """value · 10^scaler in decimal digits, without an exponent: `86038387975, -4` is `8603838.7975`."""
-    return format(decimal(value, scaler), "f")
+    sign, digits = "-" if value < 0 else "", str(abs(value))
+    if not scaler:
+        return sign + digits
+    if scaler > 0:
+        return sign + (digits + "0" * scaler if value else "0")
+    digits = digits.zfill(1 - scaler)
+    return f"{sign}{digits[:scaler]}.{digits[scaler:]}"

@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from enum import IntEnum
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -21,7 +20,7 @@ from smgw.reports.running import differences
 from smgw.store import paths
 from smgw.store.errors import StoreError
 from smgw.store.file.access import refuse_blindness
-from smgw.store.file.lock import owner_running
+from smgw.store.file.lock import Asked
 from smgw.store.live_reader import Live, read_live
 from smgw.store.lmn.view import LmnView
 from smgw.store.progress import Progress, progress
@@ -42,21 +41,21 @@ class Health(IntEnum):
     DOWN = 2
 
 
-@dataclass
 class Report:
     """What `smgw status --json` prints; every dictionary is plain JSON. Times are microseconds UTC."""
 
-    health: Health = Health.HEALTHY
-    reasons: list[str] = field(default_factory=list)
-    gateway: str = ""
-    processes: dict[str, bool] = field(default_factory=dict)
-    #: By process: what it does not run as the file says, such as "meter house".
-    differences: dict[str, list[str]] = field(default_factory=dict)
-    clock: dict[str, Any] = field(default_factory=dict)
-    #: One for each device behind each meter profile.
-    meters: list[dict[str, Any]] = field(default_factory=list)
-    store: dict[str, Any] = field(default_factory=dict)
-    emps: list[dict[str, Any]] = field(default_factory=list)
+    def __init__(self, gateway: str = "") -> None:  # no dataclass: its import takes a twentieth of the command
+        self.health = Health.HEALTHY
+        self.reasons: list[str] = []
+        self.gateway = gateway
+        self.processes: dict[str, bool] = {}
+        #: By process: what it does not run as the file says, such as "meter house".
+        self.differences: dict[str, list[str]] = {}
+        self.clock: dict[str, Any] = {}
+        #: One for each device behind each meter profile.
+        self.meters: list[dict[str, Any]] = []
+        self.store: dict[str, Any] = {}
+        self.emps: list[dict[str, Any]] = []
 
     def worse(self, health: Health, reason: str) -> None:
         """Something is wrong."""
@@ -68,13 +67,22 @@ class Report:
         return {**vars(self), "health": self.health.name.lower()}
 
 
-def examine(configuration: Configuration, state: Path) -> Report:
+def asked_owners(state: Path) -> Asked:
+    """Ask whether both processes run; the answer comes while the caller reads the configuration."""
+    return Asked(
+        paths.lock_of(paths.lmn_directory(state) / paths.LMN), paths.lock_of(paths.wan_directory(state) / paths.WAN)
+    )
+
+
+def examine(configuration: Configuration, state: Path, owners: Asked | None = None) -> Report:
     """Look at everything. A store that is not there is a reason, not an error; StoreError if we may not look at all."""
     report = Report(gateway=str(configuration.gateway.device_id))
     lmn_file, wan_file = paths.lmn_directory(state) / paths.LMN, paths.wan_directory(state) / paths.WAN
-    for name, file in (("lmn", lmn_file), ("wan", wan_file)):
-        refuse_blindness(file)
-        report.processes[name] = owner_running(paths.lock_of(file))
+    refuse_blindness(lmn_file)
+    refuse_blindness(wan_file)
+    owners = owners or asked_owners(state)
+    for name, runs in zip(("lmn", "wan"), owners.running(), strict=True):
+        report.processes[name] = runs
         if not report.processes[name]:
             report.worse(
                 Health.DOWN if name == "lmn" else Health.DEGRADED, f"the {name.upper()} process is not running"

@@ -5,20 +5,23 @@ profile's content: those that differ can be named.
 """
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from smgw.cosem.reading import Stamp
 from smgw.profiles.gateway import Configuration
 from smgw.store.digest import sha256
 from smgw.store.file.log_book import Level
 from smgw.store.file.view import View
-from smgw.store.file.writer import StoreWriter
+
+if TYPE_CHECKING:
+    from smgw.store.file.writer import StoreWriter
 
 BOOK = "configuration"
 EVENT = "configuration-running"
 _DIGITS = 8
 
 
-def note_running(store: StoreWriter, configuration: Configuration, stamp: Stamp) -> None:
+def note_running(store: "StoreWriter", configuration: Configuration, stamp: Stamp) -> None:
     """From now on the owner of this store works by this configuration."""
     subject = ", ".join(f"{name} {digest}" for name, digest in _digests(configuration))
     store.log(EVENT, Level.INFO, subject, stamp, book=BOOK)

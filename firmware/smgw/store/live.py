@@ -29,11 +29,11 @@ is named `<meter>.<octets of the device in hex>.json`, has mode 0640 and holds o
 """
 
 import errno
-import logging
 import os
 from collections.abc import Collection, Mapping
 from json.encoder import encode_basestring_ascii as quoted
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from smgw.cosem.data import Data, DataType
 from smgw.cosem.device_id import DeviceId
@@ -41,7 +41,8 @@ from smgw.cosem.obis import Obis
 from smgw.cosem.reading import Capture, MeterTime, MeterTimeKind
 from smgw.store.records import DEVICES_PER_METER
 
-log = logging.getLogger(__name__)
+if TYPE_CHECKING:
+    import logging
 
 VERSION = 1
 _MODE = 0o640
@@ -164,7 +165,7 @@ class LiveWriter:
         if sum(one == meter for one, _ in list(self._sources)) >= DEVICES_PER_METER:
             if meter not in self._said:
                 self._said.add(meter)
-                log.warning("meter %s: only its first %d devices have live values", meter, DEVICES_PER_METER)
+                _log().warning("meter %s: only its first %d devices have live values", meter, DEVICES_PER_METER)
             return None
         return self._sources.setdefault((meter, device), _Source(self._directory, meter, device, port))
 
@@ -188,11 +189,17 @@ class LiveWriter:
     def _warn(self, error: OSError) -> None:
         said = error.errno in self._said
         self._said.add(error.errno)
-        log.log(
-            logging.DEBUG if said else logging.WARNING,
+        warn = _log().debug if said else _log().warning
+        warn(
             "live values cannot be written to %s (%s); readings are stored all the same",
             self._directory, error.strerror, extra={"event": "live-values-lost"},
         )  # fmt: skip
+
+
+def _log() -> "logging.Logger":
+    import logging  # here: `smgw status`, which only reads, does without it
+
+    return logging.getLogger(__name__)
 
 
 def _replace(source: _Source, octets: bytes, *, masked: bool) -> None:

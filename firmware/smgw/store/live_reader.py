@@ -1,7 +1,6 @@
 """Reads live values; `live` describes a file. Nothing in the run directory is trusted."""
 
 import json
-import logging
 import os
 import stat
 from collections.abc import Iterator
@@ -14,8 +13,6 @@ from smgw.cosem.device_id import DeviceId
 from smgw.cosem.obis import Obis
 from smgw.cosem.reading import Capture, ClockState, MeterTime, MeterTimeKind, Reading, Stamp
 from smgw.store.live import KIND_NAMES, LARGEST, TYPE_NAMES, VERSION
-
-log = logging.getLogger(__name__)
 
 #: Most files that are read.
 _MOST_FILES = 4096
@@ -47,9 +44,15 @@ def read_live(directory: Path) -> list[Live]:
         with os.scandir(directory) as entries:
             names = sorted(entry.name for entry in islice(entries, _MOST_FILES))
     except OSError as error:
-        log.debug("no live values: %s", error)
+        _debug(f"no live values: {error}")
         return []
     return list(_readable(directory, names))
+
+
+def _debug(text: str) -> None:
+    import logging  # here: `smgw status` does without it
+
+    logging.getLogger(__name__).debug("%s", text)
 
 
 def _readable(directory: Path, names: list[str]) -> Iterator[Live]:
@@ -61,7 +64,7 @@ def _readable(directory: Path, names: list[str]) -> Iterator[Live]:
                 if found != name:
                     raise ValueError(f"holds the value of {found}")
             except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-                log.debug("%s is no live value: %s", directory / name, error)
+                _debug(f"{directory / name} is no live value: {error}")
             else:
                 yield live
 

@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 import smgw
+from gateway_state import gateway_state
+from smgw.store import paths
+from smgw.store.wan.store import WanStore
 
 #: Large, and of use to none of these commands: they print help, or look at files.
 _HEAVY = frozenset(
@@ -20,6 +23,19 @@ _HEAVY = frozenset(
 )  # fmt: skip
 #: The help needs only argparse.
 _HELP = _HEAVY | {"logging", "sqlite3", "tomllib", "smgw.clock", "smgw.cosem", "smgw.profiles", "smgw.reports"}
+#: A configuration is checked without a store and without a clock.
+_CHECK = _HEAVY | {"decimal", "logging", "sqlite3", "smgw.reports", "smgw.store.file", "smgw.clock"}
+#: The state is read without the code that writes databases.
+_STATUS = _HEAVY | {
+    "decimal",
+    "logging",
+    "smgw.store.file.owned",
+    "smgw.store.file.writer",
+    "smgw.store.lmn.pending",
+    "smgw.store.lmn.store",
+    "smgw.store.wan.store",
+}
+
 _PROGRAM = """
 import contextlib, io, json, sys
 from smgw.cli import main
@@ -48,3 +64,17 @@ def imported(*arguments: str) -> set[str]:
 @pytest.mark.parametrize("arguments", [("--help",), ("--version",), ("nonsense",)])
 def test_the_help_imports_no_room(arguments: tuple[str, ...]) -> None:
     assert imported(*arguments) & _HELP == set()
+
+
+def test_a_configuration_is_checked_without_the_store(tmp_path: Path) -> None:
+    with gateway_state(tmp_path) as gateway:
+        assert imported("check", *gateway.arguments) & _CHECK == set()
+
+
+def test_the_state_is_shown_without_the_code_that_writes_it(tmp_path: Path) -> None:
+    with gateway_state(tmp_path) as gateway:
+        WanStore.open(paths.wan_directory(gateway.state)).close()
+        found = imported("status", *gateway.arguments)
+    assert "smgw.store.lmn.view" in found
+    assert "smgw.store.wan.view" in found
+    assert found & _STATUS == set()

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from smgw.cosem import Data, DataError, DataType, Obis, Reading, octet_string
-from smgw.cosem.data import RANGE
+from smgw.cosem.data import RANGE, decimal, plain
 from smgw.cosem.exact import Exact, exact, exact_reading
 
 VOLTS = Obis.parse("1-0:32.7.0")
@@ -128,3 +128,8 @@ def test_a_text_has_neither_scaler_nor_unit() -> None:
 def test_scalers_that_are_out_of_range_together_are_refused() -> None:
     with pytest.raises(DataError, match="out of range together"):
         exact_reading(Reading(VOLTS, float32(0.5), -128, 35))
+
+
+@given(st.integers(-(1 << 63), (1 << 64) - 1), st.none() | st.integers(-128, 127))
+def test_a_plain_number_has_the_digits_of_its_decimal(value: int, scaler: int | None) -> None:
+    assert plain(value, scaler) == format(decimal(value, scaler), "f")

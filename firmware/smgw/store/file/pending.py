@@ -1,6 +1,5 @@
 """Data that waits for the next commit, since a commit of its own would cost too much."""
 
-import logging
 import sqlite3
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
@@ -9,7 +8,6 @@ from typing import TypeVar
 from smgw.store.file import log_book
 from smgw.store.file.log_book import Note
 
-_log = logging.getLogger(__name__)
 _Row = TypeVar("_Row", bound=tuple[object, ...])
 
 #: Errors that one row can cause: a text, a number or a type that SQLite does not accept.
@@ -83,8 +81,11 @@ class Pending:
             try:
                 log_book.write(connection, note)
             except UNWRITABLE as error:
+                import logging  # here: `smgw status` does without it
+
                 lost += 1
-                _log.error("log entry %r cannot be written: %s", note.event, error)
+                log = logging.getLogger(__name__)
+                log.error("log entry %r cannot be written: %s", note.event, error)  # noqa: TRY400 - one line
         if counts:
             count(connection, counts)
         if lost:

@@ -14,6 +14,7 @@ from smgw.clock.gateway_clock import Saved
 from smgw.cosem.device_id import DeviceId
 from smgw.store.file.pending import UNWRITABLE, Pending, count, writable
 from smgw.store.lmn import pushes
+from smgw.store.lmn.values import NO_DEVICE
 from smgw.store.records import MeterState
 
 _log = logging.getLogger(__name__)
@@ -23,8 +24,6 @@ _Key = tuple[str, bytes]
 _WITH_OTHERS_S = 5.0
 #: Oldest that states without news may become in the file while there is no commit that takes them along.
 _ALONE_S = 300.0
-#: Value of the column `device` in a state of a meter whose device is not known.
-NO_DEVICE = b""
 _INSERT = "INSERT OR REPLACE INTO meter_state VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 
 

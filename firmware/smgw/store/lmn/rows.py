@@ -1,6 +1,5 @@
 """Turns records into rows: interned words and registers, one capture row, one narrow row a reading."""
 
-import logging
 import sqlite3
 from collections.abc import Sequence
 from enum import IntEnum
@@ -16,8 +15,6 @@ from smgw.store.file.pending import count, writable
 from smgw.store.lmn.blocks import BLOCK, finish, newest_block
 from smgw.store.lmn.values import Column, to_column
 from smgw.store.records import DEVICES_PER_METER, Origin, Outcome, OutcomeKind, Record
-
-_log = logging.getLogger(__name__)
 
 _signature = itemgetter(Reading._fields.index("signature"))
 # A NamedTuple without its own __new__, in a third of the time.
@@ -269,13 +266,15 @@ class RowWriter:
         places = [place for place, register in enumerate(registers) if register != _NO_ROOM]
         count(self._connection, {"refused_register": len(registers) - len(places)})
         if capture.meter not in self._told:
+            import logging  # here: `smgw status` does without it
+
             self._told.add(capture.meter)
             text = (
                 f"meter {capture.meter}: device {capture.device} brings more registers than are kept"
                 f" ({DEVICES_PER_METER} devices a meter, {REGISTERS_PER_DEVICE} registers a device):"
                 " new ones are left out; if they are real, give the profile another name"
             )
-            _log.warning("%s", text)
+            logging.getLogger(__name__).warning("%s", text)
             note = Note("system", "registers-refused", Level.WARNING, False, text, capture.stamp)
             log_book.write(self._connection, writable(note))
         capture = capture._replace(readings=tuple(capture.readings[place] for place in places))

@@ -7,6 +7,9 @@ from smgw.errors import LocalProtocolError
 
 Column = int | bytes | None
 
+#: Value of the column `device` in a state of a meter whose device is not known.
+NO_DEVICE = b""
+
 _TEXT = frozenset({DataType.BIT_STRING, DataType.VISIBLE_STRING, DataType.UTF8_STRING})
 _NESTED = frozenset({DataType.ARRAY, DataType.STRUCTURE, DataType.COMPACT_ARRAY})
 _U64 = DataType.LONG64_UNSIGNED

@@ -1,6 +1,5 @@
 """Read-only access to lmn.db for other processes."""
 
-import logging
 import re
 import sqlite3
 from collections.abc import Iterator, Sequence
@@ -19,14 +18,11 @@ from smgw.store.file.foreign import Bounds
 from smgw.store.file.view import NONSENSE, View
 from smgw.store.lmn import history
 from smgw.store.lmn.blocks import BLOCK, FACTOR, SourceKey, Stretch, amount, stretches, stretches_back
-from smgw.store.lmn.pending import NO_DEVICE
 from smgw.store.lmn.rows import WHOLE_LIST, Word
 from smgw.store.lmn.schema import lmn_schema
-from smgw.store.lmn.values import from_column
+from smgw.store.lmn.values import NO_DEVICE, from_column
 from smgw.store.ranges import Range
 from smgw.store.records import Condition, ListKind, MeterState, Origin, ProfileName, Source, StoredRecord
-
-_log = logging.getLogger(__name__)
 
 _METER = f"(SELECT id FROM word WHERE kind = {Word.METER:d} AND octets = ?1)"  # noqa: S608 - constant
 _DEVICE = f"(SELECT id FROM word WHERE kind = {Word.DEVICE:d} AND octets = ?2)"  # noqa: S608 - constant
@@ -181,7 +177,7 @@ class LmnView(View):
                 signature = signatures.get((row[0], row[8])) if signatures else None
                 readings[row[0]].append(_reading(registers[row[1]], row, signature))
             except NONSENSE as error:  # a flipped bit that no check of SQLite sees: one value, not all
-                _log.warning("%s: a reading of record %s is unreadable: %r", self._path, row[0], error)
+                _unreadable(self._path, row[0], error)
         try:
             return [
                 self._record(meter, capture, tuple(readings[capture[0]]), signatures.get((capture[0], WHOLE_LIST)))
@@ -367,3 +363,9 @@ def meter_state(row: Sequence[Any]) -> MeterState:
         note,
         remark,
     )
+
+
+def _unreadable(path: Path, number: int, error: Exception) -> None:
+    import logging  # here: `smgw status` does without it
+
+    logging.getLogger(__name__).warning("%s: a reading of record %s is unreadable: %r", path, number, error)
