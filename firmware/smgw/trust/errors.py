@@ -113,6 +113,10 @@ class NoCertificateError(CertificateError):
     """The peer sent no certificate."""
 
 
+class HandshakeError(TrustError):
+    """TLS found nothing that both sides can, or the peer ended the handshake with an alert."""
+
+
 class CrlError(TrustError):
     """A revocation list cannot be used: absent, not readable, or not signed by its certification authority."""
 
