@@ -16,7 +16,7 @@ from smgw.store import paths
 from smgw.store.lmn import blocks, retention, rows
 from smgw.store.lmn.store import LmnStore
 from smgw.store.lmn.view import LmnView
-from smgw.store.records import NOBODY_WAITS, OutcomeKind, Record, Retention, Source
+from smgw.store.records import NOBODY_WAITS, OutcomeKind, Record, Retention, RetentionReport, Source
 from stored import append
 
 DENSE, SPARSE, GRID, NEVER = (
@@ -216,3 +216,37 @@ def test_a_large_file_for_benchmarks_is_as_the_store_makes_it(tmp_path: Path, gr
         assert store.last_target_us(sources[0]) == (BEGAN_US + 1366 * 10**6 if grid else None)
         assert append(store, [many_captures.record(sources[1], 2, BEGAN_US + 1367 * 10**6, grid=grid)]) == [4101]
     agree(tmp_path, sources)
+
+
+def test_retention_ends_where_only_young_rows_are_left(tmp_path: Path) -> None:
+    sources = make_many(tmp_path, 20_000, meters=2, registers=1)
+    delivered = {source.device: NOBODY_WAITS for source in sources}
+    with LmnStore.open(tmp_path, ballast_bytes=0) as store:
+        assert store.retain(BEGAN_US, EVERYTHING, delivered) == RetentionReport()
+        removed = 0
+        while (report := store.retain(BEGAN_US + 2_000 * 10**6, EVERYTHING, delivered)).more:
+            removed += report.live
+        assert removed + report.live == 2 * 1999
+
+
+def test_a_row_with_an_invalid_time_is_as_old_as_a_later_one_of_another_source(tmp_path: Path) -> None:
+    invalid = record(SPARSE, 1)
+    stamp = invalid.capture.stamp._replace(state=ClockState.INVALID)
+    rows = [invalid._replace(capture=invalid.capture._replace(stamp=stamp))]
+    with LmnStore.open(tmp_path, ballast_bytes=0) as store:
+        store.append(rows + [record(DENSE, number) for number in range(2, 3000)])
+        assert store.retain(MIDNIGHT, EVERYTHING, DELIVERED).live == 0
+        assert store.retain(MIDNIGHT + 3 * 10**6 + 1, EVERYTHING, DELIVERED).live == 2
+        assert positions(tmp_path, SPARSE) == []
+
+
+def test_rows_whose_removal_was_rolled_back_are_removed_later(mixed: LmnStore) -> None:
+    def fails(connection: sqlite3.Connection) -> None:
+        now = MIDNIGHT + 9_000 * 10**6
+        mixed._sweep.run(connection, now_us=now, limits=EVERYTHING, delivered=DELIVERED, at_most=9999)
+        raise sqlite3.OperationalError("disk I/O error")
+
+    with pytest.raises(sqlite3.OperationalError):
+        mixed._attempt(fails, alone=True)
+    removed = [mixed.retain(MIDNIGHT + 9_000 * 10**6, EVERYTHING, DELIVERED) for _ in range(20)]
+    assert sum(report.live + report.grid for report in removed) == 5000

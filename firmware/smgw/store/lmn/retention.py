@@ -81,8 +81,7 @@ class Sweep:
                 break
             before_us = now_us - 1_000_000 * group.age_s(limits)
             ended: set[SourceKey] = set()
-            found, cut = self._candidates(connection, group, sources, newest)
-            more |= cut
+            found, longer = self._candidates(connection, group, sources, newest)
             for block, source in found:
                 if source.key in ended:
                     continue
@@ -91,7 +90,7 @@ class Sweep:
                     more = True
                     break
                 until = END if crowded else source.reached
-                doomed = _aged(connection, source.key, group, block, before_us, until, room)
+                doomed = _aged(connection, source.key, group, block, before_us, until, room, sources)
                 remove(connection, doomed)
                 removed[group.name] += len(doomed)
                 undelivered += sum(number > source.reached for number in doomed)
@@ -99,6 +98,7 @@ class Sweep:
                 if left and len(doomed) < room:
                     ended.add(source.key)
                 self._passed[group, source.key] = block if left else min(block + 1, newest)
+            more |= bool(longer - ended)
         if not more:
             self._rounds += 1
             if self._rounds % _ROUNDS_REMEMBERED == 0:
@@ -109,21 +109,21 @@ class Sweep:
 
     def _candidates(
         self, connection: sqlite3.Connection, group: _Group, sources: Iterable[_Source], newest: int
-    ) -> tuple[list[tuple[int, _Source]], bool]:
-        """The oldest blocks with rows of the group, of all sources, and whether there may be more."""
+    ) -> tuple[list[tuple[int, _Source]], set[SourceKey]]:
+        """The oldest blocks with rows of the group, of all sources, and the sources that may have more."""
         found: list[tuple[int, _Source]] = []
-        cut = False
+        longer: set[SourceKey] = set()
         query = f"""SELECT block FROM source_block WHERE meter = ? AND device = ? AND block BETWEEN ? AND ?
             AND {group.having} ORDER BY block LIMIT {_BLOCKS_AT_ONCE}"""  # noqa: S608 - constant
         for source in sources:
             passed = self._passed.get((group, source.key), 0)
             own = [block for (block,) in connection.execute(query, (*source.key, passed, newest - 1))]
             if len(own) == _BLOCKS_AT_ONCE:
-                cut = True
+                longer.add(source.key)
             else:
                 own.append(newest)
             found += [(block, source) for block in own]
-        return sorted(found, key=lambda one: one[0]), cut
+        return sorted(found, key=lambda one: one[0]), longer
 
 
 def _sources(connection: sqlite3.Connection) -> list[tuple[SourceKey, bytes]]:
@@ -134,11 +134,18 @@ def _sources(connection: sqlite3.Connection) -> list[tuple[SourceKey, bytes]]:
 
 
 def _aged(
-    connection: sqlite3.Connection, source: SourceKey, group: _Group, block: int, before_us: int, until: int, room: int
+    connection: sqlite3.Connection,
+    source: SourceKey,
+    group: _Group,
+    block: int,
+    before_us: int,
+    until: int,
+    room: int,
+    sources: Iterable[_Source],
 ) -> list[int]:
     """The oldest rows of a source and group in a block, up to a number, that are older than `before_us`.
 
-    A row with an invalid time is as old as the next row of the source with a valid one: numbers follow time.
+    A row with an invalid time is as old as the next row of any source with a valid one: numbers follow time.
     """
     query = f"""SELECT number, utc_us, clock_state FROM capture WHERE meter = ? AND device = ?
         AND number BETWEEN ? AND ? AND {group.where} ORDER BY number LIMIT ?"""  # noqa: S608 - constant
@@ -150,25 +157,31 @@ def _aged(
             if utc_us >= before_us:
                 break
         elif number > old:
-            old = _old_up_to(connection, source, number, before_us)
+            old = _old_up_to(connection, sources, number, before_us)
             if number > old:
                 break
         aged.append(number)
     return aged
 
 
-def _old_up_to(connection: sqlite3.Connection, source: SourceKey, after: int, before_us: int) -> int:
-    """The number of the next row of the source with a valid time, or a number before it; 0 if it is not old."""
-    newest = blocks.newest_block(connection)
-    query = """SELECT number, utc_us FROM capture WHERE meter = ? AND device = ? AND number BETWEEN ? AND ?
-        AND clock_state = ? ORDER BY number LIMIT 1"""
-    in_block = """SELECT block * ?, valid_us FROM source_block WHERE meter = ? AND device = ?
-        AND block > ? AND block < ? AND valid_us IS NOT NULL ORDER BY block LIMIT 1"""
-    block = after // BLOCK
-    found = connection.execute(query, (*source, after, (block + 1) * BLOCK - 1, ClockState.SYNCHRONISED)).fetchone()
-    found = found or connection.execute(in_block, (BLOCK, *source, block, newest)).fetchone()
-    found = found or connection.execute(query, (*source, newest * BLOCK, END, ClockState.SYNCHRONISED)).fetchone()
+def _old_up_to(connection: sqlite3.Connection, sources: Iterable[_Source], after: int, before_us: int) -> int:
+    """The number of the next row with a valid time, or a number before it; 0 if that time is not before `before_us`."""
+    block, newest = after // BLOCK, blocks.newest_block(connection)
+    found = _first_valid(connection, after, (block + 1) * BLOCK - 1)
+    if found is None:
+        query = """SELECT block * ?, valid_us FROM source_block WHERE meter = ? AND device = ?
+            AND block > ? AND block < ? AND valid_us IS NOT NULL ORDER BY block LIMIT 1"""
+        nexts = [connection.execute(query, (BLOCK, *source.key, block, newest)).fetchone() for source in sources]
+        found = min((one for one in nexts if one), default=None) or _first_valid(connection, newest * BLOCK, END)
     return int(found[0]) if found and found[1] < before_us else 0
+
+
+def _first_valid(connection: sqlite3.Connection, first: int, last: int) -> tuple[int, int] | None:
+    """Number and capture time of the first row with a valid time."""
+    query = """SELECT number, utc_us FROM capture WHERE number BETWEEN ? AND ? AND clock_state = ?
+        ORDER BY number LIMIT 1"""
+    found: tuple[int, int] | None = connection.execute(query, (first, last, ClockState.SYNCHRONISED)).fetchone()
+    return found
 
 
 def _has(connection: sqlite3.Connection, source: SourceKey, group: _Group, block: int) -> bool:

@@ -274,6 +274,7 @@ class LmnStore(StoreWriter):
         return outcome
 
     def _rolled_back(self) -> None:
+        self._sweep = retention.Sweep()  # rows that it removed are there again
         # If this read fails too, the next call reports it.
         with contextlib.suppress(sqlite3.Error):
             self._rows.forget()
