@@ -1,10 +1,11 @@
-"""Media types with their parameters, and the media types of COSEM-XML (TR-03109-1 Annex II, 7.3)."""
+"""Media types with their parameters, and the media types of COSEM-XML, bare (TR-03109-1 Annex II, 7.3) or in CMS."""
 
 import re
 from collections.abc import Sequence
+from enum import Enum
 from typing import NamedTuple
 
-from smgw.webservice.error import BadRequest
+from smgw.webservice.error import BadRequest, UnsupportedMediaType
 
 _TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"  # noqa: S105 - the grammar's word for it (RFC 9110, 5.6.2)
 _TYPE = re.compile(rf"\s*({_TOKEN})/({_TOKEN})\s*")
@@ -57,15 +58,67 @@ def _quoted(value: str) -> str:
     return '"' + re.sub(r'(["\\])', r"\\\1", value) + '"'
 
 
-#: The media type that we send. With `encap=cms-tr03109` the body is a CMS message around the XML.
+ENCAPSULATION = "encap"
+#: The media type that we send.
 COSEM_XML = MediaType("application", "vnd.de-dke-k461-cosem+xml")
+#: The same in a CMS message. TR-03109-1 v2.0 (table 6.1) says that its content is compressed; Annex II leaves it open.
+COSEM_XML_CMS = COSEM_XML._replace(parameters=((ENCAPSULATION, "cms-tr03109"),))
 JSON = MediaType("application", "json")
 CSV = MediaType("text", "csv", (("charset", "utf-8"),))
 HTML = MediaType("text", "html", (("charset", "utf-8"),))
 
 #: Media types read as bare COSEM-XML: the annex's name, the one seen in the field, the successor's plain one.
 COSEM_XML_NAMES = frozenset({COSEM_XML.essence, "application/vnd.de-dke-k461-ic1+xml", "application/xml", "text/xml"})
-ENCAPSULATION = "encap"
+
+
+class Encapsulation(Enum):
+    """The layers of CMS around a body, the outermost first, by the names of TR-03109-1 v2.0."""
+
+    SIGNED = ("signedData",)
+    SEALED = ("signedData", "authEnvelopedData")
+    SEALED_COMPRESSED = ("signedData", "authEnvelopedData", "compressedData")
+
+
+#: Media types of TR-03109-1 v2.0 (table 6.1), whose parameter lists the layers.
+CMS_XML, CMS_JSON = "application/cms+xml", "application/cms+json"
+_LAYERS = "encapsulatingcontent"
+#: Annex II, and what deployed gateways send. A message itself shows whether its content is compressed.
+_ENCAPSULATIONS = {
+    "cms-tr03109": Encapsulation.SEALED,
+    "cms-tr03109-zlib": Encapsulation.SEALED_COMPRESSED,
+    "cms": Encapsulation.SEALED,
+}
+
+
+def encapsulation(media_type: MediaType) -> Encapsulation | None:
+    """The layers of CMS that a media type announces; None: the body is bare. UnsupportedMediaType: other layers."""
+    value = media_type.parameter(ENCAPSULATION)
+    found: Encapsulation | None = None
+    if media_type.essence in (CMS_XML, CMS_JSON):
+        value = media_type.parameter(_LAYERS) or ""
+        layers = tuple(name.strip().lower() for name in value.split(","))
+        found = _BY_LAYERS.get(layers)
+    elif value is None:
+        return None
+    else:
+        found = _ENCAPSULATIONS.get(value.lower())
+    if found is None:
+        raise UnsupportedMediaType(f"{value!r:.80} is no encapsulation that is known here; {COSEM_XML_CMS} has one")
+    return found
+
+
+_BY_LAYERS = {tuple(name.lower() for name in one.value): one for one in Encapsulation}
+
+
+def is_cms_cosem_xml(media_type: MediaType) -> bool:
+    """True for COSEM-XML in CMS, in any of its layers. UnsupportedMediaType as of `encapsulation`."""
+    return media_type.essence in (COSEM_XML_NAMES | {CMS_XML}) and encapsulation(media_type) is not None
+
+
+def cms_media_type(essence: str, layers: Encapsulation) -> MediaType:
+    """A media type of TR-03109-1 v2.0 with its layers; `essence` is CMS_XML or CMS_JSON."""
+    kind, subtype = essence.split("/")
+    return MediaType(kind, subtype, ((_LAYERS, " , ".join(layers.value)),))
 
 
 def is_bare_cosem_xml(media_type: MediaType) -> bool:

@@ -18,7 +18,19 @@ from smgw.webservice.error import (
     UriTooLong,
 )
 from smgw.webservice.headers import check_request, content_encoding, new_cid, parse_cid
-from smgw.webservice.media_type import COSEM_XML, MediaType, accepts, is_bare_cosem_xml
+from smgw.webservice.media_type import (
+    CMS_JSON,
+    CMS_XML,
+    COSEM_XML,
+    COSEM_XML_CMS,
+    Encapsulation,
+    MediaType,
+    accepts,
+    cms_media_type,
+    encapsulation,
+    is_bare_cosem_xml,
+    is_cms_cosem_xml,
+)
 from smgw.webservice.uri import Node, ObjectId, Target
 from smgw.webservice.verbs import ALLOWED, check_verb
 
@@ -185,6 +197,55 @@ def test_a_body_in_cms_is_no_bare_xml():
     assert not is_bare_cosem_xml(MediaType.parse("application/vnd.de-dke-k461-cosem+xml;encap=cms-tr03109"))
     assert not is_bare_cosem_xml(MediaType.parse("application/xml;charset=utf-16"))
     assert not is_bare_cosem_xml(MediaType.parse("application/json"))
+
+
+@pytest.mark.parametrize(
+    ("text", "layers"),
+    [
+        ("application/vnd.de-dke-k461-cosem+xml", None),
+        ("application/octet-stream", None),
+        ("application/vnd.de-dke-k461-cosem+xml;encap=cms-tr03109", Encapsulation.SEALED),
+        ("application/vnd.de-dke-k461-ic1+xml; encap=cms-tr03109", Encapsulation.SEALED),
+        ("application/vnd.de-dke-k461-ic1+xml; encap=CMS-TR03109-zlib", Encapsulation.SEALED_COMPRESSED),
+        ("application/hgp;encap=cms", Encapsulation.SEALED),
+        (
+            'application/cms+xml; encapsulatingContent="signedData , authEnvelopedData , compressedData"',
+            Encapsulation.SEALED_COMPRESSED,
+        ),
+        ('application/cms+json;encapsulatingContent="signedData,authEnvelopedData"', Encapsulation.SEALED),
+        ("application/cms+json;encapsulatingContent=signedData", Encapsulation.SIGNED),
+    ],
+)
+def test_a_media_type_announces_its_layers_of_cms(text: str, layers: Encapsulation | None) -> None:
+    assert encapsulation(MediaType.parse(text)) is layers
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "application/vnd.de-dke-k461-cosem+xml;encap=zip",
+        "application/cms+xml",
+        'application/cms+xml;encapsulatingContent="authEnvelopedData"',
+        'application/cms+xml;encapsulatingContent="signedData,signedData"',
+    ],
+)
+def test_other_layers_are_an_unsupported_media_type(text: str) -> None:
+    with pytest.raises(UnsupportedMediaType):
+        encapsulation(MediaType.parse(text))
+
+
+def test_cosem_xml_in_cms_is_known_by_several_names() -> None:
+    assert is_cms_cosem_xml(COSEM_XML_CMS)
+    assert is_cms_cosem_xml(cms_media_type(CMS_XML, Encapsulation.SEALED))
+    assert not is_cms_cosem_xml(COSEM_XML)
+    assert not is_cms_cosem_xml(cms_media_type(CMS_JSON, Encapsulation.SEALED))
+    assert not is_bare_cosem_xml(COSEM_XML_CMS)
+
+
+@pytest.mark.parametrize("essence", [CMS_XML, CMS_JSON])
+@pytest.mark.parametrize("layers", Encapsulation)
+def test_a_media_type_made_of_layers_announces_them(essence: str, layers: Encapsulation) -> None:
+    assert encapsulation(MediaType.parse(str(cms_media_type(essence, layers)))) is layers
 
 
 @pytest.mark.parametrize(
