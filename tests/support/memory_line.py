@@ -86,6 +86,11 @@ class MemoryPort:
         """When the first octets that were not read yet are there."""
         return self._incoming[0][0] if self._incoming else float("inf")
 
+    @property
+    def waiting(self) -> int:
+        """As `Port.waiting`."""
+        return sum(len(octets) for moment, octets in self._incoming if moment <= self._time.now)
+
     def close(self) -> None:
         """As `Port.close`."""
 
@@ -182,7 +187,7 @@ class MemoryPoll:
 
 def in_the_loop(time: FakeTime, lines: Sequence[tuple[PushLine, MemoryPort]]) -> PushLoop:
     """A loop on fake time that serves these lines. Their errands are run at once."""
-    loop = PushLoop(time, MemoryPoll(time, [port for _, port in lines]), lambda _, errand: errand())
+    loop = PushLoop(time, MemoryPoll(time, [port for _, port in lines]), lambda _, errand: errand(), time.sleep)
     for line, port in lines:
         line._loop = loop
         line.opened(port)  # type: ignore[arg-type]

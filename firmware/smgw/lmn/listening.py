@@ -64,8 +64,11 @@ class Listening:
         self._taken = self._usual = 0
         return Wait(self._began + _TICK, readable=True)
 
-    def turn(self, port: Port, *, readable: bool) -> tuple[bool, Wait]:
-        """The wait is over. Returns true if there were values, and the next wait. PortError."""
+    def turn(self, port: Port, *, readable: bool, since: float = 0.0) -> tuple[bool, Wait]:
+        """The wait is over. Returns true if there were values, and the next wait. PortError.
+
+        `since`: the octets may have begun to come so many seconds ago.
+        """
         now = self._now()
         if not readable and self._gathering is None:
             heard = False
@@ -75,7 +78,9 @@ class Listening:
             return heard, Wait(now + _TICK, readable=True)
         if self._gathering is None and self._usual and port.paced and not self._meter.receiving:
             # A telegram begins. It is read when it is whole.
-            self._first = self._clock.stamp()
+            self._first = stamp = self._clock.stamp()
+            if since:
+                self._first = _earlier(stamp, min(since, port.waiting * port.settings.octet_time))
             self._gathering = now + self._duration(self._usual, port)
             return False, Wait(self._gathering, readable=False)
         self._gathering = None
@@ -111,14 +116,18 @@ class Listening:
     def _begin(self, first: Stamp, octets: int, port: Port) -> Stamp:
         """When the last so many octets began to come: not before `first`."""
         now = self._clock.stamp()
-        if not port.paced:
-            return now
-        ns = min(round(octets * port.settings.octet_time * 1e9), now.boottime_ns - first.boottime_ns)
-        return now._replace(boottime_ns=now.boottime_ns - ns, utc_us=now.utc_us - ns // 1000)
+        long = (now.boottime_ns - first.boottime_ns) / 1e9
+        return _earlier(now, min(octets * port.settings.octet_time, long)) if port.paced else now
 
     def _duration(self, octets: int, port: Port) -> float:
         """Seconds that so many octets take on a line with a speed, within bounds."""
         return min(max(min(octets, _MOST_OCTETS) * port.settings.octet_time + _MARGIN, GATHER_S), _MOST_SLEPT)
+
+
+def _earlier(stamp: Stamp, seconds: float) -> Stamp:
+    """A moment shortly before."""
+    ns = round(seconds * 1e9)
+    return stamp._replace(boottime_ns=stamp.boottime_ns - ns, utc_us=stamp.utc_us - ns // 1000)
 
 
 def turns(line: Listening, port: Port, now: Callable[[], float], stopping: Callable[[], bool]) -> Iterator[bool]:

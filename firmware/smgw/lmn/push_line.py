@@ -56,6 +56,7 @@ class PushLine(Line):
         self._loop: Loop | None = None
         self.name = f"line of {profile.name}"  #: of its thread, for logs
         self.slack = 0.0  #: seconds by which a read may be put off
+        self.since = 0.0  #: octets that are found now may have begun to come so many seconds ago
         self.wait = Wait(0.0, readable=False)  #: what the loop waits for
         self.ended = threading.Event()  #: after `stop`: the port is closed, and no thread uses the line any more
 
@@ -94,7 +95,7 @@ class PushLine(Line):
         If it returns an errand, the loop drops the line and has the errand run in the line's own thread.
         """
         try:
-            heard, self.wait = self._listening.turn(self.port, readable=readable)
+            heard, self.wait = self._listening.turn(self.port, readable=readable, since=self.since)
             if heard:
                 self._heard()
             elif self._reopening.due and (self._listening.idle or self._reopening.overdue) and not self.port.wait(0):

@@ -17,6 +17,11 @@ _LATE_TICK_S = 1.0  # a silent line may be looked at so much later
 GATHER_LONG_S, GATHER_SHORT_S = 0.25, GATHER_S
 
 
+#: From so many lines on, first octets are looked for at most 20 times a second.
+_MANY, _REST_S = 24, 0.05
+_BLOCKED_S = 0.001  # a wait that took longer ended with the octets that came
+
+
 class AnyPoll(Protocol):
     """What the loop waits with; see `Poll`."""
 
@@ -35,8 +40,9 @@ def in_a_thread(name: str, errand: Errand) -> None:
 class PushLoop:
     """Lines come by `take`, and leave when they stop or lose their port.
 
-    The first octets of a telegram end the wait at once: they give the telegram its time, and nothing else is done. The
-    telegram is read and decoded when it is whole, up to `gather` seconds later and together with those of other lines.
+    The first octets of a telegram give it its time, and nothing else is done. With few lines they end the wait at once.
+    With many, the loop looks for them every 50 ms, and their number says when they began to come.
+    The telegram is read when it is whole, up to `gather` seconds later and together with those of other lines.
     """
 
     def __init__(
@@ -44,16 +50,19 @@ class PushLoop:
         now: Callable[[], float] = time.monotonic,
         poll: AnyPoll | None = None,
         spawn: Callable[[str, Errand], None] = in_a_thread,
+        rest: Callable[[float], object] = time.sleep,
     ) -> None:
         self.spawn = spawn
         self.gather = GATHER_LONG_S
         self.beat: Callable[[], None] = lambda: None  #: called at every turn
+        self._rest = rest
         self._now = now
         self._poll = Poll() if poll is None else poll
         self._coming: queue.SimpleQueue[PushLine] = queue.SimpleQueue()
         self._lines: dict[int, PushLine] = {}  # by the descriptors of their ports
         self._heard: set[int] = set()  # descriptors with octets that are not read yet
         self._latest = now()  # until then all waits that end may be put off
+        self._looked = now()  # when the last wait ended
         self._news = False  # lines come or shall stop
         self._stopping = False
 
@@ -80,9 +89,17 @@ class PushLoop:
     def turn(self) -> None:
         """Wait once, then serve the lines with octets. If a wait must not be put off longer, serve all that are due."""
         self.beat()
-        for descriptor in self._poll.wait(self._latest - self._now()):
+        if len(self._lines) >= _MANY and not self._news:
+            self._rest(_REST_S)
+        began = self._now()
+        found = self._poll.wait(self._latest - began)
+        now = self._now()
+        since = began - self._looked if now - began < _BLOCKED_S else 0.0
+        self._looked = now
+        for descriptor in found:
             if (line := self._lines.get(descriptor)) is not None:
                 self._heard.add(descriptor)
+                line.since = since
                 self._serve(descriptor, line, readable=True)
         if self._news:
             self._news = False

@@ -1,7 +1,9 @@
 """One opened port: waits that another thread can end at once, reads and writes that never block for long."""
 
+import fcntl
 import logging
 import select
+import sys
 import termios
 import time
 from collections.abc import Callable
@@ -67,6 +69,14 @@ class Port:
     def paced(self) -> bool:
         """True if octets come at the speed of `settings`: a serial line, here or behind RFC 2217."""
         return has_line(self.url)
+
+    @property
+    def waiting(self) -> int:
+        """The number of octets that can be read; 0 where the device does not tell."""
+        try:
+            return int.from_bytes(fcntl.ioctl(self._device.fileno(), termios.FIONREAD, bytes(4)), sys.byteorder)
+        except OSError:
+            return 0
 
     def wake(self) -> None:
         """End the wait that is under way, and those to come until `rearm`. From any thread."""

@@ -1,6 +1,7 @@
 """From a list of SML values to readings of the data model."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 from smgw.cosem import Data, DataType, Obis, Reading, integer, octet_string
 from smgw.cosem.units import NO_UNIT
@@ -8,6 +9,7 @@ from smgw.sml.habits import corrected_power
 from smgw.sml.messages import ListEntry
 from smgw.sml.tlv import Kind, Value
 
+_NUMBERS = (Kind.SIGNED, Kind.UNSIGNED)
 _DATA_CLASS, _REGISTER_CLASS = 1, 3
 
 
@@ -36,22 +38,26 @@ def readings(
     """
     corrections = corrected_power(server_id, entries) if correct else {}
     found: dict[bytes, Reading] = {}  # if a meter lists an object twice, the first one counts
-    for place, entry in enumerate(entries):
-        value = entry.value
-        if value is None or len(entry.obj_name) != 6 or entry.obj_name in found:
+    for place, (name, status, _, unit, scaler, value, signature) in enumerate(entries):
+        if value is None or len(name) != 6 or name in found:
             continue
-        number = value.kind in (Kind.SIGNED, Kind.UNSIGNED)
-        if entry.obj_name not in wanted and (wanted or not number):
+        number = value.kind in _NUMBERS
+        if name not in wanted and (wanted or not number):
             continue
         correction = corrections.get(place)
-        found[entry.obj_name] = Reading(
-            Obis(entry.obj_name),
+        found[name] = Reading(
+            _obis(name),
             data(correction or value),
-            scaler=(entry.scaler or 0) if number else 0,
-            unit=entry.unit if number and entry.unit is not None else NO_UNIT,
-            raw=data(value) if correction else None,
-            status=data(entry.status) if entry.status else None,
-            class_id=_REGISTER_CLASS if number else _DATA_CLASS,
-            signature=entry.value_signature,
+            (scaler or 0) if number else 0,
+            unit if number and unit is not None else NO_UNIT,
+            data(value) if correction else None,
+            _status(status) if status else None,
+            _REGISTER_CLASS if number else _DATA_CLASS,
+            signature=signature,
         )
     return tuple(found.values())
+
+
+#: What is the same in nearly every telegram is made once.
+_obis = lru_cache(256)(Obis)
+_status = lru_cache(256)(data)

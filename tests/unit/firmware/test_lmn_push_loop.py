@@ -264,3 +264,19 @@ def test_a_loop_without_lines_ends_at_once() -> None:
     loop.stop()
     thread.join(LIMIT)
     assert not thread.is_alive()
+
+
+def test_many_lines_are_looked_at_20_times_a_second_and_their_telegrams_are_dated_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(listening, "_TICK", 10.0)
+    memory, seconds = Memory(64), 4
+    begins = [place / 64 + 0.003 * (place % 5) for place in range(64)]
+    for second in range(seconds):
+        for place in range(64):
+            memory.send(place, telegram(second), second + begins[place], size=1)
+    memory.run(seconds + 1)
+    assert memory.turns <= 22 * (seconds + 1)
+    for place in range(64):
+        found = memory.stamps(f"m{place}")[1:]  # the length of the first telegram is not known
+        assert found == pytest.approx([second + begins[place] for second in range(1, seconds)], abs=0.003)
