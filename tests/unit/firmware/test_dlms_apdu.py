@@ -1,6 +1,7 @@
 """APDUs: each written and read back, read as they were seen on wires, and everything else refused."""
 
 import contextlib
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -261,3 +262,22 @@ def test_hostile_apdus_take_little_work(octets: bytes) -> None:
             decode_apdu(octets)
 
     assert work(read, 10 * len(octets))
+
+
+@given(st.binary(max_size=4).map(b"\xc4\x01".__add__), st.binary(max_size=20))
+def test_one_value_by_the_short_way_is_the_value_that_the_reader_of_fields_gives(head: bytes, tail: bytes) -> None:
+    def read(octets: bytes) -> Apdu:
+        cursor = Cursor(octets)
+        apdu = read_apdu(cursor)
+        cursor.finish()
+        return apdu
+
+    def outcome(decode: Callable[[bytes], Apdu], octets: bytes) -> object:
+        try:
+            apdu = decode(octets)
+        except (ApduError, ValueError) as error:
+            return type(error), str(error)
+        return type(apdu), apdu
+
+    for octets in (head, head[:3] + b"\0" + tail, head + tail):
+        assert outcome(decode_apdu, octets) == outcome(read, octets)

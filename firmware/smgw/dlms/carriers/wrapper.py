@@ -15,6 +15,7 @@ from smgw.wire import Refused, Transmit
 
 MAX_APDU = 65_535
 _HEADER = struct.Struct(">HHHH")
+_HEADER_SIZE, _unpack = _HEADER.size, _HEADER.unpack_from
 _VERSION = b"\x00\x01"
 _INTER_OCTET_S = 1.0  # within an answer: there may be a slow line behind the wrapper
 _LONGEST_ANSWER = 20  # limit of one answer, in time-outs, even if octets still arrive
@@ -37,7 +38,7 @@ class Wrapper:
         self._peer = peer or 0
         self._timeout = timeout
         self._buffer = b""
-        self._need = _HEADER.size
+        self._need = _HEADER_SIZE
         self._due: float | None = None
         self._give_up = 0.0
 
@@ -84,23 +85,24 @@ class Wrapper:
 
     def receive(self, data: bytes, now: float) -> list[Event]:
         """Take octets, in pieces of any size."""
-        self._buffer += data
+        self._buffer = buffer = self._buffer + data
         events: list[Event] = []
-        place = 0
-        while len(self._buffer) - place >= self._need:
-            version, source, destination, length = _HEADER.unpack_from(self._buffer, place)
+        place, size = 0, len(buffer)
+        while size - place >= self._need:
+            version, source, destination, length = _unpack(buffer, place)
             if version != 1:
                 place = self._resynchronise(place, events)
                 continue
-            self._need = _HEADER.size + length
-            if len(self._buffer) - place < self._need:
+            end = place + _HEADER_SIZE + length
+            if end > size:
+                self._need = end - place
                 break
-            apdu = self._buffer[place + _HEADER.size : place + self._need]
-            place += self._need
-            self._need = _HEADER.size
+            apdu = buffer[place + _HEADER_SIZE : end]
+            place = end
+            self._need = _HEADER_SIZE
             if destination == self._own and apdu:
                 self._take(source, apdu, events)
-        self._buffer = self._buffer[place:]
+        self._buffer = buffer[place:]
         if self._due is not None and self._buffer:
             self._due = max(self._due, min(now + _INTER_OCTET_S, self._give_up))
         return events

@@ -64,6 +64,13 @@ if TYPE_CHECKING:  # it loads `cryptography`, which only a ciphering meter needs
     from smgw.dlms.security.ciphering import Ciphering
 
 _NO_LIMIT = 0xFFFF
+_AARE = bytes((AARE_TAG,))
+# Looked up once: a member of an enum costs as much as a call.
+_ASSOCIATED, _RELEASING = State.ASSOCIATED, State.RELEASING
+#: APDUs that answer no service. For all others this is one look instead of six.
+_NO_ANSWERS = frozenset(
+    (GeneralBlock, Ciphered, DataNotification, EventNotification, ExceptionResponse, ConfirmedServiceError)
+)
 _FAILURES = (
     RemoteProtocolError,
     AssociationRejectedError,
@@ -197,9 +204,9 @@ class Client:
         self._events = []
         asked = self.busy
         try:
-            if self.state is State.RELEASING:
+            if self._association.state is _RELEASING:
                 self._released(octets)
-            elif octets[:1] == bytes((AARE_TAG,)):
+            elif octets[:1] == _AARE:
                 self._answered(Aare.decode(octets))
             else:
                 self._take(decode_apdu(octets))
@@ -212,6 +219,22 @@ class Client:
 
     def _take(self, apdu: Apdu, *, protected: bool = False) -> None:
         """Any APDU except those of ACSE, decrypted if it was ciphered."""
+        if type(apdu) in _NO_ANSWERS:
+            self._take_other(apdu, protected)
+        elif self._ciphering and not protected:
+            raise SecurityError(f"{type(apdu).__name__} in the clear where all is ciphered")
+        else:
+            invoke = getattr(apdu, "invoke", None)
+            exchange, asked = self._exchange, self._invoke
+            if exchange is None or not answers(invoke, asked):
+                self._events.append(Stray(f"{type(apdu).__name__} that answers nothing that is being asked"))
+            else:
+                if isinstance(apdu, GetResponseBlock) and apdu.stray:
+                    self._events.append(Ignored(f"{apdu.stray} octets behind the last block of an answer are ignored"))
+                self._advance(exchange, lambda waiting: waiting.send(apdu))
+
+    def _take_other(self, apdu: Apdu, protected: bool) -> None:
+        """Take what answers no service: a part, an envelope, a push, an exception."""
         if isinstance(apdu, GeneralBlock):
             self._take_block(apdu)
         elif isinstance(apdu, Ciphered):
@@ -224,17 +247,6 @@ class Client:
             self._refused(ServiceExceptionError(*apdu))
         elif isinstance(apdu, ConfirmedServiceError):
             self._refused(ServiceRefusedError(apdu))
-        elif self._ciphering and not protected:
-            raise SecurityError(f"{type(apdu).__name__} in the clear where all is ciphered")
-        else:
-            invoke = getattr(apdu, "invoke", None)
-            exchange, asked = self._exchange, self._invoke
-            if exchange is None or not answers(invoke, asked):
-                self._events.append(Stray(f"{type(apdu).__name__} that answers nothing that is being asked"))
-            else:
-                if isinstance(apdu, GetResponseBlock) and apdu.stray:
-                    self._events.append(Ignored(f"{apdu.stray} octets behind the last block of an answer are ignored"))
-                self._advance(exchange, lambda waiting: waiting.send(apdu))
 
     def _take_block(self, block: GeneralBlock) -> None:
         if self._blocks is None:
@@ -302,7 +314,7 @@ class Client:
     def _begin(
         self, make: Callable[[Services | ShortServices], Exchange[Any]], wrap: Callable[[Any], Event]
     ) -> list[Event]:
-        if self.state is not State.ASSOCIATED:
+        if self._association.state is not _ASSOCIATED:
             raise LocalProtocolError(f"a service while {self.state.value}")
         if self._exchange is not None:
             raise LocalProtocolError("a request is under way; wait for its answer, or abandon it")
