@@ -27,7 +27,7 @@ _PROLOG = re.compile(rb"(?:\s++|<\?.*?\?>|<!--.*?-->)*+", re.DOTALL)
 
 def parse(octets: bytes, limits: Limits = DEFAULT_LIMITS) -> etree._Element:
     """The root element of a UTF-8 text; CosemXmlError unless it is plain, bounded XML."""
-    _check_bounds(octets, limits)
+    check_bounds(octets, limits)
     parser = etree.XMLParser(
         encoding="utf-8",
         resolve_entities=False,
@@ -44,7 +44,8 @@ def parse(octets: bytes, limits: Limits = DEFAULT_LIMITS) -> etree._Element:
         raise CosemXmlError(f"not well-formed XML ({_without_quotes(error)})", line=line) from None
 
 
-def _check_bounds(octets: bytes, limits: Limits) -> None:
+def check_bounds(octets: bytes, limits: Limits) -> None:
+    """CosemXmlError if a text is empty, too large, not UTF-8, or has a document type."""
     if not octets.strip():
         raise CosemXmlError("the text is empty; an XML element was expected")
     if len(octets) > limits.octets:
