@@ -15,6 +15,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import cycle
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -122,11 +123,13 @@ def get_without_socket() -> float:
     for _ in range(INVOKE_IDS):
         Replay._talk(meter, link, client, client.get(ENERGY), keep=answers)
 
+    following = cycle(answers)
+
     def work() -> None:
-        for number in range(GETS):
+        for _ in range(GETS):
             (asked,) = client.get(ENERGY)
             link.send(asked.apdu, 0.0)
-            (answer,) = link.receive(answers[number % INVOKE_IDS], 0.0)
+            (answer,) = link.receive(next(following), 0.0)
             (got,) = client.receive(answer.apdu)
             assert decode_all(got.results[0]).value == 1234567
 
