@@ -44,8 +44,19 @@ def to_column(data: Data) -> Column:
     raise LocalProtocolError(f"{value!r} is no value of {DataType(kind).name}")
 
 
+#: Of whole numbers, which are most values: type, smallest and largest value of the column that holds the value itself.
+_WHOLE: dict[int, tuple[DataType, int, int]] = {
+    int(kind): (kind, low, min(high, (1 << 63) - 1)) for kind, (low, high) in RANGE.items()
+}
+_NO_WHOLE = (DataType.NULL_DATA, 0, -1)
+
+
 def from_column(kind: int, column: Column) -> Data:
     """The Data of a type and a value column; ValueError for columns that `to_column` never makes."""
+    if column.__class__ is int:
+        whole, low, high = _WHOLE.get(kind, _NO_WHOLE)
+        if low <= column <= high:
+            return _new(Data, (whole, column))
     try:
         data_type = _TYPES[kind]
     except KeyError:

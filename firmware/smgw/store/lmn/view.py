@@ -70,6 +70,7 @@ _OLDER = f"""SELECT number FROM capture WHERE older_number = ?2
 #: have none. With long texts it bounds the memory of a reader, and the size of a document.
 RECORDS_OCTETS = 1024 * 1024
 _ROWS_AT_ONCE = 64
+_NUMBER_OR_NONE = (int, type(None))
 
 
 class _Register(NamedTuple):
@@ -312,7 +313,10 @@ def _within_octets(cursor: Iterator[Any]) -> tuple[list[Any], int | None]:
     octets = 0
     while some := list(islice(cursor, _ROWS_AT_ONCE)):
         rows += some
-        octets += sum(len(one) for row in some for one in (row[3], row[5], row[7]) if isinstance(one, bytes | str))
+        # Most rows hold numbers only: their columns are looked through in one step.
+        for _, _, _, value, _, raw, _, status, _ in some:
+            if value.__class__ is not int or raw is not None or status.__class__ not in _NUMBER_OR_NONE:
+                octets += sum(len(one) for one in (value, raw, status) if isinstance(one, bytes | str))
         if octets > RECORDS_OCTETS:
             last = rows[-1][0]
             for row in cursor:  # the rest of this record
