@@ -90,12 +90,12 @@ class Shape:
         self._behind = 0  # the last slot
         self._flat: list[Any] = list(messages)
         self._count = len(messages)
-        self._rows: list[tuple[type[Any], int, int, int]] = []  # make this, from here, to there, write it here
+        self._rows: list[tuple[type[Any], slice, int]] = []  # make this of these, write it here
         # A slot is known by its place in what `struct` cuts.
         self._holes: list[tuple[int, int]] = []  # write there this slot
         self._odd: list[tuple[int, int, bool]] = []  # the same for one of 3, 5, 6 or 7 octets, and whether it is signed
         self._values: list[tuple[int, Kind, int, int]] = []  # write there the value of this kind, size and slot
-        self._checks: list[tuple[int, int, int]] = []  # from octet, to octet, slot of the check sum over them
+        self._checks: list[tuple[slice, int]] = []  # octets, slot of the check sum over them
 
     def read(self, payload: bytes, crc: Crc) -> list[Message] | None:
         """The messages of a payload; None if it has another shape, or if a check sum in it is wrong."""
@@ -107,18 +107,18 @@ class Shape:
         if cut[::2] != self._between:
             return None
         check_sum = crc.wire
-        for begin, end, slot in self._checks:
-            if check_sum(payload[begin:end]) != cut[slot]:
+        for covered, slot in self._checks:
+            if check_sum(payload[covered]) != cut[slot]:
                 return None
-        flat = self._flat.copy()
+        flat, new = self._flat.copy(), _new
         for hole, slot in self._holes:
             flat[hole] = cut[slot]
         for hole, slot, signed in self._odd:
             flat[hole] = int.from_bytes(cut[slot], "big", signed=signed)
         for hole, kind, size, slot in self._values:
-            flat[hole] = _new(Value, (kind, size, cut[slot]))
-        for row, begin, end, hole in self._rows:
-            flat[hole] = _new(row, flat[begin:end])
+            flat[hole] = new(Value, (kind, size, cut[slot]))
+        for row, parts, hole in self._rows:
+            flat[hole] = new(row, flat[parts])
         return flat[: self._count]
 
     def _learn(self) -> None:
@@ -141,7 +141,7 @@ class Shape:
         self._octets(transaction_id, begin, message.transaction_id)
         assert isinstance(choice, list)  # the full decoder has read it
         self._body(choice[1], begin + 1, message.body)
-        self._checks.append((position, covered, self._slot(check)))
+        self._checks.append((slice(position, covered), self._slot(check)))
         return end + 1
 
     def _body(self, place: Places, hole: int, body: Any) -> None:
@@ -201,7 +201,7 @@ class Shape:
         """Lay a tuple out, to be made anew and written to `hole`; where it begins."""
         begin = len(self._flat)
         self._flat += row
-        self._rows.append((type(row), begin, len(self._flat), hole))
+        self._rows.append((type(row), slice(begin, len(self._flat)), hole))
         return begin
 
     def _slot(self, place: Places) -> int:

@@ -8,6 +8,8 @@ from smgw.sml.shape import Shapes
 from smgw.sml.transport import MAX_FRAME, Frame, FrameDecoder
 from smgw.wire import Crc, Refused
 
+_new = tuple.__new__  # makes a NamedTuple in half the time that its constructor takes
+
 
 class Telegram(NamedTuple):
     """The messages of one frame."""
@@ -51,6 +53,6 @@ class TelegramReader:
             return event
         payload, crc = event
         try:
-            return Telegram(self.shapes.decode(payload, crc), crc)
+            return _new(Telegram, (self.shapes.decode(payload, crc), crc))
         except FileError as error:
             return Refused(str(error), len(payload))
