@@ -20,7 +20,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 FOUND = ROOT / "build" / "fuzz"
 MEMORY = Path("/dev/shm")
-sys.path[:0] = [str(ROOT / "firmware"), str(Path(__file__).parent)]
+sys.path[:0] = [str(ROOT / "firmware"), str(ROOT / "tests" / "support"), str(Path(__file__).parent)]
 
 #: Longest input in octets, most seconds for one input, most memory in MB.
 MOST_OCTETS, MOST_SECONDS, MOST_MB = 2048, 5, 1024

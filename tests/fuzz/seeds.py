@@ -17,7 +17,9 @@ import dlms_pair  # noqa: E402
 import dlms_pushes  # noqa: E402
 from captures_made import MIDNIGHT, capture  # noqa: E402
 from document_examples import examples  # noqa: E402
-from fuzz_targets import CLIENT, CORPUS, LIVE_FILE, METER, SEPARATOR  # noqa: E402
+from fuzz_input import CORPUS, SEPARATOR  # noqa: E402
+from fuzz_targets import LIVE_FILE  # noqa: E402
+from meter_targets import CLIENT, METER  # noqa: E402
 from profile_meter import COLUMNS, row  # noqa: E402
 from smgw.cosem import DeviceId  # noqa: E402
 from smgw.dlms.carriers.wrapper import encode_wrapper  # noqa: E402
@@ -39,11 +41,17 @@ from smgw.sml.messages import (  # noqa: E402
 from smgw.sml.profiles import LOAD_PROFILE, LoadProfile, to_list, to_pack  # noqa: E402
 from smgw.sml.transport import encode_frame as encode_sml  # noqa: E402
 from smgw.store.live import LiveWriter  # noqa: E402
+from smgw.trust.cms.compressed import compress  # noqa: E402
+from smgw.trust.cms.enveloped import envelop  # noqa: E402
+from smgw.trust.cms.message import seal  # noqa: E402
+from smgw.trust.cms.profile import Profile, Suite  # noqa: E402
+from smgw.trust.oids import DATA  # noqa: E402
 from smgw.webservice.parcel import ParcelWriter  # noqa: E402
 from sml_made import a_day  # noqa: E402
 from smsim.sml import style  # noqa: E402
 from telegrams import SERVER, entries, file_messages, payload_of, unsealed  # noqa: E402
 from trial_pki import EMT, TrialPki  # noqa: E402
+from trust_targets import PAYLOAD, peers  # noqa: E402
 
 
 def sml() -> dict[str, list[bytes]]:
@@ -164,6 +172,21 @@ def certificates() -> dict[str, list[bytes]]:
     }
 
 
+def sealed_messages() -> dict[str, list[bytes]]:
+    """Messages of both suites and both forms, envelopes, and compressed data."""
+    gateway, emp = peers()
+    forms = [(suite, profile, packed) for suite in Suite for profile in Profile for packed in (False, True)]
+    messages = [
+        seal(PAYLOAD, gateway.keys, gateway.certificate, emp.certificate, suite, compress=packed, profile=profile)
+        for suite, profile, packed in forms
+    ]
+    envelopes = [
+        envelop(PAYLOAD, DATA, gateway.keys, emp.certificate, suite, profile) for suite in Suite for profile in Profile
+    ]
+    damaged = compress(PAYLOAD)[:-4] + bytes(4)
+    return {"cms-open": messages, "cms-parts": [*envelopes, compress(PAYLOAD), SEPARATOR.join((envelopes[0], damaged))]}
+
+
 def _files(document: bytes) -> tuple[bytes, bytes]:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder)
@@ -175,7 +198,7 @@ def _files(document: bytes) -> tuple[bytes, bytes]:
 
 def main() -> None:
     """Write it."""
-    for target, inputs in {**sml(), **dlms(), **texts(), **certificates()}.items():
+    for target, inputs in {**sml(), **dlms(), **texts(), **certificates(), **sealed_messages()}.items():
         folder = CORPUS / target
         folder.mkdir(parents=True, exist_ok=True)
         for number, octets in enumerate(inputs):

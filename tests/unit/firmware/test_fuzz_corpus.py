@@ -4,7 +4,8 @@ import logging
 from pathlib import Path
 
 import pytest
-from fuzz_targets import CORPUS, TARGETS
+from fuzz_input import CORPUS
+from fuzz_targets import TARGETS
 from work import work
 
 INPUTS = [pytest.param(file, id=f"{file.parent.name}/{file.name}") for file in sorted(CORPUS.glob("*/*"))]

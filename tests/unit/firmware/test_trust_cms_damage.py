@@ -1,8 +1,11 @@
 """Damaged messages: only documented errors leave the decoder, no payload is a wrong one, and the work is bounded."""
 
 import contextlib
+from pathlib import Path
 
 import pytest
+import trust_targets
+from fuzz_input import CORPUS
 from hypothesis import given
 from hypothesis import strategies as st
 from sealing import Peers
@@ -51,6 +54,17 @@ def damaged(draw: st.DrawFn, originals: list[bytes]) -> bytes:
 def test_a_damaged_message_gives_its_payload_or_a_documented_error(octets: bytes) -> None:
     with contextlib.suppress(TrustError):
         assert opened(octets) == PAYLOAD
+
+
+@pytest.mark.parametrize("file", sorted((CORPUS / "cms-open").glob("made-*")), ids=lambda file: file.name)
+def test_the_fuzzer_begins_with_messages_that_open(file: Path) -> None:
+    gateway, emp = trust_targets.peers()
+    found = set()
+    for profile in Profile:
+        with contextlib.suppress(MalformedError):
+            keys, own = emp.keys, emp.certificate
+            found.add(open_sealed(file.read_bytes(), keys, own, [gateway.certificate], profile=profile).payload)
+    assert found == {trust_targets.PAYLOAD}
 
 
 @given(damaged(ENVELOPES))
