@@ -34,6 +34,7 @@ class LmnPending(Pending):
         super().__init__()
         self.states: dict[_Key, MeterState | None] = {}  # None: the row is removed
         self.clock: Saved | None = None
+        self._clock_said: tuple[str, int] | None = None
         self.pushes: dict[tuple[str, str], int] = {}  # (key, meter and system title): the newest counter
         self._registering = False
         self._whole = False
@@ -68,6 +69,12 @@ class LmnPending(Pending):
             yield
         finally:
             self._whole = False
+
+    def note_clock(self, clock: Saved) -> None:
+        """Another boot, or a clock that became valid or invalid, is news."""
+        said = (clock.boot_id, clock.state)
+        self._news = self._news or said != self._clock_said
+        self.clock, self._clock_said = clock, said
 
     def newest_pushes(self, scope: str, title: bytes) -> list[int]:
         """The waiting counters of pushes with this key and system title."""

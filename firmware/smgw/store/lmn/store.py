@@ -119,7 +119,7 @@ class LmnStore(StoreWriter):
     def save_clock(self, boot_id: str, boottime_ns: int, offset_us: int, dispersion_us: int, state: ClockState) -> None:
         """Store the clock's newest state with the next append or flush."""
         with self._file.lock:
-            self._waiting.clock = Saved(boot_id, boottime_ns, offset_us, dispersion_us, state)
+            self._waiting.note_clock(Saved(boot_id, boottime_ns, offset_us, dispersion_us, state))
 
     def load_clock(self) -> Saved | None:
         """The clock as it was saved last."""
