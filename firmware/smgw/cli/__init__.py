@@ -1,14 +1,14 @@
 """The command `smgw`."""
 
 import argparse
+import contextlib
 import gc
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from importlib import import_module
 from pathlib import Path
-from types import ModuleType
 
 from smgw import __version__
 from smgw.errors import SmgwError, reason
@@ -66,7 +66,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             name, description=_sentence(text), formatter_class=_help(argparse.RawTextHelpFormatter)
         )
         common_arguments(command)
-        module = _imported(name)
+        with quick_imports():
+            module = import_module(f"smgw.cli.{name.replace('-', '_')}")
         module.add_arguments(command)
         command.set_defaults(run=module.run)
     parsed = parser.parse_args(given)
@@ -76,12 +77,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _run(parsed)
 
 
-def _imported(name: str) -> ModuleType:
-    """The module of a command. Imports leave no garbage, so nobody looks for it meanwhile: 4 ms of `smgw status`."""
+@contextlib.contextmanager
+def quick_imports() -> Iterator[None]:
+    """Imports leave no garbage, so nobody looks for it within this block: 4 ms of `smgw status`."""
     searching = gc.isenabled()
     gc.disable()
     try:
-        return import_module(f"smgw.cli.{name.replace('-', '_')}")
+        yield
     finally:
         if searching:
             gc.enable()

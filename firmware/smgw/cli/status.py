@@ -3,14 +3,16 @@
 import argparse
 import json
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from smgw.cli import quick_imports
 from smgw.clock.text import utc_text
 from smgw.cosem.duration import duration_text, period_text
 from smgw.cosem.printable import printable
-from smgw.profiles.toml_importer import load
-from smgw.reports.health import Report, asked_owners, examine
-from smgw.reports.known_losses import KnownLosses
+from smgw.store.file.lock import Asked
+
+if TYPE_CHECKING:
+    from smgw.reports.health import Report
 
 _EPILOG = """\
 exit code:
@@ -31,7 +33,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Examine and print."""
-    owners = asked_owners(arguments.state)
+    owners = Asked.both(arguments.state)  # the answer comes during the imports, which take longer
+    with quick_imports():
+        from smgw.profiles.toml_importer import load
+        from smgw.reports.health import examine
+        from smgw.reports.known_losses import KnownLosses
+
     configuration = load(arguments.config)
     report = examine(configuration, arguments.state, owners)
     if arguments.acknowledge and report.store:
@@ -41,7 +48,7 @@ def run(arguments: argparse.Namespace) -> int:
     return int(report.health)
 
 
-def _lines(report: Report) -> list[str]:
+def _lines(report: "Report") -> list[str]:
     lines = [f"gateway {report.gateway}: {report.health.name.lower()}"]
     lines += [f"  ! {printable(reason)}" for reason in report.reasons]
     if report.clock:

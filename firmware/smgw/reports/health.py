@@ -67,20 +67,13 @@ class Report:
         return {**vars(self), "health": self.health.name.lower()}
 
 
-def asked_owners(state: Path) -> Asked:
-    """Ask whether both processes run; the answer comes while the caller reads the configuration."""
-    return Asked(
-        paths.lock_of(paths.lmn_directory(state) / paths.LMN), paths.lock_of(paths.wan_directory(state) / paths.WAN)
-    )
-
-
 def examine(configuration: Configuration, state: Path, owners: Asked | None = None) -> Report:
     """Look at everything. A store that is not there is a reason, not an error; StoreError if we may not look at all."""
     report = Report(gateway=str(configuration.gateway.device_id))
     lmn_file, wan_file = paths.lmn_directory(state) / paths.LMN, paths.wan_directory(state) / paths.WAN
     refuse_blindness(lmn_file)
     refuse_blindness(wan_file)
-    owners = owners or asked_owners(state)
+    owners = owners or Asked.both(state)
     for name, runs in zip(("lmn", "wan"), owners.running(), strict=True):
         report.processes[name] = runs
         if not report.processes[name]:

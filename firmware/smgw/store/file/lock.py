@@ -7,8 +7,10 @@ import re
 import time
 from pathlib import Path
 from threading import Thread
+from typing import Self
 
 from smgw.flocks import flock_holders, locks_text
+from smgw.store import paths
 from smgw.store.errors import StoreError, StoreOwned
 from smgw.store.file.access import LOCK_MODE
 
@@ -94,6 +96,12 @@ class Asked:
         self._found: list[bool] = []
         self._thread = Thread(target=self._ask, daemon=True)
         self._thread.start()
+
+    @classmethod
+    def both(cls, state: Path) -> Self:
+        """Ask whether the LMN process and the WAN process of a state directory run."""
+        lmn, wan = paths.lmn_directory(state) / paths.LMN, paths.wan_directory(state) / paths.WAN
+        return cls(paths.lock_of(lmn), paths.lock_of(wan))
 
     def _ask(self) -> None:
         self._found = owners_running(*self._locks)
