@@ -209,12 +209,12 @@ def _who_may(path: Path) -> str:
         return "run the command as the user of the server, or as root"
 
 
-def create(connection: sqlite3.Connection, path: Path, newest: int = VERSION) -> None:
+def create(connection: sqlite3.Connection, path: Path, newest: int | None = None) -> None:
     """Make the tables of a schema version, or migrate those of an older one. StorageError, sqlite3.Error."""
     version = int(connection.execute("PRAGMA user_version").fetchone()[0])
     if version > VERSION:
         raise StorageError(f"{path}: has schema version {version}, this program knows {VERSION}; use a newer program")
     if version == 0 and connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
         raise StorageError(f"{path}: is some other program's database; name another file")
-    for number in range(version, newest):
+    for number in range(version, newest or VERSION):
         connection.executescript(f"BEGIN IMMEDIATE; {MIGRATIONS[number]} PRAGMA user_version={number + 1}; COMMIT;")
