@@ -128,6 +128,7 @@ class Registrar:
         self.gathering = gathering
         self.dropped = 0
         self._monotonic = monotonic
+        self._came = monotonic()  # when the first of the items came that are registered now
         self._due: float | None = None  # when the waiting rows must be written
         self._committed_at = float("-inf")
         self._inbox: queue.SimpleQueue[_Item] = queue.SimpleQueue()
@@ -219,6 +220,7 @@ class Registrar:
         try:
             if not items:
                 items.append(self._inbox.get(timeout=self._until_due(timeout)))
+                self._came = self._monotonic()
                 if timeout and not isinstance(items[0], _Rows) and (pause := self._pause()) > 0:
                     self._hurry.wait(pause)
             while len(items) < _BATCH:
@@ -289,10 +291,10 @@ class Registrar:
         if not records:
             return
         self._unwritten += map(self._with_derived, records)
-        now = self._monotonic()
-        # A row comes out of the inbox up to `all` seconds late, and may wait as long for the next call.
-        wait = max(0.0, self.gathering.live - 2 * self.gathering.all) if all(map(_is_live, records)) else 0.0
-        self._due = now + wait if self._due is None else min(self._due, now + wait)
+        # When they are due, another wait for others may just have begun.
+        wait = max(0.0, self.gathering.live - self.gathering.all) if all(map(_is_live, records)) else 0.0
+        due = self._came + wait
+        self._due = due if self._due is None else min(self._due, due)
 
     def _with_derived(self, record: Record) -> Record:
         if not self._derive:

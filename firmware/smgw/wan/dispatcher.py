@@ -86,8 +86,7 @@ class Dispatcher:
                 else:
                     due = now + (min(pause, _DRAIN_PAUSE) if self._draining else pause)
         finally:
-            self._outlet.close()
-            self._close_view()
+            self._end()
         if self._drain_ends is not None:  # not after a failure: then it ends the next `run` of a drain
             self._drain_ends.cancel()
 
@@ -97,8 +96,7 @@ class Dispatcher:
             self._ordered()
             self.deliver_round()
         finally:
-            self._outlet.close()
-            self._close_view()
+            self._end()
 
     def stop(self) -> None:
         """End `run` at once; an exchange under way is broken off, and repeated after the next start."""
@@ -132,6 +130,17 @@ class Dispatcher:
             self._close_view()
             return self._back_off.next()
 
+    def _end(self) -> None:
+        self._settle(self._store.settle)
+        self._outlet.close()
+        self._close_view()
+
+    def _settle(self, settle: Callable[[], None]) -> None:
+        try:
+            settle()
+        except StoreError as error:  # then it waits, and after a restart the rows are delivered again
+            log.warning("EMP %s: %s", self._emp.who, error, extra={"EMP": self._emp.who})
+
     def _wait(self, due: float, *, watching: bool) -> bool:
         """Sleep until it is time to deliver; False if it is time to stop."""
         while not self._stop.is_set():
@@ -143,6 +152,7 @@ class Dispatcher:
             if self._drained.is_set() and not self._draining:
                 self._draining = True
                 return True
+            self._settle(self._store.settle_due)
             self._stop.wait(_NOTICE if watching else min(max(due - now, 0.0), _ATTENTION))
         return False
 

@@ -39,12 +39,13 @@ class Round:
     def run(self) -> Outcome | None:
         """HOLD or RETRY, which stops the delivery; None if all rows are settled, or the thread must stop.
 
-        The acknowledgements of a round are one commit of wan.db. After a kill the round is repeated.
+        The acknowledgements of a round are one commit of wan.db, and those of short rounds together. After a kill they
+        are repeated.
         """
         try:
             return self._run()
         finally:
-            self._emp.store.settle()
+            self._emp.store.settle_due()
 
     def _run(self) -> Outcome | None:
         self._emp.holds.try_due()
@@ -86,6 +87,7 @@ class Round:
             for place, (feed, last) in enumerate(turns):
                 if self._over():
                     return
+                self._emp.store.settle_due()
                 # After the last one it is again the turn of the first one, if more of it waits.
                 following = turns[(place + 1) % len(turns)] if len(waiting) > 1 else (feed, last)
                 if self._deliver_piece(feed, *following) >= last or self._judging.waits(feed):

@@ -258,7 +258,7 @@ def test_a_flush_right_after_a_commit_writes_nothing_until_five_seconds_have_pas
     store.flush()
     assert view.meter_states() == []
 
-    monkeypatch.setattr("smgw.store.lmn.pending._WITH_OTHERS_S", 0.0)
+    monkeypatch.setattr("smgw.store.lmn.pending._NEWS_S", 0.0)
     store.flush()
     assert [state.state for state in view.meter_states()] == ["silent"]
 

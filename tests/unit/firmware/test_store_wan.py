@@ -263,3 +263,15 @@ def test_an_order_of_root_is_written_as_the_user_who_has_the_directory(monkeypat
         with pytest.raises(StoreError):
             place_order(state, None, OrderKind.DELIVER)
         assert secret.read_bytes() == before
+
+
+def test_acknowledgements_of_rounds_that_follow_each_other_are_one_commit(store, view, monkeypatch):
+    store.gather("north", STORE, HOUSE, 7, 5)
+    store.settle_due()
+    store.gather("north", STORE, HOUSE, 9, 2)
+    store.settle_due()
+    assert [cursor.position for cursor in view.cursors()] == [7]
+    assert reached(store, "north", STORE) == 9
+    monkeypatch.setattr("smgw.store.wan.store._GATHERED_S", 0.0)
+    store.settle_due()
+    assert [cursor.position for cursor in view.cursors()] == [9]

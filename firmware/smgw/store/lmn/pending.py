@@ -20,9 +20,11 @@ from smgw.store.records import MeterState
 _log = logging.getLogger(__name__)
 
 _Key = tuple[str, bytes]
-#: Waiting data is written with a commit of rows, but not with each: so long after the last time at the earliest.
-_WITH_OTHERS_S = 5.0
-#: Oldest that states without news may become in the file while there is no commit that takes them along.
+#: Longest that news wait: a log entry, a state of a meter that says something else. A commit of rows takes them along.
+_NEWS_S = 5.0
+#: A commit of rows takes states without news along so long after the last time, and not before.
+_WITH_OTHERS_S = 60.0
+#: Without a commit of rows they are written by themselves after so long.
 _ALONE_S = 300.0
 _INSERT = "INSERT OR REPLACE INTO meter_state VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 
@@ -49,7 +51,7 @@ class LmnPending(Pending):
         """True if what waits should not wait for a commit of rows."""
         waited = time.monotonic() - self._written
         if super().__bool__() or self._news:
-            return waited >= _WITH_OTHERS_S
+            return waited >= _NEWS_S
         return bool(self) and waited >= _ALONE_S
 
     @contextlib.contextmanager

@@ -23,7 +23,7 @@ T = TypeVar("T")
 BALLAST_BYTES = 256 * 1024
 #: Time between two tries to write data that waits in memory for disk space. Delivery does not wait for it.
 _TRY_EVERY_S = 1.0
-#: Longest time that the acknowledgements of a long round are gathered.
+#: Acknowledgements are written at most this often, whether a round lasts longer or many rounds follow each other.
 _GATHERED_S = 2.0
 #: Time samples stored: more than one a minute for a day.
 _SAMPLES_KEPT = 2000
@@ -46,7 +46,7 @@ class WanStore(StoreWriter):
         # A lost -wal sets cursors back: rows are delivered again, and the EMP ignores repeats.
         self._waiting = Waiting()
         self._failed = 0.0
-        self._gathered = 0.0
+        self._settled = float("-inf")
         super().__init__(
             directory / paths.WAN, wan_schema(), _salvage, Pending(), whole_wal=False, reserve=BALLAST_BYTES
         )
@@ -89,24 +89,26 @@ class WanStore(StoreWriter):
         acknowledged: int,
         set_aside: Sequence[SetAside] = (),
     ) -> None:
-        """Settle the rows of a device up to `position` with the next `settle`, or within seconds.
+        """Settle the rows of a device up to `position` with the next `settle`; `settle_due` is called again and again.
 
         The cursor only grows. The time of the last acknowledgement is written with it. `cursors` includes what waits.
         If the process ends before it is written, rows are delivered again.
         """
         with self._file.lock:
             key = (emp, store_id, source.meter, bytes(source.device))
-            if not self._waiting:
-                self._gathered = time.monotonic()
             self._waiting.acknowledge(key, position, acknowledged, set_aside, self._stamp().utc_us)
-            if time.monotonic() - self._gathered >= _GATHERED_S:
-                self.settle()
 
     def settle(self) -> None:
         """Write what was gathered."""
         with self._file.lock:
             if self._waiting:
+                self._settled = time.monotonic()
                 self._settle((self._checkpoint, self._ballast.release))
+
+    def settle_due(self) -> None:
+        """Write what was gathered, unless something was written just now: then the next call does it."""
+        if self._waiting and time.monotonic() - self._settled >= _GATHERED_S:
+            self.settle()
 
     def set_aside(self, emp: str) -> list[SetAside]:
         """Quarantined rows of this EMP that no order has requeued."""
