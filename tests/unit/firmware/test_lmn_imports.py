@@ -28,6 +28,8 @@ _HEAVY = (
     "serial.rfc2217",
     "smgw.ports.rfc2217",
     "smgw.ports.telnet",
+    "smgw.trust",
+    "cryptography",
 )
 _PROGRAM = """
 import json, socket, sys

@@ -2,10 +2,10 @@
 
 `pem` holds keys from PEM files. Two more holders fit the same interface later, and callers do not change:
 
-- PKCS#11 (a security module): the key's name finds the object whose CKA_EC_POINT has this digest, `sign` is CKM_ECDSA
-  (R and S, brought into DER), `agree` is CKM_ECDH1_DERIVE with CKD_NULL, `random` is C_GenerateRandom.
-- an agent: a process of its own that holds either. One request on its socket is one call of this interface: a name and
-  at most 65 octets. It decides by SO_PEERCRED which names a user may sign with and which it may agree with.
+- PKCS#11 (a security module). The name finds the object whose CKA_EC_POINT has this digest. `sign` is CKM_ECDSA, with
+  R and S brought into DER. `agree` is CKM_ECDH1_DERIVE with CKD_NULL. `random` is C_GenerateRandom.
+- An agent: a process of its own that holds either. One request on its socket is one call of this interface: a name and
+  at most 65 octets. By SO_PEERCRED it decides which user may sign, and which may agree, with which name.
 """
 
 from hashlib import sha256
