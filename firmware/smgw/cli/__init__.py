@@ -35,6 +35,7 @@ _COMMANDS = {
     "deliver": "deliver now what waits; --again also what an EMP refused",
     "retry": "ask a meter again that is held because it refused its password",
     "clock": "accept: allow a large step of the time that one source alone wants",
+    "keys": "request: make private keys and requests for certificates; install: take the certificates",
     "export": "what waits for an EMP into a file that is carried by hand, for `emp import`",
     "support-bundle": "what a supporter wants to know, in one file; secrets, and on request ids, are left out",
     "dump": "print the telegrams in a file, or those that a port receives, as a readable tree or as JSON",

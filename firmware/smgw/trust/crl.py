@@ -41,6 +41,11 @@ class RevocationList:
         self.number = int(numbers[0]) if numbers else 0
 
     @classmethod
+    def from_octets(cls, octets: bytes) -> Self:
+        """Read PEM or DER."""
+        return cls(blocks(octets, "X509 CRL")[0])
+
+    @classmethod
     def from_file(cls, file: Path) -> Self:
         """Read PEM or DER.
 

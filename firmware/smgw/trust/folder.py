@@ -1,7 +1,7 @@
 """The trust folder of a gateway or a head-end: where certificates and revocation lists lie, and who reads what.
 
     trust/authorities/   *.crt root and sub-CAs, *.crl their revocation lists   who trusts whom; read by all
-    trust/own/           one folder for each triple, newest last by name        tls, sig, enc: .key .csr .crt
+    trust/own/N/         one triple; N counts renewals from 1                   tls, sig, enc: .key .csr .crt
     trust/peers/         *.crt the pinned certificates of EMPs and of the GWA   read by all
 
 The folder is looked at again at each use, so a new list or sub-CA takes effect without a restart.
@@ -24,6 +24,18 @@ CERTIFICATE: Final = ".crt"
 REVOCATION_LIST: Final = ".crl"
 
 _Stamp = tuple[tuple[str, int, int, int], ...]
+
+
+def trust_directory(state: Path) -> Path:
+    """The trust folder in a state directory."""
+    return state / "trust"
+
+
+def triples(trust: Path) -> list[Path]:
+    """The folders of one's own triples, oldest first, with or without certificates."""
+    own = trust / OWN
+    found = [one for one in own.iterdir() if one.name.isdecimal()] if own.is_dir() else []
+    return sorted(found, key=lambda one: int(one.name))
 
 
 class AuthoritiesFolder:
