@@ -98,7 +98,8 @@ def test_status_as_json_has_its_shape_in_every_state(tmp_path: Path) -> None:
         house, solar = report["meters"]
         for meter, profile in ((house, METERS[0]), (solar, METERS[1])):
             assert (meter["name"], meter["state"], meter["device"]) == (profile.name, "reading", profile.device)
-            assert meter["good"] >= meter["records"] > 0
+            assert meter["good"] > 0  # may be five minutes old
+            assert meter["records"] > 0
             assert meter["refused"] == 0
             assert abs(meter["last_capture_us"] / 1e6 - time.time()) < 10
             latest = meter["latest"]
