@@ -141,6 +141,7 @@ def test_an_empty_passphrase(tmp_path: Path, octets: bytes) -> None:
 @pytest.mark.parametrize(
     "octets",
     [b"", b"no key", PLAIN[:-60], KEY.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)],
+    ids=["empty", "text", "cut", "public"],
 )
 def test_a_file_that_holds_no_private_key(tmp_path: Path, octets: bytes) -> None:
     refused(PemFile(written(tmp_path, octets)), FileError)
