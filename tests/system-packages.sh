@@ -9,6 +9,8 @@ packages="libfaketime chromium fonts-dejavu-core"
 packages="$packages tshark"
 # For jSML and jDLMS, readers and clients in Java; Maven fetches them when the tests run.
 packages="$packages openjdk-17-jdk-headless maven"
+# Calls below SQLite are noted, or made to fail, by small libraries in C.
+packages="$packages gcc libc6-dev"
 # What the device has: the unit tests of the firmware run against these versions too.
 packages="$packages python3-serial python3-lxml python3-urllib3 python3-ntplib python3-cryptography python3-pytest"
 packages="$packages python3-pytest-xdist python3-hypothesis"
