@@ -11,6 +11,8 @@ packages="$packages tshark"
 packages="$packages openjdk-17-jdk-headless maven"
 # Calls below SQLite are noted, or made to fail, by small libraries in C.
 packages="$packages gcc libc6-dev"
+# A second maker of TLS and CMS.
+packages="$packages openssl"
 # What the device has: the unit tests of the firmware run against these versions too.
 packages="$packages python3-serial python3-lxml python3-urllib3 python3-ntplib python3-cryptography python3-pytest"
 packages="$packages python3-pytest-xdist python3-hypothesis"

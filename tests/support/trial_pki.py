@@ -1,10 +1,12 @@
 """A PKI in memory for tests of trust: root, sub-CA, triples, revocation lists; and its files."""
 
+import shutil
 import time
 from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
+import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, NoEncryption, PrivateFormat
 from pki import profile
@@ -18,6 +20,13 @@ DAY = 86400
 GATEWAY = gateway("EXXX0012345678")
 EMT = Subject.checked(Role.EMT, "Stadtwerke")
 TERMS = profile.Terms()
+
+
+def openssl() -> str:
+    """The command; the test is skipped where it is absent."""
+    if (found := shutil.which("openssl")) is None:
+        pytest.skip("MISSING openssl, sudo apt-get install openssl: no peer of another make")
+    return found
 
 
 class Holder(NamedTuple):

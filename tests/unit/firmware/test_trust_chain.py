@@ -11,7 +11,7 @@ from smgw.trust.chain import Authorities, Expected, Moment, check
 from smgw.trust.crl import RevocationList
 from smgw.trust.folder import AuthoritiesFolder
 from smgw.trust.names import Role
-from trial_pki import DAY, EMT, GATEWAY, NOW, TrialPki
+from trial_pki import DAY, EMT, GATEWAY, NOW, TrialPki, openssl
 
 GATEWAYS = Expected(Purpose.TLS, frozenset({Role.SMGW}))
 P256 = GATEWAYS._replace(curve="secp256r1")
@@ -58,7 +58,7 @@ def test_openssl_finds_the_same_certificate_revoked_as_we_do(pki, tmp_path):
 def _openssl(folder: Path, certificate: Path) -> subprocess.CompletedProcess[str]:
     options = ["-crl_check_all", "-x509_strict", "-CAfile", folder / "root.crt", "-untrusted", folder / "sub.crt"]
     lists = [option for one in ("root.crl", "sub.crl") for option in ("-CRLfile", folder / one)]
-    command = ["openssl", "verify", *options, *lists, certificate]
+    command = [openssl(), "verify", *options, *lists, certificate]
     return subprocess.run(command, capture_output=True, text=True)
 
 

@@ -3,6 +3,8 @@
 import sqlite3
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from itertools import groupby
+from operator import itemgetter
 from typing import NamedTuple
 
 from smgw.cosem.reading import ClockState
@@ -82,23 +84,31 @@ class Sweep:
             before_us = now_us - 1_000_000 * group.age_s(limits)
             ended: set[SourceKey] = set()
             found, longer = self._candidates(connection, group, sources, newest)
-            for block, source in found:
-                if source.key in ended:
-                    continue
-                room = at_most - sum(removed.values())
-                if room <= 0:
-                    more = True
+            full = False
+            for block, of_block in groupby(found, key=itemgetter(0)):
+                # All are chosen before one is removed: a row with an invalid time is judged by those of other sources.
+                chosen: list[tuple[_Source, list[int], int]] = []
+                for _, source in of_block:
+                    room = at_most - sum(removed.values()) - sum(len(doomed) for _, doomed, _ in chosen)
+                    if source.key in ended:
+                        continue
+                    if room <= 0:
+                        full = True
+                        break
+                    until = END if crowded else source.reached
+                    doomed = _aged(connection, source.key, group, block, before_us, until, room, sources)
+                    chosen.append((source, doomed, room))
+                for source, doomed, room in chosen:
+                    remove(connection, doomed)
+                    removed[group.name] += len(doomed)
+                    undelivered += sum(number > source.reached for number in doomed)
+                    left = _has(connection, source.key, group, block)
+                    if left and len(doomed) < room:
+                        ended.add(source.key)
+                    self._passed[group, source.key] = block if left else min(block + 1, newest)
+                if full:
                     break
-                until = END if crowded else source.reached
-                doomed = _aged(connection, source.key, group, block, before_us, until, room, sources)
-                remove(connection, doomed)
-                removed[group.name] += len(doomed)
-                undelivered += sum(number > source.reached for number in doomed)
-                left = _has(connection, source.key, group, block)
-                if left and len(doomed) < room:
-                    ended.add(source.key)
-                self._passed[group, source.key] = block if left else min(block + 1, newest)
-            more |= bool(longer - ended)
+            more |= full or bool(longer - ended)
         if not more:
             self._rounds += 1
             if self._rounds % _ROUNDS_REMEMBERED == 0:
@@ -123,7 +133,7 @@ class Sweep:
             else:
                 own.append(newest)
             found += [(block, source) for block in own]
-        return sorted(found, key=lambda one: one[0]), longer
+        return sorted(found, key=itemgetter(0)), longer
 
 
 def _sources(connection: sqlite3.Connection) -> list[tuple[SourceKey, bytes]]:
