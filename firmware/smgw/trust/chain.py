@@ -1,8 +1,8 @@
 """Whether to believe a certificate: chain, revocation, role, purpose, curve, owner, pin and, last, the time.
 
 The chain is walked by code of our own, because `cryptography.x509.verification` refuses brainpool curves. Sub-CAs and
-revocation lists come from the trust folder and never from the peer: Python 3.11 does not say which chain a peer sent,
-and a sub-CA without a revocation list could not be believed anyway. So TLS and CMS are checked by the same function.
+revocation lists come from the trust folder and never from the peer. Python 3.11 does not say which chain a peer sent,
+and a sub-CA without a revocation list could not be believed. So TLS and CMS are checked by the same function.
 
 The time is checked last. `ClockNotTrustedError` therefore says that everything else is right, and whoever has no time
 yet (NTP in TLS) may go on from there.
