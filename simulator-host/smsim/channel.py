@@ -50,7 +50,8 @@ class TcpChannel:
 
     async def read(self, timeout: float | None) -> bytes:
         try:
-            data = await asyncio.wait_for(self._reader.read(_READ), timeout)
+            async with asyncio.timeout(timeout):
+                data = await self._reader.read(_READ)
         except TimeoutError:
             return b""
         except OSError as error:
@@ -145,7 +146,8 @@ class TtyChannel:
         ready: asyncio.Future[None] = loop.create_future()
         loop.add_reader(self._descriptor, _wake, ready)
         try:
-            await asyncio.wait_for(ready, timeout)
+            async with asyncio.timeout(timeout):  # `wait_for` can swallow a cancellation before Python 3.12
+                await ready
         except TimeoutError:
             return False
         finally:

@@ -28,7 +28,10 @@ class Put(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """One answer. `octets` replaces all of it; `drip` sends it one octet each so many seconds; `hang` never answers."""
+    """One answer. `octets` replaces all of it; `drip` sends it one octet each so many seconds; `hang` never answers.
+
+    `lost` keeps the rows and closes the connection without an answer.
+    """
 
     status: int = 200
     body: bytes = b""
@@ -38,6 +41,7 @@ class Answer(NamedTuple):
     delay: float = 0.0
     hang: bool = False
     close: bool = False
+    lost: bool = False
 
 
 OK = Answer()
@@ -119,7 +123,10 @@ class SmallEmp:
             return
         if 200 <= answer.status < 300 and answer.octets is None:
             self._keep(put)
-        self._send(handler, answer)
+        if answer.lost:
+            handler.close_connection = True
+        else:
+            self._send(handler, answer)
 
     def _keep(self, put: Put) -> None:
         for row in put.document.rows:

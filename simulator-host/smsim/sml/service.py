@@ -97,11 +97,17 @@ class Service:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _WRITE_BUFFER)
         writer.transport.set_write_buffer_limits(high=_WRITE_BUFFER)
         session = self._answers.session()
-        while data := await asyncio.wait_for(reader.read(_READ), self._idle_s):
+        while data := await self._received(reader):
             for octets in self._answers.to(session, data):
                 writer.write(octets)
-                await asyncio.wait_for(writer.drain(), self._slow_s)
-        await asyncio.wait_for(_sent(writer), self._slow_s)
+                async with asyncio.timeout(self._slow_s):
+                    await writer.drain()
+        async with asyncio.timeout(self._slow_s):
+            await _sent(writer)
+
+    async def _received(self, reader: asyncio.StreamReader) -> bytes:
+        async with asyncio.timeout(self._idle_s):
+            return await reader.read(_READ)
 
     def cut_off(self) -> None:
         """Cut the clients off."""

@@ -26,6 +26,14 @@ BODY = encode(Document(GATEWAY, "ab" * 16, DEVICE, (Register(ENERGY, -1, 30),), 
 
 @pytest.fixture
 def exchange(emp: SmallEmp) -> Iterator[Exchange]:
+    made = Exchange(emp.url, LIMIT)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def hasty(emp: SmallEmp) -> Iterator[Exchange]:
+    """For an EMP that gives no answer in time."""
     made = Exchange(emp.url, 0.4)
     yield made
     made.close()
@@ -225,17 +233,17 @@ def test_an_answer_in_chunks_is_read(emp: SmallEmp, exchange: Exchange) -> None:
     assert exchange.put(DEVICE, BODY) == (200, "abc", None)
 
 
-def test_an_emp_that_never_answers_is_given_up_after_the_time_out(emp: SmallEmp, exchange: Exchange) -> None:
+def test_an_emp_that_never_answers_is_given_up_after_the_time_out(emp: SmallEmp, hasty: Exchange) -> None:
     emp.answer = lambda _: Answer(hang=True)
-    answer = soon(lambda: exchange.put(DEVICE, BODY))
+    answer = soon(lambda: hasty.put(DEVICE, BODY))
     assert answer.status is None
     assert "timed out" in answer.detail.lower()
 
 
-def test_an_answer_that_drips_for_ever_is_cut_off_after_twice_the_time_out(emp: SmallEmp, exchange: Exchange) -> None:
+def test_an_answer_that_drips_for_ever_is_cut_off_after_twice_the_time_out(emp: SmallEmp, hasty: Exchange) -> None:
     """As a whole it would take 1000 s, and no two octets are further apart than the timeout."""
     emp.answer = lambda _: Answer(drip=0.1, body=b"x" * 10_000)
-    assert soon(lambda: exchange.put(DEVICE, BODY)).status is None
+    assert soon(lambda: hasty.put(DEVICE, BODY)).status is None
 
 
 def test_nobody_at_the_address_is_told_in_words(exchange: Exchange) -> None:

@@ -12,6 +12,7 @@ import pytest
 from smgw.hdlc import Address
 from smgw.hdlc.frame import FrameDecoder, encode_frame
 from smgw.wire import Refused
+from smsim import channel as channel_module
 from smsim.channel import Gone, TtyChannel
 from smsim.config import parse
 from smsim.dlms.line import MOST_CLIENTS, DlmsLine
@@ -136,6 +137,29 @@ def test_nothing_within_the_time_is_no_end(tmp_path: Path) -> None:
     async def what() -> None:
         channel = TtyChannel(PtyPort(str(tmp_path / "tty")), 9600)
         assert await channel.read(0.01) == b""
+        channel.close()
+
+    run(what)
+
+
+def test_a_read_that_is_cancelled_while_octets_arrive_is_cancelled(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`asyncio.wait_for` of Python 3.11 would hand out the octets and forget that the simulator stops."""
+
+    async def what() -> None:
+        channel = TtyChannel(PtyPort(str(tmp_path / "tty")), 0)
+        reading = asyncio.ensure_future(channel.read(20))
+
+        def wake_and_cancel(ready: asyncio.Future[None]) -> None:
+            ready.set_result(None)
+            reading.cancel()
+
+        monkeypatch.setattr(channel_module, "_wake", wake_and_cancel)
+        with reader(tmp_path / "tty") as descriptor:
+            os.write(descriptor, b"octets")
+            with pytest.raises(asyncio.CancelledError):
+                await reading
         channel.close()
 
     run(what)
