@@ -20,7 +20,8 @@ from captures_made import DEVICE, MIDNIGHT, SECOND, capture, energy
 from registering import Clock
 from smgw.cosem import DeviceId, Obis
 from smgw.cosem.source import Source
-from smgw.metering.registrar import Gathering, Registrar
+from smgw.metering.gathering import Gathering
+from smgw.metering.registrar import Registrar
 from smgw.store.lmn.store import LmnStore
 from smgw.store.records import CacheKind, Condition, CounterKind, MeterState, Record
 from smgw.store.wan.store import WanStore

@@ -10,11 +10,13 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from smgw.cosem import Capture, DeviceId, Stamp
 from smgw.errors import LocalProtocolError
+from smgw.metering.gathering import Gathering, Waiting
 from smgw.metering.grids import Grids
+from smgw.metering.items import Cache, Item, Left, LogEntry, Periods, Pushed, Rows
 from smgw.metering.rate import RateBound
 from smgw.metering.ticket import Ticket
 from smgw.store.errors import StoreError
@@ -34,69 +36,6 @@ INBOX_BOUND = 10_000
 
 #: A pure function: the rows derived from a record. They are written with that record or not at all.
 Derive = Callable[[Record], Sequence[Record]]
-
-
-class _Left(NamedTuple):
-    """A device is no longer behind its meter."""
-
-    meter: str
-    device: DeviceId
-
-
-class _Periods(NamedTuple):
-    """Other registration periods."""
-
-    periods: Mapping[str, int]
-    anew: Collection[str]
-
-
-class _Rows(NamedTuple):
-    """Rows with a ticket, for a caller that waits until they are durable."""
-
-    records: Sequence[Record]
-    covered: Covered | None
-    ticket: Ticket
-
-
-class _Cache(NamedTuple):
-    """An answer of a meter that is cached, so that the meter is asked once."""
-
-    kind: CacheKind
-    device: DeviceId
-    firmware: bytes
-    octets: bytes
-
-
-class _Pushed(NamedTuple):
-    """The counter of the push whose capture follows."""
-
-    scope: str
-    meter: str
-    title: bytes
-    counter: int
-
-
-class _LogEntry(NamedTuple):
-    """An entry for the system log."""
-
-    event: str
-    level: Level
-    subject: str
-    stamp: Stamp
-
-
-_Item = Capture | MeterState | _Left | _Periods | _Rows | _Cache | _Pushed | _LogEntry
-
-
-class Gathering(NamedTuple):
-    """How long rows wait for others, in seconds. Each commit costs the card about the same, whatever it holds.
-
-    A grid value that is written takes all waiting live-rate rows along.
-    """
-
-    all: float = 0.0  # every row, from the first one that comes
-    live: float = 0.0  # live-rate rows: as much of them a power cut may cost
-    pause: float = 0.0  # least time between two commits of rows; only captures wait for it
 
 
 class Clock(Protocol):
@@ -125,33 +64,39 @@ class Registrar:
         derive: Sequence[Derive] = (),
     ) -> None:
         self.clock = clock
-        self.gathering = gathering
         self.dropped = 0
         self._monotonic = monotonic
-        self._came = monotonic()  # when the first of the items came that are registered now
-        self._due: float | None = None  # when the waiting rows must be written
-        self._committed_at = float("-inf")
-        self._inbox: queue.SimpleQueue[_Item] = queue.SimpleQueue()
+        self._waiting = Waiting(gathering, monotonic())
+        self._inbox: queue.SimpleQueue[Item] = queue.SimpleQueue()
         self._store = store
         self._grids = Grids(periods, store.last_target_us, clock.stamp)
         self._rate = RateBound(self._tell_flood)
         self._derive = tuple(derive)
-        self._taken: deque[_Item] = deque()
+        self._taken: deque[Item] = deque()
         self._unwritten: list[Record] = []
-        self._rows: deque[_Rows] = deque()
-        self._notes: list[_Cache | _LogEntry] = []
+        self._rows: deque[Rows] = deque()
+        self._notes: list[Cache | LogEntry] = []
         self._tickets: set[Ticket] = set()  # tickets of waiting callers
         self._tickets_lock = threading.Lock()
         self._on_commit = on_commit
         self._dropping = False
         self._hurry = threading.Event()
 
+    @property
+    def gathering(self) -> Gathering:
+        """How long rows wait for others; it may be changed from any thread."""
+        return self._waiting.gathering
+
+    @gathering.setter
+    def gathering(self, gathering: Gathering) -> None:
+        self._waiting.gathering = gathering
+
     def configure(self, periods: Mapping[str, int], anew: Collection[str] = ()) -> None:
         """Use these periods from now on. Where a period stays the same, the grids do too.
 
         Of meters that are read `anew`, the grids begin with the next capture of each device.
         """
-        self._inbox.put(_Periods(dict(periods), anew))
+        self._inbox.put(Periods(dict(periods), anew))
 
     def capture(self, capture: Capture) -> None:
         """Take a capture, unless its meter floods."""
@@ -164,15 +109,15 @@ class Registrar:
 
     def left(self, meter: str, device: DeviceId) -> None:
         """This device is no longer behind the meter: its grid and its state end."""
-        self._inbox.put(_Left(meter, device))
+        self._inbox.put(Left(meter, device))
 
     def cache(self, kind: CacheKind, device: DeviceId, firmware: bytes, octets: bytes) -> None:
         """Take an answer of a meter for the cache."""
-        self._inbox.put(_Cache(kind, device, firmware, octets))
+        self._inbox.put(Cache(kind, device, firmware, octets))
 
     def pushed(self, scope: str, meter: str, title: bytes, counter: int) -> None:
         """Take the counter of a push, directly before its capture: both are in one commit."""
-        self._inbox.put(_Pushed(scope, meter, title, counter))
+        self._inbox.put(Pushed(scope, meter, title, counter))
 
     def append(self, records: Sequence[Record], covered: Covered | None = None) -> Ticket:
         """Take rows that are not a telegram: of a load profile, with the range that they cover, or counted ones.
@@ -182,12 +127,12 @@ class Registrar:
         ticket = Ticket()
         with self._tickets_lock:
             self._tickets.add(ticket)
-        self._inbox.put(_Rows(records, covered, ticket))
+        self._inbox.put(Rows(records, covered, ticket))
         return ticket
 
     def event(self, event: str, level: Level, subject: str) -> None:
         """Take an entry for the system log, with the present time."""
-        self._inbox.put(_LogEntry(event, level, subject, self.clock.stamp()))
+        self._inbox.put(LogEntry(event, level, subject, self.clock.stamp()))
 
     def run_once(self, timeout: float) -> int:
         """Wait up to `timeout` seconds for items, then register all of them; returns the number of captures.
@@ -219,9 +164,9 @@ class Registrar:
         items = self._taken  # kept from one call to the next, in case one item fails
         try:
             if not items:
-                items.append(self._inbox.get(timeout=self._until_due(timeout)))
-                self._came = self._monotonic()
-                if timeout and not isinstance(items[0], _Rows) and (pause := self._pause()) > 0:
+                items.append(self._inbox.get(timeout=self._waiting.until_due(timeout, self._monotonic())))
+                self._waiting.came(self._monotonic())
+                if timeout and not isinstance(items[0], Rows) and (pause := self._waiting.pause(self._monotonic())) > 0:
                     self._hurry.wait(pause)
             while len(items) < _BATCH:
                 items.append(self._inbox.get_nowait())
@@ -249,19 +194,11 @@ class Registrar:
             self._store.flush()
         return captures
 
-    def _until_due(self, timeout: float) -> float:
-        """The wait for an item, shortened to the moment when the waiting rows must be written."""
-        return timeout if self._due is None else min(timeout, max(0.0, self._due - self._monotonic()))
-
-    def _pause(self) -> float:
-        """How long the first item waits for others."""
-        return max(self.gathering.all, self._committed_at + self.gathering.pause - self._monotonic())
-
     def _must_write(self) -> bool:
         """True if something waits that may wait no longer."""
         if self._rows or self._notes or len(self._unwritten) >= GATHERED:
             return True
-        return self._due is not None and (self._hurry.is_set() or self._monotonic() >= self._due)
+        return self._waiting.is_due(self._monotonic(), hurry=self._hurry.is_set())
 
     def _write_all(self) -> None:
         wrote = bool(self._unwritten or self._rows)
@@ -271,18 +208,18 @@ class Registrar:
         if not wrote:
             self._store.flush()
 
-    def _sort(self, item: _Item) -> None:
+    def _sort(self, item: Item) -> None:
         """Pass an item that is not a capture to its handler."""
         if isinstance(item, MeterState):
             self._store.note_meter(item)
-        elif isinstance(item, _Left):
+        elif isinstance(item, Left):
             self._register(self._grids.left(item.meter, item.device))
             self._store.drop_meter(item.meter, item.device)
-        elif isinstance(item, _Periods):
+        elif isinstance(item, Periods):
             self._grids.configure(item.periods, item.anew)
-        elif isinstance(item, _Rows):
+        elif isinstance(item, Rows):
             self._rows.append(item)
-        elif isinstance(item, _Pushed):
+        elif isinstance(item, Pushed):
             self._store.note_push(*item)
         elif not isinstance(item, Capture):
             self._notes.append(item)
@@ -291,10 +228,7 @@ class Registrar:
         if not records:
             return
         self._unwritten += map(self._with_derived, records)
-        # When they are due, another wait for others may just have begun.
-        wait = max(0.0, self.gathering.live - self.gathering.all) if all(map(_is_live, records)) else 0.0
-        due = self._came + wait
-        self._due = due if self._due is None else min(self._due, due)
+        self._waiting.wait(live=all(map(_is_live, records)))
 
     def _with_derived(self, record: Record) -> Record:
         if not self._derive:
@@ -330,7 +264,7 @@ class Registrar:
                 if outcome.kind is OutcomeKind.SLOT_TAKEN and record.origin is not Origin.MISSING
             ]
             self._committed(outcomes)
-        self._due = None
+        self._waiting.written()
 
     def _write_rows(self) -> None:
         """Write rows with tickets, each lot in a transaction of its own."""
@@ -349,7 +283,7 @@ class Registrar:
                 self._tickets.discard(rows.ticket)
 
     def _committed(self, outcomes: Sequence[Outcome]) -> None:
-        self._committed_at = self._monotonic()
+        self._waiting.committed(self._monotonic())
         self._on_commit(sum(outcome.kind is OutcomeKind.WRITTEN for outcome in outcomes))
 
     def _fail_tickets(self, error: Exception) -> None:
@@ -361,7 +295,7 @@ class Registrar:
     def _write_notes(self) -> None:
         while self._notes:
             note = self._notes.pop(0)
-            if isinstance(note, _LogEntry):
+            if isinstance(note, LogEntry):
                 self._store.log(note.event, note.level, note.subject, note.stamp)
             else:
                 try:

@@ -14,8 +14,9 @@ from smgw.lmn.contract import Cache, Surroundings
 from smgw.lmn.driver import Driver
 from smgw.lmn.make import make_driver
 from smgw.lmn.push_line import PushLine
+from smgw.metering.gathering import Gathering
 from smgw.metering.history import HistoryKeeper
-from smgw.metering.registrar import Gathering, Registrar
+from smgw.metering.registrar import Registrar
 from smgw.profiles.gateway import Configuration
 from smgw.profiles.meter import MeterProfile
 from smgw.profiles.secrets import Secrets, read_secrets

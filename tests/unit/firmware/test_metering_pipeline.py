@@ -20,8 +20,9 @@ from smgw.cosem import (
     Reading,
 )
 from smgw.errors import LocalProtocolError
+from smgw.metering.gathering import Gathering
 from smgw.metering.history import HistoryKeeper
-from smgw.metering.registrar import Gathering, Registrar
+from smgw.metering.registrar import Registrar
 from smgw.metering.ticket import NotWrittenError, Ticket
 from smgw.store.errors import StoreError
 from smgw.store.lmn.store import LmnStore

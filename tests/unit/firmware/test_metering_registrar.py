@@ -10,7 +10,8 @@ from captures_made import DEVICE, MIDNIGHT, POWER, SECOND, capture, energy
 from registering import Clock
 from smgw.cosem import NULL, ClockState, Data, DataType, GatewayStatus, Reading
 from smgw.metering import registrar as registrar_module
-from smgw.metering.registrar import GATHERED, Gathering, Registrar
+from smgw.metering.gathering import Gathering
+from smgw.metering.registrar import GATHERED, Registrar
 from smgw.store.errors import StoreError
 from smgw.store.file.log_book import Level
 from smgw.store.lmn.store import LmnStore

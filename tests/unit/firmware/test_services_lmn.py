@@ -9,7 +9,7 @@ import pytest
 from line_meter import Head, telegram, until
 from smgw.clock import TimeSample
 from smgw.cosem import DeviceId
-from smgw.metering.registrar import Gathering
+from smgw.metering.gathering import Gathering
 from smgw.profiles.communication import CommunicationProfile
 from smgw.profiles.gateway import Configuration, GatewayProfile
 from smgw.profiles.meter import MeterProfile
