@@ -23,7 +23,7 @@ PEERS: Final = "peers"
 CERTIFICATE: Final = ".crt"
 REVOCATION_LIST: Final = ".crl"
 
-_Stamp = tuple[tuple[str, int, int, int], ...]
+Stamp = tuple[tuple[str, int, int, int], ...]
 
 
 def trust_directory(state: Path) -> Path:
@@ -43,7 +43,7 @@ class AuthoritiesFolder:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._stamp: _Stamp | None = None
+        self._stamp: Stamp | None = None
         self._authorities = Authorities((), ())
 
     def current(self) -> Authorities:
@@ -51,20 +51,34 @@ class AuthoritiesFolder:
 
         :raises TrustError: the folder or one of its files cannot be read; the error names it.
         """
-        stamp = self._look()
-        if stamp != self._stamp:
+        seen = stamp(self.folder, (CERTIFICATE, REVOCATION_LIST))
+        if seen != self._stamp:
             self._authorities = read_authorities(self.folder)
-            self._stamp = stamp
+            self._stamp = seen
         return self._authorities
 
-    def _look(self) -> _Stamp:
-        try:
-            with os.scandir(self.folder) as entries:
-                files = [one for one in entries if one.name.endswith((CERTIFICATE, REVOCATION_LIST))]
-                seen = [(one.name, one.stat()) for one in files]
-        except OSError as error:
-            raise _unreadable(self.folder, error) from None
-        return tuple(sorted((name, one.st_mtime_ns, one.st_size, one.st_ino) for name, one in seen))
+
+def stamp(folder: Path, suffixes: tuple[str, ...], *, deep: bool = False) -> Stamp:
+    """What changes when a file with one of these suffixes does: path, time, size and inode of each, by path.
+
+    `deep`: also the files of the folders below.
+
+    :raises FileError: a folder cannot be read.
+    """
+    seen: list[tuple[str, int, int, int]] = []
+    folders = [str(folder)]
+    try:
+        while folders:
+            with os.scandir(folders.pop()) as entries:
+                for one in entries:
+                    if deep and one.is_dir(follow_symlinks=False):
+                        folders.append(one.path)
+                    elif one.name.endswith(suffixes) and not one.name.startswith("."):
+                        status = one.stat()
+                        seen.append((one.path, status.st_mtime_ns, status.st_size, status.st_ino))
+    except OSError as error:
+        raise _unreadable(Path(error.filename or folder), error) from None
+    return tuple(sorted(seen))
 
 
 def read_authorities(folder: Path) -> Authorities:
