@@ -16,6 +16,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID
 from smgw.errors import reason
 from smgw.trust.errors import FileError, MalformedError, TrustError
 from smgw.trust.names import Subject
+from smgw.trust.validity import utc as utc
 
 #: Curves of TR-03116-3, by OpenSSL's names; `ec` calls secp256r1 so, OpenSSL's interface for TLS prime256v1.
 CURVES: Final = ("brainpoolP256r1", "brainpoolP384r1", "brainpoolP512r1", "secp256r1", "secp384r1")
@@ -224,11 +225,6 @@ def to_pem(label: str, der: bytes) -> bytes:
     lines = base64.encodebytes(der).replace(b"\n", b"")
     body = b"\n".join(lines[place : place + 64] for place in range(0, len(lines), 64))
     return b"-----BEGIN %b-----\n%b\n-----END %b-----\n" % (label.encode(), body, label.encode())
-
-
-def utc(seconds: int) -> str:
-    """A moment for messages: `2026-11-29 07:00:00 UTC`."""
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
 def seconds_of(holder: object, name: str) -> int | None:

@@ -13,14 +13,11 @@ from typing import Final, NamedTuple
 
 from cryptography import x509
 
-from smgw.trust.certificate import Certificate, Purpose, utc
+from smgw.trust.certificate import Certificate, Purpose
 from smgw.trust.crl import RevocationList
 from smgw.trust.errors import (
-    ClockNotTrustedError,
     CrlError,
     CrlOutdatedError,
-    ExpiredError,
-    NotYetValidError,
     RevokedError,
     UntrustedError,
     WrongCurveError,
@@ -30,16 +27,11 @@ from smgw.trust.errors import (
     WrongRoleError,
 )
 from smgw.trust.names import Role
+from smgw.trust.validity import Moment as Moment
+from smgw.trust.validity import check_valid, utc
 
 _LONGEST: Final = 4  # certificates from the end entity to the root
 _CACHED: Final = 4096
-
-
-class Moment(NamedTuple):
-    """A time in Unix seconds, and whether it is trusted."""
-
-    utc_s: int
-    trusted: bool = True
 
 
 class Expected(NamedTuple):
@@ -189,27 +181,8 @@ def check_time(chain: Iterable[Certificate], lists: Iterable[RevocationList], no
     :raises CertificateError, CrlOutdatedError: the time is trusted, and one of them is not valid now.
     """
     certificates = tuple(chain)
-    if not now.trusted:
-        first = certificates[0]
-        raise ClockNotTrustedError(
-            f"nobody knows whether it is valid now, because the clock ({utc(now.utc_s)}) is not trusted. "
-            f"It is valid from {utc(first.not_before_s)} to {utc(first.not_after_s)}",
-            "Wait for the time servers, or see `smgw status` why there is no time.",
-            subject=first.described,
-        )
     for one in certificates:
-        if now.utc_s < one.not_before_s:
-            raise NotYetValidError(
-                f"it is valid from {utc(one.not_before_s)}, and now is {utc(now.utc_s)}",
-                "Wait, or install a certificate that is valid now. If this time is wrong, mend the time servers.",
-                subject=one.described,
-            )
-        if now.utc_s > one.not_after_s:
-            raise ExpiredError(
-                f"it expired at {utc(one.not_after_s)}, and now is {utc(now.utc_s)}",
-                "Install a renewed certificate (`smgw-pki renew`).",
-                subject=one.described,
-            )
+        check_valid(one, now, "Install a renewed certificate (`smgw-pki renew`).")
     for found in lists:
         if now.utc_s > found.next_update_s:
             raise CrlOutdatedError(

@@ -9,10 +9,10 @@
 """
 
 from hashlib import sha256
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 
 
 class Keys(Protocol):
@@ -38,10 +38,13 @@ class Keys(Protocol):
         ...
 
 
-def key_name(public_key: EllipticCurvePublicKey) -> str:
+def key_name(public_key: "EllipticCurvePublicKey") -> str:
     """The name of the private key that belongs to a public one: the same in files, security modules and the agent.
 
     So a certificate names its key, keys of a renewal stand beside each other, and a wrong pair is found at first use.
     """
+    # The process that reads meters reads private files, and does not load this library.
+    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
     point = public_key.public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
     return sha256(public_key.curve.name.encode() + point).hexdigest()[:40]
