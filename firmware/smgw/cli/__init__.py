@@ -35,7 +35,7 @@ _COMMANDS = {
     "deliver": "deliver now what waits; --again also what an EMP refused",
     "retry": "ask a meter again that is held because it refused its password",
     "clock": "accept: allow a large step of the time that one source alone wants",
-    "keys": "request: make private keys and requests for certificates; install: take the certificates",
+    "keys": "private keys and certificates: make, install, list",
     "export": "what waits for an EMP into a file that is carried by hand, for `emp import`",
     "support-bundle": "what a supporter wants to know, in one file; secrets, and on request ids, are left out",
     "dump": "print the telegrams in a file, or those that a port receives, as a readable tree or as JSON",
@@ -133,17 +133,22 @@ def _tell(command: str, error: SmgwError) -> None:
         print(f"smgw {command}: {error}", file=sys.stderr)
 
 
-def common_arguments(parser: argparse.ArgumentParser) -> None:
-    """What every command understands."""
-    parser.add_argument(
-        "--config", type=Path, default=DEFAULT_CONFIGURATION, metavar="FILE", help="configuration (default %(default)s)"
-    )
-    parser.add_argument(
-        "--state", type=Path, default=paths.STATE, metavar="DIR", help="state directory (default %(default)s)"
-    )
+def common_arguments(parser: argparse.ArgumentParser, *, again: bool = False) -> None:
+    """What every command understands. `again`: for an action of a command that has understood them already."""
+    for name, metavar, default, text in (
+        ("--config", "FILE", DEFAULT_CONFIGURATION, "configuration"),
+        ("--state", "DIR", paths.STATE, "state directory"),
+    ):
+        parser.add_argument(
+            name,
+            type=Path,
+            default=argparse.SUPPRESS if again else default,
+            metavar=metavar,
+            help=f"{text} (default {default})",
+        )
     parser.add_argument(
         "--log-level",
         choices=("debug", "info", "warning", "error"),
-        default="info",
-        help="how much goes to stderr (default %(default)s)",
+        default=argparse.SUPPRESS if again else "info",
+        help="how much goes to stderr (default info)",
     )

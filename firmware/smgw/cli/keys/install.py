@@ -1,10 +1,8 @@
-"""`smgw keys`: make private keys and requests for certificates on the gateway, and install the certificates."""
+"""`smgw keys install`: take over certificates; everything is checked before the first file is written."""
 
 import argparse
 from pathlib import Path
-from typing import Final
 
-from smgw.profiles.toml_importer import load
 from smgw.trust.certificate import TRIPLE, Certificate, read_file
 from smgw.trust.errors import FileError, KeyMismatchError, TrustError, WrongPurposeError
 from smgw.trust.files import PUBLIC, make_folder, replace
@@ -17,70 +15,25 @@ from smgw.trust.folder import (
     triples,
     trust_directory,
 )
-from smgw.trust.keys.private_file import read_passphrase
-from smgw.trust.names import Subject, gateway
-from smgw.trust.request import END_CURVES, REQUEST, read_triple, write_triple
-
-_EPILOG: Final = """\
-the way of a trial:
-  smgw keys request --out requests         makes three keys here, and requests/{tls,sig,enc}.csr
-  smgw-pki gateway ID --request requests   on the PC, which makes the certificates
-  smgw keys install --certificates DIR --authorities DIR
-DIR are the folders that smgw-pki names. A renewal is the same way again: the old keys stay until you remove them.
-Private keys never leave STATE/trust/own/N; each has mode 0600. Install refuses a certificate that does not fit its key.
-"""
+from smgw.trust.request import REQUEST, read_triple
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Which of the two, and their folders."""
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.epilog = _EPILOG
-    parser.add_argument("action", choices=("request", "install"))
-    parser.add_argument("--id", default="", help="request: the gateway's id (default: device_id of the configuration)")
-    parser.add_argument("--curve", choices=tuple(END_CURVES), default="brainpool", help="request: (%(default)s)")
-    parser.add_argument(
-        "--passphrase", type=Path, metavar="FILE", help="request: file with the passphrase for the new keys (mode 0600)"
-    )
-    parser.add_argument("--out", type=Path, metavar="DIR", help="request: folder for copies of the requests")
-    parser.add_argument("--certificates", type=Path, metavar="DIR", help="install: folder with tls, sig and enc.crt")
-    parser.add_argument("--authorities", type=Path, metavar="DIR", help="install: folder with *.crt and *.crl")
+    """Their folders."""
+    parser.add_argument("--certificates", type=Path, metavar="DIR", help="folder with tls, sig and enc.crt")
+    parser.add_argument("--authorities", type=Path, metavar="DIR", help="folder with *.crt and *.crl")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Do it; exit code 0."""
+    """Check and write; exit code 0."""
     trust = trust_directory(arguments.state)
-    if arguments.action == "request":
-        _request(arguments, trust)
-    else:
-        _install(arguments, trust)
-    return 0
-
-
-def _request(arguments: argparse.Namespace, trust: Path) -> None:
-    subject = _subject(arguments)
-    passphrase = read_passphrase(arguments.passphrase) if arguments.passphrase else b""
-    number = int(known[-1].name) + 1 if (known := triples(trust)) else 1
-    folder = trust / OWN / str(number)
-    made = write_triple(folder, subject, END_CURVES[arguments.curve], passphrase)
-    print(f"{subject}: three keys in {folder}")
-    if arguments.out:
-        make_folder(arguments.out)
-        for request in made:
-            replace(arguments.out / request.name, read_file(request), PUBLIC)
-    print(f"Next: smgw-pki gateway {subject.owner} --request {arguments.out or folder}")
-
-
-def _subject(arguments: argparse.Namespace) -> Subject:
-    return gateway(arguments.id or str(load(arguments.config).gateway.device_id))
-
-
-def _install(arguments: argparse.Namespace, trust: Path) -> None:
     if arguments.authorities:
         _install_authorities(arguments.authorities, trust / AUTHORITIES)
     if arguments.certificates:
         _install_triple(arguments.certificates, trust)
     if not (arguments.authorities or arguments.certificates):
         raise FileError("nothing to install", "Name a folder with --certificates or --authorities.", file=trust)
+    return 0
 
 
 def _install_authorities(source: Path, target: Path) -> None:

@@ -1,0 +1,40 @@
+"""`smgw keys`: private keys and certificates of the gateway. Each action is one module of this package."""
+
+import argparse
+from importlib import import_module
+from typing import Final
+
+from smgw.cli import common_arguments
+
+#: Each module has `add_arguments(parser)` and `run(arguments) -> exit code`, as the commands have.
+_ACTIONS: Final = {
+    "request": "make three private keys here, and requests for their certificates",
+    "install": "take over certificates, after everything was checked",
+}
+_EPILOG: Final = """\
+the way of a trial:
+  smgw keys request --out requests         makes three keys here, and requests/{tls,sig,enc}.csr
+  smgw-pki gateway ID --request requests   on the PC, which makes the certificates
+  smgw keys install --certificates DIR --authorities DIR
+DIR are the folders that smgw-pki names. A renewal is the same way again: the old keys stay until you remove them.
+Private keys never leave STATE/trust/own/N; each has mode 0600. Install refuses a certificate that does not fit its key.
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Its actions."""
+    parser.epilog = _EPILOG
+    actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
+    for name, text in _ACTIONS.items():
+        module = import_module(f"smgw.cli.keys.{name}")
+        one = actions.add_parser(
+            name, help=text, description=f"{text[0].upper()}{text[1:]}.", formatter_class=parser.formatter_class
+        )
+        common_arguments(one, again=True)
+        module.add_arguments(one)
+        one.set_defaults(act=module.run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Do it; its exit code."""
+    return int(arguments.act(arguments))
