@@ -16,7 +16,7 @@ import smsim.sml
 from smgw.board.events import MESSAGE_IDS
 from smgw.cli import main as smgw
 from smgw.dlms.push import lists, operators
-from smgw.profiles import communication, gateway, meter, outlets, protocols
+from smgw.profiles import communication, gateway, keys, meter, outlets, protocols
 from smgw.profiles.protocol import Protocol
 from smgw.profiles.section import Key
 
@@ -56,12 +56,14 @@ def configuration() -> str:
         _table(gateway.KEYS),
         "### retention\n\nA table in the section `[gateway]`: how long the database holds rows.\n",
         _table(gateway.RETENTION_KEYS),
+        "## [keys]\n\nWho holds the private keys of the gateway. The section may be absent.\n",
+        _table(keys.KEYS),
         "## [[meter]]\n\nOne section for each meter. `protocol` decides which other keys the section may have.\n",
         _table(meter.KEYS, _users),
     ]
-    for title, keys in _sections().items():
+    for title, rules in _sections().items():
         parts += [f"### {title}\n\nA table in the section `[[meter]]`, such as `{title} = {{ ... }}`.\n"]
-        parts += [_table(keys, lambda key, title=title: _section_users(title, key))]  # type: ignore[misc]
+        parts += [_table(rules, lambda key, title=title: _section_users(title, key))]  # type: ignore[misc]
     parts += [
         "## [[emp]]\n\nOne section for each external market participant (EMP).\n",
         _table(communication.KEYS),

@@ -8,6 +8,7 @@ from smgw.cosem.device_id import DeviceId
 from smgw.profiles import checks
 from smgw.profiles.communication import CommunicationProfile
 from smgw.profiles.content import canonical
+from smgw.profiles.keys import KeysProfile
 from smgw.profiles.meter import MeterProfile
 from smgw.profiles.section import Key, section
 
@@ -69,6 +70,7 @@ class _Profiles(NamedTuple):
     meters: tuple[MeterProfile, ...]
     emps: tuple[CommunicationProfile, ...] = ()
     directory: Path = Path()
+    keys: KeysProfile = KeysProfile()
 
 
 class Configuration(_Profiles):
@@ -86,10 +88,11 @@ class Configuration(_Profiles):
         meters: Iterable[MeterProfile],
         emps: Iterable[CommunicationProfile] = (),
         directory: Path = Path(),
+        keys: KeysProfile = KeysProfile(),  # noqa: B008 - it never changes
     ) -> Self:
         """The meters as given, but for what they take from the gateway."""
         titled = tuple(meter.titled(gateway.device_id) for meter in meters)
-        return super().__new__(cls, gateway, titled, tuple(emps), directory)
+        return super().__new__(cls, gateway, titled, tuple(emps), directory, keys)
 
     @property
     def lines(self) -> tuple[LineProfile, ...]:

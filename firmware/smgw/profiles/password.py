@@ -32,6 +32,14 @@ def read_password(password_file: Path, directory: Path) -> bytes:
     return password
 
 
+def located(file: Path, directory: Path) -> Path:
+    """Where a file lies whose path may be relative: the credential of that name, or beside the configuration."""
+    credentials = os.environ.get("CREDENTIALS_DIRECTORY")
+    if credentials and (Path(credentials) / file).exists():
+        return Path(credentials) / file
+    return directory / file  # an absolute path stays itself
+
+
 def read_whole(file: Path, directory: Path) -> bytes:
     """All octets of a file with the rights that `read_password` requires: a key in PEM."""
     return _content(file, directory)[1]
@@ -39,9 +47,7 @@ def read_whole(file: Path, directory: Path) -> bytes:
 
 def _content(password_file: Path, directory: Path) -> tuple[Path, bytes]:
     credentials = os.environ.get("CREDENTIALS_DIRECTORY")
-    path = directory / password_file  # an absolute path stays itself
-    if credentials and (Path(credentials) / password_file).exists():
-        path = Path(credentials) / password_file
+    path = located(password_file, directory)
     guarded = credentials is not None and path.resolve().is_relative_to(Path(credentials).resolve())
     try:
         # Mode and content of the same open file; a FIFO must not hold us.

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from smgw.errors import reason
-from smgw.profiles import checks, communication, gateway, lines, meter, protocols
+from smgw.profiles import checks, communication, gateway, keys, lines, meter, protocols
 from smgw.profiles.checks import Check, Report
 from smgw.profiles.communication import CommunicationProfile
 from smgw.profiles.gateway import Configuration
@@ -16,8 +16,8 @@ from smgw.profiles.protocol import Protocol
 from smgw.profiles.section import section
 
 _MOST = 1_000_000  # octets; a configuration of thousands of meters is smaller
-_KEYS = {"[gateway]": gateway.KEYS, "[[meter]]": meter.KEYS, "[[emp]]": communication.KEYS}
-_SECTIONS = {"gateway": "[gateway]", "line": "[[line]]", "meter": "[[meter]]", "emp": "[[emp]]"}
+_KEYS = {"[gateway]": gateway.KEYS, "[keys]": keys.KEYS, "[[meter]]": meter.KEYS, "[[emp]]": communication.KEYS}
+_SECTIONS = {"gateway": "[gateway]", "keys": "[keys]", "line": "[[line]]", "meter": "[[meter]]", "emp": "[[emp]]"}
 #: Of a line, all meters on it must have the same.
 _OF_A_LINE = {"protocol": None, "baudrate": 9600, "parity": "N", "bytesize": 8, "stopbits": 1}
 _At = tuple[str | int, ...]
@@ -91,6 +91,7 @@ def _configuration(document: dict[str, Any], directory: Path, faults: list[_Faul
         if key not in _SECTIONS:
             faults.append(((key,), f"unknown section{nearest(key, _SECTIONS)}; write {', '.join(_SECTIONS.values())}"))
     own = _gateway(document, faults)
+    held = _held(document, faults)
     on_lines = {index for index, table in _tables(document, "meter") if "line" in table}
     document, followed = lines.spread(document, faults)
     meters = _all_of("meter", document, faults, meter.check(_hint))
@@ -104,13 +105,14 @@ def _configuration(document: dict[str, Any], directory: Path, faults: list[_Faul
     faults.extend(_devices_twice(meters, own))
     faults.extend(_strangers(document, tables))
     faults[:] = [fault for fault in faults if fault[0] not in followed]
-    if faults or not isinstance(own, gateway.GatewayProfile):
+    if faults or not isinstance(own, gateway.GatewayProfile) or not isinstance(held, keys.KeysProfile):
         return None
     return Configuration(
         gateway=own,
         meters=(one for _, one in meters if isinstance(one, meter.MeterProfile)),
         emps=(one for _, one in emps if isinstance(one, CommunicationProfile)),
         directory=directory,
+        keys=held,
     )
 
 
@@ -148,6 +150,15 @@ def _gateway(document: dict[str, Any], faults: list[_Fault]) -> object:
         report("there is one gateway; write [gateway] once, in single brackets")
         return None
     return section(gateway.KEYS, gateway.build, hint=_hint)(found, report)
+
+
+def _held(document: dict[str, Any], faults: list[_Fault]) -> object:
+    found = document.get("keys", {})
+    report = _reporter(faults, "keys")
+    if isinstance(found, list):
+        report("there is one holder of keys; write [keys] once, in single brackets")
+        return None
+    return section(keys.KEYS, keys.build, keys.contradictions, hint=_hint)(found, report)
 
 
 def _all_of(kind: str, document: dict[str, Any], faults: list[_Fault], check: Check) -> list[tuple[int, object]]:

@@ -12,13 +12,15 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
-from smgw.profiles import checks, communication, gateway, meter, outlets, protocols
+from smgw.profiles import checks, communication, gateway, keys, meter, outlets, protocols
 from smgw.profiles.problems import ConfigurationError
 from smgw.profiles.section import Key
 from smgw.reports.redaction import GONE
 
 _MOST = 1_000_000  # octets
-_SECTIONS = ("gateway", "line", "meter", "emp")
+#: Of these there is one each.
+_SINGLE = ("gateway", "keys")
+_SECTIONS = (*_SINGLE, "line", "meter", "emp")
 #: Of a URL's path: pieces as long as this may be a token.
 _TOKEN = 12
 _SCHEME = re.compile(r'"[^"]*://"')
@@ -76,14 +78,14 @@ class _Writer:
 
     def section(self, name: str, found: object) -> Iterator[str]:
         """The lines of one section of the file, or of all tables of an array."""
-        tables: list[Any] = found if isinstance(found, list) and name != "gateway" else [found]
+        tables: list[Any] = found if isinstance(found, list) and name not in _SINGLE else [found]
         if name not in _SECTIONS or not all(isinstance(table, dict) for table in tables):
             self._leave_out(found)
             self.names |= {name} - set(_SECTIONS)
             yield f"# {name if name in _SECTIONS else 'an unknown section'} {GONE}"
             return
         for table in tables:
-            yield f"[{name}]" if name == "gateway" else f"[[{name}]]"
+            yield f"[{name}]" if name in _SINGLE else f"[[{name}]]"
             for key, text in self._pairs(table, _keys(name, table)):
                 yield f"{key} = {text}"
             if unknown := self._unknown(table, _keys(name, table)):
@@ -151,6 +153,8 @@ def _keys(name: str, table: Mapping[str, Any]) -> _Keys:
     """The keys that a section of the file may have; those of a section below it as a mapping."""
     if name == "gateway":
         return {**gateway.KEYS, "retention": gateway.RETENTION_KEYS}
+    if name == "keys":
+        return keys.KEYS
     if name == "emp":
         known: dict[str, Key] = dict(communication.KEYS)
         for outlet in outlets.every():

@@ -62,6 +62,14 @@ class NameFormatError(TrustError):
     """A name does not have the form that the SM-PKI prescribes."""
 
 
+class KeysUnavailableError(TrustError):
+    """Who holds the private keys does not answer: the agent is not running, or the security module is not there."""
+
+
+class PinError(KeysUnavailableError):
+    """The security module does not accept the PIN. It is not tried again by itself: the module would lock."""
+
+
 # Certificates of a peer or of one's own
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from smgw.profiles import communication, gateway, meter
+from smgw.profiles.keys import KEYS
 from smgw.profiles.toml_importer import load, parse
 
 CONFIG = Path(__file__).parents[3] / "config"
@@ -14,8 +15,8 @@ EXAMPLE = FILES[0].read_text(encoding="utf-8")
 
 
 def sections(text: str) -> list[str]:
-    """The sections in comments: paragraphs of the file that begin with `# [[`."""
-    return [paragraph for paragraph in text.split("\n\n") if paragraph.startswith("# [[")]
+    """The sections in comments: paragraphs of the file that begin with `# [`."""
+    return [paragraph for paragraph in text.split("\n\n") if paragraph.startswith("# [")]
 
 
 def used(comment: str) -> str:
@@ -69,6 +70,7 @@ def test_all_sections_and_keys_are_right_together() -> None:
 def test_the_example_shows_every_key() -> None:
     document = tomllib.loads(whole())
     shown = {key for kind in ("meter", "emp") for table in document[kind] for key in table} | set(document["gateway"])
+    assert set(document["keys"]) == set(KEYS)
     assert shown - {"line"} == set(meter.KEYS) | {"dlms"} | set(communication.KEYS) | set(gateway.KEYS)
 
 

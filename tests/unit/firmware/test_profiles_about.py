@@ -3,13 +3,14 @@
 from collections.abc import Iterator, Mapping
 
 import pytest
-from smgw.profiles import communication, dlms, gateway, meter, outlets, protocols
+from smgw.profiles import communication, dlms, gateway, keys, meter, outlets, protocols
 from smgw.profiles.section import Key
 
 
 def _tables() -> Iterator[tuple[str, Mapping[str, Key]]]:
     yield "gateway", gateway.KEYS
     yield "gateway.retention", gateway.RETENTION_KEYS
+    yield "keys", keys.KEYS
     yield "meter", meter.KEYS
     for protocol in protocols.every():
         if protocol.section is not None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-from smgw.profiles import communication, gateway, meter, outlets, protocols
+from smgw.profiles import communication, gateway, keys, meter, outlets, protocols
 from smgw.profiles.dlms import Quirk
 from smgw.profiles.toml_importer import load
 
@@ -43,7 +43,7 @@ def test_every_maker_has_its_page(generate: ModuleType) -> None:
 
 
 def test_the_reference_has_every_key_of_the_configuration(generate: ModuleType) -> None:
-    tables = [gateway.KEYS, gateway.RETENTION_KEYS, meter.KEYS, communication.KEYS]
+    tables = [gateway.KEYS, gateway.RETENTION_KEYS, keys.KEYS, meter.KEYS, communication.KEYS]
     tables += [one.section.keys for one in protocols.every() if one.section] + [one.keys for one in outlets.every()]
     text = generate.configuration()
     assert [key for table in tables for key in table if f"| `{key}`" not in text] == []

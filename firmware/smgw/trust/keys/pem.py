@@ -45,6 +45,14 @@ class PemKeys:
         """
         return cls(map(_read, files))
 
+    @classmethod
+    def joined(cls, several: Iterable["PemKeys"]) -> Self:
+        """All keys of several holders."""
+        return cls(key for one in several for key in one._keys.values())
+
+    def __len__(self) -> int:
+        return len(self._keys)
+
     def __contains__(self, name: object) -> bool:
         return name in self._keys
 

@@ -1,0 +1,74 @@
+"""Private keys that the process `smgw keys serve` holds, asked over its socket."""
+
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from smgw.errors import reason
+from smgw.trust.errors import KeysUnavailableError
+from smgw.trust.keys.calls import AGREE, ANSWER_MAX, RANDOM, RANDOM_MAX, SIGN, SOCKET, Call, checked, result_of
+
+#: Seconds for one call; a chip card needs one or two.
+PATIENCE_S: Final = 20.0
+
+
+class AgentKeys:
+    """Fulfils `Keys`. Each call has a connection of its own, so a restart of the agent needs no care."""
+
+    def __init__(self, run: Path, patience_s: float = PATIENCE_S) -> None:
+        """`run` is the run directory of the gateway."""
+        self.socket = run / SOCKET
+        self._patience_s = patience_s
+
+    @property
+    def present(self) -> bool:
+        """Whether there is a socket. The agent may be dead nevertheless."""
+        return self.socket.exists()
+
+    def sign(self, name: str, digest: bytes) -> bytes:
+        """See `Keys`.
+
+        :raises KeysUnavailableError: the agent does not answer, or this user may not use it.
+        """
+        return self._ask(Call(SIGN, name, digest))
+
+    def agree(self, name: str, point: bytes) -> bytes:
+        """See `Keys`.
+
+        :raises KeysUnavailableError: the agent does not answer, or this user may not use it.
+        """
+        return self._ask(Call(AGREE, name, point))
+
+    def random(self, count: int) -> bytes:
+        """See `Keys`.
+
+        :raises KeysUnavailableError: the agent does not answer, or this user may not use it.
+        """
+        return b"".join(self._ask(Call(RANDOM, "", part.to_bytes(2, "big"))) for part in _parts(count))
+
+    def _ask(self, call: Call) -> bytes:
+        request = checked(call).octets
+        try:
+            with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as connection:
+                connection.settimeout(self._patience_s)
+                connection.connect(str(self.socket))
+                connection.send(request)
+                answer = connection.recv(ANSWER_MAX)
+        except OSError as error:
+            raise KeysUnavailableError(
+                f"the agent of keys does not answer ({reason(error)})",
+                "Start it: systemctl start smgw-keys. It may be used by the users smgw-wan and root only.",
+                file=self.socket,
+            ) from None
+        if not answer:
+            raise KeysUnavailableError(
+                "the agent of keys broke off", "Look into its journal: journalctl -u smgw-keys.", file=self.socket
+            )
+        return result_of(answer)
+
+
+def _parts(count: int) -> Iterator[int]:
+    while count > 0:
+        yield min(count, RANDOM_MAX)
+        count -= RANDOM_MAX
