@@ -27,6 +27,7 @@ A gateway delivers to it with, in its gateway.toml:
   [[emp]]
   name = "lab"
   url = "http://127.0.0.1:8080"
+  insecure = true
 
 For people: pages at /, rows at /devices/<device>.csv, .json and .xml, keys of all rows at /api/keys, /metrics.
 For both: the COSEM tree, rows as XML, JSON or CSV at /cosem/ldevs/<device>/objects/7-0100630100ff[?format=json].

@@ -104,7 +104,7 @@ def configure(directory: Path, card: Card, meters: list[Meter], emp: str, case: 
     for meter in meters:
         lines += ["[[meter]]", f'name = "m{meter.number}"', 'protocol = "sml-push"', f'port = "{meter.path}"']
         lines += [f"registration_period = {case.period}"]
-    lines += ["[[emp]]", 'name = "utility"', f'url = "{emp}"', f"forward = {case.forward}"]
+    lines += ["[[emp]]", 'name = "utility"', f'url = "{emp}"', "insecure = true", f"forward = {case.forward}"]
     path = directory / "gateway.toml"
     path.write_text("\n".join(lines) + "\n")
     return ["--config", str(path), "--state", str(card.directory), "--log-level", "warning"]

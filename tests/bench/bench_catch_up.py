@@ -61,7 +61,7 @@ def configure(directory: Path, ports: list[str], emp: str) -> list[str]:
     for source, port in zip(sources(METERS), ports, strict=True):
         lines += ["[[meter]]", f'name = "{source.meter}"', 'protocol = "sml-push"', f'port = "{port}"']
         lines += ["registration_period = 0"]
-    lines += ["[[emp]]", 'name = "utility"', f'url = "{emp}"', "forward = 5"]
+    lines += ["[[emp]]", 'name = "utility"', f'url = "{emp}"', "insecure = true", "forward = 5"]
     path = directory / "gateway.toml"
     path.write_text("\n".join(lines) + "\n")
     return ["--config", str(path), "--state", str(directory), "--log-level", "warning"]

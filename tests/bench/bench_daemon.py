@@ -173,7 +173,7 @@ def configure(directory: Path, meters: list[Meter], emp: str, forward: str) -> l
     for meter in meters:
         lines += ["[[meter]]", f'name = "m{meter.number}"', 'protocol = "sml-push"', f'port = "{meter.path}"']
         lines += ["registration_period = 0"]
-    lines += ["[[emp]]", 'name = "utility"', f'url = "{emp}"', f"forward = {forward}"]
+    lines += ["[[emp]]", 'name = "utility"', f'url = "{emp}"', "insecure = true", f"forward = {forward}"]
     path = directory / "gateway.toml"
     path.write_text("\n".join(lines) + "\n")
     return ["--config", str(path), "--state", str(directory), "--log-level", "warning"]

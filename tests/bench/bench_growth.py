@@ -158,7 +158,8 @@ def _configuration(sources: list[Source]) -> str:
         "registration_period = 0\n"
         for place, source in enumerate(sources)
     )
-    return f'[gateway]\ndevice_id = "ESMG0000000001"\n{meters}[[emp]]\nname = "lab"\nurl = "http://192.0.2.10"\n'
+    emp = '[[emp]]\nname = "lab"\nurl = "http://192.0.2.10"\ninsecure = true\n'
+    return f'[gateway]\ndevice_id = "ESMG0000000001"\n{meters}{emp}'
 
 
 CASES: tuple[tuple[str, Callable[[Subject], float], int], ...] = (

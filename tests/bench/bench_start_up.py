@@ -38,7 +38,7 @@ BARS = {
     "emp --help": 60 / 33,
     "smsim styles": 120 / 33,
 }
-EMP = '[[emp]]\nname = "lab"\nurl = "http://127.0.0.1:8080"\n'
+EMP = '[[emp]]\nname = "lab"\nurl = "http://127.0.0.1:8080"\ninsecure = true\n'
 
 
 @contextmanager

@@ -410,7 +410,8 @@ class Chain:
             text += f'[[meter]]\nname = "{meter.name}"\nprotocol = {kind}\nport = "{self.port(meter.name)}"\n'
             text += f"registration_period = {meter.registration_period}\nsilence = {meter.silence}\n"
         return text + (
-            f'[[emp]]\nname = "{EMP}"\nurl = "{url}"\nforward = {json.dumps(forward)}\ntimeout = {timeout}\n'
+            f'[[emp]]\nname = "{EMP}"\nurl = "{url}"\ninsecure = true\n'
+            f"forward = {json.dumps(forward)}\ntimeout = {timeout}\n"
         )
 
 

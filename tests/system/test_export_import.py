@@ -33,6 +33,7 @@ password_file = "house.password"
 [[emp]]
 name = "lab"
 url = "http://127.0.0.1:1"
+insecure = true
 """
 
 

@@ -49,6 +49,7 @@ def test_a_user_gets_a_configuration_by_answering_questions(tmp_path: Path, port
         user.expect('"7 s" is no period')
         user.answer("How often is a value stored?", "5 minutes")
         user.answer("URL of the EMP", f"http://127.0.0.1:{emp.port}/")
+        user.answer("Permit it (insecure = true)?", "")
         user.expect("a head-end answers")
         user.answer("Name of this EMP", "lab")
         user.answer("Write this to gateway.toml?", "")

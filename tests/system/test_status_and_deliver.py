@@ -230,6 +230,7 @@ port = "/dev/ttyUSB0"
 [[emp]]
 name = "lab"
 url = "http://127.0.0.1:8080"
+insecure = true
 """
 
 
@@ -272,6 +273,7 @@ def test_check_of_a_good_file_says_what_it_means(tmp_path: Path) -> None:
     assert done.returncode == 0
     assert done.stdout.startswith(f"{file}: good\n")
     assert "EMP lab at http://127.0.0.1:8080 gets house every 5 s" in done.stdout
+    assert "note: EMP lab: plain HTTP, as insecure = true permits: " in done.stdout
 
 
 def test_check_notes_what_is_wrong_with_the_files_of_secrets(tmp_path: Path) -> None:

@@ -37,6 +37,8 @@ def run(arguments: argparse.Namespace) -> int:
         names = ", ".join(meter.name for meter in configuration.meters_for(emp))
         when = f"every {emp.forward} s" if emp.forward else "immediately"
         print(f"  EMP {emp.name} at {emp.where} gets {names} {when}")
+        if emp.weakness:
+            print(f"  note: EMP {emp.name}: {emp.weakness}")
     return 0
 
 

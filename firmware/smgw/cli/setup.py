@@ -14,6 +14,7 @@ from smgw.cosem.printable import printable
 from smgw.errors import SmgwError
 from smgw.ports import PortBusy, PortError
 from smgw.profiles import checks, gateway, protocols
+from smgw.profiles.outlets import cosem_xml
 from smgw.services.process import set_up_logging
 
 _EPILOG = """\
@@ -31,7 +32,7 @@ Steps:
   2. Time servers, or the system's clock.
   3. Ports. Each port is scanned as by `smgw scan`; a silent port takes one to three minutes. Each meter gets a name.
   4. How often a value is stored.
-  5. The EMP that gets the readings. One request tests whether it answers.
+  5. The EMP that gets the readings. One request tests whether it answers. http:// is written with insecure = true.
   6. The file. It is checked first, then written in one step. An existing file is renamed to FILE.old.
 
 Passwords and keys go into files of mode 0600 beside the configuration, never into it. Without a terminal, write the
@@ -62,8 +63,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="TIME",
         help=f"how often a value is stored: {', '.join(setup_answers.PERIODS)}, or a time such as 30 min",
     )
-    parser.add_argument("--emp", metavar="URL", help="where readings go, such as http://192.0.2.10:8080, or: none")
+    parser.add_argument(
+        "--emp", metavar="URL", help="where readings go, such as https://emp.example.org:8443, or: none"
+    )
     parser.add_argument("--emp-name", metavar="NAME", help="the EMP's name in messages (default emp)")
+    parser.add_argument(
+        "--emp-participant", metavar="NAME", help="with https: its name in its certificates (default: that name)"
+    )
     parser.add_argument(
         "--keep", action="store_true", help="keep meters and EMPs of the existing file, and add to them"
     )
@@ -318,9 +324,15 @@ class _Setup:
     def _ask_emp(self) -> None:
         url = self._given.emp or ("none" if self._given.keep and not self._talk.terminal else None)
         if url is None:
-            question = "\nURL of the EMP that gets the readings, such as http://192.0.2.10:8080, or none"
+            question = "\nURL of the EMP that gets the readings, such as https://emp.example.org:8443, or none"
             url = self._talk.ask(question, "none", setup_answers.emp_url)
         if setup_answers.emp_url(url) == "none":
+            return
+        if plain := cosem_xml.is_plain(url):
+            self._talk.say("  This is plain HTTP: who listens on the way can read and change the readings.")
+        if plain and not self._talk.confirm("  Permit it (insecure = true)?", proposal=True):
+            self._given.emp = None
+            self._ask_emp()
             return
         well, what = setup_emp.probe(url)
         self._talk.say(f"  {url}: {what}")
@@ -332,7 +344,12 @@ class _Setup:
         name = self._given.emp_name or self._talk.ask(
             "  Name of this EMP", setup_answers.emp_name(taken), setup_meters.name_reader(taken)
         )
-        self._emps.append({"name": name, "url": url})
+        more: dict[str, Any] = {"insecure": True}
+        if not plain:
+            read = valid(cosem_xml.OUTLET.keys["participant"].check)
+            proposal = self._given.emp_participant or name
+            more = {"participant": self._talk.ask("  Its name in its certificates, without .EMT", proposal, read)}
+        self._emps.append({"name": name, "url": url, **more})
 
     def _write(self, text: str) -> None:
         for file, secret in self._secrets.items():

@@ -7,6 +7,7 @@ A check is called with the value and a `report` function. It reports every fault
 import os
 import re
 from collections.abc import Callable
+from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -283,8 +284,8 @@ def claimed_by(port_url: str) -> str | None:
 
 
 def http_url(value: object, report: Report) -> str | None:
-    """The PoC of a market participant; a closing slash is dropped."""
-    wanted = 'write "http://host:port/path"'
+    """The PoC of a market participant; a closing slash is dropped. Without TLS its address must be private."""
+    wanted = 'write "https://host:port/path"'
     if not isinstance(value, str):
         report(f"{shown(value)} is no URL; {wanted}")
         return None
@@ -297,16 +298,26 @@ def http_url(value: object, report: Report) -> str | None:
     fault = ""
     if "@" in parts.netloc:
         fault = f"a user or password does not stand in a URL; {wanted}"
-    elif parts.scheme == "https":
-        fault = f"this version has no TLS yet, so https cannot be kept; {wanted} in a network that you trust"
-    elif parts.scheme != "http" or not host_ok or not re.fullmatch(r"[!-~]+", value):
+    elif parts.scheme not in ("http", "https") or not host_ok or not re.fullmatch(r"[!-~]+", value):
         fault = f"{shown(value)} is no HTTP address; {wanted}"
     elif parts.query or parts.fragment:
         fault = f"{shown(value)} has a query or fragment, but paths are added to it; {wanted}"
+    elif parts.scheme == "http" and is_public(parts.hostname or ""):
+        fault = f"{parts.hostname} is no private address, and http has no encryption; {wanted}"
     if fault:
         report(fault)
         return None
     return value.rstrip("/")
+
+
+def is_public(address: str) -> bool:
+    """True for an IP address outside private, loopback and link-local networks; False for a name of a host."""
+    try:
+        found = ip_address(address)
+    except ValueError:
+        return False
+    found = getattr(found, "ipv4_mapped", None) or found
+    return not (found.is_private or found.is_loopback or found.is_link_local)
 
 
 def host(value: object, report: Report) -> str | None:

@@ -29,6 +29,11 @@ class CommunicationProfile(NamedTuple):
         """Where its rows go, for people."""
         return self.url or f"outlet {self.outlet}"
 
+    @property
+    def weakness(self) -> str:
+        """A weakness of the way to it that users must know; "" if there is none."""
+        return outlets.entry(self.outlet).weakness(self.url)
+
     def content(self) -> str:
         """Canonical JSON of the keys that its outlet uses: the version of this profile.
 
@@ -92,9 +97,9 @@ def check(hint: Callable[[str], str]) -> Check:
             anything = {key: Key(lambda given, _: given) for key in table}
             return section({**anything, **_EVERY_EMP}, _build, hint=hint)(value, report)
         kind = outlets.entry(name)
-        return section({**_EVERY_EMP, **kind.keys}, _build, hint=lambda key: _right(key, kind) or hint(key))(
-            value, report
-        )
+        return section(
+            {**_EVERY_EMP, **kind.keys}, _build, kind.contradictions, hint=lambda key: _right(key, kind) or hint(key)
+        )(value, report)
 
     return checked
 

@@ -283,6 +283,7 @@ def _emp(report: Report, lmn: LmnView, emp: CommunicationProfile, wan: _Delivery
         "name": emp.name,
         "url": emp.url,
         "outlet": emp.outlet,
+        "weakness": emp.weakness,
         "state": str(channel.state) if channel else "unknown",
         "held": channel is not None and channel.state is ChannelKind.HELD,
         "detail": channel.detail if channel else "",

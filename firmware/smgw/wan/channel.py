@@ -11,6 +11,13 @@ from smgw.wan.outlet import Outcome, OutcomeKind
 
 log = logging.getLogger(__name__)
 
+_HELD = (
+    "EMP %s: %s; delivery is held and nothing is skipped. Check its url and its set-up for this gateway, then: "
+    "smgw deliver %s"
+)
+_UNREADY = (
+    "EMP %s: %s Delivery is held and nothing is skipped. It is tried again by itself, or now with: smgw deliver %s"
+)
 #: A channel is written this rarely while rows are taken; the last acknowledgement is written with each cursor.
 _ACK_SHOWN_EVERY_US = 60_000_000
 
@@ -56,8 +63,7 @@ class Channel:
         if state != self._state:
             if state is ChannelKind.HELD:
                 log.error(
-                    "EMP %s: %s; delivery is held and nothing is skipped. Check its url and its set-up for this "
-                    "gateway, then: smgw deliver %s",
+                    _UNREADY if outcome.whole else _HELD,
                     self._emp, self._detail, self._emp, extra=self._about("delivery-held"),
                 )  # fmt: skip
             else:

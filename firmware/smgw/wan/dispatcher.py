@@ -217,7 +217,7 @@ class Dispatcher:
         if kept_by is None:
             self._channel.idle(str(self._holds))
             return None
-        held = kept_by.kind is OutcomeKind.HOLD
+        held = kept_by.kind is OutcomeKind.HOLD and not kept_by.whole
         # Never sooner than the participant asked for.
         pause = max(HOLD_SECONDS if held else self._back_off.next(), float(kept_by.retry_after or 0))
         self._channel.wait(pause)

@@ -124,7 +124,10 @@ class Judging:
             self._emp.size.restart()
             self.stop(outcome)
         elif outcome.kind is OutcomeKind.HOLD:
-            self.refuse(feed, outcome)
+            if outcome.whole:
+                self.stop(outcome)
+            else:
+                self.refuse(feed, outcome)
         elif len(records) > 1:
             middle = len(records) // 2
             if outcome.kind is OutcomeKind.TOO_LARGE:
@@ -165,7 +168,7 @@ class Judging:
         if newest is None or self.stopped or self._suspects.has(newest):
             return False
         outcome = self._emp.outlet.send(Batch(feed, (newest,)))
-        if outcome.kind is OutcomeKind.RETRY:
+        if outcome.kind is OutcomeKind.RETRY or outcome.whole:
             self.stop(outcome)
         if outcome.kind is not OutcomeKind.ACKNOWLEDGED:
             return False

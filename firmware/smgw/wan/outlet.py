@@ -35,6 +35,7 @@ class Outcome(NamedTuple):
     reason: str = ""  # text for log and status: "answers 422: no such register"
     retry_after: int | None = None  # seconds before the next try, if the participant asked for it
     rows: int | None = None  # number of rows, from the first on; None: all
+    whole: bool = False  # HOLD: it concerns every meter, and is tried again as a failure is; what holds can be mended
 
 
 class Batch(NamedTuple):

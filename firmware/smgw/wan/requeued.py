@@ -46,10 +46,10 @@ def deliver_requeued(emp: Participant, feeds: Sequence[Feed], view: LmnView) -> 
         if outcome.kind is OutcomeKind.ACKNOWLEDGED:
             store.settle_requeued([aside])
             taken += 1
+        elif outcome.kind is OutcomeKind.RETRY or outcome.whole:
+            return Requeued(taken, outcome, held)
         elif outcome.kind is OutcomeKind.HOLD:
             held[feed.source] = feed, outcome
-        elif outcome.kind is OutcomeKind.RETRY:
-            return Requeued(taken, outcome, held)
         else:
             store.settle_requeued([], [aside._replace(reason=outcome.reason, at_us=emp.now().utc_us)])
     return Requeued(taken, None, held)

@@ -14,6 +14,7 @@ port = "/dev/ttyUSB99"
 [[emp]]
 name = "demo"
 url = "http://127.0.0.1:9"
+insecure = true
 """
 
 

@@ -199,6 +199,22 @@ def test_an_emp_that_is_not_there_is_told() -> None:
     )
 
 
+def test_plain_http_is_written_with_its_permission() -> None:
+    with SmallEmp() as emp:
+        url = emp.url
+    assert setup("--meter", METER, "--ntp", "system", "--emp", url) == 0
+    assert "insecure = true" in Path("g.toml").read_text()
+    assert load("g.toml").emps[0].url == url
+
+
+def test_an_emp_with_tls_is_written_with_its_name_in_the_certificates() -> None:
+    with SmallEmp() as emp:
+        url = emp.url.replace("http:", "https:")
+        assert setup("--meter", METER, "--ntp", "system", "--emp", url, "--emp-participant", "Stadtwerke") == 0
+    profile = load("g.toml").emps[0]
+    assert (profile.url, profile.options.participant) == (url, "Stadtwerke")
+
+
 @pytest.mark.parametrize(
     ("answer", "seconds"),
     [("every telegram", 0), ("Quarter hour", 900), ("30 min", 1800), ("15 minutes", 900), ("900", 900), ("1 h", 3600)],

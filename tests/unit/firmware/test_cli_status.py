@@ -208,7 +208,9 @@ def test_of_an_emp_that_fails_the_reason_and_the_time_of_the_next_try_are_shown(
     gateway: GatewayState, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(time, "time", lambda: MIDNIGHT / 1e6)
-    gateway.file.write_text(gateway.file.read_text() + '[[emp]]\nname = "lab"\nurl = "http://127.0.0.1:1"\n')
+    gateway.file.write_text(
+        gateway.file.read_text() + '[[emp]]\nname = "lab"\nurl = "http://127.0.0.1:1"\ninsecure = true\n'
+    )
     failing = ChannelState("lab", ChannelKind.BACKING_OFF, MIDNIGHT, "answers 503", MIDNIGHT + 90 * SECOND, MIDNIGHT)
     with WanStore.open(paths.wan_directory(gateway.state)) as wan:
         wan.note_channel(failing)
@@ -216,12 +218,15 @@ def test_of_an_emp_that_fails_the_reason_and_the_time_of_the_next_try_are_shown(
     (line,) = [line for line in lines if line.startswith("EMP     lab")]
     assert line.endswith("last acknowledgement 2026-03-01T00:00:00Z, 0.0 s ago")
     assert lines[lines.index(line) + 1] == "        answers 503; next try 2026-03-01T00:01:30Z, in 90 s"
+    assert lines[lines.index(line) + 2].startswith("        note: plain HTTP, as insecure = true permits: ")
 
 
 def test_a_meter_that_an_emp_refuses_is_shown_though_the_others_are_delivered(
     gateway: GatewayState, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    gateway.file.write_text(gateway.file.read_text() + '[[emp]]\nname = "lab"\nurl = "http://127.0.0.1:1"\n')
+    gateway.file.write_text(
+        gateway.file.read_text() + '[[emp]]\nname = "lab"\nurl = "http://127.0.0.1:1"\ninsecure = true\n'
+    )
     held = "meter house, device 0a is held: answers 404"
     with WanStore.open(paths.wan_directory(gateway.state)) as wan:
         wan.note_channel(ChannelState("lab", ChannelKind.IDLE, MIDNIGHT, held, None, MIDNIGHT))

@@ -81,7 +81,7 @@ def test_a_gateway_full_of_escape_sequences_is_shown_without_them(
     with gateway_state(tmp_path) as gateway:
         evil = capture(MIDNIGHT, Reading(ENERGY, TEXT))
         with gateway.file.open("a") as file:
-            file.write('[[emp]]\nname = "demo"\nurl = "http://192.0.2.1"\n')
+            file.write('[[emp]]\nname = "demo"\nurl = "http://192.0.2.1"\ninsecure = true\n')
         gateway.live.capture(evil)
         gateway.store.append([Record(evil)])
         gateway.store.note_meter(MeterState("house", DEVICE, EVIL, MIDNIGHT, good=1, note=EVIL, remark=EVIL))

@@ -64,7 +64,7 @@ def test_a_key_in_comments_is_right_when_it_is_used(key: str) -> None:
 def test_all_sections_and_keys_are_right_together() -> None:
     configuration = parse(whole(), "g.toml")
     assert len(configuration.meters) > 5
-    assert [one.name for one in configuration.emps] == ["demo"]
+    assert [one.name for one in configuration.emps] == ["demo", "lab"]
 
 
 def test_the_example_shows_every_key() -> None:

@@ -51,7 +51,7 @@ def emp() -> Iterator[SmallEmp]:
 def configured(folder: Path, emp: SmallEmp) -> Configuration:
     return parse(
         f'{METERS}[[emp]]\nname = "toy"\noutlet = "toy"\nfolder = "{folder}"\nbatch = 10\n'
-        f'[[emp]]\nname = "demo"\nurl = "{emp.url}"\n',
+        f'[[emp]]\nname = "demo"\nurl = "{emp.url}"\ninsecure = true\n',
         "g.toml",
     )
 
@@ -119,7 +119,7 @@ def faults(text: str) -> list[str]:
             ['11: [[emp]] url: unknown key; outlet toy does not use it; leave it out, or write outlet = "cosem-xml"'],
         ),
         (
-            'url = "http://a"\nfolder = "/x"',
+            'url = "https://a"\nfolder = "/x"',
             [
                 "10: [[emp]] folder: unknown key; outlet cosem-xml does not use it; leave it out, or write "
                 'outlet = "toy"'

@@ -25,9 +25,11 @@ port = "/dev/ttyUSB1"
 [[emp]]
 name = "lab"
 url = "http://a"
+insecure = true
 [[emp]]
 name = "utility"
 url = "http://b"
+insecure = true
 meters = ["solar"]
 """,
     "g.toml",

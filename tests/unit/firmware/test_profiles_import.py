@@ -22,7 +22,7 @@ EXAMPLE = Path(__file__).parents[3] / "config" / "gateway.example.toml"
 GATEWAY = '[gateway]\ndevice_id = "ESMG0000000001"\n'
 METER = '[[meter]]\nname = "house"\nprotocol = "sml-push"\nport = "/dev/ttyUSB0"\n'
 POLLED = '[[meter]]\nname = "solar"\nprotocol = "sml-poll"\nport = "socket://localhost:33333"\n'
-EMP = '[[emp]]\nname = "demo"\nurl = "http://127.0.0.1:8080/poc/"\n'
+EMP = '[[emp]]\nname = "demo"\nurl = "http://127.0.0.1:8080/poc/"\ninsecure = true\n'
 
 
 def faults(text: str) -> list[str]:
@@ -183,8 +183,7 @@ def test_a_wrong_key_of_a_polled_meter_is_told(added: str, said: str) -> None:
 @pytest.mark.parametrize(
     ("added", "said"),
     [
-        ("url = 'https://host/'", "has no TLS yet"),
-        ("url = 'host:8080'", 'write "http://host:port/path"'),
+        ("url = 'host:8080'", 'write "https://host:port/path"'),
         ("url = 'http://'", "is no HTTP address"),
         ("url = 'http://host:99999'", "is no URL"),
         ("url = 'http://host:x'", "is no URL"),
@@ -210,6 +209,52 @@ def test_a_wrong_key_of_an_emp_is_told(added: str, said: str) -> None:
     assert f"[[emp]] {key}: " in fault
     assert said in fault
     assert "geheim" not in fault
+
+
+@pytest.mark.parametrize(
+    ("keys", "key", "said"),
+    [
+        ("url = 'http://h'", "url", "has no encryption; write https://, or for a network that you trust"),
+        ("url = 'HTTP://h'", "url", "add the line insecure = true"),
+        ("url = 'http://h'\ninsecure = false", "url", "add the line insecure = true"),
+        ("url = 'https://h'\ninsecure = true", "insecure", "leave insecure out"),
+        ("url = 'http://8.8.8.8'\ninsecure = true", "url", "8.8.8.8 is no private address, and http has no encryption"),
+        ("url = 'http://[2606:4700::1111]'\ninsecure = true", "url", "2606:4700::1111 is no private address"),
+        ("url = 'http://[::ffff:8.8.8.8]'\ninsecure = true", "url", "is no private address"),
+        ("url = 'http://h'\ninsecure = true\ncms_kdf = 'bsi'", "cms_kdf", 'write cms = "aes-128-gcm"'),
+        ("url = 'https://h'\ncms = 'off'\ncms_kdf = 'bsi'", "cms_kdf", "nothing is sealed here; leave it out"),
+        ("url = 'https://h'\ncms = 'aes'", "cms", 'write "aes-128-gcm" or "aes-128-cbc-cmac" or "off"'),
+        ("url = 'https://h'\ncms_kdf = 'x963'", "cms_kdf", 'write "bsi" or "rfc5753"'),
+        ("url = 'https://h'\nparticipant = 'a.EMT'", "participant", 'write the owner in the certificates, such as'),
+        ("url = 'https://h'\ninsecure = 1", "insecure", "write true or false"),
+    ],
+)  # fmt: skip
+def test_a_wrong_key_of_encryption_is_told(keys: str, key: str, said: str) -> None:
+    fault = only_fault(f"{GATEWAY}{METER}[[emp]]\nname = 'e'\n{keys}\n")
+    assert f"[[emp]] {key}: " in fault
+    assert said in fault
+
+
+@pytest.mark.parametrize(
+    ("keys", "options"),
+    [
+        ("url = 'http://h'\ninsecure = true", None),
+        ("url = 'http://192.168.1.2'\ninsecure = true\ncms = 'off'", None),
+        ("url = 'http://[fe80::1]'\ninsecure = true\ncms = 'aes-128-gcm'", ("", "aes-128-gcm", "bsi")),
+        ("url = 'https://8.8.8.8'", ("", "aes-128-gcm", "bsi")),
+        ("url = 'https://h'\ncms = 'off'\nparticipant = 'Stadtwerke'", ("Stadtwerke", "off", "bsi")),
+        ("url = 'https://h'\ncms = 'aes-128-cbc-cmac'\ncms_kdf = 'rfc5753'", ("", "aes-128-cbc-cmac", "rfc5753")),
+    ],
+)
+def test_documents_are_sealed_where_the_profile_says_so(keys: str, options: object) -> None:
+    configuration = parse(f"{GATEWAY}{METER}[[emp]]\nname = 'e'\n{keys}\n", "g.toml")
+    assert configuration.emps[0].options == options
+
+
+def test_a_profile_of_plain_http_keeps_the_version_of_old() -> None:
+    profile = parse(f"{GATEWAY}{METER}{EMP}", "g.toml").emps[0]
+    assert "insecure" not in profile.content()
+    assert "options" not in profile.content()
 
 
 @pytest.mark.parametrize(
@@ -253,7 +298,7 @@ def test_a_wrong_key_of_an_emp_is_told(added: str, said: str) -> None:
             GATEWAY + METER + "device_id='1EMH0011802881'\n" + POLLED + "device_id='1EMH0011802881'",
             'g.toml:12: [[meter]] device_id: 1EMH0011802881 is the id of meter "house" already',
         ),
-        (GATEWAY + METER + EMP + EMP, 'g.toml:11: [[emp]] name: "demo" is taken by another emp above'),
+        (GATEWAY + METER + EMP + EMP, 'g.toml:12: [[emp]] name: "demo" is taken by another emp above'),
     ],
 )
 def test_a_wrong_section_is_told_with_its_line(text: str, said: str) -> None:

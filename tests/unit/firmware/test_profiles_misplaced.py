@@ -8,7 +8,7 @@ GATEWAY = '[gateway]\ndevice_id = "ESMG0000000001"\n'
 DLMS = '[[meter]]\nname = "a"\nprotocol = "dlms"\nport = "/dev/ttyUSB0"\n'
 PUSH = '[[meter]]\nname = "b"\nprotocol = "sml-push"\nport = "/dev/ttyUSB1"\n'
 POLL = '[[meter]]\nname = "c"\nprotocol = "sml-poll"\nport = "/dev/ttyUSB2"\n'
-EMP = '[[emp]]\nname = "e"\nurl = "http://h"\n'
+EMP = '[[emp]]\nname = "e"\nurl = "http://h"\ninsecure = true\n'
 
 
 def faults(text: str) -> list[str]:
@@ -41,7 +41,7 @@ def faults(text: str) -> list[str]:
         (GATEWAY + PUSH + EMP + "client = 1\n", "it belongs in the section dlms of [[meter]]"),
         (
             GATEWAY + PUSH + EMP + 'password_file = "x"\n',
-            "g.toml:10: [[emp]] password_file: unknown key; it belongs in [[meter]]",
+            "g.toml:11: [[emp]] password_file: unknown key; it belongs in [[meter]]",
         ),
         (
             GATEWAY + DLMS + 'dlms = { authentication = "lls", password_file = "x" }\n',

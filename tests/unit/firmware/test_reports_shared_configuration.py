@@ -115,7 +115,7 @@ def test_what_is_good_stays_and_means_the_same(tmp_path: Path) -> None:
         f'{GATEWAY}ntp = ["192.0.2.1:123"]\nretention = {{ live_days = 3 }}\n[[line]]\nname = "bus"\nport = "/dev/b"\n'
         'protocol = "dlms"\n[[meter]]\nname = "flat"\nline = "bus"\nfactors = { "1-0:1.8.0" = 40 }\n'
         'dlms = { physical = 17, quirks = ["no-list"], encryption_key_file = "k", authentication_key_file = "k" }\n'
-        f'{EMP}url = "http://192.0.2.1:8080"\nforward = "immediate"\nmeters = ["flat"]\n'
+        f'{EMP}url = "http://192.0.2.1:8080"\ninsecure = true\nforward = "immediate"\nmeters = ["flat"]\n'
     )
     file = tmp_path / "gateway.toml"
     file.write_text(text)

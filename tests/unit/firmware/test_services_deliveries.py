@@ -14,6 +14,7 @@ port = "/dev/ttyUSB0"
 [[emp]]
 name = "lab"
 url = "http://a"
+insecure = true
 """
 
 

@@ -26,9 +26,11 @@ port = "/dev/ttyUSB0"
 [[emp]]
 name = "lab"
 url = "http://a"
+insecure = true
 [[emp]]
 name = "utility"
 url = "http://b"
+insecure = true
 """,
     "g.toml",
 )

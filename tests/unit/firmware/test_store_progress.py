@@ -32,10 +32,12 @@ port = "/dev/ttyUSB1"
 [[emp]]
 name = "lab"
 url = "http://a"
+insecure = true
 meters = ["house"]
 [[emp]]
 name = "utility"
 url = "http://b"
+insecure = true
 meters = ["house"]
 """,
     "g.toml",

@@ -73,6 +73,31 @@ def test_in_the_first_hour_of_silence_a_try_comes_each_minute(make: Callable[...
     assert 225 <= max(later) <= 375
 
 
+def test_a_channel_that_waits_for_a_repair_is_held_and_tried_as_after_a_failure(
+    make: Callable[..., Gateway], caplog: pytest.LogCaptureFixture
+) -> None:
+    gateway = make()
+    gateway.append(1)
+    gateway.append(1, meter="pv")
+    dead = Dead(Outcome(OutcomeKind.HOLD, "file: broken. Mend it.", whole=True))
+    assert max(pauses(gateway, dead, 600)) <= 60
+    with WanView.open(gateway.directory) as view:
+        (channel,) = view.channels()
+    assert (channel.state, channel.detail) == (ChannelKind.HELD, "file: broken. Mend it.")
+    (told,) = [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
+    assert told.endswith("nothing is skipped. It is tried again by itself, or now with: smgw deliver demo")
+    dead.outcome = Outcome(OutcomeKind.ACKNOWLEDGED)
+    profile = CommunicationProfile("demo", "http://127.0.0.1:9")
+    assert gateway.dispatcher_to(profile, outlet=dead).deliver_round() is None
+    assert reached(gateway.wan, "demo", gateway.lmn.store_id) == 1
+    assert told.startswith("EMP demo: file: broken. Mend it. Delivery is held and nothing is skipped. ")
+
+
+def test_plain_http_is_told_at_start(make: Callable[..., Gateway], caplog: pytest.LogCaptureFixture) -> None:
+    make()
+    assert "EMP demo: plain HTTP, as insecure = true permits: who listens on the way can read" in caplog.text
+
+
 @pytest.mark.parametrize(("kind", "asked"), [(OutcomeKind.RETRY, 100), (OutcomeKind.HOLD, 7200)])
 def test_no_try_comes_sooner_than_the_emp_asked_for(
     make: Callable[..., Gateway], kind: OutcomeKind, asked: int

@@ -13,6 +13,7 @@ from line_meter import until
 from small_emp import OK, Answer, SmallEmp
 from smgw.cosem import NULL, DeviceId, StatusWord
 from smgw.cosemxml.document import Document, Register, Row, encode
+from smgw.trust.errors import TrustError
 from smgw.wan.cosem_xml import exchange as exchange_module
 from smgw.wan.cosem_xml.exchange import Answer as Reply
 from smgw.wan.cosem_xml.exchange import Exchange
@@ -52,6 +53,21 @@ def test_a_put_has_the_headers_of_the_annex(emp: SmallEmp, exchange: Exchange) -
             r"uuid:[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}", put.headers["x-CID"]
         )
     assert len({put.headers["x-CID"] for put in emp.puts}) == 3
+
+
+def test_plain_http_to_a_public_address_is_not_sent(
+    emp: SmallEmp, exchange: Exchange, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(exchange_module, "is_public", lambda address: address == "127.0.0.1")
+    with pytest.raises(TrustError) as caught:
+        exchange.put(DEVICE, BODY)
+    assert str(caught.value) == (
+        f"{emp.url}: it has the address 127.0.0.1, which is not private, and http has no encryption. "
+        "Write https:// in url, or name a host of a private network."
+    )
+    monkeypatch.undo()
+    assert exchange.put(DEVICE, BODY).status == 200
+    assert len(emp.puts) == 1
 
 
 def test_a_foreign_device_id_is_percent_encoded(emp: SmallEmp, exchange: Exchange) -> None:

@@ -19,6 +19,9 @@ from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionErro
 from smgw.cosem import DeviceId
 from smgw.errors import reason
 from smgw.patience import patiently
+from smgw.profiles.checks import is_public
+from smgw.profiles.outlets.cosem_xml import is_plain
+from smgw.trust.errors import TrustError
 from smgw.wan.cosem_xml.guard import Guard
 from smgw.wan.cosem_xml.response import Response
 from smgw.webservice.headers import new_cid
@@ -67,7 +70,7 @@ class Exchange:
             retries=False,
         )
         opened, ended, seconds = self._open, self._ended, min(self._timeout, _CONNECT_S)
-        use_the_wait = self._use_the_wait
+        use_the_wait, plain, url = self._use_the_wait, is_plain(self._url), self._url
 
         class Connection(HTTPConnection):
             """A connection that `abort` knows as soon as it is open; `end` interrupts even the opening."""
@@ -75,7 +78,16 @@ class Exchange:
             response_class = Response
 
             def _new_conn(self) -> socket.socket:
-                return patiently("connect", super()._new_conn, seconds, ended.is_set, socket.socket.close)
+                found = patiently("connect", super()._new_conn, seconds, ended.is_set, socket.socket.close)
+                address = found.getpeername()[0]
+                if plain and is_public(address):
+                    found.close()
+                    raise TrustError(
+                        f"it has the address {address}, which is not private, and http has no encryption",
+                        "Write https:// in url, or name a host of a private network.",
+                        subject=url,
+                    )
+                return found
 
             def connect(self) -> None:
                 super().connect()
@@ -91,9 +103,11 @@ class Exchange:
         return pool
 
     def put(self, device: DeviceId, body: bytes, meanwhile: Callable[[], None] | None = None) -> Answer:
-        """PUT a document on the device's `ldev`. Never raises: a failure is the answer.
+        """PUT a document on the device's `ldev`. A failure of peer or network is the answer.
 
         `meanwhile` is called once the request is sent, before the answer is awaited. It is short, and never raises.
+
+        :raises TrustError: nothing may be sent there before a user has mended something.
         """
         self._meanwhile = meanwhile
         if not self._gzip:
@@ -117,6 +131,9 @@ class Exchange:
         try:
             with self._guard:  # ends an answer that arrives octet by octet
                 return self._exchange(f"{self._base}/cosem/ldevs/{device.uri}", body, headers)
+        except TrustError:
+            self.close()
+            raise
         except (HTTPError, OSError, ValueError) as error:
             self.close()
             return Answer(None, _reason(error))

@@ -10,7 +10,9 @@ from smgw.cosem import DeviceId
 from smgw.cosemxml import document as cosem_document
 from smgw.cosemxml.document import DocumentError
 from smgw.profiles.communication import CommunicationProfile
+from smgw.profiles.outlets.cosem_xml import PLAIN, is_plain
 from smgw.store.records import StoredRecord
+from smgw.trust.errors import TrustError
 from smgw.wan.cosem_xml.documents import Part, parts
 from smgw.wan.cosem_xml.exchange import Answer, Exchange
 from smgw.wan.cosem_xml.verdict import verdict
@@ -33,6 +35,9 @@ class CosemXmlOutlet:
 
     def __init__(self, gateway: DeviceId, profile: CommunicationProfile) -> None:
         self._gateway = gateway
+        self._needs_trust = profile.options is not None
+        if is_plain(profile.url):
+            log.warning("EMP %s: %s", profile.name, PLAIN)
         self._exchange = Exchange(profile.url, profile.timeout)
         self._next: _Prepared | None = None
         self.end = self._exchange.end
@@ -43,6 +48,8 @@ class CosemXmlOutlet:
 
         While the EMP works, the first document of the following rows is made. One is in progress, and one is ready.
         """
+        if self._needs_trust:
+            return Outcome(OutcomeKind.HOLD, "TLS and CMS are not built yet; use plain http", whole=True)
         ready, self._next = self._next, None
         if ready is None or ready.records is not batch.records:
             ready = self._prepared(batch)
@@ -56,8 +63,12 @@ class CosemXmlOutlet:
                 following = batch.following() if batch.following else None
                 self._next = None if following is None else self._prepared(following)
 
-        answer = self._put(batch.feed.who, part, body, prepare)
-        return Outcome(verdict(answer.status), _said(answer), answer.retry_after, len(part.records))
+        rows = len(part.records)
+        try:
+            answer = self._put(batch.feed.who, part, body, prepare)
+        except TrustError as error:
+            return Outcome(OutcomeKind.HOLD, str(error), rows=rows, whole=True)
+        return Outcome(verdict(answer.status), _said(answer), answer.retry_after, rows)
 
     def _prepared(self, batch: Batch) -> _Prepared:
         part = next(parts(self._gateway, batch.feed.delivered, batch.records))
