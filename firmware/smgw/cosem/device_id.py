@@ -9,6 +9,9 @@ from smgw.errors import SmgwError
 _DIN_TEXT = re.compile(r"([0-9A-F])([A-Z]{3})([0-9A-F]{2})([0-9]{8})")
 _DIN_SUFFIX = ".sm"
 _SERIAL_MAX = 99_999_999
+_PSEUDONYM = re.compile(r"psn-[a-z2-7]{24}")
+#: Octets behind a pseudonym: 24 letters and digits of base 32.
+PSEUDONYM_OCTETS = 15
 
 
 class DeviceIdError(SmgwError, ValueError):
@@ -28,6 +31,8 @@ class DeviceId(bytes):
 
     Half of the real meters send other ids (09 01 ..., 06 ..., ASCII). Such an id is stored as received. It is shown in
     hex, also in XML, and percent-encoded in a URI (TR-03109-1 Annex II, canonical device name).
+
+    A pseudonym is an id of our own: the ASCII octets of `psn-` and 24 letters and digits. Text and URI show it so.
     """
 
     __slots__ = ()
@@ -39,7 +44,12 @@ class DeviceId(bytes):
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read `1EMH0011802881`, `1 EMH 00 1180 2881`, `1emh0011802881.sm` or, for a foreign id, its octets in hex."""
+        """Read `1EMH0011802881`, `1 EMH 00 1180 2881`, `1emh0011802881.sm` or, for a foreign id, its octets in hex.
+
+        A pseudonym is read as it is shown.
+        """
+        if _PSEUDONYM.fullmatch(pseudonym := text.strip().lower()):
+            return cls(pseudonym.encode())
         squeezed = re.sub(r"[\s-]", "", text).upper()
         if match := _DIN_TEXT.fullmatch(squeezed.removesuffix(_DIN_SUFFIX.upper())):
             medium, maker, block, serial = match.groups()
@@ -49,6 +59,13 @@ class DeviceId(bytes):
         if re.fullmatch(r"(?:[0-9A-F]{2})+", squeezed):
             return cls(bytes.fromhex(squeezed))
         raise DeviceIdError(text, "write a DIN 43863-5 id such as 1EMH0011802881, or the octets the meter sends in hex")
+
+    @classmethod
+    def pseudonym(cls, octets: bytes) -> Self:
+        """The pseudonym of these random octets, of which there are PSEUDONYM_OCTETS."""
+        from base64 import b32encode  # not loaded unless a gateway makes one
+
+        return cls(b"psn-" + b32encode(octets).lower())
 
     @classmethod
     def from_uri(cls, segment: str) -> Self:
@@ -72,6 +89,11 @@ class DeviceId(bytes):
             and all(0x41 <= letter <= 0x5A for letter in self[2:5])
             and int.from_bytes(self[6:], "big") <= _SERIAL_MAX
         )
+
+    @property
+    def is_pseudonym(self) -> bool:
+        """True if these octets are a pseudonym, which stands for a device and for its gateway."""
+        return self.startswith(b"psn-") and _PSEUDONYM.fullmatch(self.decode("latin-1")) is not None
 
     @property
     def maker(self) -> str | None:
@@ -99,6 +121,8 @@ class DeviceId(bytes):
     def __str__(self) -> str:
         if self.is_din:
             return f"{self[1]:X}{self[2:5].decode()}{self[5]:02X}{int.from_bytes(self[6:], 'big'):08d}"
+        if self.is_pseudonym:
+            return self.decode()
         return self.hex()
 
     def __repr__(self) -> str:

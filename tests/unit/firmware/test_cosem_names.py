@@ -5,6 +5,7 @@ from captures import intact_frames
 from hypothesis import example, given
 from hypothesis import strategies as st
 from smgw.cosem import DeviceId, DeviceIdError, Obis, ObisError
+from smgw.cosem.device_id import PSEUDONYM_OCTETS
 from smgw.errors import SmgwError
 from smgw.sml.telegram import Telegram, TelegramReader
 
@@ -94,10 +95,26 @@ def test_any_id_is_read_back_from_its_uri_segment(octets: bytes) -> None:
 @given(OCTETS)
 def test_a_foreign_id_is_read_back_from_its_hex(octets: bytes) -> None:
     device = DeviceId(octets)
-    if not device.is_din:
+    if not device.is_din and not device.is_pseudonym:
         assert str(device) == device.xml_id == octets.hex()
     if len(octets) != 7:  # seven octets in hex can look like a DIN text: 1abc0012345678
         assert DeviceId.parse(str(device)) == device
+
+
+@given(st.binary(min_size=PSEUDONYM_OCTETS, max_size=PSEUDONYM_OCTETS))
+def test_a_pseudonym_is_recognised_and_read_from_every_form_it_is_written_in(octets: bytes) -> None:
+    device = DeviceId.pseudonym(octets)
+    assert device.is_pseudonym
+    assert not device.is_din
+    assert str(device) == device.uri == device.decode()
+    assert DeviceId.parse(str(device)) == DeviceId.parse(device.xml_id) == DeviceId.from_uri(device.uri) == device
+
+
+@pytest.mark.parametrize("octets", [b"psn-", b"psn-" + b"a" * 23, b"psn-" + b"a" * 25, b"psn-" + b"A" * 24,
+                                    b"psn-" + b"a" * 23 + b"\xe4", b"psn-" + b"a" * 24 + b"\n", bytes(28)])  # fmt: skip
+def test_other_ids_are_no_pseudonym(octets: bytes) -> None:
+    assert not DeviceId(octets).is_pseudonym
+    assert str(DeviceId(octets)) == octets.hex()
 
 
 @pytest.mark.parametrize(
