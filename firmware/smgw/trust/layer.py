@@ -133,7 +133,10 @@ class Layer:
         except ssl.SSLWantReadError:
             pass
         except ssl.SSLError as error:
-            raise explained(error) from error
+            named = error.reason or str(error)
+            if "CERTIFICATE" in named or "UNKNOWN_CA" in named:  # in TLS 1.3 a server judges ours after the handshake
+                raise explained(error) from error
+            raise HandshakeError(f"the TLS connection is broken ({named})", "See the log of the peer.") from error
         return b"".join(parts)
 
     def _count(self, octets: bytes) -> None:
