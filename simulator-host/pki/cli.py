@@ -14,6 +14,7 @@ from smgw.trust.keys.private_file import read_passphrase
 from smgw.trust.names import Role, Subject, gateway
 
 from pki import __version__, profile
+from pki.export import export
 from pki.folder import DAY, Days, Pki
 from pki.index import Entry, Index
 
@@ -23,20 +24,26 @@ the whole way, with a gateway EXXX0012345678 and an EMP Stadtwerke:
   smgw-pki emp Stadtwerke --host emp.example.org      keys and certificates of the EMP
   smgw keys request --out requests                    on the gateway: keys stay there, requests/*.csr come here
   smgw-pki gateway EXXX0012345678 --request requests  certificates for these requests
-  Copy to the gateway: smgw-pki/participants/EXXX0012345678.SMGW/1/*.crt, and smgw-pki/authorities.
-  Copy to the EMP:     smgw-pki/participants/Stadtwerke.EMT/1, and smgw-pki/authorities.
+  smgw-pki export EXXX0012345678 gateway              its trust folder: copy it to the gateway, then there:
+  smgw keys install gateway                           takes the folder
+  smgw-pki export Stadtwerke emp-trust                that of the EMP, for `emp serve --trust emp-trust`
 
 later:
   smgw-pki list                                       who has what, and how many days are left
   smgw-pki renew Stadtwerke                           new keys; the old ones stay valid until their end
   smgw-pki renew EXXX0012345678 --request requests2   the same for a gateway; it makes new keys
   smgw-pki renew ca                                   the next sub-CA, before the old one has less than two years
-  smgw-pki revoke EXXX0012345678 --generation 1       then copy authorities/*.crl to all
-  smgw-pki crl                                        new lists before the old ones end; then copy them to all
+  smgw-pki renew root                                 the next root, with a sub-CA: years before the old one ends
+  smgw-pki revoke EXXX0012345678 --generation 1       ends certificates early
+  smgw-pki crl                                        new lists, before the old ones end
+After each of these run `smgw-pki export` again for every gateway and EMP, and copy the folders. Files that are no
+longer needed vanish from them. A private key leaves this PC only in the folder of the EMP or administrator it is for.
 
 Back up the folder: index.json and private/ cannot be made again. Names are those of a test PKI (SM-Test-PKI-DE):
 these certificates are for a field trial, and not for the SM-PKI of the BSI.
 """
+
+_EXPORT_ALL = "Run `smgw-pki export` for every gateway and EMP, and copy the folders."
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -103,10 +110,10 @@ def _parser() -> argparse.ArgumentParser:
         one.set_defaults(run=_organization, role=role)
 
     one = commands.add_parser("renew", help="the next certificates; the old ones stay valid")
-    one.add_argument("name", metavar="NAME", help="gateway, organization, or ca for the sub-CA")
+    one.add_argument("name", metavar="NAME", help="gateway, organization, ca for the sub-CA, or root")
     one.add_argument("--request", type=Path, metavar="DIR", help="new requests of a gateway")
     _hosts(one)
-    _days(one, "end", "sub_ca")
+    _days(one, "end", "sub_ca", "root")
     one.set_defaults(run=_renew)
 
     one = commands.add_parser("revoke", help="end certificates before their time")
@@ -114,6 +121,11 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument("--generation", type=int, metavar="N", help="only those of this renewal (default: all)")
     _days(one, "root_list", "list")
     one.set_defaults(run=_revoke)
+
+    one = commands.add_parser("export", help="the whole trust folder of a participant")
+    one.add_argument("name", metavar="NAME", help="gateway or organization")
+    one.add_argument("target", type=Path, metavar="DIR", help="folder; after a change run it again with the same one")
+    one.set_defaults(run=_export)
 
     one = commands.add_parser("crl", help="sign the revocation lists anew")
     _days(one, "root_list", "list")
@@ -176,13 +188,15 @@ def _organization(pki: Pki, given: argparse.Namespace) -> None:
 
 
 def _renew(pki: Pki, given: argparse.Namespace) -> None:
-    if given.name == "ca":
-        made = pki.renew_authority()
-        print(f"made {made.certificate.subject}. Copy {pki.folder}/authorities to every gateway and EMP.")
+    if given.name in ("ca", "root"):
+        made = pki.renew_authority() if given.name == "ca" else pki.renew_root()
+        print(f"made {', '.join(str(one.certificate.subject) for one in made)}. {_EXPORT_ALL}")
         return
     subject = pki.find(given.name).certificate.subject
     if subject.role.is_authority:
-        raise FileError("only the sub-CA is renewed", "Use `smgw-pki renew ca`.", subject=str(subject))
+        raise FileError(
+            "an authority is renewed by its kind", "Use `smgw-pki renew ca` or `renew root`.", subject=str(subject)
+        )
     if subject.role is Role.SMGW:
         if given.request is None:
             raise FileError(
@@ -198,7 +212,7 @@ def _renew(pki: Pki, given: argparse.Namespace) -> None:
 def _told(pki: Pki, made: list[Entry]) -> None:
     first = made[0].certificate
     print(f"{first.subject}: TLS, SIG and ENC until {utc(min(one.certificate.not_after_s for one in made))}")
-    print(f"Copy {pki.participant_folder(made[0])} and {pki.folder / 'authorities'}.")
+    print(f"Next: smgw-pki export {first.subject.owner} DIR, and the same for those that deal with it.")
     print(f"Pin of its TLS certificate (SHA-256): {first.fingerprint}")
     if min(one.certificate.not_after_s for one in made) < pki.now_s + pki.days.end * DAY:
         print("They end with the sub-CA. Make the next one: `smgw-pki renew ca`.")
@@ -206,12 +220,22 @@ def _told(pki: Pki, made: list[Entry]) -> None:
 
 def _revoke(pki: Pki, given: argparse.Namespace) -> None:
     found = pki.revoke(given.name, given.generation)
-    print(f"revoked {len(found)} certificates. Copy {pki.folder}/authorities/*.crl to every gateway and EMP.")
+    print(f"revoked {len(found)} certificates. {_EXPORT_ALL}")
 
 
 def _crl(pki: Pki, _given: argparse.Namespace) -> None:
     names = ", ".join(f"{name}.crl" for name in pki.renew_lists())
-    print(f"signed {names}. Copy {pki.folder}/authorities/*.crl to every gateway and EMP.")
+    print(f"signed {names}. {_EXPORT_ALL}")
+
+
+def _export(pki: Pki, given: argparse.Namespace) -> None:
+    done = export(pki, given.name, given.target)
+    print(f"{given.target}: trust folder of {done.subject}, {done.written} files written, {done.removed} removed")
+    print(f"It knows {', '.join(done.peers) or 'nobody'}.")
+    if done.subject.role is Role.SMGW:
+        print(f"Copy it to the gateway, then: smgw keys install {given.target.name}")
+    else:
+        print("It holds private keys. Copy it to that participant only.")
 
 
 def _list(pki: Pki, _given: argparse.Namespace) -> None:

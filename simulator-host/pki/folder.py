@@ -89,12 +89,25 @@ class Pki:
         self._list_all(index)
         self._commit(index)
 
-    def renew_authority(self) -> Entry:
+    def renew_authority(self) -> list[Entry]:
         """The next generation of the sub-CA: new serialNumber in the name, new key. The old one signs its lists on."""
         index = self.load()
-        old = index.authorities[-1]
-        generation = old.generation + 1
-        added = self._add_sub_ca(index, old.certificate.subject._replace(serial=str(generation)), generation)
+        added = self._add_next_sub_ca(index)
+        self._list_all(index)
+        self._commit(index)
+        return [added]
+
+    def renew_root(self) -> list[Entry]:
+        """The next root, and a sub-CA under it. Both roots are believed by all who get the new folder."""
+        index = self.load()
+        generation = index.root.generation + 1
+        subject = root()._replace(serial=str(generation))
+        key = self._new_authority_key(subject, 0, index.curve)
+        terms = profile.Terms(index.crl_url, index.contact)
+        made = profile.root_certificate(subject, key, self.now_s, self.days.root, terms)
+        added = [Entry(made.pem.decode(), generation)]
+        index.entries += added
+        added.append(self._add_next_sub_ca(index))
         self._list_all(index)
         self._commit(index)
         return added
@@ -138,7 +151,7 @@ class Pki:
             )
         if renewal and not before:
             raise self._unknown(str(subject))
-        if (state := index.authorities[-1].state(self.now_s)) != "valid":
+        if (state := index.sub_ca.state(self.now_s)) != "valid":
             raise FileError(
                 f"the sub-CA is {state}", "Make its next generation: `smgw-pki renew ca`.", file=self.index_file
             )
@@ -157,7 +170,7 @@ class Pki:
                     "Make new keys: a renewal needs new keys.",
                     subject=str(subject),
                 )
-        by, terms = self._issuer(index.authorities[-1]), profile.Terms(index.crl_url, index.contact)
+        by, terms = self._issuer(index.sub_ca), profile.Terms(index.crl_url, index.contact)
         made = [
             profile.end_certificate(subject, purpose, key, by, self.now_s, self.days.end, terms, hosts)
             for purpose, key in zip(TRIPLE, keys, strict=True)
@@ -212,8 +225,13 @@ class Pki:
     def _participant(self, name: str, generation: int) -> Path:
         return self.folder / "participants" / name / str(generation)
 
+    def _add_next_sub_ca(self, index: Index) -> Entry:
+        old = index.sub_ca
+        generation = old.generation + 1
+        return self._add_sub_ca(index, old.certificate.subject._replace(serial=str(generation)), generation)
+
     def _add_sub_ca(self, index: Index, subject: Subject, generation: int) -> Entry:
-        by = self._issuer(index.authorities[0])
+        by = self._issuer(index.root)
         key = self._new_authority_key(subject, 1, index.curve)
         terms = profile.Terms(index.crl_url, index.contact)
         made = profile.sub_ca_certificate(subject, key.public_key(), by, self.now_s, self.days.sub_ca, terms)
@@ -221,7 +239,7 @@ class Pki:
         return index.entries[-1]
 
     def _list_all(self, index: Index) -> None:
-        for place, authority in enumerate(index.authorities):
+        for authority in index.authorities:
             if authority.certificate.not_after_s < self.now_s:
                 continue
             name = profile.authority_file(authority.certificate.subject)
@@ -231,7 +249,8 @@ class Pki:
                 for one in index.entries
                 if one.revoked_s is not None and one.certificate.issuer == authority.certificate.x509.subject
             ]
-            days = self.days.list if place else self.days.root_list
+            is_root = authority.certificate.subject.role is Role.ROOT
+            days = self.days.root_list if is_root else self.days.list
             made = profile.revocation_list(self._issuer(authority), number, revoked, self.now_s, days)
             index.lists[name] = (number, made.pem.decode())
 

@@ -12,6 +12,7 @@ from typing import Final
 from smgw.trust.certificate import Certificate, Purpose, blocks
 from smgw.trust.errors import FileError, TrustError
 from smgw.trust.files import PRIVATE, replace
+from smgw.trust.names import Role
 
 VERSION: Final = 1
 
@@ -54,6 +55,16 @@ class Index:
     def authorities(self) -> list[Entry]:
         """Root and sub-CAs, oldest first."""
         return [one for one in self.entries if one.certificate.purpose is Purpose.AUTHORITY]
+
+    @property
+    def root(self) -> Entry:
+        """The newest root."""
+        return [one for one in self.authorities if one.certificate.subject.role is Role.ROOT][-1]
+
+    @property
+    def sub_ca(self) -> Entry:
+        """The newest sub-CA, which issues."""
+        return [one for one in self.authorities if one.certificate.subject.role is Role.CA][-1]
 
     def of(self, name: str) -> list[Entry]:
         """The entries of a participant by common name, or by its id or organization alone."""

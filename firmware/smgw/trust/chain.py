@@ -127,12 +127,23 @@ def check(certificate: Certificate, expected: Expected, authorities: Authorities
 
     :raises TrustError: the first thing that is wrong, in the order of this module's first line.
     """
+    chain, lists = check_chain(certificate, authorities)
+    check_identity(certificate, expected)
+    check_time(chain, lists, now)
+
+
+def check_chain(
+    certificate: Certificate, authorities: Authorities
+) -> tuple[tuple[Certificate, ...], list[RevocationList]]:
+    """The chain up to a root and its revocation lists, if every signature is right and nothing in it is revoked.
+
+    :raises TrustError: it is not.
+    """
     chain = authorities.chain(certificate)
     lists = [authorities.revocation_list(issuer) for issuer in chain[1:]]
     for one, revocations in zip(chain, lists, strict=False):
         _check_revocation(one, revocations)
-    check_identity(certificate, expected)
-    check_time(chain, lists, now)
+    return chain, lists
 
 
 def check_identity(certificate: Certificate, expected: Expected) -> None:

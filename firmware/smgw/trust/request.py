@@ -13,6 +13,7 @@ from smgw.trust.certificate import CURVES, TRIPLE, Purpose, blocks, read_file
 from smgw.trust.errors import FileError, MalformedError, TrustError
 from smgw.trust.files import PRIVATE, PUBLIC, make_folder, replace
 from smgw.trust.names import Subject
+from smgw.trust.owners import USERS, owner
 
 KEY: Final = ".key"
 REQUEST: Final = ".csr"
@@ -32,7 +33,7 @@ class Request(NamedTuple):
 
 
 def write_triple(folder: Path, subject: Subject, curve: ec.EllipticCurve, passphrase: bytes = b"") -> list[Path]:
-    """Make three keys (mode 0600) and their requests in a folder of their own; the files of the requests.
+    """Make three keys (mode 0600, see `owners`) and their requests in a new folder; the files of the requests.
 
     :raises FileError: the folder holds keys already, which are never overwritten, or it cannot be written.
     """
@@ -42,7 +43,7 @@ def write_triple(folder: Path, subject: Subject, curve: ec.EllipticCurve, passph
     requests = []
     for purpose in TRIPLE:
         key = ec.generate_private_key(curve)
-        replace(folder / f"{purpose.value}{KEY}", key_octets(key, passphrase), PRIVATE)
+        replace(folder / f"{purpose.value}{KEY}", key_octets(key, passphrase), PRIVATE, owner(USERS[purpose]))
         requests.append(folder / f"{purpose.value}{REQUEST}")
         replace(requests[-1], make_request(subject, purpose, key), PUBLIC)
     return requests

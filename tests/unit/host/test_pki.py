@@ -39,9 +39,11 @@ def _request(tmp_path, name="requests", owner=ID, state="state", *options) -> Pa
     return out
 
 
-def _install(tmp_path, certificates, authorities) -> int:
-    folders = ["--certificates", str(certificates), "--authorities", str(authorities)]
-    return smgw(["keys", "install", "--state", str(tmp_path / "state"), *folders])
+def _install(tmp_path, pki_folder, name=ID) -> int:
+    """Export and install; the exit code of the second."""
+    out = tmp_path / "exported"
+    assert main(["--pki", str(pki_folder), "export", name, str(out)]) == 0
+    return smgw(["keys", "install", "--state", str(tmp_path / "state"), str(out)])
 
 
 def _believed(folder: Path, file: Path, role=Role.SMGW, purpose=Purpose.TLS, curve="brainpoolP256r1"):
@@ -55,8 +57,7 @@ def test_the_whole_way_of_a_gateway_and_an_emp(folder, tmp_path, curve, name):
     requests = _request(tmp_path, "requests", ID, "state", "--curve", curve)
     assert main(["--pki", str(folder), "gateway", ID, "--request", str(requests)]) == 0
     assert main(["--pki", str(folder), "emp", "Stadtwerke"]) == 0
-    made = folder / "participants" / f"{ID}.SMGW" / "1"
-    assert _install(tmp_path, made, folder / "authorities") == 0
+    assert _install(tmp_path, folder) == 0
     for purpose in TRIPLE:
         _believed(folder, tmp_path / "state/trust/own/1" / f"{purpose.value}.crt", purpose=purpose, curve=name)
         emp = folder / "participants/Stadtwerke.EMT/1" / f"{purpose.value}.crt"
@@ -102,7 +103,7 @@ def test_old_and_new_certificates_are_believed_after_a_renewal(pki, folder, tmp_
     assert pki("renew", ID, "--request", _request(tmp_path, "again")) == 0
     for generation in ("1", "2"):
         _believed(folder, folder / "participants" / f"{ID}.SMGW" / generation / "tls.crt")
-    assert _install(tmp_path, folder / "participants" / f"{ID}.SMGW" / "2", folder / "authorities") == 0
+    assert _install(tmp_path, folder) == 0
 
 
 def test_a_revoked_generation_leaves_the_other_one_valid(pki, folder):
@@ -200,11 +201,18 @@ def test_a_changed_request_is_refused(pki, tmp_path, capsys):
 
 
 def test_certificates_of_other_keys_are_not_installed(pki, folder, tmp_path, capsys):
-    assert pki("gateway", ID, "--request", _request(tmp_path)) == 0
-    _request(tmp_path, "newer")
-    assert _install(tmp_path, folder / "participants" / f"{ID}.SMGW" / "1", folder / "authorities") == 2
-    assert "not for the key" in capsys.readouterr().err
-    assert not (tmp_path / "state/trust/own/2/tls.crt").exists()
+    assert pki("gateway", ID, "--request", _request(tmp_path, state="other")) == 0
+    _request(tmp_path)
+    assert smgw(["keys", "install", "--state", str(tmp_path / "state"), str(_foreign(tmp_path, folder))]) == 2
+    assert "none of the keys here" in capsys.readouterr().err
+    assert not list((tmp_path / "state/trust").rglob("*.crt"))
+
+
+def _foreign(tmp_path, folder) -> Path:
+    """The trust folder of a gateway whose keys are not in `state`."""
+    out = tmp_path / "exported"
+    assert main(["--pki", str(folder), "export", ID, str(out)]) == 0
+    return out
 
 
 def test_a_passphrase_guards_the_authorities_keys(folder, tmp_path, capsys):

@@ -9,15 +9,17 @@ from smgw.cli import common_arguments
 #: Each module has `add_arguments(parser)` and `run(arguments) -> exit code`, as the commands have.
 _ACTIONS: Final = {
     "request": "make three private keys here, and requests for their certificates",
-    "install": "take over certificates, after everything was checked",
+    "install": "take over the trust folder that smgw-pki exported, after everything was checked",
+    "list": "which certificates and revocation lists are here, and how many days are left",
 }
 _EPILOG: Final = """\
 the way of a trial:
   smgw keys request --out requests         makes three keys here, and requests/{tls,sig,enc}.csr
   smgw-pki gateway ID --request requests   on the PC, which makes the certificates
-  smgw keys install --certificates DIR --authorities DIR
-DIR are the folders that smgw-pki names. A renewal is the same way again: the old keys stay until you remove them.
-Private keys never leave STATE/trust/own/N; each has mode 0600. Install refuses a certificate that does not fit its key.
+  smgw-pki export ID gateway               on the PC: copy this folder here
+  smgw keys install gateway
+A renewal is the same way again: the old keys stay until you remove them.
+Private keys never leave STATE/trust/own/N. Each has mode 0600, and as root it is given to the process that uses it.
 """
 
 
