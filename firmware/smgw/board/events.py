@@ -49,6 +49,8 @@ MESSAGE_IDS = {
     "worker-failed": "ef3f9073a47641cab515c3bab6faf3ba",
     "worker-dead": "1aa213dfd10147bab096372a82baaddc",
     "process-ended": "deb492c8f7c047a19f47f8da7ed0c49e",
+    "keys-refused": "f42e0b9b6b834823a5076edc7e570e9e",
+    "keys-unusable": "693cfd0251f849bebad2d92d6a167b80",
     "start-refused": "c003440f52904d99b645dec2e96e5d85",
 }
 #: Fields of a record that have the same name in the journal.

@@ -40,7 +40,7 @@ _COMMANDS = {
     "support-bundle": "what a supporter wants to know, in one file; secrets, and on request ids, are left out",
     "dump": "print the telegrams in a file, or those that a port receives, as a readable tree or as JSON",
 }
-_DAEMONS = ("lmn", "wan")
+_DAEMONS = ("lmn", "wan", "keys")
 _DESCRIPTION = """\
 Smart meter gateway. Reads meters, keeps every reading with its time and quality, delivers it to market participants.
 

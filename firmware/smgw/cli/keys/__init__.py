@@ -11,6 +11,7 @@ _ACTIONS: Final = {
     "request": "make three private keys here, and requests for their certificates",
     "install": "take over the trust folder that smgw-pki exported, after everything was checked",
     "list": "which certificates and revocation lists are here, and how many days are left",
+    "serve": "the agent: hold the keys for signature and encryption, and use them for the WAN process (a daemon)",
 }
 _EPILOG: Final = """\
 the way of a trial:

@@ -1,5 +1,6 @@
 """Private keys that the process `smgw keys serve` holds, asked over its socket."""
 
+import contextlib
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -53,8 +54,7 @@ class AgentKeys:
             with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as connection:
                 connection.settimeout(self._patience_s)
                 connection.connect(str(self.socket))
-                connection.send(request)
-                answer = connection.recv(ANSWER_MAX)
+                answer = _exchange(connection, request)
         except OSError as error:
             raise KeysUnavailableError(
                 f"the agent of keys does not answer ({reason(error)})",
@@ -66,6 +66,15 @@ class AgentKeys:
                 "the agent of keys broke off", "Look into its journal: journalctl -u smgw-keys.", file=self.socket
             )
         return result_of(answer)
+
+
+def _exchange(connection: socket.socket, request: bytes) -> bytes:
+    """A refusal may come, and the connection end, before the request was sent or read."""
+    with contextlib.suppress(BrokenPipeError):
+        connection.send(request)
+    with contextlib.suppress(ConnectionResetError):
+        return connection.recv(ANSWER_MAX)
+    return connection.recv(ANSWER_MAX)  # the refusal is behind the error
 
 
 def _parts(count: int) -> Iterator[int]:

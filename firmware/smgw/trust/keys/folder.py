@@ -35,10 +35,6 @@ class FolderKeys:
         """Read all files again if one changed; True if so."""
         return (stamp := _stamp(self._files())) != self._stamp and self._read(stamp)
 
-    def reload(self) -> None:
-        """Read all files again."""
-        self._read(_stamp(self._files()))
-
     def sign(self, name: str, digest: bytes) -> bytes:
         """See `Keys`.
 
@@ -60,6 +56,10 @@ class FolderKeys:
     def random(self, count: int) -> bytes:
         """See `Keys`."""
         return os.urandom(count)
+
+    def close(self) -> None:
+        """Forget the keys."""
+        self._signature = self._encryption = PemKeys()
 
     @property
     def described(self) -> str:

@@ -8,6 +8,7 @@ from smgw.trust.errors import FileError
 from smgw.trust.keys import Keys
 from smgw.trust.keys.agent import AgentKeys
 from smgw.trust.keys.folder import FolderKeys
+from smgw.trust.keys.held import HeldKeys
 
 _HERE = KeysProfile()
 
@@ -21,7 +22,7 @@ def open_keys(run: Path, trust: Path, profile: KeysProfile = _HERE, directory: P
     return _GatewayKeys(AgentKeys(run), trust, profile, directory)
 
 
-def held_here(trust: Path, profile: KeysProfile, directory: Path) -> FolderKeys:
+def held_here(trust: Path, profile: KeysProfile, directory: Path) -> HeldKeys:
     """The keys as this process holds them itself: for the agent, and for a gateway without one."""
     passphrase = profile.passphrase_file
     return FolderKeys(trust, passphrase and located(passphrase, directory))
