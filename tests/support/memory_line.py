@@ -64,6 +64,7 @@ class MemoryPort:
 
     paced = True
     url = "memory"
+    outdated = False
 
     def __init__(self, time: FakeTime, peers: Sequence[Peer] = (), latency: float = 0.05) -> None:
         self.settings = LineSettings(9600)

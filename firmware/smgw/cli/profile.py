@@ -93,7 +93,13 @@ def run(arguments: argparse.Namespace) -> int:
     progress = _Progress(f"smgw profile: {meter.name} {profile}")
     with _store(arguments.state) as places:
         job = ProfileJob(
-            meter, lambda: read_secrets(meter, configuration.directory), profile, wanted, places, progress.say
+            meter,
+            lambda: read_secrets(meter, configuration.directory),
+            profile,
+            wanted,
+            places,
+            progress.say,
+            paths.trust_directory(arguments.state),
         )
         whole = job.complete()
         table = Table(FORMATS[arguments.form])

@@ -66,7 +66,8 @@ def run(arguments: argparse.Namespace) -> int:
         asked = list(map(_unauthenticated, asked))
     failed = 0
     with _counters(arguments.state, asked) as counters:
-        reading = _read_lines(configuration, asked, arguments.seconds, counters)
+        trust = paths.trust_directory(arguments.state)
+        reading = _read_lines(configuration, asked, arguments.seconds, counters, trust)
         for meter in asked:
             try:
                 found = reading[meter.name].result()
@@ -108,7 +109,11 @@ def _counters(state: Path, meters: Sequence[MeterProfile]) -> Iterator[LmnStore 
 
 
 def _read_lines(
-    configuration: Configuration, asked: Sequence[MeterProfile], seconds: float, counters: LmnStore | str | None
+    configuration: Configuration,
+    asked: Sequence[MeterProfile],
+    seconds: float,
+    counters: LmnStore | str | None,
+    trust: Path,
 ) -> dict[str, "Future[list[Values]]"]:
     """Read all lines at the same time, and the meters of one line one after the other; returns meter -> values."""
     found: dict[str, Future[list[Values]]] = {meter.name: Future() for meter in asked}
@@ -117,7 +122,7 @@ def _read_lines(
     def read(names: Sequence[str]) -> None:
         for name in names:
             try:
-                found[name].set_result(_read(configuration, profiles[name], seconds, counters))
+                found[name].set_result(_read(configuration, profiles[name], seconds, counters, trust))
             except BaseException as error:  # raised in the main thread
                 found[name].set_exception(error)
 
@@ -128,14 +133,17 @@ def _read_lines(
 
 
 def _read(
-    configuration: Configuration, meter: MeterProfile, seconds: float, counters: LmnStore | str | None
+    configuration: Configuration, meter: MeterProfile, seconds: float, counters: LmnStore | str | None, trust: Path
 ) -> list[Values]:
     """The values of the meter within this time. Raises SmgwError with the reason if there are none."""
     if isinstance(counters, str) and meter.needs_counters:
         raise SmgwError(f"ciphered, and its counters are reserved in the state directory: {counters}")
     with Wake() as wake:
         surroundings = Surroundings(
-            GatewayClock(), counters=None if isinstance(counters, str) else counters, stopping=wake.is_set
+            GatewayClock(),
+            counters=None if isinstance(counters, str) else counters,
+            stopping=wake.is_set,
+            trust=trust,
         )
         ends = threading.Timer(seconds, wake.set)
         ends.daemon = True

@@ -63,7 +63,7 @@ def next_steps(file: Path, text: str) -> list[str]:
     steps = [f"smgw read{named}          reads each meter once"]
     if file != DEFAULT_CONFIGURATION or not Path("/run/systemd/system").is_dir():
         return [*steps, f"smgw run{named} --state state          starts the gateway"]
-    if re.search(r'^port = "(socket|udp|rfc2217)://', text, re.MULTILINE):
+    if re.search(r'^port = "(socket|tls|udp|rfc2217)://', text, re.MULTILINE):
         steps.append("Meters on the network: see /usr/share/smgw/tcp-meters.conf")
     reload = "sudo systemctl reload-or-restart smgw-lmn smgw-wan          the services take the new file"
     return [*steps, reload, "smgw status          shows how the gateway fares"]

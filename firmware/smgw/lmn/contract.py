@@ -6,6 +6,7 @@ drives the first, `listening` the second, and `Surroundings` passes the time.
 
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from smgw.cosem import DeviceId, MeterTime, Obis, Reading, Stamp
@@ -84,6 +85,7 @@ class Surroundings(NamedTuple):
     now: Callable[[], float] = time.monotonic
     stopping: Callable[[], bool] = lambda: False  # true: every wait ends soon
     tick: Callable[[], None] = lambda: None  # called now and then, also during a long answer
+    trust: Path | None = None  # the trust folder, for tls:// ports
 
 
 class Values(NamedTuple):

@@ -10,7 +10,8 @@ from smgw.lmn.sink import Sink
 from smgw.lmn.unread import UnreadLine
 from smgw.lmn.watch import Watch
 from smgw.patience import BackOff
-from smgw.ports import LineSettings, Port, PortError, Wake, open_port
+from smgw.ports import LineSettings, Port, PortError, Security, Wake, open_port
+from smgw.ports.security import is_tls
 from smgw.profiles.meter import MeterProfile
 
 log = logging.getLogger(__name__)
@@ -45,6 +46,7 @@ class Line:
         self.tried = False  #: the port was opened once, or the failure was logged
         self._port = profiles[0].port
         self._settings = line_settings(profiles[0])
+        self._security = security_of(profiles, surroundings)
         self._now = now
         self._stop = stop
         self._wake = Wake()
@@ -102,7 +104,7 @@ class Driver(Line):
         while not self._stop.is_set():
             pause = 0.0
             try:
-                with open_port(self._port, self._settings, self._wake) as port:
+                with open_port(self._port, self._settings, self._wake, self._security) as port:
                     for watch in self.watches.values():
                         watch.opened()
                     self.tried = True
@@ -141,3 +143,10 @@ class Driver(Line):
 def line_settings(profile: MeterProfile) -> LineSettings:
     """The line settings of a meter profile."""
     return LineSettings(profile.baudrate, profile.bytesize, profile.parity, profile.stopbits)
+
+
+def security_of(profiles: Sequence[MeterProfile], surroundings: Surroundings) -> Security | None:
+    """What the port of these meters needs for TLS; None for another port."""
+    if surroundings.trust is None or not is_tls(profiles[0].port):
+        return None
+    return Security(surroundings.trust, tuple(one.name for one in profiles), surroundings.clock.stamp)

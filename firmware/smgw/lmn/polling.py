@@ -103,6 +103,9 @@ class PollingDriver(Driver):
     def _serve(self, port: Port) -> float:
         try:
             while not self._stop.is_set():
+                if port.outdated:
+                    self._close_session(port)
+                    port.reopen(self._settings)
                 member = self._next()
                 if member is not None:
                     if self._reopening.due:

@@ -4,6 +4,7 @@ import contextlib
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 from smgw.clock import GatewayClock
@@ -13,7 +14,7 @@ from smgw.cosem.duration import duration_text
 from smgw.errors import SmgwError
 from smgw.lmn.backfill import Fetch
 from smgw.lmn.contract import CounterKeeper, PolledMeter, Surroundings
-from smgw.lmn.driver import line_settings
+from smgw.lmn.driver import line_settings, security_of
 from smgw.lmn.errors import AccessRefusedError, PollError
 from smgw.lmn.load_profile import ProfileKeeper
 from smgw.patience import BackOff
@@ -58,6 +59,7 @@ class ProfileJob:
         wanted: Range,
         places: Places,
         say: Callable[[str, bool], None],
+        trust: Path | None = None,
     ) -> None:
         """`secrets` is called when the meter must be asked. `say` gets progress texts, and whether more follow."""
         self._meter = meter
@@ -66,6 +68,7 @@ class ProfileJob:
         self._wanted = wanted
         self._places = places
         self._say = say
+        self._trust = trust
         #: Rows without a writable database: by time, and by the place among the rows of that time.
         self._fetched: dict[tuple[int, int], ProfileRow] = {}
         self._answered: list[Range] = []  # of this device, in this run
@@ -140,9 +143,11 @@ class ProfileJob:
         return gaps(self._wanted, [*kept, *self._answered])
 
     def _fetch(self, secrets: Secrets) -> None:
-        surroundings = Surroundings(GatewayClock(), counters=self._places.counters)
+        surroundings = Surroundings(GatewayClock(), counters=self._places.counters, trust=self._trust)
         meter: PolledMeter = resolve(self._meter.entry.meter)(self._meter, secrets, surroundings)
-        with open_port(self._meter.port, line_settings(self._meter)) as port, contextlib.ExitStack() as stack:
+        security = security_of([self._meter], surroundings)
+        with contextlib.ExitStack() as stack:
+            port = stack.enter_context(open_port(self._meter.port, line_settings(self._meter), security=security))
             stack.callback(meter.close, port)  # a meter in an open session accepts no other one for minutes
             device = meter.identify(port)
             if device != self._device:

@@ -101,6 +101,8 @@ class PushLine(Line):
             elif self._reopening.due and (self._listening.idle or self._reopening.overdue) and not self.port.wait(0):
                 self._opens_again()
                 return self._open_anew
+            elif self.port.outdated and self._listening.idle and not self.port.wait(0):
+                return self._open_anew
         except PortError as error:
             return partial(self._open, self._lost(error))
         except Exception:  # a fault in one meter's code costs the other lines nothing
@@ -124,7 +126,7 @@ class PushLine(Line):
             if self._wake.wait(pause):
                 return self.end()
             try:
-                return self._hand_over(open_port(self._port, self._settings, self._wake))
+                return self._hand_over(open_port(self._port, self._settings, self._wake, self._security))
             except PortError as error:
                 pause = self._lost(error)
             except Exception:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from smgw.lmn.contract import Heard, PolledMeter, PushedMeter, Surroundings, Values
-from smgw.lmn.driver import line_settings
+from smgw.lmn.driver import line_settings, security_of
 from smgw.lmn.errors import NoAnswerError, PollError, StoppedError
 from smgw.lmn.judging import judged
 from smgw.lmn.listening import Listening, turns
@@ -28,7 +28,8 @@ def read_once(
     meter = resolve(profile.entry.meter)(profile, secrets, surroundings)
     unread = UnreadLine(profile, surroundings.now)
     began = surroundings.now()
-    with open_port(profile.port, line_settings(profile), wake) as port:
+    security = security_of([profile], surroundings)
+    with open_port(profile.port, line_settings(profile), wake, security) as port:
         port.tap = unread.take
         found, refused = (_polled if profile.polled else _pushed)(port, meter, profile, surroundings)
     if not found:

@@ -11,7 +11,7 @@ from smgw.clock import GatewayClock
 from smgw.cosem import DeviceId, Obis
 from smgw.lmn.contract import Surroundings
 from smgw.lmn.driver import line_settings
-from smgw.ports import LineSettings, Port, open_port
+from smgw.ports import LineSettings, Port, Security, open_port
 from smgw.ports.port import has_line
 from smgw.profiles import protocols
 from smgw.profiles.advice import advised
@@ -73,7 +73,13 @@ class Scan:
     """All tries on one port. `say` gets a line of text before each try."""
 
     def __init__(
-        self, port: str, say: Callable[[str], None], *, listen_s: float = LISTEN_S, timeout_s: int = 1
+        self,
+        port: str,
+        say: Callable[[str], None],
+        *,
+        listen_s: float = LISTEN_S,
+        timeout_s: int = 1,
+        security: Security | None = None,
     ) -> None:
         self.say = say
         self.surroundings = Surroundings(GatewayClock())
@@ -81,6 +87,7 @@ class Scan:
         self.addresses: tuple[int, ...] = ()  #: those of the bus; by default those that the protocol has in use
         self.others: list[Other] = []  #: octets without a telegram
         self._port = port
+        self._security = security
         self._listen_s = listen_s
         self._timeout_s = timeout_s
 
@@ -124,7 +131,7 @@ class Scan:
 
     def open(self, profile: MeterProfile) -> Port:
         """The port with the settings of the profile."""
-        return open_port(self._port, line_settings(profile))
+        return open_port(self._port, line_settings(profile), security=self._security)
 
     def _listen(self, listened: list[tuple[Entry, Listen]]) -> tuple[Found | None, bool]:
         """Pushing meters at the first settings, or at others if octets came; True if the octets are recognised."""
@@ -158,7 +165,7 @@ class Scan:
         self.say(f"{at}listening for {self._listen_s:g} s")
         own = [kind for entry in entries for kind in (*entry.reads(None), *entry.instead)]
         unread, now = Unread(), self.surroundings.now
-        with open_port(self._port, settings) as port:
+        with open_port(self._port, settings, security=self._security) as port:
             ends = now() + self._listen_s
             while (left := ends - now()) > 0:
                 if not port.wait(left):

@@ -14,6 +14,7 @@ from smgw.errors import reason
 from smgw.ports import tty
 from smgw.ports.errors import PortError, PortGone, PortWoken
 from smgw.ports.line_settings import LineSettings
+from smgw.ports.security import Security, is_tls
 from smgw.ports.wake import Wake
 
 log = logging.getLogger(__name__)
@@ -48,15 +49,23 @@ class _SetsLine(Protocol):
 class Port:
     """An open port. It belongs to one thread; only `wake` may be called from others.
 
-    A Wake given to it is shared and stays open; otherwise the port has its own.
+    A Wake given to it is shared and stays open; otherwise the port has its own. `security` is for a tls:// port.
     """
 
-    def __init__(self, url: str, settings: LineSettings, device: _Serial, wake: Wake | None = None) -> None:
+    def __init__(
+        self,
+        url: str,
+        settings: LineSettings,
+        device: _Serial,
+        wake: Wake | None = None,
+        security: Security | None = None,
+    ) -> None:
         self.url = url
         self.settings = settings
         self._device = device
         self._own_wake = wake is None
         self._wake = Wake() if wake is None else wake
+        self._security = security
         self._closed = False
         self._masks = self._masked_in_software(settings)
         self.tap: Callable[[bytes], None] = _nobody  #: gets what `read` returns, too
@@ -77,6 +86,11 @@ class Port:
             return int.from_bytes(fcntl.ioctl(self._device.fileno(), termios.FIONREAD, bytes(4)), sys.byteorder)
         except OSError:
             return 0
+
+    @property
+    def outdated(self) -> bool:
+        """True if the port should be opened again soon, while it works: a TLS session must not become too old."""
+        return self._security is not None and bool(getattr(self._device, "outdated", False))
 
     def wake(self) -> None:
         """End the wait that is under way, and those to come until `rearm`. From any thread."""
@@ -173,11 +187,11 @@ class Port:
         old = self._device
         if not _is_tty(self.url):
             old.close()
-            self._device = _open_device(self.url, settings, self._wake)
+            self._device = _open_device(self.url, settings, self._wake, self._security)
         else:
             tty.release(old)
             try:
-                self._device = _open_device(self.url, settings, self._wake)
+                self._device = _open_device(self.url, settings, self._wake, None)
             finally:
                 old.close()
         self.settings = settings
@@ -206,17 +220,17 @@ class Port:
         self.close()
 
 
-def open_port(url: str, settings: LineSettings, wake: Wake | None = None) -> Port:
-    """Open a device path, socket://host:port, rfc2217://host:port, udp://host:port or spy://path.
+def open_port(url: str, settings: LineSettings, wake: Wake | None = None, security: Security | None = None) -> Port:
+    """Open a device path, socket://, tls://, rfc2217:// or udp:// with host:port, or spy://path.
 
     A device is claimed for this process alone. A `wake` set by another thread ends even the opening (PortWoken).
-    PortError says what is wrong and what would be right. TCP is given up after 5 s.
+    PortError says what is wrong and what would be right. TCP is given up after 5 s, a TLS handshake after 10 s more.
     """
     if wake is not None and wake.is_set():
         raise PortWoken(url, "stopped before it was opened")
     looking = Wake() if wake is None else wake
     try:
-        return Port(url, settings, _open_device(url, settings, looking), wake)
+        return Port(url, settings, _open_device(url, settings, looking, security), wake, security)
     finally:
         if wake is None:
             looking.close()
@@ -237,25 +251,31 @@ def _with_parity(octets: bytes, *, odd: bool) -> bytes:
 
 def is_socket(url: str) -> bool:
     """True for a port on the network."""
-    return url.lower().startswith(("socket://", "udp://", "rfc2217://"))
+    return url.lower().startswith(("socket://", "tls://", "udp://", "rfc2217://"))
 
 
 def has_line(url: str) -> bool:
     """True if the gateway sets speed and parity of this port."""
-    return not url.lower().startswith(("socket://", "udp://"))
+    return not (is_tls(url) or url.lower().startswith(("socket://", "udp://")))
 
 
 def _is_tty(url: str) -> bool:
     return not is_socket(url)
 
 
-def _open_device(url: str, settings: LineSettings, wake: Wake) -> _Serial:
+def _open_device(url: str, settings: LineSettings, wake: Wake, security: Security | None) -> _Serial:
     scheme, separator, _ = url.partition("://")
     match scheme.lower() if separator else "":
         case "socket":
             from smgw.ports.tcp import TcpSerial  # a gateway with serial meters only does not carry the socket modules
 
             return TcpSerial.opened(url, wake)
+        case "tls":
+            if security is None:
+                raise PortError(url, "nobody here has certificates for TLS; use a command that reads the configuration")
+            from smgw.ports.tls import TlsSerial  # a gateway without TLS meters does not carry ssl
+
+            return TlsSerial.secured(url, wake, security)
         case "rfc2217":
             from smgw.ports.rfc2217 import Rfc2217Serial
 
@@ -268,6 +288,6 @@ def _open_device(url: str, settings: LineSettings, wake: Wake) -> _Serial:
             return tty.open_tty(url, settings)
     raise PortError(
         url,
-        f"{scheme}:// is no port of this gateway; use a device, socket://host:port, rfc2217://host:port, "
-        "udp://host:port or spy://",
+        f"{scheme}:// is no port of this gateway; use a device, spy://, or socket://, tls://, rfc2217:// or udp:// "
+        "with host:port",
     )

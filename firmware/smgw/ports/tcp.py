@@ -15,7 +15,7 @@ from smgw.ports.errors import PortError, PortWoken
 from smgw.ports.wake import Wake
 
 CONNECT_S = 5.0  # name and connection together
-_URL = re.compile(r"(?:socket|udp|rfc2217)://(?:\[([^\]/]+)\]|([^:/?#@\[\]]+)):(\d{1,5})/?", re.IGNORECASE)
+_URL = re.compile(r"(?:socket|tls|udp|rfc2217)://(?:\[([^\]/]+)\]|([^:/?#@\[\]]+)):(\d{1,5})/?", re.IGNORECASE)
 # A meter's bridge that lost its power never says so: after this it is known, even if nothing is sent.
 _KEEPALIVE = {socket.TCP_KEEPIDLE: 30, socket.TCP_KEEPINTVL: 10, socket.TCP_KEEPCNT: 3}
 

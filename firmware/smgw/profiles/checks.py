@@ -23,7 +23,8 @@ Check = Callable[[object, Report], object]
 NAME = re.compile(r"[a-z0-9-]+")
 _HOST = r"(?:\[[0-9A-Fa-f:.%a-z]+\]|[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_])?)"
 _HOST_PORT = re.compile(rf"({_HOST})(?::(\d{{1,5}}))?")
-_SOCKET_URL = re.compile(rf"(?:socket|udp|rfc2217)://{_HOST}:(\d{{1,5}})/?")
+_NETWORK = ("socket", "tls", "udp", "rfc2217")
+_SOCKET_URL = re.compile(rf"(?:socket|tls|udp|rfc2217)://{_HOST}:(\d{{1,5}})/?")
 _RFC2217_OPTIONS = re.compile(r"(?:(?:ign_set_control|poll_modem|timeout=[0-9.]+|logging=[a-z]+)(?:&|$))*")
 _SHOWN = 60  # characters of a wrong value that a message repeats
 
@@ -254,7 +255,7 @@ def port(value: object, report: Report) -> str | None:
     if not separator:
         if not value.startswith("/"):
             fault = f"{shown(value)} is no path from the root; {wanted}"
-    elif scheme in ("socket", "udp", "rfc2217"):
+    elif scheme in _NETWORK:
         where, _, options = value.partition("?") if scheme == "rfc2217" else (value, "", "")
         match = _SOCKET_URL.fullmatch(where)
         if not match or not 1 <= int(match[1]) <= 65535 or not _RFC2217_OPTIONS.fullmatch(options):
@@ -264,9 +265,7 @@ def port(value: object, report: Report) -> str | None:
         if not rest.startswith("/"):
             fault = f'{shown(value)} names no device; write "spy:///dev/ttyUSB0?file=/tmp/octets.txt"'
     else:
-        fault = (
-            f'"{scheme}://" is no port of this gateway{nearest(scheme, ["socket", "udp", "rfc2217", "spy"])}; {wanted}'
-        )
+        fault = f'"{scheme}://" is no port of this gateway{nearest(scheme, [*_NETWORK, "spy"])}; {wanted}'
     if fault or "\0" in value:
         report(fault or f"a port has no NUL in its name; {wanted}")
         return None
@@ -276,7 +275,7 @@ def port(value: object, report: Report) -> str | None:
 def claimed_by(port_url: str) -> str | None:
     """The identity of a port: the device behind links and `spy://`, or host and port; None if it is not a port."""
     scheme, separator, rest = port_url.partition("://")
-    if scheme.lower() in ("socket", "udp", "rfc2217") and separator:
+    if scheme.lower() in _NETWORK and separator:
         kind = "udp" if scheme.lower() == "udp" else "tcp"
         return f"{kind}://{rest.partition('?')[0].rstrip('/').lower()}"
     path = rest.partition("?")[0] if separator else port_url

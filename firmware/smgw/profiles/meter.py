@@ -106,7 +106,7 @@ KEYS: Mapping[str, Key] = {
     "port": Key(
         checks.port,
         needed='"/dev/ttyUSB0"',
-        about="A serial device, or socket://, rfc2217:// or udp:// with host:port; it has no default.",
+        about="A serial device, or socket://, tls://, rfc2217:// or udp:// with host:port; it has no default.",
     ),
     "baudrate": Key(
         checks.integer(300, 921_600, "Bd"),
@@ -313,4 +313,4 @@ def _build(values: Mapping[str, Any]) -> MeterProfile:
 
 
 def _on_network(port: object) -> bool:
-    return isinstance(port, str) and port.lower().startswith(("socket://", "udp://"))
+    return isinstance(port, str) and port.lower().startswith(("socket://", "tls://", "udp://"))

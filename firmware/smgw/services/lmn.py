@@ -216,6 +216,7 @@ class LmnService:
             counters=self._store,
             holds=self._store,
             pushes=PushCounters(self._registrar, self._store),
+            trust=paths.trust_directory(self._state),
         )
         return make_driver(line, surroundings, self._sink, HistoryKeeper(self._registrar, self._store))
 

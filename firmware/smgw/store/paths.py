@@ -18,6 +18,11 @@ def wan_directory(state: Path) -> Path:
     return state / "wan"
 
 
+def trust_directory(state: Path) -> Path:
+    """The directory of certificates and private keys; the room `trust` says what is in it."""
+    return state / "trust"
+
+
 def run_directory(state: Path) -> Path:
     """The directory of files that end with the processes. For a gateway without systemd see `run_directory`."""
     return RUN if state == STATE else state / "run"

@@ -28,6 +28,9 @@ SUITES: Final = (
 )
 SUITES_13: Final = ("TLS_AES_128_GCM_SHA256", "TLS_AES_256_GCM_SHA384", "TLS_AES_128_CCM_SHA256")
 
+#: The fault of a handshake that found nothing.
+NOTHING_IN_COMMON: Final = "both sides have no suite or curve in common"
+
 _OPENSSL_NAMES: Final = {"secp256r1": "prime256v1"}
 _NO_CHECK_TIME: Final = 0x200000  # X509_V_FLAG_NO_CHECK_TIME, which Python does not name
 
@@ -110,8 +113,8 @@ _REASONS: Final = (
     ("CERTIFICATE_REQUIRED", "the peer wants a certificate", "Install our certificate for TLS."),
     ("UNKNOWN_CA", "the peer does not know our certification authority", "Install root and sub-CA at the peer."),
     ("CERTIFICATE", "the peer refuses our certificate", "See the log of the peer; renew the certificate."),
-    ("NO_SHARED", "both sides have no suite or curve in common", "Use certificates on the same curve."),
-    ("HANDSHAKE_FAILURE", "both sides have no suite or curve in common", "Use certificates on the same curve."),
-    ("SIGNATURE_ALGORITHM", "both sides have no suite or curve in common", "Use certificates on the same curve."),
+    ("NO_SHARED", NOTHING_IN_COMMON, "Use certificates on the same curve."),
+    ("HANDSHAKE_FAILURE", NOTHING_IN_COMMON, "Use certificates on the same curve."),
+    ("SIGNATURE_ALGORITHM", NOTHING_IN_COMMON, "Use certificates on the same curve."),
     ("CURVE", "the peer's key is on another curve", "Use certificates on the same curve."),
 )

@@ -43,7 +43,7 @@ class Beginning:
         """How this link begins. It counts as failed until `succeeded`."""
         fresh, self._port = port is not self._port, port
         if self._failed is None:
-            self._failed = not self.clean and not (fresh and port.url.startswith("socket://"))
+            self._failed = not self.clean and not (fresh and port.url.startswith(("socket://", "tls://")))
         else:
             self._failed = not self._failed
         return self._failed
