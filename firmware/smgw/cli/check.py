@@ -1,8 +1,9 @@
 """`smgw check`."""
 
 import argparse
+from pathlib import Path
 
-from smgw.profiles.gateway import GatewayProfile
+from smgw.profiles.gateway import Configuration, GatewayProfile
 from smgw.profiles.password import PasswordFileError
 from smgw.profiles.secrets import read_secrets
 from smgw.profiles.toml_importer import load
@@ -13,7 +14,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.epilog = (
         "Exit code 0 if the configuration is good, 2 if not: then every fault is printed with its line. "
         "Files with passwords and keys are looked at, too; what this user finds wrong with them is a note, "
-        "since a service may have them as credentials."
+        "since a service may have them as credentials. Lines with ! tell what is wrong with certificates: the gateway "
+        "starts all the same, and keeps what it cannot deliver."
     )
 
 
@@ -39,7 +41,22 @@ def run(arguments: argparse.Namespace) -> int:
         print(f"  EMP {emp.name} at {emp.where} gets {names} {when}")
         if emp.weakness:
             print(f"  note: EMP {emp.name}: {emp.weakness}")
+    if configuration.uses_certificates:
+        _certificates(configuration, arguments.state)
     return 0
+
+
+def _certificates(configuration: Configuration, state: Path) -> None:
+    from smgw.reports.certificates import examine_certificates, system_moment  # here, because few need it
+    from smgw.trust.certificate import utc
+
+    found = examine_certificates(configuration, state, system_moment())
+    if found.triple:
+        print(f"  certificates {found.triple.number} of {found.triple.subject}, until {utc(found.triple.not_after_s)}")
+    for fault in found.faults:
+        print(f"  ! {fault}")
+    for note in found.notes:
+        print(f"  note: {note}")
 
 
 def _time_sources(gateway: GatewayProfile) -> str:

@@ -30,6 +30,21 @@ class CommunicationProfile(NamedTuple):
         return self.url or f"outlet {self.outlet}"
 
     @property
+    def participant(self) -> str:
+        """Its name in certificates."""
+        return getattr(self.options, "participant", "") or self.name
+
+    @property
+    def seals(self) -> bool:
+        """Whether what goes to it is sealed in CMS."""
+        return getattr(self.options, "cms", "off") != "off"
+
+    @property
+    def uses_certificates(self) -> bool:
+        """Whether it needs the trust folder, for TLS or for CMS."""
+        return self.url.lower().startswith("https:") or self.seals
+
+    @property
     def weakness(self) -> str:
         """A weakness of the way to it that users must know; "" if there is none."""
         return outlets.entry(self.outlet).weakness(self.url)

@@ -48,6 +48,11 @@ class GatewayProfile(NamedTuple):
         servers = [server.removesuffix(":123") for server in self.ntp]
         return tuple(dict.fromkeys([*servers, SYSTEM_CLOCK] if self.uses_system_clock else servers))
 
+    @property
+    def asks_time_over_tls(self) -> bool:
+        """Whether a time server proves who it is."""
+        return any(server.startswith("tls://") for server in self.ntp)
+
     def content(self) -> str:
         """Canonical JSON: the version of this profile."""
         return canonical(self)
@@ -101,6 +106,11 @@ class Configuration(_Profiles):
         for meter in self.meters:
             found.setdefault(checks.claimed_by(meter.port) or meter.port, []).append(meter)
         return tuple(LineProfile(claim, tuple(meters)) for claim, meters in found.items())
+
+    @property
+    def uses_certificates(self) -> bool:
+        """Whether it needs the trust folder: for an EMP, or for a time server."""
+        return self.gateway.asks_time_over_tls or any(emp.uses_certificates for emp in self.emps)
 
     def meter(self, name: str) -> MeterProfile:
         """The meter of that name; KeyError if there is none."""

@@ -4,7 +4,7 @@ Only what is in use counts as ending: a certificate that was renewed may end, an
 is here. A damaged file is a fault and hides no other.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from hashlib import sha256
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -22,12 +22,12 @@ URGENT: Final = 7
 _DAY: Final = 86400
 
 _PINNED, _OWN, _AUTHORITY, _LIST = "pinned", "own", "authority", "list"
-_FIRST: Final = "Then run `smgw-pki export` again, copy the folder, and run `smgw keys install`."
+_THEN: Final = "Then run `smgw-pki export` again and copy the folder; on a gateway `smgw keys install` takes it."
 _REMEDIES: Final = {
-    _OWN: f"Renew it: `smgw keys request` here, then `smgw-pki renew` on the PC. {_FIRST}",
-    _PINNED: f"Let its owner renew it (`smgw-pki renew`). {_FIRST}",
-    _AUTHORITY: f"Renew it (`smgw-pki renew ca`, or `renew root`), and after it what it issued. {_FIRST}",
-    _LIST: f"Let its authority sign a new one (`smgw-pki crl`). {_FIRST}",
+    _OWN: f"Renew it with `smgw-pki renew`; a gateway makes new requests before (`smgw keys request`). {_THEN}",
+    _PINNED: f"Let its owner renew it (`smgw-pki renew`). {_THEN}",
+    _AUTHORITY: f"Renew it (`smgw-pki renew ca`, or `renew root`), and then what it issued. {_THEN}",
+    _LIST: f"Let its authority sign a new one (`smgw-pki crl`). {_THEN}",
 }
 
 
@@ -59,9 +59,9 @@ class Item(NamedTuple):
 
 
 class Ending(NamedTuple):
-    """Something in use that ends soon or has ended."""
+    """Something in use that ends soon or has ended. What ends together in one folder is told together."""
 
-    item: Item
+    items: tuple[Item, ...]
     step: int
     """Days: 60, 30 or 7; 0: it has ended."""
     text: str
@@ -88,21 +88,34 @@ def inventory(trust: Path) -> tuple[list[Item], list[TrustError]]:
 
 def endings(items: Iterable[Item], now_s: int) -> list[Ending]:
     """What ends soon, the most urgent first. The caller knows that this time is trusted."""
-    found = []
+    together: dict[object, list[Item]] = {}
     for one in items:
-        if one.in_use and (step := one.step(now_s)) is not None:
-            found.append(Ending(one, step, _text(one, step, now_s)))
-    return sorted(found, key=lambda ending: ending.item.until_s)
+        if one.in_use and one.step(now_s) is not None:
+            together.setdefault((one.until_s, one.kind, one.subject, one.file.parent), []).append(one)
+    found = []
+    for several in together.values():
+        step = several[0].step(now_s)
+        assert step is not None
+        found.append(Ending(tuple(several), step, _text(several, step, now_s)))
+    return sorted(found, key=lambda ending: ending.items[0].until_s)
 
 
-def _text(item: Item, step: int, now_s: int) -> str:
-    what = "revocation list" if item.use == "CRL" else f"{item.kind} certificate {item.use}"
-    if step == 0:
-        when = f"ended at {utc(item.until_s)}"
+def _text(several: Sequence[Item], step: int, now_s: int) -> str:
+    first = several[0]
+    file = first.file if len(several) == 1 else first.file.parent
+    plural = "" if len(several) == 1 else "s"
+    what = f"revocation list{plural}" if first.kind == _LIST else f"{first.kind} certificate{plural} {_uses(several)}"
+    when = f"at {utc(first.until_s)}"
+    if step:
+        days = first.days_left(now_s)
+        verb, when = ("ends" if not plural else "end"), f"{when}, in {days} {'day' if days == 1 else 'days'}"
     else:
-        days = item.days_left(now_s)
-        when = f"ends at {utc(item.until_s)}, in {days} {'day' if days == 1 else 'days'}"
-    return f"{item.file}: {what} of {item.subject} {when}. {_REMEDIES[item.kind]}"
+        verb = "ended"
+    return f"{file}: {what} of {first.subject} {verb} {when}. {_REMEDIES[first.kind]}"
+
+
+def _uses(several: Sequence[Item]) -> str:
+    return ", ".join(one.use for one in several)
 
 
 def _certificates(files: Iterable[Path], kind: str, faults: list[TrustError]) -> list[tuple[Certificate, Item]]:

@@ -37,7 +37,7 @@ def test_everything_of_a_folder_is_listed_once(trust):
     ("days_left", "step"), [(60.5, None), (60, 60), (30.5, 60), (30, 30), (7.5, 30), (7, 7), (-1, 0)]
 )
 def test_the_end_of_a_certificate_is_told_in_steps(trust, days_left, step):
-    found = {one.step for one in _endings(trust, 730 - days_left) if one.item.kind == "own"}
+    found = {one.step for one in _endings(trust, 730 - days_left) if one.items[0].kind == "own"}
     assert found == (set() if step is None else {step})
 
 
@@ -53,11 +53,11 @@ def test_only_the_last_week_is_urgent(trust):
 
 @pytest.mark.parametrize(("kind", "days"), [("own", 730), ("pinned", 730), ("authority", 1000), ("list", LISTS_DAYS)])
 def test_each_kind_is_told_with_file_subject_and_remedy(trust, kind, days):
-    found = [one for one in _endings(trust, days - 20) if one.item.kind == kind]
+    found = [one for one in _endings(trust, days - 20) if one.items[0].kind == kind]
     assert found
     for one in found:
-        assert str(one.item.file) in one.text
-        assert one.item.subject in one.text
+        assert str(one.items[0].file if len(one.items) == 1 else one.items[0].file.parent) in one.text
+        assert one.items[0].subject in one.text
         assert "smgw-pki" in one.text
 
 
@@ -65,7 +65,7 @@ def test_a_renewed_certificate_may_end(trust):
     session_pki().write_triple(trust, GATEWAY, 2, begins=NOW + 100 * DAY)
     session_pki().write_peer(trust, EMT, 2, begins=NOW + 100 * DAY)
     (trust / "peers/Admin.GWA/1/tls.crt").unlink()
-    told = {(one.item.kind, one.item.subject, one.item.use) for one in _endings(trust, 720)}
+    told = {(each.kind, each.subject, each.use) for one in _endings(trust, 720) for each in one.items}
     assert not any(kind == "own" or subject == "Stadtwerke.EMT" for kind, subject, _ in told)
     assert ("pinned", "Admin.GWA", "SIG") in told
 
@@ -75,25 +75,31 @@ def test_an_authority_with_a_successor_may_end(trust):
     from smgw.trust.names import Role, Subject
     from trial_pki import TERMS
 
-    assert any(one.item.kind == "authority" for one in _endings(trust, 980))
+    assert any(one.items[0].kind == "authority" for one in _endings(trust, 980))
     subject = Subject.checked(Role.CA, "Trial", serial="2")
     made = profile.sub_ca_certificate(
         subject, session_pki().sub_ca.key.public_key(), session_pki().root, NOW + 900 * DAY, 1000, TERMS
     )
     (trust / "authorities/sub2.crt").write_bytes(made.pem)
-    assert not any(one.item.kind == "authority" for one in _endings(trust, 980))
+    assert not any(one.items[0].kind == "authority" for one in _endings(trust, 980))
 
 
 def test_an_old_revocation_list_beside_a_newer_one_may_end(trust):
     newer = session_pki().revocations(number=2, days=200)
     (trust / "authorities/newer.crl").write_bytes(newer.pem)
-    found = [one.item.file.name for one in _endings(trust, LISTS_DAYS + 1) if one.item.kind == "list"]
+    found = [one.items[0].file.name for one in _endings(trust, LISTS_DAYS + 1) if one.items[0].kind == "list"]
     assert found == ["root.crl"]
+
+
+def test_what_ends_together_is_told_together(trust):
+    (own,) = [one for one in _endings(trust, 725) if one.items[0].kind == "own"]
+    assert [one.use for one in own.items] == ["ENC", "SIG", "TLS"]
+    assert "own certificates ENC, SIG, TLS of EXXX0012345678.SMGW end at" in own.text
 
 
 def test_the_most_urgent_comes_first(trust):
     found = _endings(trust, 725)
-    assert [one.item.until_s for one in found] == sorted(one.item.until_s for one in found)
+    assert [one.items[0].until_s for one in found] == sorted(one.items[0].until_s for one in found)
 
 
 def test_a_damaged_file_is_a_fault_and_hides_no_other(trust):
