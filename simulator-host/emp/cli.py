@@ -7,7 +7,7 @@ from pathlib import Path
 
 from smgw.errors import SmgwError, reason
 
-from emp import DEFAULT_ZONE, __version__, cli_store
+from emp import DEFAULT_ZONE, __version__, cli_serve, cli_store
 
 # What only one command needs is imported in its function: the help and `emp status` come at once.
 
@@ -66,49 +66,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"emp {__version__}")
     parser.add_argument("-v", "--verbose", action="count", default=0, help="log every document; twice: everything")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    serve = commands.add_parser(
-        "serve",
-        help="take documents and show them",
-        description="Take documents and show them, until SIGTERM or Ctrl-C.",
-    )
-    serve.add_argument(
-        "--listen",
-        type=_address,
-        default=("127.0.0.1", 8080),
-        metavar="HOST:PORT",
-        help="where gateways deliver (127.0.0.1:8080); port 0: any free one. Whoever reaches it may deliver; "
-        "reading and deleting from another computer need the password",
-    )
-    serve.add_argument(
-        "--people",
-        type=_address,
-        metavar="HOST:PORT",
-        help="where pages, data and metrics are (127.0.0.1:8081, or any free port if --listen has port 0); "
-        "an address that other computers reach needs --password",
-    )
-    serve.add_argument(
-        "--name",
-        action="append",
-        default=[],
-        metavar="NAME",
-        help="another name of this computer in the header Host, besides localhost: for a proxy in front that passes "
-        "its own name on; may be given several times",
-    )
-    serve.add_argument("--password", type=Path, metavar="FILE", help="the password of people, made by emp password")
-    serve.add_argument(
-        "--zone", default=DEFAULT_ZONE, metavar="NAME", help=f"time zone of days and times on pages ({DEFAULT_ZONE})"
-    )
-    serve.add_argument("--db", type=Path, default=Path("emp.db"), metavar="FILE", help="the SQLite file (emp.db)")
-    serve.add_argument(
-        "--poc", type=_poc, default="", metavar="/PATH", help="point of contact: what stands before /cosem (nothing)"
-    )
-    serve.add_argument(
-        "--max-body", type=_positive, default=4096, metavar="KIB", help="largest body, also unpacked, in KiB (4096)"
-    )
-    serve.add_argument(
-        "--header-timeout", type=_positive, default=10, metavar="S", help="seconds for a request's headers (10)"
-    )
-    serve.add_argument("--body-timeout", type=_positive, default=30, metavar="S", help="seconds for a body (30)")
+    cli_serve.add_commands(commands)
     password = commands.add_parser(
         "password",
         help="set the password of people",
@@ -123,31 +81,9 @@ def _parser() -> argparse.ArgumentParser:
     status.add_argument("--db", type=Path, default=Path("emp.db"), metavar="FILE", help="the SQLite file (emp.db)")
     status.add_argument("--zone", default=DEFAULT_ZONE, metavar="NAME", help=f"time zone ({DEFAULT_ZONE})")
     status.set_defaults(run=_status)
-    serve.set_defaults(run=_serve)
     password.set_defaults(run=_password)
     cli_store.add_commands(commands)
     return parser
-
-
-def _address(text: str) -> tuple[str, int]:
-    host, _, port = text.rpartition(":")
-    host = host.removeprefix("[").removesuffix("]")
-    if not host or not (port.isascii() and port.isdigit()) or int(port) > 65535:
-        raise argparse.ArgumentTypeError(f"{text!r} is no HOST:PORT; write 127.0.0.1:8080 or [::1]:8080")
-    return host, int(port)
-
-
-def _poc(text: str) -> str:
-    text = text.rstrip("/")
-    if text and not text.startswith("/"):
-        raise argparse.ArgumentTypeError(f"{text!r} is no path; write /hes")
-    return text
-
-
-def _positive(text: str) -> int:
-    if not (text.isascii() and text.isdigit()) or not 1 <= int(text) <= 1_000_000:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number from 1 to 1000000")
-    return int(text)
 
 
 def _set_up_log(verbosity: int) -> None:
@@ -170,33 +106,6 @@ def _set_up_log(verbosity: int) -> None:
     if verbosity < 2:
         # aiohttp reports every garbled request of a stranger as an error of ours.
         logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)
-
-
-def _serve(options: argparse.Namespace) -> int:
-    import asyncio
-
-    from emp.store.sqlite_storage import SqliteStorage
-    from emp.times import Zone
-    from emp.web import password
-    from emp.web.cosem_api import Bounds
-    from emp.web.listener import Address
-    from emp.web.server import Settings, serve
-
-    bounds = Bounds(
-        body_octets=options.max_body * 1024,
-        header_timeout=float(options.header_timeout),
-        body_timeout=float(options.body_timeout),
-    )
-    gateways = Address(*options.listen)
-    people = Address(*options.people) if options.people else Address("127.0.0.1", 8081 if gateways.port else 0)
-    known = None if options.password is None else password.read(options.password)
-    settings = Settings(options.poc, bounds, known, Zone(options.zone), tuple(options.name))
-    storage = SqliteStorage(options.db)
-    try:
-        asyncio.run(serve(storage, gateways, people, settings))
-    finally:
-        storage.close()
-    return 0
 
 
 def _password(options: argparse.Namespace) -> int:

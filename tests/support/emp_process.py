@@ -7,6 +7,7 @@ import os
 import queue
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import threading
@@ -52,12 +53,13 @@ class Emp(NamedTuple):
     process: "subprocess.Popen[str] | None"
     port: int  # of the gateways
     people: int
+    tls: ssl.SSLContext | None = None  # a gateway's, if the gateways' port speaks TLS
 
     def ask(self, verb: str, path: str, body: bytes | None = None, port: int | None = None, **headers: str) -> Answer:
         """One request: to the port given, else the COSEM tree where gateways deliver, the rest where people look."""
         if port is None:
             port = self.people if path == "/" or path.startswith(PEOPLES) else self.port
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=LIMIT)
+        connection = self.connection(port)
         try:
             named = {name.replace("_", "-"): value for name, value in headers.items()}
             connection.request(verb, path, body, named)
@@ -65,6 +67,11 @@ class Emp(NamedTuple):
             return Answer(answer.status, dict(answer.getheaders()), answer.read())
         finally:
             connection.close()
+
+    def connection(self, port: int) -> http.client.HTTPConnection:
+        if self.tls is None or port != self.port:
+            return http.client.HTTPConnection("127.0.0.1", port, timeout=LIMIT)
+        return http.client.HTTPSConnection("127.0.0.1", port, timeout=LIMIT, context=self.tls)
 
     def put(self, content: Document, **headers: str) -> Answer:
         named = {"Content_Type": XML, **headers}
@@ -122,7 +129,7 @@ def start(database: Path, *options: str, files: int | None = None) -> Emp:
     assert process.stdout is not None
     assert process.stderr is not None
     line = process.stdout.readline()
-    if not line.startswith("emp: listening on http://127.0.0.1:"):
+    if not line.startswith(("emp: listening on http://127.0.0.1:", "emp: listening on https://127.0.0.1:")):
         process.kill()
         raise AssertionError(line + process.stderr.read())
     gateways, people = (int(part.split("/")[0]) for part in line.split("127.0.0.1:")[1:3])

@@ -6,11 +6,12 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from smgw.cosem.data import DataType
+from smgw.cosem.device_id import DeviceId
 from smgw.cosemxml.document import Document, Register, Row
 from smgw.webservice.error import Unprocessable
 
 from emp.store.schema import REMOVABLE, next_id
-from emp.store.storage import Receipt, RecordConflictError
+from emp.store.storage import ForeignDeviceError, Proof, Receipt, RecordConflictError, Signer
 from emp.store.values import SqlValue, to_sql
 from emp.times import END_OF_TIME_US, FALSE_AHEAD_US
 
@@ -58,9 +59,13 @@ class Ledger:
         self._ids.clear()
         self.next_record = next_id(self._connection, "record")
 
-    def enter(self, document: Document, received_us: int) -> Receipt:
-        """Enter a document; RecordConflictError or Unprocessable leave the caller to roll back."""
+    def enter(self, document: Document, received_us: int, proof: Proof | None = None) -> Receipt:
+        """Enter a document; RecordConflictError, ForeignDeviceError, Unprocessable leave the caller to roll back."""
+        if proof is not None:
+            self._require_own(document, proof)
         gateway = self._gateway(document, received_us)
+        if proof is not None and proof.signer is not None:
+            self._note_signer(gateway, proof.signer, received_us)
         source = self._id("source", gateway=gateway, store_id=document.store_id)
         device_is_new = not self._known("device", octets=bytes(document.device))
         device = self._id("device", {"first_seen_us": received_us}, octets=bytes(document.device))
@@ -102,6 +107,26 @@ class Ledger:
             (received_us, gateway),
         )
         return gateway
+
+    def _require_own(self, document: Document, proof: Proof) -> None:
+        """ForeignDeviceError unless the gateway delivered the device before, or no other one that is still there."""
+        owners = {
+            DeviceId(octets)
+            for (octets,) in self._connection.execute(
+                "SELECT w.octets FROM device d JOIN sighting s ON s.device=d.id JOIN gateway w ON w.id=s.gateway"
+                " WHERE d.octets=?",
+                (bytes(document.device),),
+            )
+        }
+        if owners and document.gateway not in owners and not owners <= proof.former:
+            raise ForeignDeviceError(document.device, frozenset(owners))
+
+    def _note_signer(self, gateway: int, signer: Signer, received_us: int) -> None:
+        self._connection.execute(
+            "INSERT INTO signer VALUES (?1,?2,?3,?4,?5,?5,1) ON CONFLICT (gateway, fingerprint) DO UPDATE"
+            " SET last_seen_us=?5, documents=documents+1",
+            (gateway, signer.fingerprint, signer.subject, signer.not_after_us, received_us),
+        )
 
     def _require_room(self, gateway: int, device: int, document: Document) -> None:
         known = self._connection.execute("SELECT 1 FROM sighting WHERE gateway=? AND device=?", (gateway, device))

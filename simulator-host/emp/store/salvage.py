@@ -17,7 +17,7 @@ from emp.store.checking import TYPES, examine
 from emp.store.schema import VERSION, create, keep_highest
 from emp.store.storage import StorageError
 
-_SMALL = ("gateway", "device", "source", "register", "sighting", "latest", "event", "highest")
+_SMALL = ("gateway", "device", "source", "register", "sighting", "latest", "event", "highest", "signer")
 #: A value is a number, octets, or nested data as text.
 _VALUE = (int, bytes, str)
 _DANGLING = " OR ".join(f"{name} NOT IN (SELECT id FROM {name})" for name in ("gateway", "source", "device"))
@@ -35,6 +35,7 @@ _FOLLOWING = (
     "DELETE FROM latest WHERE record NOT IN (SELECT id FROM record) OR register NOT IN (SELECT id FROM register)"
     " OR device NOT IN (SELECT id FROM device)",
     "DELETE FROM register WHERE device NOT IN (SELECT id FROM device)",
+    "DELETE FROM signer WHERE gateway NOT IN (SELECT id FROM gateway)",
     "DELETE FROM sighting WHERE device NOT IN (SELECT id FROM device) OR gateway NOT IN (SELECT id FROM gateway)",
     "UPDATE sighting SET records=0, last_record=NULL",
     "INSERT OR REPLACE INTO sighting SELECT gateway, device, max(received_us), count(*), max(id) FROM record"

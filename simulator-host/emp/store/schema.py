@@ -68,6 +68,14 @@ MIGRATIONS = (
     -- The largest id of each table from which rows were removed. An id is never used for another row.
     CREATE TABLE highest (name TEXT PRIMARY KEY, id INTEGER NOT NULL) WITHOUT ROWID;
     """,
+    """
+    -- The certificates that signed documents of a gateway, by their SHA-256.
+    CREATE TABLE signer (
+        gateway INTEGER NOT NULL REFERENCES gateway, fingerprint BLOB NOT NULL, subject TEXT NOT NULL,
+        not_after_us INTEGER NOT NULL, first_seen_us INTEGER NOT NULL, last_seen_us INTEGER NOT NULL,
+        documents INTEGER NOT NULL, PRIMARY KEY (gateway, fingerprint)) WITHOUT ROWID;
+    CREATE INDEX sighting_device ON sighting (device);
+    """,
 )
 #: The tables whose rows are removed with a device or a load profile.
 REMOVABLE = ("device", "register", "record")

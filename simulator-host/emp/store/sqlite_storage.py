@@ -23,8 +23,11 @@ from emp.store.storage import (
     GatewayView,
     LatestView,
     Notice,
+    Proof,
     Receipt,
     SightingView,
+    Signer,
+    SignerView,
     SourceKeys,
     StorageError,
     Version,
@@ -47,6 +50,7 @@ class SqliteView(SqliteRows):
             time_valid = None if valid is None else bool(valid)
             sighting = SightingView(DeviceId(device), seen_us, records, capture_us, received_us, status, time_valid)
             sightings.setdefault(gateway, []).append(sighting)
+        signers = self._signers()
         return [
             GatewayView(
                 DeviceId(octets),
@@ -54,15 +58,45 @@ class SqliteView(SqliteRows):
                 last_us,
                 sum(sighting.records for sighting in sightings.get(gateway, ())),
                 tuple(sightings.get(gateway, ())),
+                tuple(signers.get(gateway, ())),
             )
             for gateway, octets, first_us, last_us in self._all(
                 "SELECT id, octets, first_seen_us, last_seen_us FROM gateway ORDER BY last_seen_us DESC, id"
             )
         ]
 
-    def devices(self) -> list[DeviceId]:
+    def _signers(self) -> dict[int, list[SignerView]]:
+        found: dict[int, list[SignerView]] = {}
+        for gateway, fingerprint, subject, not_after_us, first_us, last_us, documents in self._all(
+            "SELECT gateway, fingerprint, subject, not_after_us, first_seen_us, last_seen_us, documents FROM signer"
+            " ORDER BY last_seen_us DESC, first_seen_us DESC"
+        ):
+            one = SignerView(Signer(fingerprint, subject, not_after_us), first_us, last_us, documents)
+            found.setdefault(gateway, []).append(one)
+        return found
+
+    def devices(self, gateway: DeviceId | None = None) -> list[DeviceId]:
         """See Storage."""
-        return [DeviceId(octets) for (octets,) in self._all("SELECT octets FROM device ORDER BY id")]
+        if gateway is None:
+            return [DeviceId(octets) for (octets,) in self._all("SELECT octets FROM device ORDER BY id")]
+        return [
+            DeviceId(octets)
+            for (octets,) in self._all(
+                "SELECT d.octets FROM sighting s JOIN device d ON d.id=s.device"
+                " WHERE s.gateway=(SELECT id FROM gateway WHERE octets=?)"
+                " AND NOT EXISTS (SELECT 1 FROM sighting o WHERE o.device=s.device AND o.gateway<>s.gateway)"
+                " ORDER BY d.id",
+                bytes(gateway),
+            )
+        ]
+
+    def gateways_of(self, device: DeviceId) -> list[DeviceId]:
+        """See Storage."""
+        sql = (
+            "SELECT w.octets FROM sighting s JOIN gateway w ON w.id=s.gateway"
+            " WHERE s.device=(SELECT id FROM device WHERE octets=?) ORDER BY w.id"
+        )
+        return [DeviceId(octets) for (octets,) in self._all(sql, bytes(device))]
 
     def has(self, device: DeviceId) -> bool:
         """See Storage."""
@@ -199,9 +233,9 @@ class SqliteStorage(SqliteView):
             os.close(self._lock_file)
             raise
 
-    def deposit(self, document: Document, received_us: int) -> "Future[Receipt]":
+    def deposit(self, document: Document, received_us: int, proof: Proof | None = None) -> "Future[Receipt]":
         """See Storage."""
-        return self._open_writer().deposit(document, received_us)
+        return self._open_writer().deposit(document, received_us, proof)
 
     def remove(self, device: DeviceId, *, whole: bool) -> "Future[int]":
         """See Storage."""

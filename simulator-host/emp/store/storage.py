@@ -47,6 +47,45 @@ class RecordConflictError(SmgwError):
         self.record_number = record_number
 
 
+class ForeignDeviceError(SmgwError):
+    """The device of a document belongs to other gateways; nothing of the document was stored."""
+
+    def __init__(self, device: DeviceId, owners: frozenset[DeviceId]) -> None:
+        names = ", ".join(sorted(map(str, owners)))
+        super().__init__(
+            f"device {device} belongs to gateway {names}; if it was replaced, revoke the certificates of that gateway "
+            "and copy the new revocation list here"
+        )
+        self.owners = owners
+
+
+class Signer(NamedTuple):
+    """A certificate that signed documents: its SHA-256, whose it is, and until when it is valid."""
+
+    fingerprint: bytes
+    subject: str
+    not_after_us: int
+
+
+class SignerView(NamedTuple):
+    """A certificate that signed documents of a gateway, and how many."""
+
+    signer: Signer
+    first_seen_us: int
+    last_seen_us: int
+    documents: int
+
+
+class Proof(NamedTuple):
+    """A certificate proved that the document's gateway sent it, so no other gateway may write its devices.
+
+    `former`: gateways whose devices may go over to this one. `signer`: who signed the document; None: nobody.
+    """
+
+    signer: "Signer | None" = None
+    former: frozenset[DeviceId] = frozenset()
+
+
 class Receipt(NamedTuple):
     """The outcome of a document; all of it is durable."""
 
@@ -63,6 +102,7 @@ class GatewayView(NamedTuple):
     last_seen_us: int
     records: int
     devices: tuple["SightingView", ...]
+    signers: tuple[SignerView, ...] = ()  # the newest first
 
 
 class SightingView(NamedTuple):
@@ -199,8 +239,11 @@ class SourceKeys(NamedTuple):
 class Storage(Protocol):
     """Thread-safe. Readers see whole documents only."""
 
-    def deposit(self, document: Document, received_us: int) -> "Future[Receipt]":
-        """Store a document; done when durable. RecordConflictError or StorageError: then nothing was stored."""
+    def deposit(self, document: Document, received_us: int, proof: Proof | None = None) -> "Future[Receipt]":
+        """Store a document; done when durable. RecordConflictError or StorageError: then nothing was stored.
+
+        With a proof also ForeignDeviceError; without one, several gateways may deliver the same device.
+        """
 
     def remove(self, device: DeviceId, *, whole: bool) -> "Future[int]":
         """Remove the rows that a device has now, and with `whole` the device; done with their number when durable.
@@ -214,8 +257,11 @@ class Storage(Protocol):
     def gateways(self) -> list[GatewayView]:
         """All gateways, those heard of last first."""
 
-    def devices(self) -> list[DeviceId]:
-        """All devices, in the order in which they came."""
+    def devices(self, gateway: DeviceId | None = None) -> list[DeviceId]:
+        """All devices, in the order in which they came; or those that only this gateway delivered."""
+
+    def gateways_of(self, device: DeviceId) -> list[DeviceId]:
+        """The gateways that delivered a device."""
 
     def has(self, device: DeviceId) -> bool:
         """True if a device is known."""

@@ -20,6 +20,7 @@ from emp.store.orders import Entry, Order, Probe, Removal
 from emp.store.schema import open_reader, open_writer
 from emp.store.storage import (
     Notice,
+    Proof,
     Receipt,
     StorageBusyError,
     StorageDamagedError,
@@ -54,6 +55,7 @@ class _ReplacedError(StorageError):
 class _Job(NamedTuple):
     document: Document
     received_us: int
+    proof: Proof | None
     future: "Future[Receipt]"
 
 
@@ -74,10 +76,10 @@ class Writer:
         self._thread = threading.Thread(target=self._run, name="emp-writer", daemon=True)
         self._thread.start()
 
-    def deposit(self, document: Document, received_us: int) -> "Future[Receipt]":
+    def deposit(self, document: Document, received_us: int, proof: Proof | None = None) -> "Future[Receipt]":
         """Queue a document; StorageBusyError if too many wait."""
         future: Future[Receipt] = Future()
-        self._put(_Job(document, received_us, future))
+        self._put(_Job(document, received_us, proof, future))
         return future
 
     def remove(self, device: DeviceId, *, whole: bool) -> "Future[int]":
@@ -190,7 +192,7 @@ class Writer:
         for job in group:
             self._connection.execute("SAVEPOINT document")
             try:
-                outcomes.append(self._ledger.enter(job.document, job.received_us))
+                outcomes.append(self._ledger.enter(job.document, job.received_us, job.proof))
             except _THIS_DOCUMENT_ONLY as error:
                 self._connection.execute("ROLLBACK TO document")
                 self._ledger.forget()

@@ -11,6 +11,7 @@ from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
 from smgw.errors import reason
 
+from emp.web.handshakes import Handshakes
 from emp.web.paced import IS_NEEDED, Paced
 from emp.web.peers import name_of
 from emp.web.seldom import Seldom
@@ -34,8 +35,10 @@ def most_connections() -> int:
 class Door:
     """The listening sockets of one address. `most` connections are open at once; further ones wait in the system."""
 
-    def __init__(self, name: str, server: web.Server, most: int) -> None:
+    def __init__(self, name: str, server: web.Server, most: int, handshakes: Handshakes | None = None) -> None:
+        """`handshakes`: those of TLS; None: plain HTTP."""
         self._name = name
+        self._handshakes = handshakes
         self._server = server
         self._most = most
         self._of_one = max(1, most // _SHARE)
@@ -76,6 +79,8 @@ class Door:
         for listening in self._sockets:
             listening.close()
         self._sockets.clear()
+        if self._handshakes is not None:
+            self._handshakes.close()
 
     async def _accept(self, listening: socket.socket) -> None:
         loop = asyncio.get_running_loop()
@@ -105,6 +110,9 @@ class Door:
         self._open[peer] += 1
         if len(self._peers) >= self._most:
             self._room.clear()
+        if self._handshakes is not None:
+            self._handshakes.begin(connection, protocol, peer, lambda: self._forget(handler))
+            return
         try:
             await asyncio.get_running_loop().connect_accepted_socket(lambda: protocol, connection)
         except OSError:

@@ -9,7 +9,8 @@ GET /api/gateways                      gateways and devices: last seen, rows, cl
 GET /api/events                        notices of gateways, the newest first
 GET /devices/<devid>.json|.csv|.xml    all rows; q.* and sa.* filter them
 GET /devices/<devid>/registers/<register>.json|.csv[?day=2025-03-30][&range=day|week|month][&as=reading|interval]
-GET /healthz                           {"status": "ok"}, or 503 if the store is damaged or cannot be written
+GET /healthz                           {"status": "ok"}, or 503 if the store is damaged or cannot be written; with TLS
+                                       also "handshakes" by listener and outcome
 """
 
 import asyncio
@@ -36,6 +37,7 @@ from emp.answers.resources import PROFILE_ID, answer
 from emp.answers.sending import Sender, Text
 from emp.store.storage import GatewayView, Storage
 from emp.times import Zone, iso
+from emp.web.counters import Counters
 
 MAX_EVENTS = 1000
 WRITER_SECONDS = 5
@@ -45,11 +47,12 @@ _EXPORTS = {"xml": MediaType("application", "xml"), "json": JSON, "csv": CSV}
 class JsonApi:
     """Handlers of all data requests."""
 
-    def __init__(self, storage: Storage, workers: Executor, sender: Sender, zone: Zone) -> None:
+    def __init__(self, storage: Storage, workers: Executor, sender: Sender, zone: Zone, counters: Counters) -> None:
         self._storage = storage
         self._workers = workers
         self._sender = sender
         self._zone = zone
+        self._counters = counters
         self._probe: asyncio.Future[None] | None = None
 
     async def keys(self, request: web.Request) -> web.Response:
@@ -80,9 +83,11 @@ class JsonApi:
         except TimeoutError:
             raise ServiceUnavailable(f"the writer has not answered for {WRITER_SECONDS} s", 30) from None
 
+        handshakes = {listener: self._counters.handshakes_of(listener) for listener in self._counters.tls}
+
         def state() -> dict[str, Any]:
             self._storage.devices()
-            return {"status": "ok"}
+            return {"status": "ok", **({"handshakes": handshakes} if handshakes else {})}
 
         return await self._json(state)
 

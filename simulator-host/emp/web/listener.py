@@ -13,9 +13,10 @@ from smgw.webservice import uri
 from smgw.webservice.error import ServiceError, Status, VersionNotSupported
 
 from emp.store.storage import RecordConflictError, StorageError, StorageFullError
-from emp.web.cosem_api import Bounds
+from emp.web.bounds import Bounds
 from emp.web.counters import Counters
 from emp.web.door import Door, most_connections
+from emp.web.handshakes import Handshakes
 from emp.web.routes import Handler, Routes
 from emp.web.seldom import Seldom
 
@@ -50,8 +51,10 @@ class ListenError(ServiceError):
 class _Connections:
     """Closes a connection that sends its first request, or reads an answer, too slowly."""
 
-    def __init__(self, bounds: Bounds) -> None:
+    def __init__(self, bounds: Bounds, longest_s: float | None) -> None:
         self._bounds = bounds
+        self._longest_s = longest_s
+        self._born: dict[RequestHandler, float] = {}
         self._waiting_since: dict[RequestHandler, float] = {}
         self._busy: set[RequestHandler] = set()
 
@@ -66,11 +69,24 @@ class _Connections:
 
     def sweep(self, handlers: list[RequestHandler]) -> None:
         now = asyncio.get_running_loop().time()
+        self._end_old(handlers, now)
         since = {handler: self._waiting_since.get(handler, now) for handler in handlers}
         for handler, moment in since.items():
             if handler not in self._busy and now - moment > self._bounds.header_timeout and handler.transport:
                 handler.transport.abort()
         self._waiting_since = since
+
+    def _end_old(self, handlers: list[RequestHandler], now: float) -> None:
+        """A connection of TLS ends after a time, with the request in progress finished."""
+        if self._longest_s is None:
+            return
+        self._born = {handler: self._born.get(handler, now) for handler in handlers}
+        for handler, moment in self._born.items():
+            if now - moment > self._longest_s and handler.transport is not None:
+                if handler in self._busy:
+                    handler.close()  # after the answer
+                else:
+                    handler.transport.close()
 
     async def watch(self, server: web.Server) -> None:
         while True:
@@ -81,11 +97,20 @@ class _Connections:
 class Listener:
     """Serves one set of routes at one address; they are added before `start`."""
 
-    def __init__(self, name: str, bounds: Bounds, counters: Counters) -> None:
+    def __init__(
+        self,
+        name: str,
+        bounds: Bounds,
+        counters: Counters,
+        handshakes: Handshakes | None = None,
+        longest_s: float | None = None,
+    ) -> None:
+        """`handshakes`: those of TLS, None: plain HTTP. `longest_s`: seconds after which a connection is closed."""
         self._name = name
         self._bounds = bounds
         self._counters = counters
-        self._connections = _Connections(bounds)
+        self._handshakes = handshakes
+        self._connections = _Connections(bounds, longest_s)
         self.routes = Routes()
         # The routes of aiohttp stay empty: their answer 404 is replaced by that of our own.
         self._application = web.Application(middlewares=[self._middleware])
@@ -111,7 +136,7 @@ class Listener:
         await self._runner.setup()
         server = self._runner.server
         assert server is not None
-        self._door = Door(self._name, server, most_connections())
+        self._door = Door(self._name, server, most_connections(), self._handshakes)
         try:
             port = await self._door.open(address.host, address.port)
         except OSError as error:

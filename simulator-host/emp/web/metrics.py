@@ -56,6 +56,16 @@ class Metrics:
             [({"outcome": outcome}, counters.rows[outcome]) for outcome in ("stored", "known")],
         )
         yield from _family("emp_events_total", "counter", "Notices of gateways", [({}, counters.events)])
+        yield from _family(
+            "emp_tls_handshakes_total",
+            "counter",
+            "TLS handshakes by their outcome; resumed ones continue a session",
+            [
+                ({"listener": listener, "outcome": outcome}, count)
+                for listener in counters.tls
+                for outcome, count in counters.handshakes_of(listener).items()
+            ],
+        )
         yield from _family("process_start_time_seconds", "gauge", "When it started", [({}, self._started)])
         usage = resource.getrusage(resource.RUSAGE_SELF)
         seconds = usage.ru_utime + usage.ru_stime

@@ -10,15 +10,21 @@ from typing import NamedTuple
 
 from aiohttp import web
 from smgw.webservice.error import NotFound
+from smgw.webservice.uri import Node
 
 from emp.answers.sending import Sender
 from emp.pages.assets import Assets
 from emp.pages.pages import Pages
 from emp.store.storage import Storage
 from emp.times import Zone
-from emp.web.cosem_api import OFFERED, OFFERED_TO_PEOPLE, Bounds, CosemApi
+from emp.trust.gateway_tls import CONTEXT_S, GatewayTls
+from emp.trust.room import Room
+from emp.web.binding import CertificateGatekeeper, Gatekeeper
+from emp.web.bounds import Bounds
+from emp.web.cosem_api import OFFERED, OFFERED_TO_PEOPLE, CosemApi
 from emp.web.counters import Counters
 from emp.web.guard import Guard, is_loopback
+from emp.web.handshakes import Handshakes
 from emp.web.json_api import JsonApi
 from emp.web.listener import Address, Listener, ListenError
 from emp.web.metrics import Metrics
@@ -38,6 +44,7 @@ class Settings(NamedTuple):
     password: Password | None = None
     zone: Zone = Zone()
     names: tuple[str, ...] = ()  # of this computer, in the header Host, besides localhost and loopback addresses
+    room: Room | None = None  # the trust folder: gateways speak TLS
 
 
 class HeadEnd:
@@ -50,16 +57,22 @@ class HeadEnd:
         self._guard = Guard(self._settings.password, self._settings.names)
         counters = Counters()
         sender = Sender(self._workers, bounds.body_timeout)
-        self._gateways = Listener("gateways", bounds, counters)
+        self._room = self._settings.room
+        self._gateways = Listener("gateways", bounds, counters, *self._gateways_tls(counters))
         self._people = Listener("people", bounds, counters)
         self._told = Seldom(_LOG)
         self._decoders = ThreadPoolExecutor(2, "emp-decoder")
         turns = Turns(self._decoders)
-        common = (storage, self._workers, sender, self._guard, counters, poc, bounds, turns)
+        for_people = Gatekeeper(self._guard)
+        for_gateways = for_people if self._room is None else CertificateGatekeeper(self._guard, self._room)
+
+        def cosem(keeper: Gatekeeper, offered: dict[Node, tuple[str, ...]]) -> CosemApi:
+            return CosemApi(storage, self._workers, sender, keeper, counters, poc, bounds, turns, offered)
+
         self._gateways.routes.add_get("/", _no_pages_here)
-        self._gateways.routes.add_rest(CosemApi(*common, OFFERED).serve)
+        self._gateways.routes.add_rest(cosem(for_gateways, OFFERED).serve)
         pages = Pages(storage, self._workers, poc, self._settings.zone)
-        data = JsonApi(storage, self._workers, sender, self._settings.zone)
+        data = JsonApi(storage, self._workers, sender, self._settings.zone, counters)
         metrics = Metrics(storage, self._workers, counters)
         for path, handler in (
             ("/", pages.overview),
@@ -76,7 +89,14 @@ class HeadEnd:
             self._people.routes.add_get(path, self._guarded(handler))
         self._people.routes.add_get("/healthz", data.health)
         self._people.routes.add_get("/static/{name:.+}", Assets().serve)
-        self._people.routes.add_rest(CosemApi(*common, OFFERED_TO_PEOPLE).serve)
+        self._people.routes.add_rest(cosem(for_people, OFFERED_TO_PEOPLE).serve)
+
+    def _gateways_tls(self, counters: Counters) -> tuple[Handshakes | None, float | None]:
+        """The handshakes of gateways, and how long a connection lives; TrustError if a file cannot be used."""
+        if self._room is None:
+            return None, None
+        counters.tls.append("gateways")
+        return Handshakes("gateways", GatewayTls(self._room).current, counters), CONTEXT_S
 
     async def start(self, gateways: Address, people: Address) -> tuple[Address, Address]:
         """Listen for gateways and for users; returns both addresses with their ports.
@@ -135,8 +155,9 @@ async def serve(storage: Storage, gateways: Address, people: Address, settings: 
     head_end = HeadEnd(storage, settings)
     try:
         bound, for_people = await head_end.start(gateways, people)
+        scheme = "http" if settings.room is None else "https"
         sys.stdout.write(
-            f"emp: listening on http://{bound}{settings.poc}/ for gateways, http://{for_people}/ for people\n"
+            f"emp: listening on {scheme}://{bound}{settings.poc}/ for gateways, http://{for_people}/ for people\n"
         )
         if settings.password is not None and not is_loopback(people.host):
             sys.stdout.write("emp: there is no TLS yet: who listens on the wire can read the password\n")

@@ -12,7 +12,7 @@ import emp_process
 import pytest
 from emp.web import body, door, listener
 from emp.web.body import Budget
-from emp.web.cosem_api import Bounds
+from emp.web.bounds import Bounds
 from emp.web.peers import Turns, name_of
 from emp.web.seldom import Seldom
 from emp.web.server import Settings

@@ -8,7 +8,7 @@ import zlib
 
 import emp_process
 import pytest
-from emp.web.cosem_api import Bounds
+from emp.web.bounds import Bounds
 from emp.web.server import Settings
 from emp_process import DEVICE, ENERGY, GATEWAY, POWER, STORE, XML, content, row
 from smgw.cosem.data import NULL

@@ -7,7 +7,7 @@ import pytest
 from emp.answers import sending
 from emp.store.sqlite_storage import SqliteStorage
 from emp.web.body import Budget
-from emp.web.cosem_api import Bounds
+from emp.web.bounds import Bounds
 from emp.web.listener import Address, ListenError
 from emp.web.server import HeadEnd, Settings
 from emp_process import DEVICE, XML, content, row
