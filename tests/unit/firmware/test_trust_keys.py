@@ -243,4 +243,4 @@ def test_keys_are_not_copied_and_not_sent(give_out: object) -> None:
 
 
 def test_the_interface_gives_no_key_out() -> None:
-    assert {name for name in dir(PemKeys) if not name.startswith("_")} == {"agree", "random", "read", "sign"}
+    assert {name for name in dir(PemKeys) if not name.startswith("_")} == {"agree", "joined", "random", "read", "sign"}
