@@ -3,10 +3,12 @@
 import argparse
 from pathlib import Path
 
+from smgw.ports.security import is_tls
 from smgw.profiles.gateway import Configuration, GatewayProfile
 from smgw.profiles.password import PasswordFileError
 from smgw.profiles.secrets import read_secrets
 from smgw.profiles.toml_importer import load
+from smgw.store import paths
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -43,6 +45,8 @@ def run(arguments: argparse.Namespace) -> int:
             print(f"  note: EMP {emp.name}: {emp.weakness}")
     if configuration.uses_certificates:
         _certificates(configuration, arguments.state)
+    if any(is_tls(meter.port) for meter in configuration.meters):
+        _meter_certificates(configuration, paths.trust_directory(arguments.state))
     return 0
 
 
@@ -57,6 +61,18 @@ def _certificates(configuration: Configuration, state: Path) -> None:
         print(f"  ! {fault}")
     for note in found.notes:
         print(f"  note: {note}")
+
+
+def _meter_certificates(configuration: Configuration, trust: Path) -> None:
+    from smgw.reports.certificates import system_moment
+    from smgw.reports.meter_certificates import ending_soon, examine_meters
+
+    now = system_moment()
+    for fault in examine_meters(configuration, trust, now):
+        print(f"  ! {fault}")
+    if not configuration.uses_certificates:  # else they are told already
+        for ending in ending_soon(configuration, trust, now):
+            print(f"  note: {ending.text}")
 
 
 def _time_sources(gateway: GatewayProfile) -> str:

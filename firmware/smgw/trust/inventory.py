@@ -4,7 +4,8 @@ Only what is in use counts as ending: a certificate that was renewed may end, an
 is here. A damaged file is a fault and hides no other.
 """
 
-from collections.abc import Iterable, Sequence
+import os
+from collections.abc import Iterable, Iterator, Sequence
 from hashlib import sha256
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -13,6 +14,8 @@ from smgw.trust.certificate import Certificate, Purpose, utc
 from smgw.trust.crl import RevocationList
 from smgw.trust.errors import TrustError
 from smgw.trust.folder import AUTHORITIES, CERTIFICATE, OWN, PEERS, REVOCATION_LIST, read_certificates, stamp
+from smgw.trust.meter_certificate import MeterCertificate
+from smgw.trust.meter_tls import METERS, own_files
 from smgw.trust.names import Subject
 
 #: Days before the end of something at which it is told; each once.
@@ -22,11 +25,14 @@ URGENT: Final = 7
 _DAY: Final = 86400
 
 _PINNED, _OWN, _AUTHORITY, _LIST = "pinned", "own", "authority", "list"
+_LMN, _METER = "lmn", "meter"  # self-signed ones of the local metrological network
 _THEN: Final = "Then run `smgw-pki export` again and copy the folder; on a gateway `smgw keys install` takes it."
 _REMEDIES: Final = {
     _OWN: f"Renew it with `smgw-pki renew`; a gateway makes new requests before (`smgw keys request`). {_THEN}",
     _PINNED: f"Let its owner renew it (`smgw-pki renew`). {_THEN}",
     _AUTHORITY: f"Renew it (`smgw-pki renew ca`, or `renew root`), and then what it issued. {_THEN}",
+    _LMN: "Renew it with `smgw keys lmn --renew`, and give the new one to the meters.",
+    _METER: "Let the meter make a new one, then pin it: `smgw keys meter METER FILE`.",
     _LIST: f"Let its authority sign a new one (`smgw-pki crl`). {_THEN}",
 }
 
@@ -35,7 +41,7 @@ class Item(NamedTuple):
     """One certificate or revocation list."""
 
     kind: str
-    """`own`, `pinned`, `authority` or `list`."""
+    """`own`, `pinned`, `lmn`, `meter`, `authority` or `list`."""
     use: str
     """`TLS`, `SIG`, `ENC`, `CA` or `CRL`."""
     subject: str
@@ -83,6 +89,11 @@ def inventory(trust: Path) -> tuple[list[Item], list[TrustError]]:
             faults.append(error)
             continue
         items += _in_use_marked(_certificates((Path(name) for name, *_ in found), kind, faults))
+    for file, kind in _of_meters(trust):
+        try:
+            items.append(_meter_item(MeterCertificate.from_file(file), kind, file))
+        except TrustError as error:
+            faults.append(error)
     return items + _lists(trust / AUTHORITIES, faults), faults
 
 
@@ -135,6 +146,21 @@ def _certificates(files: Iterable[Path], kind: str, faults: list[TrustError]) ->
 def _item(one: Certificate, kind: str, file: Path) -> Item:
     use = one.purpose.value.upper()
     return Item(kind, use, str(one.subject), file, one.not_before_s, one.not_after_s, one.fingerprint, True)
+
+
+def _of_meters(trust: Path) -> Iterator[tuple[Path, str]]:
+    """The files of the local metrological network. Only one user and root may look at the gateway's own."""
+    own = own_files(trust).certificate
+    if os.access(own, os.R_OK, effective_ids=True):
+        yield own, _LMN
+    if (folder := trust / METERS).is_dir():
+        for file in sorted(folder.glob(f"*{CERTIFICATE}")):
+            yield file, _METER
+
+
+def _meter_item(one: MeterCertificate, kind: str, file: Path) -> Item:
+    subject = one.name if kind == _LMN else f"{file.stem} ({one.name or 'nobody named'})"
+    return Item(kind, "TLS", subject, file, one.not_before_s, one.not_after_s, one.fingerprint, True)
 
 
 def _in_use_marked(found: list[tuple[Certificate, Item]]) -> list[Item]:

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
+from smgw.errors import reason
 from smgw.trust.errors import FileError, WrongCurveError
 from smgw.trust.keys.private_file import read_private
 from smgw.trust.meter_certificate import MeterCertificate
@@ -56,7 +57,11 @@ def read_own(own: Own) -> MeterCertificate:
     :raises FileError: there is none.
     :raises TrustError: one of the two files cannot be used; the error names it.
     """
-    if not own.certificate.exists():
+    try:
+        present = own.certificate.exists()
+    except OSError as error:
+        raise FileError(f"cannot be read ({reason(error)})", "Run it as root.", file=own.certificate) from None
+    if not present:
         raise FileError("the gateway has no certificate for meters", "Make it: `smgw keys lmn`.", file=own.certificate)
     read_private(own.key)
     return MeterCertificate.from_file(own.certificate)

@@ -45,24 +45,40 @@ def make_self_signed(name: str, curve: str, begins_s: int, years: int = YEARS_MA
     return key_octets(key), certificate.public_bytes(Encoding.PEM)
 
 
-def write_self_signed(own: Own, name: str, curve: str, begins_s: int, years: int = YEARS_MAX) -> MeterCertificate:
+def write_self_signed(
+    own: Own,
+    name: str,
+    curve: str,
+    begins_s: int,
+    years: int = YEARS_MAX,
+    owner: tuple[int, int] | None = None,
+) -> MeterCertificate:
     """Make key (mode 0600) and certificate, and write both; files that are there are replaced.
+
+    `owner`: user and group; None: one's own.
 
     :raises FileError: they cannot be written.
     """
     key, certificate = make_self_signed(name, curve, begins_s, years)
     for file, octets, mode in ((own.key, key, PRIVATE), (own.certificate, certificate, PUBLIC)):
         make_folder(file.parent)
-        replace(file, octets, mode)
+        replace(file, octets, mode, owner)
     return MeterCertificate.from_file(own.certificate)
 
 
-def check_self_signed(file: Path) -> MeterCertificate:
+def check_self_signed_file(file: Path) -> MeterCertificate:
+    """As `check_self_signed`; the error names the file."""
+    found = MeterCertificate.from_file(file)
+    check_self_signed(found.der, file)
+    return found
+
+
+def check_self_signed(der: bytes, file: Path | None = None) -> MeterCertificate:
     """A certificate that may be pinned: for TLS in the LMN, and signed by its own key.
 
-    :raises TrustError: it is not; the error names the file.
+    :raises TrustError: it is not.
     """
-    found = MeterCertificate.from_file(file)
+    found = MeterCertificate(der, file)
     fault = ""
     try:
         certificate = x509.load_der_x509_certificate(found.der)

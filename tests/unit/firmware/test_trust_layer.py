@@ -13,7 +13,7 @@ from smgw.trust import errors
 from smgw.trust.layer import Layer, TruncatedError
 from smgw.trust.meter_certificate import MeterCertificate, check_pin, check_time
 from smgw.trust.meter_tls import client_context, read_own, read_pins, server_context
-from smgw.trust.self_signed import check_self_signed, make_self_signed, write_self_signed
+from smgw.trust.self_signed import check_self_signed_file, make_self_signed, write_self_signed
 from smgw.trust.tls_rules import SUITES, Own
 from smgw.trust.validity import Moment
 
@@ -301,7 +301,7 @@ def test_a_certificate_made_by_openssl_is_read(tmp_path: Path) -> None:
     command = [openssl(), "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:brainpoolP256r1", "-nodes"]
     rest = ["-subj", "/C=DE/CN=1ISK0070000001.sm", "-days", "2000", "-keyout", str(tmp_path / "k"), "-out", str(file)]
     subprocess.run([*command, *rest], check=True, capture_output=True)
-    assert check_self_signed(file).name == "1ISK0070000001.sm"
+    assert check_self_signed_file(file).name == "1ISK0070000001.sm"
 
 
 def test_a_certificate_that_another_key_signed_is_not_pinned(tmp_path: Path, lmn: Lmn) -> None:
@@ -310,7 +310,7 @@ def test_a_certificate_that_another_key_signed_is_not_pinned(tmp_path: Path, lmn
     file = tmp_path / "forged.crt"
     file.write_bytes(der)
     with pytest.raises(errors.MalformedError, match="not signed by its own key"):
-        check_self_signed(file)
+        check_self_signed_file(file)
 
 
 @pytest.mark.parametrize(
