@@ -3,12 +3,10 @@
 import argparse
 from pathlib import Path
 
-from smgw.ports.security import is_tls
 from smgw.profiles.gateway import Configuration, GatewayProfile
 from smgw.profiles.password import PasswordFileError
 from smgw.profiles.secrets import read_secrets
 from smgw.profiles.toml_importer import load
-from smgw.store import paths
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -45,8 +43,8 @@ def run(arguments: argparse.Namespace) -> int:
             print(f"  note: EMP {emp.name}: {emp.weakness}")
     if configuration.uses_certificates:
         _certificates(configuration, arguments.state)
-    if any(is_tls(meter.port) for meter in configuration.meters):
-        _meter_certificates(configuration, paths.trust_directory(arguments.state))
+    if any(meter.over_tls for meter in configuration.meters):
+        _meter_certificates(configuration, arguments.state)
     return 0
 
 
@@ -63,11 +61,12 @@ def _certificates(configuration: Configuration, state: Path) -> None:
         print(f"  note: {note}")
 
 
-def _meter_certificates(configuration: Configuration, trust: Path) -> None:
+def _meter_certificates(configuration: Configuration, state: Path) -> None:
     from smgw.reports.certificates import system_moment
     from smgw.reports.meter_certificates import ending_soon, examine_meters
+    from smgw.trust.folder import trust_directory
 
-    now = system_moment()
+    trust, now = trust_directory(state), system_moment()
     for fault in examine_meters(configuration, trust, now):
         print(f"  ! {fault}")
     if not configuration.uses_certificates:  # else they are told already

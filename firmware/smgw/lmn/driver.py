@@ -11,7 +11,6 @@ from smgw.lmn.unread import UnreadLine
 from smgw.lmn.watch import Watch
 from smgw.patience import BackOff
 from smgw.ports import LineSettings, Port, PortError, Security, Wake, open_port
-from smgw.ports.security import is_tls
 from smgw.profiles.meter import MeterProfile
 
 log = logging.getLogger(__name__)
@@ -147,6 +146,6 @@ def line_settings(profile: MeterProfile) -> LineSettings:
 
 def security_of(profiles: Sequence[MeterProfile], surroundings: Surroundings) -> Security | None:
     """What the port of these meters needs for TLS; None for another port."""
-    if surroundings.trust is None or not is_tls(profiles[0].port):
+    if surroundings.trust is None or not profiles[0].over_tls:
         return None
     return Security(surroundings.trust, tuple(one.name for one in profiles), surroundings.clock.stamp)

@@ -69,6 +69,11 @@ class MeterProfile(NamedTuple):
         return self.entry.needs_counters(self.options)
 
     @property
+    def over_tls(self) -> bool:
+        """True for a meter whose octets are protected by TLS."""
+        return self.port.lower().startswith("tls://")
+
+    @property
     def on_network(self) -> bool:
         """True if its port is TCP or UDP, which has no line settings."""
         return _on_network(self.port)

@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-from smgw.ports.security import is_tls
 from smgw.profiles.gateway import Configuration
 from smgw.trust.errors import ClockNotTrustedError, TrustError
 from smgw.trust.inventory import Ending, endings, inventory
@@ -25,7 +24,7 @@ def examine_meters(configuration: Configuration, trust: Path, now: Moment) -> li
     except TrustError as error:
         found.append(f"meters with TLS: {error}")
     for line in configuration.lines:
-        if not is_tls(line.port):
+        if not line.meters[0].over_tls:
             continue
         names = [meter.name for meter in line.meters]
         try:
@@ -46,6 +45,6 @@ def ending_soon(configuration: Configuration, trust: Path, now: Moment) -> list[
     if not now.trusted:
         return []
     items, _ = inventory(trust)
-    meters = {meter.name for meter in configuration.meters if is_tls(meter.port)}
+    meters = {meter.name for meter in configuration.meters if meter.over_tls}
     of_meters = [one for one in items if one.kind == "lmn" or (one.kind == "meter" and one.file.stem in meters)]
     return [one for one in endings(of_meters, now.utc_s) if one.step]
