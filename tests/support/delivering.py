@@ -37,9 +37,9 @@ def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(dispatcher_module, "_DRAIN_PAUSE", 0.05)
 
 
-def granted(who: str, *meters: str) -> list[Grant]:
+def granted(who: str, *meters: str, pseudonym_days: int = 0) -> list[Grant]:
     """These meters, with all that they bring."""
-    return [Grant(who, meter) for meter in meters]
+    return [Grant(who, meter, pseudonym_days=pseudonym_days) for meter in meters]
 
 
 class Gateway:
@@ -59,7 +59,7 @@ class Gateway:
         """One more, or the only one: by default of the meters house and pv."""
         return Dispatcher(
             profile,
-            granted(profile.name, "house", "pv") if grants is None else grants,
+            granted(profile.name, "house", "pv", pseudonym_days=profile.pseudonym_days) if grants is None else grants,
             outlet or open_outlet(GATEWAY, profile),
             self.wan,
             self.open_view,

@@ -39,6 +39,14 @@ def run(arguments: argparse.Namespace) -> int:
         names = ", ".join(meter.name for meter in configuration.meters_for(emp))
         when = f"every {emp.forward} s" if emp.forward else "immediately"
         print(f"  EMP {emp.name} at {emp.where} gets {names} {when}")
+        if emp.pseudonym_days:
+            print(f"  note: EMP {emp.name}: {emp.secrecy}")
+            coarse = [meter.name for meter in configuration.meters_for(emp) if not meter.registration_period]
+            if coarse:
+                print(
+                    f"  note: EMP {emp.name}: rows of every telegram tell only their minute under a pseudonym; "
+                    f"set registration_period of {', '.join(coarse)} for a curve"
+                )
         if emp.weakness:
             print(f"  note: EMP {emp.name}: {emp.weakness}")
     if configuration.uses_certificates:

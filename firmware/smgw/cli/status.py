@@ -75,6 +75,8 @@ def _lines(report: "Report") -> list[str]:
         )
         if emp["retry_at_us"] is not None:
             lines.append(f"        {printable(emp['detail'])}; next try {_until(emp['retry_at_us'])}")
+        if emp["secrecy"]:
+            lines.append(f"        {emp['secrecy']}")
         if emp["weakness"]:
             lines.append(f"        note: {emp['weakness']}")
     return lines

@@ -21,6 +21,7 @@ class CommunicationProfile(NamedTuple):
     forward: int = 5  # how long rows are gathered before they go; 0: immediately
     batch: int = 1000  # rows that are handed over at once, at most
     timeout: int = 20  # how long one exchange may take
+    pseudonym_days: int = 0  # days of each pseudonym; 0: devices go under their own ids
     outlet: str = _DEFAULT_OUTLET  # names an entry of `profiles.outlets`
     options: Any = None  # value that the outlet makes of its own keys; None: it has none
 
@@ -49,6 +50,12 @@ class CommunicationProfile(NamedTuple):
         """A weakness of the way to it that users must know; "" if there is none."""
         return outlets.entry(self.outlet).weakness(self.url)
 
+    @property
+    def secrecy(self) -> str:
+        """How it gets the readings without the ids of their devices; "" if it gets the ids."""
+        days = f"{self.pseudonym_days} days" if self.pseudonym_days > 1 else "day"
+        return f"devices go under pseudonyms that change every {days}" if self.pseudonym_days else ""
+
     def content(self) -> str:
         """Canonical JSON of the keys that its outlet uses: the version of this profile.
 
@@ -59,6 +66,8 @@ class CommunicationProfile(NamedTuple):
         used = {key: fields[key] for key in (*_EVERY_EMP, *outlets.entry(self.outlet).keys) if key in fields}
         if self.outlet == _DEFAULT_OUTLET:
             del used["outlet"]
+        if not self.pseudonym_days:  # as above
+            del used["pseudonym_days"]
         return canonical(used if options is None else {**used, "options": options})
 
 
@@ -92,6 +101,11 @@ _EVERY_EMP: Mapping[str, Key] = {
     "batch": Key(
         checks.integer(1, 1000, "rows"),
         about="Largest number of rows in one delivery, which grows to it from 100; 1000 rows by default.",
+    ),
+    "pseudonym_days": Key(
+        checks.integer(1, 366, "days"),
+        about="Days after which each device gets another random pseudonym for this EMP; "
+        "by default there is none, and devices go under their own ids.",
     ),
     "outlet": Key(
         _outlet,

@@ -17,6 +17,7 @@ class Grant(NamedTuple):
     device_id: DeviceId | None = None  # the meter's own key of that name
     lists: tuple[int, ...] = ()  # numbers of the value lists (`ListKind`); empty: all
     objects: tuple[Obis, ...] = ()  # registers; empty: all
+    pseudonym_days: int = 0  # days after which its pseudonym changes; 0: it goes under its own id
 
 
 class Feed(NamedTuple):
@@ -27,12 +28,14 @@ class Feed(NamedTuple):
     delivered: DeviceId
     lists: tuple[int, ...] = ()
     objects: tuple[Obis, ...] = ()
+    pseudonym_days: int = 0  # days after which the pseudonym changes that stands for `delivered`; 0: there is none
+    recorder: DeviceId | None = None  # stands for the id of the gateway; None: its own id
 
 
 def grants(configuration: Configuration) -> tuple[Grant, ...]:
     """The rights that the profiles grant, in the order of the file: by EMP, then by meter."""
     return tuple(
-        Grant(emp.name, meter.name, meter.device_id)
+        Grant(emp.name, meter.name, meter.device_id, pseudonym_days=emp.pseudonym_days)
         for emp in configuration.emps
         for meter in configuration.meters_for(emp)
     )
@@ -56,7 +59,7 @@ def feeds(granted: Iterable[Grant], sources: Iterable[Source]) -> tuple[Feed, ..
                 delivered = source.device
                 if name is not None and not delivered.is_din:
                     delivered, name = name, None
-                found.append(Feed(grant.who, source, delivered, grant.lists, grant.objects))
+                found.append(Feed(grant.who, source, delivered, grant.lists, grant.objects, grant.pseudonym_days))
     return tuple(found)
 
 

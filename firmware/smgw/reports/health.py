@@ -284,6 +284,7 @@ def _emp(report: Report, lmn: LmnView, emp: CommunicationProfile, wan: _Delivery
         "url": emp.url,
         "outlet": emp.outlet,
         "weakness": emp.weakness,
+        "secrecy": emp.secrecy,
         "state": str(channel.state) if channel else "unknown",
         "held": channel is not None and channel.state is ChannelKind.HELD,
         "detail": channel.detail if channel else "",
@@ -300,7 +301,7 @@ def _feed(lmn: LmnView, feed: Feed, known: Progress) -> dict[str, Any]:
     return {
         "meter": feed.source.meter,
         "device": str(feed.source.device),
-        "delivered_as": str(feed.delivered),
+        "delivered_as": "pseudonym" if feed.pseudonym_days else str(feed.delivered),
         "position": known.position(feed.who, feed.source),
         "backlog": known.backlog(lmn, feed.who, feed.source),
     }

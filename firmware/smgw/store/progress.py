@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+from smgw.cosem.quantity import is_quantity
 from smgw.cosem.source import Source
 from smgw.profiles.feed import Feed, feeds, grants, unnamed
 from smgw.profiles.gateway import Configuration
@@ -88,10 +89,17 @@ def progress(
 
 
 def carried(feed: Feed, record: StoredRecord) -> StoredRecord | None:
-    """The record with the registers of the feed; None if the feed has none of them, or not its list."""
+    """The record with the registers of the feed; None if the feed has none of them, or not its list.
+
+    Under a pseudonym these are only measured quantities.
+    """
     if feed.lists and record.list not in feed.lists:
         return None
-    if not feed.objects:
+    readings = record.readings
+    if feed.objects:
+        readings = tuple([reading for reading in readings if reading.obis in feed.objects])
+    if feed.pseudonym_days:
+        readings = tuple(filter(is_quantity, readings))
+    if readings is record.readings:
         return record
-    readings = tuple(reading for reading in record.readings if reading.obis in feed.objects)
     return record._replace(readings=readings) if readings else None

@@ -47,6 +47,10 @@ class Dispatcher:
         open_view: Callable[[], LmnView | None],
         now: Callable[[], Stamp],
     ) -> None:
+        if any(grant.pseudonym_days for grant in granted):
+            from smgw.wan.pseudonyms import PseudonymOutlet  # not loaded unless an EMP gets pseudonyms
+
+            outlet = PseudonymOutlet(outlet, store)
         self._forward = profile.forward
         self._granted = tuple(granted)
         self._outlet = outlet
@@ -200,7 +204,7 @@ class Dispatcher:
         named = {grant.meter for grant in self._granted if grant.device_id is not None}
         for feed in feeds:
             meter, device = feed.source
-            if meter in named and not feed.delivered.is_din and feed not in self._noted:
+            if meter in named and not (feed.delivered.is_din or feed.pseudonym_days or feed in self._noted):
                 self._noted.add(feed)
                 log.warning(
                     "EMP %s: device %s of meter %s is delivered under its own id: the device_id of the profile names "

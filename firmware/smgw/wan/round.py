@@ -1,5 +1,6 @@
 """One round of delivery to one EMP: all rows that wait when it begins."""
 
+import random
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -24,6 +25,13 @@ class _Ahead(NamedTuple):
     piece: Piece
 
 
+def _in_any_order(found: tuple[Feed, ...]) -> tuple[Feed, ...]:
+    """Feeds under pseudonyms come in another order in each round, so that their place says nothing."""
+    if not any(feed.pseudonym_days for feed in found):
+        return found
+    return tuple(random.SystemRandom().sample(found, len(found)))
+
+
 class Round:
     """Delivers waiting rows, oldest first. The feeds take turns, so that none waits for another's backlog."""
 
@@ -33,7 +41,7 @@ class Round:
         self._judging = Judging(emp, view.store_id)
         self._reached: dict[Source, int] = {}  # the cursor is behind this by the rejected rows
         self._ahead: _Ahead | None = None
-        self.feeds = feeds(granted, view.sources())
+        self.feeds = _in_any_order(feeds(granted, view.sources()))
         self._progress = self._read_progress()
 
     def run(self) -> Outcome | None:

@@ -1,1 +1,1 @@
-"""wan.db: cursors, quarantined rows, channels, time samples, orders of a person."""
+"""wan.db: cursors, quarantined rows, channels, pseudonyms, time samples, orders of a person."""

@@ -7,28 +7,33 @@ from pathlib import Path
 
 from smgw.store.errors import is_full
 from smgw.store.file.connection import connect_salvage
-from smgw.store.rescue.copying import copy_ends, version_of
+from smgw.store.rescue.copying import copy_ends, present, version_of
+from smgw.store.wan.pseudonyms import RAISE_CURSORS
 from smgw.store.wan.schema import wan_schema
 
-_TABLES = ("cursor", "set_aside", "channel", "time_sample", "work_order", "order_taken", "counts", "log")
+_PSEUDONYMS = ("pseudonym", "pseudonym_period", "pseudonym_run")
+_TABLES = ("cursor", "set_aside", "channel", "time_sample", "work_order", "order_taken", "counts", "log", *_PSEUDONYMS)
 
 
 def salvage_wan(damaged: Path, target: sqlite3.Connection, _: str | None) -> str:
     """Copy all readable rows into an empty `target`, inside the caller's transaction; returns a line for the log.
 
     Rows of an older schema version go into tables of that version, which are then migrated. Rows whose cursor is lost
-    are delivered again.
+    are delivered again. New rows go under new pseudonyms, since the numbers of the old ones may be lost.
     """
     schema = wan_schema()
     version = version_of(damaged, schema.version)
     schema.create(target, os.urandom(16), version)
     try:
         with contextlib.closing(connect_salvage(damaged)) as source:
-            for table in _TABLES:
+            for table in present(target, _TABLES):
                 copy_ends(source, target, table)
     except sqlite3.DatabaseError as error:
         if is_full(error):
             raise
     schema.advance(target, version)
+    target.execute(RAISE_CURSORS)
     cursors = int(target.execute("SELECT count(*) FROM cursor").fetchone()[0])
-    return f"{cursors} cursors were saved; rows behind the others are delivered again"
+    devices = int(target.execute("SELECT count(*) FROM pseudonym").fetchone()[0])
+    renamed = f"; {devices} devices under pseudonyms get new ones" if devices else ""
+    return f"{cursors} cursors were saved; rows behind the others are delivered again{renamed}"

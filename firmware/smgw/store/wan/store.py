@@ -14,6 +14,7 @@ from smgw.store.file import log_book
 from smgw.store.file.log_book import Level, Note
 from smgw.store.file.pending import Pending, count, writable
 from smgw.store.file.writer import StoreWriter
+from smgw.store.wan.pseudonyms import Numbered, Unnumbered, number
 from smgw.store.wan.records import ChannelState, Cursor, OrderKind, SetAside
 from smgw.store.wan.schema import wan_schema
 from smgw.store.wan.waiting import ADVANCE, INSERT_SET_ASIDE, SET_ASIDE, Waiting
@@ -155,6 +156,29 @@ class WanStore(StoreWriter):
                 log_book.write(connection, writable(note))
 
         self._write_vital(body)
+
+    def number(self, emp: str, source: Source, days: int, rows: Sequence[Unnumbered]) -> Numbered | None:
+        """The pseudonym of the first rows and their durable numbers; see `pseudonyms.number`.
+
+        StoreFull where there is no room to note a number: then the row must not be sent.
+        """
+        took_along = False
+
+        def body(connection: sqlite3.Connection) -> Numbered | None:
+            nonlocal took_along
+            before = connection.total_changes
+            found = number(connection, self.store_id, emp, source, days, rows)
+            took_along = connection.total_changes != before and bool(self._waiting)
+            if took_along:  # there is a commit anyway
+                self._waiting.write(connection)
+            return found
+
+        with self._file.lock:
+            found = self._write_vital(body)
+            if took_along:
+                self._waiting.clear()
+                self._settled = time.monotonic()
+        return found
 
     def note_channel(self, state: ChannelState) -> None:
         """Store the state of the delivery to one EMP; in memory if the disk is full."""

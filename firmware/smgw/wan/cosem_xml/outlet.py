@@ -71,7 +71,8 @@ class CosemXmlOutlet:
         return Outcome(verdict(answer.status), _said(answer), answer.retry_after, rows)
 
     def _prepared(self, batch: Batch) -> _Prepared:
-        part = next(parts(self._gateway, batch.feed.delivered, batch.records))
+        feed = batch.feed
+        part = next(parts(feed.recorder or self._gateway, feed.delivered, batch.records))
         try:
             return _Prepared(batch.records, part, cosem_document.encode(part.document))
         except DocumentError as error:

@@ -1,0 +1,50 @@
+"""Which readings are measured quantities: all that an EMP gets under a pseudonym.
+
+A register counts if a rule allows it. Everything unknown is left out, since it may name the meter or count its life.
+
+Left out                                        Because
+texts, octet-strings, bit-strings, dates        serial numbers, server ids, firmware, keys, clocks
+numbers without a unit, and units of time       counters of events, seconds of operation, states
+group A = 0 but for values of M-Bus devices     addresses, counters and texts of the device itself
+groups C = 0 and C from 93 on, B from 128 on    general and service objects; what a maker defines
+group D = 128 and more                          what a maker defines
+group F other than 255                          stored values of billing periods: the same number for a month
+"""
+
+from functools import lru_cache
+
+from smgw.cosem.data import DataType
+from smgw.cosem.obis import Obis
+from smgw.cosem.reading import Reading
+
+_ABSTRACT, _ELECTRICITY = 0, 1
+#: Of group A = 0: the main values of M-Bus devices, such as 0-1:24.2.1.
+_MBUS_VALUES = 24
+_LAST_QUANTITY = 92  # of group C
+_MAKERS = 128
+_CURRENT = 255  # group F
+_CALENDAR_AND_TIME = range(1, 8)
+_NO_UNITS = frozenset({0, 254, 255})
+_REGISTERS = frozenset({3, 4, 5})  # register, extended register, demand register
+_NUMBERS = frozenset({
+    DataType.NULL_DATA,  # the quantity is a column, and this row has no value
+    DataType.INTEGER, DataType.LONG, DataType.DOUBLE_LONG, DataType.LONG64,
+    DataType.UNSIGNED, DataType.LONG_UNSIGNED, DataType.DOUBLE_LONG_UNSIGNED, DataType.LONG64_UNSIGNED,
+    DataType.FLOATING_POINT, DataType.FLOAT32, DataType.FLOAT64,
+})  # fmt: skip
+
+
+def is_quantity(reading: Reading) -> bool:
+    """True for a number with a unit in a register of a medium."""
+    obis, value, _, unit, _, _, class_id, attribute, _ = reading
+    return value[0] in _NUMBERS and _is_quantity(obis, unit, class_id, attribute)
+
+
+@lru_cache(maxsize=1024)
+def _is_quantity(obis: Obis, unit: int, class_id: int, attribute: int) -> bool:
+    if class_id not in _REGISTERS or attribute < 0 or unit in _NO_UNITS or unit in _CALENDAR_AND_TIME:
+        return False
+    a, b, c, d, _, f = obis
+    if b >= _MAKERS or d >= _MAKERS or f != _CURRENT:
+        return False
+    return c == _MBUS_VALUES if a == _ABSTRACT else a < 16 and 0 < c <= _LAST_QUANTITY

@@ -1,0 +1,274 @@
+"""Record numbers of rows that go to an EMP under a pseudonym. Everything here runs inside the caller's transaction.
+
+A pseudonym is one of (EMP, source, period). Its rows are numbered from 1 in the order in which they are first asked
+for. A number is durable before its row is sent, and stays until the row is settled. So a row has one number, whatever
+happens in between: a lost answer, a kill, a salvage of either database, quarantine, a changed period.
+
+The newest run stays for ever, because the newest row may be sent again as a question. Runs with quarantined rows stay
+until those are delivered or given up.
+"""
+
+import hashlib
+import os
+import sqlite3
+from collections.abc import Iterator, Sequence
+from itertools import groupby, pairwise
+from typing import NamedTuple
+
+from smgw.cosem.device_id import PSEUDONYM_OCTETS, DeviceId
+from smgw.cosem.source import Source
+from smgw.store.wan.records import EVERY_DEVICE
+
+_SECRET_OCTETS, _STORE_OCTETS = 32, 16
+#: Most rows of a run, which is written anew with each row that comes to it.
+_MOST_ROWS = 1024
+
+_KEY = "emp = ? AND meter = ? AND device = ?"
+_OVERLAPS = f"""SELECT days, period, file, first_record, first_number, steps FROM pseudonym_run
+    WHERE {_KEY} AND store_id = ? AND last_record >= ? AND first_record <= ?"""  # noqa: S608 - constant
+_LAST = f"SELECT * FROM pseudonym_run WHERE {_KEY} ORDER BY run DESC LIMIT 1"  # noqa: S608 - constant
+_PUT = "INSERT OR REPLACE INTO pseudonym_run VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_NUMBERED = """INSERT INTO pseudonym_period VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE
+    SET numbered = max(numbered, excluded.numbered)"""
+_SETTLED = """SELECT store_id, max(position) FROM (
+    SELECT store_id, position FROM cursor WHERE emp = ?1 AND meter = ?2 AND device IN (?3, ?4)
+    UNION ALL SELECT store_id, settled FROM pseudonym WHERE emp = ?1 AND meter = ?2 AND device = ?3)
+    GROUP BY store_id"""
+_ASIDE = """SELECT record_store_id, record_number FROM set_aside
+    WHERE emp = ?1 AND meter = ?2 AND device IN (?3, ?4)"""
+#: Cursors that were lost come back from what is known here, so that no row gets a second number.
+RAISE_CURSORS = """INSERT INTO cursor SELECT emp, store_id, meter, device, settled, 0 FROM pseudonym WHERE settled > 0
+    ON CONFLICT DO UPDATE SET position = max(position, excluded.position)"""
+
+
+class Unnumbered(NamedTuple):
+    """A row that is to go: its permanent key, and its period (counted from 1970)."""
+
+    store_id: str
+    record_number: int
+    period: int
+
+
+class Pseudonym(NamedTuple):
+    """A name for device and gateway, and a store id."""
+
+    name: DeviceId
+    store_id: str
+
+
+class Numbered(NamedTuple):
+    """The pseudonym of the first rows, and their numbers: fewer rows than asked for where it changes."""
+
+    pseudonym: Pseudonym
+    numbers: tuple[int, ...]
+
+
+class _Period(NamedTuple):
+    days: int
+    period: int
+    file: str
+
+
+class _Run(NamedTuple):
+    emp: str
+    meter: str
+    device: bytes
+    run: int
+    days: int
+    period: int
+    file: str
+    store_id: str
+    first_record: int
+    last_record: int
+    first_number: int
+    steps: bytes
+
+    @property
+    def in_period(self) -> _Period:
+        return _Period(self.days, self.period, self.file)
+
+
+_Key = tuple[str, int]  # store id, record number
+
+
+def number(
+    connection: sqlite3.Connection, file: str, emp: str, source: Source, days: int, rows: Sequence[Unnumbered]
+) -> Numbered | None:
+    """Number rows, of which there is at least one. `file` is the id of this wan.db.
+
+    None: the first row was settled and its number is forgotten, or it went under the device's own id.
+    """
+    return _Numbering(connection, file, emp, source).number(days, rows)
+
+
+class _Numbering:
+    """The numbers of one device for one EMP."""
+
+    def __init__(self, connection: sqlite3.Connection, file: str, emp: str, source: Source) -> None:
+        self._connection = connection
+        self._file = file
+        self._key = (emp, source.meter, bytes(source.device))
+
+    def number(self, days: int, rows: Sequence[Unnumbered]) -> Numbered | None:
+        known = self._known(rows)
+        refused = self._refused([row for row in rows if row[:2] not in known])
+        first: _Period | None = None
+        numbers: list[int] = []
+        new: list[_Key] = []
+        newest = 0
+        for row in rows:
+            key = row[:2]
+            found = known.get(key)
+            own = _Period(days, row.period, self._file) if found is None else found[0]
+            if own != (first or own) or key in refused:
+                break
+            if first is None:
+                first = own
+                newest = self._newest(first)
+            if found is None:
+                newest += 1
+                new.append(key)
+            numbers.append(newest if found is None else found[1])
+        if first is None:
+            return None
+        secret = self._secret()
+        if new:
+            self._store(first, new, newest)
+        return Numbered(_pseudonym(secret, first), tuple(numbers))
+
+    def _known(self, rows: Sequence[Unnumbered]) -> dict[_Key, tuple[_Period, int]]:
+        found: dict[_Key, tuple[_Period, int]] = {}
+        spans: dict[str, tuple[int, int]] = {}
+        for store_id, record, _ in rows:
+            low, high = spans.get(store_id, (record, record))
+            spans[store_id] = min(low, record), max(high, record)
+        for store_id, span in spans.items():
+            for *period, record, first, steps in self._connection.execute(_OVERLAPS, (*self._key, store_id, *span)):
+                in_period = _Period(*period)
+                for at, one in enumerate(_records(record, steps), first):
+                    found[store_id, one] = in_period, at
+        return found
+
+    def _refused(self, unknown: Sequence[Unnumbered]) -> frozenset[_Key]:
+        """Settled rows, unless they are in quarantine."""
+        settled = self._settled() if unknown else {}
+        past = frozenset(row[:2] for row in unknown if row.record_number <= settled.get(row.store_id, 0))
+        return past - frozenset(self._aside()) if past else past
+
+    def _settled(self) -> dict[str, int]:
+        return dict(self._connection.execute(_SETTLED, (*self._key, EVERY_DEVICE)))
+
+    def _aside(self) -> list[_Key]:
+        return list(self._connection.execute(_ASIDE, (*self._key, EVERY_DEVICE)))
+
+    def _newest(self, period: _Period) -> int:
+        query = f"SELECT numbered FROM pseudonym_period WHERE {_KEY} AND days = ? AND period = ? AND file = ?"  # noqa: S608
+        row = self._connection.execute(query, (*self._key, *period)).fetchone()
+        return int(row[0]) if row else 0
+
+    def _secret(self) -> bytes:
+        query = f"SELECT secret FROM pseudonym WHERE {_KEY}"  # noqa: S608 - constant
+        row = self._connection.execute(query, self._key).fetchone()
+        if row:
+            return bytes(row[0])
+        secret = os.urandom(_SECRET_OCTETS)
+        self._connection.execute("INSERT INTO pseudonym VALUES (?, ?, ?, ?, '', 0)", (*self._key, secret))
+        return secret
+
+    def _store(self, period: _Period, rows: Sequence[_Key], newest: int) -> None:
+        """Rows that got the numbers up to `newest`."""
+        self._connection.execute(_NUMBERED, (*self._key, *period, newest))
+        last = next((_Run(*row) for row in self._connection.execute(_LAST, self._key)), None)
+        number = newest - len(rows) + 1
+        for store_id, group in groupby(rows, key=lambda row: row[0]):
+            for records in _ascending([record for _, record in group]):
+                last = self._extended(last, period, store_id, number, records)
+                number += len(records)
+        self._forget()
+
+    def _extended(self, last: _Run | None, period: _Period, store_id: str, number: int, records: Sequence[int]) -> _Run:
+        """Put rows into the newest run if they follow it, else into a new one."""
+        steps = _steps(records)
+        if (
+            last is not None
+            and (last.in_period, last.store_id) == (period, store_id)
+            and last.last_record < records[0]
+            and number == last.first_number + _length(last.steps)
+            and _length(last.steps) + len(records) <= _MOST_ROWS
+        ):
+            steps = last.steps + _octets(records[0] - last.last_record) + steps
+            run = last._replace(last_record=records[-1], steps=steps)
+        else:
+            place = 1 if last is None else last.run + 1
+            run = _Run(*self._key, place, *period, store_id, records[0], records[-1], number, steps)
+        self._connection.execute(_PUT, run)
+        return run
+
+    def _forget(self) -> None:
+        """Remove runs of settled rows. Rows of an older store come before all rows of a newer one."""
+        query = f"SELECT run, store_id, first_record, last_record FROM pseudonym_run WHERE {_KEY} ORDER BY run DESC"  # noqa: S608
+        runs = self._connection.execute(query, self._key).fetchall()
+        settled, aside = self._settled(), self._aside()
+        passed: set[str] = set()  # stores of which later rows are settled
+        for place, (run, store_id, first, last) in enumerate(runs):
+            if last <= settled.get(store_id, 0):
+                passed.add(store_id)
+            elif not passed - {store_id}:
+                continue
+            if not place or any(store == store_id and first <= record <= last for store, record in aside):
+                continue
+            self._connection.execute(f"DELETE FROM pseudonym_run WHERE {_KEY} AND run = ?", (*self._key, run))  # noqa: S608
+            mark = f"""UPDATE pseudonym SET store_id = ?, settled = CASE store_id WHEN ? THEN max(settled, ?) ELSE ? END
+                WHERE {_KEY}"""  # noqa: S608 - constant
+            if last <= settled.get(store_id, 0):
+                self._connection.execute(mark, (store_id, store_id, last, last, *self._key))
+
+
+def _pseudonym(secret: bytes, period: _Period) -> Pseudonym:
+    """Names that only the secret connects with each other."""
+    text = f"{period.days} {period.period} {period.file}".encode()
+    octets = hashlib.blake2b(text, key=secret, digest_size=PSEUDONYM_OCTETS + _STORE_OCTETS).digest()
+    return Pseudonym(DeviceId.pseudonym(octets[:PSEUDONYM_OCTETS]), octets[PSEUDONYM_OCTETS:].hex())
+
+
+def _ascending(records: Sequence[int]) -> Iterator[list[int]]:
+    """Parts in which each record number is greater than the one before, none too long."""
+    part: list[int] = []
+    for record in records:
+        if part and (record <= part[-1] or len(part) == _MOST_ROWS):
+            yield part
+            part = []
+        part.append(record)
+    yield part
+
+
+def _octets(step: int) -> bytes:
+    """A number of at least 1, seven bits an octet, lowest first; the high bit says that more follow."""
+    octets = bytearray()
+    while step > 0x7F:
+        octets.append(step & 0x7F | 0x80)
+        step >>= 7
+    octets.append(step)
+    return bytes(octets)
+
+
+def _steps(records: Sequence[int]) -> bytes:
+    return b"".join(_octets(after - before) for before, after in pairwise(records))
+
+
+def _length(steps: bytes) -> int:
+    """The number of rows of a run."""
+    return 1 + sum(octet < 0x80 for octet in steps)
+
+
+def _records(first: int, steps: bytes) -> Iterator[int]:
+    """The record numbers of a run."""
+    yield first
+    step = shift = 0
+    for octet in steps:
+        step |= (octet & 0x7F) << shift
+        shift += 7
+        if octet < 0x80:
+            first += step
+            step = shift = 0
+            yield first
