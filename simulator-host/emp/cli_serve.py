@@ -30,6 +30,12 @@ def add_commands(commands: Any) -> None:
         "writes only its own resources",
     )
     serve.add_argument(
+        "--cms",
+        choices=("required", "accepted"),
+        default="required",
+        help="with --trust: gateways must sign and seal their documents (required), or may (accepted)",
+    )
+    serve.add_argument(
         "--passphrase", type=Path, metavar="FILE", help="the passphrase of the private keys in the trust folder"
     )
     serve.add_argument(
@@ -106,7 +112,9 @@ def _serve(options: argparse.Namespace) -> int:
     people = Address(*options.people) if options.people else Address("127.0.0.1", 8081 if gateways.port else 0)
     room = None if options.trust is None else Room(options.trust, options.passphrase)
     known = None if options.password is None else password.read(options.password)
-    settings = Settings(options.poc, bounds, known, Zone(options.zone), tuple(options.name), room)
+    settings = Settings(
+        options.poc, bounds, known, Zone(options.zone), tuple(options.name), room, options.cms == "required"
+    )
     storage = SqliteStorage(options.db)
     try:
         asyncio.run(serve(storage, gateways, people, settings))

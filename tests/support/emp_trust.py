@@ -8,15 +8,20 @@ import emp_process
 from emp.trust.room import Room
 from emp.web.server import Settings
 from emp_process import Emp
+from sealing import Party
+from smgw.cosemxml import document
+from smgw.cosemxml.document import Document
 from smgw.trust.certificate import Purpose
 from smgw.trust.chain import Expected, Moment
+from smgw.trust.cms.message import seal
 from smgw.trust.folder import AuthoritiesFolder
 from smgw.trust.names import Role, Subject, gateway
 from smgw.trust.tls import Context, Own, Peer, client_context
-from trial_pki import NOW, TrialPki, session_pki
+from trial_pki import EMT, NOW, TrialPki, session_pki
 
 OURS = gateway(str(emp_process.GATEWAY))
 OTHERS = gateway("ESMG0000000002")
+CMS = "application/vnd.de-dke-k461-cosem+xml;encap=cms-tr03109"
 
 
 class Trial:
@@ -40,10 +45,22 @@ class Trial:
         wanted = Expected(Purpose.TLS, frozenset({Role.EMT}), curve)
         return client_context(own, Peer(wanted, AuthoritiesFolder(trust / "authorities"), lambda: Moment(NOW)))
 
+    def party(self, subject: Subject = OURS, purpose: Purpose = Purpose.SIGNATURE, number: int = 1) -> Party:
+        """A key and its certificate, of a gateway to sign with."""
+        holder = self.pki.triple(subject, number).of(purpose)
+        return Party(holder.key, holder.certificate)
+
+    def seal(self, payload: bytes | Document, signer: Party | None = None, recipient: Subject = EMT, **terms) -> bytes:
+        """A message of a gateway for the head-end, or for somebody else."""
+        octets = payload if isinstance(payload, bytes) else document.encode(payload)
+        signer = signer or self.party()
+        to = self.pki.triple(recipient).encryption.certificate
+        return seal(octets, signer.keys, signer.certificate, to, **{"compress": True, **terms})
+
     @contextmanager
-    def inside(self, settings: Settings | None = None) -> Iterator[Emp]:
-        """The head-end in this process. Its gateway is the first one."""
-        chosen = (settings or Settings())._replace(room=Room(self.emp))
+    def inside(self, **settings: object) -> Iterator[Emp]:
+        """The head-end in this process. Its gateway is the first one. It also takes what is not sealed."""
+        chosen = Settings(**{"room": Room(self.emp), "seals_required": False, **settings})
         with emp_process.inside(self.folder / "emp.db", chosen) as running:
             yield self.as_gateway(running)
 

@@ -83,23 +83,6 @@ class Room:
         """
         check(certificate, self.expected(purpose, owner, role), self.authorities.current(), self.now())
 
-    def signers(self, gateway: DeviceId) -> tuple[Certificate, ...]:
-        """The signature certificates of a gateway that may be believed now, newest first.
-
-        :raises TrustError: there are some, and none may be believed: the fault of the newest.
-        """
-        found, fault = [], None
-        for one in self.peers.of(str(gateway), Role.SMGW, Purpose.SIGNATURE):
-            try:
-                self.believe(one, Purpose.SIGNATURE, str(gateway))
-            except TrustError as error:
-                fault = fault or error
-            else:
-                found.append(one)
-        if fault is not None and not found:
-            raise fault
-        return tuple(found)
-
     def knows(self, gateway: DeviceId) -> bool:
         """True if a certificate of the gateway is here that nobody revoked; its time does not matter."""
         for purpose in (Purpose.SIGNATURE, Purpose.TLS):

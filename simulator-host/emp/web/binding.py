@@ -38,7 +38,7 @@ class Gatekeeper:
         """Forbidden for requests that a page of another site caused."""
         self._guard.refuse_other_sites(request)
 
-    def refuse_other_names(self, request: web.Request) -> None:
+    async def admit_delivery(self, request: web.Request) -> None:
         """Forbidden for a delivery under a name that is not this computer's."""
         self._guard.refuse_other_names(request)
 
@@ -49,6 +49,14 @@ class Gatekeeper:
     def former(self, owners: Collection[DeviceId]) -> frozenset[DeviceId]:  # noqa: ARG002
         """Those of a device's gateways whose devices may go to another gateway."""
         return frozenset()
+
+
+class PeopleGatekeeper(Gatekeeper):
+    """For users: what they bring they must be allowed to bring, and its seal says which gateway made it."""
+
+    async def admit_delivery(self, request: web.Request) -> None:
+        """See the base class."""
+        await self._guard.admit(request)
 
 
 class CertificateGatekeeper(Gatekeeper):
@@ -62,7 +70,7 @@ class CertificateGatekeeper(Gatekeeper):
     async def admit(self, request: web.Request) -> None:
         """See the base class: a gateway may, and finds only its own."""
 
-    def refuse_other_names(self, request: web.Request) -> None:
+    async def admit_delivery(self, request: web.Request) -> None:
         """See the base class: no page of another site has the certificate of a gateway."""
 
     def gateway(self, request: web.Request) -> DeviceId | None:

@@ -31,7 +31,6 @@ from emp.answers.sending import Sender, Text
 from emp.store.storage import ForeignDeviceError, Notice, Proof, Receipt, Storage
 from emp.web.binding import Gatekeeper, missing, own_resources
 from emp.web.bodies import Bodies
-from emp.web.bounds import Bounds
 from emp.web.counters import Counters
 from emp.web.peers import Turns, peer_of
 from emp.web.routes import origin_form
@@ -45,7 +44,7 @@ OFFERED: dict[Node, tuple[str, ...]] = {
     Node.LDEV: ALLOWED[Node.LDEV],
     Node.METHOD: ALLOWED[Node.METHOD],
 }
-#: The same for users, who deliver nothing.
+#: The same for users, who deliver nothing but what gateways have sealed (`emp import`).
 OFFERED_TO_PEOPLE: dict[Node, tuple[str, ...]] = {**OFFERED, Node.LDEV: ("GET", "DELETE")}
 
 
@@ -60,7 +59,7 @@ class CosemApi:
         keeper: Gatekeeper,
         counters: Counters,
         poc: str,
-        bounds: Bounds,
+        bodies: Bodies,
         turns: Turns,
         offered: dict[Node, tuple[str, ...]],
     ) -> None:
@@ -72,7 +71,7 @@ class CosemApi:
         self._poc = poc
         self._offered = offered
         self._turns = turns
-        self._bodies = Bodies(bounds, turns)
+        self._bodies = bodies
 
     async def serve(self, request: web.Request) -> web.StreamResponse:
         """Answer one request; ServiceError, StorageError and RecordConflictError are for the middleware."""
@@ -94,7 +93,7 @@ class CosemApi:
         return await self._get(request, target, query, shown)
 
     async def _put(self, request: web.Request, target: Target, length: int, gateway: DeviceId | None) -> web.Response:
-        self._keeper.refuse_other_names(request)
+        await self._keeper.admit_delivery(request)
         if "Content-Range" in request.headers:
             raise BadRequest("a document is put as a whole, not in ranges")  # RFC 9110, 14.5
         found, proof = await self._bodies.document(request, target, length, gateway)
@@ -129,10 +128,10 @@ class CosemApi:
         assert target.number is not None
         if target.object == PROFILE_ID:
             await self._keeper.admit(request)
-            parameter = await self._bodies.parameter(request, length)
+            parameter = await self._bodies.parameter(request, length, gateway)
             return await self._reset(target, parameter, own_resources(self._storage, gateway))
-        self._keeper.refuse_other_names(request)
-        parameter = await self._bodies.parameter(request, length)
+        await self._keeper.admit_delivery(request)
+        parameter = await self._bodies.parameter(request, length, gateway)
         async with self._turns.deposit(peer_of(request)):
             is_new = await self._notice(request, target, parameter, gateway)
         self._counters.events += is_new  # not across the await, which would lose those counted meanwhile

@@ -22,6 +22,7 @@ class Counters:
         self.requests: Counter[tuple[str, str, int]] = Counter()  # by listener, method, status
         self.rows: Counter[str] = Counter()  # by outcome: stored, known
         self.events = 0
+        self.sealed: Counter[str] = Counter()  # bodies in CMS by outcome: opened, refused
         self.handshakes: Counter[tuple[str, Handshake]] = Counter()  # by listener
         self.tls: list[str] = []  # listeners that speak TLS
 

@@ -57,6 +57,12 @@ class Metrics:
         )
         yield from _family("emp_events_total", "counter", "Notices of gateways", [({}, counters.events)])
         yield from _family(
+            "emp_sealed_bodies_total",
+            "counter",
+            "Bodies in CMS: opened, or refused",
+            [({"outcome": outcome}, counters.sealed[outcome]) for outcome in ("opened", "refused")],
+        )
+        yield from _family(
             "emp_tls_handshakes_total",
             "counter",
             "TLS handshakes by their outcome; resumed ones continue a session",

@@ -18,8 +18,10 @@ from emp.pages.pages import Pages
 from emp.store.storage import Storage
 from emp.times import Zone
 from emp.trust.gateway_tls import CONTEXT_S, GatewayTls
+from emp.trust.opening import Opener
 from emp.trust.room import Room
-from emp.web.binding import CertificateGatekeeper, Gatekeeper
+from emp.web.binding import CertificateGatekeeper, Gatekeeper, PeopleGatekeeper
+from emp.web.bodies import Bodies, Seals
 from emp.web.bounds import Bounds
 from emp.web.cosem_api import OFFERED, OFFERED_TO_PEOPLE, CosemApi
 from emp.web.counters import Counters
@@ -45,6 +47,7 @@ class Settings(NamedTuple):
     zone: Zone = Zone()
     names: tuple[str, ...] = ()  # of this computer, in the header Host, besides localhost and loopback addresses
     room: Room | None = None  # the trust folder: gateways speak TLS
+    seals_required: bool = True  # with `room`: gateways deliver in CMS only
 
 
 class HeadEnd:
@@ -63,14 +66,17 @@ class HeadEnd:
         self._told = Seldom(_LOG)
         self._decoders = ThreadPoolExecutor(2, "emp-decoder")
         turns = Turns(self._decoders)
-        for_people = Gatekeeper(self._guard)
-        for_gateways = for_people if self._room is None else CertificateGatekeeper(self._guard, self._room)
+        opener = None if self._room is None else Opener(self._room)
 
-        def cosem(keeper: Gatekeeper, offered: dict[Node, tuple[str, ...]]) -> CosemApi:
-            return CosemApi(storage, self._workers, sender, keeper, counters, poc, bounds, turns, offered)
+        def cosem(keeper: Gatekeeper, offered: dict[Node, tuple[str, ...]], *, required: bool) -> CosemApi:
+            bodies = Bodies(bounds, turns, counters, None if opener is None else Seals(opener, required))
+            return CosemApi(storage, self._workers, sender, keeper, counters, poc, bodies, turns, offered)
 
+        plain = self._room is None
+        for_gateways = Gatekeeper(self._guard) if self._room is None else CertificateGatekeeper(self._guard, self._room)
+        for_people = PeopleGatekeeper(self._guard)
         self._gateways.routes.add_get("/", _no_pages_here)
-        self._gateways.routes.add_rest(cosem(for_gateways, OFFERED).serve)
+        self._gateways.routes.add_rest(cosem(for_gateways, OFFERED, required=self._settings.seals_required).serve)
         pages = Pages(storage, self._workers, poc, self._settings.zone)
         data = JsonApi(storage, self._workers, sender, self._settings.zone, counters)
         metrics = Metrics(storage, self._workers, counters)
@@ -89,7 +95,7 @@ class HeadEnd:
             self._people.routes.add_get(path, self._guarded(handler))
         self._people.routes.add_get("/healthz", data.health)
         self._people.routes.add_get("/static/{name:.+}", Assets().serve)
-        self._people.routes.add_rest(cosem(for_people, OFFERED_TO_PEOPLE).serve)
+        self._people.routes.add_rest(cosem(for_people, OFFERED_TO_PEOPLE if plain else OFFERED, required=True).serve)
 
     def _gateways_tls(self, counters: Counters) -> tuple[Handshakes | None, float | None]:
         """The handshakes of gateways, and how long a connection lives; TrustError if a file cannot be used."""
