@@ -3,9 +3,11 @@
 import contextlib
 import gzip
 import socket
+import sys
 import threading
 import time
 from collections.abc import Callable
+from email.message import Message
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import NamedTuple
 
@@ -58,6 +60,7 @@ class SmallEmp:
         self.again = 0  # rows that came although they were kept
         self.accepted = 0
         self.connections: list[socket.socket] = []
+        self.errors: list[BaseException | None] = []
         self.stopping = threading.Event()
         emp = self
 
@@ -70,8 +73,17 @@ class SmallEmp:
                 emp.connections.append(request[0])
                 return request
 
+            def finish_request(self, request: object, client_address: object) -> None:
+                prepared = emp.prepare(request)
+                try:
+                    super().finish_request(prepared, client_address)  # type: ignore[arg-type]
+                finally:
+                    if prepared is not request:
+                        prepared.close()  # type: ignore[attr-defined]
+
             def handle_error(self, *_: object) -> None:
-                pass  # the client went away: that is what many of these tests are about
+                # Mostly the client went away: that is what many of these tests are about.
+                emp.errors.append(sys.exc_info()[1])
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
@@ -109,10 +121,18 @@ class SmallEmp:
         """The record numbers kept, in the order in which they came first."""
         return [number for _, number in self.kept]
 
+    def prepare(self, connection: object) -> object:
+        """The connection as the handler gets it."""
+        return connection
+
+    def plain(self, headers: Message, octets: bytes) -> bytes:
+        """The document in a body."""
+        return gzip.decompress(octets) if headers["Content-Encoding"] == "gzip" else octets
+
     def take(self, handler: BaseHTTPRequestHandler) -> None:
         at = time.monotonic()
         octets = handler.rfile.read(int(handler.headers["Content-Length"]))
-        plain = gzip.decompress(octets) if handler.headers["Content-Encoding"] == "gzip" else octets
+        plain = self.plain(handler.headers, octets)
         put = Put(handler.path, dict(handler.headers), decode(plain), len(octets), at)
         self.puts.append(put)
         answer = self.answer(put)

@@ -18,7 +18,9 @@ class OutletKind(NamedTuple):
     """One way in which rows reach a participant."""
 
     name: str  # as outlet = "..." has it
-    opens: str  # "module:name" of what opens it: (gateway id, communication profile) -> `wan.outlet.Outlet`
+    #: "module:name" of what opens it: (gateway id, communication profile, `wan.outlet.Surroundings`) ->
+    #: `wan.outlet.Outlet`
+    opens: str
     #: Keys of [[emp]], beside those that every EMP has, each with its check. `url` and `timeout` are fields of the
     #: profile; of the others `build` makes its `options`.
     keys: Mapping[str, Key]

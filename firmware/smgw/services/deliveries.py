@@ -1,12 +1,14 @@
 """The deliveries of a configuration: the order of each dispatcher, and their states."""
 
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import NamedTuple
 
 from smgw.cosem import DeviceId
 from smgw.profiles.communication import CommunicationProfile
 from smgw.profiles.feed import Grant, grants
 from smgw.profiles.gateway import Configuration
+from smgw.profiles.keys import KeysProfile
 from smgw.wan.dispatcher import Dispatcher
 
 
@@ -16,6 +18,8 @@ class Order(NamedTuple):
     gateway: DeviceId
     emp: CommunicationProfile  # without `meters`, which the grants contain
     granted: tuple[Grant, ...]
+    keys: KeysProfile = KeysProfile()  # who holds the gateway's private keys
+    directory: Path = Path()  # where the configuration stands
 
 
 def orders_of(configuration: Configuration) -> Iterator[Order]:
@@ -23,7 +27,10 @@ def orders_of(configuration: Configuration) -> Iterator[Order]:
     granted = grants(configuration)
     for emp in configuration.emps:
         own = tuple(grant for grant in granted if grant.who == emp.name)
-        yield Order(configuration.gateway.device_id, emp._replace(meters=()), own)
+        order = Order(configuration.gateway.device_id, emp._replace(meters=()), own)
+        if emp.options is not None:  # of an outlet that may use keys
+            order = order._replace(keys=configuration.keys, directory=configuration.directory)
+        yield order
 
 
 def deliveries_in_words(dispatchers: Mapping[str, Dispatcher]) -> str:

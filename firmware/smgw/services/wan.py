@@ -1,5 +1,6 @@
 """The WAN process: delivers to the EMPs and samples the time. It has no device and writes no reading."""
 
+import contextlib
 import logging
 import threading
 from collections.abc import Sequence
@@ -8,10 +9,12 @@ from pathlib import Path
 from smgw import BUILT_S
 from smgw.clock import Floor, GatewayClock, SystemSource, TimeSample
 from smgw.profiles.gateway import SYSTEM_CLOCK, Configuration
+from smgw.reports.handshakes import note_handshakes
 from smgw.reports.running import note_running
 from smgw.services.deliveries import Order, deliveries_in_words, orders_of
 from smgw.services.fleet import Fleet, Words, in_a_thread
 from smgw.services.status import clock_in_words
+from smgw.services.surroundings import surroundings
 from smgw.services.workers import Employed
 from smgw.store import paths
 from smgw.store.errors import StoreError
@@ -19,7 +22,7 @@ from smgw.store.file.log_book import Level
 from smgw.store.lmn.view import LmnView
 from smgw.store.wan.store import WanStore
 from smgw.wan.dispatcher import Dispatcher
-from smgw.wan.outlet import open_outlet
+from smgw.wan.outlet import Handshakes, open_outlet
 from smgw.wan.system_clock import SystemClockSampler
 from smgw.wan.time_samples import NtpSampler
 
@@ -116,7 +119,12 @@ class WanService:
         self._store.close()
 
     def _dispatcher(self, order: Order) -> Dispatcher:
-        outlet = open_outlet(order.gateway, order.emp)
+        def note(made: Handshakes) -> None:
+            with contextlib.suppress(StoreError):  # counts are worth no failure
+                note_handshakes(self._store, order.emp.name, made, self._clock.stamp())
+
+        lent = surroundings(self._state, order.keys, order.directory, self._clock.stamp, note)
+        outlet = open_outlet(order.gateway, order.emp, lent)
         return Dispatcher(order.emp, order.granted, outlet, self._store, self._open_view, self._clock.stamp)
 
     def _sampling(self, servers: tuple[str, ...]) -> "_Sampling":

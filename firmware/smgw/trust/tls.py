@@ -9,6 +9,7 @@ before an octet of the application, `chain.check` judges the certificate: after 
 So a certificate that was revoked, or a ticket of its time, is refused at the next connection.
 """
 
+import contextlib
 import ssl
 import time
 from collections.abc import Callable
@@ -91,6 +92,19 @@ class Context(ssl.SSLContext):
         check(certificate, self.peer.expected, self.peer.authorities.current(), self.peer.now())
         return certificate
 
+    def judge_again(self, connection: ssl.SSLSocket) -> None:
+        """Judge the peer of an open connection by what the folders and the clock say now.
+
+        :raises TrustError: the peer is not to be believed any more.
+        """
+        assert isinstance(connection, _Socket)
+        check(connection.peer, self.peer.expected, self.peer.authorities.current(), self.peer.now())
+
+    @property
+    def session_is_over(self) -> bool:
+        """True if the newest session of a client is older than SESSION_S."""
+        return time.clock_gettime(time.CLOCK_BOOTTIME) - self._session_begun_s > SESSION_S
+
     def remember(self, connection: ssl.SSLSocket) -> None:
         """Keep the newest session of a client's connection for the next one."""
         if not connection.server_side and connection.session is not None and connection.session.has_ticket:
@@ -105,7 +119,7 @@ class Context(ssl.SSLContext):
             self._session_begun_s = time.clock_gettime(time.CLOCK_BOOTTIME)
 
     def _resumable(self) -> ssl.SSLSession | None:
-        if time.clock_gettime(time.CLOCK_BOOTTIME) - self._session_begun_s > SESSION_S:
+        if self.session_is_over:
             self._session = None
         return self._session
 
@@ -135,7 +149,14 @@ class _Socket(ssl.SSLSocket):
         context = self.context
         if isinstance(context, Context) and hasattr(self, "peer"):
             context.remember(self)  # a ticket of TLS 1.3 comes after the handshake
+            self._say_goodbye()
         super().close()
+
+    def _say_goodbye(self) -> None:
+        """Send close_notify, if the peer reads at all; its own is not awaited (RFC 5246, 7.2.1)."""
+        with contextlib.suppress(OSError, ValueError):
+            self.settimeout(0)
+            self.unwrap()
 
 
 class _Object(ssl.SSLObject):
@@ -153,7 +174,7 @@ def _handshake(connection: _Socket | _Object, do: Callable[[], None]) -> None:
     try:
         try:
             do()
-        except (ssl.SSLWantReadError, ssl.SSLWantWriteError, ssl.SSLEOFError):
+        except (ssl.SSLWantReadError, ssl.SSLWantWriteError, ssl.SSLEOFError, ssl.SSLZeroReturnError):
             raise
         except ssl.SSLError as error:
             raise explained(error) from error

@@ -6,6 +6,7 @@ outlet (`judging`). An outlet is one entry in `profiles.outlets`; its code is im
 
 from collections.abc import Callable
 from enum import Enum
+from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from smgw.cosem import DeviceId
@@ -14,6 +15,8 @@ from smgw.profiles.communication import CommunicationProfile
 from smgw.profiles.entries import resolve
 from smgw.profiles.feed import Feed
 from smgw.store.records import StoredRecord
+from smgw.trust.keys import Keys
+from smgw.trust.validity import Moment
 
 
 class OutcomeKind(Enum):
@@ -67,7 +70,33 @@ class Outlet(Protocol):
         """Close connections; the next `send` makes its own."""
 
 
-def open_outlet(gateway: DeviceId, profile: CommunicationProfile) -> Outlet:
+class Handshakes(NamedTuple):
+    """Handshakes of TLS with one EMP since the process started."""
+
+    full: int = 0
+    resumed: int = 0
+    refused: int = 0
+
+
+def _no_keys() -> Keys:
+    raise NotImplementedError("this process has no private keys")
+
+
+class Surroundings(NamedTuple):
+    """What the process lends to its outlets."""
+
+    trust: Path = Path("trust")  # the trust folder
+    now: Callable[[], Moment] = lambda: Moment(0, trusted=False)
+    open_keys: Callable[[], Keys] = _no_keys  # for signatures
+    passphrase: Callable[[], bytes] = bytes  # of the key for TLS; TrustError if it cannot be read
+    note_handshakes: Callable[[Handshakes], None] = lambda _: None  # for status; called when they changed
+
+
+def open_outlet(
+    gateway: DeviceId,
+    profile: CommunicationProfile,
+    surroundings: Surroundings = Surroundings(),  # noqa: B008
+) -> Outlet:
     """The outlet of a profile. It connects at the first `send`."""
-    made: Outlet = resolve(outlets.entry(profile.outlet).opens)(gateway, profile)
+    made: Outlet = resolve(outlets.entry(profile.outlet).opens)(gateway, profile, surroundings)
     return made

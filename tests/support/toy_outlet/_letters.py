@@ -2,13 +2,13 @@
 
 from smgw.cosem import DeviceId
 from smgw.profiles.communication import CommunicationProfile
-from smgw.wan.outlet import Batch, Outcome, OutcomeKind
+from smgw.wan.outlet import Batch, Outcome, OutcomeKind, Surroundings
 
 
 class LetterBox:
     """Appends `device store number` of each row to <folder>/letters."""
 
-    def __init__(self, _gateway: DeviceId, profile: CommunicationProfile) -> None:
+    def __init__(self, _gateway: DeviceId, profile: CommunicationProfile, _surroundings: Surroundings) -> None:
         self._folder = profile.options
 
     def send(self, batch: Batch) -> Outcome:

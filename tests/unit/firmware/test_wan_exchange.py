@@ -14,6 +14,7 @@ from small_emp import OK, Answer, SmallEmp
 from smgw.cosem import NULL, DeviceId, StatusWord
 from smgw.cosemxml.document import Document, Register, Row, encode
 from smgw.trust.errors import TrustError
+from smgw.wan.cosem_xml import connection as connection_module
 from smgw.wan.cosem_xml import exchange as exchange_module
 from smgw.wan.cosem_xml.exchange import Answer as Reply
 from smgw.wan.cosem_xml.exchange import Exchange
@@ -58,11 +59,11 @@ def test_a_put_has_the_headers_of_the_annex(emp: SmallEmp, exchange: Exchange) -
 def test_plain_http_to_a_public_address_is_not_sent(
     emp: SmallEmp, exchange: Exchange, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(exchange_module, "is_public", lambda address: address == "127.0.0.1")
+    monkeypatch.setattr(connection_module, "is_public", lambda address: address == "127.0.0.1")
     with pytest.raises(TrustError) as caught:
         exchange.put(DEVICE, BODY)
     assert str(caught.value) == (
-        f"{emp.url}: it has the address 127.0.0.1, which is not private, and http has no encryption. "
+        "127.0.0.1: it has the address 127.0.0.1, which is not private, and http has no encryption. "
         "Write https:// in url, or name a host of a private network."
     )
     monkeypatch.undo()
@@ -87,7 +88,7 @@ def test_a_connection_that_the_emp_closed_between_puts_is_opened_again(emp: Smal
     emp.answer = lambda _: Answer(200, close=True)
     for _ in range(3):
         assert exchange.put(DEVICE, BODY).status == 200
-        assert select.select([exchange._open[0].sock], [], [], LIMIT)[0]  # the end is there
+        assert select.select([exchange._watch.connection.sock], [], [], LIMIT)[0]  # the end is there
     assert emp.accepted == 3
 
 

@@ -71,7 +71,8 @@ class FolderKeys:
 
         :raises TrustError: it does not.
         """
-        self.refresh()
+        if not self.refresh() and self.faults:  # rights or passphrase may be right now
+            self._read(_stamp(self._files()))
         if name in (self._signature if kind == _SIGNATURE else self._encryption):
             return
         if faults := [one for one in self.faults if one.file is not None and one.file.stem == kind]:

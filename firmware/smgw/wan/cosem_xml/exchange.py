@@ -1,35 +1,36 @@
 """One HTTP exchange at a time with one EMP, over a connection that is kept (TR-03109-1 Annex II, 7.1)."""
 
-import contextlib
 import gzip
 import math
 import re
-import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable
 from datetime import UTC
 from email.utils import parsedate_to_datetime
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import urllib3
-from urllib3.connection import HTTPConnection
-from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError, ProtocolError
+from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError, ProtocolError, SSLError
 
 from smgw.cosem import DeviceId
 from smgw.errors import reason
-from smgw.patience import patiently
-from smgw.profiles.checks import is_public
-from smgw.profiles.outlets.cosem_xml import is_plain
 from smgw.trust.errors import TrustError
+from smgw.wan.cosem_xml.connection import PlainConnection, SecuredConnection, Watch
 from smgw.wan.cosem_xml.guard import Guard
-from smgw.wan.cosem_xml.response import Response
+from smgw.wan.cosem_xml.idle import Idle
 from smgw.webservice.headers import new_cid
+
+if TYPE_CHECKING:
+    from smgw.wan.cosem_xml.secure import Way
 
 MEDIA_TYPE = "application/vnd.de-dke-k461-cosem+xml"
 _READ_OF_ANSWER = 2048  # most octets read of an error page, for status and log
 _MOST_RETRY_AFTER = 86_400
 _CONNECT_S = 10.0
+#: A connection with TLS and without an exchange is closed after this time. TR-03109-1 allows 20 s.
+IDLE_S = 15.0
 _UNSUPPORTED_MEDIA_TYPE = 415
 _NOT_ACCEPTED = re.compile(r"\s*q\s*=\s*0(\.0*)?\s*")
 
@@ -45,17 +46,20 @@ class Answer(NamedTuple):
 class Exchange:
     """A client of one point of contact. One thread uses it; `abort` and `end` may come from another."""
 
-    def __init__(self, url: str, timeout: float) -> None:
+    def __init__(self, url: str, timeout: float, way: "Way | None" = None, media_type: str = MEDIA_TYPE) -> None:
+        """`way`: with TLS. `media_type`: of the bodies; one that is not MEDIA_TYPE is never packed."""
         self._base = (urllib3.util.parse_url(url).path or "").rstrip("/")
         self._timeout = timeout
+        self._media_type = media_type
         self._gzip = False  # until the EMP's answers announce gzip
-        self._gzip_refused = False
-        self._ended = threading.Event()
-        self._open: list[HTTPConnection] = []
+        self._gzip_refused = media_type != MEDIA_TYPE
+        self._watch = Watch(min(timeout, _CONNECT_S))
         self._guard = Guard(2 * timeout, self.abort)
         self._url = url
+        self._way = way
         self._pool: urllib3.HTTPConnectionPool | None = None
-        self._meanwhile: Callable[[], None] | None = None
+        self._busy = threading.RLock()  # held while the connection is used, opened or closed
+        self._idle = Idle(IDLE_S, self._busy, self.close)
 
     def _connected(self) -> urllib3.HTTPConnectionPool:
         if self._pool is None:
@@ -69,37 +73,12 @@ class Exchange:
             timeout=urllib3.Timeout(connect=min(self._timeout, _CONNECT_S), read=self._timeout),
             retries=False,
         )
-        opened, ended, seconds = self._open, self._ended, min(self._timeout, _CONNECT_S)
-        use_the_wait, plain, url = self._use_the_wait, is_plain(self._url), self._url
-
-        class Connection(HTTPConnection):
-            """A connection that `abort` knows as soon as it is open; `end` interrupts even the opening."""
-
-            response_class = Response
-
-            def _new_conn(self) -> socket.socket:
-                found = patiently("connect", super()._new_conn, seconds, ended.is_set, socket.socket.close)
-                address = found.getpeername()[0]
-                if plain and is_public(address):
-                    found.close()
-                    raise TrustError(
-                        f"it has the address {address}, which is not private, and http has no encryption",
-                        "Write https:// in url, or name a host of a private network.",
-                        subject=url,
-                    )
-                return found
-
-            def connect(self) -> None:
-                super().connect()
-                opened[:] = [self]
-                if ended.is_set():
-                    raise OSError("stopping")
-
-            def getresponse(self) -> urllib3.response.HTTPResponse:  # type: ignore[override]
-                use_the_wait()  # the request is on its way
-                return super().getresponse()
-
-        pool.ConnectionCls = Connection
+        own: dict[str, Any] = {"watch": self._watch}
+        if self._way is None:
+            pool.ConnectionCls = type("Connection", (PlainConnection,), own)
+        else:
+            own |= {"wrap": staticmethod(self._way.wrap), "handshake": staticmethod(self._way.handshake)}
+            pool.ConnectionCls = type("Connection", (SecuredConnection,), own)
         return pool
 
     def put(self, device: DeviceId, body: bytes, meanwhile: Callable[[], None] | None = None) -> Answer:
@@ -109,7 +88,7 @@ class Exchange:
 
         :raises TrustError: nothing may be sent there before a user has mended something.
         """
-        self._meanwhile = meanwhile
+        self._watch.meanwhile = meanwhile
         if not self._gzip:
             return self._put(device, body, {})
         packed = gzip.compress(body, compresslevel=4, mtime=0)
@@ -120,28 +99,35 @@ class Exchange:
         return self._put(device, body, {})
 
     def _put(self, device: DeviceId, body: bytes, more: dict[str, str]) -> Answer:
-        if self._ended.is_set():
+        if self._watch.ended.is_set():
             return Answer(None, "stopping")
         headers = {
-            "Content-Type": MEDIA_TYPE,
+            "Content-Type": self._media_type,
             "Accept": MEDIA_TYPE,
             "x-CID": new_cid(),
             **more,
         }
-        try:
-            with self._guard:  # ends an answer that arrives octet by octet
-                return self._exchange(f"{self._base}/cosem/ldevs/{device.uri}", body, headers)
-        except TrustError:
-            self.close()
-            raise
-        except (HTTPError, OSError, ValueError) as error:
-            self.close()
-            return Answer(None, _reason(error))
+        with self._busy:
+            try:
+                with self._guard:  # ends an answer that arrives octet by octet
+                    self._renew()
+                    return self._exchange(f"{self._base}/cosem/ldevs/{device.uri}", body, headers)
+            except TrustError:
+                self.close()
+                raise
+            except (HTTPError, OSError, ValueError) as error:
+                self.close()
+                if self._way is not None and (refused := self._way.refusal(error)) is not None:
+                    raise refused from None
+                return Answer(None, _reason(error))
+            finally:
+                if self._way is not None:
+                    self._idle.used()
 
-    def _use_the_wait(self) -> None:
-        meanwhile, self._meanwhile = self._meanwhile, None
-        if meanwhile is not None:
-            meanwhile()
+    def _renew(self) -> None:
+        """Close a connection with TLS that cannot serve any more."""
+        if self._way is not None and (secured := self._watch.secured) is not None and not self._way.goes_on(secured):
+            self.close()
 
     def _exchange(self, path: str, body: bytes, headers: dict[str, str]) -> Answer:
         response = self._connected().urlopen(
@@ -161,23 +147,21 @@ class Exchange:
 
     def abort(self) -> None:
         """Abort an exchange in progress; its answer is "no answer"."""
-        for connection in self._open:
-            sock = connection.sock
-            if sock is not None:
-                with contextlib.suppress(OSError):
-                    sock.shutdown(socket.SHUT_RDWR)
+        self._watch.abort()
 
     def end(self) -> None:
         """Abort the exchange in progress and prevent new ones."""
-        self._ended.set()
+        self._watch.ended.set()
         self._guard.end()
+        self._idle.end()
         self.abort()
 
     def close(self) -> None:
         """Close the connection; the next `put` opens another."""
-        if self._pool is not None:
-            self._pool.close()
-            self._pool = None
+        with self._busy:
+            if self._pool is not None:
+                self._pool.close()
+                self._pool = None
 
 
 def _takes_gzip(accept_encoding: str) -> bool:
@@ -222,6 +206,8 @@ def _reason(error: Exception) -> str:
     """Why there was no answer, in words: no number of an error, no object address of urllib3."""
     if isinstance(error, NewConnectionError | ConnectTimeoutError):
         error = error.__cause__ or error.__context__ or error  # type: ignore[assignment]
-    elif isinstance(error, ProtocolError) and isinstance(error.args[-1], Exception):
+    elif isinstance(error, ProtocolError | SSLError) and isinstance(error.args[-1], Exception):
         error = error.args[-1]
+    if isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError):  # numbers of OpenSSL, not of the system
+        return "the other side closed the connection during TLS; its log says why"
     return reason(error).rpartition(">: ")[2]
