@@ -115,7 +115,7 @@ def parcel(octets: bytes) -> None:
     file.write_bytes(octets)
     with contextlib.suppress(ParcelError):
         for one in unpack(file):
-            assert isinstance(one, bytes)
+            assert isinstance(one.octets, bytes)
 
 
 def dump(octets: bytes) -> None:

@@ -88,7 +88,7 @@ def import_over_http(parcel: Path, url: str) -> Imported:
 def _import(parcel: Path, deposit: _Deposit) -> Imported:
     documents = rows = 0
     refused = []
-    for octets in unpack(parcel):
+    for octets, *_ in unpack(parcel):
         found = document.decode(octets)
         if why := deposit(found, octets):
             refused.append(why)

@@ -13,11 +13,20 @@ import os
 import sqlite3
 from collections.abc import Iterator, Sequence
 from itertools import groupby, pairwise
+from pathlib import Path
 from typing import NamedTuple
 
 from smgw.cosem.device_id import PSEUDONYM_OCTETS, DeviceId
 from smgw.cosem.source import Source
+from smgw.store import paths
+from smgw.store.errors import StoreTooOld
+from smgw.store.file.beside import write_beside
+from smgw.store.file.schema import version_of
 from smgw.store.wan.records import EVERY_DEVICE
+from smgw.store.wan.schema import wan_schema
+
+#: Schema version of wan.db.
+_SINCE = 3
 
 _SECRET_OCTETS, _STORE_OCTETS = 32, 16
 #: Most rows of a run, which is written anew with each row that comes to it.
@@ -89,6 +98,19 @@ class _Run(NamedTuple):
 
 
 _Key = tuple[str, int]  # store id, record number
+
+
+def number_beside(directory: Path, emp: str, source: Source, days: int, rows: Sequence[Unnumbered]) -> Numbered | None:
+    """As `number`, beside the WAN process, which need not run. Raises StoreAbsent, StoreTooOld, StoreError."""
+    path = directory / paths.WAN
+
+    def body(connection: sqlite3.Connection) -> Numbered | None:
+        if version_of(connection) < _SINCE:
+            raise StoreTooOld(path)
+        file = bytes(connection.execute("SELECT store_id FROM store").fetchone()[0]).hex()
+        return number(connection, file, emp, source, days, rows)
+
+    return write_beside(path, wan_schema(), body)
 
 
 def number(

@@ -1,0 +1,122 @@
+"""Export archives of an EMP that gets devices under pseudonyms."""
+
+from pathlib import Path
+
+import pytest
+from captures_made import DEVICE, HOUSE, MIDNIGHT, SECOND, capture
+from delivering import GATEWAY
+from line_meter import Clock
+from small_emp import SmallEmp
+from smgw.cosemxml import document
+from smgw.cosemxml.document import Document
+from smgw.errors import SmgwError
+from smgw.profiles.feed import grants
+from smgw.profiles.gateway import Configuration
+from smgw.profiles.toml_importer import load
+from smgw.reports.export import export
+from smgw.store import paths
+from smgw.store.errors import StoreAbsent
+from smgw.store.lmn.store import LmnStore
+from smgw.store.lmn.view import LmnView
+from smgw.store.records import Record
+from smgw.store.wan.store import WanStore
+from smgw.wan.dispatcher import Dispatcher
+from smgw.wan.outlet import open_outlet
+from smgw.webservice.parcel import unpack
+
+DAY = 86_400 * SECOND
+TEXT = """\
+[gateway]
+device_id = "{gateway}"
+[[meter]]
+name = "house"
+protocol = "sml-push"
+port = "/dev/null"
+[[emp]]
+name = "demo"
+url = "{url}"
+insecure = true
+forward = "immediate"
+pseudonym_days = 1
+"""
+
+
+def configured(state: Path, url: str = "http://127.0.0.1:9") -> Configuration:
+    file = state / "gateway.toml"
+    file.write_text(TEXT.format(gateway=GATEWAY, url=url))
+    return load(file)
+
+
+def fill(state: Path, first: int, count: int) -> None:
+    with LmnStore.open(paths.lmn_directory(state), ballast_bytes=0) as store:
+        store.append([
+            Record(capture(MIDNIGHT + at * 900 * SECOND), MIDNIGHT + at * 900 * SECOND)
+            for at in range(first, first + count)
+        ])  # fmt: skip
+
+
+def written(configuration: Configuration, state: Path) -> list[Document]:
+    file = state / "stick.zip"
+    export(configuration, state, configuration.emps[0], file)
+    return [document.decode(one.octets) for one in unpack(file)]
+
+
+def deliver(configuration: Configuration, state: Path) -> None:
+    (profile,) = configuration.emps
+    with WanStore.open(paths.wan_directory(state)) as store:
+        dispatcher = Dispatcher(
+            profile,
+            grants(configuration),
+            open_outlet(GATEWAY, profile),
+            store,
+            lambda: LmnView.open(paths.lmn_directory(state)),
+            Clock().stamp,
+        )
+        dispatcher.deliver_once()
+
+
+def keys(documents: list[Document]) -> list[tuple[str, int]]:
+    return [(one.store_id, row.record_number) for one in documents for row in one.rows]
+
+
+def test_exported_rows_have_the_names_and_numbers_of_their_delivery(tmp_path: Path) -> None:
+    with SmallEmp() as emp:
+        configuration = configured(tmp_path, emp.url)
+        fill(tmp_path, 0, 50)
+        deliver(configuration, tmp_path)
+        fill(tmp_path, 50, 100)
+        on_stick = written(configuration, tmp_path)
+        assert all(one.device.is_pseudonym and one.gateway == one.device for one in on_stick)
+        assert DEVICE not in {one.device for one in on_stick}
+        fill(tmp_path, 150, 10)
+        assert keys(written(configuration, tmp_path))[:100] == keys(on_stick)
+        deliver(configuration, tmp_path)
+        assert list(emp.kept)[50:150] == keys(on_stick)
+        assert [number for _, number in list(emp.kept)[96:98]] == [1, 2]
+        assert written(configuration, tmp_path) == []
+
+
+def test_all_rows_are_not_exported_under_pseudonyms(tmp_path: Path) -> None:
+    configuration = configured(tmp_path)
+    fill(tmp_path, 0, 2)
+    with pytest.raises(SmgwError, match="would get those rows a second time; leave --all out"):
+        export(configuration, tmp_path, configuration.emps[0], tmp_path / "stick.zip", everything=True)
+    assert not (tmp_path / "stick.zip").exists()
+
+
+def test_without_a_wan_db_no_number_can_be_noted(tmp_path: Path) -> None:
+    configuration = configured(tmp_path)
+    fill(tmp_path, 0, 2)
+    with pytest.raises(StoreAbsent, match="smgw wan makes it"):
+        export(configuration, tmp_path, configuration.emps[0], tmp_path / "stick.zip")
+    assert [file.name for file in tmp_path.glob("stick*")] == []
+
+
+def test_a_row_that_was_delivered_in_the_meantime_is_left_out(tmp_path: Path) -> None:
+    configuration = configured(tmp_path)
+    fill(tmp_path, 0, 3)
+    with WanStore.open(paths.wan_directory(tmp_path)) as store, LmnView.open(paths.lmn_directory(tmp_path)) as view:
+        store.acknowledge("demo", view.store_id, HOUSE, 2, 2)
+    assert [row.target_time_us for one in written(configuration, tmp_path) for row in one.rows] == [
+        MIDNIGHT + 1800 * SECOND
+    ]
