@@ -23,7 +23,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The file, and the EMP."""
     parser.add_argument("file", type=Path, metavar="FILE", help="such as /media/usb/backlog.zip")
     parser.add_argument("--emp", metavar="NAME", help="for which EMP; needed if there are several")
-    parser.add_argument("--all", action="store_true", help="all stored rows, not only waiting ones; not with pseudonyms")
+    parser.add_argument(
+        "--all", action="store_true", help="all stored rows, not only waiting ones; not with pseudonyms"
+    )
     parser.epilog = _EPILOG
 
 
