@@ -77,6 +77,9 @@ def _lines(report: "Report") -> list[str]:
             lines.append(f"        {printable(emp['detail'])}; next try {_until(emp['retry_at_us'])}")
         if emp["secrecy"]:
             lines.append(f"        {emp['secrecy']}")
+        if emp["handshakes"]:
+            counts = ", ".join(f"{count} {kind}" for kind, count in emp["handshakes"].items())
+            lines.append(f"        handshakes of TLS: {counts}")
         if emp["weakness"]:
             lines.append(f"        note: {emp['weakness']}")
     return lines

@@ -14,6 +14,7 @@ from smgw.profiles.communication import CommunicationProfile
 from smgw.profiles.feed import Feed
 from smgw.profiles.gateway import Configuration
 from smgw.profiles.meter import MeterProfile
+from smgw.reports.handshakes import Counted, handshakes
 from smgw.reports.known_losses import KnownLosses
 from smgw.reports.readings import live_object, meter_time_object, reading_object
 from smgw.reports.running import differences
@@ -111,6 +112,7 @@ class _Delivery(NamedTuple):
     channels: dict[str, ChannelState] = {}  # noqa: RUF012
     set_aside: dict[str, int] = {}  # noqa: RUF012
     samples: list[TimeSample] = []  # noqa: RUF012
+    handshakes: dict[str, Counted] = {}  # noqa: RUF012
 
 
 def _delivery(report: Report, directory: Path, configuration: Configuration) -> _Delivery:
@@ -119,7 +121,7 @@ def _delivery(report: Report, directory: Path, configuration: Configuration) -> 
             _running(report, "wan", differences(view, configuration))
             channels = {channel.emp: channel for channel in view.channels()}
             samples = [sample for _, sample in view.time_samples(0)]
-            return _Delivery(view.cursors(), channels, view.set_aside_counts(), samples)
+            return _Delivery(view.cursors(), channels, view.set_aside_counts(), samples, handshakes(view))
     except StoreError as error:
         report.worse(Health.DEGRADED, str(error))
         return _Delivery()
@@ -293,6 +295,7 @@ def _emp(report: Report, lmn: LmnView, emp: CommunicationProfile, wan: _Delivery
         "feeds": feeds,
         "backlog": sum(feed["backlog"] for feed in feeds),
         "set_aside": set_aside,
+        "handshakes": counted._asdict() if (counted := wan.handshakes.get(emp.name)) else None,
         "acknowledged": sum(cursor.acknowledged for cursor in wan.cursors if cursor.emp == emp.name),
     }
 

@@ -12,6 +12,7 @@ from smgw.cli import main
 from smgw.clock import GatewayClock, SystemSource, TimeSample
 from smgw.cosem import Data, DataType, DeviceId, Obis, Reading
 from smgw.profiles.toml_importer import load
+from smgw.reports.handshakes import note_handshakes
 from smgw.reports.running import note_running
 from smgw.store import paths
 from smgw.store.records import Condition, MeterState, Record
@@ -219,6 +220,17 @@ def test_of_an_emp_that_fails_the_reason_and_the_time_of_the_next_try_are_shown(
     assert line.endswith("last acknowledgement 2026-03-01T00:00:00Z, 0.0 s ago")
     assert lines[lines.index(line) + 1] == "        answers 503; next try 2026-03-01T00:01:30Z, in 90 s"
     assert lines[lines.index(line) + 2].startswith("        note: plain HTTP, as insecure = true permits: ")
+
+
+def test_handshakes_of_tls_are_shown(gateway: GatewayState, capsys: pytest.CaptureFixture[str]) -> None:
+    gateway.file.write_text(gateway.file.read_text() + '[[emp]]\nname = "lab"\nurl = "https://127.0.0.1:1"\n')
+    with WanStore.open(paths.wan_directory(gateway.state)) as wan:
+        for counts in ((1, 0, 0), (1, 40, 2)):
+            note_handshakes(wan, "lab", counts, CLOCK.stamp())
+        assert "        handshakes of TLS: 1 full, 40 resumed, 2 refused" in shown(gateway, capsys)
+        main(["status", "--json", *gateway.arguments])
+    (emp,) = json.loads(capsys.readouterr().out)["emps"]
+    assert emp["handshakes"] == {"full": 1, "resumed": 40, "refused": 2}
 
 
 def test_a_meter_that_an_emp_refuses_is_shown_though_the_others_are_delivered(

@@ -1,12 +1,10 @@
 """What an EMP's profile asks for besides HTTP: TLS, sealed documents, both or neither; its code is loaded on need."""
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 from smgw.cosem import DeviceId
 from smgw.profiles.communication import CommunicationProfile
 from smgw.profiles.outlets.cosem_xml import OFF, CosemXmlOptions, is_plain
-from smgw.trust.errors import TrustError
 from smgw.wan.outlet import Surroundings
 
 if TYPE_CHECKING:
@@ -20,19 +18,6 @@ class Secured(NamedTuple):
     way: "Way | None" = None
     sealing: "Sealing | None" = None
 
-    def faults(self) -> Iterator[TrustError]:
-        """What would hold the channel now, as far as it shows without a connection."""
-        try:
-            if self.way is not None:
-                self.way.context()
-        except TrustError as error:
-            yield error
-        try:
-            if self.sealing is not None:
-                self.sealing.seal(b"", self.sealing.pair())
-        except TrustError as error:
-            yield error
-
 
 def secured(gateway: DeviceId, profile: CommunicationProfile, surroundings: Surroundings) -> Secured:
     """As the profile says. No file is read now."""
@@ -44,13 +29,8 @@ def secured(gateway: DeviceId, profile: CommunicationProfile, surroundings: Surr
     from smgw.wan.cosem_xml.sealing import Sealing
     from smgw.wan.cosem_xml.secure import Way
 
-    parties = Parties(surroundings.trust, gateway, options.participant or profile.name, surroundings.now)
+    parties = Parties(surroundings.trust, gateway, profile.participant, surroundings.now)
     return Secured(
         None if plain else Way(parties, surroundings.passphrase),
         None if options.cms == OFF else Sealing(parties, surroundings.open_keys(), options),
     )
-
-
-def faults(gateway: DeviceId, profile: CommunicationProfile, surroundings: Surroundings) -> Iterator[str]:
-    """For `smgw check`: what would hold delivery to this EMP."""
-    yield from dict.fromkeys(str(error) for error in secured(gateway, profile, surroundings).faults())
