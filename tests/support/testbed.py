@@ -25,12 +25,16 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from soon import LIMIT
 
+if TYPE_CHECKING:
+    from trial_pki import TrialPki
+
 GATEWAY = "ESMG0000000001"
 EMP = "lab"
+PARTICIPANT = "Stadtwerke"  # the EMP in its certificates
 _ROOT = Path(__file__).parents[2]
 _PYTHONPATH = os.pathsep.join(str(_ROOT / part) for part in ("firmware", "simulator-host"))
 _ROW = re.compile(rb"\n      <cod:structure><cod:double-long(?:64)?-unsigned>(\d+)<")
@@ -239,7 +243,9 @@ class Chain:
         log_level: str = "debug",
         timeout: int = 20,
         environment: Mapping[str, str] | None = None,
+        pki: "TrialPki | None" = None,
     ) -> None:
+        """`pki`: with TLS and CMS; the trust folders are `trust` of the state directory and `emp-trust`."""
         self.directory = directory
         self.meters = list(meters)
         self.state = state or directory / "state"
@@ -250,7 +256,11 @@ class Chain:
         self._tcp = {meter.name: free_port() for meter in meters if meter.polled}
         self.meters_file, self.gateway_file = directory / "meters.toml", directory / "gateway.toml"
         self.meters_file.write_text(self._simulator())
-        url = emp_url or f"http://127.0.0.1:{self.emp_port}"
+        self.emp_trust = directory / "emp-trust"
+        self._secure = pki is not None
+        if pki is not None:
+            self._write_trust(pki)
+        url = emp_url or f"http{'s' if self._secure else ''}://127.0.0.1:{self.emp_port}"
         self.gateway_file.write_text(self._gateway(url, forward, timeout))
         self.report_file = directory / "smsim.json"
         self._where = ["--config", str(self.gateway_file), "--state", str(self.state)]
@@ -262,6 +272,7 @@ class Chain:
         self.wan = Program("wan", ["-m", "smgw", "wan", *common], environment)
         self.both = Program("run", ["-m", "smgw", "run", *common], environment)
         listen = ["--listen", f"127.0.0.1:{self.emp_port}", "--people", f"127.0.0.1:{self.people_port}"]
+        listen += ["--trust", str(self.emp_trust)] if self._secure else []
         self.emp = Program("emp", ["-m", "emp", "serve", *listen, "--db", str(self.emp_db)])
         self.programs = [self.smsim, self.lmn, self.wan, self.both, self.emp]
 
@@ -402,6 +413,14 @@ class Chain:
                 text += f"push_interval = {meter.interval}\nbaud = 115200\n"
         return text
 
+    def _write_trust(self, pki: "TrialPki") -> None:
+        from smgw.trust.names import Role, Subject, gateway
+
+        own, participant = gateway(GATEWAY), Subject.checked(Role.EMT, PARTICIPANT)
+        pki.write_gateway(self.state / "trust", own)
+        pki.write_peer(self.state / "trust", participant)
+        pki.write_emp(self.emp_trust, participant, [own])
+
     def _gateway(self, url: str, forward: object, timeout: int) -> str:
         ntp = f'ntp = ["127.0.0.1:{self.time_server.port}"]\n' if self.time_server else "system_clock = false\n"
         text = f'[gateway]\ndevice_id = "{GATEWAY}"\n{ntp}'
@@ -409,8 +428,10 @@ class Chain:
             kind = f'"sml-poll"\ninterval = {meter.interval}\ntimeout = 1' if meter.polled else '"sml-push"'
             text += f'[[meter]]\nname = "{meter.name}"\nprotocol = {kind}\nport = "{self.port(meter.name)}"\n'
             text += f"registration_period = {meter.registration_period}\nsilence = {meter.silence}\n"
+        security = f'participant = "{PARTICIPANT}"' if self._secure else "insecure = true"
         return text + (
-            f'[[emp]]\nname = "{EMP}"\nurl = "{url}"\ninsecure = true\n'
+            f'[[emp]]\nname = "{EMP}"\nurl = "{url}"\n'
+            f"{security}\n"
             f"forward = {json.dumps(forward)}\ntimeout = {timeout}\n"
         )
 
