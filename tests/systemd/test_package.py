@@ -13,7 +13,7 @@ from host_head import HostHead
 from machine import ROOT, Machine, built_deb, emp_of, tar_of
 
 CONFIGURATION = "etc/smgw/gateway.toml"
-UNITS = ("smgw-lmn", "smgw-wan")
+UNITS = ("smgw-lmn", "smgw-wan", "smgw-keys")
 SETUP = (
     *("--port", "/dev/ttyUSB0", "--name", "house", "--every", "every telegram", "--force"),
     *("--ntp", "0.debian.pool.ntp.org", "--emp", "none"),
@@ -87,8 +87,8 @@ def test_it_installs_upgrades_with_its_store_is_removed_and_leaves_nothing(
 
     # Installed: enabled, running, waiting for a meter, under an id of its own.
     install(machine, built_deb(tmp_path, "0.0.9"))
-    assert active(machine) == ["active", "active"]
-    assert machine.run("systemctl", "is-enabled", "smgw.target", *UNITS).split() == ["enabled"] * 3
+    assert active(machine) == ["active"] * 3
+    assert machine.run("systemctl", "is-enabled", "smgw.target", *UNITS).split() == ["enabled"] * 4
     assert machine.run("smgw", "--version").strip() == "smgw 0.0.9"
     assert "ESMG0000000001" not in configuration.read_text()
     machine.run("smgw", "check")
@@ -109,14 +109,14 @@ def test_it_installs_upgrades_with_its_store_is_removed_and_leaves_nothing(
     # Upgraded: configuration and store are the same, and more is read.
     install(machine, deb)
     assert machine.run("smgw", "--version").strip() == "smgw 0.1.0"
-    assert active(machine) == ["active", "active"]
+    assert active(machine) == ["active"] * 3
     assert configuration.read_text() == mine
     machine.until(lambda: records(machine)[1] > amount + 5)
     assert records(machine)[0] == store
 
     # Removed: stopped, configuration and store stay. Installed again: goes on.
     machine.run("dpkg", "-r", "smgw")
-    assert active(machine) == ["inactive", "inactive"]
+    assert active(machine) == ["inactive"] * 3
     assert configuration.read_text() == mine
     amount = records(machine)[1]
     install(machine, deb)
@@ -155,7 +155,7 @@ def test_both_packages_have_the_pages_that_read_well_as_files(deb: Path, tmp_pat
 
 def test_its_udev_rules_and_units_are_understood(machine: Machine, deb: Path) -> None:
     install(machine, deb)
-    units = [f"/usr/lib/systemd/system/{name}" for name in ("smgw-lmn.service", "smgw-wan.service", "smgw.target")]
+    units = [f"/usr/lib/systemd/system/{name}" for name in (*(f"{unit}.service" for unit in UNITS), "smgw.target")]
     done = machine.try_run("systemd-analyze", "verify", "--recursive-errors=no", "--man=no", *units)
     assert (done.returncode, done.stdout + done.stderr) == (0, "")
     if machine.try_run("udevadm", "verify", "--help").returncode == 0:  # systemd 254 and newer

@@ -18,7 +18,13 @@ if shutil.which("systemd-analyze") is None:
 
 @pytest.mark.parametrize(
     ("unit", "tenths"),
-    [("smgw-lmn.service", 8), ("smgw-wan.service", 13), ("smgw-retry@.service", 20), ("emp.service", 13)],
+    [
+        ("smgw-lmn.service", 8),
+        ("smgw-wan.service", 13),
+        ("smgw-keys.service", 8),
+        ("smgw-retry@.service", 20),
+        ("emp.service", 13),
+    ],
 )
 def test_exposure_is_bounded(unit: str, tenths: int) -> None:
     done = subprocess.run(
@@ -63,7 +69,7 @@ def settings(file: str) -> dict[str, list[str]]:
     return found
 
 
-@pytest.mark.parametrize("unit", ["smgw-lmn.service", "smgw-wan.service", "smgw-retry@.service"])
+@pytest.mark.parametrize("unit", ["smgw-lmn.service", "smgw-wan.service", "smgw-keys.service", "smgw-retry@.service"])
 def test_no_process_of_the_gateway_reaches_d_bus(unit: str) -> None:
     assert "-/run/dbus" in settings(unit)["InaccessiblePaths"]
 

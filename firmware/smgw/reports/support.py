@@ -33,7 +33,7 @@ _PACKAGES = ("pyserial", "lxml", "urllib3", "ntplib", "cryptography", "systemd-p
 _CAPTURES = 20  # of each meter
 _LOG_ENTRIES = 500
 _SECONDS = 30
-_UNITS = ("smgw-lmn", "smgw-wan")
+_UNITS = ("smgw-lmn", "smgw-wan", "smgw-keys")
 #: Commands for data of the system; missing programs are skipped.
 _COMMANDS = {
     "journal.txt": [

@@ -43,7 +43,8 @@ class KeysService:
         self._worker = Worker("keys", self._serve, self._stopping, _PATIENCE_S)
 
     def start(self) -> None:
-        """Serve."""
+        """Read the keys, then serve."""
+        self._look()
         self._worker.start()
 
     def is_ready(self) -> bool:

@@ -24,8 +24,11 @@ class AgentKeys:
 
     @property
     def present(self) -> bool:
-        """Whether there is a socket. The agent may be dead nevertheless."""
-        return self.socket.exists()
+        """Whether there is a socket, as far as this user may look. The agent may be dead nevertheless."""
+        try:
+            return self.socket.exists()
+        except PermissionError:
+            return True
 
     def sign(self, name: str, digest: bytes) -> bytes:
         """See `Keys`.
