@@ -19,6 +19,7 @@ from smsim.ports import RIGHT, Port, PtyPort, SerialPort, TcpPort, TcpPushPort, 
 from smsim.sml import style
 from smsim.sml.faults import FIELDS, MOST_ONE_IN, MOST_SECONDS, Fault, Kind, counted
 from smsim.sml.meter import MeterSpec
+from smsim.tls import FOLDER, Tls, tls_of
 from smsim.toml_section import Section, document
 
 DEFAULT_START = "2026-01-01T00:00:00"
@@ -42,6 +43,7 @@ class MeterConfig(NamedTuple):
     faults: tuple[Fault, ...] = ()
     answers: bool = False  # on a serial line or a pty: answer requests, do not push
     object_list: bool = True  # answer as a newer meter does, not only GetList
+    tls: Tls | None = None
 
     def __repr__(self) -> str:  # a password never reaches a log
         return f"MeterConfig({self.spec.name!r}, {self.port})"
@@ -78,9 +80,11 @@ def load(path: Path) -> Config:
 def parse(text: str, file: str = "configuration") -> Config:
     """Read the text of a configuration; `file` is the file name in error messages."""
     whole = document(text, file)
-    time = _time(whole.table("simulator"))
-    meters = _meters(whole)
-    dlms = lines(whole)
+    simulator = whole.table("simulator")
+    certificates = Path(file).parent / simulator.text("certificates", FOLDER, "the path of a folder")
+    time = _time(simulator)
+    meters = _meters(whole, certificates)
+    dlms = lines(whole, certificates)
     whole.finish()
     if not meters and not dlms:
         raise ConfigError(file, None, "meter", "there is none", "give each meter a section [[meter]]")
@@ -117,14 +121,14 @@ def _start(section: Section) -> int:
         raise section.fault("start", str(error), right) from None
 
 
-def _meters(whole: Section) -> tuple[MeterConfig, ...]:
+def _meters(whole: Section, certificates: Path) -> tuple[MeterConfig, ...]:
     """All meters; a section with a count gives several."""
     meters: list[MeterConfig] = []
     of_style: Counter[str] = Counter()  # meters without a device get their style's ids, counted up
     names: set[str] = set()
     ports: set[Port] = set()
     for section in whole.tables("meter"):
-        counted = _meter(section, of_style)
+        counted = _meter(section, of_style, certificates)
         for meter in counted:
             if meter.spec.name in names:
                 raise section.fault("name", f"{meter.spec.name!r} is there twice", "give each a name of its own")
@@ -137,7 +141,7 @@ def _meters(whole: Section) -> tuple[MeterConfig, ...]:
     return tuple(meters)
 
 
-def _meter(section: Section, of_style: "Counter[str]") -> list[MeterConfig]:
+def _meter(section: Section, of_style: "Counter[str]", certificates: Path) -> list[MeterConfig]:
     name = section.text("name", None, 'name the meter, e.g. "household"')
     count = section.integer("count", 1, 1, MOST_METERS)
     chosen = style.load(section.choice("style", "", style.names())) if section.has("style") else None
@@ -168,6 +172,7 @@ def _meter(section: Section, of_style: "Counter[str]") -> list[MeterConfig]:
         _faults(section, chosen, count),
         _answers(section, port),
         section.flag("object_list", default=True),
+        tls_of(section, port, certificates),
     )
     section.finish()
     if chosen is None:

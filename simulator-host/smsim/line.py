@@ -181,15 +181,7 @@ class TcpLine:
     """A listening socket. Every client gets the same octets from its connection on."""
 
     def __init__(self, port: TcpPushPort) -> None:
-        host = (port.host or LOOPBACK).strip("[]")
-        try:
-            family = socket.AF_INET6 if ":" in host else socket.AF_INET
-            self._listener = socket.create_server((host, port.port), family=family)
-        except OSError as error:
-            raise PortError(str(port), f"cannot listen: {reason(error)}", "name another") from None
-        self._listener.setblocking(False)
-        number = self._listener.getsockname()[1]
-        self.port = TcpPushPort(number, f"[{host}]" if ":" in host else host)
+        self._listener, self.port = listening(port)
         self._clients: list[socket.socket] = []
 
     def has_reader(self) -> bool:
@@ -237,6 +229,18 @@ class TcpLine:
         for client in self._clients:
             client.close()
         self._clients.clear()
+
+
+def listening(port: TcpPushPort) -> tuple[socket.socket, TcpPushPort]:
+    """A socket that listens and does not block, and its port with address and number. PortError."""
+    host = (port.host or LOOPBACK).strip("[]")
+    try:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        listener = socket.create_server((host, port.port), family=family)
+    except OSError as error:
+        raise PortError(str(port), f"cannot listen: {reason(error)}", "name another") from None
+    listener.setblocking(False)
+    return listener, TcpPushPort(listener.getsockname()[1], f"[{host}]" if ":" in host else host)
 
 
 def _receive(client: socket.socket) -> bytes:

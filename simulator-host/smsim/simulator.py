@@ -5,6 +5,7 @@ import logging
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone
+from functools import partial
 from typing import Any
 
 from smgw.cosem.units import symbol
@@ -36,12 +37,15 @@ class RunningMeter:
         if isinstance(port, TcpPort | TcpPushPort) and not port.host:
             port = port._replace(host=listen)
         credentials, object_list = (config.username, config.password), config.object_list
+        secured = None
+        if config.tls is not None:
+            secured = partial(config.tls.context, config.spec.name, str(config.spec.device))
         if isinstance(port, TcpPort):
-            self.driver = Service(meter, port, credentials, faults, object_list=object_list)
+            self.driver = Service(meter, port, credentials, faults, object_list=object_list, secured=secured)
         elif config.answers and not isinstance(port, TcpPushPort):
             self.driver = LineService(meter, port, config.baud, credentials, faults, object_list=object_list)
         else:
-            self.driver = Pusher(meter, port, config.baud, config.push_interval_s, faults)
+            self.driver = Pusher(meter, port, config.baud, config.push_interval_s, faults, secured)
 
     def begin(self, fault: Fault) -> None:
         """Switch a fault on. FaultError if the meter cannot have it."""
@@ -61,11 +65,12 @@ class RunningMeter:
     @property
     def how(self) -> str:
         """How the meter is read, as text."""
+        over_tls = f", TLS with {self.config.tls.certificate(self.config.spec.name)}" if self.config.tls else ""
         if isinstance(self.driver, Service):
-            return "SML request and response"
+            return f"SML request and response{over_tls}"
         if isinstance(self.driver, LineService):
             return f"SML request and response at {self.config.baud} Bd"
-        return f"SML push every {self.config.push_interval_s:g} s at {self.config.baud} Bd"
+        return f"SML push every {self.config.push_interval_s:g} s at {self.config.baud} Bd{over_tls}"
 
 
 class Simulator:

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from smgw.cli.held_port import show_live_instead
+from smgw.cli.look import look_at
 from smgw.dump.printer import Options, Printer, formats, make_printer
 from smgw.dump.source import dump, is_port
 from smgw.errors import reason
@@ -20,7 +21,7 @@ examples:
   smgw dump dlms /dev/ttyUSB0 --baudrate 2400 --parity E
   smgw dump dlms push.hex --key meter.key --authentication-key meter.auth
 
-A port is a device, socket://host:port, rfc2217://host:port or spy://DEVICE.
+A port is a device, spy://DEVICE, or socket://, tls:// or rfc2217:// with host:port.
 A file holds raw octets, or a text of hex digits. Comments in it begin with #.
 DLMS is found in HDLC frames, M-Bus, the wrapper of TCP, or alone.
 A key is 32 or 64 hex digits in a file that only you can read (chmod 600).
@@ -98,6 +99,7 @@ def run(arguments: argparse.Namespace) -> int:
             arguments.seconds,
             printer,
             arguments.protocol,
+            look_at(arguments.source, arguments.state, _say),
         )
     except KeyboardInterrupt:
         pass
@@ -115,6 +117,10 @@ def run(arguments: argparse.Namespace) -> int:
             return 2
     printer.summary()
     return 0 if printer.delivered else 1
+
+
+def _say(text: str) -> None:
+    print(f"smgw dump: {text}", file=sys.stderr)
 
 
 def _held(error: Exception, printer: Printer, arguments: argparse.Namespace) -> bool:

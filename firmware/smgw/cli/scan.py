@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from smgw.cli.held_port import show_live_instead
+from smgw.cli.look import look_at
 from smgw.cli.numbers import count, seconds
 from smgw.cosem.printable import printable
 from smgw.errors import SmgwError
@@ -23,6 +24,7 @@ examples:
   smgw scan /dev/ttyUSB0
   smgw scan socket://192.168.1.20:4059
   smgw scan rfc2217://192.168.1.20:2217     a bridge whose speed and parity can be set
+  smgw scan tls://192.168.1.21:4059         a meter with TLS: shows its certificate, too
   smgw scan /dev/ttyUSB0 --all              a bus: tries each address, about two minutes
   smgw scan /dev/ttyUSB0 --all --addresses 16-40,1021
   smgw scan /dev/ttyUSB0 --seconds 70       a meter that sends once a minute
@@ -39,7 +41,7 @@ _SPAN = re.compile(r"(\d{1,5})(?:-(\d{1,5}))?")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Which port, how long, and which addresses."""
-    parser.add_argument("port", metavar="PORT", help="a device, socket://host:port or rfc2217://host:port")
+    parser.add_argument("port", metavar="PORT", help="a device, or socket://, tls:// or rfc2217:// with host:port")
     parser.add_argument("--all", action="store_true", help="try all addresses of a bus")
     parser.add_argument(
         "--addresses", type=addresses, default=(), metavar="A-B,C", help="with --all: physical addresses (1-125)"
@@ -87,7 +89,8 @@ def _scan(arguments: argparse.Namespace) -> int:
     checks.port(arguments.port, lambda text, *_: faults.append(text))
     if faults:
         raise SmgwError(faults[0])
-    scan = Scan(arguments.port, _say, listen_s=arguments.seconds, timeout_s=arguments.timeout)
+    look = look_at(arguments.port, arguments.state, _say)
+    scan = Scan(arguments.port, _say, listen_s=arguments.seconds, timeout_s=arguments.timeout, security=look)
     scan.whole, scan.addresses = arguments.all, arguments.addresses
     found: list[Found] = []
     with contextlib.suppress(KeyboardInterrupt):  # results until then are shown

@@ -50,7 +50,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--ntp", action="append", metavar="HOST", help="a time server (repeat it: of three, two must agree), or: system"
     )
     parser.add_argument(
-        "--port", action="append", metavar="PORT", help="a port to scan: a device or socket://host:port"
+        "--port",
+        action="append",
+        metavar="PORT",
+        help="a port to scan: a device, socket://host:port or tls://host:port",
     )
     parser.add_argument("--all", action="store_true", help="try all addresses of a bus, as smgw scan --all")
     parser.add_argument(
@@ -224,6 +227,7 @@ class _Setup:
             found, others = setup_meters.scan(
                 port,
                 lambda text: self._talk.say(f"  {text}"),
+                state=self._given.state,
                 whole=self._given.all,
                 addresses=self._given.addresses,
             )

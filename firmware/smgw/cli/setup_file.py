@@ -65,6 +65,8 @@ def next_steps(file: Path, text: str) -> list[str]:
         return [*steps, f"smgw run{named} --state state          starts the gateway"]
     if re.search(r'^port = "(socket|tls|udp|rfc2217)://', text, re.MULTILINE):
         steps.append("Meters on the network: see /usr/share/smgw/tcp-meters.conf")
+    for name, port in re.findall(r'^name = "([^"]+)"\n(?:[^\[\n].*\n)*?port = "(tls://[^"]+)"', text, re.MULTILINE):
+        steps.append(f"smgw keys meter {name} {port}          shows the meter's certificate; compare it and pin it")
     reload = "sudo systemctl reload-or-restart smgw-lmn smgw-wan          the services take the new file"
     return [*steps, reload, "smgw status          shows how the gateway fares"]
 

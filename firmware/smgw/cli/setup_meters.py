@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+from smgw.cli.look import look_at
 from smgw.cli.scan import profile_text
 from smgw.errors import SmgwError
 from smgw.lmn.scan import Found, Scan
@@ -28,10 +29,10 @@ def ports() -> list[str]:
 
 
 def scan(
-    port: str, say: Callable[[str], None], *, whole: bool, addresses: tuple[int, ...]
+    port: str, say: Callable[[str], None], *, state: Path, whole: bool, addresses: tuple[int, ...]
 ) -> tuple[list[Found], list[str]]:
     """The meters at a port (the first, or all of a `whole` bus), and other octets seen there. Raises PortError."""
-    scanned = Scan(port, say)
+    scanned = Scan(port, say, security=look_at(port, state, say))
     scanned.whole, scanned.addresses = whole, addresses
     found = []
     for one in scanned.run():

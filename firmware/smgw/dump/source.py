@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from smgw.dump.printer import Printer, look_alike
-from smgw.ports import LineSettings, open_port
+from smgw.ports import LineSettings, Security, open_port
 from smgw.ports.port import has_line
 from smgw.wire.unread import Unread
 
@@ -18,7 +18,14 @@ _PIECE = 65_536
 _SILENT_S = 10
 
 
-def dump(source: str, settings: LineSettings, seconds: float, printer: Printer, name: str) -> None:
+def dump(
+    source: str,
+    settings: LineSettings,
+    seconds: float,
+    printer: Printer,
+    name: str,
+    security: Security | None = None,
+) -> None:
     """Pass octets to a printer until it has enough, `seconds` are over (0: no end), or the file ends.
 
     `name` is the printer's format. Raises PortError, OSError.
@@ -26,7 +33,7 @@ def dump(source: str, settings: LineSettings, seconds: float, printer: Printer, 
     if source == "-":
         _from_octets(_pieces(sys.stdin.buffer), printer)
     elif is_port(source):
-        _from_port(source, settings, seconds, printer, name)
+        _from_port(source, settings, seconds, printer, name, security)
     else:
         with Path(source).open("rb", buffering=0) as file:
             _from_octets(_pieces(file), printer)
@@ -51,12 +58,14 @@ def _from_octets(pieces: Iterator[bytes], printer: Printer) -> None:
     printer.finish()
 
 
-def _from_port(source: str, settings: LineSettings, seconds: float, printer: Printer, name: str) -> None:
+def _from_port(
+    source: str, settings: LineSettings, seconds: float, printer: Printer, name: str, security: Security | None
+) -> None:
     now = time.monotonic
     ends = now() + seconds if seconds else None
     delivered_at = shown = now()
     unread = Unread()
-    with open_port(source, settings) as port:
+    with open_port(source, settings, security=security) as port:
         while not printer.enough and (ends is None or now() < ends):
             if port.wait(1.0 if ends is None else max(0.0, min(1.0, ends - now()))):
                 port.gather(0.05)

@@ -1,5 +1,6 @@
 """Lines of DLMS meters from the configuration: [[dlms]], its meters, their clients and faults."""
 
+from pathlib import Path
 from typing import NamedTuple
 
 from smgw.cosem import DeviceId
@@ -17,6 +18,7 @@ from smsim.dlms.faults import DlmsFaults
 from smsim.dlms.station import Framing
 from smsim.dlms.table import MODELS
 from smsim.ports import PtyPort, SerialPort, TcpPort, TcpPushPort, parse_port
+from smsim.tls import Tls, tls_of
 from smsim.toml_section import Section
 
 RIGHT = "write tcp:4059, pty:/path/of/a/link or a serial device such as /dev/ttyUSB0"
@@ -63,14 +65,15 @@ class LineConfig(NamedTuple):
     baud: int = 9600
     wrapper: bool = False
     sign_on: SignOnConfig | None = None
+    tls: Tls | None = None
 
 
-def lines(whole: Section) -> tuple[LineConfig, ...]:
-    """All lines of a configuration. ConfigError for any fault."""
-    return tuple(map(_line, whole.tables("dlms")))
+def lines(whole: Section, certificates: Path) -> tuple[LineConfig, ...]:
+    """All lines of a configuration. ConfigError for any fault. `certificates`: folder of those of meters with TLS."""
+    return tuple(_line(section, certificates) for section in whole.tables("dlms"))
 
 
-def _line(section: Section) -> LineConfig:
+def _line(section: Section, certificates: Path) -> LineConfig:
     port = _port(section)
     wrapper = section.choice("framing", HDLC, (HDLC, WRAPPER)) == WRAPPER
     if wrapper and not isinstance(port, TcpPort):
@@ -78,6 +81,7 @@ def _line(section: Section) -> LineConfig:
     baud = section.integer("baud", 9600, 0, 4_000_000)
     sign_on = _sign_on(section, wrapper, baud)
     faults = _faults(section.table("faults"))
+    tls = tls_of(section, port, certificates)
     tables = section.tables("meter")
     meters = tuple(_meter(table, wrapper) for table in tables)
     if not meters:
@@ -86,7 +90,7 @@ def _line(section: Section) -> LineConfig:
     if len(set(addresses)) < len(addresses):
         raise section.fault("meter", "two meters have the same address", "give each another `address`")
     section.finish()
-    return LineConfig(port, meters, faults, baud, wrapper, sign_on)
+    return LineConfig(port, meters, faults, baud, wrapper, sign_on, tls)
 
 
 def _port(section: Section) -> TcpPort | PtyPort | SerialPort:

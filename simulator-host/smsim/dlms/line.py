@@ -71,6 +71,9 @@ class DlmsLine:
     @property
     def how(self) -> str:
         """How its meters are read, as text."""
+        if self.config.tls is not None:
+            framing = "wrapper" if self.config.wrapper else "HDLC"
+            return f"DLMS, {framing}, TLS with {self.config.tls.certificate(self.devices[0].spec.name)}"
         if self.config.wrapper:
             return "DLMS, wrapper over TCP and UDP"
         return "DLMS, HDLC after sign-on (mode E)" if self.config.sign_on else "DLMS, HDLC"
@@ -116,14 +119,16 @@ class DlmsLine:
 
     async def _listen_at(self, port: TcpPort) -> str:
         host = (port.host or self._listen or LOOPBACK).strip("[]")
+        tls, first = self.config.tls, self.devices[0].spec
+        context = tls.context(first.name, str(first.device)) if tls is not None else None
         try:
-            self._server = await asyncio.start_server(self._accept, host, port.port)
+            self._server = await asyncio.start_server(self._accept, host, port.port, ssl=context)
         except OSError as error:
             raise PortError(
                 f"tcp:{host}:{port.port}", f"cannot listen: {reason(error)}", "name another address or port"
             ) from None
         number = self._server.sockets[0].getsockname()[1]
-        if self.config.wrapper:
+        if self.config.wrapper and tls is None:  # datagrams would be a way around TLS
             await self._listen_to_datagrams(host, number)
         return str(TcpPort(number, f"[{host}]" if ":" in host else host))
 

@@ -6,15 +6,20 @@ One task, the `Pacer`, moves all lines: hundreds of meters cost no task, thread 
 import asyncio
 import heapq
 import logging
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Protocol
 
 from smgw.errors import reason
 
 from smsim.errors import PortError
 from smsim.line import Line, open_line
-from smsim.ports import PushPort
+from smsim.ports import PushPort, TcpPushPort
 
+if TYPE_CHECKING:
+    import ssl
+
+#: Gives the context of a meter with TLS.
+Secured = Callable[[], "ssl.SSLContext"]
 BITS_PER_OCTET = 10  # 8N1: a start bit, eight data bits, a stop bit
 CHUNK = 16
 _GRID_S = 0.005  # chunks wait for the next of these moments, so that many lines share a wake-up
@@ -96,7 +101,13 @@ class Pusher:
     """Sends one telegram each interval, for ever. A device that is unplugged is opened again when it is back."""
 
     def __init__(
-        self, source: Source, port: PushPort, baud: int, interval_s: float, disturber: Disturber | None = None
+        self,
+        source: Source,
+        port: PushPort,
+        baud: int,
+        interval_s: float,
+        disturber: Disturber | None = None,
+        secured: Secured | None = None,
     ) -> None:
         self.port = port
         self.baud = baud
@@ -107,6 +118,7 @@ class Pusher:
         self.lost = 0  # telegrams of which nobody took all
         self._source = source
         self._disturber = disturber or Undisturbed()
+        self._secured = secured
         self._line: Line | None = None
         self._due = 0.0
         self._on_its_way: Transmission | None = None
@@ -114,8 +126,15 @@ class Pusher:
 
     async def start(self) -> str:
         """Open the line; PortError if that cannot be done. Returns the port to name to people."""
-        self._line = open_line(self.port, self.baud)
+        self._line = self._open()
         return str(self._line.port)
+
+    def _open(self) -> Line:
+        if self._secured is None or not isinstance(self.port, TcpPushPort):
+            return open_line(self.port, self.baud)
+        from smsim.tls_line import TlsLine  # few meters have TLS
+
+        return TlsLine(self.port, self._secured())
 
     async def run(self) -> None:
         """Push until cancelled."""
@@ -181,7 +200,7 @@ class Pusher:
 
     def _reopen(self) -> None:
         try:
-            self._line = open_line(self.port, self.baud)
+            self._line = self._open()
         except PortError as error:
             log.debug("%s", error)
         else:

@@ -10,7 +10,7 @@ from smsim.errors import PortError
 from smsim.ports import LOOPBACK, TcpPort
 from smsim.sml.answers import Answers
 from smsim.sml.meter import Meter
-from smsim.sml.push import Disturber
+from smsim.sml.push import Disturber, Secured
 
 IDLE_S = 3600.0  # a client that says nothing for so long has gone
 SLOW_S = 10.0  # a client that does not take an answer for so long is cut off
@@ -33,6 +33,7 @@ class Service:
         disturber: Disturber | None = None,
         *,
         object_list: bool = True,
+        secured: Secured | None = None,
         idle_s: float = IDLE_S,
         slow_s: float = SLOW_S,
         most_clients: int = MOST_CLIENTS,
@@ -41,6 +42,7 @@ class Service:
         self.clients_seen = 0
         self._meter = meter
         self._answers = Answers(meter, credentials, disturber, object_list=object_list)
+        self._secured = secured
         self._idle_s = idle_s
         self._slow_s = slow_s
         self._most_clients = most_clients
@@ -55,8 +57,9 @@ class Service:
     async def start(self) -> str:
         """Listen and serve; PortError if that cannot be done. Returns the port to name to people."""
         host = (self.port.host or LOOPBACK).strip("[]")
+        context = self._secured() if self._secured else None
         try:
-            self._server = await asyncio.start_server(self._accept, host, self.port.port)
+            self._server = await asyncio.start_server(self._accept, host, self.port.port, ssl=context)
         except OSError as error:
             raise PortError(
                 f"tcp:{host}:{self.port.port}", f"cannot listen: {reason(error)}", "name another address or port"
