@@ -11,13 +11,12 @@ from smgw.cosem.data import Data, DataType
 from smgw.cosem.device_id import DeviceId
 from smgw.cosem.obis import Obis
 from smgw.cosem.reading import Capture, ClockState, Reading, Stamp
-from smgw.store.lmn.store import LmnStore
 from smgw.store.lmn.view import LmnView
 from smgw.store.records import NOBODY_WAITS, Record, Retention, Source
 from smgw.store.rescue.carve import carve
 from smgw.store.wan.store import WanStore
 from smgw.store.wan.view import WanView
-from stored import append
+from stored import append, finish_salvage, opened
 
 DEVICE = DeviceId.parse("1EMH0011802881")
 GARAGE = Source("garage", DEVICE)
@@ -38,7 +37,7 @@ def record(number: int) -> Record:
 def sound(tmp_path_factory):
     """A store of 2000 captures as its owner leaves it, half of them in the -wal."""
     directory = tmp_path_factory.mktemp("sound")
-    with LmnStore.open(directory, ballast_bytes=0) as store:
+    with opened(directory) as store:
         for first in range(1, ROWS + 1, 100):
             store.append([record(number) for number in range(first, first + 100)])
         store.log("started", 1, "test", record(1).capture.stamp)
@@ -60,7 +59,7 @@ def identity(sound):
 
 def checkpointed(directory):
     """All rows in the database itself, an empty -wal beside it."""
-    with LmnStore.open(directory, ballast_bytes=0) as store:
+    with opened(directory) as store:
         store._file.writer.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     return directory / "lmn.db"
 
@@ -73,15 +72,15 @@ def overwrite(path, at, octets):
 
 def open_damaged(directory, identity, caplog):
     """Open it; it must say aloud what happened and give the rows their old identity. The rows that were saved."""
-    with caplog.at_level(logging.WARNING, "smgw.store"), LmnStore.open(directory, ballast_bytes=0) as store:
+    with caplog.at_level(logging.WARNING, "smgw.store"), opened(directory) as store:
         assert store.store_id != identity
         assert any("was damaged" in message and "lmn.db.corrupt-" in message for message in caplog.messages)
         (number,) = append(store, [record(ROWS + 1)])
         with LmnView.open(directory) as view:
             rows = view.records(HOUSE, 0, 2 * ROWS)
             entry = view.log_entries(10)[-1]
-            assert entry.event == "store-salvaged"
             assert "lmn.db.corrupt-" in entry.subject
+            assert [one.event for one in view.log_entries(10)][-2:] == ["store-salvaged", "salvage-ended"]
         assert rows[-1].position == rows[-1].record_number == number
         assert rows[-1].store_id == store.store_id
     saved = rows[:-1]
@@ -98,7 +97,7 @@ def whole(rows):
 
 
 def test_a_sound_store_is_not_salvaged(directory, identity):
-    with LmnStore.open(directory, ballast_bytes=0) as store:
+    with opened(directory) as store:
         assert store.store_id == identity
         assert store.salvaged is None
 
@@ -133,7 +132,7 @@ def test_a_header_of_zeroes_costs_nothing_but_its_page(directory, identity, capl
 
 
 def test_pages_that_stand_in_the_wal_are_searched_in_their_newest_version(directory):
-    with LmnStore.open(directory, ballast_bytes=0) as store:
+    with opened(directory) as store:
         store._file.writer.execute("PRAGMA wal_autocheckpoint = 0")
         store.append([record(ROWS + number) for number in range(1, 101)])
         copy = directory / "copy"
@@ -149,11 +148,11 @@ def test_pages_that_stand_in_the_wal_are_searched_in_their_newest_version(direct
 def test_long_octets_are_carved_with_their_overflow_pages(tmp_path):
     octets = bytes(range(256)) * 60
     reading = Reading(REGISTERS[0], Data(DataType.OCTET_STRING, octets))
-    with LmnStore.open(tmp_path, ballast_bytes=0) as store:
+    with opened(tmp_path) as store:
         store.append([Record(record(1).capture._replace(readings=(reading,)))])
     overwrite(checkpointed(tmp_path), 0, bytes(4096))
 
-    with LmnStore.open(tmp_path, ballast_bytes=0), LmnView.open(tmp_path) as view:
+    with opened(tmp_path), LmnView.open(tmp_path) as view:
         assert view.records(HOUSE, 0, 9)[0].readings == (reading,)
 
 
@@ -166,10 +165,10 @@ def test_a_power_cut_while_the_salvage_ran_leaves_the_damaged_file_for_the_next_
     with monkeypatch.context() as patch:
         patch.setattr("smgw.store.file.owned._sync", dies)
         with pytest.raises(KeyboardInterrupt):
-            LmnStore.open(directory, ballast_bytes=0)
+            opened(directory)
     assert (directory / "lmn.db").exists()
 
-    with LmnStore.open(directory, ballast_bytes=0), LmnView.open(directory) as view:
+    with opened(directory), LmnView.open(directory) as view:
         assert view.records(HOUSE, 0, 1)[0].store_id == identity
 
 
@@ -192,7 +191,7 @@ def test_noise_in_the_first_pages_is_survived(directory, identity, caplog, seed)
     noise = random.Random(seed)
     overwrite(checkpointed(directory), noise.randrange(1, 20) * 4096, noise.randbytes(4096))
 
-    with caplog.at_level(logging.WARNING), LmnStore.open(directory, ballast_bytes=0) as store:
+    with caplog.at_level(logging.WARNING), opened(directory) as store:
         assert append(store, [record(ROWS + 1)]) != [None]
 
 
@@ -216,7 +215,7 @@ def test_rows_salvaged_twice_keep_their_first_identity(directory, identity, capl
     saved = len(open_damaged(directory, identity, caplog))
     (directory / "lmn.db-wal").unlink()
 
-    with LmnStore.open(directory, ballast_bytes=0), LmnView.open(directory) as view:
+    with opened(directory), LmnView.open(directory) as view:
         rows = view.records(HOUSE, 0, 2 * ROWS)
 
     assert [row.record_number for row in rows if row.store_id == identity] == list(range(1, saved + 1))
@@ -224,25 +223,25 @@ def test_rows_salvaged_twice_keep_their_first_identity(directory, identity, capl
 
 def test_of_the_damaged_files_three_are_kept(directory):
     for _ in range(5):
-        with LmnStore.open(directory, ballast_bytes=0):
+        with opened(directory):
             pass
         (directory / "lmn.db-wal").unlink()
 
-    with LmnStore.open(directory, ballast_bytes=0) as store:
+    with opened(directory) as store:
         assert "lmn.db.corrupt-5" in (store.salvaged or "")
     kept = sorted(file.name for file in directory.iterdir() if "corrupt" in file.name and "wal" not in file.name)
     assert kept == ["lmn.db.corrupt-3", "lmn.db.corrupt-4", "lmn.db.corrupt-5"]
 
 
 def test_a_view_notices_that_the_file_was_replaced(directory, identity):
-    with LmnStore.open(directory, ballast_bytes=0), LmnView.open(directory) as view:
+    with opened(directory), LmnView.open(directory) as view:
         view.changed()
     view = LmnView.open(directory)
     try:
         assert (view.store_id, view.changed()) == (identity, False)
         (directory / "lmn.db-wal").unlink()
 
-        with LmnStore.open(directory, ballast_bytes=0) as store:
+        with opened(directory) as store:
             assert view.changed()
             assert view.store_id == store.store_id != identity
             assert view.records(HOUSE, 0, 1)[0].store_id == identity
@@ -254,13 +253,14 @@ def test_a_view_notices_that_the_file_was_replaced(directory, identity):
 def test_damage_that_shows_while_running_is_repaired_and_the_append_done(directory, identity, caplog):
     """The page goes bad under the open store; the writer meets it when it needs that page."""
     database = checkpointed(directory)
-    with LmnStore.open(directory, ballast_bytes=0) as store, LmnView.open(directory) as view:
+    with opened(directory) as store, LmnView.open(directory) as view:
         for page in range(1, database.stat().st_size // 4096):
             overwrite(database, page * 4096, random.Random(page).randbytes(4096))
         store._file.writer.execute("PRAGMA shrink_memory")  # forget the pages that were read before
 
         assert append(store, [record(ROWS + 1)]) != [None]
         assert store.store_id != identity
+        finish_salvage(store)
         assert view.changed()
         assert view.records(HOUSE, 0, 10)[-1].readings == record(ROWS + 1).capture.readings
 
@@ -269,13 +269,14 @@ def test_a_big_file_is_checked_while_it_is_used(directory, identity, monkeypatch
     overwrite(checkpointed(directory), 40 * 4096, random.Random(5).randbytes(4096))
     monkeypatch.setattr("smgw.store.file.owned.CHECKED_BYTES", 0)
 
-    with LmnStore.open(directory, ballast_bytes=0) as store:
+    with opened(directory) as store:
         assert store.salvaged is None
         until = time.monotonic() + 60
         while store._file.broken is None and time.monotonic() < until:
             time.sleep(0.01)
         assert append(store, [record(ROWS + 1)]) != [None]
         assert store.store_id != identity
+        finish_salvage(store)
         with LmnView.open(directory) as view:
             assert len(whole(view.records(HOUSE, 0, 2 * ROWS))) > ROWS * 8 // 10
 
@@ -284,7 +285,7 @@ def test_a_store_closes_while_its_pages_are_checked(directory, identity, monkeyp
     monkeypatch.setattr("smgw.store.file.owned.CHECKED_BYTES", 0)
 
     for _ in range(10):
-        with LmnStore.open(directory, ballast_bytes=0) as store:
+        with opened(directory) as store:
             assert store.store_id == identity
 
 
@@ -303,18 +304,18 @@ def test_a_crash_between_the_renames_of_a_replacement_is_finished_at_the_next_st
 
     monkeypatch.setattr(owned, "_rename", dies)
     with pytest.raises(KeyboardInterrupt):
-        LmnStore.open(directory, ballast_bytes=0)
+        opened(directory)
     monkeypatch.undo()
     assert not (directory / "lmn.db").exists()
 
-    with LmnStore.open(directory, ballast_bytes=0), LmnView.open(directory) as view:
+    with opened(directory), LmnView.open(directory) as view:
         assert {row.store_id for row in view.records(HOUSE, 0, ROWS)} == {identity}
 
 
 def test_a_wal_without_its_database_never_meets_a_new_one(directory, identity):
     (directory / "lmn.db").unlink()
 
-    with LmnStore.open(directory, ballast_bytes=0) as store, LmnView.open(directory) as view:
+    with opened(directory) as store, LmnView.open(directory) as view:
         assert store.store_id != identity
         assert view.last_position(HOUSE) == 0
         assert append(store, [record(1)]) == [1]
@@ -322,7 +323,7 @@ def test_a_wal_without_its_database_never_meets_a_new_one(directory, identity):
 
 def test_old_rows_that_were_salvaged_still_age(directory):
     (directory / "lmn.db-wal").unlink()
-    with LmnStore.open(directory, ballast_bytes=0) as store:
+    with opened(directory) as store:
         while store.retain(START + 10**15, Retention(), {DEVICE: NOBODY_WAITS}).more:
             pass
         with LmnView.open(directory) as view:
@@ -370,7 +371,7 @@ def test_a_wan_store_without_its_wal_goes_on(tmp_path):
 
 def test_a_salvaged_record_is_found_under_the_identity_it_was_recorded_under(directory, identity):
     (directory / "lmn.db-wal").unlink()
-    with LmnStore.open(directory, ballast_bytes=0) as store, LmnView.open(directory) as view:
+    with opened(directory) as store, LmnView.open(directory) as view:
         (number,) = append(store, [record(ROWS + 1)])
 
         assert view.find(HOUSE, identity, 5).readings == record(5).capture.readings

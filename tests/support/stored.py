@@ -1,6 +1,7 @@
 """What tests ask of a store: record numbers for outcomes, and rows of a load profile with the range that they cover."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from smgw.metering.history import HistoryKeeper
 from smgw.metering.registrar import Clock, Registrar
@@ -17,6 +18,18 @@ def numbers(outcomes: Sequence[Outcome]) -> list[int | None]:
 def append(store: LmnStore, records: Sequence[Record]) -> list[int | None]:
     """Append records; their numbers."""
     return numbers(store.append(records))
+
+
+def finish_salvage(store: LmnStore) -> LmnStore:
+    """Copy all that a damaged file still has."""
+    while store.salvage_step() is not None:
+        pass
+    return store
+
+
+def opened(directory: Path) -> LmnStore:
+    """The store; if its file was damaged, all of it is copied."""
+    return finish_salvage(LmnStore.open(directory, ballast_bytes=0))
 
 
 def keep(store: LmnStore, name: ProfileName, records: Sequence[Record], covered: Range) -> list[int | None]:

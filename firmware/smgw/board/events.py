@@ -24,6 +24,8 @@ MESSAGE_IDS = {
     "disk-full": "4f8f2f475564405bb9572603bfccf0de",
     "disk-room-again": "9667c54c44d4454db8bb2b5d038e47a3",
     "store-salvaged": "3138f478a5d145f78b04a38c787c7c67",
+    "salvage-ended": "dd0c6cc4520b43a08824fd7eb3c3845a",
+    "salvage-waits": "eea4dfd2f6e541d6930e816a8c5907b4",
     "store-trouble": "5d91ad2cee77401da98ce1e0bfcd2f35",
     "undelivered-lost": "011bde12e23344bbaa29c8159774a4e3",
     "captures-dropped": "5fc5c7adf4b34421a62b207caabf6bda",

@@ -264,6 +264,10 @@ def _store(report: Report, lmn: LmnView, file: Path, known: KnownLosses) -> None
     lost = {name: amount for name, amount in counts.items() if name.startswith("lost") and amount}
     octets = sum(path.stat().st_size for path in (file, paths.wal_of(file)) if path.exists())
     report.store = {"store_id": lmn.store_id, "octets": octets, "lost": lost, "counts": counts}
+    salvage = lmn.salvage()
+    report.store["salvage"] = salvage and salvage._asdict()
+    if salvage is not None:
+        report.worse(Health.DEGRADED, f"store: {salvage.text}; {salvage.order}")
     for name, amount in known.since(lmn.store_id, lost).items():
         report.worse(
             Health.DEGRADED,

@@ -120,7 +120,9 @@ class LmnService:
     def status(self) -> str:
         """Meters and clock."""
         watches = {name: watch for driver in self._lines.members.values() for name, watch in driver.watches.items()}
-        return f"{meters_in_words(watches)}; {clock_in_words(self._clock.stamp())}"
+        salvage = self._store.salvage
+        copied = "" if salvage is None else f"; {salvage.text}; {salvage.order}"
+        return f"{meters_in_words(watches)}; {clock_in_words(self._clock.stamp())}{copied}"
 
     def take(self, configuration: Configuration) -> str:
         """Unchanged lines notice nothing."""
@@ -201,6 +203,8 @@ class LmnService:
                     looked = time.monotonic()
                     self._discipline()
                 pause = self._retention.tick(self._clock.stamp().utc_us)
+                if (salvage := self._store.salvage_step()) is not None:
+                    pause = min(pause, salvage)
                 if time.monotonic() - saved > _CLOCK_SAVED_EVERY:
                     self._store.save_clock(*self._clock.saved())
                     saved = time.monotonic()

@@ -1,7 +1,8 @@
 """The records that the LMN store takes and gives."""
 
+from collections.abc import Sequence
 from enum import IntEnum, StrEnum
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from smgw.cosem.device_id import DeviceId
 from smgw.cosem.obis import Obis
@@ -181,3 +182,45 @@ class RetentionReport(NamedTuple):
     daily: int = 0
     undelivered: int = 0  # of these, rows that no EMP had acknowledged
     more: bool = False
+
+
+class SalvageState(NamedTuple):
+    """How far the captures of a damaged file are copied into the new one."""
+
+    file: str  #: its name
+    phase: int  #: see `store.lmn.queued.Phase`
+    next: int  #: number or page
+    last: int  #: the largest number that it may have
+    captures: int  #: how many were copied
+    released: bool  #: newer captures do not wait for them
+    waiting: int  #: damaged files after this one
+
+    @property
+    def text(self) -> str:
+        """In words."""
+        more = f", {self.waiting} more files wait" if self.waiting else ""
+        step = _SALVAGE_STEPS.get(self.phase, "").format(self.next, self.last)
+        return f"{self.file} is copied: {self.captures} captures, {step}{more}"
+
+    @property
+    def order(self) -> str:
+        """The order of delivery, in words."""
+        return "newer records are delivered " + ("first" if self.released else "after its records")
+
+
+_SALVAGE_STEPS = {
+    0: "page {0} is searched for lost texts",
+    1: "number {0} of {1} at most",
+    2: "page {0} is searched for lost captures",
+    3: "page {0} is searched for lost readings",
+    4: "number {0} of {1} at most is checked",
+    5: "number {0} of {1} at most goes behind newer ones",
+}
+SALVAGE_STATE = """SELECT file, phase, next, last, captures, released, (SELECT count(*) FROM salvage) - 1
+    FROM salvage ORDER BY id LIMIT 1"""
+
+
+def salvage_state(row: Sequence[Any]) -> SalvageState:
+    """A row of `SALVAGE_STATE`."""
+    file, phase, following, last, captures, released, waiting = row
+    return SalvageState(file, phase, following, last, captures, bool(released), waiting)

@@ -153,10 +153,11 @@ class Judging:
 
     def _suspect(self, feed: Feed, record: StoredRecord, outcome: Outcome) -> None:
         """One row alone was rejected: quarantine it if others of its feed are accepted, else hold it until one is."""
+        first = not self._suspects.of(feed.source)
         self._suspects.add(feed.source, record, outcome)
-        if record.store_id != self._file_id and outcome.kind is OutcomeKind.CONTRADICTED:
-            # A salvaged row may lack values that the EMP has. This says nothing about other rows.
-            # No older rejected row of its source waits: salvaged rows come before all others.
+        if first and record.store_id != self._file_id and outcome.kind is OutcomeKind.CONTRADICTED:
+            # A salvaged row may lack values that the EMP has. This says nothing about other rows. With `first` no older
+            # rejected row of its source waits: salvaged rows may come after others.
             self._suspects.settle_newest()
         elif feed.source in self._accepted:
             self._suspects.settle(feed.source)

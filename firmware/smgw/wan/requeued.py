@@ -35,6 +35,8 @@ def deliver_requeued(emp: Participant, feeds: Sequence[Feed], view: LmnView) -> 
         if emp.stopping():
             break
         feed, record = _found(aside, feeds, view)
+        if feed is not None and record is None and view.salvage() is not None:
+            continue  # it may still come from the damaged file
         if feed is None or record is None:
             reason = "it is no longer in the store" if feed is not None else "no profile names its meter any more"
             log.error("EMP %s: record %d is given up: %s", emp.who, aside.record_number, reason)

@@ -1,3 +1,4 @@
+import contextlib
 import sqlite3
 
 import pytest
@@ -5,7 +6,7 @@ from smgw.cosem.data import Data, DataType
 from smgw.cosem.device_id import DeviceId
 from smgw.cosem.obis import Obis
 from smgw.cosem.reading import Capture, ClockState, Reading, Stamp
-from smgw.store.errors import StoreTooNew
+from smgw.store.errors import StoreTooNew, StoreTooOld
 from smgw.store.lmn import schema
 from smgw.store.lmn import store as lmn
 from smgw.store.lmn import view as lmn_view
@@ -53,8 +54,24 @@ def columns(directory):
         connection.close()
 
 
-def test_a_new_store_has_version_4(directory):
-    assert columns(directory)[1] == 4
+def test_a_new_store_has_version_5(directory):
+    assert columns(directory)[1] == 5
+
+
+def test_a_store_of_version_4_opens_and_is_written_and_read(directory):
+    with contextlib.closing(sqlite3.connect(directory / "lmn.db", isolation_level=None)) as connection:
+        connection.executescript("DROP TABLE salvage; DROP TABLE salvage_alias; PRAGMA user_version = 4;")
+    (directory / "lmn.db-wal").touch()
+    with pytest.raises(StoreTooOld):
+        LmnView.open(directory)
+
+    with LmnStore.open(directory, ballast_bytes=0) as store, LmnView.open(directory) as view:
+        assert store.salvaged is None
+        assert append(store, [RECORD]) == [2]
+        assert store.salvage_step() is None
+        assert [row.position for row in view.records(HOUSE, 0, 9)] == [1, 2]
+        assert view.salvage() is None
+    assert columns(directory)[1] == 5
 
 
 def test_a_migration_takes_the_rows_along(directory, monkeypatch):
@@ -97,7 +114,7 @@ def test_a_newer_store_is_refused_and_left_alone(directory):
     keeper.close()
 
     for opens in (LmnStore.open, LmnView.open):
-        with pytest.raises(StoreTooNew, match=r"lmn\.db: has schema version 7, this program knows 4 at most"):
+        with pytest.raises(StoreTooNew, match=r"lmn\.db: has schema version 7, this program knows 5 at most"):
             opens(directory)
     assert columns(directory)[1] == 7
     assert not list(directory.glob("*corrupt*"))
@@ -107,6 +124,7 @@ def test_a_store_of_version_1_gets_what_came_later_and_keeps_its_rows(tmp_path, 
     old = schema.lmn_schema()._replace(version=1, migrations={})
     with monkeypatch.context() as patch:
         patch.setattr(lmn, "lmn_schema", lambda: old)
+        patch.setattr(LmnStore, "_look_at_salvage", lambda _: None)  # a table of version 5
         with LmnStore.open(tmp_path, ballast_bytes=0) as store:
             store.append([RECORD])
     assert columns(tmp_path)[1] == 1
@@ -116,4 +134,4 @@ def test_a_store_of_version_1_gets_what_came_later_and_keeps_its_rows(tmp_path, 
         assert store.salvaged is None
         assert store.profile_ranges(name) == []
         assert append(store, [RECORD]) == [2]
-    assert columns(tmp_path)[1] == 4
+    assert columns(tmp_path)[1] == 5

@@ -13,6 +13,7 @@ from smgw.store.lmn.view import LmnView
 from smgw.store.progress import Progress, carried, progress
 from smgw.store.records import NOBODY_WAITS, ListKind, Record, Source
 from smgw.store.wan.records import EVERY_DEVICE, Cursor
+from stored import finish_salvage
 
 STORE, OLDER = "ab" * 16, "cd" * 16
 GAS = Source("house", DeviceId.parse("7GAS0000000001"))
@@ -118,6 +119,8 @@ def test_a_salvaged_row_that_was_settled_in_its_own_store_does_not_go_again(tmp_
         store.append([Record(capture(MIDNIGHT + n * SECOND)) for n in range(4)])
         first = store.store_id
         store._file.replace("a test")
+        store._take_over()
+        finish_salvage(store)
         with LmnView.open(tmp_path) as view:
             known = progress(CONFIGURATION, view.sources(), [cursor("lab", HOUSE, 3, first)], view.store_id)
             piece = known.piece(view, known.feeds[0], 0, 9)

@@ -19,6 +19,7 @@ from smgw.store.wan.records import ChannelKind
 from smgw.store.wan.view import WanView
 from smgw.wan.participant import BatchSize
 from soon import soon
+from stored import finish_salvage
 
 GAS = DeviceId.parse("7GAS0000000001")
 FOREIGN = DeviceId(b"\x09\x01gas")
@@ -151,6 +152,7 @@ def test_a_store_that_was_replaced_is_delivered_on(make: Callable[..., Gateway],
         until(lambda: len(emp.kept) == 30)
         gateway.lmn._file.replace("the test says so")
         gateway.lmn._take_over()
+        finish_salvage(gateway.lmn)
         assert gateway.lmn.store_id != old_id
         new = gateway.append(5)
         until(lambda: gateway.cursor() == new[-1])

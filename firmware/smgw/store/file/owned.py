@@ -5,8 +5,9 @@ import logging
 import os
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 from smgw.store import paths
 from smgw.store.errors import StoreError, StoreFull, is_damaged, is_full
@@ -20,12 +21,20 @@ _log = logging.getLogger(__name__)
 
 #: Damaged files are stored as evidence, at most this many. Then the oldest is removed.
 ASIDE_KEPT = 3
-#: A file up to this size is checked whole when it is opened (1 to 2 s on an SD card). A larger one is checked later.
-CHECKED_BYTES = 64 * 1024 * 1024
+#: A file up to this size is checked whole when it is opened (0.5 s on an SD card). A larger one is checked later.
+CHECKED_BYTES = 16 * 1024 * 1024
 
-#: salvage(damaged file, empty database inside a transaction, store id if known): makes the newest schema and copies
-#: all readable rows -> one line about the salvaged rows
-Salvage = Callable[[Path, sqlite3.Connection, str | None], str]
+
+class Begun(NamedTuple):
+    """What a salvage has done before the new file is used."""
+
+    text: str  # one line about the salvaged rows
+    needed: Collection[str] = ()  #: names of damaged files that it still reads
+
+
+#: salvage(damaged file, empty database inside a transaction, store id if known, name that the damaged file gets): makes
+#: the newest schema and copies readable rows, or orders that they are copied later
+Salvage = Callable[[Path, sqlite3.Connection, str | None, str], Begun]
 
 
 class OwnedFile:
@@ -207,9 +216,9 @@ class OwnedFile:
         return None if verdict == "ok" else verdict
 
     def _replace(self, why: str) -> None:
-        saved = self._create(self.path)
         number = 1 + self._last_aside()
         aside = paths.aside_of(self.path, number)
+        begun = self._create(self.path, aside.name)
         # The database first. After a crash in between, an orphaned -wal is recognised; a database alone is not.
         _rename(self.path, aside)
         if paths.wal_of(self.path).exists():
@@ -217,22 +226,24 @@ class OwnedFile:
         paths.shm_of(self.path).unlink(missing_ok=True)
         _rename(paths.build_of(self.path), self.path)
         for old in range(1, number - ASIDE_KEPT + 1):
-            for gone in (paths.aside_of(self.path, old), paths.wal_of(paths.aside_of(self.path, old))):
-                gone.unlink(missing_ok=True)
-        self.salvaged = f"{why}; kept as {aside.name}; {saved}"
+            evidence = paths.aside_of(self.path, old)
+            if evidence.name not in begun.needed:
+                for gone in (evidence, paths.wal_of(evidence), paths.shm_of(evidence)):
+                    gone.unlink(missing_ok=True)
+        self.salvaged = f"{why}; kept as {aside.name}; {begun.text}"
         _log.warning("%s was damaged: %s", self.path, self.salvaged, extra={"event": "store-salvaged"})
 
-    def _create(self, damaged: Path | None) -> str:
+    def _create(self, damaged: Path | None, aside: str = "") -> Begun:
         build = paths.build_of(self.path)
         self._discard(build)
         os.close(access.new_file(build, access.DATABASE_MODE))
-        saved = ""
+        begun = Begun("")
         try:
             with contextlib.closing(connect_builder(build)) as connection, transaction(connection):
                 if damaged is None:
                     self._schema.create(connection, os.urandom(16))
                 else:
-                    saved = self._salvage(damaged, connection, self._owner.store_id or None)
+                    begun = self._salvage(damaged, connection, self._owner.store_id or None, aside)
                 connection.execute(f"PRAGMA user_version = {self._schema.version}")
         except BaseException:
             self._discard(build)  # its space is needed if the disk is full
@@ -240,11 +251,14 @@ class OwnedFile:
         _sync(build)
         if damaged is None:
             _rename(build, self.path)
-        return saved
+        return begun
 
     def _last_aside(self) -> int:
         prefix = paths.aside_of(self.path, 0).name[:-1]
-        numbers = [entry.name.removeprefix(prefix).removesuffix("-wal") for entry in self.path.parent.iterdir()]
+        numbers = [
+            entry.name.removeprefix(prefix).removesuffix("-wal").removesuffix("-shm")
+            for entry in self.path.parent.iterdir()
+        ]
         return max((int(number) for number in numbers if number.isdecimal()), default=0)
 
 

@@ -10,9 +10,10 @@ from typing import NamedTuple
 from smgw.cosem.reading import ClockState
 from smgw.store.file.pending import count
 from smgw.store.lmn import blocks
-from smgw.store.lmn.blocks import BLOCK, END, SourceKey, stretches
+from smgw.store.lmn.blocks import BLOCK, END, SourceKey, Stretch, stretches
+from smgw.store.lmn.hidden import hidden
 from smgw.store.lmn.rows import Word
-from smgw.store.records import ListKind, Retention, RetentionReport
+from smgw.store.records import NOBODY_WAITS, ListKind, Retention, RetentionReport
 
 #: Most captures removed in one call, unless the caller says otherwise (15 ms on a PC).
 REMOVED_AT_MOST = 500
@@ -73,6 +74,7 @@ class Sweep:
             return RetentionReport(more=True)
         crowded = _bytes_used(connection) > limits.undelivered_bytes
         sources = [_Source(key, device, delivered.get(device, 0)) for key, device in _sources(connection)]
+        unsure = hidden(connection)
         newest = blocks.newest_block(connection)
         removed = {"live": 0, "grid": 0, "daily": 0}
         undelivered = 0
@@ -95,13 +97,14 @@ class Sweep:
                     if room <= 0:
                         full = True
                         break
-                    until = END if crowded else source.reached
+                    until = END if crowded else _settled(source.reached, unsure, block)
                     doomed = _aged(connection, source.key, group, block, before_us, until, room, sources)
                     chosen.append((source, doomed, room))
                 for source, doomed, room in chosen:
                     remove(connection, doomed)
                     removed[group.name] += len(doomed)
-                    undelivered += sum(number > source.reached for number in doomed)
+                    settled = _settled(source.reached, unsure, block)
+                    undelivered += sum(number > settled for number in doomed)
                     left = _has(connection, source.key, group, block)
                     if left and len(doomed) < room:
                         ended.add(source.key)
@@ -134,6 +137,13 @@ class Sweep:
                 own.append(newest)
             found += [(block, source) for block in own]
         return sorted(found, key=itemgetter(0)), longer
+
+
+def _settled(reached: int, unsure: Stretch, block: int) -> int:
+    """The number up to which rows of a block are delivered. A position after hidden rows says nothing about them."""
+    if reached == NOBODY_WAITS or unsure.first > unsure.last or not block * BLOCK <= unsure.last:
+        return reached
+    return min(reached, unsure.first - 1) if unsure.first < (block + 1) * BLOCK else reached
 
 
 def _sources(connection: sqlite3.Connection) -> list[tuple[SourceKey, bytes]]:

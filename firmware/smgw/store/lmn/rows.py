@@ -165,6 +165,12 @@ class RowWriter:
                 return _OUT_OF_BOUNDS
         return self._insert(record, columns, (meter, device), registers, version)
 
+    def finish_blocks(self, number: int) -> None:
+        """A capture with this number is new: blocks before its one are finished."""
+        if number // BLOCK > self._block:
+            finish(self._connection, self._block, number // BLOCK)
+            self._block = number // BLOCK
+
     def _insert(
         self,
         record: Record,
@@ -195,9 +201,7 @@ class RowWriter:
             ),
         )
         number = cursor.lastrowid or 0
-        if number // BLOCK > self._block:
-            finish(self._connection, self._block, number // BLOCK)
-            self._block = number // BLOCK
+        self.finish_blocks(number)
         self._connection.executemany(
             _INSERT_READING,
             [(number, place, register, *columns[place], kind) for place, register in enumerate(registers)],

@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from smgw.clock.gateway_clock import GatewayClock, Saved
 from smgw.cosem.device_id import DeviceId
@@ -15,6 +15,8 @@ from smgw.errors import LocalProtocolError
 from smgw.store import paths
 from smgw.store.digest import sha256
 from smgw.store.errors import StoreFull
+from smgw.store.file.log_book import Level
+from smgw.store.file.owned import Begun
 from smgw.store.file.pending import count
 from smgw.store.file.writer import StoreWriter
 from smgw.store.lmn import beside, budget, counters, history, holds, pushes, retention
@@ -35,8 +37,12 @@ from smgw.store.records import (
     Record,
     Retention,
     RetentionReport,
+    SalvageState,
     Source,
 )
+
+if TYPE_CHECKING:
+    from smgw.store.lmn.behind import Behind
 
 _log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -46,14 +52,14 @@ BALLAST_BYTES = 2 * 1024 * 1024
 _THINNED = 256
 _FREE_PAGES = 32
 #: Looks back so many records: a start must not take long on a slow card.
-_NEWEST_VALID = """SELECT utc_us FROM capture
-    WHERE clock_state = ? AND number > (SELECT max(number) FROM capture) - 100000 ORDER BY number DESC LIMIT 1"""
+_NEWEST_VALID = """SELECT utc_us FROM (SELECT utc_us, clock_state FROM capture ORDER BY number DESC LIMIT 100000)
+    WHERE clock_state = ? LIMIT 1"""
 
 
-def _salvage(damaged: Path, target: sqlite3.Connection, store_id: str | None) -> str:
-    from smgw.store.lmn.salvage import salvage_lmn  # not loaded unless the file is damaged
+def _salvage(damaged: Path, target: sqlite3.Connection, store_id: str | None, aside: str) -> Begun:
+    from smgw.store.lmn.salvage import begin_salvage  # not loaded unless the file is damaged
 
-    return salvage_lmn(damaged, target, store_id)
+    return begin_salvage(damaged, target, store_id, aside)
 
 
 class LmnStore(StoreWriter):
@@ -64,6 +70,7 @@ class LmnStore(StoreWriter):
     def __init__(self, directory: Path, ballast_bytes: int = BALLAST_BYTES) -> None:
         self._sweep = retention.Sweep()
         self._waiting = LmnPending()
+        self._behind: Behind | None = None
         super().__init__(
             directory / paths.LMN, lmn_schema(), _salvage, self._waiting, whole_wal=True, reserve=ballast_bytes
         )
@@ -131,7 +138,8 @@ class LmnStore(StoreWriter):
     def newest_valid_us(self) -> int:
         """The time of the newest record whose time was valid; 0 if there is none."""
         rows = self._read(_NEWEST_VALID, ClockState.SYNCHRONISED)
-        return int(rows[0][0]) if rows else 0
+        rows += self._read("SELECT newest_valid_us FROM salvage")
+        return max((int(time) for (time,) in rows), default=0)
 
     def take_acceptance(self) -> bool:
         """Whether a person has allowed a step of the clock; the order is over with this."""
@@ -152,6 +160,8 @@ class LmnStore(StoreWriter):
     def close(self) -> None:
         """Write waiting data, checkpoint, close the file. Readers can go on reading."""
         with self._file.lock, self._waiting.wholly():
+            if self._behind is not None:
+                self._behind.close()
             super().close()
 
     def cache(self, kind: CacheKind, device: DeviceId, firmware: bytes, octets: bytes) -> None:
@@ -258,6 +268,28 @@ class LmnStore(StoreWriter):
         run = partial(self._sweep.run, now_us=now_us, limits=limits, delivered=delivered, at_most=at_most)
         return self._write(run)
 
+    @property
+    def salvage(self) -> SalvageState | None:
+        """What is still copied from a damaged file; None if nothing is."""
+        return None if self._behind is None else self._behind.state
+
+    def salvage_step(self) -> float | None:
+        """Copy some captures of a damaged file; returns the seconds until the next call, None if there is nothing.
+
+        On a full disk it waits. StoreError as for any other write.
+        """
+        behind = self._behind
+        if behind is None:
+            return None
+        file = behind.state and behind.state.file
+        pause = behind.step()
+        with self._file.lock:
+            if behind is self._behind and file != (behind.state and behind.state.file):
+                self._sweep = retention.Sweep()  # it may have passed blocks that have rows now
+                if behind.state is None:
+                    self._behind = None
+        return pause
+
     def _insert(self, batch: Sequence[Row], covered: Covered | None, connection: sqlite3.Connection) -> list[Outcome]:
         past = history.HistoryWriter(connection, self._rows)
         outcomes = [self._insert_row(row, past) for row in batch]
@@ -282,6 +314,19 @@ class LmnStore(StoreWriter):
     def _take_over(self) -> None:
         self._rows = RowWriter(self._file.writer)
         self._sweep = retention.Sweep()
+        self._look_at_salvage()
+
+    def _look_at_salvage(self) -> None:
+        if self._behind is not None:
+            self._behind.close()
+            self._behind = None
+        if self._file.writer.execute("SELECT 1 FROM salvage").fetchone() is not None:
+            from smgw.store.lmn.behind import Behind  # not loaded unless a file was damaged
+
+            self._behind = Behind(self._file, self._rows, self._commit, lambda: self._in_need, self._tell)
+
+    def _tell(self, event: str, level: Level, text: str) -> None:
+        self.log(event, level, text, self._stamp())
 
     def _own_clock(self) -> Callable[[], Stamp]:
         return GatewayClock(saved=self._saved_clock(self._file.writer.execute(CLOCK_QUERY).fetchall())).stamp

@@ -18,11 +18,23 @@ from smgw.store.file.foreign import Bounds
 from smgw.store.file.view import NONSENSE, View
 from smgw.store.lmn import history
 from smgw.store.lmn.blocks import BLOCK, FACTOR, SourceKey, Stretch, amount, stretches, stretches_back
+from smgw.store.lmn.hidden import NOTHING, hidden, outside
 from smgw.store.lmn.rows import WHOLE_LIST, Word
 from smgw.store.lmn.schema import lmn_schema
 from smgw.store.lmn.values import NO_DEVICE, from_column
 from smgw.store.ranges import Range
-from smgw.store.records import Condition, ListKind, MeterState, Origin, ProfileName, Source, StoredRecord
+from smgw.store.records import (
+    SALVAGE_STATE,
+    Condition,
+    ListKind,
+    MeterState,
+    Origin,
+    ProfileName,
+    SalvageState,
+    Source,
+    StoredRecord,
+    salvage_state,
+)
 
 _METER = f"(SELECT id FROM word WHERE kind = {Word.METER:d} AND octets = ?1)"  # noqa: S608 - constant
 _DEVICE = f"(SELECT id FROM word WHERE kind = {Word.DEVICE:d} AND octets = ?2)"  # noqa: S608 - constant
@@ -88,14 +100,14 @@ _Signatures = dict[tuple[int, int], bytes]
 class LmnView(View):
     """Captures by position, states of the meters, the clock. Opening needs no right to write."""
 
-    _oldest = 4
+    _oldest = 5
     _bounds = Bounds(seconds=60.0, row_octets=4 * 2**20, rows=1_000_000, growth=128 * 2**20, steps=20_000)
 
     def __init__(self, directory: Path) -> None:
         self._words: dict[int, bytes] = {}
         self._registers: dict[int, _Register] = {}
         self._sources: list[Source] = []
-        self._newest_register = 0
+        self._known_registers: Sequence[int] = (0, 0)
         super().__init__(directory / paths.LMN, lmn_schema())
 
     @classmethod
@@ -105,8 +117,9 @@ class LmnView(View):
 
     def sources(self) -> list[Source]:
         """All that were ever recorded here, in the order of their first record."""
-        (newest,) = self._typed("i", "SELECT coalesce(max(id), 0) FROM register")[0]
-        if newest != self._newest_register:  # a new source has new registers, and registers are never removed
+        # A new source has new registers. A salvage may bring some with lower numbers than there are.
+        known = self._typed("ii", "SELECT coalesce(max(id), 0), count(*) FROM register")[0]
+        if known != self._known_registers:
             rows = self._typed(
                 "oo",
                 """SELECT m.octets, d.octets FROM register
@@ -115,19 +128,24 @@ class LmnView(View):
             )
             with self._trusting_nothing():
                 self._sources = [Source(meter.decode(), DeviceId(device)) for meter, device in rows]
-            self._newest_register = newest
+            self._known_registers = known
         return list(self._sources)
 
     def records(self, source: Source, after: int, limit: int) -> list[StoredRecord]:
         """At most `limit` records of one source whose position is greater than `after`, in the order of positions.
 
-        Fewer come where texts or octets are long: reading ends with the record that passes `RECORDS_OCTETS`.
+        Fewer come where texts or octets are long: reading ends with the record that passes `RECORDS_OCTETS`. While
+        captures of a damaged file are copied, those are left out that may be incomplete: see `hidden`.
         """
+        return self._some(source, after, limit, complete=True)
+
+    def _some(self, source: Source, after: int, limit: int, *, complete: bool) -> list[StoredRecord]:
         with self._snapshot() as connection:
             key = _key(connection, source)
+            unsure = hidden(connection) if complete else NOTHING
             captures: list[Sequence[Any]] = []
             parts: list[Stretch] = []
-            for part in stretches(connection, key, after):
+            for part in outside(stretches(connection, key, after), unsure):
                 found = connection.execute(_CAPTURES, (*key, *part, limit - len(captures))).fetchall()
                 if found:
                     captures += found
@@ -196,7 +214,7 @@ class LmnView(View):
         else:
             positions = self._typed("i", _OLDER, bytes.fromhex(store_id), record_number)
         for (position,) in positions:
-            for record in self.records(source, position - 1, 1):
+            for record in self._some(source, position - 1, 1, complete=False):
                 if (record.store_id, record.record_number) == (store_id, record_number):
                     return record
         return None
@@ -212,19 +230,27 @@ class LmnView(View):
         return None if newest is None else int(newest)
 
     def last_position(self, source: Source) -> int:
-        """The position of the newest record of this source; 0 if there is none."""
-        return self._newest(source, "captures > 0", "true") or 0
+        """The position of the newest record of this source that `records` gives; 0 if there is none."""
+        with self._snapshot() as connection:
+            unsure = hidden(connection)
+        return self._newest(source, "captures > 0", "true", unsure) or 0
 
     def newest(self, source: Source) -> StoredRecord | None:
         """The newest record of this source that the gateway itself read."""
         number = self._newest(source, "captures > history", "origin <> 2")
-        return None if number is None else next(iter(self.records(source, number - 1, 1)), None)
+        return None if number is None else next(iter(self._some(source, number - 1, 1, complete=False)), None)
 
-    def _newest(self, source: Source, having: str, condition: str) -> int | None:
+    def salvage(self) -> SalvageState | None:
+        """How far captures of a damaged file are copied; None if there is nothing to copy."""
+        for row in self._typed("tiiiiii", SALVAGE_STATE):
+            return salvage_state(row)
+        return None
+
+    def _newest(self, source: Source, having: str, condition: str, unsure: Stretch = NOTHING) -> int | None:
         """The newest position of a source that fulfils a condition, which `having` says of a block."""
         with self._snapshot() as connection:
             key = _key(connection, source)
-            for part in stretches_back(connection, key, having):
+            for part in outside(stretches_back(connection, key, having), unsure, back=True):
                 for (number,) in connection.execute(_NEWEST.format(condition), (*key, *part)):
                     return int(number)
         return None
@@ -277,7 +303,7 @@ class LmnView(View):
         self._words.clear()
         self._registers.clear()
         self._sources.clear()
-        self._newest_register = 0
+        self._known_registers = (0, 0)
 
 
 def _key(connection: sqlite3.Connection, source: Source) -> SourceKey:

@@ -9,6 +9,9 @@ cell     [child u32] [payload size] [rowid] payload [first overflow page u32]
 payload  header size, one serial type a column, then the columns
 """
 
+import contextlib
+import errno
+import os
 import struct
 from collections.abc import Iterator
 from pathlib import Path
@@ -39,52 +42,75 @@ class Carved(NamedTuple):
 
 def carve(database: Path) -> Iterator[Carved]:
     """Every record that a page of the file, or a newer one of its -wal, still holds."""
-    newer = _wal_pages(paths.wal_of(database))
-    with database.open("rb") as file:
-        size = file.seek(0, 2)
-        last = max(-(-size // PAGE), *newer, 1)
+    with contextlib.closing(Pages(database)) as pages:
+        for number in range(1, pages.last + 1):
+            yield from pages.records(number)
 
-        def page(number: int) -> bytes:
-            if number in newer:
-                return newer[number]
-            file.seek((number - 1) * PAGE)
-            return file.read(PAGE).ljust(PAGE, b"\0")
 
-        def overflow(number: int, wanted: int) -> bytes:
-            parts = []
-            while wanted > 0:
-                if not 1 < number <= last:
-                    raise ValueError("an overflow page is missing")
-                octets = page(number)
-                parts.append(octets[4 : 4 + min(wanted, PAGE - 4)])
-                wanted -= PAGE - 4
-                number = int.from_bytes(octets[:4], "big")
-            return b"".join(parts)
+class Pages:
+    """The pages of a database, each in its newest version."""
 
-        for number in range(1, last + 1):
-            octets = page(number)
-            start = _HEADER if number == 1 else 0
-            kind = octets[start]
-            if kind not in _LOCAL:
+    def __init__(self, database: Path) -> None:
+        """OSError. A page that the card cannot read has no records."""
+        self._newer = _wal_pages(paths.wal_of(database))
+        self._file = database.open("rb", buffering=0)
+        size = self._file.seek(0, 2)
+        self.last = max(-(-size // PAGE), *self._newer, 1)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+    def records(self, number: int) -> Iterator[Carved]:
+        """The records of one page, as far as they parse."""
+        octets = self._page(number)
+        start = _HEADER if number == 1 else 0
+        kind = octets[start]
+        if kind not in _LOCAL:
+            return
+        pointers = start + (12 if kind == _INNER_INDEX else 8)
+        for index in range(int.from_bytes(octets[start + 3 : start + 5], "big")):
+            at = int.from_bytes(octets[pointers + 2 * index : pointers + 2 * index + 2], "big")
+            try:
+                if kind == _INNER_INDEX:
+                    at += 4
+                length, at = _varint(octets, at)
+                rowid = None
+                if kind == _LEAF_TABLE:
+                    rowid, at = _varint(octets, at)
+                local = _local(kind, length)
+                payload = octets[at : at + local]
+                if local < length:
+                    head = int.from_bytes(octets[at + local : at + local + 4], "big")
+                    payload += self._overflow(head, length - local)
+                yield Carved(rowid, _record(payload))
+            except (IndexError, ValueError):
                 continue
-            pointers = start + (12 if kind == _INNER_INDEX else 8)
-            for index in range(int.from_bytes(octets[start + 3 : start + 5], "big")):
-                at = int.from_bytes(octets[pointers + 2 * index : pointers + 2 * index + 2], "big")
-                try:
-                    if kind == _INNER_INDEX:
-                        at += 4
-                    length, at = _varint(octets, at)
-                    rowid = None
-                    if kind == _LEAF_TABLE:
-                        rowid, at = _varint(octets, at)
-                    local = _local(kind, length)
-                    payload = octets[at : at + local]
-                    if local < length:
-                        head = int.from_bytes(octets[at + local : at + local + 4], "big")
-                        payload += overflow(head, length - local)
-                    yield Carved(rowid, _record(payload))
-                except (IndexError, ValueError):
-                    continue
+
+    def in_wal(self) -> list[int]:
+        """The numbers of pages that stand in the -wal."""
+        return sorted(self._newer)
+
+    def _page(self, number: int) -> bytes:
+        if number in self._newer:
+            return self._newer[number]
+        try:
+            return os.pread(self._file.fileno(), PAGE, (number - 1) * PAGE).ljust(PAGE, b"\0")
+        except OSError as error:
+            if error.errno != errno.EIO:
+                raise
+            return bytes(PAGE)  # a bad block of the card: it stays so
+
+    def _overflow(self, number: int, wanted: int) -> bytes:
+        parts = []
+        while wanted > 0:
+            if not 1 < number <= self.last:
+                raise ValueError("an overflow page is missing")
+            octets = self._page(number)
+            parts.append(octets[4 : 4 + min(wanted, PAGE - 4)])
+            wanted -= PAGE - 4
+            number = int.from_bytes(octets[:4], "big")
+        return b"".join(parts)
 
 
 def _wal_pages(wal: Path) -> dict[int, bytes]:

@@ -33,9 +33,9 @@ class Table:
         ]
         self._good: set[tuple[type, ...]] = set()
 
-    def insert(self, rows: Iterable[Row]) -> None:
-        """Write the rows that pass the check; an existing row stays."""
-        self._target.executemany(self._insert, [row for row in rows if self.fits(row)])
+    def insert(self, rows: Iterable[Row]) -> int:
+        """Write the rows that pass the check; an existing row stays. Returns the number of new rows."""
+        return self._target.executemany(self._insert, [row for row in rows if self.fits(row)]).rowcount
 
     def fits(self, row: Row) -> bool:
         """True if every column has a type that the table allows."""

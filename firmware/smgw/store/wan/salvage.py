@@ -15,7 +15,7 @@ _PSEUDONYMS = ("pseudonym", "pseudonym_period", "pseudonym_run")
 _TABLES = ("cursor", "set_aside", "channel", "time_sample", "work_order", "order_taken", "counts", "log", *_PSEUDONYMS)
 
 
-def salvage_wan(damaged: Path, target: sqlite3.Connection, _: str | None) -> str:
+def salvage_wan(damaged: Path, target: sqlite3.Connection) -> str:
     """Copy all readable rows into an empty `target`, inside the caller's transaction; returns a line for the log.
 
     Rows of an older schema version go into tables of that version, which are then migrated. Rows whose cursor is lost

@@ -12,6 +12,7 @@ from smgw.store import paths
 from smgw.store.errors import StoreFull
 from smgw.store.file import log_book
 from smgw.store.file.log_book import Level, Note
+from smgw.store.file.owned import Begun
 from smgw.store.file.pending import Pending, count, writable
 from smgw.store.file.writer import StoreWriter
 from smgw.store.wan.pseudonyms import Numbered, Unnumbered, number
@@ -32,10 +33,10 @@ _SAMPLES_KEPT = 2000
 _ORDER_KINDS = frozenset(kind.value for kind in OrderKind)
 
 
-def _salvage(damaged: Path, target: sqlite3.Connection, store_id: str | None) -> str:
+def _salvage(damaged: Path, target: sqlite3.Connection, _store_id: str | None, _aside: str) -> Begun:
     from smgw.store.wan.salvage import salvage_wan  # not loaded unless the file is damaged
 
-    return salvage_wan(damaged, target, store_id)
+    return Begun(salvage_wan(damaged, target))
 
 
 class WanStore(StoreWriter):
