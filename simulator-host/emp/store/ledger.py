@@ -10,6 +10,7 @@ from smgw.cosem.device_id import DeviceId
 from smgw.cosemxml.document import Document, Register, Row
 from smgw.webservice.error import Unprocessable
 
+from emp.store.owner import is_owner, mark
 from emp.store.schema import REMOVABLE, next_id
 from emp.store.storage import ForeignDeviceError, Proof, Receipt, RecordConflictError, Signer
 from emp.store.values import SqlValue, to_sql
@@ -61,7 +62,7 @@ class Ledger:
 
     def enter(self, document: Document, received_us: int, proof: Proof | None = None) -> Receipt:
         """Enter a document; RecordConflictError, ForeignDeviceError, Unprocessable leave the caller to roll back."""
-        if proof is not None:
+        if proof is not None and not document.device.is_pseudonym:
             self._require_own(document, proof)
         gateway = self._gateway(document, received_us)
         if proof is not None and proof.signer is not None:
@@ -69,6 +70,8 @@ class Ledger:
         source = self._id("source", gateway=gateway, store_id=document.store_id)
         device_is_new = not self._known("device", octets=bytes(document.device))
         device = self._id("device", {"first_seen_us": received_us}, octets=bytes(document.device))
+        if proof is not None and document.device.is_pseudonym:
+            self._claim(device, document.device, proof.sender)
         self._require_room(gateway, device, document)
         registers = self._registers(device, document)
         rows = self._distinct(document)
@@ -118,8 +121,16 @@ class Ledger:
                 (bytes(document.device),),
             )
         }
-        if owners and document.gateway not in owners and not owners <= proof.former:
+        if owners and proof.sender not in owners and not owners <= proof.former:
             raise ForeignDeviceError(document.device, frozenset(owners))
+
+    def _claim(self, device: int, pseudonym: DeviceId, sender: DeviceId) -> None:
+        """Note who owns a pseudonym; ForeignDeviceError if another gateway does."""
+        (owner,) = self._connection.execute("SELECT owner FROM device WHERE id=?", (device,)).fetchone()
+        if owner is None:
+            self._connection.execute("UPDATE device SET owner=? WHERE id=?", (mark(sender, pseudonym), device))
+        elif not is_owner(owner, sender, pseudonym):
+            raise ForeignDeviceError(pseudonym, frozenset())
 
     def _note_signer(self, gateway: int, signer: Signer, received_us: int) -> None:
         self._connection.execute(

@@ -75,6 +75,8 @@ MIGRATIONS = (
         not_after_us INTEGER NOT NULL, first_seen_us INTEGER NOT NULL, last_seen_us INTEGER NOT NULL,
         documents INTEGER NOT NULL, PRIMARY KEY (gateway, fingerprint)) WITHOUT ROWID;
     CREATE INDEX sighting_device ON sighting (device);
+    -- Of a pseudonym: a digest that knows the gateway that owns it, and names none.
+    ALTER TABLE device ADD COLUMN owner BLOB;
     """,
 )
 #: The tables whose rows are removed with a device or a load profile.

@@ -17,6 +17,7 @@ from smgw.errors import reason
 from emp.store.access import new_private
 from emp.store.checking import CHECKED_OCTETS, Checker, examine
 from emp.store.health import Health, is_damaged
+from emp.store.owner import is_owner
 from emp.store.sqlite_rows import REGISTER_COLUMNS, SqliteRows, register_of
 from emp.store.storage import (
     EventView,
@@ -89,6 +90,11 @@ class SqliteView(SqliteRows):
                 bytes(gateway),
             )
         ]
+
+    def is_claimed(self, pseudonym: DeviceId, gateway: DeviceId) -> bool:
+        """See Storage."""
+        found = self._all("SELECT owner FROM device WHERE octets=? AND owner IS NOT NULL", bytes(pseudonym))
+        return bool(found) and is_owner(found[0][0], gateway, pseudonym)
 
     def gateways_of(self, device: DeviceId) -> list[DeviceId]:
         """See Storage."""

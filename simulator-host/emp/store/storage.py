@@ -48,13 +48,18 @@ class RecordConflictError(SmgwError):
 
 
 class ForeignDeviceError(SmgwError):
-    """The device of a document belongs to other gateways; nothing of the document was stored."""
+    """The device of a document belongs to other gateways; nothing of the document was stored.
+
+    `owners`: those gateways; none if the device is a pseudonym.
+    """
 
     def __init__(self, device: DeviceId, owners: frozenset[DeviceId]) -> None:
         names = ", ".join(sorted(map(str, owners)))
         super().__init__(
             f"device {device} belongs to gateway {names}; if it was replaced, revoke the certificates of that gateway "
             "and copy the new revocation list here"
+            if owners
+            else f"the pseudonym {device} belongs to another gateway"
         )
         self.owners = owners
 
@@ -77,11 +82,12 @@ class SignerView(NamedTuple):
 
 
 class Proof(NamedTuple):
-    """A certificate proved that the document's gateway sent it, so no other gateway may write its devices.
+    """A certificate proved which gateway sent a document, so no other gateway may write its devices.
 
-    `former`: gateways whose devices may go over to this one. `signer`: who signed the document; None: nobody.
+    `signer`: who signed the document; None: nobody. `former`: gateways whose devices may go over to the sender.
     """
 
+    sender: DeviceId
     signer: "Signer | None" = None
     former: frozenset[DeviceId] = frozenset()
 
@@ -259,6 +265,9 @@ class Storage(Protocol):
 
     def devices(self, gateway: DeviceId | None = None) -> list[DeviceId]:
         """All devices, in the order in which they came; or those that only this gateway delivered."""
+
+    def is_claimed(self, pseudonym: DeviceId, gateway: DeviceId) -> bool:
+        """True if a gateway delivered under this pseudonym, and so owns it."""
 
     def gateways_of(self, device: DeviceId) -> list[DeviceId]:
         """The gateways that delivered a device."""

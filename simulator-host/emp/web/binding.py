@@ -3,6 +3,7 @@
 With TLS the certificate of the connection says which gateway it is. It reads, writes and deletes its own resources;
 those of others do not exist for it. A device is a gateway's own if no other gateway has delivered it. A gateway may
 also write a device that others delivered before, if it did so too, or if none of the others is known any more.
+A pseudonym is its own if it delivered under it first.
 """
 
 import logging
@@ -17,6 +18,7 @@ from smgw.webservice.error import Forbidden, NotFound
 
 from emp.store.storage import Storage
 from emp.trust.room import Room
+from emp.trust.senders import sender_of
 from emp.web.guard import Guard
 from emp.web.handshakes import one_line
 from emp.web.seldom import Seldom
@@ -82,7 +84,7 @@ class CertificateGatekeeper(Gatekeeper):
             owner = connection.peer.subject.owner
             self._told.say(logging.WARNING, owner, "gateway %s: its connection ends: %s", owner, one_line(str(error)))
             raise Forbidden("not accepted", {"Connection": "close"}) from None
-        return DeviceId.parse(connection.peer.subject.owner)
+        return sender_of(connection.peer)
 
     def former(self, owners: Collection[DeviceId]) -> frozenset[DeviceId]:
         """See the base class: gateways without a certificate that is still believed."""
@@ -100,7 +102,7 @@ class _OwnResources:
         return self._storage.devices(self._gateway)
 
     def has(self, device: DeviceId) -> bool:
-        return self._storage.gateways_of(device) == [self._gateway]
+        return self._storage.gateways_of(device) == [self._gateway] or self._storage.is_claimed(device, self._gateway)
 
     def has_gateway(self, gateway: DeviceId) -> bool:
         return gateway == self._gateway and self._storage.has_gateway(gateway)

@@ -22,8 +22,9 @@ from smgw.webservice.error import ContentTooLarge, ServiceError, Status, Unproce
 from smgw.webservice.media_type import COSEM_XML, COSEM_XML_CMS, MediaType, is_bare_cosem_xml, is_cms_cosem_xml
 from smgw.webservice.uri import Target
 
-from emp.store.storage import Proof, Signer
+from emp.store.storage import Proof
 from emp.trust.opening import Opener
+from emp.trust.senders import is_own, proof, sender_of
 from emp.web.binding import missing
 from emp.web.body import Budget, read, unpack
 from emp.web.bounds import Bounds
@@ -75,13 +76,13 @@ class Bodies:
         found, signer = await self._read(request, length, kind, decode)
         if found.device != target.device:
             raise Unprocessable(f"the ldev is {found.device}, the URI names {target.device}")
-        sender = gateway if signer is None else DeviceId.parse(signer.subject.owner)
+        sender = gateway if signer is None else sender_of(signer)
         if sender is None:
             return found, None
-        if found.gateway != sender:
+        if not is_own(found, sender):
             self.refused(sender, f"it names the gateway {found.gateway}")
             raise missing(target.device)
-        return found, Proof(None if signer is None else _signer(signer))
+        return found, proof(found, sender, signer)
 
     async def parameter(self, request: web.Request, length: int, gateway: DeviceId | None) -> Data | None:
         """The parameter of a method; None without a body."""
@@ -160,8 +161,3 @@ class SealError(ServiceError):
     def __init__(self, *, too_large: bool) -> None:
         super().__init__("not accepted")
         self.status = Status.CONTENT_TOO_LARGE if too_large else Status.FORBIDDEN
-
-
-def _signer(certificate: Certificate) -> Signer:
-    fingerprint = bytes.fromhex(certificate.fingerprint)
-    return Signer(fingerprint, str(certificate.subject), certificate.not_after_s * 1_000_000)

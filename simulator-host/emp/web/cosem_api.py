@@ -115,7 +115,7 @@ class CosemApi:
             assert proof is not None
             loop = asyncio.get_running_loop()
             former = await loop.run_in_executor(self._workers, self._keeper.former, error.owners)
-            if former != error.owners:
+            if not former or former != error.owners:
                 self._bodies.refused(found.gateway, str(error))
                 raise missing(found.device) from None
         _LOG.warning("device %s: from now on of gateway %s", found.device, found.gateway)
@@ -170,7 +170,9 @@ class CosemApi:
             raise NotFound(f"object {target.object} has no methods")
 
     def _delivers(self, device: DeviceId, gateway: DeviceId | None) -> bool:
-        return self._storage.has(device) if gateway is None else gateway in self._storage.gateways_of(device)
+        if gateway is None:
+            return self._storage.has(device)
+        return gateway in self._storage.gateways_of(device) or self._storage.is_claimed(device, gateway)
 
     async def _reset(self, target: Target, parameter: Data | None, shown: Storage) -> web.Response:
         assert target.device is not None

@@ -1,14 +1,16 @@
 """With TLS a gateway has its own resources only: those of others answer as if they were not there."""
 
+import contextlib
 import itertools
 import json
 import logging
+import sqlite3
 
 import pytest
 from emp.store.sqlite_storage import SqliteView
 from emp.store.storage import ForeignDeviceError, Proof
 from emp_process import DEVICE, GATEWAY, PATH, POWER, XML, content, row
-from emp_trust import OTHERS, OURS, Trial
+from emp_trust import CMS, OTHERS, OURS, Trial
 from smgw.cosem.data import Data, DataType
 from smgw.cosem.device_id import DeviceId
 from smgw.cosemxml import document, writer
@@ -189,13 +191,50 @@ def test_a_device_goes_over_when_the_certificates_of_its_gateway_are_revoked(tmp
         assert others.ask("DELETE", PATH).status == 404
 
 
+PSEUDONYM = DeviceId.parse("psn-abcdefghijklmnopqrstuvwx")
+
+
+def test_a_pseudonym_belongs_to_the_gateway_that_delivered_under_it_first(tmp_path, caplog):
+    trial = Trial(tmp_path)
+    path = f"/cosem/ldevs/{PSEUDONYM.uri}"
+    named = content(row(1, 10), gateway=PSEUDONYM, device=PSEUDONYM)
+    with trial.inside() as ours:
+        others = trial.as_gateway(ours, OTHERS)
+        sealed = ours.ask("PUT", path, trial.seal(named), Content_Type=CMS)
+        assert sealed.status == 201
+        assert ours.put(named).status == 200
+        assert ours.ask("GET", path).status == 200
+        assert others.put(content(row(2, 11), gateway=PSEUDONYM, device=PSEUDONYM)).status == 404
+        assert f"the pseudonym {PSEUDONYM} belongs to another gateway" in caplog.text
+        assert others.ask("GET", path).status == 404
+        assert others.ask("DELETE", path).status == 404
+        # Only a document whose device is the pseudonym too may have it as its gateway.
+        assert ours.put(content(row(1, 10), gateway=PSEUDONYM)).status == 404
+        assert ours.put(content(row(1, 10), device=PSEUDONYM)).status == 404
+        assert ours.ask("DELETE", path).status == 204
+        assert others.put(named).status == 201
+
+
+def test_no_table_names_a_gateway_beside_its_pseudonym(tmp_path):
+    trial = Trial(tmp_path)
+    named = content(row(1, 10), gateway=PSEUDONYM, device=PSEUDONYM)
+    with trial.inside() as ours:
+        assert ours.ask("PUT", f"/cosem/ldevs/{PSEUDONYM.uri}", trial.seal(named), Content_Type=CMS).status == 201
+    with contextlib.closing(sqlite3.connect(tmp_path / "emp.db")) as connection:
+        dump = "\n".join(connection.iterdump())
+    assert bytes(PSEUDONYM).hex().upper() in dump.upper()
+    assert str(GATEWAY) not in dump
+    assert bytes(GATEWAY).hex().upper() not in dump.upper()
+
+
 def test_of_two_gateways_that_claim_a_new_device_at_once_one_gets_it(tmp_path):
     from emp.store.sqlite_storage import SqliteStorage
 
     storage = SqliteStorage(tmp_path / "emp.db")
     try:
         claims = [
-            storage.deposit(content(row(1, 10), gateway=gateway), 1, Proof()) for gateway in (GATEWAY, OTHER_GATEWAY)
+            storage.deposit(content(row(1, 10), gateway=gateway), 1, Proof(gateway))
+            for gateway in (GATEWAY, OTHER_GATEWAY)
         ]
         assert claims[0].result().device_is_new
         with pytest.raises(ForeignDeviceError, match=f"device {DEVICE} belongs to gateway {GATEWAY}"):
