@@ -14,6 +14,7 @@ from smgw.store.file.lock import Asked
 if TYPE_CHECKING:
     from smgw.reports.health import Report
 
+_KINDS = {"own": "own certificates", "pinned": "others'", "authority": "authorities", "list": "revocation lists"}
 _EPILOG = """\
 exit code:
   0  healthy
@@ -67,6 +68,9 @@ def _lines(report: "Report") -> list[str]:
     if report.store:
         lost = ", ".join(f"{amount} {name}" for name, amount in report.store["lost"].items()) or "nothing lost"
         lines.append(f"store   {report.store['store_id']}, {report.store['octets'] / 1e6:.1f} MB, {lost}")
+    if report.trust:
+        lines.append(f"trust   {_trust(report.trust)}")
+        lines += [f"        note: {printable(note)}" for note in report.trust["notes"]]
     for emp in report.emps:
         lines.append(
             f"EMP     {emp['name']} at {emp['url'] or emp['outlet']}: {emp['state']}, {emp['acknowledged']} records "
@@ -83,6 +87,16 @@ def _lines(report: "Report") -> list[str]:
         if emp["weakness"]:
             lines.append(f"        note: {emp['weakness']}")
     return lines
+
+
+def _trust(trust: dict[str, Any]) -> str:
+    """`own until 2028-11-28, pinned until ...`: of each kind what ends first."""
+    ends: dict[str, dict[str, Any]] = {}
+    for one in sorted(trust["certificates"], key=lambda each: -each["until_us"]):
+        if one["in_use"]:
+            ends[one["kind"]] = one
+    found = [f"{words} until {utc_text(ends[kind]['until_us'])[:10]}" for kind, words in _KINDS.items() if kind in ends]
+    return ", ".join(found) or "no certificates"
 
 
 def _meter(meter: dict[str, Any]) -> list[str]:

@@ -6,9 +6,10 @@ from enum import IntEnum
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from smgw.clock import TimeSample
+from smgw.clock import GatewayClock, TimeSample
 from smgw.clock.sources import Sources
 from smgw.cosem import ClockState, StatusWord, meter_status
+from smgw.cosem.reading import Stamp
 from smgw.cosem.source import Source
 from smgw.profiles.communication import CommunicationProfile
 from smgw.profiles.feed import Feed
@@ -57,6 +58,8 @@ class Report:
         self.meters: list[dict[str, Any]] = []
         self.store: dict[str, Any] = {}
         self.emps: list[dict[str, Any]] = []
+        #: Of the trust folder: certificates, notes and faults; empty if there is none.
+        self.trust: dict[str, Any] = {}
 
     def worse(self, health: Health, reason: str) -> None:
         """Something is wrong."""
@@ -102,7 +105,40 @@ def examine(configuration: Configuration, state: Path, owners: Asked | None = No
         _strangers(report, lmn, known)
         for emp in configuration.emps:
             report.emps.append(_emp(report, lmn, emp, wan, known))
+        if paths.trust_directory(state).exists():
+            _trust(report, paths.trust_directory(state), GatewayClock(saved=lmn.clock()).stamp())
     return report
+
+
+def _trust(report: Report, trust: Path, now: Stamp) -> None:
+    """What ends within a week or is damaged is a reason. What ends later, or by a time that is not sure, is a note."""
+    from smgw.trust.inventory import endings, inventory  # here, because few need it
+
+    items, faults = inventory(trust)
+    now_s = now.utc_us // 1_000_000
+    sure = now.state is ClockState.SYNCHRONISED
+    found = endings(items, now_s)
+    report.trust = {
+        "certificates": [
+            {
+                "kind": one.kind,
+                "use": one.use,
+                "subject": one.subject,
+                "file": str(one.file),
+                "not_before_us": one.not_before_s * 1_000_000,
+                "until_us": one.until_s * 1_000_000,
+                "days_left": one.days_left(now_s),
+                "ends_within_days": one.step(now_s) if one.in_use else None,
+                "in_use": one.in_use,
+                "fingerprint": one.fingerprint,
+            }
+            for one in items
+        ],
+        "notes": [one.text for one in found if not (sure and one.is_urgent)],
+        "faults": list(map(str, faults)),
+    }
+    for text in [*map(str, faults), *(one.text for one in found if sure and one.is_urgent)]:
+        report.worse(Health.DEGRADED, text)
 
 
 class _Delivery(NamedTuple):

@@ -12,6 +12,7 @@ from smgw.profiles.gateway import SYSTEM_CLOCK, Configuration
 from smgw.reports.handshakes import note_handshakes
 from smgw.reports.running import note_running
 from smgw.services.deliveries import Order, deliveries_in_words, orders_of
+from smgw.services.expiry import ExpiryWatch
 from smgw.services.fleet import Fleet, Words, in_a_thread
 from smgw.services.status import clock_in_words
 from smgw.services.surroundings import surroundings
@@ -34,6 +35,8 @@ _NO_TIME = "no time source configured ([gateway] ntp, system_clock): time not sy
 _DELIVERIES = Words("delivery {}", "EMP {} is new", "EMP {} is served anew", "EMP {} is served no more")
 _SAMPLERS = Words("{}", "{}: a new source of time", "{}: changed", "{}: no source of time any more")
 _SERVERS = "time servers"
+_CERTIFICATES = "certificates"
+_EXPIRY = Words("certificates", "ends of certificates are told", "", "ends of certificates are told no more")
 
 
 class WanService:
@@ -51,12 +54,14 @@ class WanService:
         self._store.use_clock(self._clock.stamp)
         self._deliveries: Fleet[Order, Dispatcher] = Fleet(_DELIVERIES, self._dispatcher, _STOP_SECONDS, in_a_thread)
         self._samplers: Fleet[tuple[str, ...], _Sampling] = Fleet(_SAMPLERS, self._sampling, _STOP_SECONDS, in_a_thread)
+        self._expiry: Fleet[Path, ExpiryWatch] = Fleet(_EXPIRY, self._expiry_watch, _STOP_SECONDS, in_a_thread)
         self._warned = False  # that there is no time source
 
     def start(self) -> None:
         """The time first: the first delivery should already tell it."""
         self._sample_time(self._configuration)
         self._deliveries.apply(_by_name(self._configuration))
+        self._watch_expiry(self._configuration)
         note_running(self._store, self._configuration, self._clock.stamp())
 
     def is_ready(self) -> bool:
@@ -69,7 +74,7 @@ class WanService:
 
     def workers(self) -> Sequence[Employed]:
         """Dispatchers and time."""
-        return (*self._deliveries.workers, *self._samplers.workers)
+        return (*self._deliveries.workers, *self._samplers.workers, *self._expiry.workers)
 
     def status(self) -> str:
         """EMPs and clock."""
@@ -81,7 +86,7 @@ class WanService:
         self._clock.expect(configuration.gateway.time_sources)
         note_running(self._store, configuration, self._clock.stamp())
         changes = self._deliveries.apply(_by_name(configuration))
-        changes += self._sample_time(configuration)
+        changes += self._sample_time(configuration) + self._watch_expiry(configuration)
         return "; ".join(changes) or "no EMP changed"
 
     def taken(self, changes: str) -> None:
@@ -100,7 +105,7 @@ class WanService:
 
     def stop(self) -> list[str]:
         """An exchange under way is broken off, and repeated after the next start."""
-        left = self._deliveries.stop() + self._samplers.stop()
+        left = self._deliveries.stop() + self._samplers.stop() + self._expiry.stop()
         self._store.close()
         log.info("stopped", extra={"event": "stopping"})
         return left
@@ -143,6 +148,12 @@ class WanService:
             log.warning("%s", _NO_TIME)
         self._warned = not orders
         return self._samplers.apply(orders)
+
+    def _watch_expiry(self, configuration: Configuration) -> list[str]:
+        return self._expiry.apply({_CERTIFICATES: self._state} if configuration.uses_certificates else {})
+
+    def _expiry_watch(self, state: Path) -> ExpiryWatch:
+        return ExpiryWatch(paths.trust_directory(state), self._store, self._clock.stamp)
 
     def _open_view(self) -> LmnView | None:
         try:

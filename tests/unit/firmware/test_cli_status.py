@@ -18,6 +18,7 @@ from smgw.store import paths
 from smgw.store.records import Condition, MeterState, Record
 from smgw.store.wan.records import ChannelKind, ChannelState
 from smgw.store.wan.store import WanStore
+from trial_pki import NOW, session_pki
 
 CLOCK = GatewayClock()
 
@@ -243,3 +244,76 @@ def test_a_meter_that_an_emp_refuses_is_shown_though_the_others_are_delivered(
     with WanStore.open(paths.wan_directory(gateway.state)) as wan:
         wan.note_channel(ChannelState("lab", ChannelKind.IDLE, MIDNIGHT, held, None, MIDNIGHT))
         assert any(f"EMP lab: {held}" in line for line in shown(gateway, capsys))
+
+
+def _with_certificates(gateway: GatewayState, *, synchronised: bool, list_days: int = 90) -> None:
+    """A trust folder whose lists end after some days, and a clock that goes right or that nobody vouches for."""
+    trust = session_pki().write_gateway(paths.trust_directory(gateway.state))
+    (trust / "authorities/sub.crl").write_bytes(session_pki().revocations(number=2, days=list_days).pem)
+    if synchronised:
+        clock = GatewayClock()
+        offset_us = (NOW + 60) * SECOND - SystemSource().boottime_ns() // 1000
+        clock.feed(TimeSample(SystemSource().boot_id, SystemSource().boottime_ns(), offset_us, 1000, "a"))
+        gateway.store.save_clock(*clock.saved())
+        gateway.store.flush(now=True)
+
+
+def test_without_a_trust_folder_nothing_is_said_of_it(
+    gateway: GatewayState, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert not [line for line in shown(gateway, capsys) if line.startswith("trust")]
+
+
+def test_the_ends_of_certificates_are_shown(gateway: GatewayState, capsys: pytest.CaptureFixture[str]) -> None:
+    _with_certificates(gateway, synchronised=True)
+    (line,) = [line for line in shown(gateway, capsys) if line.startswith("trust")]
+    assert [part.split(" until ")[0] for part in line.removeprefix("trust   ").split(", ")] == [
+        "own certificates",
+        "others'",
+        "authorities",
+        "revocation lists",
+    ]
+
+
+@pytest.mark.parametrize(("days", "synchronised"), [(20, True), (50, True), (5, False)])
+def test_what_ends_later_or_by_an_unsure_time_is_a_note(
+    gateway: GatewayState, capsys: pytest.CaptureFixture[str], days: int, synchronised: bool
+) -> None:
+    _with_certificates(gateway, synchronised=synchronised, list_days=days)
+    lines = shown(gateway, capsys)
+    assert [
+        line for line in lines if line.startswith("        note: ") and "sub.crl" in line and "smgw-pki crl" in line
+    ]
+    assert not [line for line in lines if line.startswith("  !") and "sub.crl" in line]
+
+
+@pytest.mark.parametrize(("days", "said"), [(5, "ends at"), (0, "ended at")])
+def test_what_ends_within_a_week_is_a_reason(
+    gateway: GatewayState, capsys: pytest.CaptureFixture[str], days: int, said: str
+) -> None:
+    _with_certificates(gateway, synchronised=True, list_days=days)
+    assert main(["status", *gateway.arguments]) == 1
+    assert [
+        line
+        for line in capsys.readouterr().out.splitlines()
+        if line.startswith("  !") and "sub.crl" in line and said in line
+    ]
+
+
+def test_a_damaged_certificate_is_a_reason(gateway: GatewayState, capsys: pytest.CaptureFixture[str]) -> None:
+    _with_certificates(gateway, synchronised=True)
+    (paths.trust_directory(gateway.state) / "peers/x.crt").write_bytes(b"damaged")
+    assert [line for line in shown(gateway, capsys) if line.startswith("  !") and "x.crt" in line]
+
+
+def test_json_has_every_certificate_and_revocation_list(
+    gateway: GatewayState, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _with_certificates(gateway, synchronised=True, list_days=20)
+    main(["status", "--json", *gateway.arguments])
+    trust = json.loads(capsys.readouterr().out)["trust"]
+    assert {one["kind"] for one in trust["certificates"]} == {"own", "pinned", "authority", "list"}
+    (ending,) = [one for one in trust["certificates"] if one["ends_within_days"]]
+    assert (ending["use"], ending["subject"], ending["ends_within_days"]) == ("CRL", "Trial.CA", 30)
+    assert ending["days_left"] in (19, 20)
+    assert (len(trust["notes"]), trust["faults"]) == (1, [])

@@ -108,6 +108,12 @@ class StoreWriter:
             self._pending.note(Note(book, event, level, outcome, subject, stamp))
             self._write_pending()
 
+    def logged(self, event: str) -> set[str]:
+        """The subjects of all entries of this event that are kept."""
+        with self._file.lock:
+            waiting = {note.subject for note in self._pending.notes if note.event == event}
+            return waiting | {subject for (subject,) in self._read("SELECT subject FROM log WHERE event = ?", event)}
+
     def use_clock(self, stamp: Callable[[], Stamp]) -> None:
         """Use the gateway's clock for the store's own log entries from now on."""
         self._stamp = stamp
