@@ -51,7 +51,7 @@ from sml_made import a_day  # noqa: E402
 from smsim.sml import style  # noqa: E402
 from telegrams import SERVER, entries, file_messages, payload_of, unsealed  # noqa: E402
 from trial_pki import EMT, TrialPki  # noqa: E402
-from trust_targets import PAYLOAD, peers  # noqa: E402
+from trust_targets import PAYLOAD, peers, tls_end, tls_files  # noqa: E402
 
 
 def sml() -> dict[str, list[bytes]]:
@@ -172,6 +172,28 @@ def certificates() -> dict[str, list[bytes]]:
     }
 
 
+def tls_lines() -> dict[str, list[bytes]]:
+    """Records of a handshake and of a connection, and the certificates in them."""
+    client, server = tls_end(server_side=False), tls_end(server_side=True)
+    client.begin()
+    flights = [client.take()]
+    server.receive(flights[0])
+    while not (client.established and server.established):
+        for source, target in ((server, client), (client, server)):
+            flights.append(source.take())
+            target.receive(flights[-1])
+    server.send(PAYLOAD)
+    record = server.take()
+    lmn = tls_files()
+    alert, hello_request = bytes.fromhex("15030300020100"), bytes.fromhex("160303000400000000")
+    flights = [one for one in flights if one]
+    return {
+        "meter-certificate": [lmn.meter_certificate.der, lmn.gateway_certificate.der],
+        "tls-handshake": [*flights, SEPARATOR.join(flights), alert],
+        "tls-connection": [record, alert, hello_request, record[:7] + SEPARATOR + record[7:]],
+    }
+
+
 def sealed_messages() -> dict[str, list[bytes]]:
     """Messages of both suites and both forms, envelopes, and compressed data."""
     gateway, emp = peers()
@@ -198,7 +220,7 @@ def _files(document: bytes) -> tuple[bytes, bytes]:
 
 def main() -> None:
     """Write it."""
-    for target, inputs in {**sml(), **dlms(), **texts(), **certificates(), **sealed_messages()}.items():
+    for target, inputs in {**sml(), **dlms(), **texts(), **certificates(), **sealed_messages(), **tls_lines()}.items():
         folder = CORPUS / target
         folder.mkdir(parents=True, exist_ok=True)
         for number, octets in enumerate(inputs):

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import smgw
+from lmn_tls import Lmn, s_server
 
 _FORBIDDEN = ("lxml", "urllib3", "ssl", "_ssl", "http.client", "asyncio", "urllib.request", "email", "ntplib")
 #: What is large and of use to no gateway whose meters push: dataclasses bring inspect, ast and dis along, argparse
@@ -28,6 +29,7 @@ _HEAVY = (
     "serial.rfc2217",
     "smgw.ports.rfc2217",
     "smgw.ports.telnet",
+    "smgw.ports.tls",
     "smgw.trust",
     "cryptography",
 )
@@ -46,6 +48,33 @@ with socket.create_server(("127.0.0.1", 0)) as listener:
         peer.close()
 print(json.dumps([before, sorted(sys.modules)]))
 """
+
+_WITH_TLS = """
+import json, sys, time
+from pathlib import Path
+from smgw.clock import GatewayClock
+from smgw.ports import LineSettings, Security, open_port
+security = Security(Path(sys.argv[1]), ("house",), GatewayClock().stamp)
+with open_port(sys.argv[2], LineSettings(), security=security) as port:
+    port.write(b"retem\\n")
+    assert port.wait(20) and port.read() == b"meter\\n"
+print(json.dumps(sorted(sys.modules)))
+"""
+
+
+def test_a_meter_with_tls_brings_ssl_and_no_large_library(tmp_path: Path) -> None:
+    lmn = Lmn(tmp_path)
+    files = ("-cert", str(lmn.meter.certificate), "-key", str(lmn.meter.key))
+    with s_server(*files, "-rev", "-named_curve", "brainpoolP256r1") as (number, _):
+        found = subprocess.run(
+            [sys.executable, "-W", "error", "-c", _WITH_TLS, str(lmn.trust), f"tls://127.0.0.1:{number}"],
+            env={**os.environ, "PYTHONPATH": str(Path(smgw.__file__).parent.parent)},
+            capture_output=True, text=True, check=False, timeout=30,
+        )  # fmt: skip
+    assert found.returncode == 0, found.stderr
+    modules = set(json.loads(found.stdout))
+    assert "ssl" in modules
+    assert modules.isdisjoint({"cryptography", "smgw.trust.certificate", "smgw.trust.chain", "asyncio"})
 
 
 def test_the_reading_process_carries_no_xml_no_http_no_tls_and_no_event_loop() -> None:
