@@ -18,7 +18,6 @@ import shutil
 import signal
 import socket
 import sqlite3
-import struct
 import subprocess
 import sys
 import threading
@@ -28,6 +27,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from soon import LIMIT
+from time_server import TimeServer
 
 if TYPE_CHECKING:
     from trial_pki import TrialPki
@@ -38,7 +38,6 @@ PARTICIPANT = "Stadtwerke"  # the EMP in its certificates
 _ROOT = Path(__file__).parents[2]
 _PYTHONPATH = os.pathsep.join(str(_ROOT / part) for part in ("firmware", "simulator-host"))
 _ROW = re.compile(rb"\n      <cod:structure><cod:double-long(?:64)?-unsigned>(\d+)<")
-_NTP_EPOCH = 2_208_988_800  # seconds from 1900 to 1970
 
 COMMIT_BEGINS, COMMIT_DONE = "commit begins", "commit done"
 PUT_BEGINS, PUT_DONE = "PUT begins", "PUT done"
@@ -434,35 +433,6 @@ class Chain:
             f"{security}\n"
             f"forward = {json.dumps(forward)}\ntimeout = {timeout}\n"
         )
-
-
-class TimeServer:
-    """Gives the system's time by NTP on loopback, so that the gateway's clock is synchronised."""
-
-    def __init__(self) -> None:
-        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self._socket.bind(("127.0.0.1", 0))
-        self._socket.settimeout(0.2)
-        self.port: int = self._socket.getsockname()[1]
-        self._closing = threading.Event()
-        self._thread = threading.Thread(target=self._serve, name="time server")
-        self._thread.start()
-
-    def _serve(self) -> None:
-        while not self._closing.is_set():
-            try:
-                request, peer = self._socket.recvfrom(100)
-            except OSError:
-                continue
-            now = int((time.time() + _NTP_EPOCH) * 2**32)
-            stamps = struct.pack(">QQQQ", now, int.from_bytes(request[40:48], "big"), now, now)
-            self._socket.sendto(bytes([4 << 3 | 4, 2, 6, 0xEC]) + struct.pack(">II4s", 0, 16, b"LOOP") + stamps, peer)
-
-    def close(self) -> None:
-        """Stop it."""
-        self._closing.set()
-        self._thread.join(5)
-        self._socket.close()
 
 
 def surroundings(more: Mapping[str, str] | None = None) -> dict[str, str]:

@@ -6,6 +6,7 @@ meter is polled over HDLC on a pty that stands for RS-485. The gateway forwards 
 the EMP is read back with GET. At the end the meters stop, the LMN process commits, the WAN process drains; then it is
 counted. Exit code 0 only if nothing is lost and nothing double.
 
+A PKI of its own is made first, as for a field trial. Documents go over TLS, signed and sealed. PLAIN=1 does without.
 DEMO_SECONDS=N bounds it (30 without a terminal; with one it runs until Ctrl-C).
 """
 
@@ -33,10 +34,15 @@ from rich.table import Table
 from rich.text import Text
 
 ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tests" / "support"))
+
+from time_server import TimeServer  # noqa: E402 - of the tests
+
 HERE = ROOT / "demo-state"
 CONFIGURATIONS = ROOT / "config" / "testbed"
 # What the configurations say, and the demo replaces by what is free on this computer.
-PAPER_PORT, PORTS, EMP_URL = 33333, "/tmp/smgw-testbed", "http://127.0.0.1:8080/"
+PAPER_PORT, PORTS, EMP_URL, TIME = 33333, "/tmp/smgw-testbed", 'url = "https://127.0.0.1:8080/"', "127.0.0.1:123"
+GATEWAY, EMP = "ESMG0000000001", "utility"
 DEVICES = ("1UTB0000000001", "1EMH0000000002", "1UTB0000000071")
 HOUSEHOLD = DEVICES[0]
 PART = 1000
@@ -52,6 +58,7 @@ class DemoError(Exception):
 class Testbed:
     """The programs, each from its command line."""
 
+    plain: bool
     emp_url: str = ""
     pages_url: str = ""
     meter_port: int = PAPER_PORT
@@ -69,6 +76,14 @@ class Testbed:
         log.close()
         self.running[name] = process
         return process
+
+    def run(self, name: str, *arguments: str | Path) -> None:
+        """Run `NAME ...` to its end; raise DemoError if it fails."""
+        done = subprocess.run(
+            [sys.executable, "-m", name, *map(str, arguments)], capture_output=True, text=True, check=False
+        )
+        if done.returncode:
+            raise DemoError(f"{name} {' '.join(map(str, arguments))}: {done.stderr.strip()}")
 
     def stop(self, name: str, seconds: float) -> int | None:
         """SIGTERM, wait, and kill what does not end."""
@@ -103,7 +118,19 @@ def free_port(wanted: int) -> int:
     raise DemoError("no free TCP port on the loopback interface")
 
 
-def set_up(testbed: Testbed) -> None:
+def certify(testbed: Testbed) -> None:
+    """Make the keys and certificates of gateway and EMP, with the commands of a field trial (docs/trust.md)."""
+    pki, requests, state = ("--pki", HERE / "pki"), HERE / "requests", ("--state", HERE / "state")
+    testbed.run("pki", *pki, "init")
+    testbed.run("pki", *pki, "emp", EMP, "--host", "localhost")
+    testbed.run("smgw", "keys", "request", "--id", GATEWAY, "--out", requests, *state)
+    testbed.run("pki", *pki, "gateway", GATEWAY, "--request", requests)
+    for name, folder in ((GATEWAY, "for-gateway"), (EMP, "emp-trust")):
+        testbed.run("pki", *pki, "export", name, HERE / folder)
+    testbed.run("smgw", "keys", "install", HERE / "for-gateway", *state)
+
+
+def set_up(testbed: Testbed, console: Console, time_port: int) -> None:
     """Write the configurations and start meters, EMP and gateway."""
     try:
         fcntl.flock(testbed.only_one, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -112,17 +139,26 @@ def set_up(testbed: Testbed) -> None:
     shutil.rmtree(HERE, ignore_errors=True)
     HERE.mkdir()
     listen = ("--listen", f"127.0.0.1:{free_port(8080)}", "--people", f"127.0.0.1:{free_port(8081)}")
+    if not testbed.plain:
+        console.print("keys and certificates for gateway and EMP: demo-state/pki (PLAIN=1 does without)")
+        certify(testbed)
+        listen += ("--trust", str(HERE / "emp-trust"))
     emp = testbed.start("emp", "serve", *listen, "--db", HERE / "emp.db")
     assert emp.stdout is not None
     line = emp.stdout.readline()
-    if "http://" not in line:
+    if "listening on" not in line:
         testbed.check()
         raise DemoError(f"the EMP did not start: {(HERE / 'emp.log').read_text()}")
-    testbed.emp_url, testbed.pages_url = [word for word in line.split() if word.startswith("http://")]
+    testbed.emp_url, testbed.pages_url = [word for word in line.split() if word.startswith("http")]
     testbed.meter_port = free_port(PAPER_PORT)
     for name in ("meters.toml", "gateway.toml"):
         text = (CONFIGURATIONS / name).read_text()
-        for said, free in ((str(PAPER_PORT), str(testbed.meter_port)), (PORTS, str(HERE)), (EMP_URL, testbed.emp_url)):
+        for said, free in (
+            (str(PAPER_PORT), str(testbed.meter_port)),
+            (PORTS, str(HERE)),
+            (EMP_URL, f'url = "{testbed.emp_url}"' + ("\ninsecure = true" if testbed.plain else "")),
+            (TIME, f"127.0.0.1:{time_port}"),
+        ):
             text = text.replace(said, free)
         (HERE / name).write_text(text)
     meters = testbed.start("smsim", "run", HERE / "meters.toml", "--json-report", HERE / "meters.json")
@@ -153,7 +189,7 @@ def read_back(testbed: Testbed, device: str, obis_hex: str) -> str | None:
     """The latest value of a register at the EMP, with its unit, by GET of its object; None before there is one."""
     path = f"cosem/ldevs/{device.lower()}.sm/objects/3-{obis_hex}"
     try:
-        root = ElementTree.fromstring(get(testbed.emp_url + path))
+        root = ElementTree.fromstring(get(testbed.pages_url + path))
     except (OSError, ElementTree.ParseError):
         return None
     attributes = {element.get("id"): element for element in root.iter(ATTRIBUTE)}
@@ -212,7 +248,9 @@ def facts(testbed: Testbed, report: dict[str, Any], value: str | None) -> Iterat
     """What stands under the table."""
     yield f"clock: {report.get('clock', {}).get('text', 'the gateway is starting')}"
     for emp in report.get("emps", ()):
-        yield f"EMP {emp['name']}: {emp['acknowledged']} records acknowledged, {emp['backlog']} waiting; {emp['state']}"
+        how = "plain HTTP" if testbed.plain else "TLS, signed and sealed"
+        counts = f"{emp['acknowledged']} records acknowledged, {emp['backlog']} waiting"
+        yield f"EMP {emp['name']} ({how}): {counts}; {emp['state']}"
     yield f"GET of 1.0.1.8.0.255 of {HOUSEHOLD} at the EMP: {value or 'nothing yet'}"
     yield f"in the browser: {testbed.pages_url}"
 
@@ -246,7 +284,7 @@ def records_at_emp(testbed: Testbed) -> list[tuple[str, int]]:
         path = f"cosem/ldevs/{device.lower()}.sm/objects/7-0100630100ff"
         rows = 0
         while True:  # the EMP gives rows in parts
-            octets = get(f"{testbed.emp_url}{path}?q.fromidx={rows + 1}&q.count={PART}")
+            octets = get(f"{testbed.pages_url}{path}?q.fromidx={rows + 1}&q.count={PART}")
             buffer = next(part for part in ElementTree.fromstring(octets).iter(ATTRIBUTE) if part.get("id") == "2")
             for row in buffer[0]:
                 gateway_and_store = row[4]  # the column that the EMP adds to the gateway's
@@ -292,9 +330,10 @@ def main() -> int:
         return 2
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job would ignore it
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
-    testbed = Testbed()
+    testbed = Testbed(plain=bool(os.environ.get("PLAIN")))
+    time_server = TimeServer()
     try:
-        set_up(testbed)
+        set_up(testbed, console, time_server.port)
         with contextlib.suppress(KeyboardInterrupt):
             watch(testbed, console, seconds)
         console.print("stopping: meters first, then the LMN process commits, then the WAN process drains")
@@ -309,6 +348,7 @@ def main() -> int:
     finally:
         for name in ("smsim", "smgw", "emp"):
             testbed.stop(name, 5)
+        time_server.close()
 
 
 if __name__ == "__main__":
