@@ -9,6 +9,7 @@ import contextlib
 import http.client
 import os
 import signal
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -16,6 +17,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / part) for part in ("firmware", "simulator-host", "tests/support", "tests/bench")]
@@ -59,10 +61,24 @@ def body(sender: int, part: int) -> bytes:
     )
 
 
-def send(port: int, sender: int, bodies: list[bytes], end: float, counts: list[int], slowest: list[float]) -> None:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+class Way(NamedTuple):
+    """How documents are sent: with a TLS context for each sender, or plain; and their media type."""
+
+    contexts: tuple[ssl.SSLContext, ...] = ()
+    media_type: str = "application/vnd.de-dke-k461-cosem+xml"
+
+    def connection(self, port: int, sender: int) -> http.client.HTTPConnection:
+        if not self.contexts:
+            return http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+        return http.client.HTTPSConnection("127.0.0.1", port, timeout=30, context=self.contexts[sender])
+
+
+def send(
+    port: int, way: Way, sender: int, bodies: list[bytes], end: float, counts: list[int], slowest: list[float]
+) -> None:
+    connection = way.connection(port, sender)
     path = f"/cosem/ldevs/1emh{sender:010d}.sm"
-    headers = {"Content-Type": "application/vnd.de-dke-k461-cosem+xml"}
+    headers = {"Content-Type": way.media_type}
     for octets in bodies:
         started = time.perf_counter()
         if started > end:
@@ -79,12 +95,19 @@ def send(port: int, sender: int, bodies: list[bytes], end: float, counts: list[i
 
 @contextlib.contextmanager
 def server(*command: str) -> Iterator[int]:
-    """A server by its command line; its port, which it prints in a URL."""
+    """A server by its command line; its port."""
+    with served(*command) as (port, _):
+        yield port
+
+
+@contextlib.contextmanager
+def served(*command: str) -> Iterator[tuple[int, int]]:
+    """A server by its command line; its port, which it prints in a URL, and the number of its process."""
     environment = {**os.environ, "PYTHONPATH": f"{ROOT / 'firmware'}:{ROOT / 'simulator-host'}"}
     process = subprocess.Popen([sys.executable, *command], env=environment, stdout=subprocess.PIPE, text=True)
     try:
         assert process.stdout is not None
-        yield int(process.stdout.readline().split("://")[1].split("/")[0].rsplit(":", 1)[1])
+        yield int(process.stdout.readline().split("://")[1].split("/")[0].rsplit(":", 1)[1]), process.pid
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(5)
@@ -92,13 +115,13 @@ def server(*command: str) -> Iterator[int]:
             process.stdout.close()
 
 
-def rate(port: int, bodies: list[list[bytes]]) -> tuple[float, float]:
+def rate(port: int, bodies: list[list[bytes]], way: Way | None = None) -> tuple[float, float]:
     """Readings a second, and the slowest PUT in seconds."""
     counts, slowest = [0] * SENDERS, [0.0] * SENDERS
     started = time.perf_counter()
     end = started + SECONDS
     threads = [
-        threading.Thread(target=send, args=(port, sender, bodies[sender], end, counts, slowest))
+        threading.Thread(target=send, args=(port, way or Way(), sender, bodies[sender], end, counts, slowest))
         for sender in range(SENDERS)
     ]
     for thread in threads:
