@@ -20,6 +20,7 @@ from smgw.store.wan.store import WanStore
 
 ROWS = 1234
 SECRET = "open sesame"
+BARE = "not sealed: whoever has the file can read it"
 CONFIGURATION = """\
 [gateway]
 device_id = "ESMG0000000001"
@@ -83,7 +84,11 @@ def gateway(tmp_path: Path) -> Gateway:
 def test_what_waits_goes_into_a_file_and_from_there_into_the_store(gateway: Gateway, tmp_path: Path) -> None:
     gateway.acknowledged(234)
     done = gateway.run("export", str(tmp_path / "stick.zip"))
-    assert (done.returncode, done.stdout, done.stderr) == (0, f"{tmp_path}/stick.zip: 1000 rows for EMP lab\n", "")
+    assert (done.returncode, done.stdout, done.stderr) == (
+        0,
+        f"{tmp_path}/stick.zip: 1000 rows for EMP lab, {BARE}\n",
+        "",
+    )
     for _ in range(2):  # the second time changes nothing
         done = called(tmp_path, "emp", "import", "stick.zip", "--db", "emp.db")
         assert done.returncode == 0, done.stderr

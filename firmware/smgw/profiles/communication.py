@@ -9,7 +9,8 @@ from smgw.profiles.content import canonical
 from smgw.profiles.outlet import OutletKind
 from smgw.profiles.section import Key, section
 
-_DEFAULT_OUTLET = "cosem-xml"
+#: The outlet of an EMP that names none.
+DEFAULT_OUTLET = "cosem-xml"
 
 
 class CommunicationProfile(NamedTuple):
@@ -22,7 +23,7 @@ class CommunicationProfile(NamedTuple):
     batch: int = 1000  # rows that are handed over at once, at most
     timeout: int = 20  # how long one exchange may take
     pseudonym_days: int = 0  # days of each pseudonym; 0: devices go under their own ids
-    outlet: str = _DEFAULT_OUTLET  # names an entry of `profiles.outlets`
+    outlet: str = DEFAULT_OUTLET  # names an entry of `profiles.outlets`
     options: Any = None  # value that the outlet makes of its own keys; None: it has none
 
     @property
@@ -64,7 +65,7 @@ class CommunicationProfile(NamedTuple):
         fields = self._asdict()
         options = fields.pop("options")
         used = {key: fields[key] for key in (*_EVERY_EMP, *outlets.entry(self.outlet).keys) if key in fields}
-        if self.outlet == _DEFAULT_OUTLET:
+        if self.outlet == DEFAULT_OUTLET:
             del used["outlet"]
         if not self.pseudonym_days:  # as above
             del used["pseudonym_days"]
@@ -113,7 +114,7 @@ _EVERY_EMP: Mapping[str, Key] = {
     ),
 }
 #: The keys of an EMP that names no outlet.
-KEYS: Mapping[str, Key] = {**_EVERY_EMP, **outlets.entry(_DEFAULT_OUTLET).keys}
+KEYS: Mapping[str, Key] = {**_EVERY_EMP, **outlets.entry(DEFAULT_OUTLET).keys}
 
 
 def check(hint: Callable[[str], str]) -> Check:
@@ -121,7 +122,7 @@ def check(hint: Callable[[str], str]) -> Check:
 
     def checked(value: object, report: Report) -> object:
         table = value if isinstance(value, dict) else {}
-        name = table.get("outlet", _DEFAULT_OUTLET)
+        name = table.get("outlet", DEFAULT_OUTLET)
         if name not in outlets.names():  # reported by the check of `outlet`; any other key may be right
             anything = {key: Key(lambda given, _: given) for key in table}
             return section({**anything, **_EVERY_EMP}, _build, hint=hint)(value, report)
@@ -146,5 +147,5 @@ def _build(values: Mapping[str, Any]) -> CommunicationProfile:
     """The profile of checked values."""
     fields = {key: value for key, value in values.items() if key in CommunicationProfile._fields}
     own = {key: value for key, value in values.items() if key not in fields}
-    kind = outlets.entry(values.get("outlet", _DEFAULT_OUTLET))
+    kind = outlets.entry(values.get("outlet", DEFAULT_OUTLET))
     return CommunicationProfile(**fields, options=kind.build(own))

@@ -1,26 +1,35 @@
-"""Writes the waiting rows of an EMP into an export archive. They do not count as delivered."""
+"""Writes rows of an EMP into an export archive, signed and sealed for it if its profile has CMS.
+
+They do not count as delivered.
+"""
 
 from collections.abc import Callable, Iterator, Sequence
+from enum import Enum
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 from smgw.cosem import DeviceId
 from smgw.cosemxml import document as cosem_document
 from smgw.cosemxml.document import DocumentError
 from smgw.errors import SmgwError
-from smgw.profiles.communication import CommunicationProfile
+from smgw.profiles.communication import DEFAULT_OUTLET, CommunicationProfile
 from smgw.profiles.feed import Feed
 from smgw.profiles.gateway import Configuration
 from smgw.store import paths
 from smgw.store.errors import StoreAbsent
 from smgw.store.lmn.view import LmnView
-from smgw.store.progress import progress
+from smgw.store.progress import Progress, progress
 from smgw.store.records import StoredRecord
 from smgw.store.wan.pseudonyms import Numbered, Unnumbered, number_beside
-from smgw.store.wan.records import Cursor
+from smgw.store.wan.records import Cursor, SetAside
 from smgw.store.wan.view import WanView
 from smgw.wan.cosem_xml.documents import parts
+from smgw.wan.cosem_xml.securities import secured
+from smgw.wan.outlet import Surroundings
 from smgw.wan.pseudonyms import mask
+from smgw.wan.requeued import found
+from smgw.webservice.media_type import COSEM_XML, COSEM_XML_CMS
 from smgw.webservice.parcel import ParcelWriter
 
 _ROWS = 500  # rows read at a time, and most rows in a document
@@ -28,36 +37,80 @@ _ALL_UNDER_PSEUDONYMS = (
     "--all is not possible for EMP {}, which gets devices under pseudonyms: the record numbers of delivered rows are "
     "forgotten, so it would get those rows a second time; leave --all out"
 )
+_Some = tuple[Feed, Sequence[StoredRecord]]
+
+
+class Which(Enum):
+    """Which rows of an EMP."""
+
+    WAITING = "waiting"  # not acknowledged yet
+    ALL = "all"
+    QUARANTINED = "quarantined"  # which the EMP rejected; each is a document of its own
+
+
+class Exported(NamedTuple):
+    """The rows in the archive, those that fit no document, and whether all documents are sealed."""
+
+    rows: int
+    unfit: int
+    sealed: bool
 
 
 def export(
-    configuration: Configuration, state: Path, emp: CommunicationProfile, file: Path, *, everything: bool = False
-) -> tuple[int, int]:
-    """Export unacknowledged rows of `emp`, or all rows; returns (rows, rows that fit no document).
+    configuration: Configuration,
+    state: Path,
+    emp: CommunicationProfile,
+    file: Path,
+    surroundings: Surroundings,
+    which: Which = Which.WAITING,
+) -> Exported:
+    """Export rows of `emp`. Works while the services run. Rows under a pseudonym get their numbers now, in wan.db.
 
-    Works while the services run. Rows under a pseudonym get their numbers now, in wan.db.
-    Raises StoreError, ParcelError; SmgwError where all rows cannot be told apart.
+    Raises StoreError, ParcelError; TrustError if it cannot be sealed; SmgwError where all rows cannot be told apart.
     """
-    if everything and emp.pseudonym_days:
+    if which is Which.ALL and emp.pseudonym_days:
         raise SmgwError(_ALL_UNDER_PSEUDONYMS.format(emp.name))
-    unfit = 0
-    gateway = configuration.gateway.device_id
+    gateway, sealing = configuration.gateway.device_id, None
+    if emp.outlet == DEFAULT_OUTLET:
+        sealing = secured(gateway, emp, surroundings).sealing
+    seal: Callable[[bytes], bytes] = bytes
+    if sealing is not None:
+        seal = partial(sealing.seal, pair=sealing.pair())
     number = partial(_number, paths.wan_directory(state))
-    with LmnView.open(paths.lmn_directory(state)) as view, ParcelWriter(file) as parcel:
-        known = progress(configuration, view.sources(), [] if everything else _cursors(state), view.store_id)
-        for feed in known.feeds:
-            if feed.who != emp.name:
-                continue
-            last = view.last_position(feed.source)
-            position = known.position(emp.name, feed.source)
-            while position < last:  # later rows are for the next archive
-                piece = known.piece(view, feed, position, _ROWS)
-                if not piece.read:  # retention removed the rest
-                    break
-                position = piece.position
-                for named, records in _named(feed, piece.records, number):
-                    unfit += _pack(parcel, gateway, named, records)
-    return parcel.rows, unfit
+    media_type = COSEM_XML if sealing is None else COSEM_XML_CMS
+    with LmnView.open(paths.lmn_directory(state)) as view, ParcelWriter(file, media_type) as parcel:
+        packer = _Packer(parcel, gateway, seal)
+        for feed, records in _chosen(configuration, state, emp, view, which):
+            for some in _named(feed, records, number):
+                packer.pack(*some)
+    return Exported(parcel.rows, packer.unfit, sealing is not None)
+
+
+def _chosen(
+    configuration: Configuration, state: Path, emp: CommunicationProfile, view: LmnView, which: Which
+) -> Iterator[_Some]:
+    cursors = [] if which is Which.ALL else _cursors(state)
+    known = progress(configuration, view.sources(), cursors, view.store_id)
+    own = [feed for feed in known.feeds if feed.who == emp.name]
+    if which is Which.QUARANTINED:
+        for aside in _set_aside(state, emp.name):
+            feed, record = found(aside, own, view)
+            if feed is not None and record is not None:
+                yield feed, (record,)
+        return
+    for feed in own:
+        yield from _from(view, known, feed)
+
+
+def _from(view: LmnView, known: Progress, feed: Feed) -> Iterator[_Some]:
+    """The rows of a feed behind its cursor; later rows are for the next archive."""
+    last, position = view.last_position(feed.source), known.position(feed.who, feed.source)
+    while position < last:
+        piece = known.piece(view, feed, position, _ROWS)
+        if not piece.read:  # retention removed the rest
+            break
+        position = piece.position
+        yield feed, piece.records
 
 
 def _number(directory: Path, feed: Feed, rows: Sequence[Unnumbered]) -> Numbered | None:
@@ -66,7 +119,7 @@ def _number(directory: Path, feed: Feed, rows: Sequence[Unnumbered]) -> Numbered
 
 def _named(
     feed: Feed, records: Sequence[StoredRecord], number: Callable[[Feed, Sequence[Unnumbered]], Numbered | None]
-) -> Iterator[tuple[Feed, Sequence[StoredRecord]]]:
+) -> Iterator[_Some]:
     """The rows under the names by which the EMP knows them."""
     while records and feed.pseudonym_days:
         masked = mask(feed, records, number)
@@ -85,14 +138,32 @@ def _cursors(state: Path) -> list[Cursor]:
         return []
 
 
-def _pack(parcel: ParcelWriter, gateway: DeviceId, feed: Feed, records: Sequence[StoredRecord]) -> int:
-    unfit = 0
-    for part in parts(feed.recorder or gateway, feed.delivered, records):
-        try:
-            parcel.add(cosem_document.encode(part.document), len(part.records))
-        except DocumentError:
-            if len(part.records) == 1:
-                unfit += 1
+def _set_aside(state: Path, emp: str) -> list[SetAside]:
+    try:
+        with WanView.open(paths.wan_directory(state)) as view:
+            return view.set_aside(emp)
+    except StoreAbsent:
+        return []
+
+
+class _Packer:
+    """Puts rows into an archive; counts those that fit no document."""
+
+    def __init__(self, parcel: ParcelWriter, gateway: DeviceId, seal: Callable[[bytes], bytes]) -> None:
+        self._parcel = parcel
+        self._gateway = gateway
+        self._seal = seal
+        self.unfit = 0
+
+    def pack(self, feed: Feed, records: Sequence[StoredRecord]) -> None:
+        for part in parts(feed.recorder or self._gateway, feed.delivered, records):
+            try:
+                octets = cosem_document.encode(part.document)
+            except DocumentError:
+                if len(part.records) == 1:
+                    self.unfit += 1
+                    continue
+                for record in part.records:
+                    self.pack(feed, [record])
             else:
-                unfit += sum(_pack(parcel, gateway, feed, [record]) for record in part.records)
-    return unfit
+                self._parcel.add(self._seal(octets), len(part.records))

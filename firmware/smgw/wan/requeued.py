@@ -34,7 +34,7 @@ def deliver_requeued(emp: Participant, feeds: Sequence[Feed], view: LmnView) -> 
     for aside in store.take_requeued(emp.who, view.store_id, _AT_MOST):
         if emp.stopping():
             break
-        feed, record = _found(aside, feeds, view)
+        feed, record = found(aside, feeds, view)
         if feed is not None and record is None and view.salvage() is not None:
             continue  # it may still come from the damaged file
         if feed is None or record is None:
@@ -57,7 +57,7 @@ def deliver_requeued(emp: Participant, feeds: Sequence[Feed], view: LmnView) -> 
     return Requeued(taken, None, held)
 
 
-def _found(aside: SetAside, feeds: Sequence[Feed], view: LmnView) -> tuple[Feed | None, StoredRecord | None]:
+def found(aside: SetAside, feeds: Sequence[Feed], view: LmnView) -> tuple[Feed | None, StoredRecord | None]:
     """The feed of a row and the row; None for a missing one."""
     own = [
         feed for feed in feeds

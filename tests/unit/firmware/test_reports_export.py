@@ -1,4 +1,4 @@
-"""Export archives of an EMP that gets devices under pseudonyms."""
+"""Export archives: under pseudonyms, sealed, and of quarantined rows."""
 
 from pathlib import Path
 
@@ -13,16 +13,19 @@ from smgw.errors import SmgwError
 from smgw.profiles.feed import grants
 from smgw.profiles.gateway import Configuration
 from smgw.profiles.toml_importer import load
-from smgw.reports.export import export
+from smgw.reports.export import Exported, Which, export
 from smgw.store import paths
 from smgw.store.errors import StoreAbsent
 from smgw.store.lmn.store import LmnStore
 from smgw.store.lmn.view import LmnView
 from smgw.store.records import Record
+from smgw.store.wan.records import SetAside
 from smgw.store.wan.store import WanStore
+from smgw.trust.errors import TrustError
 from smgw.wan.dispatcher import Dispatcher
-from smgw.wan.outlet import open_outlet
+from smgw.wan.outlet import Surroundings, open_outlet
 from smgw.webservice.parcel import unpack
+from trusted_emp import GATEWAY_ID, Trial
 
 DAY = 86_400 * SECOND
 TEXT = """\
@@ -57,7 +60,7 @@ def fill(state: Path, first: int, count: int) -> None:
 
 def written(configuration: Configuration, state: Path) -> list[Document]:
     file = state / "stick.zip"
-    export(configuration, state, configuration.emps[0], file)
+    export(configuration, state, configuration.emps[0], file, Surroundings())
     return [document.decode(one.octets) for one in unpack(file)]
 
 
@@ -100,7 +103,7 @@ def test_all_rows_are_not_exported_under_pseudonyms(tmp_path: Path) -> None:
     configuration = configured(tmp_path)
     fill(tmp_path, 0, 2)
     with pytest.raises(SmgwError, match="would get those rows a second time; leave --all out"):
-        export(configuration, tmp_path, configuration.emps[0], tmp_path / "stick.zip", everything=True)
+        export(configuration, tmp_path, configuration.emps[0], tmp_path / "stick.zip", Surroundings(), Which.ALL)
     assert not (tmp_path / "stick.zip").exists()
 
 
@@ -108,7 +111,7 @@ def test_without_a_wan_db_no_number_can_be_noted(tmp_path: Path) -> None:
     configuration = configured(tmp_path)
     fill(tmp_path, 0, 2)
     with pytest.raises(StoreAbsent, match="smgw wan makes it"):
-        export(configuration, tmp_path, configuration.emps[0], tmp_path / "stick.zip")
+        export(configuration, tmp_path, configuration.emps[0], tmp_path / "stick.zip", Surroundings())
     assert [file.name for file in tmp_path.glob("stick*")] == []
 
 
@@ -120,3 +123,82 @@ def test_a_row_that_was_delivered_in_the_meantime_is_left_out(tmp_path: Path) ->
     assert [row.target_time_us for one in written(configuration, tmp_path) for row in one.rows] == [
         MIDNIGHT + 1800 * SECOND
     ]
+
+
+SEALED = """\
+[gateway]
+device_id = "{gateway}"
+[[meter]]
+name = "house"
+protocol = "sml-push"
+port = "/dev/null"
+[[emp]]
+name = "demo"
+participant = "Stadtwerke"
+url = "https://emp.example.org"
+cms = "{suite}"
+"""
+
+
+def sealed_for_emt(state: Path, suite: str = "aes-128-gcm") -> Configuration:
+    file = state / "gateway.toml"
+    file.write_text(SEALED.format(gateway=GATEWAY_ID, suite=suite))
+    return load(file)
+
+
+@pytest.mark.parametrize("suite", ["aes-128-gcm", "aes-128-cbc-cmac"])
+def test_an_archive_for_an_emp_with_cms_is_sealed(tmp_path: Path, suite: str) -> None:
+    trial = Trial(tmp_path)
+    configuration = sealed_for_emt(tmp_path, suite)
+    fill(tmp_path, 0, 1200)
+    file = tmp_path / "stick.zip"
+    done = export(configuration, tmp_path, configuration.emps[0], file, trial.surroundings())
+    assert done == Exported(1200, 0, True)
+    opened, opening = [], trial.opening()
+    for packed in unpack(file):
+        assert packed.sealed
+        opened.append(document.decode(opening(packed.octets)))
+    assert [len(one.rows) for one in opened] == [500, 500, 200]
+    assert {one.gateway for one in opened} == {GATEWAY_ID}
+    octets = file.read_bytes()
+    for text in (
+        b"ldev",
+        bytes(DEVICE),
+        DEVICE.uri.encode(),
+        bytes(DEVICE).hex().encode(),
+        opened[0].store_id.encode(),
+    ):
+        assert text not in octets
+
+
+def test_without_a_certificate_of_the_emp_there_is_no_archive(tmp_path: Path) -> None:
+    trial = Trial(tmp_path)
+    trial.forget_peer()
+    configuration = sealed_for_emt(tmp_path)
+    fill(tmp_path, 0, 2)
+    with pytest.raises(TrustError, match=r"no certificate ENC of Stadtwerke\.EMT here"):
+        export(configuration, tmp_path, configuration.emps[0], tmp_path / "stick.zip", trial.surroundings())
+    assert list(tmp_path.glob("stick*")) == []
+
+
+def test_with_cms_off_or_plain_http_the_archive_is_bare(tmp_path: Path) -> None:
+    configuration = sealed_for_emt(tmp_path, "off")
+    fill(tmp_path, 0, 2)
+    done = export(configuration, tmp_path, configuration.emps[0], tmp_path / "stick.zip", Surroundings())
+    assert done == Exported(2, 0, False)
+    assert not any(packed.sealed for packed in unpack(tmp_path / "stick.zip"))
+
+
+def test_quarantined_rows_go_one_by_one_and_sealed(tmp_path: Path) -> None:
+    trial = Trial(tmp_path)
+    configuration = sealed_for_emt(tmp_path)
+    fill(tmp_path, 0, 20)
+    with WanStore.open(paths.wan_directory(tmp_path)) as store, LmnView.open(paths.lmn_directory(tmp_path)) as view:
+        own = view.store_id
+        rows = [SetAside("demo", own, "house", bytes(DEVICE), at, own, at, "answers 422", 1) for at in (7, 9)]
+        store.acknowledge("demo", own, HOUSE, 20, 18, rows)
+    file, opening = tmp_path / "stick.zip", trial.opening()
+    done = export(configuration, tmp_path, configuration.emps[0], file, trial.surroundings(), Which.QUARANTINED)
+    assert done == Exported(2, 0, True)
+    documents = [document.decode(opening(packed.octets)) for packed in unpack(file)]
+    assert [[row.record_number for row in one.rows] for one in documents] == [[7], [9]]

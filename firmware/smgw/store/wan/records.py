@@ -53,6 +53,10 @@ class SetAside(NamedTuple):
     at_us: int
 
 
+#: The columns of `SetAside`, in order.
+SET_ASIDE = ", ".join(SetAside._fields)
+
+
 class ChannelState(NamedTuple):
     """The state of the delivery to one EMP. Times are UTC microseconds."""
 

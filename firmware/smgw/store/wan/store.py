@@ -16,9 +16,9 @@ from smgw.store.file.owned import Begun
 from smgw.store.file.pending import Pending, count, writable
 from smgw.store.file.writer import StoreWriter
 from smgw.store.wan.pseudonyms import Numbered, Unnumbered, number
-from smgw.store.wan.records import ChannelState, Cursor, OrderKind, SetAside
+from smgw.store.wan.records import SET_ASIDE, ChannelState, Cursor, OrderKind, SetAside
 from smgw.store.wan.schema import wan_schema
-from smgw.store.wan.waiting import ADVANCE, INSERT_SET_ASIDE, SET_ASIDE, Waiting
+from smgw.store.wan.waiting import ADVANCE, INSERT_SET_ASIDE, Waiting
 
 T = TypeVar("T")
 

@@ -7,7 +7,7 @@ from smgw.clock.sample import TimeSample
 from smgw.store import paths
 from smgw.store.file.checked import within
 from smgw.store.file.view import View
-from smgw.store.wan.records import ChannelKind, ChannelState, Cursor
+from smgw.store.wan.records import SET_ASIDE, ChannelKind, ChannelState, Cursor, SetAside
 from smgw.store.wan.schema import wan_schema
 
 _MOST = 2**63 - 1
@@ -46,6 +46,11 @@ class WanView(View):
     def set_aside_counts(self) -> dict[str, int]:
         """EMP -> number of quarantined rows. Requeued rows count until they have arrived."""
         return dict(self._typed("ti", "SELECT emp, count(*) FROM set_aside GROUP BY emp"))
+
+    def set_aside(self, emp: str) -> list[SetAside]:
+        """Quarantined rows of an EMP, requeued ones too, by store and position."""
+        query = f"SELECT {SET_ASIDE} FROM set_aside WHERE emp = ? ORDER BY store_id, position"  # noqa: S608 - constant
+        return [SetAside(*row) for row in self._typed("tttoititi", query, emp)]
 
     def time_samples(self, after: int) -> list[tuple[int, TimeSample]]:
         """At most 4096 samples numbered above `after`, oldest first. A new `store_id` starts the numbers again."""

@@ -4,11 +4,10 @@ import sqlite3
 from collections.abc import Iterable, Sequence
 
 from smgw.store.file.pending import writable
-from smgw.store.wan.records import ChannelState, Cursor, SetAside
+from smgw.store.wan.records import SET_ASIDE, ChannelState, Cursor, SetAside
 
 _Key = tuple[str, str, str, bytes]  # EMP, store id, meter, device
 
-SET_ASIDE = "emp, store_id, meter, device, position, record_store_id, record_number, reason, at_us"
 INSERT_SET_ASIDE = f"INSERT OR REPLACE INTO set_aside ({SET_ASIDE}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608
 ADVANCE = """INSERT INTO cursor VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE
     SET position = max(position, excluded.position), acknowledged = acknowledged + excluded.acknowledged"""
