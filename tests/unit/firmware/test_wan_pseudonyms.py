@@ -17,6 +17,7 @@ from smgw.store.records import ListKind, Origin, Record
 from smgw.store.wan.orders import place_order
 from smgw.store.wan.records import OrderKind
 from smgw.store.wan.store import WanStore
+from stored import finish_salvage
 
 pytestmark = pytest.mark.usefixtures("quick")
 
@@ -354,6 +355,7 @@ def test_rows_of_a_salvaged_lmn_db_keep_their_numbers(make: Callable[..., Gatewa
     again = make(pseudonym_days=30, batch=10)
     assert again.lmn.salvaged
     on_grid(again, 5, MIDNIGHT + 30 * QUARTER)
+    finish_salvage(again.lmn)
     while again.dispatcher.deliver_round() is not None:
         pass
     values = kept_values(emp)

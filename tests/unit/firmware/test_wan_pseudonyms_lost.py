@@ -97,7 +97,7 @@ def test_lost_cursors_come_back_from_the_pseudonyms_when_a_file_is_salvaged(
     assert runs < 3
     assert 1000 <= marks < 2500
     target = sqlite3.connect(":memory:", isolation_level=None)
-    said = salvage_wan(damaged, target, None)
+    said = salvage_wan(damaged, target)
     assert said == (
         "1 cursors were saved; rows behind the others are delivered again; 1 devices under pseudonyms get new ones"
     )

@@ -31,6 +31,8 @@ _SINCE = 3
 _SECRET_OCTETS, _STORE_OCTETS = 32, 16
 #: Most rows of a run, which is written anew with each row that comes to it.
 _MOST_ROWS = 1024
+#: Most runs of salvaged rows that stay: 256 KiB.
+_MOST_SALVAGED = 256
 
 _KEY = "emp = ? AND meter = ? AND device = ?"
 _OVERLAPS = f"""SELECT days, period, file, first_record, first_number, steps FROM pseudonym_run
@@ -45,6 +47,8 @@ _SETTLED = """SELECT store_id, max(position) FROM (
     GROUP BY store_id"""
 _ASIDE = """SELECT record_store_id, record_number FROM set_aside
     WHERE emp = ?1 AND meter = ?2 AND device IN (?3, ?4)"""
+_MARK = f"""UPDATE pseudonym SET store_id = ?, settled = CASE store_id WHEN ? THEN max(settled, ?) ELSE ? END
+    WHERE {_KEY}"""  # noqa: S608 - constant
 #: Cursors that were lost come back from what is known here, so that no row gets a second number.
 RAISE_CURSORS = """INSERT INTO cursor SELECT emp, store_id, meter, device, settled, 0 FROM pseudonym WHERE settled > 0
     ON CONFLICT DO UPDATE SET position = max(position, excluded.position)"""
@@ -227,23 +231,27 @@ class _Numbering:
         return run
 
     def _forget(self) -> None:
-        """Remove runs of settled rows. Rows of an older store come before all rows of a newer one."""
+        """Remove runs of settled rows.
+
+        Cursors do not tell it of rows that were salvaged from an older store. They come before the rows of a newer
+        store, or some time after. So many runs of them stay, though later rows of another store are settled.
+        """
         query = f"SELECT run, store_id, first_record, last_record FROM pseudonym_run WHERE {_KEY} ORDER BY run DESC"  # noqa: S608
         runs = self._connection.execute(query, self._key).fetchall()
         settled, aside = self._settled(), self._aside()
         passed: set[str] = set()  # stores of which later rows are settled
+        salvaged = 0
         for place, (run, store_id, first, last) in enumerate(runs):
-            if last <= settled.get(store_id, 0):
+            is_settled = last <= settled.get(store_id, 0)
+            if is_settled:
                 passed.add(store_id)
-            elif not passed - {store_id}:
-                continue
-            if not place or any(store == store_id and first <= record <= last for store, record in aside):
-                continue
-            self._connection.execute(f"DELETE FROM pseudonym_run WHERE {_KEY} AND run = ?", (*self._key, run))  # noqa: S608
-            mark = f"""UPDATE pseudonym SET store_id = ?, settled = CASE store_id WHEN ? THEN max(settled, ?) ELSE ? END
-                WHERE {_KEY}"""  # noqa: S608 - constant
-            if last <= settled.get(store_id, 0):
-                self._connection.execute(mark, (store_id, store_id, last, last, *self._key))
+            elif passed - {store_id}:
+                salvaged += 1
+            is_needed = not place or any(store == store_id and first <= record <= last for store, record in aside)
+            if (is_settled or salvaged > _MOST_SALVAGED) and not is_needed:
+                self._connection.execute(f"DELETE FROM pseudonym_run WHERE {_KEY} AND run = ?", (*self._key, run))  # noqa: S608
+                if is_settled:
+                    self._connection.execute(_MARK, (store_id, store_id, last, last, *self._key))
 
 
 def _pseudonym(secret: bytes, period: _Period) -> Pseudonym:
