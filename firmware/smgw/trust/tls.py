@@ -27,6 +27,8 @@ from smgw.trust.tls_rules import explained as explained
 
 #: A session, with all that resume it, ends after this time (TR-03116-3: 48 h in the WAN).
 SESSION_S: Final = 48 * 3600
+#: Python is asked for a session at most once in this time.
+ASKED_S: Final = 1800.0
 
 
 class Peer(NamedTuple):
@@ -66,6 +68,7 @@ class Context(ssl.SSLContext):
     _known: Authorities | None
     _session: ssl.SSLSession | None
     _session_begun_s: float
+    _asked_s: float
 
     def wrap_socket(self, sock: Any, server_side: bool = False, *args: Any, **named: Any) -> ssl.SSLSocket:
         """As of the base class; a client resumes the newest session, if it is not older than SESSION_S."""
@@ -106,9 +109,18 @@ class Context(ssl.SSLContext):
         return time.clock_gettime(time.CLOCK_BOOTTIME) - self._session_begun_s > SESSION_S
 
     def remember(self, connection: ssl.SSLSocket) -> None:
-        """Keep the newest session of a client's connection for the next one."""
-        if not connection.server_side and connection.session is not None and connection.session.has_ticket:
-            self._session = connection.session
+        """Keep the session of a client's full handshake for the next connections.
+
+        Python 3.11 loses some 8 kB of memory each time that it is asked for a session. So it is asked now and then: a
+        peer may refuse every ticket.
+        """
+        now_s = time.clock_gettime(time.CLOCK_BOOTTIME)
+        if now_s - self._asked_s < ASKED_S:
+            return
+        self._asked_s = now_s
+        session = connection.session
+        if session is not None and session.has_ticket:
+            self._session = session
 
     def begun(self, *, resumed: bool) -> None:
         """Count a handshake; a full one begins a session."""
@@ -139,18 +151,27 @@ class _Socket(ssl.SSLSocket):
     """A connection; `peer` is set when it exists."""
 
     peer: Certificate
+    _ticket_comes = False  # TLS 1.3: after the handshake
 
     def do_handshake(self, block: bool = False) -> None:
         _handshake(self, lambda: super(_Socket, self).do_handshake(block))
-        assert isinstance(self.context, Context)
-        self.context.remember(self)
+        if not self.server_side and not self.session_reused:
+            if self.version() == "TLSv1.2":
+                self._remember()
+            else:
+                self._ticket_comes = True
 
     def close(self) -> None:
-        context = self.context
-        if isinstance(context, Context) and hasattr(self, "peer"):
-            context.remember(self)  # a ticket of TLS 1.3 comes after the handshake
+        if hasattr(self, "peer"):
+            if self._ticket_comes:
+                self._remember()
             self._say_goodbye()
         super().close()
+
+    def _remember(self) -> None:
+        self._ticket_comes = False
+        assert isinstance(self.context, Context)
+        self.context.remember(self)
 
     def _say_goodbye(self) -> None:
         """Send close_notify, if the peer reads at all; its own is not awaited (RFC 5246, 7.2.1)."""
@@ -206,6 +227,7 @@ def _made(protocol: int, own: Own, peer: Peer) -> Context:
     context.sslsocket_class, context.sslobject_class = _Socket, _Object
     context.own, context.peer, context.counters = read_own(own), peer, Counters()
     context._known, context._session, context._session_begun_s = None, None, 0.0
+    context._asked_s = -ASKED_S
     restrict(context, context.own.curve)
     context.verify_mode = ssl.CERT_REQUIRED
     load_own(context, own)

@@ -431,3 +431,21 @@ def test_a_file_without_a_key_is_named(bench):
 def test_a_certificate_for_signatures_is_refused_for_tls(bench):
     with pytest.raises(errors.WrongPurposeError):
         bench.client(bench.own(bench.pki.issue(purpose=Purpose.SIGNATURE)))
+
+
+def test_python_is_asked_for_a_session_once_in_a_while(bench, monkeypatch):
+    """It loses memory each time (CPython 3.11)."""
+    asked = []
+    real = ssl.SSLSocket.session
+    monkeypatch.setattr(
+        ssl.SSLSocket, "session", property(lambda one: (asked.append(one), real.fget(one))[1], real.fset)
+    )
+    client = bench.client()
+    with serving(bench.server(), 6) as (port, _):
+        for _ in range(3):
+            _ask(client, port)
+        client._session = None  # as if the peer refused its ticket
+        for _ in range(3):
+            _ask(client, port)
+    assert len(asked) == 1
+    assert (client.counters.full, client.counters.resumed) == (4, 2)
