@@ -49,7 +49,7 @@ def test_the_old_triple_is_in_use_until_the_new_one_is_valid(trust):
     assert active_triple(trust, Moment(NOW + DAY)).number == 2
 
 
-@pytest.mark.parametrize("utc_s", [0, NOW, NOW + 9000 * DAY])
+@pytest.mark.parametrize("utc_s", [0, NOW, NOW + 9000 * DAY], ids=["1970", "now", "later"])
 def test_the_newest_triple_is_in_use_while_the_time_is_not_trusted(trust, utc_s):
     session_pki().write_triple(trust, GATEWAY, 1)
     session_pki().write_triple(trust, GATEWAY, 2, begins=NOW + DAY)
