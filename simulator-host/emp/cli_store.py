@@ -3,7 +3,10 @@
 import argparse
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from emp.store.importing import Read
 
 _DB = Path("emp.db")
 
@@ -44,6 +47,18 @@ def add_commands(commands: Any) -> None:
     )
     imported.add_argument("file", type=Path, metavar="FILE", help="what `smgw export` made")
     imported.add_argument("--url", metavar="URL", help="point of contact of a server that runs; without it, into --db")
+    imported.add_argument(
+        "--trust", type=Path, metavar="DIR", help="for a sealed file: the trust folder of the EMP, as for emp serve"
+    )
+    imported.add_argument(
+        "--passphrase", type=Path, metavar="FILE", help="the passphrase of the private keys in the trust folder"
+    )
+    imported.add_argument(
+        "--password", type=Path, metavar="FILE", help="with --url: a file with the password of people in its first line"
+    )
+    imported.add_argument(
+        "--certificate", type=Path, metavar="FILE", help="with an https URL: the certificate of the server, in PEM"
+    )
     imported.set_defaults(run=_import)
     for command in (backup, restore, salvaged, imported):
         command.add_argument("--db", type=Path, default=_DB, metavar="FILE", help=f"the SQLite file ({_DB})")
@@ -77,13 +92,36 @@ def _salvage(options: argparse.Namespace) -> int:
 
 
 def _import(options: argparse.Namespace) -> int:
-    from emp.store.importing import import_into_file, import_over_http
+    from emp.store.importing import Access, import_into_file, import_over_http
 
-    done = import_over_http(options.file, options.url) if options.url else import_into_file(options.file, options.db)
-    for why in done.refused:
-        print(f"emp import: a document is refused: {why}", file=sys.stderr)
+    read = _reader(options.trust, options.passphrase)
+    if options.url:
+        password = None if options.password is None else _first_line(options.password)
+        done = import_over_http(options.file, Access(options.url, password, options.certificate), read)
+    else:
+        done = import_into_file(options.file, options.db, read)
+    for why, documents in done.refused.items():
+        what = "a document is" if documents == 1 else f"{documents} documents are"
+        print(f"emp import: {what} refused: {why}", file=sys.stderr)
     print(
         f"{options.file}: {done.rows} rows in {done.documents} documents taken, those that were there already once; "
-        f"{len(done.refused)} documents refused"
+        f"{done.refused.total()} documents refused"
     )
     return 1 if done.refused else 0
+
+
+def _reader(trust: Path | None, passphrase: Path | None) -> "Read":
+    """What reads the documents of an archive."""
+    from emp.store.importing import bare
+
+    if trust is None:
+        return bare
+    from emp.trust.bringing import Unsealer
+    from emp.trust.opening import Opener
+    from emp.trust.room import Room
+
+    return Unsealer(Opener(Room(trust, passphrase))).read
+
+
+def _first_line(file: Path) -> str:
+    return file.read_text().partition("\n")[0]
