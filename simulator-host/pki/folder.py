@@ -256,7 +256,11 @@ class Pki:
 
     def _commit(self, index: Index) -> None:
         index.save(self.index_file)
-        self._publish(index)
+        try:
+            self._publish(index)
+        except FileError as error:
+            error.remedy += " The command itself is done: the next one, such as `smgw-pki list`, writes this file."
+            raise
 
     def _publish(self, index: Index) -> None:
         folder = self.folder / "authorities"
