@@ -5,6 +5,7 @@ import shutil
 import socket
 import ssl
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -153,3 +154,37 @@ def s_client(port: int, *options: str, stdin: str = "hi\n") -> subprocess.Comple
     """OpenSSL's client."""
     command = [openssl(), "s_client", "-connect", f"127.0.0.1:{port}", *options]
     return subprocess.run(command, input=stdin, capture_output=True, text=True, timeout=WAIT_S)
+
+
+@contextlib.contextmanager
+def meter(serve: Callable[[socket.socket], object], connections: int = 1) -> Iterator[str]:
+    """A TCP server; `serve` gets each connection and closes it."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(WAIT_S)
+
+        def run() -> None:
+            for _ in range(connections):
+                with contextlib.suppress(Exception), listener.accept()[0] as connection:
+                    serve(connection)
+
+        thread = threading.Thread(target=run, daemon=True)
+        thread.start()
+        yield f"tls://127.0.0.1:{listener.getsockname()[1]}"
+        with contextlib.suppress(OSError):
+            listener.shutdown(socket.SHUT_RDWR)
+        thread.join(WAIT_S)
+
+
+def telling(lmn: Lmn, telegram: bytes, *, end: bool = False) -> Callable[[socket.socket], object]:
+    """A meter that sends a telegram right behind the handshake, then waits for the gateway to go."""
+
+    def serve(connection: socket.socket) -> None:
+        wire = Wire(lmn.server(), connection)
+        wire.send(telegram)
+        if end:
+            wire.layer.close()
+            wire.flush()
+        else:
+            wire.read_until(b"never")
+
+    return serve

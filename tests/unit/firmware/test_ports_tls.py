@@ -1,13 +1,12 @@
 """A tls:// port: against OpenSSL's command line, our own server's end, and peers that are none."""
 
-import contextlib
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from lmn_tls import DAY, NOW, WAIT_S, Lmn, Wire, s_server
+from lmn_tls import DAY, NOW, WAIT_S, Lmn, Wire, meter, s_server, telling
 from smgw.cosem import ClockState, Stamp
 from smgw.ports import LineSettings, Port, PortError, PortGone, PortWoken, Security, Wake, open_port, tls
 from smgw.trust.meter_tls import SESSION_S
@@ -29,40 +28,6 @@ def stamps(utc_s: int = NOW, state: ClockState = ClockState.SYNCHRONISED) -> Cal
 
 def secured(lmn: Lmn, stamp: Callable[[], Stamp] | None = None, meters: tuple[str, ...] = ("house",)) -> Security:
     return Security(lmn.trust, meters, stamp or stamps())
-
-
-@contextlib.contextmanager
-def meter(serve: Callable[[socket.socket], object], connections: int = 1) -> Iterator[str]:
-    """A TCP server; `serve` gets each connection and closes it."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        listener.settimeout(WAIT_S)
-
-        def run() -> None:
-            for _ in range(connections):
-                with contextlib.suppress(Exception), listener.accept()[0] as connection:
-                    serve(connection)
-
-        thread = threading.Thread(target=run, daemon=True)
-        thread.start()
-        yield f"tls://127.0.0.1:{listener.getsockname()[1]}"
-        with contextlib.suppress(OSError):
-            listener.shutdown(socket.SHUT_RDWR)
-        thread.join(WAIT_S)
-
-
-def telling(lmn: Lmn, telegram: bytes, *, end: bool = False) -> Callable[[socket.socket], object]:
-    """A meter that sends a telegram right behind the handshake, then waits for the gateway to go."""
-
-    def serve(connection: socket.socket) -> None:
-        wire = Wire(lmn.server(), connection)
-        wire.send(telegram)
-        if end:
-            wire.layer.close()
-            wire.flush()
-        else:
-            wire.read_until(b"never")
-
-    return serve
 
 
 def received(port: Port, length: int) -> bytes:
