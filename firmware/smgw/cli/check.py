@@ -51,7 +51,7 @@ def run(arguments: argparse.Namespace) -> int:
             print(f"  note: EMP {emp.name}: {emp.weakness}")
     if configuration.uses_certificates:
         _certificates(configuration, arguments.state)
-    if any(meter.over_tls for meter in configuration.meters):
+    if configuration.has_tls_meters:
         _meter_certificates(configuration, arguments.state)
     return 0
 

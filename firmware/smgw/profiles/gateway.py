@@ -112,6 +112,11 @@ class Configuration(_Profiles):
         """Whether it needs the trust folder: for an EMP, or for a time server."""
         return self.gateway.asks_time_over_tls or any(emp.uses_certificates for emp in self.emps)
 
+    @property
+    def has_tls_meters(self) -> bool:
+        """Whether a meter is read over TLS, with certificates of its own kind."""
+        return any(meter.over_tls for meter in self.meters)
+
     def meter(self, name: str) -> MeterProfile:
         """The meter of that name; KeyError if there is none."""
         for meter in self.meters:

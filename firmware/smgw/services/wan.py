@@ -150,7 +150,8 @@ class WanService:
         return self._samplers.apply(orders)
 
     def _watch_expiry(self, configuration: Configuration) -> list[str]:
-        return self._expiry.apply({_CERTIFICATES: self._state} if configuration.uses_certificates else {})
+        needed = configuration.uses_certificates or configuration.has_tls_meters
+        return self._expiry.apply({_CERTIFICATES: self._state} if needed else {})
 
     def _expiry_watch(self, state: Path) -> ExpiryWatch:
         return ExpiryWatch(paths.trust_directory(state), self._store, self._clock.stamp)

@@ -32,7 +32,7 @@ _REMEDIES: Final = {
     _PINNED: f"Let its owner renew it (`smgw-pki renew`). {_THEN}",
     _AUTHORITY: f"Renew it (`smgw-pki renew ca`, or `renew root`), and then what it issued. {_THEN}",
     _LMN: "Renew it with `smgw keys lmn --renew`, and give the new one to the meters.",
-    _METER: "Let the meter make a new one, then pin it: `smgw keys meter METER FILE`.",
+    _METER: "Let the meter make a new one, then pin it: `smgw keys meter METER FILE`. If it is gone: --remove.",
     _LIST: f"Let its authority sign a new one (`smgw-pki crl`). {_THEN}",
 }
 
