@@ -269,11 +269,12 @@ class Chain:
         )
         self.lmn = Program("lmn", ["-m", "smgw", "lmn", *common], environment)
         self.wan = Program("wan", ["-m", "smgw", "wan", *common], environment)
+        self.keys = Program("keys", ["-m", "smgw", "keys", "serve", *common], environment)
         self.both = Program("run", ["-m", "smgw", "run", *common], environment)
         listen = ["--listen", f"127.0.0.1:{self.emp_port}", "--people", f"127.0.0.1:{self.people_port}"]
         listen += ["--trust", str(self.emp_trust)] if self._secure else []
         self.emp = Program("emp", ["-m", "emp", "serve", *listen, "--db", str(self.emp_db)])
-        self.programs = [self.smsim, self.lmn, self.wan, self.both, self.emp]
+        self.programs = [self.smsim, self.lmn, self.wan, self.both, self.keys, self.emp]
 
     def __enter__(self) -> Self:
         return self

@@ -46,3 +46,28 @@ def test_delivery_goes_on_when_the_emp_was_away(tmp_path: Path) -> None:
         wait_until(lambda: chain.smgw("status").returncode == 0, 60, "not healthy")
         chain.drain()
         assert sorted(chain.store_keys()) == sorted(chain.emp_keys())
+
+
+def test_the_memory_of_the_gateway_is_bounded_with_tls_and_cms(tmp_path: Path) -> None:
+    with Chain(tmp_path, METERS, ntp=True, pki=session_pki(), log_level="info") as chain:
+        chain.start()
+        wait_until(lambda: len(chain.emp_keys()) > 20, 90, "nothing arrives")
+        status = Path(f"/proc/{chain.wan.pid}/status").read_text()
+        (peak,) = [int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM")]
+        assert peak < 75_000  # kB
+
+
+def test_an_agent_that_dies_holds_delivery_until_it_lives_again(tmp_path: Path) -> None:
+    with Chain(tmp_path, METERS, ntp=True, pki=session_pki()) as chain:
+        chain.keys.start()
+        chain.keys.wait_for("ready:")
+        chain.start()
+        wait_until(chain.emp_keys, 60, "nothing arrives")
+        chain.keys.kill()
+        wait_until(lambda: chain.status()["emps"][0]["held"], 60, "not held")
+        assert "the agent of keys does not answer" in chain.smgw("status").stdout
+        before = len(chain.emp_keys())
+        chain.keys.start()
+        wait_until(lambda: len(chain.emp_keys()) > before + 5, 90, "it does not go on")
+        chain.drain()
+        assert sorted(chain.store_keys()) == sorted(chain.emp_keys())

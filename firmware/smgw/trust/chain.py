@@ -179,8 +179,9 @@ def check_identity(certificate: Certificate, expected: Expected) -> None:
         )
     if expected.pins and certificate.fingerprint not in expected.pins:
         raise WrongPinError(
-            f"its fingerprint {certificate.fingerprint} is not one of those in the communication profile",
-            "If the peer has renewed its certificate, add the new one to the profile. If not, somebody else answers.",
+            f"its fingerprint {certificate.fingerprint} is not one of those pinned here",
+            "If the peer has renewed its certificate, export and install the new one (`smgw-pki export`, `smgw keys "
+            "install`). If not, somebody else answers.",
             subject=named,
         )
 

@@ -33,6 +33,7 @@ class Channel:
         self._since_us = 0
         self._detail = ""
         self._held = ""
+        self._topic = ""
         self._took = False  # the last state written
         self._last_ack_us: int | None = None
         self._written_us = 0
@@ -60,7 +61,8 @@ class Channel:
         """Note a failure; `wait` adds the time of the next try."""
         self._took, self._detail = False, outcome.reason
         state = ChannelKind.HELD if outcome.kind is OutcomeKind.HOLD else ChannelKind.BACKING_OFF
-        if state != self._state:
+        if (state, outcome.topic) != (self._state, self._topic):
+            self._topic = outcome.topic
             if state is ChannelKind.HELD:
                 log.error(
                     _UNREADY if outcome.whole else _HELD,

@@ -39,6 +39,7 @@ class Outcome(NamedTuple):
     retry_after: int | None = None  # seconds before the next try, if the participant asked for it
     rows: int | None = None  # number of rows, from the first on; None: all
     whole: bool = False  # HOLD: it concerns every meter, and is tried again as a failure is; what holds can be mended
+    topic: str = ""  # names the kind of fault: another one is logged although delivery is held already
 
 
 class Batch(NamedTuple):

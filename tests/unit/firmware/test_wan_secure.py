@@ -445,6 +445,32 @@ def test_an_emp_that_takes_no_sealed_documents(make: Callable[..., Field]) -> No
     goes_on(field)
 
 
+def test_an_emp_that_hangs_up_after_the_handshake_has_the_reason_in_its_log(
+    make: Callable[..., Field], trial: Trial
+) -> None:
+    trial.pki.revoke(trial.emp, trial.pki.triple(GATEWAY))  # Python sends no alert for this
+    field = make()
+    channel = field.deliver()
+    assert channel.state is ChannelKind.BACKING_OFF
+    assert channel.detail == "no answer: the other side closed the connection; its log says why"
+    trial.pki.revoke(trial.emp, [])
+    goes_on(field)
+
+
+def test_another_fault_of_a_channel_that_is_held_is_logged(
+    make: Callable[..., Field], trial: Trial, caplog: pytest.LogCaptureFixture
+) -> None:
+    field = make()
+    trial.now = Moment(NOW, trusted=False)
+    held(field, "is not trusted")
+    held(field, "is not trusted")
+    trial.now = Moment(NOW + 60)
+    trial.pki.revoke(trial.gateway, trial.pki.triple(EMT))
+    held(field, "its authority revoked it at")
+    told = [one.getMessage() for one in caplog.records if one.levelname == "ERROR"]
+    assert ["is not trusted" in told[0], "revoked" in told[1], len(told)] == [True, True, 2]
+
+
 def test_an_emp_without_tls(make: Callable[..., Field], trial: Trial) -> None:
     field = make()
     context, field.emp.context = field.emp.context, None

@@ -119,10 +119,14 @@ class Exchange:
                 self.close()
                 if self._way is not None and (refused := self._way.refusal(error)) is not None:
                     raise refused from None
-                return Answer(None, _reason(error))
+                return Answer(None, _reason(error) + ("; its log says why" if self._hung_up(error) else ""))
             finally:
                 if self._way is not None:
                     self._idle.used()
+
+    def _hung_up(self, error: Exception) -> bool:
+        """True if the peer closed TLS before an answer: perhaps it does not believe us, and Python sends no alert."""
+        return self._way is not None and _is_end(_cause(error))
 
     def _renew(self) -> None:
         """Close a connection with TLS that cannot serve any more."""
@@ -204,10 +208,20 @@ def _unix_time(date: str) -> float | None:
 
 def _reason(error: Exception) -> str:
     """Why there was no answer, in words: no number of an error, no object address of urllib3."""
-    if isinstance(error, NewConnectionError | ConnectTimeoutError):
-        error = error.__cause__ or error.__context__ or error  # type: ignore[assignment]
-    elif isinstance(error, ProtocolError | SSLError) and isinstance(error.args[-1], Exception):
-        error = error.args[-1]
-    if isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError):  # numbers of OpenSSL, not of the system
-        return "the other side closed the connection during TLS; its log says why"
+    error = _cause(error)
+    if _is_end(error):
+        return "the other side closed the connection"
     return reason(error).rpartition(">: ")[2]
+
+
+def _cause(error: Exception) -> Exception:
+    """The error that urllib3 wrapped."""
+    if isinstance(error, NewConnectionError | ConnectTimeoutError):
+        return error.__cause__ or error.__context__ or error  # type: ignore[return-value]
+    inner = error.args[-1] if isinstance(error, ProtocolError | SSLError) else None
+    return inner if isinstance(inner, Exception) else error
+
+
+def _is_end(error: Exception) -> bool:
+    """True if the peer closed the connection. The errors of TLS have numbers of OpenSSL, not of the system."""
+    return isinstance(error, ConnectionResetError | ssl.SSLEOFError | ssl.SSLZeroReturnError)

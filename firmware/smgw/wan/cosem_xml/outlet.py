@@ -12,7 +12,7 @@ from smgw.cosemxml.document import DocumentError
 from smgw.profiles.communication import CommunicationProfile
 from smgw.profiles.outlets.cosem_xml import PLAIN, is_plain
 from smgw.store.records import StoredRecord
-from smgw.trust.errors import TrustError
+from smgw.trust.errors import MessageError, TrustError
 from smgw.wan.cosem_xml.documents import Part, parts
 from smgw.wan.cosem_xml.exchange import MEDIA_TYPE, Answer, Exchange
 from smgw.wan.cosem_xml.securities import secured
@@ -78,11 +78,12 @@ class CosemXmlOutlet:
         try:
             answer = self._put(batch.feed.who, part, body, prepare)
         except TrustError as error:
-            return _unready(str(error), rows)
+            return _unready(error, rows)
         finally:
             self._note()
         if answer.status == _UNSUPPORTED and self._secured.sealing is not None:
-            return _unready(f"the EMP does not take sealed documents ({_said(answer)}). {_NO_CMS}", rows)
+            fault = f"the EMP does not take sealed documents ({_said(answer)})"
+            return _unready(MessageError(fault, _NO_CMS), rows)
         return Outcome(verdict(answer.status), _said(answer), answer.retry_after, rows)
 
     def _prepared(self, batch: Batch) -> _Prepared:
@@ -97,7 +98,7 @@ class CosemXmlOutlet:
         except DocumentError as error:
             failure = Outcome(OutcomeKind.UNSENDABLE, f"not sent: {error}", rows=rows)
         except TrustError as error:
-            failure = _unready(str(error), rows)
+            failure = _unready(error, rows)
         return _Prepared(batch.records, part, None, None, failure)
 
     def _is_current(self, ready: _Prepared) -> bool:
@@ -134,9 +135,9 @@ class CosemXmlOutlet:
         return answer
 
 
-def _unready(reason: str, rows: int) -> Outcome:
+def _unready(error: TrustError, rows: int) -> Outcome:
     """Nothing can be sent at all before something is mended."""
-    return Outcome(OutcomeKind.HOLD, reason, rows=rows, whole=True)
+    return Outcome(OutcomeKind.HOLD, str(error), rows=rows, whole=True, topic=type(error).__name__)
 
 
 def _said(answer: Answer) -> str:
