@@ -74,11 +74,14 @@ class Pages:
             try:
                 if kind == _INNER_INDEX:
                     at += 4
-                length, at = _varint(octets, at)
+                if (length := octets[at]) < 0x80:  # most often
+                    at += 1
+                else:
+                    length, at = _varint(octets, at)
                 rowid = None
                 if kind == _LEAF_TABLE:
                     rowid, at = _varint(octets, at)
-                local = _local(kind, length)
+                local = length if length <= _LOCAL[kind] else _local(kind, length)
                 payload = octets[at : at + local]
                 if local < length:
                     head = int.from_bytes(octets[at + local : at + local + 4], "big")
@@ -133,8 +136,7 @@ def _wal_pages(wal: Path) -> dict[int, bytes]:
 
 
 def _local(kind: int, length: int) -> int:
-    if length <= _LOCAL[kind]:
-        return length
+    """Octets of a longer payload in the page itself."""
     some = _LOCAL_MIN + (length - _LOCAL_MIN) % (PAGE - 4)
     return some if some <= _LOCAL[kind] else _LOCAL_MIN
 
@@ -152,30 +154,60 @@ def _varint(octets: bytes, at: int) -> tuple[int, int]:
 
 
 def _record(payload: bytes) -> tuple[Column, ...]:
+    head = payload[: payload[0]] if payload[0] < 0x80 else b""
+    layout = _layouts.get(head)
+    if layout is None:
+        layout = _layout(payload)
+        if head and len(_layouts) < _MOST_LAYOUTS:
+            _layouts[head] = layout
+    if layout.length != len(payload):
+        raise ValueError("the columns do not fill the payload")
+    columns: list[Column] = list(layout.constants)
+    for place, kind, start, end in layout.others:
+        octets = payload[start:end]
+        if kind == _INTEGER:
+            columns[place] = int.from_bytes(octets, "big", signed=True)
+        else:
+            columns[place] = octets if kind == _OCTETS else octets.decode("utf-8")
+    return tuple(columns)
+
+
+_INTEGER, _OCTETS, _TEXT = range(3)
+
+
+class _Layout(NamedTuple):
+    """Where the columns of a record are. Records of one table have few headers, so a layout is used again."""
+
+    length: int  # of the payload
+    constants: tuple[int | None, ...]  # of the columns that have no octets
+    others: tuple[tuple[int, int, int, int], ...]  # place of a column, kind, start and end in the payload
+
+
+_MOST_LAYOUTS = 4096
+_layouts: dict[bytes, _Layout] = {}
+
+
+def _layout(payload: bytes) -> _Layout:
+    """The layout that the header of a payload says."""
     size, at = _varint(payload, 0)
     if not 2 <= size <= 64:
         raise ValueError("not a header of ours")
-    serials = []
+    constants: list[int | None] = []
+    others: list[tuple[int, int, int, int]] = []
+    start = size
     while at < size:
         serial, at = _varint(payload, at)
-        serials.append(serial)
-    columns: list[Column] = []
-    for serial in serials:
-        if serial == 0:
-            columns.append(None)
-        elif serial in (8, 9):
-            columns.append(serial - 8)
-        elif serial in _INTEGERS:
-            width = _INTEGERS[serial]
-            columns.append(int.from_bytes(payload[at : at + width], "big", signed=True))
-            at += width
+        constants.append(serial - 8 if serial in (8, 9) else None)
+        if serial in (0, 8, 9):
+            continue
+        if serial in _INTEGERS:
+            kind, width = _INTEGER, _INTEGERS[serial]
         elif serial >= 12:
-            width = (serial - 12) // 2
-            octets = payload[at : at + width]
-            columns.append(octets if serial % 2 == 0 else octets.decode("utf-8"))
-            at += width
+            kind, width = (_OCTETS if serial % 2 == 0 else _TEXT), (serial - 12) // 2
         else:
             raise ValueError("a type that no table of ours holds")
-    if at != len(payload):
-        raise ValueError("the columns do not fill the payload")
-    return tuple(columns)
+        others.append((len(constants) - 1, kind, start, start + width))
+        start += width
+    if at != size:
+        raise ValueError("the header has another length")
+    return _Layout(start, tuple(constants), tuple(others))
