@@ -14,6 +14,8 @@ from smgw.cosem.reading import Capture, ClockState, Reading, Stamp
 from smgw.store.lmn.view import LmnView
 from smgw.store.records import NOBODY_WAITS, Record, Retention, Source
 from smgw.store.rescue.carve import carve
+from smgw.store.wan import salvage as wan_salvage
+from smgw.store.wan.records import SetAside
 from smgw.store.wan.store import WanStore
 from smgw.store.wan.view import WanView
 from stored import append, finish_salvage, opened
@@ -347,6 +349,21 @@ def test_a_damaged_wan_store_starts_with_the_cursors_that_are_left(tmp_path, cap
         store.acknowledge("north", "ab" * 16, HOUSE, 1, 1)
         assert reached(store, "north", "ab" * 16) == 1
     view.close()
+
+
+def test_a_start_does_not_wait_for_very_many_quarantined_rows(tmp_path, monkeypatch):
+    aside = [SetAside("north", "ab" * 16, "house", bytes(DEVICE), at, "ab" * 16, at, "no", 5) for at in range(1, 2501)]
+    with WanStore.open(tmp_path) as store:
+        store.acknowledge("north", "ab" * 16, HOUSE, 2500, 0, aside)
+        (page,) = store._file.writer.execute("SELECT rootpage FROM sqlite_master WHERE name = 'counts'").fetchone()
+        store._file.writer.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    overwrite(tmp_path / "wan.db", (page - 1) * 4096, bytes(4096))
+    monkeypatch.setattr(wan_salvage, "_MOST_ROWS", 2400)
+
+    with WanStore.open(tmp_path) as store:
+        assert "only 2400 quarantined rows were saved" in (store.salvaged or "")
+        query = "SELECT count(*), min(position), max(position) FROM set_aside"
+        assert store._file.writer.execute(query).fetchone() == (2400, 101, 2500)
 
 
 def test_a_wan_store_of_garbage_delivers_everything_again(tmp_path):

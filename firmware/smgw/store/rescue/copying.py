@@ -4,7 +4,9 @@
 
 import contextlib
 import sqlite3
-from collections.abc import Collection, Iterable, Sequence
+import sys
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -70,27 +72,41 @@ def present(target: sqlite3.Connection, names: Collection[str]) -> list[str]:
     return [name for name in names if name in found]
 
 
-def copy_ends(source: sqlite3.Connection, target: sqlite3.Connection, name: str) -> int:
-    """Copy a small table from both ends towards the damage; returns 1 if there was damage."""
+def copy_ends(source: sqlite3.Connection, target: sqlite3.Connection, name: str, at_most: int = sys.maxsize) -> int:
+    """Copy a small table from both ends towards the damage; returns 1 if there was damage.
+
+    Of more than `at_most` rows only the last ones are copied, in the order of their keys.
+    """
     table = Table(target, name)
     key = ", ".join(column[1] for column in target.execute(f"PRAGMA table_info({name})") if column[5])
-    ways = [f"{name} NOT INDEXED ORDER BY {key}", f"{name} NOT INDEXED ORDER BY {key.replace(',', ' DESC,')} DESC"]
+    ways = [f"{name} NOT INDEXED ORDER BY {key.replace(',', ' DESC,')} DESC", f"{name} NOT INDEXED ORDER BY {key}"]
     if name in _TWICE:
         ways.append(f"{name} INDEXED BY {_TWICE[name]}")
     damaged = 0
     for way in ways:
-        rows: list[Row] = []
-        try:
-            for row in source.execute(f"SELECT {table.names} FROM {way}"):
-                rows.append(row)  # rows read before the damage are used
-            whole = True
-        except sqlite3.DatabaseError:
-            whole = False
-        table.insert(rows)
+        rows = _rows(source, f"SELECT {table.names} FROM {way} LIMIT {at_most}")
+        some, whole = _read(rows)
+        while some:
+            table.insert(some)
+            some, whole = _read(rows) if whole else ([], False)
         if whole:
             return damaged
         damaged = 1
     return damaged
+
+
+def _rows(source: sqlite3.Connection, query: str) -> Iterator[Row]:
+    yield from source.execute(query)
+
+
+def _read(rows: Iterator[Row]) -> tuple[list[Row], bool]:
+    """The next rows, few enough for the memory; False if there was damage after them."""
+    found: list[Row] = []
+    try:
+        found.extend(islice(rows, _CHUNK))
+    except sqlite3.DatabaseError:  # rows read before it are in the list
+        return found, False
+    return found, True
 
 
 def copy_numbered(source: sqlite3.Connection, table: Table, name: str, key: str, low: int, high: int) -> int:

@@ -13,6 +13,9 @@ from smgw.store.wan.schema import wan_schema
 
 _PSEUDONYMS = ("pseudonym", "pseudonym_period", "pseudonym_run")
 _TABLES = ("cursor", "set_aside", "channel", "time_sample", "work_order", "order_taken", "counts", "log", *_PSEUDONYMS)
+#: Most rows of a table that are copied: a start must not take long. No table is larger but that of quarantined rows,
+#: if an EMP rejected so many one by one.
+_MOST_ROWS = 100_000
 
 
 def salvage_wan(damaged: Path, target: sqlite3.Connection) -> str:
@@ -27,7 +30,7 @@ def salvage_wan(damaged: Path, target: sqlite3.Connection) -> str:
     try:
         with contextlib.closing(connect_salvage(damaged)) as source:
             for table in present(target, _TABLES):
-                copy_ends(source, target, table)
+                copy_ends(source, target, table, _MOST_ROWS)
     except sqlite3.DatabaseError as error:
         if is_full(error):
             raise
@@ -35,5 +38,7 @@ def salvage_wan(damaged: Path, target: sqlite3.Connection) -> str:
     target.execute(RAISE_CURSORS)
     cursors = int(target.execute("SELECT count(*) FROM cursor").fetchone()[0])
     devices = int(target.execute("SELECT count(*) FROM pseudonym").fetchone()[0])
+    quarantined = int(target.execute("SELECT count(*) FROM set_aside").fetchone()[0])
+    full = f"; only {_MOST_ROWS} quarantined rows were saved" if quarantined >= _MOST_ROWS else ""
     renamed = f"; {devices} devices under pseudonyms get new ones" if devices else ""
-    return f"{cursors} cursors were saved; rows behind the others are delivered again{renamed}"
+    return f"{cursors} cursors were saved; rows behind the others are delivered again{full}{renamed}"
