@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import pytest
 from smgw.trust.names import Role, Subject
 from testbed import EMP, PARTICIPANT, Chain, push, wait_until
 from trial_pki import session_pki
@@ -70,4 +71,24 @@ def test_an_agent_that_dies_holds_delivery_until_it_lives_again(tmp_path: Path) 
         chain.keys.start()
         wait_until(lambda: len(chain.emp_keys()) > before + 5, 90, "it does not go on")
         chain.drain()
+        assert sorted(chain.store_keys()) == sorted(chain.emp_keys())
+
+
+@pytest.mark.parametrize("wan_ran_before", [True, False])
+def test_a_command_delivers_although_the_daemon_does_not_run(tmp_path: Path, wan_ran_before: bool) -> None:
+    """It needs the time: from what the daemon left, or from the time servers."""
+    with Chain(tmp_path, METERS, ntp=True, pki=session_pki()) as chain:
+        chain.start()
+        wait_until(lambda: chain.status()["clock"]["state"] == "synchronised", 60, "no time")
+        chain.wan.kill()
+        if wan_ran_before:
+            assert chain.time_server is not None
+            chain.time_server.close()
+        else:
+            for file in (chain.state / "wan").iterdir():
+                file.unlink()
+        wait_until(lambda: len(chain.store_keys()) > 5, 60, "no rows")
+        chain.smsim.stop()
+        done = chain.smgw("deliver", "--seconds", "60")
+        assert done.returncode == 0, done.stdout + done.stderr
         assert sorted(chain.store_keys()) == sorted(chain.emp_keys())

@@ -9,7 +9,6 @@ from smgw.profiles.password import located
 from smgw.store import paths
 from smgw.trust.keys import Keys
 from smgw.trust.keys.private_file import read_passphrase
-from smgw.trust.places import trust_directory
 from smgw.trust.validity import Moment
 from smgw.wan.outlet import Handshakes, Surroundings
 
@@ -22,7 +21,7 @@ def surroundings(
     note_handshakes: Callable[[Handshakes], None] = lambda _: None,
 ) -> Surroundings:
     """Of the gateway with this state directory. `directory` is where the configuration stands. No file is read now."""
-    trust = trust_directory(state)
+    trust = paths.trust_directory(state)
 
     def moment() -> Moment:
         stamp = now()

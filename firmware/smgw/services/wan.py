@@ -3,11 +3,13 @@
 import contextlib
 import logging
 import threading
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
 from smgw import BUILT_S
 from smgw.clock import Floor, GatewayClock, SystemSource, TimeSample
+from smgw.cosem import ClockState
 from smgw.profiles.gateway import SYSTEM_CLOCK, Configuration
 from smgw.reports.handshakes import note_handshakes
 from smgw.reports.running import note_running
@@ -22,6 +24,7 @@ from smgw.store.errors import StoreError
 from smgw.store.file.log_book import Level
 from smgw.store.lmn.view import LmnView
 from smgw.store.wan.store import WanStore
+from smgw.store.wan.view import WanView
 from smgw.wan.dispatcher import Dispatcher
 from smgw.wan.outlet import Handshakes, open_outlet
 from smgw.wan.system_clock import SystemClockSampler
@@ -30,6 +33,8 @@ from smgw.wan.time_samples import NtpSampler
 log = logging.getLogger(__name__)
 
 _STOP_SECONDS = 1.6
+#: How long a command waits for the time, and how many samples of an earlier process are looked at.
+_TIME_SECONDS, _RECALLED = 10.0, 32
 _NO_TIME = "no time source configured ([gateway] ntp, system_clock): time not synchronised, values are flagged"
 #: Of the fleet of dispatchers, and of that of time sources: time servers and the system's clock.
 _DELIVERIES = Words("delivery {}", "EMP {} is new", "EMP {} is served anew", "EMP {} is served no more")
@@ -59,6 +64,7 @@ class WanService:
 
     def start(self) -> None:
         """The time first: the first delivery should already tell it."""
+        self._recall_time()
         self._sample_time(self._configuration)
         self._deliveries.apply(_by_name(self._configuration))
         self._watch_expiry(self._configuration)
@@ -112,15 +118,18 @@ class WanService:
 
     def deliver_once(self, emps: Sequence[str], seconds: float) -> None:
         """Deliver what there is to these EMPs, in this thread and without the daemon, for `seconds` at most each."""
-        for order in orders_of(self._configuration):
-            if order.emp.name in emps:
-                dispatcher = self._dispatcher(order)
-                timer = threading.Timer(seconds, dispatcher.stop)
-                timer.start()
-                try:
-                    dispatcher.deliver_once()
-                finally:
-                    timer.cancel()
+        orders = [order for order in orders_of(self._configuration) if order.emp.name in emps]
+        self._recall_time()
+        if any(order.emp.uses_certificates for order in orders):
+            self._await_time(min(seconds, _TIME_SECONDS))
+        for order in orders:
+            dispatcher = self._dispatcher(order)
+            timer = threading.Timer(seconds, dispatcher.stop)
+            timer.start()
+            try:
+                dispatcher.deliver_once()
+            finally:
+                timer.cancel()
         self._store.close()
 
     def _dispatcher(self, order: Order) -> Dispatcher:
@@ -148,6 +157,21 @@ class WanService:
             log.warning("%s", _NO_TIME)
         self._warned = not orders
         return self._samplers.apply(orders)
+
+    def _recall_time(self) -> None:
+        """Take the newest samples that an earlier process left in this boot, so that certificates can be judged."""
+        with contextlib.suppress(StoreError), WanView.open(paths.wan_directory(self._state)) as view:
+            for _, sample in view.time_samples(0)[-_RECALLED:]:
+                self._clock.feed(sample)
+
+    def _await_time(self, seconds: float) -> None:
+        """Ask the sources for the time, if it is not known; give up after so many seconds."""
+        ends = time.monotonic() + seconds
+        if self._clock.state is not ClockState.SYNCHRONISED:
+            self._sample_time(self._configuration)
+        while self._clock.state is not ClockState.SYNCHRONISED and time.monotonic() < ends:
+            time.sleep(0.05)
+        self._samplers.stop()
 
     def _watch_expiry(self, configuration: Configuration) -> list[str]:
         needed = configuration.uses_certificates or configuration.has_tls_meters

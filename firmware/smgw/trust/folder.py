@@ -16,7 +16,6 @@ from smgw.trust.certificate import Certificate, blocks, read_file
 from smgw.trust.chain import Authorities
 from smgw.trust.crl import RevocationList
 from smgw.trust.errors import FileError, TrustError
-from smgw.trust.places import trust_directory as trust_directory
 
 AUTHORITIES: Final = "authorities"
 OWN: Final = "own"
@@ -25,6 +24,11 @@ CERTIFICATE: Final = ".crt"
 REVOCATION_LIST: Final = ".crl"
 
 Stamp = tuple[tuple[str, int, int, int], ...]
+
+
+def trust_directory(state: Path) -> Path:
+    """The trust folder in a state directory."""
+    return state / "trust"
 
 
 def triples(trust: Path) -> list[Path]:
