@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from smgw.cli import main
+from smgw.trust.meter_certificate import MeterCertificate
 from testbed import Program, free_port, surroundings, wait_until
 
 PUSHED, ASKED, WRAPPED = (
@@ -156,6 +157,15 @@ def test_read_and_scan_know_meters_with_tls(bench: Bench) -> None:
     scan = bench.smgw("scan", *bench.where, f"tls://127.0.0.1:{bench.ports['push-2']}")
     assert scan.returncode == 0, scan.stderr
     assert "sml-push" in scan.stdout
+    assert MeterCertificate.from_file(bench.certificate("push-2")).fingerprint in scan.stderr
+    answers = ("--ntp", "system", "--emp", "none", "--name", "flat")
+    port = f"tls://127.0.0.1:{bench.ports['push-3']}"
+    made = bench.smgw(
+        "setup", *bench.where[2:], "--config", str(bench.directory / "new.toml"), "--port", port, *answers
+    )
+    assert made.returncode == 0, made.stderr
+    assert "smgw keys meter" in made.stdout
+    assert port in (bench.directory / "new.toml").read_text()
 
 
 def test_the_store_is_sound_after_a_kill(bench: Bench) -> None:

@@ -60,15 +60,30 @@ def _value(value: object) -> str:
 def next_steps(file: Path, text: str) -> list[str]:
     """What to do after the file is written."""
     named = "" if file == DEFAULT_CONFIGURATION else f" --config {file}"
-    steps = [f"smgw read{named}          reads each meter once"]
-    if file != DEFAULT_CONFIGURATION or not Path("/run/systemd/system").is_dir():
+    own = file != DEFAULT_CONFIGURATION or not Path("/run/systemd/system").is_dir()
+    named_state = f"{named} --state state" if own else named
+    steps = _pin_steps(text, named_state)
+    steps.append(f"smgw read{named_state if steps else named}          reads each meter once")
+    if own:
         return [*steps, f"smgw run{named} --state state          starts the gateway"]
     if re.search(r'^port = "(socket|tls|udp|rfc2217)://', text, re.MULTILINE):
         steps.append("Meters on the network: see /usr/share/smgw/tcp-meters.conf")
-    for name, port in re.findall(r'^name = "([^"]+)"\n(?:[^\[\n].*\n)*?port = "(tls://[^"]+)"', text, re.MULTILINE):
-        steps.append(f"smgw keys meter {name} {port}          shows the meter's certificate; compare it and pin it")
     reload = "sudo systemctl reload-or-restart smgw-lmn smgw-wan          the services take the new file"
     return [*steps, reload, "smgw status          shows how the gateway fares"]
+
+
+def _pin_steps(text: str, named: str) -> list[str]:
+    """What meters with TLS need before they are read."""
+    meters = [one for one in tomllib.loads(text).get("meter", []) if str(one.get("port", "")).startswith("tls://")]
+    if not meters:
+        return []
+    return [
+        f"smgw keys lmn{named}          makes the gateway's own certificate for meters with TLS",
+        *(
+            f"smgw keys meter{named} {one['name']} {one['port']}          shows its certificate; compare and pin it"
+            for one in meters
+        ),
+    ]
 
 
 def document(file: Path) -> dict[str, Any]:

@@ -313,3 +313,15 @@ def test_what_setup_writes_passes_the_check() -> None:
     assert setup("--meter", METER, *REST) == 0
     assert parse(Path("g.toml").read_text(), "g.toml").meters[0].name == "house"
     assert main(["check", "--config", "g.toml"]) == 0
+
+
+def test_the_next_steps_make_certificates_for_meters_with_tls(tmp_path: Path) -> None:
+    text = (
+        '[gateway]\ndevice_id = "ESMG0000000001"\n'
+        '[[meter]]\nname = "house"\nprotocol = "sml-push"\nport = "tls://meter:4059"\n'
+    )
+    steps = setup_file.next_steps(tmp_path / "gateway.toml", text)
+    assert [step.partition(" --config")[0] for step in steps] == [
+        "smgw keys lmn", "smgw keys meter", "smgw read", "smgw run"
+    ]  # fmt: skip
+    assert "house tls://meter:4059" in steps[1]
