@@ -25,6 +25,8 @@ def run(arguments: argparse.Namespace) -> int:
     gateway = configuration.gateway
     print(f"{arguments.config}: good")
     print(f"  gateway {gateway.device_id}, time from {_time_sources(gateway)}")
+    if gateway.tls_servers and (gateway.udp_servers or gateway.uses_system_clock):
+        print("  note: beside time servers over TLS (tls://) the others have no voice, they are only shown")
     for meter in configuration.meters:
         what = ", ".join(str(obis) for obis in meter.objects) or "all it has"
         how = f"asked every {meter.interval} s" if meter.polled else "listened to"

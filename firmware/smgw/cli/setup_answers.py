@@ -32,7 +32,7 @@ def servers(answer: str) -> list[str]:
         raise SmgwError("write hosts such as ntp.example.org, or system")
     if words == ["system"]:
         return words
-    return [valid(checks.host)(word) for word in words]
+    return [valid(checks.time_server)(word) for word in words]
 
 
 def period(answer: str) -> int:

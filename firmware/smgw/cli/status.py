@@ -56,10 +56,10 @@ def _lines(report: "Report") -> list[str]:
         dispersion = report.clock["dispersion_us"]
         known = f", within {dispersion / 1e6:.3f} s" if dispersion is not None else ""
         lines.append(f"clock   {report.clock['text']}{known}")
+        lines += [_source(source) for source in report.clock["sources"]]
         lines += [
-            f"        {printable(source['source'])}: within {source['dispersion_us'] / 1e6:.3f} s, "
-            f"last sample {_when(source['time_us'])}{'' if source['agrees'] else '; no majority confirms it'}"
-            for source in report.clock["sources"]
+            f"        {printable(silent['source'])}: gives no time: {printable(silent['reason'])}"
+            for silent in report.clock["silent"]
         ]
         if report.clock["alone"]:
             lines.append("        one source alone, as configured: no other confirms its time")
@@ -97,6 +97,15 @@ def _trust(trust: dict[str, Any]) -> str:
             ends[one["kind"]] = one
     found = [f"{words} until {utc_text(ends[kind]['until_us'])[:10]}" for kind, words in _KINDS.items() if kind in ends]
     return ", ".join(found) or "no certificates"
+
+
+def _source(source: dict[str, Any]) -> str:
+    proof = "authenticated, " if source["authenticated"] else ""
+    doubt = "" if source["agrees"] else "; no majority confirms it"
+    if not source["voice"]:
+        doubt = "; not authenticated, so it has no voice beside those that are"
+    within = f"within {source['dispersion_us'] / 1e6:.3f} s"
+    return f"        {printable(source['source'])}: {proof}{within}, last sample {_when(source['time_us'])}{doubt}"
 
 
 def _meter(meter: dict[str, Any]) -> list[str]:

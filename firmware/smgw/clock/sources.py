@@ -1,13 +1,24 @@
-"""The sources of time that were heard, each with its newest samples."""
+"""The sources of time that were heard, each with its newest samples, and which of them have a voice.
+
+A source is authenticated if it proved who it is: a time server over TLS. Where one is configured, only authenticated
+sources have a voice. The others are sampled and shown, and never set the clock: not by their number, and not while the
+authenticated ones are silent. Otherwise somebody on the way could cut the connection to these, and forge the others.
+"""
 
 from collections.abc import Collection
 
 from smgw.clock.agreement import Agreement, agree, needed
 from smgw.clock.sample import SampleFilter, TimeSample
+from smgw.profiles.checks import TLS_TIME
+
+
+def is_authenticated(name: str) -> bool:
+    """Whether a source proved who it is; its name says so."""
+    return name.startswith(TLS_TIME)
 
 
 class Sources:
-    """`names`: the configured sources, a majority of which must agree. None: whoever is heard counts."""
+    """`names`: the configured sources, a majority of whose voices must agree. None: whoever is heard counts."""
 
     def __init__(self, names: Collection[str] | None = None) -> None:
         self._names: frozenset[str] | None = None
@@ -24,14 +35,20 @@ class Sources:
         return self._names is None or name in self._names
 
     @property
+    def voices(self) -> frozenset[str]:
+        """The names of those that have a voice, heard or not: the authenticated ones, or all if there are none."""
+        names = frozenset(self._filters) if self._names is None else self._names
+        return frozenset(filter(is_authenticated, names)) or names
+
+    @property
     def total(self) -> int:
-        """How many sources there are, heard or not."""
-        return len(self._filters if self._names is None else self._names)
+        """How many have a voice."""
+        return len(self.voices)
 
     @property
     def enough(self) -> bool:
-        """Whether so many were heard that they could agree."""
-        return len(self._filters) >= self.needed
+        """Whether so many of these were heard that they could agree."""
+        return len(self.heard) >= self.needed
 
     @property
     def needed(self) -> int:
@@ -40,8 +57,8 @@ class Sources:
 
     @property
     def heard(self) -> list[str]:
-        """The names of those that were heard."""
-        return sorted(self._filters)
+        """The names of those with a voice that were heard."""
+        return sorted(self.voices & self._filters.keys())
 
     def add(self, sample: TimeSample) -> int:
         """Take a sample in; returns how many samples of this source, one after the other, do not contradict it."""
@@ -51,5 +68,5 @@ class Sources:
 
     def agreement(self, boottime_ns: int, most_us: int) -> Agreement | None:
         """The time of a majority at a moment. Samples with an error above `most_us` are left out."""
-        best = [one.best(boottime_ns) for one in self._filters.values()]
+        best = [self._filters[name].best(boottime_ns) for name in self.heard]
         return agree([one for one in best if one.dispersion_at(boottime_ns) <= most_us], self.total, boottime_ns)

@@ -25,6 +25,8 @@ _HOST = r"(?:\[[0-9A-Fa-f:.%a-z]+\]|[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_])?
 _HOST_PORT = re.compile(rf"({_HOST})(?::(\d{{1,5}}))?")
 _NETWORK = ("socket", "tls", "udp", "rfc2217")
 _SOCKET_URL = re.compile(rf"(?:socket|tls|udp|rfc2217)://{_HOST}:(\d{{1,5}})/?")
+#: Before host and port of a time server that is asked over TLS.
+TLS_TIME = "tls://"
 _RFC2217_OPTIONS = re.compile(r"(?:(?:ign_set_control|poll_modem|timeout=[0-9.]+|logging=[a-z]+)(?:&|$))*")
 _SHOWN = 60  # characters of a wrong value that a message repeats
 
@@ -326,6 +328,17 @@ def host(value: object, report: Report) -> str | None:
         report(f'{shown(value)} is no host; write "host" or "host:port"')
         return None
     return match[0]
+
+
+def time_server(value: object, report: Report) -> str | None:
+    """A host as above, or `tls://host:port`, which is a time server of a gateway administrator."""
+    if not isinstance(value, str) or "://" not in value:
+        return host(value, report)
+    match = _HOST_PORT.fullmatch(value.removeprefix(TLS_TIME))
+    if not value.startswith(TLS_TIME) or match is None or not match[2] or not 1 <= int(match[2]) <= 65535:
+        report(f'{shown(value)} is no time server; write "host", "host:port" or "tls://host:port"')
+        return None
+    return value
 
 
 def path(value: object, report: Report) -> Path | None:

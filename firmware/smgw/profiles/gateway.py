@@ -32,7 +32,7 @@ class GatewayProfile(NamedTuple):
     """The gateway itself."""
 
     device_id: DeviceId
-    ntp: tuple[str, ...] = ()  # host or host:port
+    ntp: tuple[str, ...] = ()  # host, host:port or tls://host:port
     retention: RetentionProfile = RetentionProfile()
     system_clock: bool | None = None  # None: where there is no `ntp`
     power_cut_loss: int = 5  # seconds of values of every telegram
@@ -44,14 +44,19 @@ class GatewayProfile(NamedTuple):
 
     @property
     def time_sources(self) -> tuple[str, ...]:
-        """The sources of time, as their samples name them. A majority of them must agree."""
-        servers = [server.removesuffix(":123") for server in self.ntp]
+        """The sources of time, as their samples name them. See `smgw.clock.sources` which of them must agree."""
+        servers = [server if server.startswith(checks.TLS_TIME) else server.removesuffix(":123") for server in self.ntp]
         return tuple(dict.fromkeys([*servers, SYSTEM_CLOCK] if self.uses_system_clock else servers))
 
     @property
-    def asks_time_over_tls(self) -> bool:
-        """Whether a time server proves who it is."""
-        return any(server.startswith("tls://") for server in self.ntp)
+    def udp_servers(self) -> tuple[str, ...]:
+        """The time servers that are asked over UDP, without proof of who they are."""
+        return tuple(server for server in self.ntp if not server.startswith(checks.TLS_TIME))
+
+    @property
+    def tls_servers(self) -> tuple[str, ...]:
+        """The time servers that are asked over TLS, each once."""
+        return tuple(dict.fromkeys(server for server in self.ntp if server.startswith(checks.TLS_TIME)))
 
     def content(self) -> str:
         """Canonical JSON: the version of this profile."""
@@ -110,7 +115,7 @@ class Configuration(_Profiles):
     @property
     def uses_certificates(self) -> bool:
         """Whether it needs the trust folder: for an EMP, or for a time server."""
-        return self.gateway.asks_time_over_tls or any(emp.uses_certificates for emp in self.emps)
+        return bool(self.gateway.tls_servers) or any(emp.uses_certificates for emp in self.emps)
 
     @property
     def has_tls_meters(self) -> bool:
@@ -166,8 +171,9 @@ KEYS: Mapping[str, Key] = {
         about="The gateway's own DIN 43863-5 id, by which EMPs know it; it has no default.",
     ),
     "ntp": Key(
-        checks.array('an array of hosts, such as ["ntp.example.org"]', checks.host),
-        about="Time servers, each as host or host:port; most must agree, one is enough if alone; none by default.",
+        checks.array('an array of hosts, such as ["ntp.example.org"]', checks.time_server),
+        about="Time servers, as host, host:port or tls://host:port; most must agree, with tls:// most of those; "
+        "none by default.",
     ),
     "system_clock": Key(
         checks.boolean,

@@ -64,7 +64,7 @@ class _Examination:
                 if emp.uses_certificates:
                     self._emp(emp, peers, authorities, triple.tls.curve)
             administrators = [one for one in peers.every() if one.subject.role is Role.GWA]
-            if self._configuration.gateway.asks_time_over_tls and not administrators:
+            if self._configuration.gateway.tls_servers and not administrators:
                 self._add(
                     FileError(
                         "no certificate of a gateway administrator is here, and the configuration has a time server "

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from smgw.clock import GatewayClock, TimeSample
-from smgw.clock.sources import Sources
+from smgw.clock.sources import Sources, is_authenticated
 from smgw.cosem import ClockState, StatusWord, meter_status
 from smgw.cosem.reading import Stamp
 from smgw.cosem.source import Source
@@ -19,6 +19,7 @@ from smgw.reports.handshakes import Counted, handshakes
 from smgw.reports.known_losses import KnownLosses
 from smgw.reports.readings import live_object, meter_time_object, reading_object
 from smgw.reports.running import differences
+from smgw.reports.time_servers import refusals
 from smgw.store import paths
 from smgw.store.errors import StoreError
 from smgw.store.file.access import refuse_blindness
@@ -93,7 +94,7 @@ def examine(configuration: Configuration, state: Path, owners: Asked | None = No
         wan = _delivery(report, wan_file.parent, configuration)
         _running(report, "lmn", differences(lmn, configuration))
         known = progress(configuration, lmn.sources(), wan.cursors, lmn.store_id)
-        _clock(report, lmn, configuration.gateway.time_sources, wan.samples)
+        _clock(report, lmn, configuration.gateway.time_sources, wan)
         lives = read_live(paths.live_directory(state))
         states = lmn.meter_states()
         for meter in configuration.meters:
@@ -149,6 +150,7 @@ class _Delivery(NamedTuple):
     set_aside: dict[str, int] = {}  # noqa: RUF012
     samples: list[TimeSample] = []  # noqa: RUF012
     handshakes: dict[str, Counted] = {}  # noqa: RUF012
+    silent: dict[str, str] = {}  # noqa: RUF012
 
 
 def _delivery(report: Report, directory: Path, configuration: Configuration) -> _Delivery:
@@ -157,7 +159,8 @@ def _delivery(report: Report, directory: Path, configuration: Configuration) -> 
             _running(report, "wan", differences(view, configuration))
             channels = {channel.emp: channel for channel in view.channels()}
             samples = [sample for _, sample in view.time_samples(0)]
-            return _Delivery(view.cursors(), channels, view.set_aside_counts(), samples, handshakes(view))
+            silent = refusals(view, configuration.gateway.time_sources)
+            return _Delivery(view.cursors(), channels, view.set_aside_counts(), samples, handshakes(view), silent)
     except StoreError as error:
         report.worse(Health.DEGRADED, str(error))
         return _Delivery()
@@ -174,12 +177,15 @@ def _running(report: Report, process: str, different: list[str]) -> None:
         )
 
 
-def _clock(report: Report, lmn: LmnView, names: Sequence[str], samples: Sequence[TimeSample]) -> None:
-    """`sources`: the newest sample of each source since the board started, and whether the majority confirms it."""
+def _clock(report: Report, lmn: LmnView, names: Sequence[str], wan: _Delivery) -> None:
+    """`sources`: the newest sample of each source since the board started, and whether the majority confirms it.
+
+    `silent`: the sources that give no time now, and why.
+    """
     saved = lmn.clock()
     synchronised = saved is not None and saved.state is ClockState.SYNCHRONISED
-    own = [sample for sample in samples if saved is not None and sample.boot_id == saved.boot_id]
-    newest = {sample.source: sample for sample in own}
+    own = [sample for sample in wan.samples if saved is not None and sample.boot_id == saved.boot_id]
+    newest = {sample.name: sample for sample in own}
     sources = Sources(names)
     for sample in own:
         if sources.knows(sample.name):
@@ -194,16 +200,22 @@ def _clock(report: Report, lmn: LmnView, names: Sequence[str], samples: Sequence
         "configured": sources.total,
         "needed": sources.needed,
         "alone": sources.total == 1,
+        "silent": [{"source": name, "reason": why} for name, why in wan.silent.items()],
         "sources": [
             {
                 "source": sample.source,
                 "time_us": sample.offset_us + sample.boottime_ns // 1000,
                 "dispersion_us": sample.dispersion_us,
                 "agrees": sample.name in agreeing,
+                "authenticated": is_authenticated(sample.name),
+                "voice": sample.name in sources.voices,
             }
             for sample in newest.values()
         ],
     }
+    for name, why in wan.silent.items():
+        if is_authenticated(name):
+            report.worse(Health.DEGRADED, f"time server {name}: {why}")
     if not synchronised:
         report.worse(Health.DEGRADED, text + _why_not(sources, bool(newest), bool(agreement)))
 

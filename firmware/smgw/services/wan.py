@@ -10,9 +10,11 @@ from pathlib import Path
 from smgw import BUILT_S
 from smgw.clock import Floor, GatewayClock, SystemSource, TimeSample
 from smgw.cosem import ClockState
+from smgw.profiles.checks import TLS_TIME
 from smgw.profiles.gateway import SYSTEM_CLOCK, Configuration
 from smgw.reports.handshakes import note_handshakes
 from smgw.reports.running import note_running
+from smgw.reports.time_servers import note_server
 from smgw.services.deliveries import Order, deliveries_in_words, orders_of
 from smgw.services.expiry import ExpiryWatch
 from smgw.services.fleet import Fleet, Words, in_a_thread
@@ -28,6 +30,7 @@ from smgw.store.wan.view import WanView
 from smgw.wan.dispatcher import Dispatcher
 from smgw.wan.outlet import Handshakes, open_outlet
 from smgw.wan.system_clock import SystemClockSampler
+from smgw.wan.time_polls import Sampler
 from smgw.wan.time_samples import NtpSampler
 
 log = logging.getLogger(__name__)
@@ -36,7 +39,7 @@ _STOP_SECONDS = 1.6
 #: How long a command waits for the time, and how many samples of an earlier process are looked at.
 _TIME_SECONDS, _RECALLED = 10.0, 32
 _NO_TIME = "no time source configured ([gateway] ntp, system_clock): time not synchronised, values are flagged"
-#: Of the fleet of dispatchers, and of that of time sources: time servers and the system's clock.
+#: Of the fleet of dispatchers, and of that of time sources: time servers, each one over TLS, and the system's clock.
 _DELIVERIES = Words("delivery {}", "EMP {} is new", "EMP {} is served anew", "EMP {} is served no more")
 _SAMPLERS = Words("{}", "{}: a new source of time", "{}: changed", "{}: no source of time any more")
 _SERVERS = "time servers"
@@ -144,13 +147,27 @@ class WanService:
     def _sampling(self, servers: tuple[str, ...]) -> "_Sampling":
         source = SystemSource()
         if not servers:
-            return _Sampling(SystemClockSampler(source, self._sample))
-        return _Sampling(NtpSampler(servers, source, self._sample))
+            return _Sampling(SystemClockSampler(source, self._sample, tell=self._note_server))
+        if servers[0].startswith(TLS_TIME):
+            return _Sampling(self._tls_sampler(servers, source))
+        return _Sampling(NtpSampler(servers, source, self._sample, self._note_server))
+
+    def _tls_sampler(self, servers: tuple[str, ...], source: SystemSource) -> Sampler:
+        from smgw.wan.time_over_tls import TlsServer, TlsTrust  # here, because few need it
+
+        def passphrase() -> bytes:
+            now = self._configuration
+            return surroundings(self._state, now.keys, now.directory, self._clock.stamp).passphrase()
+
+        lent = surroundings(self._state, self._configuration.keys, self._configuration.directory, self._clock.stamp)
+        trust = TlsTrust(lent.trust, lent.now, passphrase)
+        return Sampler([TlsServer(one, source, trust) for one in servers], source, self._sample, self._note_server)
 
     def _sample_time(self, configuration: Configuration) -> list[str]:
         """Write samples of all sources to wan.db, where the LMN process reads them."""
         gateway = configuration.gateway
-        orders = {_SERVERS: gateway.ntp} if gateway.ntp else {}
+        orders = {_SERVERS: gateway.udp_servers} if gateway.udp_servers else {}
+        orders.update((server, (server,)) for server in gateway.tls_servers)
         if gateway.uses_system_clock:
             orders[SYSTEM_CLOCK] = ()
         if not orders and not self._warned:
@@ -187,6 +204,9 @@ class WanService:
             log.debug("no readings yet: %s", error)
             return None
 
+    def _note_server(self, server: str, gives: bool, text: str) -> None:
+        note_server(self._store, server, gives, text, self._clock.stamp())
+
     def _sample(self, sample: TimeSample) -> None:
         event = self._clock.feed(sample)
         self._store.add_time_sample(sample)
@@ -198,7 +218,7 @@ class WanService:
 class _Sampling:
     """The time samples of some servers or of the system's clock, as a member of a fleet."""
 
-    def __init__(self, sampler: NtpSampler | SystemClockSampler) -> None:
+    def __init__(self, sampler: Sampler | SystemClockSampler) -> None:
         self._sampler = sampler
         self._stopping = threading.Event()
 

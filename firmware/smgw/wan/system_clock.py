@@ -8,6 +8,7 @@ from smgw.clock.sample import TimeSample
 from smgw.clock.source import Source
 from smgw.clock.system_clock import system_sample
 from smgw.profiles.gateway import SYSTEM_CLOCK
+from smgw.wan.time_polls import Tell, tell_nobody
 
 POLL_GOOD_S = 256  # as often as a time server
 POLL_FAILED_S = 8  # the kernel may be asked as often as one likes
@@ -26,11 +27,13 @@ class SystemClockSampler:
         source: Source,
         sink: Callable[[TimeSample], None],
         read: Callable[[Source], TimeSample | None] = system_sample,
+        tell: Tell = tell_nobody,
     ) -> None:
-        """`sink` is given each sample, in the caller's thread."""
+        """`sink` is given each sample and `tell` each change, in the caller's thread."""
         self._source = source
         self._sink = sink
         self._read = read
+        self._tell_others = tell
         self._told: str | None = None
 
     def run(self, stop: Event) -> None:
@@ -69,3 +72,4 @@ class SystemClockSampler:
         else:
             about = {"event": "time-server-answers", "SERVER": NAME}
             _log.info("%s: a time service keeps it; its time is used", NAME, extra=about)
+        self._tell_others(NAME, not refusal, refusal)

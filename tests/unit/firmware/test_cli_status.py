@@ -14,6 +14,7 @@ from smgw.cosem import Data, DataType, DeviceId, Obis, Reading
 from smgw.profiles.toml_importer import load
 from smgw.reports.handshakes import note_handshakes
 from smgw.reports.running import note_running
+from smgw.reports.time_servers import note_server
 from smgw.store import paths
 from smgw.store.records import Condition, MeterState, Record
 from smgw.store.wan.records import ChannelKind, ChannelState
@@ -176,6 +177,41 @@ def test_a_time_source_that_the_others_contradict_is_named(
     sources_say(gateway, ("a", 0), ("b", 60 * SECOND), ("c", 1000))
     lines = [line.strip() for line in shown(gateway, capsys) if "no majority confirms it" in line]
     assert [line.partition(":")[0] for line in lines] == ["b"]
+
+
+def test_a_source_over_tls_is_shown_as_authenticated_and_the_others_as_without_a_voice(
+    gateway: GatewayState, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sources_say(gateway, ("tls://gwa:1 (Admin.GWA)", 0), ("a", 60 * SECOND), ("b", 60 * SECOND))
+    gateway.file.write_text(gateway.file.read_text().replace('"c:123"', '"tls://gwa:1"'))
+    lines = shown(gateway, capsys)
+    assert next(line.strip()[:54] for line in lines if "last sample" in line) == (
+        "tls://gwa:1 (Admin.GWA): authenticated, within 0.001 s"
+    )
+    assert [line.strip()[0] for line in lines if "no voice beside" in line] == ["a", "b"]
+    main(["status", "--json", *gateway.arguments])
+    sources = json.loads(capsys.readouterr().out)["clock"]["sources"]
+    assert [(one["agrees"], one["authenticated"], one["voice"]) for one in sources] == [
+        (True, True, True),
+        (False, False, False),
+        (False, False, False),
+    ]
+
+
+def test_why_a_time_source_gives_no_time_is_shown_until_it_does(
+    gateway: GatewayState, capsys: pytest.CaptureFixture[str]
+) -> None:
+    gateway.file.write_text(gateway.file.read_text().replace("[gateway]", '[gateway]\nntp = ["tls://gwa:1", "a"]'))
+    with WanStore.open(paths.wan_directory(gateway.state)) as store:
+        for name in ("a", "tls://gwa:1", "gone"):
+            note_server(store, name, False, "it is not believed (revoked)", CLOCK.stamp())
+        lines = shown(gateway, capsys)
+        assert "        tls://gwa:1: gives no time: it is not believed (revoked)" in lines
+        assert "        a: gives no time: it is not believed (revoked)" in lines
+        assert "  ! time server tls://gwa:1: it is not believed (revoked)" in lines
+        assert not [line for line in lines if "gone" in line]
+        note_server(store, "tls://gwa:1", True, "gives the time", CLOCK.stamp())
+        assert not [line for line in shown(gateway, capsys) if "tls://gwa:1: " in line]
 
 
 def test_one_time_source_alone_is_told(gateway: GatewayState, capsys: pytest.CaptureFixture[str]) -> None:

@@ -267,6 +267,8 @@ def test_a_profile_of_plain_http_keeps_the_version_of_old() -> None:
         ("[gateway]\ndevice_id = '1EMH0011802881'\n" + METER, "g.toml:2: [gateway] device_id: "),
         (GATEWAY + "ntp = ['a b']\n" + METER, 'g.toml:3: [gateway] ntp: "a b" is no host'),
         (GATEWAY + "ntp = [\n'ok',\n'a:0']\n" + METER, 'g.toml:5: [gateway] ntp: "a:0" is no host'),
+        (GATEWAY + "ntp = ['tls://gwa']\n" + METER, 'g.toml:3: [gateway] ntp: "tls://gwa" is no time server; write'),
+        (GATEWAY + "ntp = ['nts://gwa:1']\n" + METER, 'g.toml:3: [gateway] ntp: "nts://gwa:1" is no time server'),
         (GATEWAY + "retention = 3\n" + METER, "g.toml:3: [gateway] retention: 3 is wrong here; write a table of keys"),
         (
             GATEWAY + "[gateway.retention]\nlive_day = 3\n" + METER,
@@ -532,6 +534,14 @@ def test_content_is_the_same_for_equal_profiles_and_differs_for_others() -> None
     assert one.emps[0].content() == (
         '{"batch":1000,"forward":5,"meters":[],"name":"demo","timeout":20,"url":"http://127.0.0.1:8080/poc"}'
     )
+
+
+def test_time_servers_over_tls_are_told_apart_from_others() -> None:
+    servers = "ntp = ['tls://gwa:123', 'a:123', 'tls://[::1]:4123']\n"
+    gateway = parse(GATEWAY + servers + METER, "g.toml").gateway
+    assert gateway.tls_servers == ("tls://gwa:123", "tls://[::1]:4123")
+    assert gateway.udp_servers == ("a:123",)
+    assert gateway.time_sources == ("tls://gwa:123", "a", "tls://[::1]:4123")
 
 
 def test_a_right_file_brings_no_module_that_only_errors_need() -> None:

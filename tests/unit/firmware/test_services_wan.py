@@ -5,9 +5,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from line_meter import until
 from smgw.cosem import DeviceId
 from smgw.profiles.communication import CommunicationProfile
 from smgw.profiles.gateway import Configuration, GatewayProfile
+from smgw.reports.time_servers import refusals
 from smgw.services.wan import WanService
 from smgw.store import paths
 from smgw.store.wan.view import WanView
@@ -44,6 +46,19 @@ def test_only_what_changed_begins_anew(service: WanService, caplog: pytest.LogCa
     caplog.clear()
     assert service.take(Configuration(gateway=GATEWAY, meters=())).startswith("EMP lab is served no more")
     assert caplog.text.count("no time source configured") == 1
+
+
+def test_each_time_server_over_tls_has_a_thread_and_says_what_it_lacks(service: WanService, tmp_path: Path) -> None:
+    servers = ("tls://127.0.0.1:9", "127.0.0.1:9", "tls://127.0.0.1:10")
+    service.take(Configuration(gateway=GATEWAY._replace(ntp=servers), meters=()))
+    assert [worker.name for worker in service.workers()] == ["time servers", servers[0], servers[2], "certificates"]
+
+    def told() -> dict[str, str]:
+        with WanView.open(paths.wan_directory(tmp_path)) as view:
+            return refusals(view, servers)
+
+    until(lambda: {servers[0], servers[2]} <= told().keys())
+    assert "there are no certificates of one's own here" in told()[servers[0]]
 
 
 def test_a_taken_configuration_is_in_its_log_book(service: WanService, tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 import logging
 import socket
-import struct
 import subprocess
 import sys
 import time
@@ -12,52 +11,15 @@ from threading import Event, Thread
 
 import pytest
 from line_meter import until
+from ntp_answers import NTP_DELTA_S, SECOND_NS, TRANSMIT, UTC_S, Ticking, answer, good
 from smgw.clock.gateway_clock import GatewayClock
 from smgw.clock.sample import TimeSample
 from smgw.clock.source import SystemSource
 from smgw.cosem.reading import ClockState
 from smgw.wan import time_samples
-from smgw.wan.time_samples import Exchange, NtpSampler, NtpServer, NtpServerError, Refusal, judge
+from smgw.wan.time_packet import Exchange, Refusal, judge
+from smgw.wan.time_samples import NtpSampler, NtpServer, NtpServerError
 from soon import LIMIT
-
-SECOND_NS = 1_000_000_000
-NTP_DELTA_S = 2_208_988_800
-UTC_S = 1_800_000_000
-TRANSMIT = bytes(range(8))
-
-
-def ntp_time(unix_s: float) -> bytes:
-    """RFC 5905, 6: 32 bits of seconds, 32 of fraction."""
-    whole, fraction = divmod(unix_s + NTP_DELTA_S, 1)
-    return struct.pack("!II", int(whole) % (1 << 32), int(fraction * (1 << 32)))
-
-
-def answer(
-    origin: bytes = TRANSMIT,
-    *,
-    received_s: float = UTC_S,
-    held_s: float = 0.002,
-    leap: int = 0,
-    version: int = 4,
-    mode: int = 4,
-    stratum: int = 2,
-    precision: int = -20,
-    root_delay_s: float = 0.010,
-    root_dispersion_s: float = 0.003,
-    reference: bytes = b"\x7f\x00\x00\x01",
-    set_s: float = UTC_S - 60,
-) -> bytes:
-    """A server's 48 octets, good unless told otherwise."""
-    head = struct.pack(
-        "!BBbbII",
-        leap << 6 | version << 3 | mode,
-        stratum,
-        6,
-        precision,
-        int(root_delay_s * 65536),
-        int(root_dispersion_s * 65536),
-    )
-    return head + reference + ntp_time(set_s) + origin + ntp_time(received_s) + ntp_time(received_s + held_s)
 
 
 def judged(octets: bytes, *, round_trip_s: float = 0.022) -> TimeSample | Refusal:
@@ -143,18 +105,6 @@ def test_a_text_that_names_no_server_is_refused_with_what_would_be_right(text: s
         NtpServer.parse(text)
 
 
-class Ticking(SystemSource):
-    """The system's clocks, put forward at will; REALTIME must not be asked."""
-
-    ahead_ns = 0
-
-    def boottime_ns(self) -> int:
-        return super().boottime_ns() + self.ahead_ns
-
-    def realtime_ns(self) -> int:
-        raise AssertionError("a sample has nothing to do with the system's clock")
-
-
 class Still:
     """The same clocks, but REALTIME stands in 1970."""
 
@@ -201,11 +151,6 @@ def serving(respond: Callable[[bytes], list[bytes]]) -> Iterator[Server]:
         yield server
     finally:
         server.close()
-
-
-def good(request: bytes, **changes: object) -> bytes:
-    now = time.time()
-    return answer(request[40:48], received_s=now, held_s=0, set_s=now - 1, **changes)  # type: ignore[arg-type]
 
 
 @pytest.fixture(autouse=True)
