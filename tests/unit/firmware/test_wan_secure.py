@@ -14,7 +14,7 @@ from smgw.store.wan.view import WanView
 from smgw.trust import tls
 from smgw.trust.chain import Moment
 from smgw.trust.cms.profile import Profile
-from smgw.wan.cosem_xml import exchange
+from smgw.wan.cosem_xml import connection, exchange
 from smgw.wan.dispatcher import Dispatcher
 from smgw.wan.outlet import open_outlet
 from trial_pki import DAY, EMT, GATEWAY, NOW, OTHER_EMT, OTHER_GATEWAY
@@ -469,6 +469,14 @@ def test_another_fault_of_a_channel_that_is_held_is_logged(
     held(field, "its authority revoked it at")
     told = [one.getMessage() for one in caplog.records if one.levelname == "ERROR"]
     assert ["is not trusted" in told[0], "revoked" in told[1], len(told)] == [True, True, 2]
+
+
+def test_plain_http_to_a_public_address(make: Callable[..., Field], monkeypatch: pytest.MonkeyPatch) -> None:
+    field = make(OPTIONS._replace(cms="off"), context=None)
+    monkeypatch.setattr(connection, "is_public", lambda _: True)
+    held(field, "127.0.0.1: it has the address 127.0.0.1, which is not private, and http has no encryption")
+    monkeypatch.undo()
+    goes_on(field)
 
 
 def test_an_emp_without_tls(make: Callable[..., Field], trial: Trial) -> None:
