@@ -9,7 +9,8 @@ from line_meter import until
 from small_emp import Answer
 from smgw.profiles.communication import CommunicationProfile
 from smgw.profiles.outlets.cosem_xml import CosemXmlOptions
-from smgw.store.wan.records import ChannelKind, ChannelState
+from smgw.store.wan.orders import place_order
+from smgw.store.wan.records import ChannelKind, ChannelState, OrderKind
 from smgw.store.wan.view import WanView
 from smgw.trust import tls
 from smgw.trust.chain import Moment
@@ -476,6 +477,29 @@ def test_plain_http_to_a_public_address(make: Callable[..., Field], monkeypatch:
     monkeypatch.setattr(connection, "is_public", lambda _: True)
     held(field, "127.0.0.1: it has the address 127.0.0.1, which is not private, and http has no encryption")
     monkeypatch.undo()
+    goes_on(field)
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (Answer(403, b"not accepted"), "answers 403: not accepted; its log says why"),
+        (Answer(400), "answers 400; its log"),
+    ],
+    ids=["403", "400"],
+)
+def test_an_emp_that_cannot_open_what_is_sealed(make: Callable[..., Field], answer: Answer, said: str) -> None:
+    """It gives no reason. No row is quarantined for it, though others were taken in the same round."""
+    field = make()
+    field.gateway.append(25)
+    field.emp.answer = lambda _: answer if len(field.emp.puts) > 1 else Answer()
+    channel = field.deliver()
+    with WanView.open(field.gateway.directory) as view:
+        assert view.set_aside_counts() == {}
+    assert said in channel.detail
+    field.emp.answer = lambda _: Answer()
+    place_order(field.gateway.directory, None, OrderKind.DELIVER)
+    field.dispatcher._ordered()
     goes_on(field)
 
 

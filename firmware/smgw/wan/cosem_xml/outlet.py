@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _UNSUPPORTED = 415
+_FORBIDDEN = 403
+_SILENT = "answers 400"  # without a reason
 _NOTED_S = 900.0  # each note is a write to the disk
 _NO_CMS = 'Let it take them, or write cms = "off" in [[emp]].'
 
@@ -84,7 +86,10 @@ class CosemXmlOutlet:
         if answer.status == _UNSUPPORTED and self._secured.sealing is not None:
             fault = f"the EMP does not take sealed documents ({_said(answer)})"
             return _unready(MessageError(fault, _NO_CMS), rows)
-        return Outcome(verdict(answer.status), _said(answer), answer.retry_after, rows)
+        kind, said = verdict(answer.status), _said(answer)
+        if self._secured.sealing is not None and (answer.status == _FORBIDDEN or said == _SILENT):
+            kind, said = OutcomeKind.HOLD, f"{said}; its log says why"  # perhaps it cannot open what we seal
+        return Outcome(kind, said, answer.retry_after, rows)
 
     def _prepared(self, batch: Batch) -> _Prepared:
         feed = batch.feed
