@@ -233,10 +233,16 @@ def _written(table: dict[str, Any], key: str) -> tuple[str, ...]:
 
 def _clash(table: dict[str, Any], other: dict[str, Any]) -> str:
     """Why two meters cannot share a port, as what to do; "" if they can."""
+    if _over_tls(table) != _over_tls(other):
+        return "a port has TLS for all its meters or for none: write tls:// for both"
     address, taken = _address(table), _address(other)
     if address is None or taken is None:
         return "give each meter a port of its own"
     return "give each an address of its own: server or physical in its section dlms" if address == taken else ""
+
+
+def _over_tls(table: dict[str, Any]) -> bool:
+    return str(table.get("port")).startswith("tls://")
 
 
 def _address(table: dict[str, Any]) -> str | None:

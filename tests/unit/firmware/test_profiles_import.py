@@ -315,6 +315,13 @@ def test_two_names_of_one_device_are_one_port(tmp_path: Path) -> None:
     assert 'is the port of meter "house" already' in fault
 
 
+def test_meters_on_one_port_have_tls_all_or_none() -> None:
+    dlms = '[[meter]]\nname = "{}"\nprotocol = "dlms"\nport = "{}://meter:4059"\ndlms.server = {}\n'
+    text = GATEWAY + dlms.format("a", "socket", 1) + dlms.format("b", "tls", 2)
+    assert "write tls:// for both" in only_fault(text)
+    assert parse(GATEWAY + dlms.format("a", "tls", 1) + dlms.format("b", "tls", 2), "g.toml").has_tls_meters
+
+
 def test_all_faults_are_told_at_once_in_the_order_of_the_file() -> None:
     text = (
         "[gateway]\nid = 1\n[[meter]]\nname = 'a'\nbaudrate = 1\nobjects = [\n 'x',\n 'y']\n[[emp]]\nmeters = ['b']\n"
