@@ -2,8 +2,8 @@
 
     python3 firmware/sbom.py OUTPUT-DIRECTORY [VERSION]
 
-smgw_VERSION.cdx.json and smgw-emp_VERSION.cdx.json: what the Debian packages need (firmware/debian/control) and what
-they carry of others. smgw-python_VERSION.cdx.json: what `make setup` installs from requirements/run.txt.
+smgw_, smgw-emp_ and smgw-pki_VERSION.cdx.json: what the Debian packages need (firmware/debian/control) and what they
+carry of others. smgw-python_VERSION.cdx.json: what `make setup` installs from requirements/run.txt.
 The same tree gives the same files. Needs nothing but Python.
 """
 
@@ -23,12 +23,13 @@ _OURS = "Apache-2.0"
 
 
 def main(output: Path, version: str) -> None:
-    """Write the three files, and print their names."""
+    """Write the four files, and print their names."""
     output.mkdir(parents=True, exist_ok=True)
     debian = dict(debian_packages())
     parts = {
         "smgw": debian["smgw"],
         "smgw-emp": [*debian["smgw-emp"], uplot()],
+        "smgw-pki": debian["smgw-pki"],
         "smgw-python": [*python_packages(), uplot()],
     }
     for name, components in parts.items():

@@ -214,6 +214,11 @@ def emp_of(deb: Path) -> Path:
     return next(deb.parent.glob("smgw-emp_*.deb"))
 
 
+def pki_of(deb: Path) -> Path:
+    """The package of the trial PKI, which is built beside the gateway's."""
+    return next(deb.parent.glob("smgw-pki_*.deb"))
+
+
 def tar_of(suite: str) -> Path:
     """`rootfs`, or a skip that says why there is none."""
     if why := unavailable():

@@ -10,7 +10,7 @@ import pytest
 import released
 from captures import SHARED
 from host_head import HostHead
-from machine import ROOT, Machine, built_deb, emp_of, tar_of
+from machine import ROOT, Machine, built_deb, emp_of, pki_of, tar_of
 
 CONFIGURATION = "etc/smgw/gateway.toml"
 UNITS = ("smgw-lmn", "smgw-wan", "smgw-keys")
@@ -142,8 +142,8 @@ def test_it_installs_upgrades_with_its_store_is_removed_and_leaves_nothing(
     assert machine.try_run("getent", "group", "smgw").returncode != 0
 
 
-def test_both_packages_have_the_pages_that_read_well_as_files(deb: Path, tmp_path: Path) -> None:
-    for package in (deb, emp_of(deb)):
+def test_all_packages_have_the_pages_that_read_well_as_files(deb: Path, tmp_path: Path) -> None:
+    for package in (deb, emp_of(deb), pki_of(deb)):
         name = package.name.partition("_")[0]
         subprocess.run(["dpkg-deb", "-x", str(package), str(tmp_path / name)], check=True, timeout=60)
         pages = {page.name: page.read_text() for page in (tmp_path / name / f"usr/share/doc/{name}/docs").iterdir()
@@ -151,6 +151,30 @@ def test_both_packages_have_the_pages_that_read_well_as_files(deb: Path, tmp_pat
         assert {"emp.md", "installation.md", "operation.md", "security.md", "troubleshooting.md"} <= set(pages)
         marks = [page for page, text in pages.items() if re.search(r"^(\{\{ |--8<--)", text, re.MULTILINE)]
         assert marks == []
+
+
+def test_a_trial_gets_its_certificates_from_the_package_of_the_pki(machine: Machine, deb: Path) -> None:
+    before = files(machine)
+    install(machine, pki_of(deb))
+    pki = ("smgw-pki", "--pki", "/root/pki")
+    machine.run(*pki, "init")
+    machine.run(*pki, "emp", "Stadtwerke", "--host", "emp.example.org")
+    assert files(machine) - before - set(machine.run("dpkg", "-L", "smgw-pki").splitlines()) == set()
+    install(machine, deb)
+    machine.run("smgw", "keys", "request", "--id", "ESMG0000000001", "--out", "/root/requests")
+    machine.run(*pki, "gateway", "ESMG0000000001", "--request", "/root/requests")
+    machine.run(*pki, "export", "ESMG0000000001", "/root/exported")
+    machine.run("smgw", "keys", "install", "/root/exported")
+    owners = machine.run("sh", "-c", "stat -c '%n %U %a' /var/lib/smgw/trust/own/1/*.key").splitlines()
+    assert [one.rpartition("/")[2] for one in owners] == [
+        "enc.key smgw-keys 600",
+        "sig.key smgw-keys 600",
+        "tls.key smgw-wan 600",
+    ]
+    listed = machine.run("runuser", "-u", "smgw-wan", "--", "smgw", "keys", "list")
+    assert {"Stadtwerke.EMT", "ESMG0000000001.SMGW", "Trial.CA"} <= set(listed.split())
+    machine.run("dpkg", "-P", "smgw-pki")
+    assert machine.run("find", "/usr", "/etc", "-name", "*smgw-pki*") == ""
 
 
 def test_its_udev_rules_and_units_are_understood(machine: Machine, deb: Path) -> None:
