@@ -16,6 +16,8 @@ packages="$packages openssl"
 # What the device has: the unit tests of the firmware run against these versions too.
 packages="$packages python3-serial python3-lxml python3-urllib3 python3-ntplib python3-cryptography python3-pytest"
 packages="$packages python3-pytest-xdist python3-hypothesis"
+# A security module in software, and what speaks to it.
+packages="$packages softhsm2 python3-pykcs11"
 # The Debian package, and machines to install it in (make test-systemd).
 packages="$packages debhelper dh-python gettext lintian mmdebstrap systemd-container"
 

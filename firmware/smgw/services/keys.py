@@ -13,8 +13,6 @@ from smgw.services.keys_desk import Desk
 from smgw.services.workers import Employed, Worker, stop_all
 from smgw.store import paths
 from smgw.store.run_directory import make_run_directory
-from smgw.trust.errors import TrustError
-from smgw.trust.folder import trust_directory
 from smgw.trust.keys.calls import SOCKET
 from smgw.trust.keys.held import HeldKeys
 from smgw.trust.keys.holder import held_here
@@ -33,8 +31,8 @@ class KeysService:
 
     def __init__(self, configuration: Configuration, state: Path) -> None:
         """Opens the socket; SmgwError."""
-        self._trust = trust_directory(state)
-        self._profile, self._keys = configuration.keys, self._open(configuration)
+        self._trust = paths.trust_directory(state)
+        self._keys = self._open(configuration)
         self._told: tuple[str, ...] = ()
         self._stopping = threading.Event()
         state.mkdir(parents=True, exist_ok=True)
@@ -65,17 +63,12 @@ class KeysService:
         return f"{self._keys.described}{faults}; {self._desk.answered} calls"
 
     def take(self, configuration: Configuration) -> str:
-        """Read the keys again, also where the table [keys] did not change."""
-        new = self._open(configuration)
-        try:
-            new.refresh()
-        except TrustError:
-            new.close()
-            raise
-        old, self._keys, self._profile = self._keys, new, configuration.keys
-        self._desk.keys = new
+        """Read the keys again, also where the table [keys] did not change. What is wrong with them is logged."""
+        old, self._keys = self._keys, self._open(configuration)
+        self._desk.keys = self._keys
         old.close()
-        return new.described
+        self._look()
+        return self._keys.described
 
     def taken(self, changes: str) -> None:
         """The agent has no log book."""
@@ -108,12 +101,9 @@ class KeysService:
     def _look(self) -> None:
         """Notice new and changed keys; log each fault once."""
         keys = self._keys
-        try:
-            if keys.refresh():
-                log.info("keys were read: %s", keys.described)
-            faults = tuple(map(str, keys.faults))
-        except TrustError as error:
-            faults = (str(error),)
+        if keys.refresh():
+            log.info("keys: %s", keys.described)
+        faults = tuple(map(str, keys.faults))
         for fault in faults:
             if fault not in self._told:
                 log.error("%s", fault, extra={"event": "keys-unusable"})

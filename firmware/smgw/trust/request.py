@@ -1,5 +1,6 @@
 """Requests for certificates (PKCS#10, RFC 2986): made where the private key is, so that the key never travels."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -32,8 +33,16 @@ class Request(NamedTuple):
     file: Path
 
 
-def write_triple(folder: Path, subject: Subject, curve: ec.EllipticCurve, passphrase: bytes = b"") -> list[Path]:
+def write_triple(
+    folder: Path,
+    subject: Subject,
+    curve: ec.EllipticCurve,
+    passphrase: bytes = b"",
+    in_token: Callable[[Purpose, ec.EllipticCurve], ec.EllipticCurvePrivateKey] | None = None,
+) -> list[Path]:
     """Make three keys (mode 0600, see `owners`) and their requests in a new folder; the files of the requests.
+
+    `in_token` makes the keys for signature and encryption elsewhere, without files. That for TLS is always a file.
 
     :raises FileError: the folder holds keys already, which are never overwritten, or it cannot be written.
     """
@@ -42,8 +51,11 @@ def write_triple(folder: Path, subject: Subject, curve: ec.EllipticCurve, passph
         raise FileError("this key is there already", "Choose a new folder: keys are not overwritten.", file=present[0])
     requests = []
     for purpose in TRIPLE:
-        key = ec.generate_private_key(curve)
-        replace(folder / f"{purpose.value}{KEY}", key_octets(key, passphrase), PRIVATE, owner(USERS[purpose]))
+        if in_token is not None and purpose is not Purpose.TLS:
+            key = in_token(purpose, curve)
+        else:
+            key = ec.generate_private_key(curve)
+            replace(folder / f"{purpose.value}{KEY}", key_octets(key, passphrase), PRIVATE, owner(USERS[purpose]))
         requests.append(folder / f"{purpose.value}{REQUEST}")
         replace(requests[-1], make_request(subject, purpose, key), PUBLIC)
     return requests

@@ -11,6 +11,7 @@ from smgw.errors import LocalProtocolError, RemoteProtocolError
 from smgw.trust import errors
 from smgw.trust.errors import KeyMismatchError, KeysUnavailableError, TrustError
 from smgw.trust.keys.calls import AGREE, ANSWER_MAX, RANDOM, SIGN, Call, checked, failure, result_of, success
+from smgw.trust.keys.pkcs11 import LostError
 
 NAME = "0123456789abcdef0123456789abcdef01234567"
 
@@ -77,9 +78,9 @@ def every_error() -> Iterator[type[TrustError]]:
 @pytest.mark.parametrize("kind", list(every_error()), ids=lambda kind: kind.__name__)
 def test_every_error_arrives_as_it_was_raised(kind: type[TrustError]) -> None:
     with pytest.raises(kind) as raised:
-        result_of(failure(kind("a fault", "A remedy.", file=Path("/var/lib/x.key"))))
+        result_of(failure(kind("a fault", "A remedy.", subject="token x", file=Path("/var/lib/x.key"))))
     assert type(raised.value) is kind
-    assert str(raised.value) == "/var/lib/x.key: a fault. A remedy."
+    assert str(raised.value) == "/var/lib/x.key: token x: a fault. A remedy."
 
 
 def test_a_long_error_is_cut_and_still_an_answer() -> None:
@@ -87,6 +88,12 @@ def test_a_long_error_is_cut_and_still_an_answer() -> None:
     assert len(answer) < ANSWER_MAX
     with pytest.raises(KeyMismatchError):
         result_of(answer)
+
+
+def test_an_error_of_a_holder_alone_arrives_as_the_one_behind_it() -> None:
+    with pytest.raises(KeysUnavailableError) as raised:
+        result_of(failure(LostError("a fault", "A remedy.")))
+    assert type(raised.value) is KeysUnavailableError
 
 
 def test_a_result_may_hold_any_octets() -> None:

@@ -8,8 +8,8 @@ Request, at most `REQUEST_MAX` octets:
 
 `name` has 40 hex digits (see `key_name`). Answer, at most `ANSWER_MAX` octets:
 
-    +  octets                                  the result
-    -  class LF fault LF remedy LF file        a TrustError, in UTF-8
+    +  octets                                         the result
+    -  class LF fault LF remedy LF subject LF file    a TrustError, in UTF-8
 
 The socket keeps the limits of messages (SOCK_SEQPACKET), so nobody can send half a request and let others wait.
 """
@@ -34,6 +34,7 @@ _NAME = re.compile(rb"[0-9a-f]{40}")
 _DIGESTS = (32, 48, 64)
 _POINTS = (65, 97, 129, 133)
 _LINE_MAX = 900
+_PARTS = 4
 
 
 class Call(NamedTuple):
@@ -93,7 +94,8 @@ def success(result: bytes) -> bytes:
 
 def failure(error: TrustError) -> bytes:
     """The answer with an error."""
-    parts = (type(error).__name__, error.fault, error.remedy, str(error.file or ""))
+    public = (one for one in type(error).__mro__ if one.__module__ == errors.__name__)  # known to every client
+    parts = (next(public).__name__, error.fault, error.remedy, error.subject, str(error.file or ""))
     return b"-" + b"\n".join(" ".join(part.split()).encode()[:_LINE_MAX] for part in parts)
 
 
@@ -105,10 +107,9 @@ def result_of(answer: bytes) -> bytes:
     """
     if answer[:1] == b"+":
         return answer[1:]
-    name, _, rest = answer[1:].decode("utf-8", "replace").partition("\n")
-    fault, _, rest = rest.partition("\n")
-    remedy, _, file = rest.partition("\n")
+    name, *parts = answer[1:].decode("utf-8", "replace").split("\n")
     kind = getattr(errors, name, None)
-    if answer[:1] == b"-" and isinstance(kind, type) and issubclass(kind, TrustError):
-        raise kind(fault, remedy, file=file or None)
+    if answer[:1] == b"-" and len(parts) == _PARTS and isinstance(kind, type) and issubclass(kind, TrustError):
+        fault, remedy, subject, file = parts
+        raise kind(fault, remedy, subject=subject, file=file or None)
     raise KeysUnavailableError("the agent of keys gives no answer", "Look into its journal: journalctl -u smgw-keys.")

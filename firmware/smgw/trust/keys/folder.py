@@ -32,8 +32,13 @@ class FolderKeys:
         self.faults: tuple[TrustError, ...] = ()
 
     def refresh(self) -> bool:
-        """Read all files again if one changed; True if so."""
-        return (stamp := _stamp(self._files())) != self._stamp and self._read(stamp)
+        """Read all files again if one changed; True if so. Faults stand in `faults`."""
+        try:
+            stamp = _stamp(self._files())
+        except FileError as error:
+            self.faults = (error,)
+            return False
+        return stamp != self._stamp and self._read(stamp)
 
     def sign(self, name: str, digest: bytes) -> bytes:
         """See `Keys`.
@@ -75,7 +80,9 @@ class FolderKeys:
             self._read(_stamp(self._files()))
         if name in (self._signature if kind == _SIGNATURE else self._encryption):
             return
-        if faults := [one for one in self.faults if one.file is not None and one.file.stem == kind]:
+        if faults := [
+            one for one in self.faults if one.file is not None and (one.file == self._own or one.file.stem == kind)
+        ]:
             raise faults[-1]
         raise KeyMismatchError(
             f"no private key for {'signature' if kind == _SIGNATURE else 'encryption'} here belongs to the certificate"

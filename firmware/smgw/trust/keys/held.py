@@ -10,10 +10,7 @@ class HeldKeys(Keys, Protocol):
     """Keys in this process, or in a security module that this process alone uses."""
 
     def refresh(self) -> bool:
-        """Look for changes; True if there was one.
-
-        :raises TrustError: nothing can be read.
-        """
+        """Look for changes; True if there was one. A fault does not raise: it stands in `faults`."""
         ...
 
     @property
@@ -27,5 +24,5 @@ class HeldKeys(Keys, Protocol):
         ...
 
     def close(self) -> None:
-        """Forget the keys."""
+        """Forget the keys. The holder is not used after that."""
         ...

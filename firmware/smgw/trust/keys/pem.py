@@ -66,16 +66,7 @@ class PemKeys:
     def agree(self, name: str, point: bytes) -> bytes:
         """See `Keys`."""
         key = self._key(name)
-        try:
-            if point[:1] != b"\x04":
-                raise ValueError
-            peer = ec.EllipticCurvePublicKey.from_encoded_point(key.curve, point)
-        except (ValueError, UnsupportedAlgorithm):
-            raise WrongCurveError(
-                f"the peer's public key is no point of {key.curve.name}",
-                "The peer must use the curve of this participant's encryption certificate.",
-            ) from None
-        return key.exchange(ec.ECDH(), peer)
+        return key.exchange(ec.ECDH(), peer_key(key.curve, point))
 
     def random(self, count: int) -> bytes:
         """See `Keys`."""
@@ -95,6 +86,22 @@ class PemKeys:
 
     def __reduce__(self) -> str:
         raise TypeError("private keys stay in this process")
+
+
+def peer_key(curve: ec.EllipticCurve, point: bytes) -> ec.EllipticCurvePublicKey:
+    """The public key of a peer, from an uncompressed point.
+
+    :raises WrongCurveError: it does not lie on the curve.
+    """
+    try:
+        if point[:1] != b"\x04":
+            raise ValueError
+        return ec.EllipticCurvePublicKey.from_encoded_point(curve, point)
+    except (ValueError, UnsupportedAlgorithm):
+        raise WrongCurveError(
+            f"the peer's public key is no point of {curve.name}",
+            "The peer must use the curve of this participant's encryption certificate.",
+        ) from None
 
 
 def _read(file: PemFile) -> ec.EllipticCurvePrivateKey:
