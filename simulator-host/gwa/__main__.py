@@ -1,0 +1,7 @@
+"""`python -m gwa`."""
+
+import sys
+
+from gwa.cli import main
+
+sys.exit(main())
