@@ -12,6 +12,7 @@ group F other than 255                          stored values of billing periods
 """
 
 from functools import lru_cache
+from operator import itemgetter
 
 from smgw.cosem.data import DataType
 from smgw.cosem.obis import Obis
@@ -34,10 +35,20 @@ _NUMBERS = frozenset({
 })  # fmt: skip
 
 
-def is_quantity(reading: Reading) -> bool:
-    """True for a number with a unit in a register of a medium."""
-    obis, value, _, unit, _, _, class_id, attribute, _ = reading
-    return value[0] in _NUMBERS and _is_quantity(obis, unit, class_id, attribute)
+_value_of = itemgetter(Reading._fields.index("value"))
+_name_of = itemgetter(*map(Reading._fields.index, ("obis", "unit", "class_id", "attribute")))
+
+
+def quantities(readings: tuple[Reading, ...]) -> tuple[Reading, ...]:
+    """Those that are numbers with a unit in a register of a medium; the same tuple if all are."""
+    if _all(tuple(map(_name_of, readings))) and _NUMBERS.issuperset([value[0] for value in map(_value_of, readings)]):
+        return readings
+    return tuple([one for one in readings if one.value[0] in _NUMBERS and _is_quantity(*_name_of(one))])
+
+
+@lru_cache(maxsize=1024)
+def _all(names: tuple[tuple[Obis, int, int, int], ...]) -> bool:
+    return all(_is_quantity(*name) for name in names)
 
 
 @lru_cache(maxsize=1024)

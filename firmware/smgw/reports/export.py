@@ -27,7 +27,7 @@ from smgw.store.wan.view import WanView
 from smgw.wan.cosem_xml.documents import parts
 from smgw.wan.cosem_xml.securities import secured
 from smgw.wan.outlet import Surroundings
-from smgw.wan.pseudonyms import mask
+from smgw.wan.pseudonyms import Number, mask
 from smgw.wan.requeued import found
 from smgw.webservice.media_type import COSEM_XML, COSEM_XML_CMS
 from smgw.webservice.parcel import ParcelWriter
@@ -113,13 +113,11 @@ def _from(view: LmnView, known: Progress, feed: Feed) -> Iterator[_Some]:
         yield feed, piece.records
 
 
-def _number(directory: Path, feed: Feed, rows: Sequence[Unnumbered]) -> Numbered | None:
+def _number(directory: Path, feed: Feed, rows: Sequence[Unnumbered]) -> list[Numbered | None]:
     return number_beside(directory, feed.who, feed.source, feed.pseudonym_days, rows)
 
 
-def _named(
-    feed: Feed, records: Sequence[StoredRecord], number: Callable[[Feed, Sequence[Unnumbered]], Numbered | None]
-) -> Iterator[_Some]:
+def _named(feed: Feed, records: Sequence[StoredRecord], number: Number) -> Iterator[_Some]:
     """The rows under the names by which the EMP knows them."""
     while records and feed.pseudonym_days:
         masked = mask(feed, records, number)

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from smgw.cosem.quantity import is_quantity
+from smgw.cosem.quantity import quantities
 from smgw.cosem.source import Source
 from smgw.profiles.feed import Feed, feeds, grants, unnamed
 from smgw.profiles.gateway import Configuration
@@ -99,7 +99,7 @@ def carried(feed: Feed, record: StoredRecord) -> StoredRecord | None:
     if feed.objects:
         readings = tuple([reading for reading in readings if reading.obis in feed.objects])
     if feed.pseudonym_days:
-        readings = tuple(filter(is_quantity, readings))
+        readings = quantities(readings)
     if readings is record.readings:
         return record
     return record._replace(readings=readings) if readings else None

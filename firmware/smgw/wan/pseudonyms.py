@@ -15,9 +15,11 @@ from 1970, the same for all devices and gateways, since a device that changes al
 """
 
 from collections.abc import Callable, Sequence
+from itertools import takewhile
 from typing import NamedTuple
 
 from smgw.cosem import DeviceId, Stamp
+from smgw.cosem.source import Source
 from smgw.profiles.feed import Feed
 from smgw.store.records import StoredRecord
 from smgw.store.wan.pseudonyms import Numbered, Pseudonym, Unnumbered
@@ -29,8 +31,8 @@ _MINUTE_US = 60_000_000
 #: A target time further from the capture time is not believed: a meter could otherwise make pseudonyms without end.
 _OLDEST_US, _NEWEST_US = 1100 * _DAY_US, 2 * _DAY_US
 
-#: Numbers the first of some rows of a feed; see `store.wan.pseudonyms.number`.
-Number = Callable[[Feed, Sequence[Unnumbered]], Numbered | None]
+#: Numbers rows of a feed; see `store.wan.pseudonyms.number`.
+Number = Callable[[Feed, Sequence[Unnumbered]], Sequence[Numbered | None]]
 
 
 class Masked(NamedTuple):
@@ -43,14 +45,15 @@ class Masked(NamedTuple):
 def mask(feed: Feed, records: Sequence[StoredRecord], number: Number) -> Masked | None:
     """The first rows, up to the next change of the pseudonym; None if the first one must not go: see `number`."""
     length = feed.pseudonym_days * _DAY_US
-    found = number(
+    numbered = number(
         feed,
         [Unnumbered(record.store_id, record.record_number, _own_time_us(record) // length) for record in records],
     )
-    if found is None:
+    if numbered[0] is None:
         return None
-    pseudonym, numbers = found
-    masked = tuple([_masked(record, pseudonym, one) for record, one in zip(records, numbers, strict=False)])
+    pseudonym = numbered[0].pseudonym
+    first = takewhile(lambda one: one is not None and one.pseudonym is pseudonym, numbered)
+    masked = tuple([_masked(record, *one) for record, one in zip(records, first, strict=False) if one is not None])
     return Masked(feed._replace(delivered=pseudonym.name, recorder=pseudonym.name), masked)
 
 
@@ -82,6 +85,7 @@ class PseudonymOutlet:
         self._outlet = outlet
         self._store = store
         self._next: tuple[tuple[StoredRecord, ...], Masked] | None = None
+        self._given: dict[Source, dict[Unnumbered, Numbered | None]] = {}  # of batches that go in several parts
         self.end = outlet.end
         self.close = outlet.close
 
@@ -106,10 +110,18 @@ class PseudonymOutlet:
         return outcome._replace(rows=rows, reason=_without(outcome.reason, masked))
 
     def _mask(self, batch: Batch) -> Masked | None:
-        return mask(batch.feed, batch.records, self._number)
+        masked = mask(batch.feed, batch.records, self._number)
+        if masked is None or len(masked.records) == len(batch.records):
+            self._given.pop(batch.feed.source, None)
+        return masked
 
-    def _number(self, feed: Feed, rows: Sequence[Unnumbered]) -> Numbered | None:
-        return self._store.number(feed.who, feed.source, feed.pseudonym_days, rows)
+    def _number(self, feed: Feed, rows: Sequence[Unnumbered]) -> Sequence[Numbered | None]:
+        """One commit numbers all rows, also those that go after a change of the pseudonym."""
+        given = self._given.get(feed.source, {})
+        if not given.keys() >= set(rows):
+            numbered = self._store.number(feed.who, feed.source, feed.pseudonym_days, rows)
+            given = self._given[feed.source] = dict(zip(rows, numbered, strict=True))
+        return [given.get(row) for row in rows]
 
 
 def _without(text: str, masked: Masked) -> str:

@@ -237,7 +237,7 @@ def masked_truth(gateway: Gateway, devices: list[DeviceId]) -> dict[str, str]:
         names = []
         for day in (0, 1):
             row = Unnumbered("ab" * 16, 1 + day, MIDNIGHT // DAY + day)  # of no store, so it has no number
-            numbered = gateway.wan.number("demo", Source(f"m{place}", device), 1, [row])
+            (numbered,) = gateway.wan.number("demo", Source(f"m{place}", device), 1, [row])
             assert numbered is not None
             names.append(f"{numbered.pseudonym.name} ")
         found[names[0]] = names[1]

@@ -70,10 +70,10 @@ class Pseudonym(NamedTuple):
 
 
 class Numbered(NamedTuple):
-    """The pseudonym of the first rows, and their numbers: fewer rows than asked for where it changes."""
+    """A row's pseudonym, the same object for all rows of one call that have it, and its number in it."""
 
     pseudonym: Pseudonym
-    numbers: tuple[int, ...]
+    number: int
 
 
 class _Period(NamedTuple):
@@ -104,11 +104,13 @@ class _Run(NamedTuple):
 _Key = tuple[str, int]  # store id, record number
 
 
-def number_beside(directory: Path, emp: str, source: Source, days: int, rows: Sequence[Unnumbered]) -> Numbered | None:
+def number_beside(
+    directory: Path, emp: str, source: Source, days: int, rows: Sequence[Unnumbered]
+) -> list[Numbered | None]:
     """As `number`, beside the WAN process, which need not run. Raises StoreAbsent, StoreTooOld, StoreError."""
     path = directory / paths.WAN
 
-    def body(connection: sqlite3.Connection) -> Numbered | None:
+    def body(connection: sqlite3.Connection) -> list[Numbered | None]:
         if version_of(connection) < _SINCE:
             raise StoreTooOld(path)
         file = bytes(connection.execute("SELECT store_id FROM store").fetchone()[0]).hex()
@@ -119,10 +121,10 @@ def number_beside(directory: Path, emp: str, source: Source, days: int, rows: Se
 
 def number(
     connection: sqlite3.Connection, file: str, emp: str, source: Source, days: int, rows: Sequence[Unnumbered]
-) -> Numbered | None:
-    """Number rows, of which there is at least one. `file` is the id of this wan.db.
+) -> list[Numbered | None]:
+    """Number rows; one result for each. `file` is the id of this wan.db.
 
-    None: the first row was settled and its number is forgotten, or it went under the device's own id.
+    None: the row was settled and its number is forgotten, or it went under the device's own id.
     """
     return _Numbering(connection, file, emp, source).number(days, rows)
 
@@ -135,32 +137,24 @@ class _Numbering:
         self._file = file
         self._key = (emp, source.meter, bytes(source.device))
 
-    def number(self, days: int, rows: Sequence[Unnumbered]) -> Numbered | None:
+    def number(self, days: int, rows: Sequence[Unnumbered]) -> list[Numbered | None]:
         known = self._known(rows)
         refused = self._refused([row for row in rows if row[:2] not in known])
-        first: _Period | None = None
-        numbers: list[int] = []
-        new: list[_Key] = []
-        newest = 0
+        new: dict[_Period, list[_Key]] = {}
         for row in rows:
             key = row[:2]
-            found = known.get(key)
-            own = _Period(days, row.period, self._file) if found is None else found[0]
-            if own != (first or own) or key in refused:
-                break
-            if first is None:
-                first = own
-                newest = self._newest(first)
-            if found is None:
-                newest += 1
-                new.append(key)
-            numbers.append(newest if found is None else found[1])
-        if first is None:
-            return None
-        secret = self._secret()
+            if key not in known and key not in refused:
+                new.setdefault(_Period(days, row.period, self._file), []).append(key)
+        for period, keys in new.items():
+            newest = self._newest(period)
+            self._store(period, keys, newest + len(keys))
+            known.update((key, (period, at)) for at, key in enumerate(keys, newest + 1))
         if new:
-            self._store(first, new, newest)
-        return Numbered(_pseudonym(secret, first), tuple(numbers))
+            self._forget()
+        secret = self._secret()
+        pseudonyms = {period: _pseudonym(secret, period) for period in {period for period, _ in known.values()}}
+        found = (known.get(row[:2]) for row in rows)
+        return [None if one is None else Numbered(pseudonyms[one[0]], one[1]) for one in found]
 
     def _known(self, rows: Sequence[Unnumbered]) -> dict[_Key, tuple[_Period, int]]:
         found: dict[_Key, tuple[_Period, int]] = {}
@@ -210,7 +204,6 @@ class _Numbering:
             for records in _ascending([record for _, record in group]):
                 last = self._extended(last, period, store_id, number, records)
                 number += len(records)
-        self._forget()
 
     def _extended(self, last: _Run | None, period: _Period, store_id: str, number: int, records: Sequence[int]) -> _Run:
         """Put rows into the newest run if they follow it, else into a new one."""

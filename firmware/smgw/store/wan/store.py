@@ -158,14 +158,14 @@ class WanStore(StoreWriter):
 
         self._write_vital(body)
 
-    def number(self, emp: str, source: Source, days: int, rows: Sequence[Unnumbered]) -> Numbered | None:
-        """The pseudonym of the first rows and their durable numbers; see `pseudonyms.number`.
+    def number(self, emp: str, source: Source, days: int, rows: Sequence[Unnumbered]) -> list[Numbered | None]:
+        """The pseudonyms of rows and their durable numbers; see `pseudonyms.number`.
 
         StoreFull where there is no room to note a number: then the row must not be sent.
         """
         took_along = False
 
-        def body(connection: sqlite3.Connection) -> Numbered | None:
+        def body(connection: sqlite3.Connection) -> list[Numbered | None]:
             nonlocal took_along
             before = connection.total_changes
             found = number(connection, self.store_id, emp, source, days, rows)
