@@ -1,5 +1,6 @@
 """`smgw keys lmn` and `smgw keys meter`: certificates of the gateway and of meters with TLS; what `check` finds."""
 
+import os
 import stat
 import subprocess
 from pathlib import Path
@@ -83,6 +84,17 @@ def test_a_renewal_makes_a_new_pair_and_keeps_the_old(gateway: Gateway) -> None:
     assert own.key.read_bytes() != before[1]
     assert stat.S_IMODE((folder / "tls.old.key").stat().st_mode) == 0o600
     assert MeterCertificate.from_file(own.certificate).not_after_s < NOW + 732 * DAY
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+def test_root_gives_key_and_folder_to_the_reading_process(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("smgw.cli.keys.lmn.owner", {"smgw-lmn": (65_534, 65_534)}.get)
+    assert gateway.run("keys", "lmn") == 0
+    assert gateway.run("keys", "lmn", "--renew") == 0
+    folder = own_files(gateway.trust).key.parent
+    files = sorted(folder.iterdir())
+    assert [file.name for file in files] == ["tls.crt", "tls.key", "tls.old.crt", "tls.old.key"]
+    assert {one.stat().st_uid for one in (folder, *files)} == {65_534}
 
 
 def test_a_wrong_clock_makes_no_certificate(
