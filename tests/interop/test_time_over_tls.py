@@ -137,14 +137,7 @@ def test_our_server_before_chronyd_answers_openssl_and_our_client(trial: Trial, 
 
 def test_our_server_does_not_answer_openssl_without_a_certificate(trial: Trial) -> None:
     with serving(TimeServer(trial.admin)) as bound:
-        command = [
-            openssl(),
-            "s_client",
-            "-connect",
-            f"127.0.0.1:{bound}",
-            "-groups",
-            GROUPS[trial.pki.curve],
-            "-quiet",
-        ]
+        where = ["-connect", f"127.0.0.1:{bound}", *GROUPS[trial.pki.curve]]
+        command = [openssl(), "s_client", *where, "-quiet"]
         done = subprocess.run(command, input=REQUEST, capture_output=True, timeout=LIMIT, check=False)
     assert done.stdout == b""
