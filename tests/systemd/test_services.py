@@ -11,6 +11,7 @@ import pytest
 from host_head import HostHead
 from line_meter import telegram
 from machine import Machine
+from smgw.trust.self_signed import make_self_signed
 
 GATEWAY = """\
 [gateway]
@@ -29,8 +30,22 @@ DROP_INS = "/etc/systemd/system/smgw-lmn.service.d"
 STATE = "/var/lib/smgw"
 # A meter inside the machine: pushes telegrams into a pty under a name of its own, or to whoever connects.
 METER = """\
-import os, socket, sys, time
+import os, socket, ssl, sys, time
 where, octets = sys.argv[1], bytes.fromhex(sys.argv[2])
+if where.startswith("tls:"):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    context.set_ecdh_curve("brainpoolP256r1")
+    context.load_cert_chain("/root/meter.crt", "/root/meter.key")
+    with socket.create_server(("127.0.0.1", int(where[4:]))) as listener:
+        while True:
+            try:
+                with context.wrap_socket(listener.accept()[0], server_side=True) as peer:
+                    while True:
+                        peer.sendall(octets)
+                        time.sleep(0.2)
+            except OSError:
+                pass
 if where.startswith("tcp:"):
     with socket.create_server(("127.0.0.1", int(where[4:]))) as listener:
         while True:
@@ -292,6 +307,32 @@ def test_a_meter_on_tcp_is_refused_without_the_drop_in_and_served_with_it(machin
         assert sorted(properties["IPAddressDeny"].split()) == ["0.0.0.0/0", "::/0"]
     finally:
         machine.run("systemctl", "stop", "bridge")
+
+
+def test_a_meter_with_tls_is_read_by_a_key_that_its_process_alone_may_read(machine: Machine) -> None:
+    for ending, octets in zip(
+        ("key", "crt"), make_self_signed("meter", "brainpool", int(time.time()) - 86_400), strict=True
+    ):
+        machine.write(f"/root/meter.{ending}", octets.decode())
+    plug(machine, "secured", "tls:33334")
+    try:
+        configure(machine, HOUSE, meter("secured", "tls://127.0.0.1:33334"))
+        machine.run("install", "-D", "-m", "644", "/usr/share/smgw/tcp-meters.conf", f"{DROP_INS}/tcp-meters.conf")
+        machine.run("systemctl", "daemon-reload")
+        machine.run("systemctl", "restart", "smgw-lmn")
+        machine.until(lambda: state_of(machine, "secured") == "absent")
+        assert "smgw keys meter" in machine.journal("METER=secured", "EVENT=meter-absent")[-1]
+        machine.run("smgw", "keys", "lmn")
+        machine.run("smgw", "keys", "meter", "secured", "/root/meter.crt")
+        machine.until(lambda: state_of(machine, "secured") == "reading")
+        folder = f"{STATE}/trust/lmn"
+        listed = machine.run("stat", "-c", "%U %a", folder, f"{folder}/tls.key").splitlines()
+        assert listed == ["smgw-lmn 700", "smgw-lmn 600"]
+        for user in ("smgw-wan", "smgw-keys"):
+            told = machine.try_run("runuser", "-u", user, "--", "cat", f"{folder}/tls.key")
+            assert "Permission denied" in told.stderr
+    finally:
+        machine.run("systemctl", "stop", "secured")
 
 
 def test_a_head_that_is_unplugged_and_plugged_in_again_is_told_once_and_read_again(
