@@ -17,6 +17,8 @@ from smgw.store.file.log_book import Level
 from smgw.store.lmn.store import LmnStore
 from smgw.store.records import Record
 from smgw.store.wan.store import WanStore
+from smgw.trust.names import gateway as named
+from trial_pki import EMT, OTHER_EMT, session_pki
 
 ROWS = 1234
 SECRET = "open sesame"
@@ -135,6 +137,45 @@ def test_an_export_that_finds_no_room_leaves_no_file(gateway: Gateway, tmp_path:
 def test_a_parcel_for_nobody_says_who_there_is(gateway: Gateway) -> None:
     done = gateway.run("export", "--emp", "utility", "stick.zip")
     assert (done.returncode, 'no EMP has the name "utility"; write --emp lab' in done.stderr) == (2, True)
+
+
+def secured(gateway: Gateway, more: str = "") -> Path:
+    """The same gateway with CMS for its EMP, whose trust folder is returned."""
+    pki, own = session_pki(), named("ESMG0000000001")
+    pki.write_gateway(gateway.state / "trust", own)
+    text = CONFIGURATION.replace("insecure = true", f'participant = "{EMT.owner}"{more}').replace("http:", "https:")
+    gateway.config.write_text(text)
+    return pki.write_emp(gateway.folder / "trust", gateways=(own,))
+
+
+def test_a_sealed_file_is_read_by_its_emp_only_and_each_row_once(gateway: Gateway, tmp_path: Path) -> None:
+    trust = secured(gateway)
+    other = session_pki().write_emp(tmp_path / "other", OTHER_EMT, gateways=(named("ESMG0000000001"),))
+    done = gateway.run("export", "stick.zip")
+    assert (done.returncode, done.stdout) == (0, f"stick.zip: {ROWS} rows for EMP lab, sealed: only lab can read it\n")
+    assert DEVICE.uri.encode() not in (tmp_path / "stick.zip").read_bytes()
+    done = called(tmp_path, "emp", "import", "stick.zip", "--db", "emp.db")
+    assert (done.returncode, "is sealed; name the trust folder" in done.stderr) == (1, True)
+    done = called(tmp_path, "emp", "import", "stick.zip", "--db", "emp.db", "--trust", str(other))
+    assert (done.returncode, "0000001.p7m: CMS message: it is sealed for" in done.stderr) == (1, True)
+    assert held(tmp_path / "emp.db") == {}
+    for _ in range(2):
+        done = called(tmp_path, "emp", "import", "stick.zip", "--db", "emp.db", "--trust", str(trust))
+        assert done.returncode == 0, done.stderr
+        assert held(tmp_path / "emp.db") == {gateway.store_id: (ROWS, ((1, ROWS),))}
+
+
+def test_a_sealed_file_goes_under_pseudonyms_too(gateway: Gateway, tmp_path: Path) -> None:
+    trust = secured(gateway, "\npseudonym_days = 30")
+    gateway.acknowledged(234)
+    done = gateway.run("export", "--all", "stick.zip")
+    assert (done.returncode, "leave --all out" in done.stderr) == (2, True)
+    for _ in range(2):
+        assert gateway.run("export", "stick.zip").returncode == 0
+        done = called(tmp_path, "emp", "import", "stick.zip", "--db", "emp.db", "--trust", str(trust))
+        assert done.returncode == 0, done.stderr
+    ((store_id, found),) = held(tmp_path / "emp.db").items()
+    assert (store_id != gateway.store_id, found) == (True, (1000, ((1, 1000),)))
 
 
 def put(emp: Emp, first: int, last: int) -> None:

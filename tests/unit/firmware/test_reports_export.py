@@ -7,6 +7,7 @@ from captures_made import DEVICE, HOUSE, MIDNIGHT, SECOND, capture
 from delivering import GATEWAY
 from line_meter import Clock
 from small_emp import SmallEmp
+from smgw.cli import main
 from smgw.cosemxml import document
 from smgw.cosemxml.document import Document
 from smgw.errors import SmgwError
@@ -202,3 +203,46 @@ def test_quarantined_rows_go_one_by_one_and_sealed(tmp_path: Path) -> None:
     assert done == Exported(2, 0, True)
     documents = [document.decode(opening(packed.octets)) for packed in unpack(file)]
     assert [[row.record_number for row in one.rows] for one in documents] == [[7], [9]]
+
+
+def test_check_and_status_tell_of_pseudonyms_and_name_none(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    configuration = configured(tmp_path)
+    fill(tmp_path, 0, 2)
+    WanStore.open(paths.wan_directory(tmp_path)).close()
+    written(configuration, tmp_path)
+    where = ["--config", str(tmp_path / "gateway.toml"), "--state", str(tmp_path)]
+    assert main(["check", *where]) == 0
+    assert "  note: EMP demo: devices go under pseudonyms that change every day\n" in capsys.readouterr().out
+    main(["status", *where])
+    told = capsys.readouterr().out
+    assert "        devices go under pseudonyms that change every day\n" in told
+    main(["status", "--json", *where])
+    told += capsys.readouterr().out
+    assert '"delivered_as": "pseudonym"' in told
+    assert "psn-" not in told
+
+
+def test_check_tells_what_becomes_of_rows_of_every_telegram(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    configured(tmp_path)
+    file = tmp_path / "gateway.toml"
+    file.write_text(file.read_text().replace('port = "/dev/null"', 'port = "/dev/null"\nregistration_period = 0'))
+    assert main(["check", "--config", str(file)]) == 0
+    assert (
+        "rows of every telegram tell only their minute under a pseudonym; set registration_period of house for a curve"
+        in capsys.readouterr().out
+    )
+
+
+@pytest.mark.parametrize("days", ["0", "367", "1.5", '"7"', "true"])
+def test_days_of_a_pseudonym_are_a_number_from_1_to_366(tmp_path: Path, days: str) -> None:
+    file = tmp_path / "gateway.toml"
+    configured(tmp_path)
+    file.write_text(file.read_text().replace("pseudonym_days = 1", f"pseudonym_days = {days}"))
+    with pytest.raises(SmgwError, match="pseudonym_days"):
+        load(file)
+
+
+def test_a_profile_without_pseudonyms_keeps_its_version(tmp_path: Path) -> None:
+    (emp,) = configured(tmp_path).emps
+    assert "pseudonym" in emp.content()
+    assert "pseudonym" not in emp._replace(pseudonym_days=0).content()
