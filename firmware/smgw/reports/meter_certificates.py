@@ -31,8 +31,7 @@ def examine_meters(configuration: Configuration, trust: Path, now: Moment) -> li
             pins = read_pins(trust, names)
             if own_is_there:
                 client_context(own, pins)
-            for pin in pins:
-                check_time(pin, now)
+            check_time(max(pins, key=lambda pin: pin.not_after_s), now)
         except ClockNotTrustedError:
             pass
         except TrustError as error:

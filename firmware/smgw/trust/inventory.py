@@ -91,9 +91,12 @@ def inventory(trust: Path) -> tuple[list[Item], list[TrustError]]:
         items += _in_use_marked(_certificates((Path(name) for name, *_ in found), kind, faults))
     for file, kind in _of_meters(trust):
         try:
-            items.append(_meter_item(MeterCertificate.from_file(file), kind, file))
+            several = MeterCertificate.several(file)
         except TrustError as error:
             faults.append(error)
+        else:
+            newest = max(one.not_after_s for one in several)
+            items += [_meter_item(one, kind, file, in_use=one.not_after_s == newest) for one in several]
     return items + _lists(trust / AUTHORITIES, faults), faults
 
 
@@ -158,9 +161,9 @@ def _of_meters(trust: Path) -> Iterator[tuple[Path, str]]:
             yield file, _METER
 
 
-def _meter_item(one: MeterCertificate, kind: str, file: Path) -> Item:
+def _meter_item(one: MeterCertificate, kind: str, file: Path, *, in_use: bool) -> Item:
     subject = one.name if kind == _LMN else f"{file.stem} ({one.name or 'nobody named'})"
-    return Item(kind, "TLS", subject, file, one.not_before_s, one.not_after_s, one.fingerprint, True)
+    return Item(kind, "TLS", subject, file, one.not_before_s, one.not_after_s, one.fingerprint, in_use)
 
 
 def _in_use_marked(found: list[tuple[Certificate, Item]]) -> list[Item]:

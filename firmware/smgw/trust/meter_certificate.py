@@ -84,6 +84,14 @@ class MeterCertificate:
     def from_file(cls, file: Path) -> Self:
         """The first certificate of a file, PEM or DER.
 
+        :raises TrustError: as of `several`.
+        """
+        return cls.several(file)[0]
+
+    @classmethod
+    def several(cls, file: Path) -> tuple[Self, ...]:
+        """The certificates of a file, PEM or one in DER; at least one.
+
         :raises TrustError: the file is not readable or holds no certificate for TLS in the LMN; the error names it.
         """
         try:
@@ -94,15 +102,14 @@ class MeterCertificate:
                 f"cannot be read ({reason(error)})", "Check the path and who may read the file.", file=file
             ) from None
         if octets[:1] == b"\x30":
-            return cls(octets, file)
-        found = _PEM.search(octets[:FILE_MAX])
+            return (cls(octets, file),)
         try:
-            der = base64.b64decode(found[1]) if found else b""
+            found = [base64.b64decode(block) for block in _PEM.findall(octets[:FILE_MAX])]
         except ValueError:
-            der = b""
-        if not der:
+            found = []
+        if not found:
             raise _malformed("there is no whole PEM block CERTIFICATE, and it is no DER either", file)
-        return cls(der, file)
+        return tuple(cls(der, file) for der in found)
 
     @property
     def pem(self) -> bytes:

@@ -1,6 +1,6 @@
 """TLS in the local metrological network: the gateway is the client, the meter the server (TR-03109-1, LKS).
 
-    trust/meters/METER.crt       the pinned certificate of each meter
+    trust/meters/METER.crt       the pinned certificate of each meter; old and new while the meter renews it
     trust/lmn/tls.crt, tls.key   the gateway's own; only the process that reads meters may read the key
 
 Both sides have self-signed certificates and pin each other's. TLS 1.2 with the suites of TR-03116-3, on one curve: that
@@ -48,7 +48,7 @@ def read_pins(trust: Path, meters: Iterable[str]) -> tuple[MeterCertificate, ...
             f"See its fingerprint with `smgw scan tls://HOST:PORT`, then: smgw keys meter {files[0].stem} FILE",
             file=files[0],
         )
-    return tuple(MeterCertificate.from_file(file) for file in found)
+    return tuple(one for file in found for one in MeterCertificate.several(file))
 
 
 def read_own(own: Own) -> MeterCertificate:

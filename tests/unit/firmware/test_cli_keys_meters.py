@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from lmn_tls import DAY, NOW, Lmn, openssl, s_server
 from smgw.cli import main
-from smgw.trust.meter_certificate import MeterCertificate
-from smgw.trust.meter_tls import own_files, pin_file
+from smgw.trust.meter_certificate import MeterCertificate, check_pin
+from smgw.trust.meter_tls import own_files, pin_file, read_pins
 from smgw.trust.self_signed import write_self_signed
 from smgw.trust.tls_rules import Own
 
@@ -115,6 +115,21 @@ def test_a_pin_is_removed(gateway: Gateway) -> None:
     gateway.run("keys", "meter", "house", str(gateway.meter.certificate))
     assert gateway.run("keys", "meter", "house", "--remove") == 0
     assert not pin_file(gateway.trust, "house").exists()
+
+
+def test_old_and_new_are_believed_during_a_renewal(gateway: Gateway) -> None:
+    new = Own(gateway.folder / "new.crt", gateway.folder / "new.key")
+    write_self_signed(new, "1EMH0000000001.sm", "brainpool", NOW)
+    gateway.run("keys", "lmn")
+    gateway.run("keys", "meter", "house", str(gateway.meter.certificate))
+    assert gateway.run("keys", "meter", "house", str(new.certificate), "--add") == 0
+    assert gateway.run("keys", "meter", "house", str(new.certificate), "--add") == 0
+    pins = read_pins(gateway.trust, ["house"])
+    assert [pin.der for pin in pins] == [MeterCertificate.from_file(new.certificate).der, gateway.certificate.der]
+    for pin in pins:
+        assert check_pin(pin.der, pins) is pin
+    assert gateway.run("keys", "meter", "house", str(new.certificate)) == 0
+    assert len(read_pins(gateway.trust, ["house"])) == 1
 
 
 def test_a_name_with_a_path_is_refused(gateway: Gateway, capsys: pytest.CaptureFixture[str]) -> None:

@@ -24,6 +24,7 @@ _EPILOG: Final = """\
 FILE is the meter's certificate in PEM or DER, as its maker delivers it, or tls://host:port: then the meter shows it.
 A certificate that the meter shows is pinned only with --fingerprint. Compare that with what the maker says, on the
 meter's label or in its papers: over the network anybody could answer.
+Before a meter renews its certificate: --add FILE with the new one. Afterwards pin the new one alone.
 All meters of the configuration that share the port get the same pin. The running gateway uses it at its next try.
 """
 
@@ -33,6 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("meter", metavar="METER", help="name of the meter in the configuration")
     parser.add_argument("source", metavar="FILE", nargs="?", default="", help="its certificate, or tls://host:port")
     parser.add_argument("--fingerprint", metavar="HEX", default="", help="SHA-256 that the certificate must have")
+    parser.add_argument("--add", action="store_true", help="also believe those that are pinned, during a renewal")
     parser.add_argument("--remove", action="store_true", help="remove the pin: the meter is not believed any more")
     parser.epilog = _EPILOG
 
@@ -56,8 +58,9 @@ def run(arguments: argparse.Namespace) -> int:
     _compare(found, arguments.fingerprint)
     for name in names:
         file = pin_file(trust, name)
+        before = MeterCertificate.several(file) if arguments.add and file.exists() else ()
         make_folder(file.parent)
-        replace(file, found.pem, PUBLIC)
+        replace(file, b"".join(one.pem for one in dict.fromkeys((found, *before))), PUBLIC)
     print(f"meter {', '.join(names)}: {found.name or 'nobody named'}, {found.curve}, until {utc(found.not_after_s)}")
     print(f"  fingerprint {found.fingerprint}")
     try:
