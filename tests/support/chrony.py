@@ -42,7 +42,7 @@ def chronyd(directory: Path, *lines: str) -> Iterator[str]:
     file.write_text("\n".join((*common, *lines, "")))
     with (directory / "chronyd.log").open("w+") as log:
         daemon = subprocess.Popen(
-            [CHRONYD.path, "-n", "-x", "-f", str(file)],
+            [CHRONYD.path, "-d", "-x", "-f", str(file)],
             stdout=log,
             stderr=subprocess.STDOUT,
             env=CHRONYD.environment,
