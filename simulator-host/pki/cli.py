@@ -14,7 +14,7 @@ from smgw.trust.keys.private_file import read_passphrase
 from smgw.trust.names import Role, Subject, gateway
 
 from pki import __version__, profile
-from pki.export import export
+from pki.export import export, participants
 from pki.folder import DAY, Days, Pki
 from pki.index import Entry, Index
 
@@ -36,14 +36,15 @@ later:
   smgw-pki renew root                                 the next root, with a sub-CA: years before the old one ends
   smgw-pki revoke EXXX0012345678 --generation 1       ends certificates early
   smgw-pki crl                                        new lists, before the old ones end
-After each of these run `smgw-pki export` again for every gateway and EMP, and copy the folders. Files that are no
-longer needed vanish from them. A private key leaves this PC only in the folder of the EMP or administrator it is for.
+After each of these run `smgw-pki export` again with the same folder, or `smgw-pki export --all DIR`, and copy what it
+wrote to every gateway and EMP. Files that are no longer needed vanish. A private key leaves this PC only in the folder
+of the EMP or administrator it is for.
 
 Back up the folder: index.json and private/ cannot be made again. Names are those of a test PKI (SM-Test-PKI-DE):
 these certificates are for a field trial, and not for the SM-PKI of the BSI.
 """
 
-_EXPORT_ALL = "Run `smgw-pki export` for every gateway and EMP, and copy the folders."
+_EXPORT_ALL = "Run `smgw-pki export --all DIR`, and copy the folders to every gateway and EMP."
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -106,6 +107,7 @@ def _parser() -> argparse.ArgumentParser:
         one.add_argument("name", metavar="NAME", help="organization, such as Stadtwerke")
         one.add_argument("--extension", default="", metavar="EXT", help=f"NAME.{role.value}.EXT, for a second one")
         _hosts(one)
+        _key_passphrase(one)
         _days(one, "end")
         one.set_defaults(run=_organization, role=role)
 
@@ -113,6 +115,7 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument("name", metavar="NAME", help="gateway, organization, ca for the sub-CA, or root")
     one.add_argument("--request", type=Path, metavar="DIR", help="new requests of a gateway")
     _hosts(one)
+    _key_passphrase(one)
     _days(one, "end", "sub_ca", "root")
     one.set_defaults(run=_renew)
 
@@ -122,9 +125,10 @@ def _parser() -> argparse.ArgumentParser:
     _days(one, "root_list", "list")
     one.set_defaults(run=_revoke)
 
-    one = commands.add_parser("export", help="the whole trust folder of a participant")
-    one.add_argument("name", metavar="NAME", help="gateway or organization")
+    one = commands.add_parser("export", help="the whole trust folder of a participant, or of all")
+    one.add_argument("name", nargs="?", metavar="NAME", help="gateway or organization")
     one.add_argument("target", type=Path, metavar="DIR", help="folder; after a change run it again with the same one")
+    one.add_argument("--all", action="store_true", help="those of all participants, each in a folder of DIR")
     one.set_defaults(run=_export)
 
     one = commands.add_parser("crl", help="sign the revocation lists anew")
@@ -164,6 +168,12 @@ def _hosts(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _key_passphrase(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--key-passphrase", type=Path, metavar="FILE", help="file (mode 0600) with a passphrase for the new keys"
+    )
+
+
 def _positive(text: str) -> int:
     number = int(text)
     if not 1 <= number <= 36_500:
@@ -184,7 +194,7 @@ def _gateway(pki: Pki, given: argparse.Namespace) -> None:
 
 def _organization(pki: Pki, given: argparse.Namespace) -> None:
     subject = Subject.checked(given.role, given.name, given.extension)
-    _told(pki, pki.issue_with_keys(subject, tuple(given.host), renewal=False))
+    _told(pki, pki.issue_with_keys(subject, tuple(given.host), _passphrase(given), renewal=False))
 
 
 def _renew(pki: Pki, given: argparse.Namespace) -> None:
@@ -206,7 +216,11 @@ def _renew(pki: Pki, given: argparse.Namespace) -> None:
             )
         _told(pki, pki.issue_for_keys_of(subject, given.request, renewal=True))
     else:
-        _told(pki, pki.issue_with_keys(subject, tuple(given.host), renewal=True))
+        _told(pki, pki.issue_with_keys(subject, tuple(given.host), _passphrase(given), renewal=True))
+
+
+def _passphrase(given: argparse.Namespace) -> bytes:
+    return read_passphrase(given.key_passphrase) if given.key_passphrase else b""
 
 
 def _told(pki: Pki, made: list[Entry]) -> None:
@@ -229,13 +243,17 @@ def _crl(pki: Pki, _given: argparse.Namespace) -> None:
 
 
 def _export(pki: Pki, given: argparse.Namespace) -> None:
-    done = export(pki, given.name, given.target)
-    print(f"{given.target}: trust folder of {done.subject}, {done.written} files written, {done.removed} removed")
-    print(f"It knows {', '.join(done.peers) or 'nobody'}.")
-    if done.subject.role is Role.SMGW:
-        print(f"Copy it to the gateway, then: smgw keys install {given.target.name}")
-    else:
-        print("It holds private keys. Copy it to that participant only.")
+    if given.all == (given.name is not None):
+        raise FileError("whose folder is not said", "Write a name before the folder, or --all.", file=given.target)
+    for name in participants(pki) if given.all else [given.name]:
+        target = given.target / name if given.all else given.target
+        done = export(pki, name, target)
+        print(f"{target}: trust folder of {done.subject}, {done.written} files written, {done.removed} removed")
+        print(f"  It knows {', '.join(done.peers) or 'nobody'}.")
+        if done.subject.role is Role.SMGW:
+            print(f"  Copy it to the gateway, then: smgw keys install {target.name}")
+        else:
+            print("  It holds private keys. Copy it to that participant only.")
 
 
 def _list(pki: Pki, _given: argparse.Namespace) -> None:

@@ -61,6 +61,12 @@ def export(pki: Pki, name: str, target: Path) -> Exported:
     return Exported(subject, _names(wanted), written, remove_all(_outdated(pki, target, subject, wanted), target))
 
 
+def participants(pki: Pki) -> list[str]:
+    """The common names of all that have a certificate which is not revoked, in the order of their first one."""
+    entries = [one for one in pki.load().entries if one.certificate.subject.role in _OTHERS and one.revoked_s is None]
+    return list(dict.fromkeys(one.name for one in entries))
+
+
 def _refuse_foreign(target: Path, subject: Subject, pki: Path) -> None:
     if target.resolve().is_relative_to(pki.resolve()):
         raise FileError("this is a folder of the PKI itself", "Name a folder outside of it.", file=target)

@@ -126,14 +126,16 @@ class Pki:
             )
         return self._issue(subject, [one.public_key for one in found], (), renewal=renewal)
 
-    def issue_with_keys(self, subject: Subject, hosts: tuple[str, ...], *, renewal: bool) -> list[Entry]:
-        """A triple with keys made here, in the participant's folder (mode 0600)."""
+    def issue_with_keys(
+        self, subject: Subject, hosts: tuple[str, ...], passphrase: bytes = b"", *, renewal: bool
+    ) -> list[Entry]:
+        """A triple with keys made here, in the participant's folder (mode 0600), encrypted if there is a passphrase."""
         index = self.load()
         folder = self._participant(subject.common_name, _newest(index.of(subject.common_name)) + 1)
         make_folder(folder, 0o700)
         keys = [ec.generate_private_key(profile.CURVES[index.curve][2]) for _ in TRIPLE]
         for purpose, key in zip(TRIPLE, keys, strict=True):
-            replace(folder / f"{purpose.value}{KEY}", key_octets(key), PRIVATE)
+            replace(folder / f"{purpose.value}{KEY}", key_octets(key, passphrase), PRIVATE)
         return self._issue(subject, [key.public_key() for key in keys], hosts, renewal=renewal)
 
     def _issue(

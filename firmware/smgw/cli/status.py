@@ -14,7 +14,15 @@ from smgw.store.file.lock import Asked
 if TYPE_CHECKING:
     from smgw.reports.health import Report
 
-_KINDS = {"own": "own certificates", "pinned": "others'", "authority": "authorities", "list": "revocation lists"}
+#: What the table of certificates calls the kinds of `trust.inventory`.
+_KINDS = {
+    "own": "own certificates",
+    "pinned": "others'",
+    "authority": "authorities",
+    "list": "revocation lists",
+    "lmn": "own for meters",
+    "meter": "meters'",
+}
 _EPILOG = """\
 exit code:
   0  healthy

@@ -13,6 +13,8 @@ from smgw.trust import files, owners
 from smgw.trust.certificate import TRIPLE, Purpose
 from smgw.trust.chain import Expected, Moment, check
 from smgw.trust.folder import AuthoritiesFolder
+from smgw.trust.keys import key_name
+from smgw.trust.keys.pem import PemFile, PemKeys
 from smgw.trust.names import Role
 from smgw.trust.own import active_triple, own_triples
 from smgw.trust.peers import PeersFolder
@@ -193,6 +195,37 @@ def test_a_gateway_whose_keys_have_another_number_gets_its_certificates(trial):
     trial.pki("renew", ID, "--request", trial.requests())
     assert trial.install() == 0
     assert [one.number for one in own_triples(trial.trust())] == [1, 3]
+
+
+def test_all_folders_are_exported_at_once(trial, capsys):
+    trial.pki("revoke", OTHER)
+    out = trial.folder / "all"
+    trial.pki("export", "--all", out)
+    assert {one.name for one in out.iterdir()} == {f"{ID}.SMGW", "Stadtwerke.EMT", "Netze.EMT", "Admin.GWA"}
+    for folder in out.iterdir():
+        assert active_triple(folder, LATER).subject.common_name == folder.name
+    assert trial.keys("install", out / f"{ID}.SMGW") == 0
+
+
+@pytest.mark.parametrize("words", [("--all", "Netze"), ()], ids=["both", "none"])
+def test_whose_folder_is_exported_must_be_said(trial, words, capsys):
+    trial.pki("export", *words, trial.folder / "out", code=1)
+    assert "--all" in capsys.readouterr().err
+
+
+def test_keys_with_a_passphrase_are_encrypted_from_the_beginning(trial, capsys):
+    secret = trial.folder / "secret"
+    secret.write_text("correct horse\n")
+    secret.chmod(0o600)
+    trial.pki("renew", "Stadtwerke", "--key-passphrase", secret)
+    folder = trial.export("Stadtwerke")
+    triple = active_triple(folder, LATER)
+    assert triple.number == 2
+    for purpose in TRIPLE:
+        assert b"ENCRYPTED" in triple.key_file(purpose).read_bytes()
+        assert key_name(triple.certificate(purpose).public_key) in PemKeys.read(
+            [PemFile(triple.key_file(purpose), secret)]
+        )
 
 
 # Install
