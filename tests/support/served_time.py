@@ -10,17 +10,17 @@ from soon import LIMIT
 
 
 @contextlib.contextmanager
-def serving(server: TimeServer) -> Iterator[int]:
+def serving(server: TimeServer, port: int = 0) -> Iterator[int]:
     """Serve on loopback; yield the port."""
     ready: list[int] = []
     came = threading.Event()
 
-    def note(port: int) -> None:
-        ready.append(port)
+    def note(bound: int) -> None:
+        ready.append(bound)
         came.set()
 
     loop = asyncio.new_event_loop()
-    task = loop.create_task(server.serve("127.0.0.1", 0, note))
+    task = loop.create_task(server.serve("127.0.0.1", port, note))
 
     def run() -> None:
         with contextlib.suppress(asyncio.CancelledError):

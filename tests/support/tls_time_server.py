@@ -29,14 +29,14 @@ def context_of(pki: TrialPki, folder: Path, holder: Holder, role: Role = Role.SM
 class TlsTimeServer:
     """`respond` makes the records that follow a request; None: the connection is closed instead."""
 
-    def __init__(self, context: Context, respond: Callable[[bytes], list[bytes] | None]) -> None:
+    def __init__(self, context: Context, respond: Callable[[bytes], list[bytes] | None], port: int = 0) -> None:
         self.respond = respond
         self.requests: list[bytes] = []
         self.resumed: list[bool] = []
         self.peers: list[Certificate] = []
         self.failures: list[Exception] = []
         self._context = context
-        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._listener = socket.create_server(("127.0.0.1", port))
         self.name = f"tls://127.0.0.1:{self._listener.getsockname()[1]}"
         self._thread = threading.Thread(target=self._serve)
         self._thread.start()
@@ -75,9 +75,9 @@ class TlsTimeServer:
 
 @contextlib.contextmanager
 def serving_time(
-    context: Context, respond: Callable[[bytes], list[bytes] | None] = lambda request: [good(request)]
+    context: Context, respond: Callable[[bytes], list[bytes] | None] = lambda request: [good(request)], port: int = 0
 ) -> Iterator[TlsTimeServer]:
-    server = TlsTimeServer(context, respond)
+    server = TlsTimeServer(context, respond, port)
     try:
         yield server
     finally:
