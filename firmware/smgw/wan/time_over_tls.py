@@ -106,7 +106,7 @@ class TlsTrust:
         except TrustError as error:  # the folder changed meanwhile
             return refused(error)
         by_its = _fault(vouched, its)
-        by_own = (_fault(vouched, own) or self.own_fault) if own.trusted else None
+        by_own = _fault(vouched, own) if own.trusted else None
         if by_own and by_its:
             return refused(by_own, Refusal.EXPIRED)
         if by_its:
@@ -250,6 +250,7 @@ class _Waits:
     def connect(self, plain: socket.socket, address: tuple[object, ...]) -> None:
         """Connect a socket of TCP; OSError, TimeoutError."""
         plain.setblocking(False)
+        plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # a request must not wait for the handshake's ACK
         code = plain.connect_ex(address)
         if code == errno.EINPROGRESS:
             self._wait(plain, writing=True)
