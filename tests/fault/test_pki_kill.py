@@ -23,6 +23,7 @@ from smgw.cli import main as smgw
 from smgw.trust.certificate import TRIPLE, Certificate
 from smgw.trust.chain import Expected, Moment, check
 from smgw.trust.folder import AuthoritiesFolder
+from smgw.trust.inventory import inventory
 from smgw.trust.keys import key_name
 from smgw.trust.keys.pem import PemFile, PemKeys
 from smgw.trust.own import active_triple
@@ -40,26 +41,15 @@ class Trial:
         folder.mkdir(exist_ok=True)
 
     def run(self, *words: object) -> int:
-        return main(["--pki", str(self.pki), *map(str, words)])
+        return main(self.command(*words))
 
     def requests(self, name: str) -> Path:
         out = self.folder / name
         assert smgw(["keys", "request", "--id", ID, "--state", str(self.folder / "state"), "--out", str(out)]) == 0
         return out
 
-    def killed_after(self, seconds: float, *words: object) -> bool:
-        """Run a command in a child; True if the kill came before its end."""
-        child = get_context("fork").Process(target=_child, args=(self.pki, [str(one) for one in words]))
-        child.start()
-        child.join(seconds)
-        child.kill()
-        child.join()
-        return child.exitcode == -signal.SIGKILL
-
-    def duration(self, *words: object) -> float:
-        began = time.monotonic()
-        assert not self.killed_after(60, *words)
-        return time.monotonic() - began
+    def command(self, *words: object) -> list[str]:
+        return ["--pki", str(self.pki), *map(str, words)]
 
     def is_whole(self) -> None:
         """Every triple of the index has its three certificates in files, and the keys that were made here."""
@@ -81,10 +71,26 @@ class Trial:
         assert all(uses == {"tls", "sig", "enc"} for uses in groups.values())
 
 
-def _child(pki: Path, words: list[str]) -> None:
+def _killed_after(seconds: float, words: list[str], program: Callable[[list[str]], int] = main) -> bool:
+    """Run a command in a child; True if the kill came before its end."""
+    child = get_context("fork").Process(target=_child, args=(program, words))
+    child.start()
+    child.join(seconds)
+    child.kill()
+    child.join()
+    return child.exitcode == -signal.SIGKILL
+
+
+def _duration(words: list[str], program: Callable[[list[str]], int] = main) -> float:
+    began = time.monotonic()
+    assert not _killed_after(60, words, program)
+    return time.monotonic() - began
+
+
+def _child(program: Callable[[list[str]], int], words: list[str]) -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     os.dup2(1, 2)
-    os._exit(main(["--pki", str(pki), *words]))
+    os._exit(program(words))
 
 
 def _moments(longest: float, kills: int = KILLS) -> Iterator[float]:
@@ -96,11 +102,11 @@ def _moments(longest: float, kills: int = KILLS) -> Iterator[float]:
 
 
 def test_a_killed_init_can_be_done_again(tmp_path: Path) -> None:
-    longest = Trial(tmp_path / "first").duration("init")
+    longest = _duration(Trial(tmp_path / "first").command("init"))
     killed = 0
     for number, moment in enumerate(_moments(longest)):
         trial = Trial(tmp_path / str(number))
-        killed += trial.killed_after(moment, "init")
+        killed += _killed_after(moment, trial.command("init"))
         if not (trial.pki / "index.json").exists():
             assert trial.run("init") == 0
         assert trial.run("emp", "Stadtwerke") == 0
@@ -108,14 +114,21 @@ def test_a_killed_init_can_be_done_again(tmp_path: Path) -> None:
     assert killed
 
 
-@pytest.fixture
-def made(tmp_path: Path) -> Trial:
-    trial = Trial(tmp_path / "made")
+@pytest.fixture(scope="module")
+def first(tmp_path_factory: pytest.TempPathFactory) -> Trial:
+    trial = Trial(tmp_path_factory.mktemp("first"))
     assert trial.run("init") == 0
     assert trial.run("emp", "Stadtwerke") == 0
     assert trial.run("gateway", ID, "--request", trial.requests("first")) == 0
     trial.requests("next")
     return trial
+
+
+@pytest.fixture
+def made(first: Trial, tmp_path: Path) -> Trial:
+    """A copy of it, since the tests change it."""
+    shutil.copytree(first.folder, tmp_path / "made")
+    return Trial(tmp_path / "made")
 
 
 FEWER = rounds(7, long=100)
@@ -136,12 +149,12 @@ def test_after_a_kill_the_folder_is_usable_and_no_triple_is_there_by_half(
     command, kills = COMMANDS[name]
     words = command(made)
     shutil.copytree(made.folder, tmp_path / "timed")
-    longest = Trial(tmp_path / "timed").duration(*words)
+    longest = _duration(Trial(tmp_path / "timed").command(*words))
     killed = 0
     for number, moment in enumerate(_moments(longest, kills)):
         shutil.copytree(made.folder, tmp_path / str(number))
         trial = Trial(tmp_path / str(number))
-        killed += trial.killed_after(moment, *words)
+        killed += _killed_after(moment, trial.command(*words))
         trial.is_whole()
         before = len(Index.load(trial.pki / "index.json").of("Netze"))
         assert trial.run("renew" if before else "emp", "Netze") == 0
@@ -151,16 +164,38 @@ def test_after_a_kill_the_folder_is_usable_and_no_triple_is_there_by_half(
 
 
 def test_after_a_killed_export_the_next_one_is_complete(made: Trial, tmp_path: Path) -> None:
-    longest = made.duration("export", "Stadtwerke", tmp_path / "timed")
+    longest = _duration(made.command("export", "Stadtwerke", tmp_path / "timed"))
     killed = 0
     for number, moment in enumerate(_moments(longest, FEWER)):
         out = tmp_path / str(number)
-        killed += made.killed_after(moment, "export", "Stadtwerke", out)
+        killed += _killed_after(moment, made.command("export", "Stadtwerke", out))
         assert made.run("export", "Stadtwerke", out) == 0
         triple = active_triple(out, Moment(NOW + 3600))
         keys = PemKeys.read([PemFile(triple.key_file(purpose)) for purpose in TRIPLE])
         assert all(key_name(triple.certificate(purpose).public_key) in keys for purpose in TRIPLE)
         assert not list(out.rglob("*.new"))
+    assert killed
+
+
+def test_after_a_killed_installation_the_gateway_has_a_usable_folder(made: Trial, tmp_path: Path) -> None:
+    exported = made.folder / "exported"
+    assert made.run("export", ID, exported) == 0
+    state = made.folder / "state"
+    install = ["keys", "install", "--state", str(state), str(exported)]
+    assert smgw(install) == 0
+    assert made.run("renew", ID, "--request", made.folder / "next") == made.run("export", ID, exported) == 0
+    shutil.copytree(state, tmp_path / "timed")
+    longest = _duration(["keys", "install", "--state", str(tmp_path / "timed"), str(exported)], smgw)
+    killed = 0
+    for number, moment in enumerate(_moments(longest, FEWER)):
+        copy = tmp_path / str(number)
+        shutil.copytree(state, copy)
+        install = ["keys", "install", "--state", str(copy), str(exported)]
+        killed += _killed_after(moment, install, smgw)
+        assert active_triple(copy / "trust", Moment(NOW + 3600)).number in (1, 2)
+        assert inventory(copy / "trust")[1] == []
+        assert smgw(install) == 0
+        assert active_triple(copy / "trust", Moment(NOW + 3600)).number == 2
     assert killed
 
 
@@ -174,7 +209,7 @@ def test_a_second_command_at_the_same_time_is_refused(made: Trial, capsys: pytes
 def test_of_many_commands_at_once_each_works_whole_or_not_at_all(made: Trial) -> None:
     names = [f"Emp{number}" for number in range(6)]
     context = get_context("fork")
-    children = {name: context.Process(target=_child, args=(made.pki, ["emp", name])) for name in names}
+    children = {name: context.Process(target=_child, args=(main, made.command("emp", name))) for name in names}
     for child in children.values():
         child.start()
     for child in children.values():

@@ -61,6 +61,15 @@ def test_each_time_server_over_tls_has_a_thread_and_says_what_it_lacks(service: 
     assert "there are no certificates of one's own here" in told()[servers[0]]
 
 
+def test_ends_of_certificates_are_watched_while_an_emp_needs_some(service: WanService) -> None:
+    https = LAB._replace(url="https://127.0.0.1:1")
+    changes = service.take(Configuration(gateway=GATEWAY, meters=(), emps=(https, UTILITY)))
+    assert changes == "EMP lab is served anew; ends of certificates are told"
+    assert "certificates" in [worker.name for worker in service.workers()]
+    changes = service.take(Configuration(gateway=GATEWAY, meters=(), emps=(LAB, UTILITY)))
+    assert changes == "EMP lab is served anew; ends of certificates are told no more"
+
+
 def test_a_taken_configuration_is_in_its_log_book(service: WanService, tmp_path: Path) -> None:
     service.taken("no EMP changed")
     with WanView.open(paths.wan_directory(tmp_path)) as view:
