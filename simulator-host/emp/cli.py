@@ -14,10 +14,12 @@ from emp import DEFAULT_ZONE, __version__, cli_serve, cli_store
 _EPILOG = """\
 examples:
   emp serve                                   gateways at 127.0.0.1:8080, people at 127.0.0.1:8081, all in ./emp.db
-  emp serve --listen 0.0.0.0:8080 --db /var/lib/emp/emp.db
+  emp serve --trust trust --listen 0.0.0.0:8443 --db /var/lib/emp/emp.db    TLS and CMS; smgw-pki makes the folder
   emp serve --listen 127.0.0.1:0              any free ports; the first line on standard output names both
   emp password emp.password                   asks for a password and keeps its hash, for
-  emp serve --people 0.0.0.0:8081 --password emp.password
+  emp certificate --out tls --host emp.example.org   makes a certificate for the pages, for
+  emp serve --people 0.0.0.0:8081 --password emp.password \\
+    --people-certificate tls/people.crt --people-key tls/people.key
   emp status --db emp.db                      what is in the file; works while a server writes it
   emp backup copy.db --db emp.db              a copy of it, also while a server writes it; `emp restore` puts it back
   emp salvage saved.db --db emp.db            all rows of a damaged store that can be read
@@ -31,7 +33,7 @@ A gateway delivers to it with, in its gateway.toml:
 
 For people: pages at /, rows at /devices/<device>.csv, .json and .xml, keys of all rows at /api/keys, /metrics.
 For both: the COSEM tree, rows as XML, JSON or CSV at /cosem/ldevs/<device>/objects/7-0100630100ff[?format=json].
-There is no TLS yet: on any network, who listens on the wire reads the readings and the password.
+Without --trust and --people-certificate only this computer can reach it, unless --insecure allows plain HTTP.
 """
 
 

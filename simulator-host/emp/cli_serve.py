@@ -1,8 +1,10 @@
-"""The command `emp serve`."""
+"""The commands `emp serve` and `emp certificate`."""
 
 import argparse
 from pathlib import Path
 from typing import Any
+
+from smgw.errors import SmgwError
 
 from emp import DEFAULT_ZONE
 
@@ -19,8 +21,8 @@ def add_commands(commands: Any) -> None:
         type=_address,
         default=("127.0.0.1", 8080),
         metavar="HOST:PORT",
-        help="where gateways deliver (127.0.0.1:8080); port 0: any free one. Whoever reaches it may deliver; "
-        "reading and deleting from another computer need the password",
+        help="where gateways deliver (127.0.0.1:8080); port 0: any free one. An address that other computers reach "
+        "needs --trust, or --insecure: then whoever reaches it may deliver",
     )
     serve.add_argument(
         "--trust",
@@ -43,7 +45,7 @@ def add_commands(commands: Any) -> None:
         type=_address,
         metavar="HOST:PORT",
         help="where pages, data and metrics are (127.0.0.1:8081, or any free port if --listen has port 0); "
-        "an address that other computers reach needs --password",
+        "an address that other computers reach needs --password, and a certificate or --insecure",
     )
     serve.add_argument(
         "--name",
@@ -52,6 +54,15 @@ def add_commands(commands: Any) -> None:
         metavar="NAME",
         help="another name of this computer in the header Host, besides localhost: for a proxy in front that passes "
         "its own name on; may be given several times",
+    )
+    serve.add_argument(
+        "--people-certificate", type=Path, metavar="FILE", help="people speak TLS with this certificate, a chain in PEM"
+    )
+    serve.add_argument("--people-key", type=Path, metavar="FILE", help="its private key in PEM")
+    serve.add_argument(
+        "--insecure",
+        action="store_true",
+        help="plain HTTP also at addresses that other computers reach; only in a network of your own",
     )
     serve.add_argument("--password", type=Path, metavar="FILE", help="the password of people, made by emp password")
     serve.add_argument(
@@ -69,6 +80,24 @@ def add_commands(commands: Any) -> None:
     )
     serve.add_argument("--body-timeout", type=_positive, default=30, metavar="S", help="seconds for a body (30)")
     serve.set_defaults(run=_serve)
+    certificate = commands.add_parser(
+        "certificate",
+        help="make a certificate for the pages of people",
+        description="Make a self-signed certificate (P-256) and its key for the pages of people. Compare its "
+        "fingerprint with the one that the browser shows.",
+    )
+    certificate.add_argument("--out", type=Path, required=True, metavar="DIR", help="the folder for both files")
+    certificate.add_argument(
+        "--host",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="a name or an address by which people reach this computer, besides localhost and its own name; may be "
+        "given several times",
+    )
+    certificate.add_argument("--days", type=_positive, default=730, metavar="N", help="days that it is valid (730)")
+    certificate.add_argument("--renew", action="store_true", help="replace the one that is there")
+    certificate.set_defaults(run=_certificate)
 
 
 def _address(text: str) -> tuple[str, int]:
@@ -97,6 +126,7 @@ def _serve(options: argparse.Namespace) -> int:
 
     from emp.store.sqlite_storage import SqliteStorage
     from emp.times import Zone
+    from emp.trust.people_tls import Files
     from emp.trust.room import Room
     from emp.web import password
     from emp.web.bounds import Bounds
@@ -112,12 +142,34 @@ def _serve(options: argparse.Namespace) -> int:
     people = Address(*options.people) if options.people else Address("127.0.0.1", 8081 if gateways.port else 0)
     room = None if options.trust is None else Room(options.trust, options.passphrase)
     known = None if options.password is None else password.read(options.password)
+    if (options.people_certificate is None) != (options.people_key is None):
+        raise SmgwError("--people-certificate and --people-key belong together; name both")
     settings = Settings(
-        options.poc, bounds, known, Zone(options.zone), tuple(options.name), room, options.cms == "required"
+        options.poc,
+        bounds,
+        known,
+        Zone(options.zone),
+        tuple(options.name),
+        room,
+        seals_required=options.cms == "required",
+        people_files=Files(options.people_certificate, options.people_key) if options.people_key else None,
+        insecure=options.insecure,
     )
     storage = SqliteStorage(options.db)
     try:
         asyncio.run(serve(storage, gateways, people, settings))
     finally:
         storage.close()
+    return 0
+
+
+def _certificate(options: argparse.Namespace) -> int:
+    import socket
+
+    from emp.trust.people_tls import make
+
+    hosts = [*options.host, socket.gethostname(), "localhost", "127.0.0.1", "::1"]
+    files, fingerprint = make(options.out, hosts, options.days, renew=options.renew)
+    print(f"{files.certificate}: for {', '.join(hosts)}; {options.days} days\nSHA-256 {fingerprint}")
+    print(f"Next: emp serve --people-certificate {files.certificate} --people-key {files.key}")
     return 0

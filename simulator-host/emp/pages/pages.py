@@ -20,6 +20,7 @@ from emp.answers import paths
 from emp.answers.paths import PAGE_ROWS
 from emp.answers.resources import PROFILE_ID
 from emp.answers.row_text import value_text
+from emp.pages.certificates import certificates, signers
 from emp.pages.device_page import device_page
 from emp.pages.language import Language, Languages
 from emp.pages.page_parts import Heading, flaws, heading, headings, short
@@ -27,6 +28,7 @@ from emp.pages.register_page import register_page
 from emp.pages.view import View
 from emp.store.storage import EventView, GatewayView, LatestView, RowView, SightingView, Storage
 from emp.times import FALSE_AHEAD_US, Zone
+from emp.trust.expiry import Expiries
 
 REFRESH_SECONDS = 5
 #: What one page shows at most, so that a meter that invents devices, registers and long texts makes no large page.
@@ -35,6 +37,7 @@ PAGE_VALUES = 200  # latest values on the page of a device
 FEW_VALUES = 20  # latest values of each device on the overview
 PAGE_COLUMNS = 50
 MAX_EVENTS = 10
+MAX_NOTES = 20
 _COOKIE = "language"
 _COOKIE_S = 365 * 86_400
 
@@ -42,11 +45,22 @@ _COOKIE_S = 365 * 86_400
 class Pages:
     """Handlers for everything that answers HTML."""
 
-    def __init__(self, storage: Storage, workers: Executor, poc: str, zone: Zone) -> None:
+    def __init__(
+        self,
+        storage: Storage,
+        workers: Executor,
+        poc: str,
+        zone: Zone,
+        expiries: Expiries | None = None,
+        notes: Callable[[], list[str]] = list,
+    ) -> None:
+        """`notes`: what people should know of the security of this head-end."""
         self._storage = storage
         self._workers = workers
         self._poc = poc
         self._zone = zone
+        self._expiries = expiries
+        self._notes = notes
         self._languages = Languages()
         self._templates = {language.code: _templates(language) for language in self._languages}
 
@@ -125,6 +139,7 @@ class Pages:
         ]
         return {
             **shown._asdict(),
+            "notes": self._notes()[:MAX_NOTES],
             "refresh": REFRESH_SECONDS,
             "gateways": gateways,
             "gateway_count": len(known),
@@ -140,6 +155,8 @@ class Pages:
             "seen": view.moment(gateway.last_seen_us),
             "records": gateway.records,
             "time_valid": all(valid) if valid else None,
+            "certificates": certificates(gateway, self._expiries, view),
+            "signers": signers(gateway, view),
             "devices": [self._sighting(sighting, view) for sighting in devices],
         }
 

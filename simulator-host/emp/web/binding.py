@@ -17,6 +17,7 @@ from smgw.trust.errors import TrustError
 from smgw.webservice.error import Forbidden, NotFound
 
 from emp.store.storage import Storage
+from emp.trust.expiry import Expiries
 from emp.trust.room import Room
 from emp.trust.senders import sender_of
 from emp.web.guard import Guard
@@ -64,9 +65,10 @@ class PeopleGatekeeper(Gatekeeper):
 class CertificateGatekeeper(Gatekeeper):
     """With TLS each connection has the certificate of a gateway, which needs no password."""
 
-    def __init__(self, guard: Guard, room: Room) -> None:
+    def __init__(self, guard: Guard, room: Room, expiries: Expiries) -> None:
         super().__init__(guard)
         self._room = room
+        self._expiries = expiries
         self._told = Seldom(_LOG)
 
     async def admit(self, request: web.Request) -> None:
@@ -84,7 +86,9 @@ class CertificateGatekeeper(Gatekeeper):
             owner = connection.peer.subject.owner
             self._told.say(logging.WARNING, owner, "gateway %s: its connection ends: %s", owner, one_line(str(error)))
             raise Forbidden("not accepted", {"Connection": "close"}) from None
-        return sender_of(connection.peer)
+        found = sender_of(connection.peer)
+        self._expiries.note_client(found, connection.peer.not_after_s)
+        return found
 
     def former(self, owners: Collection[DeviceId]) -> frozenset[DeviceId]:
         """See the base class: gateways without a certificate that is still believed."""

@@ -5,7 +5,7 @@ GET /api/keys[?gateway=ESMG0000000001][&form=list]
                   "records": 12, "ranges": [[1, 10], [12, 13]]}]}
     `ranges` are inclusive and together hold exactly the record numbers that are stored, each of them once; with
     form=list they are spelt out as "record_numbers": [1, 2, ...] instead.
-GET /api/gateways                      gateways and devices: last seen, rows, clock, status
+GET /api/gateways                      gateways and devices: last seen, rows, clock, status; certificates, who signed
 GET /api/events                        notices of gateways, the newest first
 GET /devices/<devid>.json|.csv|.xml    all rows; q.* and sa.* filter them
 GET /devices/<devid>/registers/<register>.json|.csv[?day=2025-03-30][&range=day|week|month][&as=reading|interval]
@@ -37,6 +37,7 @@ from emp.answers.resources import PROFILE_ID, answer
 from emp.answers.sending import Sender, Text
 from emp.store.storage import GatewayView, Storage
 from emp.times import Zone, iso
+from emp.trust.expiry import Expiries
 from emp.web.counters import Counters
 
 MAX_EVENTS = 1000
@@ -47,12 +48,21 @@ _EXPORTS = {"xml": MediaType("application", "xml"), "json": JSON, "csv": CSV}
 class JsonApi:
     """Handlers of all data requests."""
 
-    def __init__(self, storage: Storage, workers: Executor, sender: Sender, zone: Zone, counters: Counters) -> None:
+    def __init__(
+        self,
+        storage: Storage,
+        workers: Executor,
+        sender: Sender,
+        zone: Zone,
+        counters: Counters,
+        expiries: Expiries | None = None,
+    ) -> None:
         self._storage = storage
         self._workers = workers
         self._sender = sender
         self._zone = zone
         self._counters = counters
+        self._expiries = expiries
         self._probe: asyncio.Future[None] | None = None
 
     async def keys(self, request: web.Request) -> web.Response:
@@ -67,7 +77,9 @@ class JsonApi:
 
     async def gateways(self, _: web.Request) -> web.Response:
         """The content of the overview."""
-        return await self._json(lambda: {"gateways": [_gateway(view) for view in self._storage.gateways()]})
+        return await self._json(
+            lambda: {"gateways": [_gateway(view, self._expiries) for view in self._storage.gateways()]}
+        )
 
     async def events(self, _: web.Request) -> web.Response:
         """The notices of gateways."""
@@ -154,12 +166,33 @@ def _keys(storage: Storage, gateway: DeviceId | None, *, spelt_out: bool) -> dic
     return {"sources": sources}
 
 
-def _gateway(view: GatewayView) -> dict[str, Any]:
+def _gateway(view: GatewayView, expiries: Expiries | None) -> dict[str, Any]:
+    now_s = time.time()
     return {
         "gateway": str(view.gateway),
         "first_seen": iso(view.first_seen_us),
         "last_seen": iso(view.last_seen_us),
         "rows": view.records,
+        "certificates": [
+            {
+                "use": one.use,
+                "until": iso(one.until_s * 1_000_000),
+                "days_left": one.days_left(now_s),
+                "warning": one.warning(now_s),
+            }
+            for one in (expiries.of(view.gateway, view) if expiries else ())
+        ],
+        "signers": [
+            {
+                "fingerprint": one.signer.fingerprint.hex(),
+                "subject": one.signer.subject,
+                "until": iso(one.signer.not_after_us),
+                "first_seen": iso(one.first_seen_us),
+                "last_seen": iso(one.last_seen_us),
+                "documents": one.documents,
+            }
+            for one in view.signers
+        ],
         "devices": [
             {
                 "device": str(sighting.device),

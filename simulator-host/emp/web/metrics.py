@@ -12,6 +12,7 @@ from aiohttp import web
 
 from emp import __version__
 from emp.store.storage import GatewayView, Storage
+from emp.trust.expiry import Expiries
 from emp.web.counters import Counters
 
 MAX_GATEWAYS = 2000  # more would burden the scraper
@@ -23,19 +24,37 @@ _Samples = Iterable[tuple[Mapping[str, str], int | float]]
 class Metrics:
     """Handler of /metrics."""
 
-    def __init__(self, storage: Storage, workers: Executor, counters: Counters) -> None:
+    def __init__(
+        self, storage: Storage, workers: Executor, counters: Counters, expiries: Expiries | None = None
+    ) -> None:
         self._storage = storage
         self._workers = workers
         self._counters = counters
+        self._expiries = expiries
         self._started = time.time()
 
     async def serve(self, _: web.Request) -> web.Response:
         """The text of all metrics."""
         requests = dict(self._counters.requests)
-        gateways = await asyncio.get_running_loop().run_in_executor(self._workers, self._storage.gateways)
+        loop = asyncio.get_running_loop()
+        gateways = await loop.run_in_executor(self._workers, self._storage.gateways)
+        certificates = await loop.run_in_executor(self._workers, self._certificates, gateways)
         whole = _family("emp_store_whole", "gauge", "0 if damage was found", [({}, int(self._storage.is_whole()))])
-        text = "".join([*self._of_process(requests), *whole, *_of_store(gateways)])
+        text = "".join([*self._of_process(requests), *whole, *_of_store(gateways), *certificates])
         return web.Response(body=text.encode(), headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"})
+
+    def _certificates(self, gateways: list[GatewayView]) -> list[str]:
+        if self._expiries is None:
+            return []
+        known = {view.gateway: view for view in gateways if not view.gateway.is_pseudonym}
+        names = [*known, *(one for one in self._expiries.gateways() if one not in known)][:MAX_GATEWAYS]
+        samples = [
+            ({"gateway": str(name), "use": one.use}, one.until_s)
+            for name in names
+            for one in self._expiries.of(name, known.get(name))
+        ]
+        text = "Until when the certificate of a gateway is valid, for TLS and for signatures"
+        return list(_family("emp_gateway_certificate_expiry_timestamp_seconds", "gauge", text, samples))
 
     def _of_process(self, requests: Mapping[tuple[str, str, int], int]) -> Iterator[str]:
         counters = self._counters
