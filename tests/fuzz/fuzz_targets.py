@@ -16,6 +16,7 @@ from pathlib import Path
 
 from fuzz_input import Target
 from meter_targets import METER_TARGETS
+from smgw.clock.sample import TimeSample
 from smgw.cosem import Capture, ClockState, Data, DataType, DeviceId, Obis, Reading, Stamp
 from smgw.cosemxml import document
 from smgw.cosemxml.error import CosemXmlError
@@ -28,6 +29,7 @@ from smgw.store.lmn.store import LmnStore
 from smgw.store.lmn.view import LmnView
 from smgw.store.paths import LMN
 from smgw.store.records import Record
+from smgw.wan import time_packet
 from smgw.webservice import byte_range, headers, literal, media_type, query, uri
 from smgw.webservice.error import ServiceError
 from smgw.webservice.parcel import ParcelError, unpack
@@ -44,6 +46,16 @@ def cosem_xml(octets: bytes) -> None:
     with contextlib.suppress(CosemXmlError):
         found = document.decode(octets)
         assert document.decode(document.encode(found)) == found
+
+
+def time_answer(octets: bytes) -> None:
+    """What a time server answers: a time of this epoch that is exact enough, or a reason why it is none."""
+    transmit = octets[24:32]
+    found = time_packet.judge(time_packet.Exchange(transmit, octets, 1_000_000_000, 1_022_000_000), "boot", "a")
+    if isinstance(found, TimeSample):
+        utc_s = (found.offset_us + found.boottime_ns // 1000) / 1_000_000
+        assert 1_577_836_000 < utc_s < 1_577_836_800 + (1 << 32)
+        assert 0 < found.dispersion_us < 17_000_000
 
 
 def request(octets: bytes) -> None:
@@ -132,7 +144,8 @@ def dump(octets: bytes) -> None:
 TARGETS: dict[str, Target] = {
     made.__name__.replace("_", "-"): made
     for made in (
-        *METER_TARGETS, cosem_xml, request, live_value, store_view, parcel, dump, *TRUST_TARGETS,
+        *METER_TARGETS, cosem_xml, request, live_value, store_view, parcel, dump, time_answer,
+        *TRUST_TARGETS,
     )
 }  # fmt: skip
 

@@ -20,6 +20,7 @@ from document_examples import examples  # noqa: E402
 from fuzz_input import CORPUS, SEPARATOR  # noqa: E402
 from fuzz_targets import LIVE_FILE  # noqa: E402
 from meter_targets import CLIENT, METER  # noqa: E402
+from ntp_answers import answer  # noqa: E402
 from profile_meter import COLUMNS, row  # noqa: E402
 from smgw.cosem import DeviceId  # noqa: E402
 from smgw.dlms.carriers.wrapper import encode_wrapper  # noqa: E402
@@ -154,6 +155,7 @@ def texts() -> dict[str, list[bytes]]:
         "live-value": [live],
         "store-view": [b"", bytes.fromhex("00100a05"), bytes.fromhex("0010000d002030ff"), bytes.fromhex("00003c7f")],
         "parcel": [archive],
+        "time-answer": [answer(), answer(leap=3, stratum=16), answer(received_s=2_200_000_000, set_s=2_199_999_999)],
         "iec62056": [b"/EMH5\\@01LZQJ0013\r\n~~~~\x06252\r\n", b"/?1!\r\n~~~~\x06252\r\n"],
         "telnet": [
             bytes.fromhex("fffd2cfffb00fffd03fffb03") + b"data\xff\xff\xff\xfa\x2c\x65\x00\x00\x25\x80\xff\xf0end"

@@ -1,6 +1,9 @@
 """The corpus of the fuzzer (tests/fuzz), replayed: no input makes a decoder break its promise, or costs much."""
 
 import logging
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -29,3 +32,11 @@ def test_an_input_costs_a_bounded_number_of_lines(file: Path, caplog: pytest.Log
 @pytest.mark.parametrize("name", TARGETS)
 def test_every_target_has_inputs_to_begin_with(name: str) -> None:
     assert list((CORPUS / name).iterdir())
+
+
+def test_the_targets_need_nothing_that_only_tests_have() -> None:
+    paths = [str(CORPUS.parents[2] / part) for part in ("firmware", "tests/support", "tests/fuzz")]
+    program = "import sys; sys.modules['pytest'] = sys.modules['pki'] = None; import fuzz_targets"
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
+    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

@@ -116,8 +116,12 @@ def test_a_body_that_arrives_quickly_does_not_give_way():
 
 
 def with_turns(talk):
+    async def bounded():
+        async with asyncio.timeout(LIMIT):
+            return await talk(Turns(workers))
+
     with ThreadPoolExecutor(2) as workers:
-        return asyncio.run(asyncio.wait_for(talk(Turns(workers)), LIMIT))
+        return asyncio.run(bounded())
 
 
 def test_a_peer_has_one_decoder_and_another_peer_the_other():

@@ -33,7 +33,8 @@ def with_server(storage, talk, bounds=None, *, for_people=False, more=lambda _: 
             gateways, people = await head_end.start(ANY, ANY)
             reader, writer = await asyncio.open_connection(*(people if for_people else gateways))
             try:
-                return await asyncio.wait_for(talk(reader, writer, *more(head_end)), 60)
+                async with asyncio.timeout(60):
+                    return await talk(reader, writer, *more(head_end))
             finally:
                 writer.transport.abort()
         finally:

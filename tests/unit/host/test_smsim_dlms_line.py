@@ -30,7 +30,8 @@ def dlms_line(head: str) -> DlmsLine:
 
 def run(what: Callable[[], Awaitable[None]]) -> None:
     async def bounded() -> None:
-        await asyncio.wait_for(what(), 20)
+        async with asyncio.timeout(60):
+            await what()
 
     asyncio.run(bounded())
 
