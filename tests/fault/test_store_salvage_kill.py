@@ -68,7 +68,7 @@ def test_a_salvage_that_is_killed_again_and_again_copies_all_once_and_in_order(t
     with LmnView.open(tmp_path) as view:
         identity = view.store_id
     with (tmp_path / "lmn.db").open("r+b") as file:
-        # The root of a table that nothing needs, or all that SQLite goes by: no capture is lost.
+        # The root of a small table that is read at the start, or all that SQLite goes by: no capture is lost.
         file.seek(0 if where == "header" else (_root(tmp_path) - 1) * 4096)
         file.write(bytes(4096))
 
@@ -138,7 +138,7 @@ def _root(directory: Path) -> int:
     import sqlite3
 
     with sqlite3.connect(directory / "lmn.db") as connection:
-        (page,) = connection.execute("SELECT rootpage FROM sqlite_master WHERE name = 'counts'").fetchone()
+        (page,) = connection.execute("SELECT rootpage FROM sqlite_master WHERE name = 'store'").fetchone()
     connection.close()
     (directory / "lmn.db-wal").touch()
     return int(page)
