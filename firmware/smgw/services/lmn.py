@@ -63,6 +63,7 @@ class LmnService:
 
     def __init__(self, configuration: Configuration, state: Path) -> None:
         """Opens the store; StoreError, PasswordFileError."""
+        self._began = time.monotonic()
         self._configuration = configuration
         self._state = state
         self._stopping = threading.Event()
@@ -90,7 +91,6 @@ class LmnService:
         self._orders = _lines(configuration)
         self._registering = Worker("registrar", self._register, self._read_out, _PATIENCE)
         self._housekeeping = Worker("housekeeping", self._keep_house, self._stopping, _PATIENCE)
-        self._started = time.monotonic()
         self._keep_profiles(configuration)
         note_running(self._store, configuration, self._clock.stamp())
 
@@ -99,13 +99,12 @@ class LmnService:
         self._registering.start()
         self._lines.apply(self._orders)
         self._housekeeping.start()
-        self._started = time.monotonic()
         self._registrar.event("lmn-started", Level.INFO, f"{len(self._configuration.meters)} meters")
 
     def is_ready(self) -> bool:
         """Each line has tried its port, or has had time enough to."""
         tried = all(driver.tried for driver in self._lines.members.values())
-        return tried or time.monotonic() - self._started > _READY_SECONDS
+        return tried or time.monotonic() - self._began > _READY_SECONDS
 
     def ready_text(self) -> str:
         """Meters and store."""

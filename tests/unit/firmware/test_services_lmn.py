@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from line_meter import Head, telegram, until
+from many_captures import make_many
 from smgw.clock import TimeSample
 from smgw.cosem import DeviceId
 from smgw.metering.gathering import Gathering
@@ -168,3 +169,21 @@ def test_readers_that_have_tried_their_ports_make_it_ready_and_the_status_names_
         "registrar", "housekeeping", "line of house", "line of roof", "push lines",
     ]  # fmt: skip
     assert service.stop() == []
+
+
+def test_the_status_tells_how_far_the_salvage_of_a_damaged_store_is(state: Path, tmp_path: Path) -> None:
+    directory = paths.lmn_directory(state)
+    make_many(directory, 1000, registers=2)
+    with (directory / "lmn.db").open("r+b") as file:
+        file.write(bytes(4096))
+    meter = MeterProfile(name="house", protocol="sml-push", port=str(tmp_path / "none"), registration_period=0)
+    gateway = GatewayProfile(device_id=DeviceId.parse("ESMG0000000001"))
+    service = LmnService(Configuration(gateway=gateway, meters=(meter,)), state)
+    before = service.status()
+    service.start()
+    until(lambda: service._store.salvage is None)
+    after = service.status()
+    service.stop()
+    assert "; lmn.db.corrupt-1 is copied: 0 captures, page " in before
+    assert before.endswith("; newer records are delivered after its records")
+    assert "corrupt" not in after
