@@ -13,6 +13,7 @@ from small_emp import OK, Answer, Put, SmallEmp
 from smgw.cosem import Data, DataType, DeviceId
 from smgw.profiles.communication import CommunicationProfile
 from smgw.profiles.feed import Grant
+from smgw.store.lmn import behind
 from smgw.store.lmn.view import LmnView
 from smgw.store.records import NOBODY_WAITS, Retention, Source, StoredRecord
 from smgw.store.wan.records import ChannelKind
@@ -161,6 +162,29 @@ def test_a_store_that_was_replaced_is_delivered_on(make: Callable[..., Gateway],
     for put in emp.puts:
         rows = {(put.document.store_id, number) for number in put.numbers}
         assert rows <= emp.kept.keys()
+
+
+def test_rows_of_a_salvage_that_waits_for_long_come_after_newer_ones_and_once(
+    make: Callable[..., Gateway], emp: SmallEmp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gateway = make()
+    old_id, old = gateway.lmn.store_id, gateway.append(30)
+    gateway.lmn._file.replace("the test says so")
+    gateway.lmn._take_over()
+    new_id, new = gateway.lmn.store_id, gateway.append(5)
+    gateway.dispatcher.deliver_round()
+    assert not emp.kept
+    with monkeypatch.context() as patch:
+        patch.setattr(behind, "_free", lambda _: 0)
+        patch.setattr(behind, "HELD_BACK_S", 0.0)
+        gateway.lmn.salvage_step()
+    gateway.dispatcher.deliver_round()
+    assert list(emp.kept) == [(new_id, number) for number in new]
+    finish_salvage(gateway.lmn)
+    gateway.dispatcher.deliver_round()
+    assert list(emp.kept) == [(new_id, number) for number in new] + [(old_id, number) for number in old]
+    assert emp.again == 0
+    assert gateway.aside() == []
 
 
 def test_rows_that_retention_took_are_passed_over_and_the_rest_arrives(
