@@ -30,7 +30,7 @@ the whole way, with a gateway EXXX0012345678 and an EMP Stadtwerke:
 
 later:
   smgw-pki list                                       who has what, and how many days are left
-  smgw-pki renew Stadtwerke                           new keys; the old ones stay valid until their end
+  smgw-pki renew Stadtwerke --begin-days 7            new keys; until then there is time to tell the others
   smgw-pki renew EXXX0012345678 --request requests2   the same for a gateway; it makes new keys
   smgw-pki renew ca                                   the next sub-CA, before the old one has less than two years
   smgw-pki renew root                                 the next root, with a sub-CA: years before the old one ends
@@ -116,6 +116,14 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument("--request", type=Path, metavar="DIR", help="new requests of a gateway")
     _hosts(one)
     _key_passphrase(one)
+    one.add_argument(
+        "--begin-days",
+        dest="begin",
+        type=_begin,
+        default=0,
+        metavar="N",
+        help="how many days from now the new certificates begin: until then the old ones are used (%(default)s)",
+    )
     _days(one, "end", "sub_ca", "root")
     one.set_defaults(run=_renew)
 
@@ -164,7 +172,11 @@ def _days(parser: argparse.ArgumentParser, *names: str) -> None:
 
 def _hosts(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--host", action="append", default=[], metavar="NAME", help="DNS name of its server; repeatable"
+        "--host",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="DNS name of its server; repeatable; a renewal keeps those before",
     )
 
 
@@ -178,6 +190,13 @@ def _positive(text: str) -> int:
     number = int(text)
     if not 1 <= number <= 36_500:
         raise argparse.ArgumentTypeError("must be 1 to 36500 days")
+    return number
+
+
+def _begin(text: str) -> int:
+    number = int(text)
+    if not 0 <= number <= 365:
+        raise argparse.ArgumentTypeError("must be 0 to 365 days")
     return number
 
 
@@ -225,10 +244,11 @@ def _passphrase(given: argparse.Namespace) -> bytes:
 
 def _told(pki: Pki, made: list[Entry]) -> None:
     first = made[0].certificate
-    print(f"{first.subject}: TLS, SIG and ENC until {utc(min(one.certificate.not_after_s for one in made))}")
+    begin = f"from {utc(first.not_before_s)} " if first.not_before_s > pki.now_s else ""
+    print(f"{first.subject}: TLS, SIG and ENC {begin}until {utc(min(one.certificate.not_after_s for one in made))}")
     print(f"Next: smgw-pki export {first.subject.owner} DIR, and the same for those that deal with it.")
     print(f"Pin of its TLS certificate (SHA-256): {first.fingerprint}")
-    if min(one.certificate.not_after_s for one in made) < pki.now_s + pki.days.end * DAY:
+    if min(one.certificate.not_after_s for one in made) < pki.now_s + (pki.days.begin + pki.days.end) * DAY:
         print("They end with the sub-CA. Make the next one: `smgw-pki renew ca`.")
 
 
@@ -278,6 +298,8 @@ def _row(one: Entry, now_s: int) -> _Row:
     use = "CA" if found.purpose is Purpose.AUTHORITY else found.purpose.value.upper()
     serial = f"{found.serial_number:x}"[:16]
     left = _left(found.not_after_s, now_s) if state == "valid" else "-"
+    if state == "valid" and found.not_before_s > now_s:
+        state = f"from {utc(found.not_before_s)[:10]}"
     return one.name, use, str(one.generation), serial, utc(found.not_after_s)[:10], left, state
 
 

@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from smgw.trust.certificate import TRIPLE, Certificate, Purpose, utc
@@ -39,6 +40,8 @@ class Days(NamedTuple):
     end: int = 2 * 365
     root_list: int = 365
     list: int = 90
+    begin: int = 0
+    """How many days from now new certificates of participants begin: time to bring them to the others."""
 
 
 DEFAULT_DAYS: Final = Days()
@@ -153,9 +156,12 @@ class Pki:
             )
         if renewal and not before:
             raise self._unknown(str(subject))
-        if (state := index.sub_ca.state(self.now_s)) != "valid":
+        begins_s = self.now_s + self.days.begin * DAY
+        if (state := index.sub_ca.state(begins_s)) != "valid":
             raise FileError(
-                f"the sub-CA is {state}", "Make its next generation: `smgw-pki renew ca`.", file=self.index_file
+                f"the sub-CA is {state} at {utc(begins_s)}",
+                "Make its next generation: `smgw-pki renew ca`.",
+                file=self.index_file,
             )
         wanted = profile.CURVES[index.curve][2].name
         known = {one.certificate.public_key.public_numbers() for one in index.entries}
@@ -174,7 +180,7 @@ class Pki:
                 )
         by, terms = self._issuer(index.sub_ca), profile.Terms(index.crl_url, index.contact)
         made = [
-            profile.end_certificate(subject, purpose, key, by, self.now_s, self.days.end, terms, hosts)
+            profile.end_certificate(subject, purpose, key, by, begins_s, self.days.end, terms, hosts or _hosts(before))
             for purpose, key in zip(TRIPLE, keys, strict=True)
         ]
         added = [Entry(one.pem.decode(), _newest(before) + 1) for one in made]
@@ -310,6 +316,17 @@ class Pki:
 
 def _fits(key: _Key, certificate: Certificate) -> bool:
     return key.public_key().public_numbers() == certificate.public_key.public_numbers()
+
+
+def _hosts(entries: list[Entry]) -> list[str]:
+    """The host names of the newest certificate, for its successor."""
+    if not entries:
+        return []
+    try:
+        found = entries[-1].certificate.x509.extensions.get_extension_for_class(x509.SubjectAlternativeName)
+    except x509.ExtensionNotFound:  # of a gateway
+        return []
+    return found.value.get_values_for_type(x509.DNSName)
 
 
 def _newest(entries: list[Entry]) -> int:

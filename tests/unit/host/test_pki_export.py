@@ -7,6 +7,7 @@ import stat
 from pathlib import Path
 
 import pytest
+from cryptography import x509
 from pki.cli import main
 from smgw.cli import main as smgw
 from smgw.trust import files, owners
@@ -195,6 +196,31 @@ def test_a_gateway_whose_keys_have_another_number_gets_its_certificates(trial):
     trial.pki("renew", ID, "--request", trial.requests())
     assert trial.install() == 0
     assert [one.number for one in own_triples(trial.trust())] == [1, 3]
+
+
+def test_a_renewal_that_begins_later_leaves_time_to_tell_the_others(trial, capsys):
+    trial.pki("renew", "Stadtwerke", "--begin-days", 7)
+    folder = trial.export("Stadtwerke")
+    assert active_triple(folder, LATER).number == 1
+    assert active_triple(folder, Moment(NOW + 8 * 86400)).number == 2
+    assert len(PeersFolder(trial.export(ID) / "peers").of("Stadtwerke", Role.EMT, Purpose.TLS)) == 2
+    capsys.readouterr()
+    trial.pki("list")
+    assert [row for row in capsys.readouterr().out.splitlines() if "Stadtwerke" in row and " from 20" in row]
+
+
+def test_a_renewal_must_begin_before_the_authority_ends(trial, capsys):
+    trial.pki("renew", "ca", "--sub-ca-days", 100)
+    trial.pki("renew", "Stadtwerke", "--begin-days", 200, code=1)
+    assert "the sub-CA is expired at" in capsys.readouterr().err
+
+
+def test_a_renewal_keeps_the_names_of_hosts(trial):
+    for words in (("emp", "Fern", "--host", "a.example.org", "--host", "b.example.org"), ("renew", "Fern")):
+        trial.pki(*words)
+    for triple in own_triples(trial.export("Fern")):
+        names = triple.tls.x509.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        assert names.get_values_for_type(x509.DNSName) == ["a.example.org", "b.example.org"]
 
 
 def test_all_folders_are_exported_at_once(trial, capsys):
