@@ -52,7 +52,7 @@ def mask(feed: Feed, records: Sequence[StoredRecord], number: Number) -> Masked 
     if numbered[0] is None:
         return None
     pseudonym = numbered[0].pseudonym
-    first = takewhile(lambda one: one is not None and one.pseudonym is pseudonym, numbered)
+    first = takewhile(lambda one: one is not None and one.pseudonym == pseudonym, numbered)
     masked = tuple([_masked(record, *one) for record, one in zip(records, first, strict=False) if one is not None])
     return Masked(feed._replace(delivered=pseudonym.name, recorder=pseudonym.name), masked)
 
@@ -65,17 +65,14 @@ def _own_time_us(record: StoredRecord) -> int:
 
 
 def _masked(record: StoredRecord, pseudonym: Pseudonym, number: int) -> StoredRecord:
-    target_us = record.target_time_us
-    boot_id, _, utc_us, dispersion_us, state = record.stamp
+    position, _, _, meter, _, stamp, _, target_us, status, kind, origin, readings, _ = record
+    boot_id, _, utc_us, dispersion_us, state = stamp
     told_us = utc_us - utc_us % _MINUTE_US if target_us is None else target_us
-    return record._replace(
-        store_id=pseudonym.store_id,
-        record_number=number,
-        device=pseudonym.name,
-        stamp=Stamp(boot_id, 0, told_us, dispersion_us, state),
-        meter_time=None,
-        signature=None,
-    )
+    told = Stamp(boot_id, 0, told_us, dispersion_us, state)
+    name, store_id = pseudonym
+    return StoredRecord(
+        position, store_id, number, meter, name, told, None, target_us, status, kind, origin, readings
+    )  # fmt: skip
 
 
 class PseudonymOutlet:

@@ -70,7 +70,7 @@ class Pseudonym(NamedTuple):
 
 
 class Numbered(NamedTuple):
-    """A row's pseudonym, the same object for all rows of one call that have it, and its number in it."""
+    """A row's pseudonym, and its number in it."""
 
     pseudonym: Pseudonym
     number: int
@@ -138,41 +138,45 @@ class _Numbering:
         self._key = (emp, source.meter, bytes(source.device))
 
     def number(self, days: int, rows: Sequence[Unnumbered]) -> list[Numbered | None]:
+        keys = [(store_id, record) for store_id, record, _ in rows]
         known = self._known(rows)
-        refused = self._refused([row for row in rows if row[:2] not in known])
-        new: dict[_Period, list[_Key]] = {}
-        for row in rows:
-            key = row[:2]
-            if key not in known and key not in refused:
-                new.setdefault(_Period(days, row.period, self._file), []).append(key)
-        for period, keys in new.items():
+        unknown = [key for key in keys if key not in known]
+        refused = self._refused(unknown)
+        new: dict[int, list[_Key]] = {}
+        if unknown:
+            for key, row in zip(keys, rows, strict=True):
+                if key not in known and key not in refused:
+                    new.setdefault(row.period, []).append(key)
+        secret = self._secret()
+        for number, going in new.items():
+            period = _Period(days, number, self._file)
             newest = self._newest(period)
-            self._store(period, keys, newest + len(keys))
-            known.update((key, (period, at)) for at, key in enumerate(keys, newest + 1))
+            self._store(period, going, newest + len(going))
+            pseudonym = _pseudonym(secret, period)
+            known.update((key, Numbered(pseudonym, at)) for at, key in enumerate(going, newest + 1))
         if new:
             self._forget()
-        secret = self._secret()
-        pseudonyms = {period: _pseudonym(secret, period) for period in {period for period, _ in known.values()}}
-        found = (known.get(row[:2]) for row in rows)
-        return [None if one is None else Numbered(pseudonyms[one[0]], one[1]) for one in found]
+        return [known.get(key) for key in keys]
 
-    def _known(self, rows: Sequence[Unnumbered]) -> dict[_Key, tuple[_Period, int]]:
-        found: dict[_Key, tuple[_Period, int]] = {}
+    def _known(self, rows: Sequence[Unnumbered]) -> dict[_Key, Numbered]:
+        found: dict[_Key, Numbered] = {}
+        pseudonyms: dict[_Period, Pseudonym] = {}
         spans: dict[str, tuple[int, int]] = {}
         for store_id, record, _ in rows:
             low, high = spans.get(store_id, (record, record))
             spans[store_id] = min(low, record), max(high, record)
         for store_id, span in spans.items():
             for *period, record, first, steps in self._connection.execute(_OVERLAPS, (*self._key, store_id, *span)):
-                in_period = _Period(*period)
+                own = _Period(*period)
+                pseudonym = pseudonyms.setdefault(own, _pseudonym(self._secret(), own))
                 for at, one in enumerate(_records(record, steps), first):
-                    found[store_id, one] = in_period, at
+                    found[store_id, one] = Numbered(pseudonym, at)
         return found
 
-    def _refused(self, unknown: Sequence[Unnumbered]) -> frozenset[_Key]:
+    def _refused(self, unknown: Sequence[_Key]) -> frozenset[_Key]:
         """Settled rows, unless they are in quarantine."""
         settled = self._settled() if unknown else {}
-        past = frozenset(row[:2] for row in unknown if row.record_number <= settled.get(row.store_id, 0))
+        past = frozenset(key for key in unknown if key[1] <= settled.get(key[0], 0))
         return past - frozenset(self._aside()) if past else past
 
     def _settled(self) -> dict[str, int]:
