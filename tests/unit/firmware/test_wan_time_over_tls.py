@@ -143,7 +143,7 @@ def test_a_renewed_certificate_of_the_gateway_is_used_at_the_next_poll(board: Bo
 # A clock that is wrong, and a certificate that is
 
 
-@pytest.mark.parametrize("utc_s", [0, NOW - 10 * YEAR, NOW, NOW + 30 * YEAR])
+@pytest.mark.parametrize("utc_s", [0, NOW - 10 * YEAR, NOW, NOW + 30 * YEAR], ids=["1970", "behind", "right", "ahead"])
 def test_with_a_clock_that_is_not_trusted_the_time_is_taken_whatever_the_clock_shows(
     board: Board, server: TlsTimeServer, utc_s: int
 ) -> None:
