@@ -140,6 +140,7 @@ class Pages:
         return {
             **shown._asdict(),
             "notes": self._notes()[:MAX_NOTES],
+            "scheme": "http" if self._expiries is None else "https",
             "refresh": REFRESH_SECONDS,
             "gateways": gateways,
             "gateway_count": len(known),

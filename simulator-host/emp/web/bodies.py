@@ -30,7 +30,7 @@ from emp.web.body import Budget, read, unpack
 from emp.web.bounds import Bounds
 from emp.web.counters import Counters
 from emp.web.handshakes import one_line
-from emp.web.peers import Turns, peer_of
+from emp.web.peers import Turns, turn_of
 from emp.web.seldom import Seldom
 
 _LOG = logging.getLogger(__name__)
@@ -73,7 +73,7 @@ class Bodies:
             octets, signer = self._opened(octets, kind, gateway, limit)
             return document.decode(unpack(octets, kind.encoding, limit), Limits(octets=limit)), signer
 
-        found, signer = await self._read(request, length, kind, decode)
+        found, signer = await self._read(request, gateway, length, kind, decode)
         if found.device != target.device:
             raise Unprocessable(f"the ldev is {found.device}, the URI names {target.device}")
         sender = gateway if signer is None else sender_of(signer)
@@ -94,7 +94,7 @@ class Bodies:
             octets, _ = self._opened(octets, kind, gateway, MAX_NOTICE)
             return reader.decode(unpack(octets, kind.encoding, MAX_NOTICE))
 
-        found = await self._read(request, length, kind, decode)
+        found = await self._read(request, gateway, length, kind, decode)
         if not isinstance(found, MethodRequest):
             raise Unprocessable("a methodRequestParameter belongs here")
         return found.parameter
@@ -104,9 +104,16 @@ class Bodies:
         name = gateway or "unknown"
         self._told.say(logging.WARNING, str(name), "gateway %s: a document is refused: %s", name, one_line(why))
 
-    async def _read(self, request: web.Request, length: int, kind: _Kind, decode: Callable[[bytes], _Found]) -> _Found:
+    async def _read(
+        self,
+        request: web.Request,
+        gateway: DeviceId | None,
+        length: int,
+        kind: _Kind,
+        decode: Callable[[bytes], _Found],
+    ) -> _Found:
         """Read a body and decode it in a thread."""
-        peer, sealed = peer_of(request), kind.opener is not None
+        peer, sealed = turn_of(request, gateway), kind.opener is not None
 
         def explained() -> _Found:
             try:

@@ -32,7 +32,7 @@ from emp.store.storage import ForeignDeviceError, Notice, Proof, Receipt, Storag
 from emp.web.binding import Gatekeeper, missing, own_resources
 from emp.web.bodies import Bodies
 from emp.web.counters import Counters
-from emp.web.peers import Turns, peer_of
+from emp.web.peers import Turns, turn_of
 from emp.web.routes import origin_form
 
 _LOG = logging.getLogger(__name__)
@@ -98,7 +98,7 @@ class CosemApi:
             raise BadRequest("a document is put as a whole, not in ranges")  # RFC 9110, 14.5
         found, proof = await self._bodies.document(request, target, length, gateway)
         received_us = time.time_ns() // 1000
-        async with self._turns.deposit(peer_of(request)):
+        async with self._turns.deposit(turn_of(request, gateway)):
             receipt = await self._deposit(found, received_us, proof)
         self._counters.rows["stored"] += receipt.stored
         self._counters.rows["known"] += receipt.known
@@ -132,7 +132,7 @@ class CosemApi:
             return await self._reset(target, parameter, own_resources(self._storage, gateway))
         await self._keeper.admit_delivery(request)
         parameter = await self._bodies.parameter(request, length, gateway)
-        async with self._turns.deposit(peer_of(request)):
+        async with self._turns.deposit(turn_of(request, gateway)):
             is_new = await self._notice(request, target, parameter, gateway)
         self._counters.events += is_new  # not across the await, which would lose those counted meanwhile
         return web.Response(status=Status.OK)

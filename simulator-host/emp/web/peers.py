@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from typing import TypeVar
 
 from aiohttp import web
+from smgw.cosem.device_id import DeviceId
 from smgw.webservice.error import ServiceError
 
 _MOST_DEPOSITS = 128  # of one peer, waiting for the writer
@@ -36,6 +37,11 @@ def peer_of(request: web.Request) -> str:
     """The peer that sent a request."""
     address = request.get_extra_info("peername")
     return name_of(str(address[0])) if address else ""
+
+
+def turn_of(request: web.Request, gateway: DeviceId | None) -> str:
+    """Who takes turns: the gateway of the certificate, so that those behind one address do not wait for each other."""
+    return peer_of(request) if gateway is None else str(gateway)
 
 
 class _Peer:

@@ -10,6 +10,7 @@ import pytest
 from emp.store.sqlite_storage import SqliteView
 from emp.trust.opening import Opener
 from emp.trust.room import Room
+from emp.web.peers import Turns
 from emp_process import DEVICE, GATEWAY, PATH, XML, content, row
 from emp_trust import CMS, OTHERS, OURS, Trial
 from forging import CONTENT, ENCRYPTED, MAC, SIGNATURE, at, edited, flipped, resigned, signed_by
@@ -270,3 +271,19 @@ def test_keys_with_a_passphrase(tmp_path):
         assert put(ours, trial.seal(ANY)).status == 201
     with pytest.raises(errors.PassphraseError, match=r"enc\.key: is encrypted and no passphrase is configured"):
         Opener(Room(trial.emp))
+
+
+def test_gateways_behind_one_address_take_turns_of_their_own(trial, monkeypatch):
+    """A refused body delays the next one of its sender, and not that of another gateway."""
+    takers = []
+    decode = Turns.decode
+
+    async def noted(self, peer, make):
+        takers.append(peer)
+        return await decode(self, peer, make)
+
+    monkeypatch.setattr(Turns, "decode", noted)
+    with trial.inside() as ours:
+        assert put(ours, trial.seal(ANY)).status == 201
+        assert put(trial.as_gateway(ours, OTHERS), trial.seal(ANY)).status == 403
+    assert takers == [str(GATEWAY), str(OTHER_GATEWAY)]

@@ -3,6 +3,7 @@
 import json
 import logging
 
+import emp_process
 import pytest
 from emp.trust.expiry import Validity
 from emp_process import GATEWAY, PATH, content, row
@@ -79,3 +80,11 @@ def test_the_certificate_that_a_gateway_uses_counts_more_than_a_newer_one_in_the
         assert tls["warning"] == 30
         assert used.tls.certificate.not_after_s == NOW + 20 * DAY
         assert "19 days left" in ours.ask("GET", "/").text
+
+
+def test_the_empty_page_says_how_a_gateway_delivers(trial, tmp_path):
+    with trial.inside() as ours:
+        assert "https://HOST:PORT" in ours.ask("GET", "/").text
+        assert "https://HOST:PORT" in ours.ask("GET", "/?language=de").text
+    with emp_process.inside(tmp_path / "plain.db") as plain:
+        assert "http://HOST:PORT" in plain.ask("GET", "/").text
