@@ -47,6 +47,7 @@ from smgw.trust.cms.enveloped import envelop  # noqa: E402
 from smgw.trust.cms.message import seal  # noqa: E402
 from smgw.trust.cms.profile import Profile, Suite  # noqa: E402
 from smgw.trust.oids import DATA  # noqa: E402
+from smgw.webservice.media_type import COSEM_XML, COSEM_XML_CMS  # noqa: E402
 from smgw.webservice.parcel import ParcelWriter  # noqa: E402
 from sml_made import a_day  # noqa: E402
 from smsim.sml import style  # noqa: E402
@@ -131,7 +132,7 @@ def dlms() -> dict[str, list[bytes]]:
 def texts() -> dict[str, list[bytes]]:
     """Documents, requests, live values, archives, sign-ons."""
     shown = examples()
-    archive, live = _files(shown[0].body)
+    archive, sealed, live = _files(shown[0].body)
     requests = [
         "\n".join(
             [
@@ -154,7 +155,7 @@ def texts() -> dict[str, list[bytes]]:
         "request": [one.encode() for one in requests],
         "live-value": [live],
         "store-view": [b"", bytes.fromhex("00100a05"), bytes.fromhex("0010000d002030ff"), bytes.fromhex("00003c7f")],
-        "parcel": [archive],
+        "parcel": [archive, sealed],
         "time-answer": [answer(), answer(leap=3, stratum=16), answer(received_s=2_200_000_000, set_s=2_199_999_999)],
         "iec62056": [b"/EMH5\\@01LZQJ0013\r\n~~~~\x06252\r\n", b"/?1!\r\n~~~~\x06252\r\n"],
         "telnet": [
@@ -211,13 +212,15 @@ def sealed_messages() -> dict[str, list[bytes]]:
     return {"cms-open": messages, "cms-parts": [*envelopes, compress(PAYLOAD), SEPARATOR.join((envelopes[0], damaged))]}
 
 
-def _files(document: bytes) -> tuple[bytes, bytes]:
+def _files(document: bytes) -> tuple[bytes, bytes, bytes]:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder)
-        with ParcelWriter(path / "archive") as writer:
-            writer.add(document[:200], 1)
+        for name, media_type in (("archive", COSEM_XML), ("sealed", COSEM_XML_CMS)):
+            with ParcelWriter(path / name, media_type) as writer:
+                writer.add(document[:200], 1)
         LiveWriter(path / "live", {"house": "/dev/ttyUSB0"}).capture(capture(MIDNIGHT, device=DeviceId(SERVER)))
-        return (path / "archive").read_bytes(), (path / "live" / LIVE_FILE).read_bytes()
+        archive, sealed = ((path / name).read_bytes() for name in ("archive", "sealed"))
+        return archive, sealed, (path / "live" / LIVE_FILE).read_bytes()
 
 
 def main() -> None:
