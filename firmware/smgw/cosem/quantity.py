@@ -4,9 +4,10 @@ A register counts if a rule allows it. Everything unknown is left out, since it 
 
 Left out                                        Because
 texts, octet-strings, bit-strings, dates        serial numbers, server ids, firmware, keys, clocks
-numbers without a unit, and units of time       counters of events, seconds of operation, states
+numbers with a unit of time                     seconds of operation
 group A = 0 but for values of M-Bus devices     addresses, counters and texts of the device itself
-groups C = 0 and C from 93 on, B from 128 on    general and service objects; what a maker defines
+attributes other than values                    states and times of registers
+groups C = 0 and C from 93 on, B from 128 on    counters, general and service objects; what a maker defines
 group D = 128 and more                          what a maker defines
 group F other than 255                          stored values of billing periods: the same number for a month
 """
@@ -25,8 +26,8 @@ _LAST_QUANTITY = 92  # of group C
 _MAKERS = 128
 _CURRENT = 255  # group F
 _CALENDAR_AND_TIME = range(1, 8)
-_NO_UNITS = frozenset({0, 254, 255})
-_REGISTERS = frozenset({3, 4, 5})  # register, extended register, demand register
+#: Class and attribute: the value of a register, of an extended one, both averages of a demand register.
+_VALUES = frozenset({(3, 2), (4, 2), (5, 2), (5, 3)})
 _NUMBERS = frozenset({
     DataType.NULL_DATA,  # the quantity is a column, and this row has no value
     DataType.INTEGER, DataType.LONG, DataType.DOUBLE_LONG, DataType.LONG64,
@@ -40,7 +41,7 @@ _name_of = itemgetter(*map(Reading._fields.index, ("obis", "unit", "class_id", "
 
 
 def quantities(readings: tuple[Reading, ...]) -> tuple[Reading, ...]:
-    """Those that are numbers with a unit in a register of a medium; the same tuple if all are."""
+    """Those that are numbers in a register of a medium; the same tuple if all are."""
     if _all(tuple(map(_name_of, readings))) and _NUMBERS.issuperset([value[0] for value in map(_value_of, readings)]):
         return readings
     return tuple([one for one in readings if one.value[0] in _NUMBERS and _is_quantity(*_name_of(one))])
@@ -53,7 +54,7 @@ def _all(names: tuple[tuple[Obis, int, int, int], ...]) -> bool:
 
 @lru_cache(maxsize=1024)
 def _is_quantity(obis: Obis, unit: int, class_id: int, attribute: int) -> bool:
-    if class_id not in _REGISTERS or attribute < 0 or unit in _NO_UNITS or unit in _CALENDAR_AND_TIME:
+    if (class_id, attribute) not in _VALUES or unit in _CALENDAR_AND_TIME:
         return False
     a, b, c, d, _, f = obis
     if b >= _MAKERS or d >= _MAKERS or f != _CURRENT:

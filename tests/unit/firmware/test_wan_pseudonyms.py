@@ -300,6 +300,7 @@ def readings(*names: str) -> tuple[Reading, ...]:
     [
         *readings("1-0:1.8.0", "1-0:2.8.1", "1-0:16.7.0", "7-0:3.0.0", "0-1:24.2.1", "6-0:1.0.0", "8-0:1.0.0"),
         Reading(Obis.parse("1-0:1.8.0"), NULL, 0, 30),
+        Reading(Obis.parse("1-0:13.7.0"), Data(DataType.LONG, 987), -3, 255),  # the power factor has no unit
         Reading(Obis.parse("1-0:1.6.0"), Data(DataType.LONG, 1), 0, 27, class_id=4),
     ],
     ids=lambda reading: f"{reading.obis} {reading.value.type.name}",
@@ -315,11 +316,12 @@ def test_a_measured_quantity_goes_under_a_pseudonym(reading: Reading) -> None:
                   "1-0:1.8.0*3", "1-0:1.128.0", "0-0:96.6.3", "0-1:96.1.0", "1-0:97.97.0"),
         Reading(SERIAL, Data(DataType.OCTET_STRING, b"4711")),
         Reading(Obis.parse("1-0:1.8.0"), Data(DataType.VISIBLE_STRING, "4711"), 0, 30),
-        Reading(Obis.parse("1-0:1.8.0"), Data(DataType.DOUBLE_LONG, 4711), 0, 255),
         Reading(Obis.parse("1-0:1.8.0"), Data(DataType.DOUBLE_LONG, 4711), 0, 7),
         Reading(Obis.parse("1-0:1.8.0"), Data(DataType.LONG, 1), 0, 27, class_id=1),
+        Reading(Obis.parse("1-0:1.6.0"), Data(DataType.LONG, 1), 0, 27, class_id=4, attribute=4),
+        Reading(Obis.parse("1-0:1.8.0"), Data(DataType.LONG, 1), 0, 27, attribute=-1),
     ],
-    ids=lambda reading: f"{reading.obis} {reading.value.type.name} {reading.unit} {reading.class_id}",
+    ids=lambda one: f"{one.obis} {one.value.type.name} {one.unit} {one.class_id}/{one.attribute}",
 )  # fmt: skip
 def test_what_may_name_a_meter_or_count_its_life_does_not_go(reading: Reading) -> None:
     assert quantities((reading,)) == ()
