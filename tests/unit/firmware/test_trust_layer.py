@@ -208,6 +208,7 @@ def test_openssl_reaches_our_server_with_each_suite(tmp_path: Path, curve: str, 
 REFUSED = {
     "tls-1.1": ("-tls1_1", "-cipher", "ALL:@SECLEVEL=0"),
     "null-suite": ("-tls1_2", "-cipher", "ECDHE-ECDSA-NULL-SHA:@SECLEVEL=0"),
+    "rsa-suite": ("-tls1_2", "-cipher", "AES128-GCM-SHA256:@SECLEVEL=0"),
     "foreign-suite": ("-tls1_2", "-cipher", "ECDHE-ECDSA-CHACHA20-POLY1305"),
     "other-curve": ("-tls1_2", "-named_curve", "secp384r1"),
 }
@@ -225,6 +226,14 @@ def test_our_server_refuses(lmn: Lmn, how: str) -> None:
     with _our_server(lmn.server()) as (port, seen):
         s_client(port, *_files(lmn.gateway), *options)
     assert isinstance(seen[0], errors.HandshakeError)
+
+
+def test_our_client_refuses_openssl_with_another_certificate(tmp_path: Path, lmn: Lmn) -> None:
+    other = Own(tmp_path / "o.crt", tmp_path / "o.key")
+    write_self_signed(other, lmn.meter_certificate.name, "brainpool", NOW - DAY)  # the same name does not help
+    options = ("-rev", *_files(other), "-tls1_2", "-named_curve", "brainpoolP256r1")
+    with s_server(*options) as (port, _), pytest.raises(errors.WrongPinError):
+        connected(lmn.client(), port)
 
 
 def test_our_client_refuses_rsa(tmp_path: Path, lmn: Lmn) -> None:
