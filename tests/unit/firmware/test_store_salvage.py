@@ -11,14 +11,15 @@ from pathlib import Path
 
 import pytest
 from captures_made import HOUSE, MIDNIGHT, POWER, SECOND, capture, energy
-from smgw.cosem import Data, DataType, DeviceId, Reading
+from smgw.cosem import Data, DataType, DeviceId, Obis, Reading
 from smgw.store.lmn import behind, salvage, salvaging
 from smgw.store.lmn.queued import Phase
 from smgw.store.lmn.store import LmnStore
 from smgw.store.lmn.view import LmnView
-from smgw.store.records import Record, Retention, Source, StoredRecord
+from smgw.store.ranges import Range
+from smgw.store.records import ProfileName, Record, Retention, Source, StoredRecord
 from smgw.store.rescue.carve import Pages
-from stored import finish_salvage
+from stored import finish_salvage, keep
 
 PV = Source("pv", DeviceId.parse("1LOG0065800042"))
 ROWS = 1200
@@ -378,6 +379,28 @@ def test_retention_keeps_rows_that_were_passed_by_until_they_are_delivered(
         for emp in emps:
             emp.take(view)
             emp.check(identity)
+
+
+@pytest.mark.parametrize("released", [False, True])
+def test_a_row_of_a_load_profile_that_was_fetched_again_is_there_once(
+    tmp_path: Path, released: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = ProfileName(*HOUSE, Obis.parse("1-0:99.1.0"))
+    rows = [record(one, grid=True) for one in range(1, 301)]
+    asked = Range(MIDNIGHT, MIDNIGHT + 300 * SECOND)
+    with LmnStore.open(tmp_path, ballast_bytes=0) as store:
+        keep(store, name, rows, asked)
+        store._file.writer.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        identity = store.store_id
+    captures(tmp_path)
+    with LmnStore.open(tmp_path, ballast_bytes=0) as store, LmnView.open(tmp_path) as view:
+        assert None not in keep(store, name, rows[:100], asked)
+        if released:
+            held_back(store, monkeypatch)
+        finish_salvage(store)
+        stored = rows_of(view, HOUSE)
+        assert sorted(row.readings[0].value.value for row in stored) == list(range(1, 301))
+        assert sum(row.store_id == identity for row in stored) == (200 if released else 300)
 
 
 def test_a_file_that_a_person_moves_away_leaves_what_was_copied(directory: Path, identity: str) -> None:

@@ -303,14 +303,16 @@ class Salvager:
             AND NOT EXISTS (SELECT 1 FROM reading WHERE capture = number)""",
             checked,
         ).rowcount
-        # What was fetched again since the damage was not delivered yet, and goes.
+        # What was fetched again since the damage was not delivered yet, and goes. If the salvage was released, it may
+        # have been delivered, and stays.
         again = connection.execute(
-            """SELECT new.number FROM capture AS old CROSS JOIN capture AS new INDEXED BY capture_history
+            """SELECT old.number, new.number
+            FROM capture AS old CROSS JOIN capture AS new INDEXED BY capture_history
             ON new.profile_version = old.profile_version AND new.target_time_us = old.target_time_us AND new.origin = 2
             WHERE old.number BETWEEN ? AND ? AND old.origin = 2 AND new.number > ?""",
             (*checked, job.last),
         ).fetchall()
-        remove(connection, {number for (number,) in again})
+        remove(connection, {old if job.released else new for old, new in again})
         connection.execute(
             """INSERT OR IGNORE INTO slot SELECT target_time_us, meter, device, list, number FROM capture
             WHERE number BETWEEN ? AND ? AND target_time_us IS NOT NULL AND origin <> 2""",
