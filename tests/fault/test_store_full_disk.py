@@ -186,6 +186,36 @@ def test_a_damaged_store_on_a_full_disk_waits_for_room_and_loses_nothing(disk):
         assert store.counts()["salvaged"] == 2000
 
 
+def test_a_salvage_on_a_disk_that_stays_full_lets_new_rows_be_delivered_and_follows_them(disk, monkeypatch):
+    with LmnStore.open(disk) as store:
+        for number in range(1, 2001, 100):
+            store.append([record(n) for n in range(number, number + 100)])
+        store._file.writer.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        identity = store.store_id
+    fill(disk)
+    with (disk / "lmn.db").open("r+b") as file:
+        file.write(bytes(4096))
+
+    with LmnStore.open(disk) as store, LmnView.open(disk) as view:
+        append(store, [record(9001, grid=True)])
+        assert view.records(HOUSE, 0, 9) == []
+        monkeypatch.setattr("smgw.store.lmn.behind.HELD_BACK_S", 0.0)
+        assert store.salvage_step()
+        assert store.salvage is not None
+        assert store.salvage.released
+        (new,) = view.records(HOUSE, 0, 9)
+        assert new.store_id == store.store_id
+
+        (disk / "filler").unlink()
+        store._asked = 0.0
+        append(store, [record(9002, grid=True)])
+        while store.salvage_step() is not None:
+            pass
+        view.changed()
+        later = view.records(HOUSE, new.position, 5000)
+    assert [(row.store_id == identity, row.record_number) for row in later][1:] == [(True, n) for n in range(1, 2001)]
+
+
 def test_there_is_a_clear_word_where_not_even_a_new_store_fits(disk):
     fill(disk)
 
