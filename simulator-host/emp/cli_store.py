@@ -40,6 +40,15 @@ def add_commands(commands: Any) -> None:
     )
     salvaged.add_argument("file", type=Path, metavar="FILE", help="the new file")
     salvaged.set_defaults(run=_salvage)
+    allowed = commands.add_parser(
+        "allow",
+        help="let a gateway deliver a device that another one delivered before",
+        description="With --trust a device belongs to the gateway that delivers it. This lets a second one deliver it, "
+        "for a meter that was moved; works while a server runs.",
+    )
+    allowed.add_argument("device", metavar="DEVICE", help="the device, such as 1EMH0005347109")
+    allowed.add_argument("gateway", metavar="GATEWAY", help="the gateway, such as ESMG0000000002")
+    allowed.set_defaults(run=_allow)
     imported = commands.add_parser(
         "import",
         help="take what `smgw export` packed",
@@ -60,7 +69,7 @@ def add_commands(commands: Any) -> None:
         "--certificate", type=Path, metavar="FILE", help="with an https URL: the certificate of the server, in PEM"
     )
     imported.set_defaults(run=_import)
-    for command in (backup, restore, salvaged, imported):
+    for command in (backup, restore, salvaged, allowed, imported):
         command.add_argument("--db", type=Path, default=_DB, metavar="FILE", help=f"the SQLite file ({_DB})")
 
 
@@ -88,6 +97,17 @@ def _salvage(options: argparse.Namespace) -> int:
         torn = f"{done.torn} rows could not be read whole, and more may be lost" if done.torn else "some may be lost"
         print(f"emp salvage: {options.db} is damaged: {torn}", file=sys.stderr)
     print(f"Next: emp restore {options.file} --db {options.db}")
+    return 0
+
+
+def _allow(options: argparse.Namespace) -> int:
+    from smgw.cosem.device_id import DeviceId
+
+    from emp.store.allowing import allow
+
+    device, gateway = DeviceId.parse(options.device), DeviceId.parse(options.gateway)
+    allow(options.db, device, gateway)
+    print(f"{options.db}: gateway {gateway} may deliver device {device}")
     return 0
 
 

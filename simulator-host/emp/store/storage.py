@@ -57,7 +57,7 @@ class ForeignDeviceError(SmgwError):
         names = ", ".join(sorted(map(str, owners)))
         super().__init__(
             f"device {device} belongs to gateway {names}; if it was replaced, revoke the certificates of that gateway "
-            "and copy the new revocation list here"
+            "and copy the new revocation list here; if the meter was moved: emp allow"
             if owners
             else f"the pseudonym {device} belongs to another gateway"
         )

@@ -7,6 +7,7 @@ import logging
 import sqlite3
 
 import pytest
+from emp.cli import main
 from emp.store.sqlite_storage import SqliteView
 from emp.store.storage import ForeignDeviceError, Proof
 from emp_process import DEVICE, GATEWAY, PATH, POWER, XML, content, row
@@ -225,6 +226,30 @@ def test_no_table_names_a_gateway_beside_its_pseudonym(tmp_path):
     assert bytes(PSEUDONYM).hex().upper() in dump.upper()
     assert str(GATEWAY) not in dump
     assert bytes(GATEWAY).hex().upper() not in dump.upper()
+
+
+def test_a_moved_meter_is_delivered_by_another_gateway_after_emp_allow(tmp_path, capsys):
+    trial = Trial(tmp_path)
+    store = ["--db", str(tmp_path / "emp.db")]
+    assert main(["allow", str(DEVICE), str(OTHER_GATEWAY), *store]) == 1
+    with trial.inside() as ours:
+        assert ours.put(content(row(1, 10))).status == 201
+        others = trial.as_gateway(ours, OTHERS)
+        moved = content(row(9, 20), gateway=OTHER_GATEWAY)
+        assert others.put(moved).status == 404
+        assert main(["allow", str(DEVICE), str(OTHER_GATEWAY), *store]) == 1
+        assert main(["allow", str(MISSING), str(GATEWAY), *store]) == 1
+        assert others.put(content(row(1, 5), gateway=OTHER_GATEWAY, device=THEIRS)).status == 201
+        assert main(["allow", str(DEVICE), str(OTHER_GATEWAY), *store]) == 0
+        assert others.put(moved).status == 200
+        assert ours.put(content(row(2, 11))).status == 200
+        assert others.ask("GET", PATH).status == 404  # it has rows of another gateway
+    told = capsys.readouterr()
+    assert f"gateway {OTHER_GATEWAY} may deliver device {DEVICE}\n" in told.out
+    assert "if the meter was moved: emp allow" in told.err
+    assert "no such file" in told.err
+    assert f"no gateway {OTHER_GATEWAY} is known here; let it deliver another meter first" in told.err
+    assert f"no device {MISSING} is known here" in told.err
 
 
 def test_of_two_gateways_that_claim_a_new_device_at_once_one_gets_it(tmp_path):

@@ -287,3 +287,18 @@ def test_gateways_behind_one_address_take_turns_of_their_own(trial, monkeypatch)
         assert put(ours, trial.seal(ANY)).status == 201
         assert put(trial.as_gateway(ours, OTHERS), trial.seal(ANY)).status == 403
     assert takers == [str(GATEWAY), str(OTHER_GATEWAY)]
+
+
+def test_the_command_serves_with_a_trust_folder(trial):
+    with emp_process.running(trial.folder / "emp.db", "--trust", str(trial.emp)) as running:
+        ours = trial.as_gateway(running)
+        assert put(ours, trial.seal(ANY)).status == 201
+        assert ours.put(ANY).status == 415
+        assert put(trial.as_gateway(running, OTHERS), trial.seal(ANY)).status == 403
+        said = emp_process.stop(running)
+    assert f"gateway {OTHER_GATEWAY}: a document is refused: CMS message: the key" in said
+
+
+def test_the_command_may_take_bare_documents_too(trial):
+    with emp_process.running(trial.folder / "emp.db", "--trust", str(trial.emp), "--cms", "accepted") as running:
+        assert trial.as_gateway(running).put(ANY).status == 201
