@@ -20,7 +20,6 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
-from smgw.cosem.data import RANGE
 from smgw.store.errors import is_full
 from smgw.store.file.connection import connect_salvage
 from smgw.store.file.pending import count
@@ -29,10 +28,10 @@ from smgw.store.lmn.aliases import Aliases, add_registers, add_words, settle_reg
 from smgw.store.lmn.blocks import BLOCK
 from smgw.store.lmn.moving import move
 from smgw.store.lmn.queued import Phase, Queued
+from smgw.store.lmn.readable import Readings
 from smgw.store.lmn.retention import remove
 from smgw.store.lmn.rows import RowWriter, Word
 from smgw.store.lmn.salvage import TARGETS, row_of, table_of
-from smgw.store.lmn.values import from_column
 from smgw.store.rescue.carve import Pages
 from smgw.store.rescue.copying import Row, Table
 
@@ -125,19 +124,14 @@ class Salvager:
     def _copy(self, connection: sqlite3.Connection, piece: Piece) -> Queued:
         job, after = piece.job, piece.after
         new = Table(connection, "capture").insert(self._captures(job, piece.rows.get("capture", ())))
-        first = job.hole if job.phase == Phase.READINGS and job.hole else 1
-        existing = {row[0]: False for name in ("reading", "signature") for row in piece.rows.get(name, ())}
-        for number in existing:
-            if type(number) is int and first <= number <= job.last:
-                found = connection.execute("SELECT 1 FROM capture WHERE number = ?", (number,)).fetchone()
-                existing[number] = found is not None
-        here = self._aliases.registers
-        _Readings(connection, "reading").insert(
-            (*row[:2], here.get(row[2], row[2]), *row[3:9], None, row[10])
-            for row in piece.rows.get("reading", ())
-            if existing[row[0]] and here.get(row[2], row[2]) in self._registers
+        existing = self._existing(connection, piece)
+        readings = [row for row in piece.rows.get("reading", ()) if row[0] in existing]
+        if here := self._aliases.registers:
+            readings = [(*row[:2], here.get(row[2], row[2]), *row[3:]) for row in readings]
+        Readings(connection, "reading").insert(
+            [(*row[:9], None, row[10]) for row in readings if row[2] in self._registers]
         )
-        Table(connection, "signature").insert(row for row in piece.rows.get("signature", ()) if existing[row[0]])
+        Table(connection, "signature").insert(row for row in piece.rows.get("signature", ()) if row[0] in existing)
         captures = self._complete(connection, job, piece.checked) if piece.checked else 0
         count(connection, {"salvaged": max(0, new) - captures})
         after = after._replace(captures=after.captures + max(0, new) - captures)
@@ -148,6 +142,22 @@ class Salvager:
                 return after._replace(phase=Phase.MOVE, next=job.frontier + 1)
             after = after._replace(next=following, frontier=job.reached(following - 1))
         return after
+
+    @staticmethod
+    def _existing(connection: sqlite3.Connection, piece: Piece) -> set[object]:
+        """The numbers of captures to which readings and signatures of the piece may be added."""
+        if piece.checked:
+            query = "SELECT number FROM capture WHERE number BETWEEN ? AND ?"
+            return {number for (number,) in connection.execute(query, piece.checked)}
+        job = piece.job
+        first = job.hole if job.phase == Phase.READINGS and job.hole else 1
+        numbers = {row[0] for name in ("reading", "signature") for row in piece.rows.get(name, ())}
+        query = "SELECT 1 FROM capture WHERE number = ?"
+        return {
+            number
+            for number in numbers
+            if type(number) is int and first <= number <= job.last and connection.execute(query, (number,)).fetchone()
+        }
 
     def _move(self, connection: sqlite3.Connection, piece: Piece, rows: RowWriter) -> Queued:
         """Give complete captures new numbers, if the salvage was released. A file that follows may bring more."""
@@ -334,19 +344,3 @@ _NUMBERED = (
     target_time_us, list"""),
     ("signature", "capture", "capture, place, octets"),
 )  # fmt: skip
-
-
-class _Readings(Table):
-    """The row must also hold readable values."""
-
-    def fits(self, row: Row) -> bool:
-        if not super().fits(row):
-            return False
-        if not (row[3] in RANGE and type(row[4]) is int and row[5] is row[7] is None):
-            try:
-                for at in (3, 5, 7):
-                    if row[at] is not None:
-                        from_column(row[at], row[at + 1])
-            except (ValueError, ArithmeticError, LookupError):
-                return False
-        return True
