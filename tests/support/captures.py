@@ -134,3 +134,28 @@ def plain(value: Value | None) -> Any:
     if isinstance(value.value, tuple):
         return [plain(element) for element in value.value]
     return value.value
+
+
+class TextCapture(NamedTuple):
+    """A capture of IEC 62056-21; `golden` is its object in golden.json, empty for a shared one."""
+
+    name: str
+    octets: bytes
+    golden: dict[str, Any]
+
+
+@cache
+def text_captures(kind: str) -> tuple[TextCapture, ...]:
+    """All of a folder, "d0" or "dsmr", by name; the copy in the repository before the shared one."""
+    found: dict[str, TextCapture] = {}
+    for root in (SHARED / kind, OWN / kind):
+        golden = json.loads((root / "golden.json").read_text()) if (root / "golden.json").exists() else {}
+        for path in sorted(root.glob("*/*.txt")):
+            name = f"{path.parent.name}/{path.name}"
+            found[name] = TextCapture(name, path.read_bytes(), golden.get(name, {}))
+    return tuple(found[name] for name in sorted(found))
+
+
+def own_text_captures(kind: str) -> tuple[TextCapture, ...]:
+    """Those in the repository, each with its golden values."""
+    return tuple(capture for capture in text_captures(kind) if capture.golden)
