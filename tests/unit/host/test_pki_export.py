@@ -10,6 +10,9 @@ import pytest
 from cryptography import x509
 from pki.cli import main
 from smgw.cli import main as smgw
+from smgw.store import paths
+from smgw.store.wan.records import OrderKind
+from smgw.store.wan.store import WanStore
 from smgw.trust import files, owners
 from smgw.trust.certificate import TRIPLE, Purpose
 from smgw.trust.chain import Expected, Moment, check
@@ -284,6 +287,14 @@ def test_a_folder_without_own_triples_leaves_the_own_ones(trial):
     shutil.rmtree(folder / "own")
     assert trial.keys("install", folder) == 0
     assert own_triples(trial.trust())
+
+
+def test_an_installation_orders_that_held_channels_are_tried_again(trial):
+    with WanStore.open(paths.wan_directory(trial.state())) as store:
+        assert trial.install() == 0
+        assert store.take_orders("lab") == [OrderKind.DELIVER]
+        assert trial.install() == 0  # nothing changed
+        assert store.take_orders("lab") == []
 
 
 def _no_sub_ca(folder: Path) -> None:

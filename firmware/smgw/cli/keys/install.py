@@ -6,6 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
+from smgw.store import paths
+from smgw.store.errors import StoreAbsent, StoreError
+from smgw.store.wan.orders import place_order
+from smgw.store.wan.records import OrderKind
 from smgw.trust.certificate import TRIPLE, Certificate, read_file, utc
 from smgw.trust.chain import Authorities, Moment, check_chain, check_time
 from smgw.trust.errors import FileError, KeyMismatchError, TrustError, WrongRoleError
@@ -33,6 +37,7 @@ _EPILOG: Final = """\
 DIR is the folder that `smgw-pki export` wrote. Afterwards the gateway's own folder has the same certificates and
 revocation lists: new ones come first, then those that DIR does not have any more go. Private keys are not touched.
 Nothing is written if something in DIR is wrong. Run it again with a newer DIR after each renewal and revocation.
+A running gateway takes what is new at once, and tries every EMP again.
 """
 
 
@@ -62,6 +67,9 @@ def run(arguments: argparse.Namespace) -> int:
     removed = remove_all(_outdated(trust, wanted, with_own=bool(own)), trust)
     give_keys(triples(trust))
 
+    if written or removed:
+        _deliver_now(arguments.state, notes)
+
     print(f"{trust}: {written} files written, {removed} removed")
     for number, triple in own.items():
         print(f"  own triple {number} of {triple.subject}, until {utc(triple.not_after_s)}")
@@ -69,6 +77,16 @@ def run(arguments: argparse.Namespace) -> int:
     for note in notes:
         print(f"  note: {note}")
     return 0
+
+
+def _deliver_now(state: Path, notes: list[str]) -> None:
+    """A channel may be held because of what is mended now: it would be tried again after 15 minutes only."""
+    try:
+        place_order(paths.wan_directory(state), None, OrderKind.DELIVER)
+    except StoreAbsent:
+        pass  # nothing was delivered yet
+    except StoreError as error:
+        notes.append(f"{error}. A channel that is held is tried again within 15 minutes, or by `smgw deliver`.")
 
 
 def _own(source: Path, trust: Path, authorities: Authorities, notes: list[str]) -> dict[int, Triple]:
