@@ -143,6 +143,10 @@ def _status(options: argparse.Namespace) -> int:
     for gateway in gateways:
         seen = f"{zone.local(gateway.last_seen_us)} ({ago(gateway.last_seen_us, now_us)})"
         print(f"gateway {gateway.gateway}  {gateway.records} rows  last seen {seen}")
+        for one in gateway.signers:
+            until = zone.local(one.signer.not_after_us)
+            print(f"  signed by {one.signer.subject}  {one.documents} documents  certificate valid until {until}")
+            print(f"    SHA-256 {one.signer.fingerprint.hex()}")
         for sighting in gateway.devices:
             seen = f"{zone.local(sighting.last_seen_us)} ({ago(sighting.last_seen_us, now_us)})"
             print(f"  device {sighting.device}  {sighting.records} rows  last seen {seen}")

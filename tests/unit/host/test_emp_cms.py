@@ -7,6 +7,7 @@ import zlib
 
 import emp_process
 import pytest
+from emp.cli import main
 from emp.store.sqlite_storage import SqliteView
 from emp.trust.opening import Opener
 from emp.trust.room import Room
@@ -289,14 +290,18 @@ def test_gateways_behind_one_address_take_turns_of_their_own(trial, monkeypatch)
     assert takers == [str(GATEWAY), str(OTHER_GATEWAY)]
 
 
-def test_the_command_serves_with_a_trust_folder(trial):
+def test_the_command_serves_with_a_trust_folder(trial, capsys):
     with emp_process.running(trial.folder / "emp.db", "--trust", str(trial.emp)) as running:
         ours = trial.as_gateway(running)
         assert put(ours, trial.seal(ANY)).status == 201
         assert ours.put(ANY).status == 415
         assert put(trial.as_gateway(running, OTHERS), trial.seal(ANY)).status == 403
+        assert main(["status", "--db", str(trial.folder / "emp.db")]) == 0
         said = emp_process.stop(running)
     assert f"gateway {OTHER_GATEWAY}: a document is refused: CMS message: the key" in said
+    shown = capsys.readouterr().out
+    assert "  signed by ESMG0000000001.SMGW  1 documents  certificate valid until" in shown
+    assert f"    SHA-256 {trial.party().certificate.fingerprint}\n" in shown
 
 
 def test_the_command_may_take_bare_documents_too(trial):
