@@ -70,7 +70,7 @@ def test_a_gateway_delivers_a_sealed_document(machine: Machine) -> None:
 def test_people_read_over_tls_with_the_password(machine: Machine) -> None:
     ask = (
         "import base64, ssl, urllib.request as u; c = ssl.create_default_context(cafile='/var/lib/emp/tls/people.crt');"
-        "r = u.Request('https://localhost:8081/api/gateways');"
+        "r = u.Request('https://127.0.0.1:8081/api/gateways');"
         "r.add_header('Authorization', 'Basic ' + base64.b64encode(b'x:lorem ipsum').decode());"
         "print(u.urlopen(r, context=c).read().decode())"
     )

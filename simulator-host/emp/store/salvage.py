@@ -27,6 +27,16 @@ _EMPTY = "id NOT IN (SELECT record FROM reading)"
 _BESIDE = f"""id IN (SELECT id FROM (SELECT id, lag(id, 1, 0) OVER (ORDER BY id) AS before,
     lead(id, 1, 0) OVER (ORDER BY id) AS after FROM record)
     WHERE before IN (SELECT id FROM record WHERE {_EMPTY}) OR after IN (SELECT id FROM record WHERE {_EMPTY}))"""
+#: Where rows are lost, the rows beside them may lack a reading too: those with fewer than the next one of their device.
+_EDGE = """id IN (SELECT id FROM (SELECT id, readings, before, after,
+    lag(readings, 1, 0) OVER device AS readings_before, lead(readings, 1, 0) OVER device AS readings_after
+    FROM (SELECT id, device, (SELECT count(*) FROM reading WHERE record=record.id) AS readings,
+        lag(id) OVER (ORDER BY id) AS before, lead(id) OVER (ORDER BY id) AS after FROM record)
+    WINDOW device AS (PARTITION BY device ORDER BY id))
+    WHERE (before IS NOT id-1 OR after IS NOT id+1) AND readings < max(readings_before, readings_after))"""
+#: A page that was cut in its middle reads as zeros from there on. So no row beside lost ones is trusted.
+_CUT = """id IN (SELECT id FROM (SELECT id, lag(id) OVER (ORDER BY id) AS before, lead(id) OVER (ORDER BY id) AS after
+    FROM record) WHERE before IS NOT id-1 OR after IS NOT id+1)"""
 #: Rows that are copied at a time.
 _AT_ONCE = 1000
 #: `latest` and `sighting` follow from the rows. What is lost of `latest` comes again with the next row.
@@ -108,7 +118,7 @@ def _copy(damaged: Path, part: Path, *, is_damaged: bool) -> Salvaged:
         keep_highest(target)
         torn = f"{_DANGLING} OR id IN (SELECT record FROM reading WHERE {_STRAY})"
         if is_damaged:
-            torn += f" OR {_EMPTY} OR {_BESIDE}"
+            torn += f" OR {_EMPTY} OR {_BESIDE} OR {_CUT if _is_cut(source, damaged) else _EDGE}"
         lost = target.execute(f"DELETE FROM record WHERE {torn}").rowcount
         for statement in _FOLLOWING:
             target.execute(statement)
@@ -123,6 +133,15 @@ def _scan(source: sqlite3.Connection, table: Table, way: str) -> None:
         cursor = source.execute(f"SELECT {table.names} FROM {way}")
         while rows := cursor.fetchmany(_AT_ONCE):
             table.insert(rows)
+
+
+def _is_cut(source: sqlite3.Connection, path: Path) -> bool:
+    """True if the last page of a file is not whole."""
+    try:
+        page = int(source.execute("PRAGMA page_size").fetchone()[0])
+    except sqlite3.DatabaseError:
+        return True
+    return path.stat().st_size % page != 0
 
 
 def _largest(source: sqlite3.Connection) -> int:
