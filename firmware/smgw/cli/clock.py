@@ -1,4 +1,4 @@
-"""`smgw clock accept`: allow a step of the time that no other source confirms."""
+"""`smgw clock show`: the clock and its sources. `accept`: allow a step of the time that no other source confirms."""
 
 import argparse
 import time
@@ -16,7 +16,7 @@ from smgw.store.lmn.view import LmnView
 _EPILOG = """\
 Two steps of the time need your consent: a step of more than an hour that only one time server asks for, and a step
 to a time before the newest values in the database. `smgw log` shows which step waits.
-Compare the time in `smgw status` with a clock that you trust, then accept.
+Compare the time that `smgw clock show` prints with a clock that you trust, then accept.
 Exit code 0 if the time is synchronised, 1 if it is not.
 """
 _LOOK_S = 0.5
@@ -24,7 +24,7 @@ _LOOK_S = 0.5
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What to do."""
-    parser.add_argument("action", choices=["accept"], help="allow the step that waits")
+    parser.add_argument("action", choices=["accept", "show"], help="allow the step that waits; or show the sources")
     parser.add_argument(
         "--seconds", type=seconds, default=15.0, metavar="S", help="how long to wait (default %(default)s)"
     )
@@ -35,6 +35,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Order, wait, print the outcome."""
     set_up_logging(arguments.log_level)
+    if arguments.action == "show":
+        return _show(arguments)
     directory = paths.lmn_directory(arguments.state)
     if _synchronised(directory):
         print("the time is synchronised; there is nothing to accept")
@@ -54,6 +56,19 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         print("accepted, but the time is not synchronised yet; see `smgw status`")
     return 1
+
+
+def _show(arguments: argparse.Namespace) -> int:
+    from smgw.cli.status import clock_lines  # here, because `accept` does without them
+    from smgw.profiles.toml_importer import load
+    from smgw.reports.health import examine
+
+    clock = examine(load(arguments.config), arguments.state).clock
+    if not clock:
+        print("there is no clock yet: the gateway never ran")
+        return 1
+    print("\n".join(clock_lines(clock)))
+    return int(clock["state"] != "synchronised")
 
 
 def _synchronised(directory: Path) -> int | None:

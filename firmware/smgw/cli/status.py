@@ -61,16 +61,7 @@ def _lines(report: "Report") -> list[str]:
     lines = [f"gateway {report.gateway}: {report.health.name.lower()}"]
     lines += [f"  ! {printable(reason)}" for reason in report.reasons]
     if report.clock:
-        dispersion = report.clock["dispersion_us"]
-        known = f", within {dispersion / 1e6:.3f} s" if dispersion is not None else ""
-        lines.append(f"clock   {report.clock['text']}{known}")
-        lines += [_source(source) for source in report.clock["sources"]]
-        lines += [
-            f"        {printable(silent['source'])}: gives no time: {printable(silent['reason'])}"
-            for silent in report.clock["silent"]
-        ]
-        if report.clock["alone"]:
-            lines.append("        one source alone, as configured: no other confirms its time")
+        lines += clock_lines(report.clock)
     for meter in report.meters:
         lines += map(printable, _meter(meter))
     if report.store:
@@ -105,6 +96,19 @@ def _trust(trust: dict[str, Any]) -> str:
             ends[one["kind"]] = one
     found = [f"{words} until {utc_text(ends[kind]['until_us'])[:10]}" for kind, words in _KINDS.items() if kind in ends]
     return ", ".join(found) or "no certificates"
+
+
+def clock_lines(clock: dict[str, Any]) -> list[str]:
+    """The clock, and what its sources say."""
+    dispersion = clock["dispersion_us"]
+    lines = [f"clock   {clock['text']}{'' if dispersion is None else f', within {dispersion / 1e6:.3f} s'}"]
+    lines += [_source(source) for source in clock["sources"]]
+    lines += [
+        f"        {printable(one['source'])}: gives no time: {printable(one['reason'])}" for one in clock["silent"]
+    ]
+    if clock["alone"]:
+        lines.append("        one source alone, as configured: no other confirms its time")
+    return lines
 
 
 def _source(source: dict[str, Any]) -> str:

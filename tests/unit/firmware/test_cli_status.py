@@ -198,6 +198,13 @@ def test_a_source_over_tls_is_shown_as_authenticated_and_the_others_as_without_a
     ]
 
 
+def test_the_clock_alone_is_shown_by_its_own_command(gateway: GatewayState, capsys: pytest.CaptureFixture[str]) -> None:
+    sources_say(gateway, ("a", 0), ("b", 0))
+    lines = [line for line in shown(gateway, capsys) if line.startswith("clock") or "last sample" in line]
+    assert main(["clock", "show", *gateway.arguments]) == int("not synchronised" in lines[0])
+    assert capsys.readouterr().out.splitlines() == lines
+
+
 def test_why_a_time_source_gives_no_time_is_shown_until_it_does(
     gateway: GatewayState, capsys: pytest.CaptureFixture[str]
 ) -> None:
