@@ -9,15 +9,20 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from chrony import CHRONYD, chronyd
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 from smgw.clock.sample import TimeSample
 from smgw.clock.source import SystemSource
 from smgw.wan.time_samples import NtpSampler
 from soon import LIMIT
-from trial_pki import openssl
 
 _FEATURES = subprocess.run(
     [CHRONYD.path, "--version"], capture_output=True, text=True, env=CHRONYD.environment, check=True
@@ -25,26 +30,31 @@ _FEATURES = subprocess.run(
 pytestmark = pytest.mark.skipif("+NTS" not in _FEATURES, reason="MISSING NTS in this chronyd")
 
 
-def certificate(folder: Path) -> tuple[Path, Path]:
-    """A self-signed certificate of `localhost`, and its key."""
+def certificate(folder: Path, begins_days: int = -1) -> tuple[Path, Path]:
+    """A self-signed certificate of `localhost` for 30 days, and its key."""
     folder.mkdir()
-    made, key = folder / "nts.crt", folder / "nts.key"
-    command = [openssl(), "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
-    names = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost", "-days", "365"]
-    subprocess.run([*command, *names, "-keyout", str(key), "-out", str(made)], check=True, capture_output=True)
-    key.chmod(0o600)
-    return made, key
+    made, file = folder / "nts.crt", folder / "nts.key"
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+    begins = datetime.now(UTC) + timedelta(days=begins_days)
+    builder = x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+    builder = builder.not_valid_before(begins).not_valid_after(begins + timedelta(days=30))
+    builder = builder.add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+    made.write_bytes(builder.sign(key, hashes.SHA256()).public_bytes(Encoding.PEM))
+    file.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    file.chmod(0o600)
+    return made, file
 
 
 @contextmanager
-def nts_pair(folder: Path, trusted: Path, shown: Path, key: Path) -> Iterator[str]:
+def nts_pair(folder: Path, trusted: Path, shown: Path, key: Path, *more: str) -> Iterator[str]:
     """A server with this certificate, and a client that trusts one; yield the client as `host:port`."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         ke_port = free.getsockname()[1]
     served = ("local stratum 5", f"ntsservercert {shown}", f"ntsserverkey {key}", f"ntsport {ke_port}")
     with chronyd(folder / "server", *served, f"ntsdumpdir {folder}/server") as server:
         port = server.rpartition(":")[2]
-        asked = (f"server localhost port {port} ntsport {ke_port} nts iburst", f"ntstrustedcerts {trusted}")
+        asked = (f"server localhost port {port} ntsport {ke_port} nts iburst", f"ntstrustedcerts {trusted}", *more)
         with chronyd(folder / "client", *asked, "authselectmode require", f"ntsdumpdir {folder}/client") as client:
             yield client
 
@@ -68,6 +78,24 @@ def test_chrony_with_nts_gives_a_gateway_the_time(tmp_path: Path) -> None:
     source = SystemSource()
     error_us = (source.realtime_ns() - source.boottime_ns()) // 1000 - sample.offset_us
     assert abs(error_us) <= sample.dispersion_us + 1000
+
+
+@pytest.mark.parametrize("begins_days", [-60, 300], ids=["expired", "early"])
+def test_chrony_on_a_board_without_the_time_can_skip_the_dates_of_a_certificate(
+    tmp_path: Path, begins_days: int
+) -> None:
+    """The clock is right and the certificate's dates are wrong, which is the same for chronyd."""
+    shown, key = certificate(tmp_path / "certificate", begins_days)
+    with nts_pair(tmp_path, shown, shown, key, "nocerttimecheck 1") as client:
+        until(lambda: ask(client))
+
+
+def test_chrony_minds_the_dates_of_a_certificate_otherwise(tmp_path: Path) -> None:
+    shown, key = certificate(tmp_path / "certificate", -60)
+    log = tmp_path / "client/chronyd.log"
+    with nts_pair(tmp_path, shown, shown, key) as client:
+        until(lambda: "TLS handshake" in log.read_text())
+        assert ask(client) == []
 
 
 def test_chrony_takes_no_time_from_a_server_with_another_certificate(tmp_path: Path) -> None:
