@@ -61,8 +61,8 @@ def test_all_rows_arrive_once_and_in_order_while_a_salvage_runs_and_is_killed(ch
     chain.lmn.kill()
     assert copied(chain) is not None, "the kill did not fall into the salvage"
     chain.lmn.start()
-    wait_until(lambda: copied(chain) is None, 120, "the salvage does not end")
-    wait_until(lambda: at_emp(chain) > CAPTURES, 120, "no new row arrived")
+    wait_until(lambda: copied(chain) is None, 300, "the salvage does not end")
+    wait_until(lambda: at_emp(chain) > CAPTURES, 300, "no new row arrived")
     chain.drain()
 
     assert old_keys(chain) == list(range(1, CAPTURES + 1))
@@ -81,7 +81,7 @@ def test_sigterm_in_a_salvage_ends_the_process_and_the_next_one_goes_on(chain: C
     before = copied(chain)
     assert before is not None, "the salvage ended before the stop"
     chain.lmn.start()
-    wait_until(lambda: copied(chain) is None, 120, "the salvage does not end")
+    wait_until(lambda: copied(chain) is None, 300, "the salvage does not end")
     assert chain.lmn.stop() == 0
     with LmnView.open(paths.lmn_directory(chain.state)) as view:
         assert view.counts()["salvaged"] == CAPTURES
@@ -96,5 +96,5 @@ def test_status_tells_how_far_the_salvage_is(chain: Chain) -> None:
     assert (salvage["file"], salvage["released"]) == ("lmn.db.corrupt-1", False)
     assert "lmn.db.corrupt-1 is copied: " in text
     assert "newer records are delivered after its records" in text
-    wait_until(lambda: copied(chain) is None, 120, "the salvage does not end")
+    wait_until(lambda: copied(chain) is None, 300, "the salvage does not end")
     assert chain.status()["store"]["salvage"] is None
