@@ -23,7 +23,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 tree=$work/smgw-$version
 mkdir "$tree"
-cp -r firmware/smgw firmware/debian simulator-host/emp simulator-host/pki systemd config README.md ARCHITECTURE.md CHANGELOG.md SECURITY.md "$tree"
+cp -r firmware/smgw firmware/debian simulator-host/emp simulator-host/pki simulator-host/gwa systemd config README.md ARCHITECTURE.md CHANGELOG.md SECURITY.md "$tree"
 # The pages that read well as files. `make docs` makes the others.
 mkdir "$tree/docs"
 cp -r docs/img "$tree/docs"
@@ -32,7 +32,7 @@ for page in docs/*.md; do
         sed 's|^--8<-- "README.md:steps"$|The ten steps are in [README.md](../README.md).|' "$page" >"$tree/$page"
 done
 # What the version says is in the program too.
-sed -i "s/^__version__ = .*/__version__ = \"$version\"/" "$tree/smgw/__init__.py" "$tree/emp/__init__.py" "$tree/pki/__init__.py"
+sed -i "s/^__version__ = .*/__version__ = \"$version\"/" "$tree/smgw/__init__.py" "$tree/emp/__init__.py" "$tree/pki/__init__.py" "$tree/gwa/__init__.py"
 cat >"$tree/debian/changelog" <<END
 smgw ($version) unstable; urgency=medium
 
