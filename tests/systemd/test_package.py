@@ -159,6 +159,7 @@ def test_a_trial_gets_its_certificates_from_the_package_of_the_pki(machine: Mach
     pki = ("smgw-pki", "--pki", "/root/pki")
     machine.run(*pki, "init")
     machine.run(*pki, "emp", "Stadtwerke", "--host", "emp.example.org")
+    assert machine.run("gwa", "--version").startswith("gwa ")
     assert files(machine) - before - set(machine.run("dpkg", "-L", "smgw-pki").splitlines()) == set()
     install(machine, deb)
     machine.run("smgw", "keys", "request", "--id", "ESMG0000000001", "--out", "/root/requests")
