@@ -65,7 +65,7 @@ class Trial:
             assert Certificate.from_file(file) == one.certificate
             wanted = Expected(one.certificate.purpose, frozenset({one.certificate.subject.role}))
             if one.revoked_s is None:
-                check(one.certificate, wanted, authorities, Moment(NOW + 3600))
+                check(one.certificate, wanted, authorities, Moment(NOW + 86400))
             if one.name.endswith(".EMT"):
                 assert key_name(one.certificate.public_key) in PemKeys.read([PemFile(file.with_suffix(".key"))])
         assert all(uses == {"tls", "sig", "enc"} for uses in groups.values())
@@ -170,7 +170,7 @@ def test_after_a_killed_export_the_next_one_is_complete(made: Trial, tmp_path: P
         out = tmp_path / str(number)
         killed += _killed_after(moment, made.command("export", "Stadtwerke", out))
         assert made.run("export", "Stadtwerke", out) == 0
-        triple = active_triple(out, Moment(NOW + 3600))
+        triple = active_triple(out, Moment(NOW + 86400))
         keys = PemKeys.read([PemFile(triple.key_file(purpose)) for purpose in TRIPLE])
         assert all(key_name(triple.certificate(purpose).public_key) in keys for purpose in TRIPLE)
         assert not list(out.rglob("*.new"))
@@ -192,10 +192,10 @@ def test_after_a_killed_installation_the_gateway_has_a_usable_folder(made: Trial
         shutil.copytree(state, copy)
         install = ["keys", "install", "--state", str(copy), str(exported)]
         killed += _killed_after(moment, install, smgw)
-        assert active_triple(copy / "trust", Moment(NOW + 3600)).number in (1, 2)
+        assert active_triple(copy / "trust", Moment(NOW + 86400)).number in (1, 2)
         assert inventory(copy / "trust")[1] == []
         assert smgw(install) == 0
-        assert active_triple(copy / "trust", Moment(NOW + 3600)).number == 2
+        assert active_triple(copy / "trust", Moment(NOW + 86400)).number == 2
     assert killed
 
 
@@ -280,7 +280,7 @@ def test_a_full_disk_on_the_gateway_is_named_and_the_same_works_when_there_is_ro
         _names_the_full_disk(capsys.readouterr().err, disk)
     filler.unlink()
     assert smgw(["keys", "install", "--state", str(state), str(exported)]) == 0
-    assert active_triple(state / "trust", Moment(NOW + 3600)).number == 2
+    assert active_triple(state / "trust", Moment(NOW + 86400)).number == 2
 
 
 def _names_the_full_disk(said: str, disk: Path) -> None:

@@ -48,7 +48,7 @@ def _install(tmp_path, pki_folder, name=ID) -> int:
 
 def _believed(folder: Path, file: Path, role=Role.SMGW, purpose=Purpose.TLS, curve="brainpoolP256r1"):
     authorities = AuthoritiesFolder(folder / "authorities").current()
-    check(Certificate.from_file(file), Expected(purpose, frozenset({role}), curve), authorities, Moment(NOW + 3600))
+    check(Certificate.from_file(file), Expected(purpose, frozenset({role}), curve), authorities, Moment(NOW + 86400))
 
 
 @pytest.mark.parametrize(("curve", "name"), [("brainpool", "brainpoolP256r1"), ("p256", "secp256r1")])

@@ -25,7 +25,7 @@ from smgw.trust.peers import PeersFolder
 from trial_pki import NOW
 
 ID, OTHER = "EXXX0012345678", "EXXX0012345679"
-LATER = Moment(NOW + 3600)  # certificates of the command begin when it runs, perhaps long after NOW
+LATER = Moment(NOW + 86400)  # certificates of the command begin when it runs, perhaps long after NOW
 
 
 class Trial:
