@@ -20,11 +20,13 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -284,7 +286,12 @@ def records_at_emp(testbed: Testbed) -> list[tuple[str, int]]:
         path = f"cosem/ldevs/{device.lower()}.sm/objects/7-0100630100ff"
         rows = 0
         while True:  # the EMP gives rows in parts
-            octets = get(f"{testbed.pages_url}{path}?q.fromidx={rows + 1}&q.count={PART}")
+            try:
+                octets = get(f"{testbed.pages_url}{path}?q.fromidx={rows + 1}&q.count={PART}")
+            except urllib.error.HTTPError as error:
+                if error.code != HTTPStatus.NOT_FOUND:
+                    raise
+                break  # a meter that had no time to be read
             buffer = next(part for part in ElementTree.fromstring(octets).iter(ATTRIBUTE) if part.get("id") == "2")
             for row in buffer[0]:
                 gateway_and_store = row[4]  # the column that the EMP adds to the gateway's
