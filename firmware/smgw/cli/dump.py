@@ -20,6 +20,7 @@ examples:
   smgw dump sml - < capture.bin         from standard input
   smgw dump dlms /dev/ttyUSB0 --baudrate 2400 --parity E
   smgw dump dlms push.hex --key meter.key --authentication-key meter.auth
+  smgw dump p1 /dev/ttyUSB0 --baudrate 115200
 
 A port is a device, spy://DEVICE, or socket://, tls:// or rfc2217:// with host:port.
 A file holds raw octets, or a text of hex digits. Comments in it begin with #.
@@ -51,7 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             action="append",
             default=[],
             metavar="FILE",
-            help=f"dlms: a file of mode 0600 with {what} in hex; may be given several times",
+            help=f"dlms and p1: a file of mode 0600 with {what} in hex; may be given several times",
         )
     parser.epilog = _EPILOG
 

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from captures import OWN
 from dlms_line_meter import NAME, DlmsMeter, Model
 from line_meter import DEVICE, Head, PolledMeter, telegram
 from rfc2217_bridge import Rfc2217Bridge
@@ -21,10 +22,12 @@ from smgw.hdlc.link import Link
 from smgw.iec62056.seven_bit import with_parity
 from smgw.lmn import scan as lmn_scan
 from smgw.lmn.dlms import scan as scan_dlms
+from smgw.lmn.p1 import scan as scan_p1
 from smgw.lmn.scan import LISTEN_S, Scan
 from smgw.lmn.sml import scan as scan_sml
 from smgw.profiles import protocols
 from smgw.profiles.dlms import DlmsProfile
+from smgw.profiles.meter import MeterProfile
 from smgw.profiles.toml_importer import parse
 from smgw.wire import Transmit
 from uart import received
@@ -97,6 +100,26 @@ def test_a_meter_that_pushes_dlms_is_heard(tmp_path: Path, capsys: pytest.Captur
     assert code == 0
     assert tomllib.loads(out)["meter"][0]["protocol"] == "dlms-push"
     loads(out)
+
+
+def test_a_meter_with_a_p1_port_is_heard_with_its_gas_meter(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    octets = (OWN / "dsmr" / "dsmr_parser" / "telegram_v5.txt").read_bytes()
+    head = Head(tmp_path / "head")
+    with pushing(head, octets):
+        code, out, _ = scanned(str(head.link), capsys)
+    head.unplug()
+    assert code == 0
+    assert tomllib.loads(out)["meter"][0]["protocol"] == "dsmr-p1"
+    assert "K8EG004046395507" in out
+    assert "2222ABCD123456789" in out
+    loads(out)
+
+
+@pytest.mark.parametrize("place", ["esy5q3da1004", "v2_2"])
+def test_telegrams_without_check_sum_are_p1_or_d0_by_their_codes(place: str) -> None:
+    octets = next((OWN / "dsmr").glob(f"*/telegram_{place}*.txt")).read_bytes()
+    found = scan_p1.PUSH.ear(MeterProfile("meter", "dsmr-p1", "/dev/null")).hear(octets)
+    assert (found is not None) == (place == "v2_2")
 
 
 def test_a_meter_that_answers_sml_is_found(capsys: pytest.CaptureFixture[str]) -> None:

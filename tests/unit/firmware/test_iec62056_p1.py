@@ -1,7 +1,5 @@
 """Telegrams of DSMR P1, and the devices in them."""
 
-from collections.abc import Callable
-
 import pytest
 from captures import TextCapture, own_text_captures, text_captures
 from hypothesis import given
@@ -14,8 +12,9 @@ from smgw.dlms.security.suites import Keys, Protection, Suite, seal
 from smgw.iec62056.p1.devices import P1Device, devices
 from smgw.iec62056.p1.reader import P1Reader
 from smgw.iec62056.p1.telegram import MAX_OCTETS, Check, Telegram, TelegramReader
-from smgw.iec62056.p1.times import NORMAL_TIME, date_time
+from smgw.iec62056.p1.times import date_time
 from smgw.iec62056.seven_bit import with_parity
+from smgw.profiles.p1 import NORMAL_TIME
 from smgw.wire import Refused
 from smgw.wire.crc_arc import crc_arc
 
@@ -292,8 +291,17 @@ def sealed(octets: bytes, counter: int = 1) -> bytes:
     return Ciphered(GENERAL_GLO, seal(KEYS, Protection.BOTH, TITLE, counter, octets), TITLE).encode()
 
 
-def opener(keys: Keys = KEYS) -> Callable[[Ciphered], bytes]:
-    return lambda ciphered: open_ciphered(ciphered, keys).text
+class Sealing:
+    """Opens with one pair of keys, and notes which counters were believed."""
+
+    def __init__(self) -> None:
+        self.counters: list[int] = []
+
+    def open(self, sealed: Ciphered) -> bytes:
+        return open_ciphered(sealed, KEYS).text
+
+    def believe(self, sealed: Ciphered) -> None:
+        self.counters.append(sealed.invocation_counter)
 
 
 LINES = [made("0-0:1.0.0(200426223325S)", *["1-0:1.8.1(002130.115*kWh)"] * count) for count in (1, 3, 20)]
@@ -302,7 +310,7 @@ LINES = [made("0-0:1.0.0(200426223325S)", *["1-0:1.8.1(002130.115*kWh)"] * count
 @pytest.mark.parametrize("size", [1, 7, 100_000])
 @pytest.mark.parametrize("inside", LINES, ids=["short", "middle", "long"])
 def test_an_encrypted_telegram_is_opened_in_pieces_of_any_size(inside: bytes, size: int) -> None:
-    reader, found = P1Reader(opener()), []
+    reader, found = P1Reader(Sealing()), []
     octets = b"\xdb\x00noise" + sealed(inside) + sealed(inside, 2)
     for start in range(0, len(octets), size):
         found += reader.receive(octets[start : start + size])
@@ -316,14 +324,14 @@ def test_of_an_encrypted_telegram_no_flipped_bit_gives_a_value_and_the_next_is_r
         for bit in (0, 4, 7):
             damaged = bytearray(octets)
             damaged[place] ^= 1 << bit
-            reader = P1Reader(opener())
+            reader = P1Reader(Sealing())
             assert not any(isinstance(one, Telegram) for one in reader.receive(bytes(damaged)))
             reader.finish()
             assert isinstance(reader.receive(octets)[-1], Telegram)
 
 
 def test_with_a_key_a_telegram_in_the_clear_is_refused() -> None:
-    (found,) = P1Reader(opener()).receive(LINES[0])
+    (found,) = P1Reader(Sealing()).receive(LINES[0])
     assert isinstance(found, Refused)
     assert "in the clear" in found.reason
 

@@ -87,7 +87,7 @@ def test_the_counter_is_in_the_commit_of_its_capture(directory: Path) -> None:
     gateway = Gateway(directory)
     seen = []
     gateway.registrar._on_commit = lambda written: seen.append((written, gateway.store.newest_push(*key)))
-    key = (gateway.meter._scope, TITLE)
+    key = (gateway.meter._replays._scope, TITLE)
     gateway.takes(7)
     assert gateway.store.newest_push(*key) is None
     gateway.registrar.run_once(0)

@@ -25,11 +25,13 @@ from smgw.profiles import protocols
 from smgw.profiles.dlms import DlmsProfile
 from smgw.profiles.entries import resolve
 from smgw.profiles.meter import MeterProfile
+from smgw.profiles.p1 import P1Profile
 from smgw.profiles.secrets import Secrets
 from smgw.sml.profiles import LOAD_PROFILE as SML_LOAD_PROFILE
 from smgw.sml.server import Reply, Server
 from smgw.store.ranges import Range
 from smgw.wire import Refused, Transmit
+from smgw.wire.crc_arc import crc_arc
 
 SECOND = 1_000_000
 NOW_S = START_US // SECOND
@@ -58,6 +60,12 @@ def dlms_telegram(value: int) -> bytes:
     return b"".join(event.octets for event in sent if isinstance(event, Transmit))
 
 
+def p1_telegram(value: int) -> bytes:
+    """A telegram of P1 with a check sum."""
+    text = f"/XXX5TEST\r\n\r\n1-0:1.7.0({value:06d}*W)\r\n0-0:96.1.1(4D)\r\n!".encode()
+    return text + b"%04X\r\n" % crc_arc(text)
+
+
 class Kind(NamedTuple):
     """What the suite needs to know of a protocol: its other end, and its load profile or telegram."""
 
@@ -73,6 +81,7 @@ KINDS = {
     "sml-poll": Kind(sml_peer, SML_LOAD_PROFILE),
     "dlms-push": Kind(telegram=dlms_telegram, options=DlmsProfile()),
     "sml-push": Kind(telegram=telegram),
+    "dsmr-p1": Kind(telegram=p1_telegram, options=P1Profile()),
 }
 
 

@@ -129,7 +129,7 @@ def test_each_capture_of_text_is_text(folder: str, kinds: set[Kind]) -> None:
             "no protocol of this gateway reads it; if the meter knows mode E, "
             'write protocol = "dlms" and dlms = { start = "mode-e" }',
         ),
-        (P1, ("SML",), "no protocol of this gateway reads it"),
+        (P1, ("SML",), 'write protocol = "dsmr-p1"'),
     ],
 )
 def test_the_advice_names_a_protocol_that_exists(octets: bytes, own: tuple[str, ...], advice: str) -> None:

@@ -6,29 +6,40 @@ Encrypted ones are general-glo-ciphering of DLMS with a telegram inside, which h
 """
 
 import re
-from collections.abc import Callable
+from typing import TYPE_CHECKING, Protocol
 
-from smgw.dlms.apdus.envelope import GENERAL_GLO, Ciphered
 from smgw.errors import RemoteProtocolError
 from smgw.iec62056.p1.telegram import MAX_OCTETS, Telegram, TelegramReader
 from smgw.wire import Refused
 
-#: Opens what is encrypted; RemoteProtocolError if the keys do not fit, or if it is an old one.
-Open = Callable[[Ciphered], bytes]
+if TYPE_CHECKING:
+    from smgw.dlms.apdus.envelope import Ciphered
+
 #: The begin, or as much of it as may be there; the length has one to three octets.
 _BEGIN = re.compile(rb"\xdb(?:\x08|\Z)", re.DOTALL)
 _TITLE_END = 10
 _HEADER_AND_TAG = 17
 _CONTROL = 0x30  # authenticated and encrypted
-_NO_KEY = "an encrypted telegram, and the profile has no key; write p1 = { encryption_key_file = ... }"
+#: Why an encrypted telegram is refused where there is no key.
+NO_KEY = "an encrypted telegram, and the profile has no key; write p1 = { encryption_key_file = ... }"
 _CLEAR = "a telegram in the clear, while the profile's encryption_key_file says that all are encrypted"
 
 
-class P1Reader:
-    """Finds telegrams in the octets of a line. With `open_sealed`, only what was encrypted counts."""
+class Sealing(Protocol):
+    """Opens what is encrypted."""
 
-    def __init__(self, open_sealed: Open | None = None) -> None:
-        self._open = open_sealed
+    def open(self, sealed: "Ciphered", /) -> bytes:
+        """The text inside; RemoteProtocolError if the keys do not fit, or if it is an old one."""
+
+    def believe(self, sealed: "Ciphered", /) -> None:
+        """A telegram was inside."""
+
+
+class P1Reader:
+    """Finds telegrams in the octets of a line. With `sealing`, only what was encrypted counts."""
+
+    def __init__(self, sealing: Sealing | None = None) -> None:
+        self._sealing = sealing
         self._text = TelegramReader()
         self._buffer = b""  # begins with an encrypted telegram, or may
 
@@ -71,7 +82,7 @@ class P1Reader:
 
     def _clear(self, octets: bytes) -> list[Telegram | Refused]:
         events = self._text.receive(octets) if octets else []
-        if self._open is None:
+        if self._sealing is None:
             return events
         return [Refused(_CLEAR, one.octets) if isinstance(one, Telegram) else one for one in events]
 
@@ -80,15 +91,20 @@ class P1Reader:
         length = octets[_TITLE_END]
         start = _TITLE_END + 1 + (length & 0x7F if length & 0x80 else 0)
         try:
-            if self._open is None:
-                raise RemoteProtocolError(_NO_KEY)
-            text = self._open(Ciphered(GENERAL_GLO, octets[start:], octets[2:_TITLE_END]))
+            if self._sealing is None:
+                raise RemoteProtocolError(NO_KEY)
+            from smgw.dlms.apdus.envelope import GENERAL_GLO, Ciphered  # few meters encrypt
+
+            sealed = Ciphered(GENERAL_GLO, octets[start:], octets[2:_TITLE_END])
+            text = self._sealing.open(sealed)
         except RemoteProtocolError as error:
             events.append(Refused(str(error), len(octets)))
             return False
         inside = TelegramReader()
         found = [*inside.receive(text), *inside.finish()]
-        events += found or [Refused("decrypted well, but no telegram is inside", len(octets))]
+        if any(isinstance(one, Telegram) for one in found):
+            self._sealing.believe(sealed)
+        events += found or [Refused("no telegram is inside what was decrypted; is the key right?", len(octets))]
         return True
 
 

@@ -62,8 +62,8 @@ class TelegramReader:
 
     @property
     def receiving(self) -> bool:
-        """True while a telegram is unfinished."""
-        return self._began
+        """True while a telegram is unfinished, or may have begun."""
+        return bool(self._buffer)
 
     def receive(self, octets: bytes) -> list[Telegram | Refused]:
         """Take octets; the telegrams that they complete, and what was refused."""

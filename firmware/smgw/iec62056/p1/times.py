@@ -7,11 +7,6 @@ import re
 from functools import lru_cache
 
 _TIME = re.compile(r"(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)([SW]?)", re.ASCII)
-#: Minutes that normal time is ahead of UTC. Sweden's meters send normal time (W) all year.
-NORMAL_TIME = {
-    "AT": 60, "BE": 60, "CH": 60, "DK": 60, "FI": 120, "HU": 60, "IE": 0, "LT": 120, "LU": 60, "NL": 60, "NO": 60,
-    "PL": 60, "SE": 60,
-}  # fmt: skip
 _INVALID, _DAYLIGHT_SAVING = 0x01, 0x80
 _UNSET = 2000  # a clock that was never set begins in this year
 

@@ -9,10 +9,11 @@ from smgw.dlms.carriers.mbus import MBusListener, MBusPush
 from smgw.dlms.push.lists import Description, PushListError, read_push
 from smgw.dlms.push.reader import Push, PushReader
 from smgw.dlms.push.tables import Column
-from smgw.errors import RemoteProtocolError, SmgwError
+from smgw.errors import RemoteProtocolError
 from smgw.hdlc import Listener, Pushed
 from smgw.lmn.contract import Heard, Surroundings, Values
 from smgw.lmn.dlms.counters import key_id
+from smgw.lmn.dlms.replay import Replays
 from smgw.lmn.dlms.security import keys, options_of
 from smgw.profiles.dlms import NO_KEY, Framing
 from smgw.profiles.meter import MeterProfile
@@ -48,10 +49,7 @@ class DlmsPush:
         self._secrets = secrets
         self._told: set[str] = set()  # what was wrong with values
         self._unauthenticated = self._dlms.authentication_key == NO_KEY
-        self._newest: dict[bytes, int] = {}  # by system title: the newest invocation counter
-        self._stored: set[bytes] = set()  # titles whose newest counter was found in the store
-        self._keeper = surroundings.pushes
-        self._scope = key_id(secrets.get("encryption_key", b""))
+        self._replays = Replays(profile.name, key_id(secrets.get("encryption_key", b"")), surroundings.pushes)
         self._device: bytes | None = None  # its last id; short lists of Aidon and Kaifa lack it
         self._listener = MBusListener() if self._dlms.framing is Framing.MBUS else Listener()
         self._pushes = PushReader(self._open if secrets.get("encryption_key") else None)
@@ -96,11 +94,7 @@ class DlmsPush:
         Not before: what is encrypted and not authenticated opens with any counter, and only then turns out to be none.
         """
         if push.ciphered is not None:
-            title, counter = push.ciphered.system_title or b"", push.ciphered.invocation_counter
-            self._newest[title] = counter
-            self._stored.discard(title)  # until this counter is found there
-            if self._keeper is not None:
-                self._keeper.note(self._scope, self._name, title, counter)
+            self._replays.take(push.ciphered.system_title or b"", push.ciphered.invocation_counter)
         elif self._secrets.get("encryption_key"):
             return [
                 Refused("a push in the clear, while the profile's encryption_key_file says that all are ciphered", 0)
@@ -156,24 +150,9 @@ class DlmsPush:
             raise RemoteProtocolError(
                 "a push that is not authenticated, while the profile's authentication_key_file says that all are"
             )
-        if not self._is_new(ciphered.system_title or b"", opened.counter):
+        if not self._replays.is_new(ciphered.system_title or b"", opened.counter):
             raise RemoteProtocolError(
                 f"a push with invocation counter {opened.counter} again: an old one; if the meter was reset or "
                 f"exchanged, run: smgw retry {self._name}"
             )
         return opened.text
-
-    def _is_new(self, title: bytes, counter: int) -> bool:
-        """True if the counter is above all before, those before a restart too, or if a person has forgotten them."""
-        newest = self._newest.get(title)
-        if newest is not None and counter > newest:
-            return True
-        try:
-            stored = None if self._keeper is None else self._keeper.newest(self._scope, title)
-        except SmgwError as error:  # a faulty store must not cost readings
-            log.debug("meter %s: the counter of its last push cannot be read: %s", self._name, error)
-            return newest is None
-        if stored is None:
-            return newest is None or title in self._stored
-        self._stored.add(title)
-        return newest is None and counter > stored

@@ -1,0 +1,158 @@
+"""P1 telegrams as text: devices with names and units for people, one JSON object a telegram for programs."""
+
+import json
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from smgw.cosem import DataType, DeviceId, Reading, plain
+from smgw.cosem.date_time import DateTime
+from smgw.cosem.printable import printable
+from smgw.cosem.units import symbol
+from smgw.dump.printer import Options, look_alike
+from smgw.errors import RemoteProtocolError, SmgwError
+from smgw.iec62056.p1.devices import P1Device, devices
+from smgw.iec62056.p1.reader import P1Reader
+from smgw.iec62056.p1.telegram import Check, Telegram
+from smgw.profiles.p1 import NORMAL_TIME
+from smgw.wire import Refused
+from smgw.wire.unread import SAMPLE
+
+if TYPE_CHECKING:
+    from smgw.dlms.apdus.envelope import Ciphered
+    from smgw.dump.dlms import Keys
+
+_CHECKS = {Check.CRC: "check sum right", Check.PARITY: "parity right", Check.NONE: "UNCHECKED: no check sum, no parity"}
+
+
+class _Sealing:
+    """Opens telegrams with the first pair of keys that fits."""
+
+    def __init__(self, keys: "Keys") -> None:
+        self._keys = keys
+
+    def open(self, sealed: "Ciphered") -> bytes:
+        """The text inside; RemoteProtocolError."""
+        from smgw.dlms.security.suites import Keys, Suite, unseal
+        from smgw.lmn.p1.sealing import PUBLISHED_KEY
+
+        wrong = "no key of 32 hex digits is given"
+        for encryption in self._keys.encryption:
+            for authentication in self._keys.authentication or (PUBLISHED_KEY,):
+                try:
+                    told = Keys.of(Suite.AES_GCM_128, encryption, authentication)
+                    return unseal(told, sealed.system_title or b"", sealed.octets, verify=self._keys.verify).text
+                except SmgwError as error:
+                    wrong = str(error)
+        raise RemoteProtocolError(f"not opened by any of the keys: {wrong}")
+
+    def believe(self, sealed: "Ciphered") -> None:
+        """A dump may show a telegram twice."""
+
+
+class Printer:
+    """Prints telegrams to stdout and refused octets to stderr, and counts both."""
+
+    def __init__(self, sealing: _Sealing | None, *, as_json: bool, most: int = 0) -> None:
+        self._reader = P1Reader(sealing)
+        self._as_json = as_json
+        self._most = most
+        self._sample = b""
+        self.delivered = 0
+        self.refused = 0
+
+    @property
+    def enough(self) -> bool:
+        """True once as many as were asked for have been printed."""
+        return bool(self._most) and self.delivered >= self._most
+
+    def receive(self, data: bytes) -> bool:
+        """Print the telegrams that these octets complete; True if there was one."""
+        if not self.delivered:
+            self._sample = (self._sample + data)[:SAMPLE]
+        return self._take(self._reader.receive(data))
+
+    def finish(self) -> None:
+        """Refuse an unfinished telegram; if there was none at all, say what the octets look like."""
+        self._take(self._reader.finish())
+        if not self.delivered and (found := look_alike("p1", self._sample)):
+            print(f"no telegram: {found}", file=sys.stderr)
+
+    def summary(self) -> None:
+        """Telegrams seen, delivered, refused."""
+        seen = self.delivered + self.refused
+        print(f"{seen} telegrams seen, {self.delivered} delivered, {self.refused} refused", file=sys.stderr)
+
+    def _take(self, events: Sequence[Telegram | Refused]) -> bool:
+        for event in events:
+            if self.enough:
+                break
+            if isinstance(event, Refused):
+                self.refused += 1
+                print(f"refused: {event.octets} octets: {printable(event.reason)}", file=sys.stderr)
+                continue
+            self.delivered += 1  # before it is printed: who has seen it and interrupts is told so
+            found = devices(event, NORMAL_TIME["NL"])
+            print(json.dumps(_object(event, found)) if self._as_json else "\n".join(_tree(event, found)), flush=True)
+        return any(isinstance(event, Telegram) for event in events)
+
+
+def _object(telegram: Telegram, found: Sequence[P1Device]) -> dict[str, Any]:
+    return {
+        "identification": telegram.identification,
+        "version": telegram.version,
+        "check": telegram.check.value,
+        "sets": [[one.code, list(one.groups)] for one in telegram.sets],
+        "devices": [
+            {
+                "device": one.id.hex(),
+                "time": None if one.time is None else str(DateTime.read(one.time)),
+                "entries": [
+                    {
+                        "obis": str(reading.obis),
+                        "value": value.hex() if isinstance(value := reading.value.value, bytes) else value,
+                        "scaler": reading.scaler,
+                        "unit": reading.unit,
+                    }
+                    for reading in one.readings
+                ],
+            }
+            for one in found
+        ],
+    }
+
+
+def _tree(telegram: Telegram, found: Sequence[P1Device]) -> list[str]:
+    version = f", version {telegram.version}" if telegram.version else ""
+    lines = [printable(f"/{telegram.identification}{version}, {_CHECKS[telegram.check]}")]
+    for one in found:
+        time = "" if one.time is None else f", {DateTime.read(one.time)}"
+        lines.append(printable(f"  device {_name(one.id)}{time}"))
+        lines += [printable(f"    {reading.obis!s:<18} {_value(reading)}") for reading in one.readings]
+    return lines
+
+
+def _name(device: bytes) -> str:
+    if not device:
+        return "without identity"
+    return device.decode("ascii") if device.isascii() and not DeviceId(device).is_din else str(DeviceId(device))
+
+
+def _value(reading: Reading) -> str:
+    value = reading.value.value
+    if isinstance(value, int):
+        return f"{plain(value, reading.scaler)} {symbol(reading.unit)}".rstrip()
+    return value.hex() if isinstance(value, bytes) else f'"{value}"' if reading.value.type in _TEXTS else str(value)
+
+
+_TEXTS = (DataType.VISIBLE_STRING,)
+
+
+def make(options: Options) -> Printer:
+    """The printer. Key files are read only if there are any."""
+    sealing = None
+    if options.keys:
+        from smgw.dump.dlms import Keys  # few meters encrypt
+
+        sealing = _Sealing(Keys.of(options.keys, options.authentication_keys))
+    return Printer(sealing, as_json=options.as_json, most=options.most)

@@ -1,0 +1,1 @@
+"""Meters with a DSMR P1 port."""
