@@ -20,7 +20,7 @@ from emp.answers import paths
 from emp.answers.paths import PAGE_ROWS
 from emp.answers.resources import PROFILE_ID
 from emp.answers.row_text import value_text
-from emp.pages.certificates import certificates, signers
+from emp.pages.certificates import certificates, signers, silent
 from emp.pages.device_page import device_page
 from emp.pages.language import Language, Languages
 from emp.pages.page_parts import Heading, flaws, heading, headings, short
@@ -143,6 +143,7 @@ class Pages:
             "scheme": "http" if self._expiries is None else "https",
             "refresh": REFRESH_SECONDS,
             "gateways": gateways,
+            "silent": silent(known, self._expiries, view),
             "gateway_count": len(known),
             "device_count": len({sighting.device for gateway in known for sighting in gateway.devices}),
             "records": sum(gateway.records for gateway in known),

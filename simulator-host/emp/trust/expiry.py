@@ -3,6 +3,7 @@
 import logging
 import threading
 import time
+from collections.abc import Iterable
 from typing import Final, NamedTuple
 
 from smgw.cosem.device_id import DeviceId
@@ -69,6 +70,11 @@ class Expiries:
         """All gateways that have a certificate here."""
         self._look()
         return [DeviceId.parse(name) for name in self._pinned]
+
+    def silent(self, views: Iterable[GatewayView]) -> list[tuple[DeviceId, tuple[Validity, ...]]]:
+        """The gateways with a certificate here that have delivered nothing under their name."""
+        known = {view.gateway for view in views}
+        return [(one, self.of(one)) for one in sorted(self.gateways(), key=str) if one not in known]
 
     def endings(self) -> list[Ending]:
         """What ends within 60 days or has ended, the most urgent first."""

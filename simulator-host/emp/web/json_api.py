@@ -5,7 +5,8 @@ GET /api/keys[?gateway=ESMG0000000001][&form=list]
                   "records": 12, "ranges": [[1, 10], [12, 13]]}]}
     `ranges` are inclusive and together hold exactly the record numbers that are stored, each of them once; with
     form=list they are spelt out as "record_numbers": [1, 2, ...] instead.
-GET /api/gateways                      gateways and devices: last seen, rows, clock, status; certificates, who signed
+GET /api/gateways                      gateways and devices: last seen, rows, clock, status; certificates, who signed;
+                                       "silent": gateways with certificates that delivered nothing under their name
 GET /api/events                        notices of gateways, the newest first
 GET /devices/<devid>.json|.csv|.xml    all rows; q.* and sa.* filter them
 GET /devices/<devid>/registers/<register>.json|.csv[?day=2025-03-30][&range=day|week|month][&as=reading|interval]
@@ -18,7 +19,7 @@ import csv
 import io
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import Executor
 from typing import Any
 
@@ -37,7 +38,7 @@ from emp.answers.resources import PROFILE_ID, answer
 from emp.answers.sending import Sender, Text
 from emp.store.storage import GatewayView, Storage
 from emp.times import Zone, iso
-from emp.trust.expiry import Expiries
+from emp.trust.expiry import Expiries, Validity
 from emp.web.counters import Counters
 
 MAX_EVENTS = 1000
@@ -77,9 +78,7 @@ class JsonApi:
 
     async def gateways(self, _: web.Request) -> web.Response:
         """The content of the overview."""
-        return await self._json(
-            lambda: {"gateways": [_gateway(view, self._expiries) for view in self._storage.gateways()]}
-        )
+        return await self._json(lambda: _gateways(self._storage.gateways(), self._expiries))
 
     async def events(self, _: web.Request) -> web.Response:
         """The notices of gateways."""
@@ -166,22 +165,36 @@ def _keys(storage: Storage, gateway: DeviceId | None, *, spelt_out: bool) -> dic
     return {"sources": sources}
 
 
-def _gateway(view: GatewayView, expiries: Expiries | None) -> dict[str, Any]:
+def _gateways(views: list[GatewayView], expiries: Expiries | None) -> dict[str, Any]:
+    found: dict[str, Any] = {"gateways": [_gateway(view, expiries) for view in views]}
+    if expiries is not None:
+        found["silent"] = [
+            {"gateway": str(gateway), "certificates": _certificates(several)}
+            for gateway, several in expiries.silent(views)
+        ]
+    return found
+
+
+def _certificates(several: Iterable[Validity]) -> list[dict[str, Any]]:
     now_s = time.time()
+    return [
+        {
+            "use": one.use,
+            "until": iso(one.until_s * 1_000_000),
+            "days_left": one.days_left(now_s),
+            "warning": one.warning(now_s),
+        }
+        for one in several
+    ]
+
+
+def _gateway(view: GatewayView, expiries: Expiries | None) -> dict[str, Any]:
     return {
         "gateway": str(view.gateway),
         "first_seen": iso(view.first_seen_us),
         "last_seen": iso(view.last_seen_us),
         "rows": view.records,
-        "certificates": [
-            {
-                "use": one.use,
-                "until": iso(one.until_s * 1_000_000),
-                "days_left": one.days_left(now_s),
-                "warning": one.warning(now_s),
-            }
-            for one in (expiries.of(view.gateway, view) if expiries else ())
-        ],
+        "certificates": _certificates(expiries.of(view.gateway, view) if expiries else ()),
         "signers": [
             {
                 "fingerprint": one.signer.fingerprint.hex(),

@@ -28,7 +28,10 @@ def test_the_steps_of_a_warning(days, step):
 def test_the_certificates_of_a_gateway_and_its_signer_are_shown(trial):
     with trial.inside() as ours:
         assert ours.ask("PUT", PATH, trial.seal(ANY), Content_Type=CMS).status == 201
-        (gateway,) = json.loads(ours.ask("GET", "/api/gateways").body)["gateways"]
+        listed = json.loads(ours.ask("GET", "/api/gateways").body)
+        (gateway,), (silent,) = listed["gateways"], listed["silent"]
+        assert silent["gateway"] == OTHERS.owner
+        assert {one["use"] for one in silent["certificates"]} == {"TLS", "SIG"}
         found = {one["use"]: one for one in gateway["certificates"]}
         assert set(found) == {"TLS", "SIG"}
         assert found["TLS"]["warning"] is None
@@ -47,6 +50,7 @@ def test_the_certificates_of_a_gateway_and_its_signer_are_shown(trial):
         assert certificate.fingerprint in page
         assert "valid until" in page
         assert "Security" not in page
+        assert OTHERS.owner in page.partition("Gateways that have delivered nothing under their name")[2]
         german = ours.ask("GET", "/?language=de").text
         assert "Signiert von ESMG0000000001.SMGW" in german
 
