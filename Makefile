@@ -18,6 +18,8 @@ PIP_OURS := -m pip install --quiet --disable-pip-version-check --no-deps --no-bu
 TOOLS := pytest pytest-cov pytest-xdist hypothesis ruff mypy import-linter types-pyserial types-lxml prometheus-client babel
 DOCS_PACKAGES := mkdocs-material
 PEER_PACKAGES := smllib pysml gurux-dlms pydlms-client dlms-cosem
+# It asks for an older dlms-cosem than the tests of DLMS do, and opens encrypted telegrams alone with it.
+PEERS_ALONE := dsmr-parser Tailer
 FUZZ_SECONDS ?= 60
 
 help: ## list these targets
@@ -92,6 +94,7 @@ $(VENV)/.made: requirements/run.txt requirements/tools.txt firmware/pyproject.to
 $(PEERS)/.made: constraints.txt
 	@$(call make_venv,$(PEERS))
 	$(PEERS)/bin/python $(PIP_INSTALL) $(PEER_PACKAGES)
+	$(PEERS)/bin/python $(PIP_INSTALL) --no-deps $(PEERS_ALONE)
 	@touch $@
 
 $(DOCS)/.made: constraints.txt firmware/pyproject.toml simulator-host/pyproject.toml
