@@ -1,11 +1,13 @@
 """The agent's socket: who may do what, and that nobody can hold up the others."""
 
+import contextlib
 import os
 import socket
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
 
@@ -19,7 +21,7 @@ from smgw.services.keys_desk import CLIENTS_OF_USER_MAX
 from smgw.trust.errors import KeyMismatchError, KeysUnavailableError, TrustError
 from smgw.trust.keys import key_name
 from smgw.trust.keys.agent import AgentKeys, _exchange
-from smgw.trust.keys.calls import RANDOM, RANDOM_MAX, SOCKET
+from smgw.trust.keys.calls import RANDOM, RANDOM_MAX, REQUEST_MAX, SOCKET, success
 from smgw.trust.keys.folder import FolderKeys
 from smgw.trust.keys.holder import open_keys
 from soon import LIMIT, soon
@@ -128,6 +130,45 @@ def test_only_the_group_may_connect(run: Path, tmp_path: Path) -> None:
     with serving(run, FolderKeys(tmp_path)):
         assert (run / SOCKET).stat().st_mode & 0o777 == 0o660
         assert (run / SOCKET).parent.stat().st_mode & 0o777 == 0o750
+
+
+@contextmanager
+def full_queue(run: Path) -> Iterator[socket.socket]:
+    """An agent that others keep busy: no call has a place to wait any more."""
+    (run / SOCKET).parent.mkdir()
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener:
+        listener.bind(str(run / SOCKET))
+        listener.listen(1)
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as asking:
+                    asking.setblocking(False)
+                    asking.connect(str(run / SOCKET))
+        listener.settimeout(LIMIT)
+        yield listener
+
+
+def test_a_call_waits_for_a_place_in_a_full_queue(run: Path) -> None:
+    found: list[bytes] = []
+    asking = threading.Thread(target=lambda: found.append(client(run).random(8)))
+    with full_queue(run) as listener:
+        asking.start()
+        asking.join(0.2)
+        assert asking.is_alive()
+        request = b""
+        while not request:
+            connection, _ = listener.accept()
+            with connection:
+                request = connection.recv(REQUEST_MAX)
+                if request:
+                    connection.send(success(b"8 octets"))
+        asking.join(LIMIT)
+    assert found == [b"8 octets"]
+
+
+def test_a_queue_that_stays_full_is_named(run: Path) -> None:
+    with full_queue(run), pytest.raises(KeysUnavailableError, match=r"keys\.sock: too many processes ask"):
+        AgentKeys(run, patience_s=0.01).random(8)
 
 
 @needs_root

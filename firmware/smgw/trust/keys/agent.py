@@ -2,6 +2,7 @@
 
 import contextlib
 import socket
+import struct
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -12,6 +13,8 @@ from smgw.trust.keys.calls import AGREE, ANSWER_MAX, RANDOM, RANDOM_MAX, SIGN, S
 
 #: Seconds for one call; a chip card needs one or two.
 PATIENCE_S: Final = 20.0
+#: struct timeval; on 32 bits the number of the option says how wide it is.
+_TIMEVAL: Final = struct.Struct("@ll" if socket.SO_SNDTIMEO < 64 else "@qq")
 
 
 class AgentKeys:
@@ -55,9 +58,14 @@ class AgentKeys:
         request = checked(call).octets
         try:
             with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as connection:
-                connection.settimeout(self._patience_s)
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, _timeval(self._patience_s))
                 connection.connect(str(self.socket))
+                connection.settimeout(self._patience_s)
                 answer = _exchange(connection, request)
+        except BlockingIOError:
+            raise KeysUnavailableError(
+                "too many processes ask the agent of keys", "See who: journalctl -u smgw-keys.", file=self.socket
+            ) from None
         except OSError as error:
             raise KeysUnavailableError(
                 f"the agent of keys does not answer ({reason(error)})",
@@ -69,6 +77,12 @@ class AgentKeys:
                 "the agent of keys broke off", "Look into its journal: journalctl -u smgw-keys.", file=self.socket
             )
         return result_of(answer)
+
+
+def _timeval(seconds: float) -> bytes:
+    """A limit for the kernel. Where the queue of the agent is full, `connect` waits in turn; with a time-out of Python
+    it would fail at once, and everybody in the group could keep the queue full."""
+    return _TIMEVAL.pack(int(seconds), int(seconds % 1 * 1_000_000))
 
 
 def _exchange(connection: socket.socket, request: bytes) -> bytes:
