@@ -167,12 +167,13 @@ class _Socket(ssl.SSLSocket):
             else:
                 self._ticket_comes = True
 
-    def close(self) -> None:
+    def _real_close(self) -> None:
+        """Called when nobody reads any more: `http.client` closes while the body of an answer is still to come."""
         if hasattr(self, "peer"):
             if self._ticket_comes:
                 self._remember()
             self._say_goodbye()
-        super().close()
+        super()._real_close()  # type: ignore[misc]
 
     def _remember(self) -> None:
         self._ticket_comes = False

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import http.client
 import socket
 import ssl
 import subprocess
@@ -449,3 +450,33 @@ def test_python_is_asked_for_a_session_once_in_a_while(bench, monkeypatch):
             _ask(client, port)
     assert len(asked) == 1
     assert (client.counters.full, client.counters.resumed) == (4, 2)
+
+
+@pytest.mark.parametrize("curve", CURVES)
+def test_an_answer_after_which_the_connection_closes_is_read_whole_when_its_body_comes_later(tmp_path, curve):
+    """`http.client` closes its socket after such a head, and goes on reading."""
+    bench, headed = Bench(tmp_path, curve), threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve() -> None:
+            plain, _ = listener.accept()
+            plain.settimeout(WAIT_S)
+            with bench.server().wrap_socket(plain, server_side=True) as secured:
+                secured.recv(1000)
+                secured.sendall(b"HTTP/1.1 413 X\r\nContent-Length: 4\r\nConnection: close\r\n\r\n")
+                headed.wait(WAIT_S)
+                secured.sendall(b"body")
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        port = listener.getsockname()[1]
+        connection = http.client.HTTPSConnection("127.0.0.1", port, timeout=WAIT_S, context=bench.client())
+        try:
+            connection.request("GET", "/")
+            answer = connection.getresponse()
+            headed.set()
+            assert (answer.status, answer.read()) == (413, b"body")
+        finally:
+            headed.set()
+            connection.close()
+            thread.join(WAIT_S)
