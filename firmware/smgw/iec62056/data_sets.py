@@ -21,7 +21,7 @@ _MAX_CODE = 40
 #: More digits fit no COSEM number.
 _MAX_DIGITS = 18
 _CONTROLS = bytes(octet for octet in (*range(32), 127) if octet not in b"\r\n")
-_SET = re.compile(rb"[\r\n]*+([0-9A-Za-z.:*&-]*+)((?:[\r\n]*+\([ \x22-'*-~]*+\))++)[ \r\n]*+")
+_SET = re.compile(r"[\r\n]*+([0-9A-Za-z.:*&-]*+)((?:[\r\n]*+\([ \x22-'*-~]*+\))++)[ \r\n]*+")
 _GROUP = re.compile(r"\(([^)]*)\)")
 _NUMBER = re.compile(r"(-?)([0-9]++)(?:([.,])([0-9]++))?(?:\*([^*&]{1,16}))?", re.ASCII)
 
@@ -60,27 +60,28 @@ class DataSet(NamedTuple):
 
 def data_sets(octets: bytes) -> list[DataSet]:
     """All data sets of a text without parity bits. DataSetError if anything else stands between them."""
-    text = octets.translate(None, _CONTROLS)
+    try:
+        text = octets.translate(None, _CONTROLS).decode("ascii")
+    except UnicodeDecodeError as error:
+        raise DataSetError(error.start, "an octet with eight bits") from None
     found: list[DataSet] = []
     place, end = 0, len(text)
     while place < end:
         match = _SET.match(text, place)
         if match is None:
-            rest = text[place:]
-            if not rest.strip():
+            rest = text[place:].lstrip()
+            if not rest:
                 break
-            raise DataSetError(place, f"no data set: {rest.lstrip()[:24].decode('ascii', 'backslashreplace')!r}")
+            raise DataSetError(place, f"no data set: {rest[:24]!r}")
         code, groups = match.groups()
         if len(code) > _MAX_CODE:
             raise DataSetError(place, f"a code of {len(code)} characters; the longest has {_MAX_CODE}")
         # One group is the rule: it needs no search.
-        if groups.count(b"(") == 1 and groups[:1] == b"(":
-            made: tuple[str, ...] = (groups[1:-1].decode("ascii"),)
-        else:
-            made = tuple(_GROUP.findall(groups.decode("ascii")))
+        one = groups.count("(") == 1 and groups[0] == "("
+        made = (groups[1:-1],) if one else tuple(_GROUP.findall(groups))
         if len(groups) > MAX_GROUP and max(map(len, made)) > MAX_GROUP:
             raise DataSetError(place, f"a group of more than {MAX_GROUP} characters")
-        found.append(DataSet(code.decode("ascii"), made))
+        found.append(DataSet(code, made))
         place = match.end()
     return found
 
