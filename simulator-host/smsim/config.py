@@ -15,6 +15,8 @@ from smsim.errors import ConfigError
 from smsim.load.days import utc_of_local
 from smsim.load.registers import USUAL_DRIVES, USUAL_REGISTERS, Drive, Register
 from smsim.load.timelapse import TimeLapse
+from smsim.p1.versions import REGISTERS as P1_REGISTERS
+from smsim.p1.versions import VERSIONS, SubMeter, Version
 from smsim.ports import RIGHT, Port, PtyPort, SerialPort, TcpPort, TcpPushPort, parse_port
 from smsim.sml import style
 from smsim.sml.faults import FIELDS, MOST_ONE_IN, MOST_SECONDS, Fault, Kind, counted
@@ -24,11 +26,23 @@ from smsim.toml_section import Section, document
 
 DEFAULT_START = "2026-01-01T00:00:00"
 MOST_METERS = 10_000
+_KEY_OCTETS = 16
 MOST_PORT = 0xFFFF
 #: Placeholder in the name or port of equal meters for the number of each, from 1.
 NUMBER = "{n}"
 _FREE_PORTS = (TcpPort(0), TcpPushPort(0))
 _FIRST_YEAR, _LAST_YEAR = 1996, 2090  # legal time as `days` computes it; seconds since 1970 in 32 bits
+
+
+class P1Config(NamedTuple):
+    """What makes a meter one with a P1 port. With a key its telegrams are encrypted."""
+
+    version: Version
+    sub_meters: tuple[SubMeter, ...] = ()
+    key: bytes | None = None
+
+    def __repr__(self) -> str:  # a key never reaches a log
+        return f"P1Config({self.version.name!r})"
 
 
 class MeterConfig(NamedTuple):
@@ -44,6 +58,7 @@ class MeterConfig(NamedTuple):
     answers: bool = False  # on a serial line or a pty: answer requests, do not push
     object_list: bool = True  # answer as a newer meter does, not only GetList
     tls: Tls | None = None
+    p1: P1Config | None = None
 
     def __repr__(self) -> str:  # a password never reaches a log
         return f"MeterConfig({self.spec.name!r}, {self.port})"
@@ -148,10 +163,13 @@ def _meter(section: Section, of_style: "Counter[str]", certificates: Path) -> li
     device = _device(section, chosen, of_style, count)
     port = _port(section, count)
     interval = section.seconds("push_interval", 1.0, 0.05, 86_400)
+    p1 = _p1(section, chosen, port)
     if chosen and section.has("register"):
         wrong = f"the registers are those of the style {chosen.name}"
         raise section.fault_below(("register", "0"), wrong, "leave out one of them")
     registers = tuple(_register(register) for register in section.tables("register")) or USUAL_REGISTERS
+    if p1 is not None:
+        registers = P1_REGISTERS
     spec = MeterSpec(
         name,
         device,
@@ -173,11 +191,36 @@ def _meter(section: Section, of_style: "Counter[str]", certificates: Path) -> li
         _answers(section, port),
         section.flag("object_list", default=True),
         tls_of(section, port, certificates),
+        p1,
     )
     section.finish()
     if chosen is None:
         _registers_fit(section, registers)
     return [_numbered(meter, number) for number in range(1, count + 1)] if count > 1 else [meter]
+
+
+def _p1(section: Section, chosen: style.Style | None, port: Port) -> P1Config | None:
+    """The P1 port of a meter; None if it has none."""
+    if not section.has("p1"):
+        return None
+    version = VERSIONS[section.choice("p1", "", list(VERSIONS))]
+    if chosen is not None or section.has("register"):
+        raise section.fault("p1", "a meter with a P1 port has its own registers", "leave out style and register")
+    if isinstance(port, TcpPort):
+        raise section.fault(
+            "p1", f"a meter with a P1 port pushes, and {port} answers", "write tcp-push:, pty: or serial:"
+        )
+    if section.flag("answers", default=False):
+        raise section.fault("answers", "a meter with a P1 port pushes", "leave it out")
+    sub_meters = tuple(one for one in SubMeter if section.flag(one.name.lower(), default=False))
+    digits = section.text("key", "", "write 32 hex digits")
+    try:
+        key = bytes.fromhex(digits)
+    except ValueError:
+        key = b"?"
+    if len(key) not in (0, _KEY_OCTETS):
+        raise section.fault("key", "it is no key", "write 32 hex digits, or leave it out")
+    return P1Config(version, sub_meters, key or None)
 
 
 def _numbered(meter: MeterConfig, number: int) -> MeterConfig:

@@ -14,11 +14,12 @@ from smsim.config import Config, MeterConfig
 from smsim.dlms.line import DlmsLine
 from smsim.limits import allow_files
 from smsim.load.days import utc_offset_s
+from smsim.p1.telegram import P1Telegrams
 from smsim.ports import PtyPort, SerialPort, TcpPort, TcpPushPort
 from smsim.sml.faults import Fault, Faults, Kind
 from smsim.sml.line_service import LineService
 from smsim.sml.meter import Meter
-from smsim.sml.push import Pacer, Pusher
+from smsim.sml.push import Pacer, Pusher, Source
 from smsim.sml.service import Service
 
 log = logging.getLogger(__name__)
@@ -45,7 +46,7 @@ class RunningMeter:
         elif config.answers and not isinstance(port, TcpPushPort):
             self.driver = LineService(meter, port, config.baud, credentials, faults, object_list=object_list)
         else:
-            self.driver = Pusher(meter, port, config.baud, config.push_interval_s, faults, secured)
+            self.driver = Pusher(_source(config, meter), port, config.baud, config.push_interval_s, faults, secured)
 
     def begin(self, fault: Fault) -> None:
         """Switch a fault on. FaultError if the meter cannot have it."""
@@ -70,7 +71,8 @@ class RunningMeter:
             return f"SML request and response{over_tls}"
         if isinstance(self.driver, LineService):
             return f"SML request and response at {self.config.baud} Bd"
-        return f"SML push every {self.config.push_interval_s:g} s at {self.config.baud} Bd{over_tls}"
+        what = "SML" if self.config.p1 is None else f"P1 {self.config.p1.version.name}"
+        return f"{what} push every {self.config.push_interval_s:g} s at {self.config.baud} Bd{over_tls}"
 
 
 class Simulator:
@@ -168,6 +170,19 @@ class Simulator:
             counts = ", ".join(f"{value} {name}" for name, value in line.counts().items())
             lines.append(f"line {line.port}: {counts}")
         return lines
+
+
+def _source(config: MeterConfig, meter: Meter) -> Source:
+    """What gives the telegrams of a meter that pushes."""
+    if config.p1 is None:
+        return meter
+    if config.p1.key is None:
+        return P1Telegrams(meter, config.p1.version, config.p1.sub_meters, meter.utc_s)
+    from smsim.p1.sealing import sealing  # few meters encrypt
+
+    title = bytes(config.spec.device)[2:10]
+    sealed = sealing(config.p1.key, title, int(time.time()))  # the counter rises, in the next run too
+    return P1Telegrams(meter, config.p1.version, config.p1.sub_meters, meter.utc_s, sealed)
 
 
 def _meter_report(meter: RunningMeter) -> dict[str, Any]:

@@ -17,7 +17,12 @@ from smgw.dlms.apdus.envelope import GENERAL_GLO, Ciphered
 from smgw.dlms.security.suites import Keys, Protection, Suite, seal
 from smgw.iec62056.p1.devices import P1Device, devices
 from smgw.iec62056.p1.telegram import Telegram, TelegramReader
+from smgw.iec62056.seven_bit import without_parity
 from smgw.iec62056.units import unit_of
+from smsim.config import parse
+from smsim.load.timelapse import TimeLapse
+from smsim.p1.telegram import P1Telegrams
+from smsim.sml.meter import Meter
 
 PEERS = Path(os.environ.get("SMGW_PEERS_PYTHON", Path(__file__).parents[2] / ".venv-peers/bin/python"))
 SCRIPT = Path(__file__).with_name("peers") / "dsmr_read.py"
@@ -106,3 +111,21 @@ def test_the_peer_opens_what_we_encrypt_and_reads_our_values() -> None:
     found = peer(sealed, "SAGEMCOM_T210_D_R", KEY.hex(), AUTHENTICATION.hex())
     assert _theirs(found)
     assert _theirs(found) <= _ours(ours(octets)[0].readings)
+
+
+@pytest.mark.parametrize(
+    ("version", "specification"), [("2.2", "V2_2"), ("4", "V4"), ("5", "V5"), ("BE", "BELGIUM_FLUVIUS")]
+)
+def test_the_peer_reads_our_simulator(version: str, specification: str) -> None:
+    text = '[[meter]]\nname = "a"\ndevice = "1KFM0000000001"\nport = "pty:/tmp/p1"\ngas = true\nwater = true\n'
+    (config,) = parse(f'{text}p1 = "{version}"\n').meters
+    assert config.p1 is not None
+    meter = Meter(config.spec, TimeLapse(1_780_264_800), lambda: 60_000)
+    octets = P1Telegrams(meter, config.p1.version, config.p1.sub_meters, meter.utc_s).telegram()
+    theirs = peer(without_parity(octets), specification)
+    house, *others = ours(octets)
+    assert _theirs(theirs) <= _ours(house.readings)
+    assert len(_theirs(theirs)) > 2
+    sub_meters = [one for one in map(_theirs, theirs["sub-meters"]) if one]
+    assert [told == _ours(one.readings) for told, one in zip(sub_meters, others, strict=True)].count(False) == 0
+    assert sub_meters

@@ -90,6 +90,10 @@ class Meter:
         """Seconds of operation, on the PC's clock: a time-lapse calendar does not make the meter's own clock run."""
         return (self._elapsed_ms() - self._booted_ms) // 1000 + self._clock_s & _U32
 
+    def utc_s(self) -> int:
+        """The simulated moment in seconds since 1970, as a clock of this meter shows it that may have jumped."""
+        return self.time.utc_s(self.time.ticks(self._elapsed_ms())) + self._clock_s
+
     def values(self) -> list[tuple[Register, int]]:
         """The registers that it shows, now, in 10^scaler of their unit."""
         bank = self.bank

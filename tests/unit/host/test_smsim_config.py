@@ -10,6 +10,7 @@ from smgw.wire import Crc
 from smsim.config import default_config, load, parse
 from smsim.errors import ConfigError
 from smsim.load.registers import USUAL_REGISTERS, Drive
+from smsim.p1.versions import SubMeter
 from smsim.ports import PtyPort, SerialPort, TcpPort, TcpPushPort, parse_port, parse_push_port
 from smsim.sml import style
 from smsim.sml.faults import Fault, Kind
@@ -38,7 +39,7 @@ def test_the_shortest_file_gives_the_same_as_no_file() -> None:
 def test_the_example_is_a_right_configuration_and_says_what_its_comments_say() -> None:
     text = resources.files("smsim").joinpath("example.toml").read_text(encoding="utf-8")
     config = parse(text)
-    household, roof, cellar, rail, *flats = config.meters
+    household, roof, canal, cellar, rail, *flats = config.meters
     assert config.time == default_config().time
     assert household.port == TcpPort(33333)
     assert household.spec.registers == USUAL_REGISTERS
@@ -50,6 +51,8 @@ def test_the_example_is_a_right_configuration_and_says_what_its_comments_say() -
     )
     assert roof.spec.registers[-1].drive is Drive.FIXED
     assert roof.spec.registers[-1].unit == 35
+    assert canal.p1 is not None
+    assert (canal.p1.version.name, canal.p1.sub_meters) == ("5", (SubMeter.GAS, SubMeter.WATER))
     assert cellar.spec.style == style.load("iskra-mt631")
     assert cellar.spec.device == cellar.spec.style.device
     assert cellar.faults == (
