@@ -3,7 +3,9 @@
 import os
 import signal
 
+import pytest
 from hypothesis import HealthCheck, settings
+from secrets_watch import SecretsWatch
 
 # A shell that starts a run in the background has it ignore SIGINT, and every process of a test would ignore it, too.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -16,3 +18,10 @@ settings.register_profile("explore", deadline=None, suppress_health_check=[Healt
 # `make test-quick`: a tenth of the examples, where a test names no number of its own.
 settings.register_profile("quick", settings.get_profile("steady"), max_examples=10)
 settings.load_profile("quick" if os.environ.get("SMGW_TEST_QUICK") == "1" else "steady")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """No test may show a secret."""
+    watch = SecretsWatch()
+    watch.pytest_configure(config)
+    config.pluginmanager.register(watch, "secrets-watch")
