@@ -181,15 +181,21 @@ class SecretsWatch:
     def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, None, None]:
         """Debug level for the tests of trust, without more records for their `caplog`."""
         root, before = logging.getLogger(), logging.getLogger().level
+        theirs = item.config.pluginmanager.getplugin("logging-plugin")
+        handlers = (theirs.caplog_handler, theirs.report_handler) if theirs else ()
         WATCH.forget()
         root.addHandler(self._records)
         try:
             if DEBUGGED.search(item.path.name):
                 root.setLevel(logging.DEBUG)
+                for one in handlers:
+                    one.setLevel(before)
             yield
         finally:
             root.removeHandler(self._records)
             root.setLevel(before)
+            for one in handlers:
+                one.setLevel(logging.NOTSET)
 
     @pytest.hookimpl(hookwrapper=True)
     def pytest_runtest_makereport(self, item: pytest.Item, call: "pytest.CallInfo[None]") -> Generator[None, Any, None]:

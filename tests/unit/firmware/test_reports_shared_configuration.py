@@ -131,6 +131,7 @@ def test_the_faults_are_told_without_the_values(tmp_path: Path) -> None:
     assert told.startswith(f'{file}:7: [[meter]] parity: (left out) is wrong here; write "N" or "E" or "O"')
 
 
+@pytest.mark.shows_secrets  # its error, which stands on the screen of the person who wrote it
 def test_the_content_of_a_secret_file_is_left_out_although_the_configuration_is_wrong(tmp_path: Path) -> None:
     secret = tmp_path / "a.password"
     secret.write_text("open sesame\n")
