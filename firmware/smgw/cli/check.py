@@ -4,7 +4,8 @@ import argparse
 from pathlib import Path
 
 from smgw.profiles.gateway import Configuration, GatewayProfile
-from smgw.profiles.password import PasswordFileError
+from smgw.profiles.keys import KeysProfile
+from smgw.profiles.password import PasswordFileError, read_password
 from smgw.profiles.secrets import read_secrets
 from smgw.profiles.toml_importer import load
 
@@ -51,11 +52,27 @@ def run(arguments: argparse.Namespace) -> int:
                 )
         if emp.weakness:
             print(f"  note: EMP {emp.name}: {emp.weakness}")
+    if configuration.keys != KeysProfile():
+        _keys(configuration)
     if configuration.uses_certificates:
         _certificates(configuration, arguments.state)
     if configuration.has_tls_meters:
         _meter_certificates(configuration, arguments.state)
     return 0
+
+
+def _keys(configuration: Configuration) -> None:
+    """The table [keys]. A service may have its files as credentials, so what is wrong with them is a note."""
+    profile = configuration.keys
+    print(f"  private keys: {f'token {profile.token}, by {profile.module}' if profile.in_token else 'files'}")
+    if profile.module is not None and not profile.module.is_file():
+        print(f"  ! {profile.module}: there is no such library; install its package, or correct module of [keys]")
+    for file in (profile.pin_file, profile.passphrase_file):
+        try:
+            if file is not None:
+                read_password(file, configuration.directory)
+        except PasswordFileError as error:
+            print(f"  note: keys: {error}")
 
 
 def _certificates(configuration: Configuration, state: Path) -> None:

@@ -33,6 +33,7 @@ _PACKAGES = ("pyserial", "lxml", "urllib3", "ntplib", "cryptography", "systemd-p
 _CAPTURES = 20  # of each meter
 _LOG_ENTRIES = 500
 _SECONDS = 30
+_OF_KEYS = {"pin_file", "passphrase_file"}  # of the table [keys]
 _UNITS = ("smgw-lmn", "smgw-wan", "smgw-keys")
 #: Commands for data of the system; missing programs are skipped.
 _COMMANDS = {
@@ -65,7 +66,7 @@ def collect(file: Path, state: Path, *, redact_ids: bool) -> dict[str, str]:
     for name, command in _COMMANDS.items():
         texts[name] = _output(command)
     redaction = Redaction(
-        [*_secrets(file), *shared.texts],
+        [*_secrets(file, paths.trust_directory(state)), *shared.texts],
         _ids(configuration, state) if redact_ids else [],
         [platform.node()] if redact_ids and platform.node() else [],
         shared.replaced,
@@ -153,12 +154,13 @@ def _hex(data: Data) -> str:
     return f"{data.type.name} {value!r}"
 
 
-def _secrets(file: Path) -> Iterator[bytes]:
-    """The content of all secret files that the configuration names, even if it has other faults."""
-    keys = {secret.key for one in protocols.every() for secret in one.secrets}
-    for path in _named(_document(file), keys):
+def _secrets(file: Path, trust: Path) -> Iterator[bytes]:
+    """The content of all secret files that the configuration names, even if it has other faults, and of all keys."""
+    keys = {secret.key for one in protocols.every() for secret in one.secrets} | _OF_KEYS
+    named = [Path(path) for path in _named(_document(file), keys)]
+    for path in (*named, *sorted(trust.rglob("*.key"))):
         with suppress(SmgwError, ValueError):  # this user may not read it, so it cannot be in texts of this user
-            octets = read_whole(Path(path), file.parent).strip()
+            octets = read_whole(path, file.parent).strip()
             yield octets
             yield octets.partition(b"\n")[0].rstrip(b"\r")
             with suppress(ValueError):
