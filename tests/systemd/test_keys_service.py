@@ -2,20 +2,35 @@
 
 import json
 import re
+import subprocess
 from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
 
 import pytest
 from machine import Machine, tar_of
+from pki import profile
+from smgw.trust.certificate import Purpose
 from smgw.trust.keys import key_name
-from trial_pki import HeldTriple, session_pki
+from smgw.trust.request import read_triple
+from trial_pki import NOW, TERMS, HeldTriple, session_pki
 
 STATE = "/var/lib/smgw"
 OWN = f"{STATE}/trust/own"
 SOCKET = "/run/smgw/keys/keys.sock"
 PASSPHRASE = "correct horse battery staple"
 CREDENTIAL = "/etc/smgw/credentials/keys/passphrase"
+PIN = "4711-0815-42"
+TOKENS = f"{STATE}/keys/tokens"
+SOFTHSM = ("softhsm2", "libsofthsm2", "softhsm2-common", "python3-pykcs11")
+IN_TOKEN = ("env", "SOFTHSM2_CONF=/etc/smgw/softhsm2.conf")
+TABLE = """
+[keys]
+holder = "pkcs11"
+module = "/usr/lib/softhsm/libsofthsm2.so"
+token = "smgw"
+pin_file = "keys_pin"
+"""
 #: Signs by what the WAN process calls, and prints the signature or the error.
 SIGN = """\
 import sys
@@ -91,6 +106,7 @@ def test_it_runs_as_its_own_user_and_its_socket_is_for_the_group(machine: Machin
     assert "smgw-keys.service" in machine.show("smgw-wan", "After")["After"]
 
 
+@pytest.mark.shows_secrets  # the key for TLS, to show that its own user can read it
 def test_the_wan_process_signs_through_the_agent_and_cannot_read_the_key(machine: Machine, triple: HeldTriple) -> None:
     assert signed(machine, triple).startswith("signed 30")
     for key in ("sig.key", "enc.key"):
@@ -173,12 +189,59 @@ def test_a_reload_of_a_wrong_configuration_fails_and_changes_nothing(machine: Ma
         machine.write("/etc/smgw/gateway.toml", own)
 
 
+@pytest.fixture
+def soft_token(machine: Machine, tmp_path: Path) -> None:
+    """SoftHSM with a token of the agent's user; its PIN is a credential."""
+    got = subprocess.run(["apt-get", "download", "-qq", *SOFTHSM], cwd=tmp_path, capture_output=True, timeout=300)
+    if got.returncode != 0:
+        pytest.skip(f"the packages {' '.join(SOFTHSM)} cannot be had")
+    for package in tmp_path.glob("*.deb"):
+        subprocess.run(["dpkg-deb", "-x", str(package), str(machine.root)], check=True, timeout=60)
+    machine.write("/etc/smgw/softhsm2.conf", f"directories.tokendir = {TOKENS}\n")
+    machine.run("install", "-d", "-o", "smgw-keys", "-g", "smgw", "-m", "700", TOKENS)
+    drop_in = "/etc/systemd/system/smgw-keys.service.d/softhsm.conf"
+    machine.write(drop_in, "[Service]\nEnvironment=SOFTHSM2_CONF=/etc/smgw/softhsm2.conf\n")
+    machine.run("systemctl", "daemon-reload")
+    pins = ("--pin", PIN, "--so-pin", "12345678")
+    machine.run(*IN_TOKEN, "softhsm2-util", "--init-token", "--free", "--label", "smgw", *pins)
+    machine.run("systemd-creds", "encrypt", "--name=keys_pin", "-", "/etc/smgw/credentials/keys/pin", given=PIN)
+
+
+def test_a_security_module_works_within_the_sandbox_and_can_be_pulled_out(machine: Machine, soft_token: None) -> None:
+    own = (machine.root / "etc/smgw/gateway.toml").read_text()
+    machine.write("/etc/smgw/gateway.toml", own + TABLE)
+    try:
+        machine.write("/root/pin", PIN, 0o600)
+        made = machine.run(*IN_TOKEN, "smgw", "keys", "request", "--id", "EXXX0012345678", "--pin", "/root/pin")
+        machine.run("chown", "-R", "smgw-keys:smgw", TOKENS)
+        folder = machine.root / re.findall(r"key for TLS in /(\S+),", made)[0]
+        assert [file.name for file in folder.glob("*.key")] == ["tls.key"]
+        issuer, names = session_pki().sub_ca, {}
+        for one in read_triple(folder):
+            issued = profile.end_certificate(one.subject, one.purpose, one.public_key, issuer, NOW, 700, TERMS)
+            (folder / f"{one.purpose.value}.crt").write_bytes(issued.pem)
+            names[one.purpose] = key_name(one.public_key)
+        machine.run("systemctl", "restart", "smgw-keys")
+        sign = ("/usr/bin/python3", "/usr/local/lib/sign.py", names[Purpose.SIGNATURE])
+        machine.until(lambda: "token smgw: 1 keys" in machine.show("smgw-keys", "StatusText")["StatusText"])
+        assert in_the_sandbox_of(machine, "smgw-wan", "smgw-wan", *sign).startswith("signed 30")
+        machine.run("mv", f"{TOKENS}", "/var/lib/smgw/keys/pulled-out")
+        assert "token smgw" in in_the_sandbox_of(machine, "smgw-wan", "smgw-wan", *sign)
+        machine.run("mv", "/var/lib/smgw/keys/pulled-out", f"{TOKENS}")
+        assert in_the_sandbox_of(machine, "smgw-wan", "smgw-wan", *sign).startswith("signed 30")
+        assert "Permission denied" in as_user(machine, "smgw-wan", "ls", TOKENS)
+    finally:
+        machine.write("/etc/smgw/gateway.toml", own)
+        machine.run("systemctl", "restart", "smgw-keys")
+
+
 def test_no_secret_and_no_traceback_reached_the_journal(machine: Machine, triple: HeldTriple) -> None:
     entries = [json.loads(line) for line in machine.run("journalctl", "--output=json", "--all").splitlines()]
     ours = [entry for entry in entries if str(entry.get("_SYSTEMD_UNIT", "")).startswith("smgw")]
     assert ours
     text = "\n".join(f"{key}={value}" for entry in entries for key, value in entry.items())
     assert PASSPHRASE not in text
+    assert not [entry for entry in ours if PIN in str(entry)]
     assert "PRIVATE KEY" not in text
     number = triple.signature.key.private_numbers().private_value
     assert f"{number:064x}" not in text
