@@ -59,7 +59,7 @@ def _octets_in(text: str) -> Iterator[bytes]:
     """Octets that a text may stand for."""
     for match in _HEX.finditer(text):
         digits = match[0].translate(_SEPARATORS)
-        for start in (0, 1):  # a digit may stand before it
+        for start in range(1 + len(digits) % 2):  # a digit may stand before it
             yield bytes.fromhex(digits[start : start + (len(digits) - start) // 2 * 2])
     for match in _BASE64.finditer(text):
         word = match[0].replace("-", "+").replace("_", "/")

@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parents[2]
         KEY.hex(),
         KEY.hex().upper(),
         f"key={KEY.hex(' ')}",
-        f"f{KEY.hex(':')}a",
+        f"f{KEY.hex(':')}",
         f"the key is {base64.b64encode(KEY).decode()}, so",
         base64.b64encode(b"abcd" + KEY + b"rest of it").decode(),
         base64.urlsafe_b64encode(b"a" + KEY).decode(),
