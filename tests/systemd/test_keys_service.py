@@ -225,9 +225,10 @@ def test_a_security_module_works_within_the_sandbox_and_can_be_pulled_out(machin
         sign = ("/usr/bin/python3", "/usr/local/lib/sign.py", names[Purpose.SIGNATURE])
         machine.until(lambda: "token smgw: 1 keys" in machine.show("smgw-keys", "StatusText")["StatusText"])
         assert in_the_sandbox_of(machine, "smgw-wan", "smgw-wan", *sign).startswith("signed 30")
-        machine.run("mv", f"{TOKENS}", "/var/lib/smgw/keys/pulled-out")
+        away = "/var/lib/smgw/keys/pulled-out"
+        machine.run("sh", "-c", f"mkdir {away} && mv {TOKENS}/* {away}")
         assert "token smgw" in in_the_sandbox_of(machine, "smgw-wan", "smgw-wan", *sign)
-        machine.run("mv", "/var/lib/smgw/keys/pulled-out", f"{TOKENS}")
+        machine.run("sh", "-c", f"mv {away}/* {TOKENS}")
         assert in_the_sandbox_of(machine, "smgw-wan", "smgw-wan", *sign).startswith("signed 30")
         assert "Permission denied" in as_user(machine, "smgw-wan", "ls", TOKENS)
     finally:

@@ -178,6 +178,14 @@ def test_a_library_that_is_none_is_named(token: SoftToken, tmp_path: Path) -> No
         TokenKeys(tmp_path / "none.so", token.label, token.pin_file).random(1)
 
 
+def test_a_library_that_does_not_start_is_not_said_to_be_missing(token: SoftToken, keys: TokenKeys) -> None:
+    token.tokens.rename(token.tokens.with_name("away"))
+    with pytest.raises(KeysUnavailableError, match=r"libsofthsm2\.so: .*does not start"):
+        keys.random(1)
+    token.tokens.with_name("away").rename(token.tokens)
+    assert keys.random(1)
+
+
 def test_a_closed_holder_opens_nothing_again(token: SoftToken, keys: TokenKeys) -> None:
     keys.random(1)
     keys.close()

@@ -265,6 +265,12 @@ def _load(api: Any, module: Path) -> Any:
             try:
                 library.load(str(module))
             except api.PyKCS11Error as error:
+                if error.value > 0:
+                    raise KeysUnavailableError(
+                        f"the library of the security module does not start ({_name(error)})",
+                        "Check its own configuration, and that the token is there.",
+                        file=module,
+                    ) from None
                 raise FileError(
                     f"this library of a security module cannot be loaded ({_name(error)})",
                     "Install its package, and name the library in `module` of [keys].",
