@@ -150,7 +150,7 @@ def _parser() -> argparse.ArgumentParser:
 _LIVES = {
     "root": "the root",
     "sub_ca": "the sub-CA",
-    "end": "the certificates",
+    "end": "each certificate",
     "root_list": "the revocation list of the root",
     "list": "the revocation list of the sub-CA",
 }
@@ -254,7 +254,8 @@ def _told(pki: Pki, made: list[Entry]) -> None:
 
 def _revoke(pki: Pki, given: argparse.Namespace) -> None:
     found = pki.revoke(given.name, given.generation)
-    print(f"revoked {len(found)} certificates. {_EXPORT_ALL}")
+    done = f"revoked {len(found)} certificates" if found else "all of them were revoked before"
+    print(f"{done}. {_EXPORT_ALL}")
 
 
 def _crl(pki: Pki, _given: argparse.Namespace) -> None:

@@ -189,13 +189,23 @@ class Pki:
         return added
 
     def revoke(self, name: str, generation: int | None) -> list[Entry]:
-        """Revoke all certificates of a participant, or those of one generation, and sign the lists anew."""
+        """Revoke all certificates of a participant, or those of one generation, and sign the lists anew.
+
+        :returns: those that were not revoked before.
+        :raises FileError: there is no such participant or generation.
+        """
         index = self.load()
         found = index.of(name)
         if not found or len({one.name for one in found}) > 1:
             raise self._unknown(name)
         if found[0].certificate.subject.role is Role.ROOT:
             raise FileError("a root cannot be revoked", "Make a new PKI.", subject=name, file=self.index_file)
+        generations = sorted({one.generation for one in found})
+        if generation not in (None, *generations):
+            numbers = ", ".join(map(str, generations))
+            raise FileError(
+                f"there is no generation {generation}", f"There are: {numbers}.", subject=name, file=self.index_file
+            )
         chosen = [one for one in found if one.revoked_s is None and generation in (None, one.generation)]
         for one in chosen:
             one.revoked_s = self.now_s

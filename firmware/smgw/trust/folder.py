@@ -110,6 +110,6 @@ def read_certificates(file: Path) -> list[Certificate]:
 def _unreadable(folder: Path, error: OSError) -> FileError:
     return FileError(
         f"this trust folder cannot be read ({reason(error)})",
-        "Make it with `smgw keys install`, and check who may read it.",
+        "Copy it again from `smgw-pki export`, on a gateway with `smgw keys install`. Check who may read it.",
         file=folder,
     )

@@ -113,6 +113,28 @@ def test_a_revoked_generation_leaves_the_other_one_valid(pki, folder):
         _believed(folder, folder / "participants/Stadtwerke.EMT/1/tls.crt", role=Role.EMT)
 
 
+def test_a_generation_that_does_not_exist_is_not_revoked_and_those_that_do_are_named(pki, folder, capsys):
+    assert pki("emp", "Stadtwerke") == pki("renew", "Stadtwerke") == 0
+    assert pki("revoke", "Stadtwerke", "--generation", 3) == 1
+    assert "Stadtwerke: there is no generation 3. There are: 1, 2." in capsys.readouterr().err
+    _believed(folder, folder / "participants/Stadtwerke.EMT/2/tls.crt", role=Role.EMT)
+
+
+def test_what_was_revoked_before_is_said_to_be(pki, capsys):
+    assert pki("emp", "Stadtwerke") == pki("revoke", "Stadtwerke") == pki("revoke", "Stadtwerke") == 0
+    said = capsys.readouterr().out
+    assert "revoked 3 certificates. Run" in said
+    assert "all of them were revoked before. Run" in said
+
+
+def test_the_gateway_names_the_next_order_of_the_pki(pki, folder, tmp_path, capsys):
+    assert pki("gateway", ID, "--request", _request(tmp_path)) == 0
+    assert f"Next: smgw-pki gateway {ID} --request " in capsys.readouterr().out
+    assert _install(tmp_path, folder) == 0
+    _request(tmp_path, "again")
+    assert f"Next: smgw-pki renew {ID} --request " in capsys.readouterr().out
+
+
 def test_certificates_of_the_old_and_of_the_next_sub_ca_are_believed(pki, folder):
     assert pki("emp", "Stadtwerke") == pki("renew", "ca") == pki("emp", "Netze") == 0
     for name in ("Stadtwerke", "Netze"):

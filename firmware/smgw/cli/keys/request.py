@@ -12,7 +12,7 @@ from smgw.profiles.toml_importer import load
 from smgw.trust.certificate import read_file
 from smgw.trust.errors import FileError
 from smgw.trust.files import PUBLIC, make_folder, replace
-from smgw.trust.folder import OWN, triples, trust_directory
+from smgw.trust.folder import CERTIFICATE, OWN, triples, trust_directory
 from smgw.trust.keys.private_file import read_passphrase
 from smgw.trust.names import Subject, gateway
 from smgw.trust.request import END_CURVES, write_triple
@@ -56,7 +56,8 @@ def run(arguments: argparse.Namespace) -> int:
         make_folder(arguments.out)
         for request in made:
             replace(arguments.out / request.name, read_file(request), PUBLIC)
-    print(f"Next: smgw-pki gateway {subject.owner} --request {arguments.out or folder}")
+    order = "renew" if any(file.suffix == CERTIFICATE for one in known for file in one.iterdir()) else "gateway"
+    print(f"Next: smgw-pki {order} {subject.owner} --request {arguments.out or folder}")
     return 0
 
 
