@@ -23,7 +23,7 @@ _ONE = tuple(map(_entry, range(256)))
 @cache
 def _two() -> "array[int]":
     halves = [entry >> 8 ^ _ONE[entry & 0xFF] for entry in _ONE]
-    return array("H", [halves[low] ^ _ONE[high] for high in range(256) for low in range(256)])
+    return array("H", (halves[low] ^ _ONE[high] for high in range(256) for low in range(256)))  # no list beside it
 
 
 def crc_arc(octets: bytes) -> int:

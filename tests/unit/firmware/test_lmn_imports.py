@@ -93,3 +93,33 @@ def test_the_reading_process_carries_no_xml_no_http_no_tls_and_no_event_loop() -
         assert "smgw.services.lmn" in modules
         assert [name for name in modules if name in _HEAVY] == []
         assert [name for name in modules if name in _FORBIDDEN or name.startswith(("lxml.", "urllib3."))] == []
+
+
+_WITH_P1 = """
+import json, sys
+from smgw.cosem import ClockState, Stamp
+from smgw.lmn.contract import Surroundings
+from smgw.lmn.p1.push import P1Push
+from smgw.profiles.meter import MeterProfile
+from smgw.profiles.p1 import P1Profile
+from smgw.profiles.secrets import Secrets
+stamp = Stamp("0" * 32, 1, 1, 1, ClockState.INVALID)
+class Still:
+    def stamp(self):
+        return stamp
+meter = P1Push(MeterProfile("flat", "dsmr-p1", "/dev/null", options=P1Profile()), Secrets(), Surroundings(Still()))
+assert meter.receive(b"/XXX5\\r\\n\\r\\n1-0:1.8.0(1.5*kWh)\\r\\n!\\r\\n", stamp)
+print(json.dumps(sorted(sys.modules)))
+"""
+
+
+def test_a_meter_with_a_p1_port_in_the_clear_brings_neither_dlms_nor_cryptography() -> None:
+    found = subprocess.run(
+        [sys.executable, "-W", "error", "-c", _WITH_P1],
+        env={**os.environ, "PYTHONPATH": str(Path(smgw.__file__).parent.parent)},
+        capture_output=True, text=True, check=False, timeout=30,
+    )  # fmt: skip
+    assert found.returncode == 0, found.stderr
+    assert set(json.loads(found.stdout)).isdisjoint(
+        {"cryptography", "smgw.dlms", "smgw.hdlc", "smgw.lmn.dlms", "decimal"}
+    )
