@@ -44,6 +44,22 @@ Back up the folder: index.json and private/ cannot be made again. Names are thos
 these certificates are for a field trial, and not for the SM-PKI of the BSI.
 """
 
+_EXAMPLES = {
+    "init": ["smgw-pki init", "smgw-pki --passphrase authorities.passphrase init --curve p256"],
+    "gateway": ["smgw-pki gateway EXXX0012345678 --request requests"],
+    "emp": ["smgw-pki emp Stadtwerke --host emp.example.org"],
+    "gwa": ["smgw-pki gwa Admin"],
+    "renew": [
+        "smgw-pki renew Stadtwerke --begin-days 7",
+        "smgw-pki renew EXXX0012345678 --request requests2",
+        "smgw-pki renew ca",
+    ],
+    "revoke": ["smgw-pki revoke Stadtwerke --generation 1", "smgw-pki revoke EXXX0012345678"],
+    "export": ["smgw-pki export --all folders", "smgw-pki export EXXX0012345678 gateway"],
+    "crl": ["smgw-pki crl"],
+    "list": ["smgw-pki list", "smgw-pki --pki /media/usb/smgw-pki list"],
+}
+
 _EXPORT_ALL = "Run `smgw-pki export --all DIR`, and copy the folders to every gateway and EMP."
 
 
@@ -144,6 +160,9 @@ def _parser() -> argparse.ArgumentParser:
     one.set_defaults(run=_crl)
 
     commands.add_parser("list", help="who has what, and how many days are left").set_defaults(run=_list)
+    for name, command in commands.choices.items():
+        command.formatter_class = argparse.RawDescriptionHelpFormatter
+        command.epilog = "\n  ".join(("examples:", *_EXAMPLES[name]))
     return parser
 
 

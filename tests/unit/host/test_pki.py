@@ -5,7 +5,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from pki.cli import main
+from pki.cli import _EXAMPLES, _parser, main
 from smgw.cli import main as smgw
 from smgw.trust import errors
 from smgw.trust.certificate import TRIPLE, Certificate, Purpose
@@ -201,6 +201,16 @@ def test_wrong_input_gets_a_clear_answer(pki, tmp_path, monkeypatch, capsys, arg
     monkeypatch.chdir(tmp_path)
     assert pki(*arguments) == 1
     assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", sorted(_EXAMPLES))
+def test_the_help_of_each_command_has_examples_that_it_takes(command, capsys):
+    with pytest.raises(SystemExit):
+        main([command, "--help"])
+    shown = capsys.readouterr().out.partition("examples:\n")[2].splitlines()
+    assert [line.strip() for line in shown] == _EXAMPLES[command]
+    for line in shown:
+        assert _parser().parse_args(line.split()[1:]).command == command
 
 
 def test_keys_on_another_curve_are_refused(pki, tmp_path, capsys):
