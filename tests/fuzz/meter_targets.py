@@ -27,10 +27,12 @@ from smgw.iec62056.seven_bit import with_parity
 from smgw.iec62056.sign_on import SignOn
 from smgw.lmn.contract import Surroundings
 from smgw.lmn.dlms.push import DlmsPush
+from smgw.lmn.p1.push import P1Push
 from smgw.lmn.sml.push import SmlPush
 from smgw.ports.telnet import Telnet
 from smgw.profiles.dlms import DlmsProfile, Framing
 from smgw.profiles.meter import MeterProfile
+from smgw.profiles.p1 import P1Profile
 from smgw.profiles.secrets import Secrets
 from smgw.sml.client import Answers
 from smgw.sml.client import Client as SmlClient
@@ -43,6 +45,7 @@ from smgw.sml.shape import Shapes
 from smgw.sml.telegram import TelegramReader
 from smgw.sml.transport import encode_frame as encode_sml
 from smgw.wire import Crc
+from smgw.wire.crc_arc import crc_arc
 from smgw.wire.guess import guess
 
 METER, CLIENT = Address(1, 17), Address(16)
@@ -270,6 +273,23 @@ def iec62056(octets: bytes) -> None:
             client.expire(now)
 
 
+def p1_push(octets: bytes) -> None:
+    """A meter with a P1 port: the octets of the line, with and without a key; and each part with a right check sum."""
+    stamp = _surroundings().clock.stamp()
+    for secrets in (Secrets(), Secrets(encryption_key=bytes(range(16)))):
+        meter = P1Push(_p1_profile(), secrets, _surroundings())
+        meter.receive(octets, stamp)
+        meter.finish()
+        for part in octets.split(SEPARATOR):
+            text = b"/XXX5\r\n\r\n" + part.replace(b"!", b"").replace(b"/", b"") + b"\r\n!"
+            meter.receive(text + b"%04X\r\n" % crc_arc(text), stamp)
+
+
+@cache
+def _p1_profile() -> MeterProfile:
+    return MeterProfile("flat", "dsmr-p1", "/dev/null", options=P1Profile())
+
+
 def telnet(octets: bytes) -> None:
     """What a bridge sends. The answers are bounded: two ends that answer each other come to an end."""
     end = Telnet()
@@ -290,5 +310,5 @@ def _dlms_profile(framing: Framing) -> MeterProfile:
 
 METER_TARGETS: tuple[Target, ...] = (
     sml_stream, sml_messages, sml_shape, sml_push, sml_client, hdlc_stream, hdlc_link, mbus, wrapper, axdr_data,
-    apdu, dlms_client, dlms_push, dlms_push_stream, iec62056, telnet,
+    apdu, dlms_client, dlms_push, dlms_push_stream, iec62056, p1_push, telnet,
 )  # fmt: skip

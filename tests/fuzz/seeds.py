@@ -15,6 +15,7 @@ sys.path[:0] = [str(ROOT / part) for part in ("firmware", "simulator-host", "tes
 import dlms_associated  # noqa: E402
 import dlms_pair  # noqa: E402
 import dlms_pushes  # noqa: E402
+from captures import OWN  # noqa: E402
 from captures_made import MIDNIGHT, capture  # noqa: E402
 from document_examples import examples  # noqa: E402
 from fuzz_input import CORPUS, SEPARATOR  # noqa: E402
@@ -158,6 +159,10 @@ def texts() -> dict[str, list[bytes]]:
         "parcel": [archive, sealed],
         "time-answer": [answer(), answer(leap=3, stratum=16), answer(received_s=2_200_000_000, set_s=2_199_999_999)],
         "iec62056": [b"/EMH5\\@01LZQJ0013\r\n~~~~\x06252\r\n", b"/?1!\r\n~~~~\x06252\r\n"],
+        "p1-push": [
+            *(path.read_bytes() for path in sorted((OWN / "dsmr" / "dsmr_parser").glob("telegram_[fuv]*.txt"))),
+            b"0-1:24.1.0(003)\r\n0-1:96.1.0(41)\r\n0-1:24.2.1(632525252525W)(1.0*m3)~~~~0-0:98.1.0(1)(1-0:1.6.0)(x)",
+        ],
         "telnet": [
             bytes.fromhex("fffd2cfffb00fffd03fffb03") + b"data\xff\xff\xff\xfa\x2c\x65\x00\x00\x25\x80\xff\xf0end"
         ],

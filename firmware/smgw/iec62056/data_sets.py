@@ -20,10 +20,10 @@ MAX_GROUP = 4096
 _MAX_CODE = 40
 #: More digits fit no COSEM number.
 _MAX_DIGITS = 18
+_MAX_UNIT = 16
 _CONTROLS = bytes(octet for octet in (*range(32), 127) if octet not in b"\r\n")
 _SET = re.compile(r"[\r\n]*+([0-9A-Za-z.:*&-]*+)((?:[\r\n]*+\([ \x22-'*-~]*+\))++)[ \r\n]*+")
 _GROUP = re.compile(r"\(([^)]*)\)")
-_NUMBER = re.compile(r"(-?)([0-9]++)(?:([.,])([0-9]++))?(?:\*([^*&]{1,16}))?", re.ASCII)
 
 
 class DataSetError(RemoteProtocolError):
@@ -88,10 +88,15 @@ def data_sets(octets: bytes) -> list[DataSet]:
 
 def number(text: str, *, comma: bool = False) -> Number | None:
     """The number that the whole text is, else None. `comma`: its decimal separator may be a comma (Kamstrup)."""
-    match = _NUMBER.fullmatch(text)
-    if match is None:
+    value, star, unit = text.partition("*")
+    whole, point, decimals = value.partition(".")
+    if comma and not point:
+        whole, point, decimals = value.partition(",")
+    digits = whole + decimals
+    if not whole[-1:].isdigit() or not digits.isascii() or not digits.removeprefix("-").isdigit():
         return None
-    sign, whole, separator, decimals, unit = match.groups("")
-    if (separator == "," and not comma) or len(whole) + len(decimals) > _MAX_DIGITS:
+    if (point and not decimals) or len(digits) > _MAX_DIGITS:
         return None
-    return Number(int(sign + whole + decimals), -len(decimals), unit)
+    if star and (not unit or len(unit) > _MAX_UNIT or "*" in unit or "&" in unit):
+        return None
+    return Number(int(digits), -len(decimals), unit)

@@ -214,10 +214,11 @@ def _value(obis: Obis, one: DataSet) -> Reading | None:
 
 
 def _reading(obis: Obis, told: Number) -> Reading | None:
-    unit = unit_of(told.unit)
+    digits, scaler, text = told
+    unit = unit_of(text)
     if unit is None:
         return None
-    return Reading(obis, _data(told.digits), told.scaler + unit[1], unit[0])
+    return Reading(obis, _data(digits), scaler + unit[1], unit[0])
 
 
 def _peaks(one: DataSet) -> list[Reading]:
