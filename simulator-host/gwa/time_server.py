@@ -19,10 +19,10 @@ from smgw.clock.system_clock import kernel_time
 from smgw.errors import reason
 from smgw.trust.certificate import Purpose
 from smgw.trust.chain import Expected
-from smgw.trust.errors import TrustError, WrongRoleError
+from smgw.trust.errors import TrustError
 from smgw.trust.folder import AUTHORITIES, AuthoritiesFolder
 from smgw.trust.names import Role
-from smgw.trust.own import Triple, active_triple
+from smgw.trust.own import Triple, active_triple, check_role
 from smgw.trust.tls import SESSION_S, Own, Peer, PeerRefusedError, server_context
 from smgw.trust.validity import Moment
 
@@ -107,13 +107,9 @@ class TimeServer:
         """That of the certificate in use; a new one every day, so that sessions end."""
         triple = active_triple(self._trust, _now())
         if self._made is None or self._made[0] != triple or time.monotonic() - self._made[1] > SESSION_S / 2:
-            if triple.subject.role is not Role.GWA:
-                raise WrongRoleError(
-                    f"it belongs to {triple.subject.role.described}, expected is {Role.GWA.described}",
-                    "Make certificates with `smgw-pki gwa NAME`, and export the folder of that name.",
-                    subject=triple.tls.described,
-                    file=triple.certificate_file(Purpose.TLS),
-                )
+            check_role(
+                triple, Role.GWA, "Make certificates with `smgw-pki gwa NAME`, and export the folder of that name."
+            )
             own = Own(triple.certificate_file(Purpose.TLS), triple.key_file(Purpose.TLS), self._passphrase)
             expected = Expected(Purpose.TLS, frozenset({Role.SMGW}), triple.tls.curve)
             made = server_context(own, Peer(expected, self._authorities, _now))

@@ -13,9 +13,10 @@ from smgw.trust.errors import (
     TrustError,
     WrongIdentityError,
     WrongPurposeError,
+    WrongRoleError,
 )
 from smgw.trust.folder import CERTIFICATE, OWN, triples
-from smgw.trust.names import Subject
+from smgw.trust.names import Role, Subject
 from smgw.trust.request import KEY
 
 
@@ -75,13 +76,28 @@ def active_triple(trust: Path, now: Moment) -> Triple:
     if not (found := own_triples(trust)):
         raise FileError(
             "there are no certificates of one's own here",
-            "Make them on the PC (`smgw-pki gateway` or `smgw-pki emp`), then take them over (`smgw keys install`).",
+            "Make them on the PC (`smgw-pki gateway`, `emp` or `gwa`), and copy the folder of `smgw-pki export` here. "
+            "A gateway takes it with `smgw keys install`.",
             file=trust / OWN,
         )
     valid = [one for one in found if not now.trusted or one.not_before_s <= now.utc_s <= one.not_after_s]
     if not valid:
         raise _not_valid(found[-1], now)
     return valid[-1]
+
+
+def check_role(triple: Triple, role: Role, remedy: str) -> None:
+    """Return if a triple belongs to a participant of this role.
+
+    :raises WrongRoleError: it does not; the error names the certificate for TLS.
+    """
+    if triple.subject.role is not role:
+        raise WrongRoleError(
+            f"it belongs to {triple.subject.role.described}, expected is {role.described}",
+            remedy,
+            subject=triple.tls.described,
+            file=triple.certificate_file(Purpose.TLS),
+        )
 
 
 def _not_valid(newest: Triple, now: Moment) -> TrustError:

@@ -21,7 +21,7 @@ from smgw.trust.errors import (
 )
 from smgw.trust.folder import AUTHORITIES, CERTIFICATE, OWN, PEERS, AuthoritiesFolder, stamp
 from smgw.trust.names import Role
-from smgw.trust.own import Triple, active_triple, own_triples
+from smgw.trust.own import Triple, active_triple, check_role, own_triples
 from smgw.trust.peers import PeersFolder
 from smgw.trust.request import KEY
 
@@ -41,7 +41,7 @@ class Room:
     def __init__(self, folder: Path, passphrase: Path | None = None, now: Callable[[], Moment] = system_moment) -> None:
         """`passphrase`: the file with that of the private keys.
 
-        :raises TrustError: there is no valid triple here, or a file cannot be read.
+        :raises TrustError: there is no valid triple of an EMP here, or a file cannot be read.
         """
         self.folder = folder
         self.passphrase = passphrase
@@ -50,6 +50,9 @@ class Room:
         self.peers = PeersFolder(folder / PEERS)
         self._lock = threading.Lock()
         self._active = active_triple(folder, now())
+        check_role(
+            self._active, Role.EMT, "Make certificates with `smgw-pki emp NAME`, and export the folder of that name."
+        )
         self._triples = tuple(own_triples(folder))
         self._stamp = self._look()
         self._look_again_s = 0.0

@@ -244,6 +244,13 @@ def test_a_server_without_certificates_does_not_start(tmp_path):
         Room(tmp_path)
 
 
+def test_the_folder_of_a_gateway_is_none_of_a_server(trial):
+    with pytest.raises(
+        errors.WrongRoleError, match=r"own/1/tls\.crt: .*expected is an external market .* `smgw-pki emp"
+    ):
+        Room(trial.gateway())
+
+
 def test_a_server_whose_certificates_have_expired_does_not_start(trial):
     with pytest.raises(errors.ExpiredError, match=r"own/1/.*\.crt: .* it expired at"):
         Room(trial.emp, now=lambda: Moment(NOW + 731 * DAY))
