@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from smgw.cli import main
 from smgw.profiles.keys import KeysProfile
 from smgw.profiles.password import located
 from smgw.profiles.problems import ConfigurationError
@@ -75,3 +76,21 @@ def test_a_relative_path_is_a_credential_or_lies_beside_the_configuration(
     (credentials / "pin").touch()
     assert located(Path("pin"), tmp_path) == credentials / "pin"
     assert located(Path("/etc/pin"), tmp_path) == Path("/etc/pin")
+
+
+def test_the_check_names_what_it_finds_wrong_before_the_start(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "g.toml"
+    file.write_text(REST + TOKEN.replace("/usr/lib/m.so", str(tmp_path / "m.so")))
+    assert main(["check", "--config", str(file), "--state", str(tmp_path)]) == 0
+    told = capsys.readouterr().out
+    assert f"private keys: token smgw, by {tmp_path / 'm.so'}" in told
+    assert f"! {tmp_path / 'm.so'}: there is no such library" in told
+    assert f"note: keys: {tmp_path / 'keys_pin'}: cannot be read" in told
+
+
+def test_the_check_is_silent_about_keys_in_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "g.toml").write_text(REST)
+    assert main(["check", "--config", str(tmp_path / "g.toml"), "--state", str(tmp_path)]) == 0
+    assert "keys" not in capsys.readouterr().out
