@@ -22,8 +22,8 @@ examples:
     --people-certificate tls/people.crt --people-key tls/people.key
   emp status --db emp.db                      what is in the file; works while a server writes it
   emp backup copy.db --db emp.db              a copy of it, also while a server writes it; `emp restore` puts it back
-  emp salvage saved.db --db emp.db            all rows of a damaged store that can be read
-  emp import backlog.zip --url http://127.0.0.1:8080   what `smgw export` packed
+  emp salvage saved.db --db emp.db            all rows of a damaged database that can be read
+  emp import backlog.zip --trust trust --url http://127.0.0.1:8081    what `smgw export` packed and sealed
 
 A gateway delivers to it with, in its gateway.toml:
   [[emp]]
@@ -78,7 +78,7 @@ def _parser() -> argparse.ArgumentParser:
     status = commands.add_parser(
         "status",
         help="say what is stored",
-        description="Gateways, devices and rows in a store; does not disturb a server.",
+        description="Gateways, devices and rows in a database; does not disturb a server.",
     )
     status.add_argument("--db", type=Path, default=Path("emp.db"), metavar="FILE", help="the SQLite file (emp.db)")
     status.add_argument("--zone", default=DEFAULT_ZONE, metavar="NAME", help=f"time zone ({DEFAULT_ZONE})")

@@ -1,4 +1,4 @@
-"""The commands of `emp` that copy the store or bring rows into it."""
+"""The commands of `emp` that copy the database or bring rows into it."""
 
 import argparse
 import sys
@@ -15,8 +15,8 @@ def add_commands(commands: Any) -> None:
     """`commands`: what argparse's add_subparsers gave."""
     backup = commands.add_parser(
         "backup",
-        help="copy the store; works while a server writes it",
-        description="Copy the store into one file, checked and whole. Works while a server writes it.",
+        help="copy the database; works while a server writes it",
+        description="Copy the database into one file, checked and whole. Works while a server writes it.",
     )
     backup.add_argument(
         "file", type=Path, metavar="FILE", help="the copy; one that is there is replaced when all went well"
@@ -25,18 +25,18 @@ def add_commands(commands: Any) -> None:
     restore = commands.add_parser(
         "restore",
         help="put a copy back; works while a server runs",
-        description="Put a copy back in the place of the store, also while a server runs. The last state of the store "
-        "is kept beside it. What gateways delivered after the copy was made they do not deliver again: get it from "
-        "them with `smgw export --all` and `emp import`.",
+        description="Put a copy back in the place of the database, also while a server runs. Its last state is kept "
+        "beside it. What gateways delivered after the copy was made they do not deliver again: get it from them with "
+        "`smgw export --all` and `emp import`.",
     )
     restore.add_argument("file", type=Path, metavar="FILE", help="what `emp backup` made")
     restore.set_defaults(run=_restore)
     salvaged = commands.add_parser(
         "salvage",
-        help="copy what can be read of a damaged store",
-        description="Copy every row of a damaged store that can be read whole into a new file; the damaged one stays "
-        "as it is. Then `emp restore FILE` puts the new file in its place, also while a server runs. Rows that are "
-        "lost: get them from the gateways with `smgw export --all` and `emp import`.",
+        help="copy what can be read of a damaged database",
+        description="Copy every row of a damaged database that can be read whole into a new file; the damaged one "
+        "stays as it is. Then `emp restore FILE` puts the new file in its place, also while a server runs. Get rows "
+        "that are lost from the gateways with `smgw export --all` and `emp import`.",
     )
     salvaged.add_argument("file", type=Path, metavar="FILE", help="the new file")
     salvaged.set_defaults(run=_salvage)
@@ -57,7 +57,10 @@ def add_commands(commands: Any) -> None:
     imported.add_argument("file", type=Path, metavar="FILE", help="what `smgw export` made")
     imported.add_argument("--url", metavar="URL", help="point of contact of a server that runs; without it, into --db")
     imported.add_argument(
-        "--trust", type=Path, metavar="DIR", help="for a sealed file: the trust folder of the EMP, as for emp serve"
+        "--trust",
+        type=Path,
+        metavar="DIR",
+        help="for a sealed file, also with --url: the trust folder of the EMP, as for emp serve",
     )
     imported.add_argument(
         "--passphrase", type=Path, metavar="FILE", help="the passphrase of the private keys in the trust folder"

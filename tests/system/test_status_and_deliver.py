@@ -133,18 +133,18 @@ def test_one_refused_row_is_set_aside_and_delivered_again_when_it_is_ordered(tmp
 
         still = chain.smgw("deliver", "--again", "--seconds", "10")
         assert still.returncode == 1, "the EMP still refuses it"
-        assert "1 set aside" in still.stdout
+        assert "1 quarantined" in still.stdout
         assert 7 not in emp.taken
 
         emp.refused = set()
         plain = chain.smgw("deliver", "--seconds", "10")
-        assert plain.returncode == 1, "what is set aside stays so until it is ordered again"
+        assert plain.returncode == 1, "quarantined rows stay until they are ordered again"
         assert 7 not in emp.taken
 
         chain.smsim.stop()
         again = chain.smgw("deliver", "--again", "--seconds", "10")
         assert again.returncode == 0, again.stdout
-        assert "0 waiting, 0 set aside" in again.stdout
+        assert "0 waiting, 0 quarantined" in again.stdout
         chain.lmn.stop()
         chain.wan.stop(signal.SIGUSR1)
         assert sorted(emp.taken) == list(range(1, len(chain.store_keys()) + 1)), "each once, the refused one too"

@@ -91,6 +91,6 @@ def _tell(report: Report, wanted: list[str]) -> int:
             why = f" ({printable(emp['detail'])})" if emp["detail"] else ""
             print(
                 f"EMP {emp['name']}: {emp['acknowledged']} records acknowledged, {emp['backlog']} waiting, "
-                f"{emp['set_aside']} set aside{why}"
+                f"{emp['set_aside']} quarantined{why}"
             )
     return 1 if left else 0

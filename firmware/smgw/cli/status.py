@@ -73,11 +73,11 @@ def _lines(report: "Report") -> list[str]:
     for emp in report.emps:
         lines.append(
             f"EMP     {emp['name']} at {emp['url'] or emp['outlet']}: {emp['state']}, {emp['acknowledged']} records "
-            f"acknowledged, {emp['backlog']} waiting, {emp['set_aside']} set aside, "
+            f"acknowledged, {emp['backlog']} waiting, {emp['set_aside']} quarantined, "
             f"last acknowledgement {_when(emp['last_ack_us'])}"
         )
         if emp["retry_at_us"] is not None:
-            lines.append(f"        {printable(emp['detail'])}; next try {_until(emp['retry_at_us'])}")
+            lines.append(f"        {printable(emp['detail']).removesuffix('.')}; next try {_until(emp['retry_at_us'])}")
         if emp["secrecy"]:
             lines.append(f"        {emp['secrecy']}")
         if emp["handshakes"]:

@@ -193,7 +193,7 @@ class Dispatcher:
             log.debug("EMP %s: orders cannot be read: %s", self._emp.who, error)
             return False
         if OrderKind.AGAIN in orders:
-            log.info("EMP %s: what was set aside is delivered again", self._emp.who)
+            log.info("EMP %s: quarantined rows are delivered again", self._emp.who)
         if orders:
             self._back_off.reset()
             self._holds.try_due(all_of_them=True)

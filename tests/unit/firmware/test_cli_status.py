@@ -256,7 +256,7 @@ def test_of_an_emp_that_fails_the_reason_and_the_time_of_the_next_try_are_shown(
     gateway.file.write_text(
         gateway.file.read_text() + '[[emp]]\nname = "lab"\nurl = "http://127.0.0.1:1"\ninsecure = true\n'
     )
-    failing = ChannelState("lab", ChannelKind.BACKING_OFF, MIDNIGHT, "answers 503", MIDNIGHT + 90 * SECOND, MIDNIGHT)
+    failing = ChannelState("lab", ChannelKind.BACKING_OFF, MIDNIGHT, "answers 503.", MIDNIGHT + 90 * SECOND, MIDNIGHT)
     with WanStore.open(paths.wan_directory(gateway.state)) as wan:
         wan.note_channel(failing)
         lines = shown(gateway, capsys)

@@ -80,8 +80,10 @@ class AgentKeys:
 
 
 def _timeval(seconds: float) -> bytes:
-    """A limit for the kernel. Where the queue of the agent is full, `connect` waits in turn; with a time-out of Python
-    it would fail at once, and everybody in the group could keep the queue full."""
+    """A limit for the kernel, so that `connect` waits in turn where the queue of the agent is full.
+
+    With a time-out of Python it would fail at once, and everybody in the group could keep the queue full.
+    """
     return _TIMEVAL.pack(int(seconds), int(seconds % 1 * 1_000_000))
 
 
