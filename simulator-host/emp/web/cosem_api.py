@@ -97,6 +97,7 @@ class CosemApi:
         if "Content-Range" in request.headers:
             raise BadRequest("a document is put as a whole, not in ranges")  # RFC 9110, 14.5
         found, proof = await self._bodies.document(request, target, length, gateway)
+        self._keeper.gateway(request)  # its certificate may have been revoked while the body arrived
         received_us = time.time_ns() // 1000
         async with self._turns.deposit(turn_of(request, gateway)):
             receipt = await self._deposit(found, received_us, proof)
@@ -126,12 +127,12 @@ class CosemApi:
         assert target.device is not None
         assert target.object is not None
         assert target.number is not None
-        if target.object == PROFILE_ID:
-            await self._keeper.admit(request)
-            parameter = await self._bodies.parameter(request, length, gateway)
-            return await self._reset(target, parameter, own_resources(self._storage, gateway))
-        await self._keeper.admit_delivery(request)
+        is_reset = target.object == PROFILE_ID
+        await (self._keeper.admit(request) if is_reset else self._keeper.admit_delivery(request))
         parameter = await self._bodies.parameter(request, length, gateway)
+        self._keeper.gateway(request)  # as of a PUT
+        if is_reset:
+            return await self._reset(target, parameter, own_resources(self._storage, gateway))
         async with self._turns.deposit(turn_of(request, gateway)):
             is_new = await self._notice(request, target, parameter, gateway)
         self._counters.events += is_new  # not across the await, which would lose those counted meanwhile

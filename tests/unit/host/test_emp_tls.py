@@ -14,15 +14,18 @@ from emp.trust import gateway_tls
 from emp.trust.gateway_tls import GatewayTls
 from emp.trust.room import Room
 from emp.web import handshakes
-from emp_process import PATH, content, read_all, row
+from emp_process import PATH, XML, content, read_all, row
 from emp_trust import OTHERS, OURS, Trial
 from line_meter import until
+from smgw.cosem.device_id import DeviceId
+from smgw.cosemxml import document
 from smgw.trust import errors
 from smgw.trust.chain import Moment
 from soon import LIMIT
 from trial_pki import DAY, EMT, NOW, openssl, session_pki
 
 ANY = content(row(1, 10))
+OTHER_GATEWAY = DeviceId.parse(OTHERS.owner)
 
 
 @pytest.fixture
@@ -122,6 +125,23 @@ def test_a_revoked_certificate_ends_its_connection_and_its_ticket(trial, caplog)
         refused(ours, "its authority revoked it", caplog)
         assert handshakes_of(ours)["refused"] == 2
         assert others.ask("GET", PATH).status == 404
+
+
+def test_a_certificate_that_is_revoked_while_a_body_arrives_stores_nothing(trial, caplog):
+    body = document.encode(ANY)
+    with trial.inside() as ours:
+        kept = ours.connection(ours.port)
+        kept.putrequest("PUT", PATH)
+        kept.putheader("Content-Type", XML)
+        kept.putheader("Content-Length", str(len(body)))
+        kept.endheaders(body[:-10])
+        others = trial.as_gateway(ours, OTHERS)
+        assert others.ask("GET", PATH).status == 404  # meanwhile the head has arrived
+        trial.pki.revoke(trial.emp, trial.pki.triple(OURS))
+        kept.send(body[-10:])
+        answer = kept.getresponse()
+        assert (answer.status, answer.read()) == (403, b"not accepted\n")
+        assert others.put(content(row(1, 10), gateway=OTHER_GATEWAY)).status == 201  # nobody has the device
 
 
 def test_a_new_sub_ca_is_known_without_a_restart(trial, caplog):
