@@ -13,8 +13,8 @@ from smgw.dlms.data import decode_all
 from smgw.dlms.session.client import Client
 from smgw.dlms.session.events import Associated, Got
 from smgw.hdlc import Address, Link, LinkParameters
-from smgw.iec62056 import ChangeBaud, SignedOn, SignOn
-from smgw.iec62056.sign_on import Event
+from smgw.iec62056.events import ChangeBaud, SignedOn
+from smgw.iec62056.sign_on import Event, SignOn
 from smgw.ports import LineSettings, Port, open_port
 from smgw.wire import Transmit
 

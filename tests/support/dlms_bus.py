@@ -14,7 +14,7 @@ from smgw.dlms.session.client import Client
 from smgw.dlms.session.events import Associated, Event, Failed, Got, Invoked, Released, Send, Written
 from smgw.errors import SmgwError
 from smgw.hdlc import Address, ApduReceived, Disconnected, Link, LinkParameters
-from smgw.iec62056 import ChangeBaud
+from smgw.iec62056.events import ChangeBaud
 from smgw.wire import Transmit
 from smsim.dlms.association import Associations, ClientSpec
 from smsim.dlms.bus import Bus

@@ -1,8 +1,4 @@
-"""IEC 62056-21: sign-on, change of the baud rate, read-out. Octets in, events out."""
+"""IEC 62056-21: sign-on and change of the baud rate, data sets, DSMR P1. Octets in, events out.
 
-from smgw.iec62056.events import ChangeBaud, SignedOn, SignOnFailed
-from smgw.iec62056.identification import Identification
-from smgw.iec62056.responder import Confirmation, Responder
-from smgw.iec62056.sign_on import SignOn
-
-__all__ = ["ChangeBaud", "Confirmation", "Identification", "Responder", "SignOn", "SignOnFailed", "SignedOn"]
+Nothing is imported here: a gateway with a P1 port has no use for the sign-on.
+"""

@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Sequence
 
-from smgw.iec62056 import ChangeBaud, Responder, SignedOn
+from smgw.iec62056.events import ChangeBaud, SignedOn
+from smgw.iec62056.responder import Responder
 from smgw.wire import Transmit
 
 from smsim.dlms.faults import DlmsFaults

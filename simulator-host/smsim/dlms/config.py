@@ -9,8 +9,8 @@ from smgw.dlms.security.secret import Secret
 from smgw.errors import SmgwError
 from smgw.hdlc import Address, LinkParameters
 from smgw.hdlc.address import LENGTHS
-from smgw.iec62056 import Confirmation, Identification
-from smgw.iec62056.identification import BAUD_RATES
+from smgw.iec62056.identification import BAUD_RATES, Identification
+from smgw.iec62056.responder import Confirmation
 
 from smsim.dlms.association import ClientSpec
 from smsim.dlms.device import DeviceSpec

@@ -8,8 +8,8 @@ from typing import Any
 
 from smgw.cosem.units import symbol
 from smgw.errors import reason
-from smgw.iec62056 import Responder
 from smgw.iec62056.identification import INITIAL_BAUD_RATE
+from smgw.iec62056.responder import Responder
 from smgw.wire import Transmit
 
 from smsim.channel import Channel, Gone, TcpChannel, TtyChannel

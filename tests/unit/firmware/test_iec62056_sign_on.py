@@ -4,10 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from smgw.errors import LocalProtocolError
-from smgw.iec62056 import ChangeBaud, Confirmation, Identification, Responder, SignedOn, SignOn, SignOnFailed
-from smgw.iec62056.identification import BREAK, OptionSelect, find_identification, sign_on
+from smgw.iec62056.events import ChangeBaud, SignedOn, SignOnFailed
+from smgw.iec62056.identification import BREAK, Identification, OptionSelect, find_identification, sign_on
+from smgw.iec62056.responder import Confirmation, Responder
 from smgw.iec62056.seven_bit import with_parity, without_parity
-from smgw.iec62056.sign_on import Event
+from smgw.iec62056.sign_on import Event, SignOn
 from smgw.wire import Transmit
 
 METER = Identification("EMH", "5", "2", "LZQJ-XC")

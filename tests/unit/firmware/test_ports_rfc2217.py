@@ -11,7 +11,8 @@ from dlms_line_meter import DlmsMeter
 from line_meter import Head, Inbox, driver, running, telegram, until
 from rfc2217_bridge import Rfc2217Bridge
 from smgw.cli import main
-from smgw.iec62056 import Identification, Responder
+from smgw.iec62056.identification import Identification
+from smgw.iec62056.responder import Responder
 from smgw.ports import LineSettings, PortError, PortGone, PortWoken, Wake, open_port
 from smgw.ports.telnet import Option, Telnet, Verb
 from smgw.profiles import checks

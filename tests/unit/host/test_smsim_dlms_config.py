@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from smgw.dlms.apdus.acse import Mechanism
 from smgw.hdlc import Address, LinkParameters
-from smgw.iec62056 import Confirmation
+from smgw.iec62056.responder import Confirmation
 from smsim import menu, orders
 from smsim.config import parse
 from smsim.errors import ConfigError, FaultError, PortError
