@@ -25,7 +25,7 @@ from result import Result, shown
 from smgw.cosem import Capture, ClockState, Data, DataType, DeviceId, Obis, Reading, Stamp
 from smgw.cosem.source import Source
 from smgw.store import paths
-from smgw.store.file.connection import CHECKPOINT_FRAMES
+from smgw.store.file.connection import CHECKPOINT_BYTES, PAGE_SIZE
 from smgw.store.lmn.store import LmnStore
 from smgw.store.records import Record
 from smgw.store.wan.store import WanStore
@@ -94,7 +94,7 @@ def worn(state: Path) -> None:
     stamp = Stamp("boot", 1, 1, 1, ClockState.INVALID)
     reading = Reading(Obis.parse("1.8.0"), Data(DataType.LONG64, 1))
     with LmnStore.open(paths.lmn_directory(state)) as lmn, WanStore.open(paths.wan_directory(state)) as wan:
-        for number in range(CHECKPOINT_FRAMES // 2):
+        for number in range(CHECKPOINT_BYTES // PAGE_SIZE // 2):
             lmn.append([Record(Capture("before", FORMER, stamp, None, (reading,)))])
             wan.acknowledge("nobody", lmn.store_id, Source("before", FORMER), number, 1)
 

@@ -38,10 +38,10 @@ _COUNTERS_LOST = (
 )
 
 
-#: Pages from the beginning of a file in which small tables are searched before the start: 32 MiB.
-_FIRST_PAGES = 8192
-#: Pages at its end, where the newest captures are, from which the largest number is taken if nothing else tells it.
-_LAST_PAGES = 256
+#: Octets at the beginning of a file in which small tables are searched before the start.
+_FIRST_OCTETS = 32 * 1024 * 1024
+#: Octets at its end, where the newest captures are, from which the largest number is taken if nothing else tells it.
+_LAST_OCTETS = 1024 * 1024
 #: Larger numbers of captures are nonsense: more than a million years of a capture a second.
 _NONSENSE = 2**48
 #: Numbers that are left out if the largest number of the damaged file is not certain.
@@ -158,7 +158,7 @@ def _earlier(damaged: Path, aside: str) -> Iterator[tuple[Path, _Found]]:
 def _carved_identity(file: Path) -> bytes | None:
     """The identity that a page near the beginning of the file still holds."""
     with contextlib.closing(Pages(file)) as pages:
-        for number in range(1, min(pages.last, _FIRST_PAGES) + 1):
+        for number in range(1, min(pages.last, _FIRST_OCTETS // pages.size) + 1):
             for carved in pages.records(number):
                 if table_of(carved) == "store":
                     return bytes(carved.columns[0])  # type: ignore[arg-type]
@@ -257,8 +257,8 @@ def _carve_small(damaged: Path, target: sqlite3.Connection) -> tuple[bytes | Non
     identity, sequence = None, 0
     tables = {name: Table(target, name) for name in ("word", "register", "log")}
     with contextlib.closing(Pages(damaged)) as pages:
-        first = min(pages.last, _FIRST_PAGES)
-        newest = range(max(first, pages.last - _LAST_PAGES) + 1, pages.last + 1)
+        first = min(pages.last, _FIRST_OCTETS // pages.size)
+        newest = range(max(first, pages.last - _LAST_OCTETS // pages.size) + 1, pages.last + 1)
         for number in (*range(1, first + 1), *newest, *(one for one in pages.in_wal() if first < one <= pages.last)):
             for carved in pages.records(number):
                 name = table_of(carved)

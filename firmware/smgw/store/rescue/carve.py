@@ -18,14 +18,16 @@ from pathlib import Path
 from typing import NamedTuple
 
 from smgw.store import paths
+from smgw.store.file.connection import PAGE_SIZE
 
-PAGE = 4096
+#: Sizes of pages that our files have or had.
+SIZES = (PAGE_SIZE, 4096)
 _HEADER = 100
 _INNER_INDEX, _LEAF_INDEX, _LEAF_TABLE = 2, 10, 13
 _FRAME = struct.Struct(">II8s8s")
-#: Most octets of a payload in the page itself: in a table leaf, in an index page.
-_LOCAL = {_LEAF_TABLE: PAGE - 35, _LEAF_INDEX: (PAGE - 12) * 64 // 255 - 23, _INNER_INDEX: (PAGE - 12) * 64 // 255 - 23}
-_LOCAL_MIN = (PAGE - 12) * 32 // 255 - 23
+_KINDS = {bytes([kind]) for kind in (_INNER_INDEX, 5, _LEAF_INDEX, _LEAF_TABLE)}
+#: Pages that are looked at where the headers do not tell their size.
+_LOOKED_AT = 256
 _INTEGERS = {1: 1, 2: 2, 3: 3, 4: 4, 5: 6, 6: 8}
 
 
@@ -52,10 +54,32 @@ class Pages:
 
     def __init__(self, database: Path) -> None:
         """OSError. A page that the card cannot read has no records."""
-        self._newer = _wal_pages(paths.wal_of(database))
+        wal = paths.wal_of(database)
+        newer = wal.read_bytes() if wal.exists() else b""
         self._file = database.open("rb", buffering=0)
-        size = self._file.seek(0, 2)
-        self.last = max(-(-size // PAGE), *self._newer, 1)
+        octets = self._file.seek(0, 2)
+        self.size = self._page_size(newer, octets)
+        inner = (self.size - 12) * 64 // 255 - 23
+        #: Most octets of a payload in the page itself: in a table leaf, in an index page. Then the least of a longer one.
+        self._local = {_LEAF_TABLE: self.size - 35, _LEAF_INDEX: inner, _INNER_INDEX: inner}
+        self._local_min = (self.size - 12) * 32 // 255 - 23
+        self._newer = _wal_pages(newer, self.size)
+        self.last = max(-(-octets // self.size), *self._newer, 1)
+
+    def _page_size(self, wal: bytes, octets: int) -> int:
+        """Octets of a page: what the header of file or -wal says, else the least size by which most pages have a kind."""
+        found = (int.from_bytes(self._read(16, 2), "big"), int.from_bytes(wal[8:12], "big"))
+        for size in found:
+            if size in SIZES:
+                return size
+
+        def kinds(size: int) -> int:
+            whole = octets // size
+            some = range(1, whole, max(1, whole // _LOOKED_AT))
+            return sum(self._read(number * size, 1)[:1] in _KINDS for number in some) * 1000 // max(1, len(some))
+
+        counted = {size: kinds(size) for size in SIZES}
+        return min(size for size, count in counted.items() if 2 * count >= max(counted.values()))
 
     def close(self) -> None:
         """Close the file."""
@@ -66,7 +90,7 @@ class Pages:
         octets = self._page(number)
         start = _HEADER if number == 1 else 0
         kind = octets[start]
-        if kind not in _LOCAL:
+        if kind not in self._local:
             return
         pointers = start + (12 if kind == _INNER_INDEX else 8)
         for index in range(int.from_bytes(octets[start + 3 : start + 5], "big")):
@@ -81,7 +105,7 @@ class Pages:
                 rowid = None
                 if kind == _LEAF_TABLE:
                     rowid, at = _varint(octets, at)
-                local = length if length <= _LOCAL[kind] else _local(kind, length)
+                local = length if length <= self._local[kind] else self._cut(kind, length)
                 payload = octets[at : at + local]
                 if local < length:
                     head = int.from_bytes(octets[at + local : at + local + 4], "big")
@@ -97,12 +121,20 @@ class Pages:
     def _page(self, number: int) -> bytes:
         if number in self._newer:
             return self._newer[number]
+        return self._read((number - 1) * self.size, self.size)
+
+    def _read(self, at: int, count: int) -> bytes:
         try:
-            return os.pread(self._file.fileno(), PAGE, (number - 1) * PAGE).ljust(PAGE, b"\0")
+            return os.pread(self._file.fileno(), count, at).ljust(count, b"\0")
         except OSError as error:
             if error.errno != errno.EIO:
                 raise
-            return bytes(PAGE)  # a bad block of the card: it stays so
+            return bytes(count)  # a bad block of the card: it stays so
+
+    def _cut(self, kind: int, length: int) -> int:
+        """Octets of a longer payload in the page itself."""
+        some = self._local_min + (length - self._local_min) % (self.size - 4)
+        return some if some <= self._local[kind] else self._local_min
 
     def _overflow(self, number: int, wanted: int) -> bytes:
         parts = []
@@ -110,35 +142,26 @@ class Pages:
             if not 1 < number <= self.last:
                 raise ValueError("an overflow page is missing")
             octets = self._page(number)
-            parts.append(octets[4 : 4 + min(wanted, PAGE - 4)])
-            wanted -= PAGE - 4
+            parts.append(octets[4 : 4 + min(wanted, self.size - 4)])
+            wanted -= self.size - 4
             number = int.from_bytes(octets[:4], "big")
         return b"".join(parts)
 
 
-def _wal_pages(wal: Path) -> dict[int, bytes]:
-    """The newest committed version of every page in the -wal."""
-    if not wal.exists():
-        return {}
-    octets = wal.read_bytes()
+def _wal_pages(octets: bytes, size: int) -> dict[int, bytes]:
+    """The newest committed version of every page in the octets of a -wal."""
     salts = octets[16:24]
     committed: dict[int, bytes] = {}
     begun: dict[int, bytes] = {}
-    for at in range(32, len(octets) - _FRAME.size - PAGE + 1, _FRAME.size + PAGE):
+    for at in range(32, len(octets) - _FRAME.size - size + 1, _FRAME.size + size):
         number, commit, frame_salts, _ = _FRAME.unpack_from(octets, at)
         if frame_salts != salts or number == 0:
             break
-        begun[number] = octets[at + _FRAME.size : at + _FRAME.size + PAGE]
+        begun[number] = octets[at + _FRAME.size : at + _FRAME.size + size]
         if commit:
             committed.update(begun)
             begun = {}
     return committed
-
-
-def _local(kind: int, length: int) -> int:
-    """Octets of a longer payload in the page itself."""
-    some = _LOCAL_MIN + (length - _LOCAL_MIN) % (PAGE - 4)
-    return some if some <= _LOCAL[kind] else _LOCAL_MIN
 
 
 def _varint(octets: bytes, at: int) -> tuple[int, int]:
