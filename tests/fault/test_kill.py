@@ -19,6 +19,7 @@ import fake_time
 import pytest
 import testbed
 from effort import SEED, rounds
+from smgw.store.file.connection import PAGE_SIZE
 from testbed import Chain, Key, Program, poll, push
 
 METERS = [push("house", 1), push("roof", 2, 0.13), push("pump", 3, 0.17), poll("solar")]
@@ -284,14 +285,14 @@ def damage(database: Path, chance: random.Random, *, cut_short: bool) -> None:
         present = wal.exists()
     if present and not wal.exists():
         wal.touch(0o640)  # the last connection took it away: empty as it was, it is no fault of its own
-    pages = database.stat().st_size // 4096
+    pages = database.stat().st_size // PAGE_SIZE
     with database.open("r+b") as file:
         if cut_short:
-            file.truncate(chance.randrange(pages * 7 // 10, pages * 9 // 10) * 4096 + chance.randrange(4096))
+            file.truncate(chance.randrange(pages * 7 // 10, pages * 9 // 10) * PAGE_SIZE + chance.randrange(PAGE_SIZE))
             return
         for _ in range(3):
-            file.seek(chance.randrange(pages // 4, pages) * 4096)
-            file.write(chance.randbytes(4096))
+            file.seek(chance.randrange(pages // 4, pages) * PAGE_SIZE)
+            file.write(chance.randbytes(PAGE_SIZE))
 
 
 def arrived_of(chain: Chain, store: str) -> bool:
@@ -313,6 +314,7 @@ def refused(chain: Chain) -> set[Key]:
 EMPTY = """
 import sys, time
 from pathlib import Path
+from smgw.store.file.connection import PAGE_SIZE
 from smgw.store.lmn.store import LmnStore
 from smgw.store.lmn.view import LmnView
 from smgw.store.records import NOBODY_WAITS, Retention

@@ -11,6 +11,7 @@ from smgw.cosem.data import Data, DataType
 from smgw.cosem.device_id import DeviceId
 from smgw.cosem.obis import Obis
 from smgw.cosem.reading import Capture, ClockState, Reading, Stamp
+from smgw.store.file.connection import PAGE_SIZE
 from smgw.store.lmn.view import LmnView
 from smgw.store.records import NOBODY_WAITS, Record, Retention, Source
 from smgw.store.rescue.carve import carve
@@ -124,7 +125,7 @@ def test_a_file_cut_short_gives_what_stands_before_the_cut(directory, identity, 
     assert len(whole(saved)) > ROWS // 2
 
 
-@pytest.mark.parametrize("octets", [16, 100, 4096])
+@pytest.mark.parametrize("octets", [16, 100, PAGE_SIZE])
 def test_a_header_of_zeroes_costs_nothing_but_its_page(directory, identity, caplog, octets):
     overwrite(checkpointed(directory), 0, bytes(octets))
 
@@ -152,7 +153,7 @@ def test_long_octets_are_carved_with_their_overflow_pages(tmp_path):
     reading = Reading(REGISTERS[0], Data(DataType.OCTET_STRING, octets))
     with opened(tmp_path) as store:
         store.append([Record(record(1).capture._replace(readings=(reading,)))])
-    overwrite(checkpointed(tmp_path), 0, bytes(4096))
+    overwrite(checkpointed(tmp_path), 0, bytes(PAGE_SIZE))
 
     with opened(tmp_path), LmnView.open(tmp_path) as view:
         assert view.records(HOUSE, 0, 9)[0].readings == (reading,)
@@ -178,9 +179,9 @@ def test_a_power_cut_while_the_salvage_ran_leaves_the_damaged_file_for_the_next_
 def test_pages_of_noise_in_the_middle_cost_their_rows_only(directory, identity, caplog, seed):
     database = checkpointed(directory)
     noise = random.Random(seed)
-    pages = database.stat().st_size // 4096
+    pages = database.stat().st_size // PAGE_SIZE
     for _ in range(3):
-        overwrite(database, noise.randrange(pages // 4, pages) * 4096, noise.randbytes(4096))
+        overwrite(database, noise.randrange(pages // 4, pages) * PAGE_SIZE, noise.randbytes(PAGE_SIZE))
 
     saved = open_damaged(directory, identity, caplog)
 
@@ -191,7 +192,7 @@ def test_pages_of_noise_in_the_middle_cost_their_rows_only(directory, identity, 
 def test_noise_in_the_first_pages_is_survived(directory, identity, caplog, seed):
     """The interned words and the roots of all tables stand there."""
     noise = random.Random(seed)
-    overwrite(checkpointed(directory), noise.randrange(1, 20) * 4096, noise.randbytes(4096))
+    overwrite(checkpointed(directory), noise.randrange(1, 20) * PAGE_SIZE, noise.randbytes(PAGE_SIZE))
 
     with caplog.at_level(logging.WARNING), opened(directory) as store:
         assert append(store, [record(ROWS + 1)]) != [None]
@@ -256,8 +257,8 @@ def test_damage_that_shows_while_running_is_repaired_and_the_append_done(directo
     """The page goes bad under the open store; the writer meets it when it needs that page."""
     database = checkpointed(directory)
     with opened(directory) as store, LmnView.open(directory) as view:
-        for page in range(1, database.stat().st_size // 4096):
-            overwrite(database, page * 4096, random.Random(page).randbytes(4096))
+        for page in range(1, database.stat().st_size // PAGE_SIZE):
+            overwrite(database, page * PAGE_SIZE, random.Random(page).randbytes(PAGE_SIZE))
         store._file.writer.execute("PRAGMA shrink_memory")  # forget the pages that were read before
 
         assert append(store, [record(ROWS + 1)]) != [None]
@@ -268,7 +269,7 @@ def test_damage_that_shows_while_running_is_repaired_and_the_append_done(directo
 
 
 def test_a_big_file_is_checked_while_it_is_used(directory, identity, monkeypatch):
-    overwrite(checkpointed(directory), 40 * 4096, random.Random(5).randbytes(4096))
+    overwrite(checkpointed(directory), 40 * PAGE_SIZE, random.Random(5).randbytes(PAGE_SIZE))
     monkeypatch.setattr("smgw.store.file.owned.CHECKED_BYTES", 0)
 
     with opened(directory) as store:
@@ -340,7 +341,7 @@ def test_a_damaged_wan_store_starts_with_the_cursors_that_are_left(tmp_path, cap
         store._file.writer.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     view = WanView.open(tmp_path)
     database = tmp_path / "wan.db"
-    overwrite(database, 3 * 4096, random.Random(1).randbytes(4096))
+    overwrite(database, 3 * PAGE_SIZE, random.Random(1).randbytes(PAGE_SIZE))
 
     with caplog.at_level(logging.WARNING), WanStore.open(tmp_path) as store:
         assert store.store_id != identity
@@ -357,7 +358,7 @@ def test_a_start_does_not_wait_for_very_many_quarantined_rows(tmp_path, monkeypa
         store.acknowledge("north", "ab" * 16, HOUSE, 2500, 0, aside)
         (page,) = store._file.writer.execute("SELECT rootpage FROM sqlite_master WHERE name = 'counts'").fetchone()
         store._file.writer.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    overwrite(tmp_path / "wan.db", (page - 1) * 4096, bytes(4096))
+    overwrite(tmp_path / "wan.db", (page - 1) * PAGE_SIZE, bytes(PAGE_SIZE))
     monkeypatch.setattr(wan_salvage, "_MOST_ROWS", 2400)
 
     with WanStore.open(tmp_path) as store:

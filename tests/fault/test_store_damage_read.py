@@ -9,6 +9,7 @@ from smgw.clock.gateway_clock import Saved
 from smgw.cosem.device_id import DeviceId
 from smgw.cosem.reading import ClockState
 from smgw.store.errors import StoreError
+from smgw.store.file.connection import PAGE_SIZE
 from smgw.store.lmn.store import LmnStore
 from smgw.store.lmn.view import LmnView
 from smgw.store.records import CacheKind
@@ -27,9 +28,9 @@ def destroy(store):
     path = store._file.path
     noise = random.Random(1)
     with path.open("r+b") as file:
-        for page in range(1, path.stat().st_size // 4096):
-            file.seek(page * 4096)
-            file.write(noise.randbytes(4096))
+        for page in range(1, path.stat().st_size // PAGE_SIZE):
+            file.seek(page * PAGE_SIZE)
+            file.write(noise.randbytes(PAGE_SIZE))
     store._file.writer.execute("PRAGMA shrink_memory")
 
 
@@ -98,8 +99,8 @@ def test_interned_rows_that_are_damaged_in_a_big_file_do_not_keep_the_store_from
         page = destroy_page_of.fetchone()[0]
         store._file.writer.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     with (tmp_path / "lmn.db").open("r+b") as file:
-        file.seek((page - 1) * 4096)
-        file.write(b"\xa5" * 4096)
+        file.seek((page - 1) * PAGE_SIZE)
+        file.write(b"\xa5" * PAGE_SIZE)
     monkeypatch.setattr("smgw.store.file.owned.CHECKED_BYTES", 0)
 
     with LmnStore.open(tmp_path, ballast_bytes=0) as store:

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from effort import SEED, rounds
 from many_captures import make_many
+from smgw.store.file.connection import PAGE_SIZE
 from smgw.store.lmn.view import LmnView
 from smgw.store.records import Source
 
@@ -69,8 +70,8 @@ def test_a_salvage_that_is_killed_again_and_again_copies_all_once_and_in_order(t
         identity = view.store_id
     with (tmp_path / "lmn.db").open("r+b") as file:
         # The root of a small table that is read at the start, or all that SQLite goes by: no capture is lost.
-        file.seek(0 if where == "header" else (_root(tmp_path) - 1) * 4096)
-        file.write(bytes(4096))
+        file.seek(0 if where == "header" else (_root(tmp_path) - 1) * PAGE_SIZE)
+        file.write(bytes(PAGE_SIZE))
 
     promised: list[int] = []
     emp = Emp(made[0])

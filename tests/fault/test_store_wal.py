@@ -54,7 +54,7 @@ def test_a_reader_that_stays_in_its_snapshot_is_named_and_the_wal_shrinks_when_i
     reader.execute("BEGIN")
     reader.execute("SELECT count(*) FROM capture").fetchone()
     with caplog.at_level(logging.WARNING):
-        write(store, 600)
+        write(store, 2400)
     held = wal_size(tmp_path)
     assert held > 8 * MIB
     assert "a reader holds" in caplog.text

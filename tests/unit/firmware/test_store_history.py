@@ -12,6 +12,7 @@ from smgw.cosem.device_id import DeviceId
 from smgw.cosem.obis import Obis
 from smgw.cosem.reading import Capture, ClockState, MeterTime, MeterTimeKind, Reading, Stamp
 from smgw.errors import SmgwError
+from smgw.store.file.connection import PAGE_SIZE
 from smgw.store.lmn import counters
 from smgw.store.lmn.store import LmnStore
 from smgw.store.lmn.view import LmnView
@@ -53,7 +54,7 @@ def damage(directory, page):
     """Half of a page, counted from 0, becomes zeroes."""
     database = directory / "lmn.db"
     octets = bytearray(database.read_bytes())
-    octets[4096 * page : 4096 * page + 2048] = bytes(2048)
+    octets[PAGE_SIZE * page : PAGE_SIZE * page + PAGE_SIZE // 2] = bytes(PAGE_SIZE // 2)
     database.write_bytes(octets)
 
 
@@ -153,8 +154,8 @@ def test_after_a_salvage_the_rows_are_asked_again_and_stay_single(tmp_path):
         store._file.writer.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     database = tmp_path / "lmn.db"
     octets = bytearray(database.read_bytes())
-    for page in range(20, len(octets) // 4096, 10):
-        octets[4096 * page : 4096 * page + 2048] = bytes(2048)
+    for page in range(20, len(octets) // PAGE_SIZE, 10):
+        octets[PAGE_SIZE * page : PAGE_SIZE * page + PAGE_SIZE // 2] = bytes(PAGE_SIZE // 2)
     database.write_bytes(octets)
     with opened(tmp_path) as store:
         assert store.salvaged

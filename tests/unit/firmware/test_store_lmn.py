@@ -15,6 +15,7 @@ from smgw.cosem.obis import Obis
 from smgw.cosem.reading import Capture, ClockState, MeterTime, MeterTimeKind, Reading, Stamp
 from smgw.errors import LocalProtocolError
 from smgw.store.errors import StoreAbsent, StoreOwned
+from smgw.store.file.connection import PAGE_SIZE
 from smgw.store.file.log_book import Level
 from smgw.store.lmn.store import LmnStore
 from smgw.store.lmn.view import LmnView
@@ -344,7 +345,7 @@ def test_a_capture_of_eight_registers_takes_less_than_400_octets(store):
     store.append([live(second, *readings) for second in range(2000)])
 
     pages = store._file.writer.execute("PRAGMA page_count").fetchone()[0]
-    assert pages * 4096 / 2000 < 400
+    assert pages * PAGE_SIZE / 2000 < 400
 
 
 def test_the_store_loads_nothing_heavy():

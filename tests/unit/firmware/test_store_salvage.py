@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from captures_made import HOUSE, MIDNIGHT, POWER, SECOND, capture, energy
 from smgw.cosem import Data, DataType, DeviceId, Obis, Reading
+from smgw.store.file.connection import PAGE_SIZE
 from smgw.store.lmn import behind, salvage, salvaging
 from smgw.store.lmn.queued import Phase
 from smgw.store.lmn.store import LmnStore
@@ -72,8 +73,8 @@ def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
 def zero(directory: Path, *pages: int) -> None:
     with (directory / "lmn.db").open("r+b") as file:
         for page in pages:
-            file.seek((page - 1) * 4096)
-            file.write(bytes(4096))
+            file.seek((page - 1) * PAGE_SIZE)
+            file.write(bytes(PAGE_SIZE))
 
 
 def root(directory: Path, name: str) -> int:
@@ -422,8 +423,8 @@ class TestWordsFoundLate:
 
     @pytest.fixture(autouse=True)
     def few_pages(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(salvage, "_FIRST_PAGES", 1)
-        monkeypatch.setattr(salvage, "_LAST_PAGES", 4)
+        monkeypatch.setattr(salvage, "_FIRST_OCTETS", PAGE_SIZE)
+        monkeypatch.setattr(salvage, "_LAST_OCTETS", 4 * PAGE_SIZE)
 
     def test_no_capture_is_lost(self, directory: Path, identity: str) -> None:
         header(directory)
@@ -467,13 +468,32 @@ class TestWordsFoundLate:
                 emp.check(identity)
 
 
+@pytest.mark.parametrize("lost", [0, 4096], ids=["whole", "without its header"])
+@pytest.mark.parametrize("size", [1024, 4096])
+def test_pages_of_both_sizes_are_read(directory: Path, tmp_path: Path, size: int, lost: int) -> None:
+    """Files of former versions have pages of 4 KiB."""
+    file = tmp_path / "copy.db"
+    with closing(sqlite3.connect(directory / "lmn.db")) as source, closing(sqlite3.connect(file)) as copy:
+        copy.execute(f"PRAGMA page_size = {size}")
+        copy.execute("VACUUM")
+        source.execute("ATTACH ? AS copied", (str(file),))
+        source.execute("CREATE TABLE copied.capture AS SELECT number, meter, device, utc_us FROM main.capture")
+        numbers = {number for (number,) in source.execute("SELECT number FROM capture")}
+    with file.open("r+b") as opened:
+        opened.write(bytes(lost))
+    with closing(Pages(file)) as pages:
+        found = {one.columns[0] for number in range(1, pages.last + 1) for one in pages.records(number)}
+        assert pages.size == size
+    assert len(numbers & found) > len(numbers) // 2
+
+
 def test_a_page_that_the_card_cannot_read_has_no_records(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with closing(Pages(directory / "lmn.db")) as pages:
         whole = [list(pages.records(number)) for number in range(1, pages.last + 1)]
         read = os.pread
 
         def bad_block(file: int, octets: int, at: int) -> bytes:
-            if at // 4096 == 20:
+            if at // PAGE_SIZE == 20:
                 raise OSError(errno.EIO, os.strerror(errno.EIO))
             return read(file, octets, at)
 

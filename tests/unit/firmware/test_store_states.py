@@ -7,6 +7,7 @@ from captures_made import BOOT, DEVICE, MIDNIGHT, SECOND, capture
 from smgw.clock import SystemSource
 from smgw.cosem import ClockState, DeviceId, Stamp
 from smgw.store.file import log_book
+from smgw.store.file.connection import PAGE_SIZE
 from smgw.store.lmn.store import LmnStore
 from smgw.store.lmn.view import LmnView
 from smgw.store.records import Condition, CounterKind, MeterState, Record
@@ -118,7 +119,7 @@ def test_before_it_is_given_a_clock_it_goes_on_from_the_one_that_was_saved(tmp_p
         store._file.writer.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         (page,) = store._file.writer.execute("SELECT rootpage FROM sqlite_master WHERE name = 'counts'").fetchone()
     with (tmp_path / "lmn.db").open("r+b") as file:
-        file.seek((page - 1) * 4096)
+        file.seek((page - 1) * PAGE_SIZE)
         file.write(b"\xa5" * 2048)
     with LmnStore.open(tmp_path, ballast_bytes=0) as store:
         assert store.salvaged

@@ -10,6 +10,7 @@ from released import unpack
 from smgw.cosem import DeviceId
 from smgw.store import paths
 from smgw.store.errors import StoreTooOld
+from smgw.store.file.connection import PAGE_SIZE
 from smgw.store.lmn.store import LmnStore
 from smgw.store.lmn.view import LmnView
 from smgw.store.progress import Progress
@@ -117,7 +118,7 @@ def test_a_reader_says_that_the_owner_has_to_start_first(directory: Path) -> Non
 
 def test_a_damaged_file_of_version_1_keeps_its_cursors(directory: Path) -> None:
     (root,) = run(directory, "SELECT rootpage FROM sqlite_master WHERE name = 'time_sample'")[0]  # type: ignore[misc]
-    size = 4096
+    size = PAGE_SIZE
     run(directory, "PRAGMA wal_checkpoint(TRUNCATE)")
     pages = bytearray((directory / "wan.db").read_bytes())
     pages[(root - 1) * size : root * size] = bytes([0xA5]) * size

@@ -60,14 +60,14 @@ class Pages:
         octets = self._file.seek(0, 2)
         self.size = self._page_size(newer, octets)
         inner = (self.size - 12) * 64 // 255 - 23
-        #: Most octets of a payload in the page itself: in a table leaf, in an index page. Then the least of a longer one.
+        #: Most octets of a payload in the page itself, by the kind of the page; then the least of a longer payload.
         self._local = {_LEAF_TABLE: self.size - 35, _LEAF_INDEX: inner, _INNER_INDEX: inner}
         self._local_min = (self.size - 12) * 32 // 255 - 23
         self._newer = _wal_pages(newer, self.size)
         self.last = max(-(-octets // self.size), *self._newer, 1)
 
     def _page_size(self, wal: bytes, octets: int) -> int:
-        """Octets of a page: what the header of file or -wal says, else the least size by which most pages have a kind."""
+        """Octets of a page: as the header of file or -wal says, else the least size by which most pages have a kind."""
         found = (int.from_bytes(self._read(16, 2), "big"), int.from_bytes(wal[8:12], "big"))
         for size in found:
             if size in SIZES:
