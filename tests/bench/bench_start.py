@@ -18,12 +18,13 @@ sys.path[:0] = [
 from many_captures import make_many  # noqa: E402
 from result import Result, shown  # noqa: E402
 from smgw.store import paths  # noqa: E402
+from smgw.store.file.connection import PAGE_SIZE
 from smgw.store.lmn.view import LmnView  # noqa: E402
 from testbed import Chain, push  # noqa: E402
 
 READY_WITHIN, STOPS_WITHIN = 5.0, 2.0  # s
 LARGE = int(os.environ.get("BENCH_START", "1000000"))
-PAGE = 4096
+PAGE = PAGE_SIZE
 #: The rate of the salvage is measured for so long.
 LOOKED_S = 60.0
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from many_captures import make_many
 from smgw.store import paths
+from smgw.store.file.connection import PAGE_SIZE
 from smgw.store.lmn.view import LmnView
 from testbed import PUT_DONE, Chain, push, wait_until
 
@@ -31,8 +32,8 @@ def lose_counts(database: Path) -> None:
         (page,) = connection.execute("SELECT rootpage FROM sqlite_master WHERE name = 'counts'").fetchone()
     paths.wal_of(database).touch()
     with database.open("r+b") as file:
-        file.seek((page - 1) * 4096)
-        file.write(bytes(4096))
+        file.seek((page - 1) * PAGE_SIZE)
+        file.write(bytes(PAGE_SIZE))
 
 
 def copied(chain: Chain) -> int | None:
