@@ -18,7 +18,7 @@ sys.path[:0] = [
 from many_captures import make_many  # noqa: E402
 from result import Result, shown  # noqa: E402
 from smgw.store import paths  # noqa: E402
-from smgw.store.file.connection import PAGE_SIZE
+from smgw.store.file.connection import PAGE_SIZE  # noqa: E402
 from smgw.store.lmn.view import LmnView  # noqa: E402
 from testbed import Chain, push  # noqa: E402
 
