@@ -112,12 +112,15 @@ class Ledger:
         return gateway
 
     def _require_own(self, document: Document, proof: Proof) -> None:
-        """ForeignDeviceError unless the gateway delivered the device before, or no other one that is still there."""
+        """ForeignDeviceError unless the gateway delivered the device before, or no other one that is still there.
+
+        The id of a gateway belongs to that gateway, whose notices have it.
+        """
         owners = {
             DeviceId(octets)
             for (octets,) in self._connection.execute(
                 "SELECT w.octets FROM device d JOIN sighting s ON s.device=d.id JOIN gateway w ON w.id=s.gateway"
-                " WHERE d.octets=?",
+                " WHERE d.octets=?1 UNION SELECT octets FROM gateway WHERE octets=?1",
                 (bytes(document.device),),
             )
         }

@@ -106,7 +106,7 @@ class _OwnResources:
         return self._storage.devices(self._gateway)
 
     def has(self, device: DeviceId) -> bool:
-        return self._storage.gateways_of(device) == [self._gateway] or self._storage.is_claimed(device, self._gateway)
+        return delivers(self._storage, device, self._gateway) and len(self._storage.gateways_of(device)) <= 1
 
     def has_gateway(self, gateway: DeviceId) -> bool:
         return gateway == self._gateway and self._storage.has_gateway(gateway)
@@ -118,6 +118,15 @@ class _OwnResources:
 def own_resources(storage: Storage, gateway: DeviceId | None) -> Storage:
     """A store in which the devices of other gateways do not exist; None: all of it."""
     return storage if gateway is None else cast("Storage", _OwnResources(storage, gateway))
+
+
+def delivers(storage: Storage, device: DeviceId, gateway: DeviceId) -> bool:
+    """True if a gateway delivers a device, perhaps beside others. The id of a gateway is that gateway's only."""
+    if storage.is_claimed(device, gateway):
+        return True
+    if device != gateway and storage.has_gateway(device):
+        return False
+    return gateway in storage.gateways_of(device)
 
 
 def missing(device: DeviceId | None) -> NotFound:

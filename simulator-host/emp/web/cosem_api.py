@@ -29,7 +29,7 @@ from emp.answers.forms import as_text, wanted
 from emp.answers.resources import IDENTITY_ID, PROFILE_ID, RESET, answer
 from emp.answers.sending import Sender, Text
 from emp.store.storage import ForeignDeviceError, Notice, Proof, Receipt, Storage
-from emp.web.binding import Gatekeeper, missing, own_resources
+from emp.web.binding import Gatekeeper, delivers, missing, own_resources
 from emp.web.bodies import Bodies
 from emp.web.counters import Counters
 from emp.web.peers import Turns, turn_of
@@ -173,7 +173,7 @@ class CosemApi:
     def _delivers(self, device: DeviceId, gateway: DeviceId | None) -> bool:
         if gateway is None:
             return self._storage.has(device)
-        return gateway in self._storage.gateways_of(device) or self._storage.is_claimed(device, gateway)
+        return delivers(self._storage, device, gateway)
 
     async def _reset(self, target: Target, parameter: Data | None, shown: Storage) -> web.Response:
         assert target.device is not None

@@ -174,6 +174,38 @@ def test_a_notice_of_a_gateway_itself_is_its_own_only(ours, others):
     assert told(answer, GATEWAY) == told(missing, MISSING)
 
 
+def test_a_gateway_delivers_no_device_with_the_id_of_another_gateway(ours, others, caplog):
+    path = f"/cosem/ldevs/{OTHER_GATEWAY.uri}"
+    notice = f"{path}/objects/9-0100010800ff/methods/1"
+    assert others.ask("POST", notice, NOTICE, Content_Type=XML).status == 200
+    put, get = ours.put(content(row(5, 10), device=OTHER_GATEWAY)), ours.ask("GET", f"/cosem/ldevs/{MISSING.uri}")
+    assert told(put, OTHER_GATEWAY) == told(get, MISSING)
+    assert f"device {OTHER_GATEWAY} belongs to gateway {OTHER_GATEWAY}" in caplog.text
+    assert ours.ask("POST", notice, NOTICE, Content_Type=XML).status == 404
+    assert ours.ask("DELETE", path).status == 404
+
+
+def test_the_id_of_a_gateway_that_was_delivered_before_it_came_gives_no_right_to_its_notices(tmp_path):
+    trial = Trial(tmp_path)
+    path = f"/cosem/ldevs/{OTHER_GATEWAY.uri}"
+    notice = f"{path}/objects/9-0100010800ff/methods/1"
+    with trial.inside() as ours:
+        others = trial.as_gateway(ours, OTHERS)
+        assert ours.put(content(row(5, 10), device=OTHER_GATEWAY)).status == 201
+        assert others.put(content(row(1, 5), gateway=OTHER_GATEWAY, device=THEIRS)).status == 201
+        assert others.ask("POST", notice, NOTICE, Content_Type=XML).status == 200
+        assert ours.ask("POST", notice, NOTICE, Content_Type=XML).status == 404
+        assert ours.ask("DELETE", path).status == 404
+
+
+def test_a_gateway_delivers_rows_of_its_own(tmp_path):
+    trial = Trial(tmp_path)
+    with trial.inside() as ours:
+        assert ours.put(content(row(1, 10))).status == 201
+        assert ours.put(content(row(2, 10), device=GATEWAY)).status == 201
+        assert ours.ask("GET", f"/cosem/ldevs/{GATEWAY.uri}").status == 200
+
+
 def test_a_device_goes_over_when_the_certificates_of_its_gateway_are_revoked(tmp_path, caplog):
     caplog.set_level(logging.WARNING)
     trial = Trial(tmp_path)
