@@ -2,9 +2,9 @@
 
 A meter with H0 consumption and PV generation is asked for its object list once and then polled every 2 s over SML on
 TCP port 33333 for five objects; beside it an eHZ pushes a telegram each second into an optical head (a pty), and a DLMS
-meter is polled over HDLC on a pty that stands for RS-485. The gateway forwards what it buffered every 5 s by HTTP PUT;
-the EMP is read back with GET. At the end the meters stop, the LMN process commits, the WAN process drains; then it is
-counted. Exit code 0 only if nothing is lost and nothing double.
+meter is polled over HDLC on a pty that stands for RS-485. A P1 port pushes its meter and a gas meter. The gateway
+forwards what it buffered every 5 s by HTTP PUT; the EMP is read back with GET. At the end the meters stop, the LMN
+process commits, the WAN process drains; then it is counted. Exit code 0 only if nothing is lost and nothing double.
 
 A PKI of its own is made first, as for a field trial. Documents go over TLS, signed and sealed. PLAIN=1 does without.
 DEMO_SECONDS=N bounds it (30 without a terminal; with one it runs until Ctrl-C).
@@ -45,7 +45,8 @@ CONFIGURATIONS = ROOT / "config" / "testbed"
 # What the configurations say, and the demo replaces by what is free on this computer.
 PAPER_PORT, PORTS, EMP_URL, TIME = 33333, "/tmp/smgw-testbed", 'url = "https://127.0.0.1:8080/"', "127.0.0.1:123"
 GATEWAY, EMP = "ESMG0000000001", "utility"
-DEVICES = ("1UTB0000000001", "1EMH0000000002", "1UTB0000000071")
+METERS = ("1UTB0000000001", "1EMH0000000002", "1KFM0000000003", "1UTB0000000071")
+DEVICES = (*METERS, "7KFM0000000003")  # with the gas meter behind the P1 port
 HOUSEHOLD = DEVICES[0]
 PART = 1000
 SAID = {"telegrams": "telegrams pushed", "answers": "files answered", "requests": "requests answered"}
@@ -165,7 +166,7 @@ def set_up(testbed: Testbed, console: Console, time_port: int) -> None:
         (HERE / name).write_text(text)
     meters = testbed.start("smsim", "run", HERE / "meters.toml", "--json-report", HERE / "meters.json")
     assert meters.stdout is not None
-    for _ in DEVICES:
+    for _ in METERS:
         if "smsim: meter" not in meters.stdout.readline():
             raise DemoError(f"the meters did not start: {(HERE / 'smsim.log').read_text()}")
     testbed.start("smgw", "run", "--config", HERE / "gateway.toml", "--state", HERE / "state")

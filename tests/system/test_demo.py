@@ -36,6 +36,7 @@ def test_the_demo_loses_nothing_doubles_nothing_and_says_so() -> None:
     assert match, out
     assert len(set(match.groups())) == 1
     assert int(match[1]) >= 15
+    assert re.search(r"7-0:3\.1\.0 +│ +[0-9.]+ m³", out)
     assert re.search(r"heat-pump +│ 1-0:1\.8\.0 +│ +\d+ Wh", out)
     assert re.search(r"GET of 1\.0\.1\.8\.0\.255 of 1UTB0000000001 at the EMP: \d+ Wh", out)
     assert not _left_running()
