@@ -6,13 +6,13 @@ from smgw.cosemxml import document
 from smgw.trust.errors import TrustError, WrongRecipientError
 from smgw.webservice.parcel import LARGEST_DOCUMENT, Packed, ParcelError
 
-from emp.store.importing import Brought, RefusedError, bare
+from emp.store.importing import Brought, RefusedError
 from emp.trust.opening import Opener
 from emp.trust.senders import is_own, proof, sender_of
 
 
 class Unsealer:
-    """Reads documents of archives, sealed or bare."""
+    """Reads documents of sealed archives. A bare one could name any gateway, so it is refused."""
 
     def __init__(self, opener: Opener) -> None:
         self._opener = opener
@@ -20,7 +20,10 @@ class Unsealer:
     def read(self, parcel: Path, packed: Packed) -> Brought:
         """Open a document; see `emp.store.importing.Read`. An archive for another EMP is refused whole."""
         if not packed.sealed:
-            return bare(parcel, packed)
+            raise ParcelError(
+                parcel,
+                "is not sealed, so nobody proves which gateway made it; to take it all the same leave --trust out",
+            )
         try:
             opened = self._opener.open(packed.octets, None, LARGEST_DOCUMENT)
         except WrongRecipientError as error:

@@ -11,6 +11,7 @@ from emp.web import password
 from emp_process import GATEWAY, content, row
 from emp_trust import OTHERS, OURS, Trial
 from smgw.cosem.device_id import PSEUDONYM_OCTETS, DeviceId
+from smgw.cosemxml import document
 from smgw.cosemxml.document import Document
 from smgw.trust.cms.profile import Suite
 from smgw.webservice.media_type import COSEM_XML_CMS
@@ -85,6 +86,20 @@ def test_without_the_trust_folder_a_sealed_archive_is_refused(trial: Trial, caps
         f"emp: {trial.folder}/stick.zip: is sealed; name the trust folder of the EMP that it is for: --trust DIR\n"
     )
     assert in_store(trial) == {}
+
+
+def test_with_the_trust_folder_a_bare_archive_is_refused(trial: Trial, capsys: pytest.CaptureFixture[str]) -> None:
+    file = trial.folder / "stick.zip"
+    with ParcelWriter(file) as parcel:
+        parcel.add(document.encode(FIRST), 2)
+    assert brought(trial, file, "--trust", str(trial.emp)) == 1
+    assert capsys.readouterr().err == (
+        f"emp: {file}: is not sealed, so nobody proves which gateway made it; "
+        "to take it all the same leave --trust out\n"
+    )
+    assert in_store(trial) == {}
+    assert brought(trial, file) == 0
+    assert in_store(trial) == {str(GATEWAY): 2}
 
 
 def test_an_archive_for_another_emp_is_refused_whole(trial: Trial, capsys: pytest.CaptureFixture[str]) -> None:
