@@ -63,6 +63,7 @@ def test_no_key_is_in_the_bundle(file: Path, tmp_path: Path, passphrase: bytes) 
     assert 'pin_file = "pin"' in text
 
 
+@pytest.mark.shows_secrets  # the journal that is read here has them
 def test_what_a_person_logged_by_mistake_is_left_out(
     file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
