@@ -19,7 +19,7 @@ from smgw.errors import RemoteProtocolError, SmgwError, reason
 from smgw.ports.wake import Wake
 from smgw.trust.errors import KeysUnavailableError, TrustError
 from smgw.trust.keys import Keys
-from smgw.trust.keys.calls import AGREE, RANDOM, REQUEST_MAX, SIGN, Call, failure, success
+from smgw.trust.keys.calls import AGREE, RANDOM, REQUEST_MAX, SIGN, Call, address, failure, success
 
 log = logging.getLogger(__name__)
 
@@ -165,11 +165,11 @@ def _listen(path: Path) -> socket.socket:
     try:
         if path.is_socket():
             with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as other, contextlib.suppress(ConnectionError):
-                other.connect(str(path))
+                other.connect(address(path))
                 raise SmgwError(f"{path}: another agent of keys serves this socket; stop it first")
             path.unlink()  # of an agent that was killed
         path.parent.mkdir(0o750, parents=True, exist_ok=True)
-        listener.bind(str(path))
+        listener.bind(address(path))
         path.chmod(_MODE)
         listener.setblocking(False)
         listener.listen(_BACKLOG)

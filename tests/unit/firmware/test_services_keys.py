@@ -49,6 +49,16 @@ def test_it_serves_stops_and_leaves_no_socket(folder: Path) -> None:
             signs(agent, triple)
 
 
+def test_it_serves_where_the_path_of_the_state_directory_is_long(folder: Path) -> None:
+    """The address of a socket has 107 octets at most; the run directory behind the link has a short path."""
+    long = folder / ("a" * 60) / ("b" * 60)
+    long.mkdir(parents=True)
+    triple = session_pki().write_triple(trust_directory(long / "state"))
+    with AgentProcess(long) as agent:
+        assert signs(agent, triple)
+        assert agent.stop() == 0
+
+
 def test_it_starts_without_keys_and_finds_them_when_they_come(folder: Path) -> None:
     with AgentProcess(folder) as agent:
         triple = session_pki().write_triple(trust_directory(agent.state))

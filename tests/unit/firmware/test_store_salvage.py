@@ -487,6 +487,21 @@ def test_pages_of_both_sizes_are_read(directory: Path, tmp_path: Path, size: int
     assert len(numbers & found) > len(numbers) // 2
 
 
+def test_a_record_that_a_cut_off_file_has_in_part_is_not_read(directory: Path) -> None:
+    """What is missing is not zero: a row of zeroes would be delivered as a value."""
+    file = directory / "lmn.db"
+    with closing(Pages(file)) as pages:
+        number = next(one for one in range(2, pages.last + 1) if len(list(pages.records(one))) > 2)
+        whole = list(pages.records(number))
+    octets = file.read_bytes()
+    for lacking in (*range(1, PAGE_SIZE, 9), PAGE_SIZE - 1):
+        file.write_bytes(octets[: number * PAGE_SIZE - lacking])
+        with closing(Pages(file)) as pages:
+            found = list(pages.records(number))
+        assert all(one in whole for one in found)
+    assert found == []
+
+
 def test_a_page_that_the_card_cannot_read_has_no_records(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with closing(Pages(directory / "lmn.db")) as pages:
         whole = [list(pages.records(number)) for number in range(1, pages.last + 1)]

@@ -89,13 +89,14 @@ class Pages:
         """The records of one page, as far as they parse."""
         octets = self._page(number)
         start = _HEADER if number == 1 else 0
-        kind = octets[start]
-        if kind not in self._local:
+        if len(octets) < start + 12 or (kind := octets[start]) not in self._local:
             return
         pointers = start + (12 if kind == _INNER_INDEX else 8)
         for index in range(int.from_bytes(octets[start + 3 : start + 5], "big")):
             at = int.from_bytes(octets[pointers + 2 * index : pointers + 2 * index + 2], "big")
             try:
+                if at <= pointers:
+                    continue
                 if kind == _INNER_INDEX:
                     at += 4
                 if (length := octets[at]) < 0x80:  # most often
@@ -108,7 +109,7 @@ class Pages:
                 local = length if length <= self._local[kind] else self._cut(kind, length)
                 payload = octets[at : at + local]
                 if local < length:
-                    head = int.from_bytes(octets[at + local : at + local + 4], "big")
+                    head = int.from_bytes(octets[at + local : at + local + 3], "big") << 8 | octets[at + local + 3]
                     payload += self._overflow(head, length - local)
                 yield Carved(rowid, _record(payload))
             except (IndexError, ValueError):
@@ -124,12 +125,13 @@ class Pages:
         return self._read((number - 1) * self.size, self.size)
 
     def _read(self, at: int, count: int) -> bytes:
+        """These octets, or fewer: what a file that was cut off lacks must not be read as zeroes of a record."""
         try:
-            return os.pread(self._file.fileno(), count, at).ljust(count, b"\0")
+            return os.pread(self._file.fileno(), count, at)
         except OSError as error:
             if error.errno != errno.EIO:
                 raise
-            return bytes(count)  # a bad block of the card: it stays so
+            return b""  # a bad block of the card: it stays so
 
     def _cut(self, kind: int, length: int) -> int:
         """Octets of a longer payload in the page itself."""

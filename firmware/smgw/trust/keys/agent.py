@@ -9,7 +9,7 @@ from typing import Final
 
 from smgw.errors import reason
 from smgw.trust.errors import KeysUnavailableError
-from smgw.trust.keys.calls import AGREE, ANSWER_MAX, RANDOM, RANDOM_MAX, SIGN, SOCKET, Call, checked, result_of
+from smgw.trust.keys.calls import AGREE, ANSWER_MAX, RANDOM, RANDOM_MAX, SIGN, SOCKET, Call, address, checked, result_of
 
 #: Seconds for one call; a chip card needs one or two.
 PATIENCE_S: Final = 20.0
@@ -59,7 +59,7 @@ class AgentKeys:
         try:
             with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as connection:
                 connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, _timeval(self._patience_s))
-                connection.connect(str(self.socket))
+                connection.connect(address(self.socket))
                 connection.settimeout(self._patience_s)
                 answer = _exchange(connection, request)
         except BlockingIOError:

@@ -15,6 +15,7 @@ The socket keeps the limits of messages (SOCK_SEQPACKET), so nobody can send hal
 """
 
 import re
+from pathlib import Path
 from typing import Final, NamedTuple
 
 from smgw.errors import LocalProtocolError, RemoteProtocolError
@@ -28,6 +29,12 @@ RANDOM_MAX: Final = 1024
 SIGN, AGREE, RANDOM = b"S", b"A", b"R"
 #: Below the run directory.
 SOCKET: Final = "keys/keys.sock"
+
+
+def address(socket: Path) -> str:
+    """The address of a socket: its path behind links, since an address has 107 octets at most (unix(7))."""
+    return str(socket.parent.resolve() / socket.name)
+
 
 _NAME_LENGTH = 40
 _NAME = re.compile(rb"[0-9a-f]{40}")
