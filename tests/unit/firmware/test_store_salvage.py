@@ -8,6 +8,7 @@ import sqlite3
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from captures_made import HOUSE, MIDNIGHT, POWER, SECOND, capture, energy
@@ -20,7 +21,7 @@ from smgw.store.lmn.view import LmnView
 from smgw.store.ranges import Range
 from smgw.store.records import ProfileName, Record, Retention, Source, StoredRecord
 from smgw.store.rescue.carve import Pages
-from stored import finish_salvage, keep
+from stored import finish_salvage, keep, opened
 
 PV = Source("pv", DeviceId.parse("1LOG0065800042"))
 ROWS = 1200
@@ -479,8 +480,8 @@ def test_pages_of_both_sizes_are_read(directory: Path, tmp_path: Path, size: int
         source.execute("ATTACH ? AS copied", (str(file),))
         source.execute("CREATE TABLE copied.capture AS SELECT number, meter, device, utc_us FROM main.capture")
         numbers = {number for (number,) in source.execute("SELECT number FROM capture")}
-    with file.open("r+b") as opened:
-        opened.write(bytes(lost))
+    with file.open("r+b") as copied:
+        copied.write(bytes(lost))
     with closing(Pages(file)) as pages:
         found = {one.columns[0] for number in range(1, pages.last + 1) for one in pages.records(number)}
         assert pages.size == size
@@ -500,6 +501,30 @@ def test_a_record_that_a_cut_off_file_has_in_part_is_not_read(directory: Path) -
             found = list(pages.records(number))
         assert all(one in whole for one in found)
     assert found == []
+
+
+def test_no_row_is_made_of_what_a_cut_off_file_lacks(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """SQLite fills the last page up with zeroes if the file has a part of it."""
+    for name, value in (("_FEWEST", 1), ("_FIRST_AMOUNT", 1), ("_PIECE_S", 0.0)):
+        monkeypatch.setattr(salvaging, name, value)
+    file = directory / "lmn.db"
+    with closing(sqlite3.connect(file)) as database:
+        rows = dict(database.execute("SELECT number, utc_us || ' ' || dispersion_us FROM capture"))
+    with closing(Pages(file)) as pages:
+        leaves = [
+            number
+            for number in range(pages.last // 4, pages.last)
+            if any(one.rowid in rows and len(one.columns) == 17 for one in pages.records(number))
+        ]
+    octets = file.read_bytes()
+    for lacking in range(20, 500, 61):
+        with TemporaryDirectory(dir=directory) as made:
+            copy = Path(made) / "lmn.db"
+            copy.write_bytes(octets[: leaves[0] * PAGE_SIZE - lacking])
+            opened(Path(made)).close()
+            with closing(sqlite3.connect(copy)) as salvaged:
+                found = salvaged.execute("SELECT number, utc_us || ' ' || dispersion_us, older_store FROM capture")
+                assert not [row for row in found if rows.get(row[0], row[1]) != row[1] or not row[2]]
 
 
 def test_a_page_that_the_card_cannot_read_has_no_records(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,6 +19,9 @@ from smgw.store.file.schema import Schema, check_version, migrate, version_of
 
 _log = logging.getLogger(__name__)
 
+#: Octets of the header in which a file says how large its pages are, as a power of two (SQLite, "The Database Header").
+_PAGE_SIZE_AT = 16
+_PAGE_SIZES = {2**power for power in range(9, 16)}
 #: Damaged files are stored as evidence, at most this many. Then the oldest is removed.
 ASIDE_KEPT = 3
 #: A file up to this size is checked whole when it is opened (0.5 s on an SD card). A larger one is checked later.
@@ -218,6 +221,7 @@ class OwnedFile:
     def _replace(self, why: str) -> None:
         number = 1 + self._last_aside()
         aside = paths.aside_of(self.path, number)
+        _cut_to_whole_pages(self.path)
         begun = self._create(self.path, aside.name)
         # The database first. After a crash in between, an orphaned -wal is recognised; a database alone is not.
         _rename(self.path, aside)
@@ -260,6 +264,14 @@ class OwnedFile:
             for entry in self.path.parent.iterdir()
         ]
         return max((int(number) for number in numbers if number.isdecimal()), default=0)
+
+
+def _cut_to_whole_pages(path: Path) -> None:
+    """Cut off an incomplete last page: SQLite would read what it lacks as zeroes, and those as values of its rows."""
+    with path.open("r+b") as file:
+        size = int.from_bytes(os.pread(file.fileno(), 2, _PAGE_SIZE_AT), "big")
+        if size in _PAGE_SIZES:  # else SQLite does not read the file at all
+            file.truncate(path.stat().st_size // size * size)
 
 
 def _rename(source: Path, target: Path) -> None:
