@@ -49,6 +49,7 @@ class Gateway:
         self.directory = directory
         self.lmn = LmnStore.open(directory, ballast_bytes=0)
         self.wan = WanStore.open(directory)
+        self.dispatchers: list[Dispatcher] = []
         settings = {"forward": 0, "batch": 10, "timeout": 60, **profile}
         self.dispatcher = self.dispatcher_to(CommunicationProfile("demo", url, **settings))  # type: ignore[arg-type]
         self.seconds = 0
@@ -57,7 +58,7 @@ class Gateway:
         self, profile: CommunicationProfile, grants: list[Grant] | None = None, outlet: Outlet | None = None
     ) -> Dispatcher:
         """One more, or the only one: by default of the meters house and pv."""
-        return Dispatcher(
+        made = Dispatcher(
             profile,
             granted(profile.name, "house", "pv", pseudonym_days=profile.pseudonym_days) if grants is None else grants,
             outlet or open_outlet(GATEWAY, profile),
@@ -65,6 +66,8 @@ class Gateway:
             self.open_view,
             Clock().stamp,
         )
+        self.dispatchers.append(made)
+        return made
 
     def open_view(self) -> LmnView | None:
         with contextlib.suppress(StoreError):
@@ -110,8 +113,9 @@ def gateways(directory: Path, url: str) -> Iterator[Callable[..., Gateway]]:
 
     yield one
     for gateway in made:
-        gateway.dispatcher.stop()
-        gateway.dispatcher.run()  # lets go of what rounds by hand have opened
+        for each in gateway.dispatchers:
+            each.stop()
+            each.run()  # lets go of what rounds by hand have opened
         gateway.close()
 
 

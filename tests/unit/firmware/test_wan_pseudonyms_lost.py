@@ -102,6 +102,7 @@ def test_lost_cursors_come_back_from_the_pseudonyms_when_a_file_is_salvaged(
         "1 cursors were saved; rows behind the others are delivered again; 1 devices under pseudonyms get new ones"
     )
     assert target.execute("SELECT position FROM cursor").fetchone()[0] == marks
+    target.close()
 
 
 @pytest.mark.parametrize("way", STRUCTURAL, ids=lambda way: way.__name__)
