@@ -345,6 +345,7 @@ def test_many_exchanges_have_one_thread_that_ends_them_if_they_take_too_long(emp
             guards |= {one for one in threading.enumerate() if one.name == "exchange guard"} - before
     finally:
         exchange.end()
+        exchange.close()
     assert len(guards) == 1
 
 
