@@ -1,6 +1,8 @@
 """One exchange with a real HTTP server."""
 
+import errno
 import gzip
+import os
 import re
 import select
 import socket
@@ -334,6 +336,20 @@ def test_a_host_that_is_silent_is_given_up_after_the_time_out() -> None:
     for thread in threading.enumerate():
         if thread.name == "connect":
             thread.join(LIMIT)
+
+
+def test_a_peer_that_hangs_up_at_once_leaves_no_socket_open(
+    emp: SmallEmp, exchange: Exchange, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[socket.socket] = []
+
+    def gone(self: socket.socket) -> object:
+        asked.append(self)
+        raise OSError(errno.ENOTCONN, os.strerror(errno.ENOTCONN))
+
+    monkeypatch.setattr(socket.socket, "getpeername", gone, raising=False)
+    assert exchange.put(DEVICE, BODY).status is None
+    assert [one.fileno() for one in asked] == [-1]
 
 
 def test_many_exchanges_have_one_thread_that_ends_them_if_they_take_too_long(emp: SmallEmp) -> None:

@@ -65,15 +65,20 @@ class PlainConnection(HTTPConnection):
 
     def _new_conn(self) -> socket.socket:
         found = self.watch.opened(super()._new_conn)
-        address = found.getpeername()[0]
-        if is_public(address):
+        try:
+            self._refuse_public(found.getpeername()[0])
+        except BaseException:  # a peer that has hung up already has no address
             found.close()
+            raise
+        return found
+
+    def _refuse_public(self, address: str) -> None:
+        if is_public(address):
             raise TrustError(
                 f"it has the address {address}, which is not private, and http has no encryption",
                 "Write https:// in url, or name a host of a private network.",
                 subject=self.host,
             )
-        return found
 
     def connect(self) -> None:
         super().connect()
