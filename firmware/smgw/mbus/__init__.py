@@ -1,6 +1,6 @@
-"""M-Bus (EN 13757-2), sans-IO: its frames in a stream of octets. It does not read their content.
+"""M-Bus by wire (EN 13757-2, EN 13757-3), sans-IO: frames in a stream of octets, records, and names of values.
 
-They carry DLMS pushes (`dlms.carriers.mbus`). There is no M-Bus master here yet.
+The frames also carry DLMS pushes (`dlms.carriers.mbus`). Records are read by `telegram.py`, named by `readings.py`.
 """
 
 from smgw.mbus.frame import Frame, FrameDecoder

@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 from smgw.cosem.data import RANGE, Data, DataType
 from smgw.cosem.device_id import DeviceId, DeviceIdError
+from smgw.cosem.media import GAS, GAS_MEASURED, REGISTERS
 from smgw.cosem.obis import Obis
 from smgw.cosem.reading import Reading
 from smgw.iec62056.codes import read_code
@@ -39,13 +40,6 @@ _PROFILE_GROUPS = 7
 _IDENTITIES = ((96, 1, 1), (96, 1, 0), (42, 0, 0), (0, 0, 0))
 _VALUES = ((24, 2), (24, 3))
 _NOT_CORRECTED = 3  # E of a volume of gas that is not converted to the standard's temperature
-#: The register of a sub-meter by its medium (EN 13757-3), named as by EN 13757-1.
-_REGISTERS = {
-    2: Obis.parse("1-0:1.8.0"), 3: Obis.parse("7-0:3.1.0"), 4: Obis.parse("6-0:1.0.0"), 6: Obis.parse("9-0:1.0.0"),
-    7: Obis.parse("8-0:1.0.0"), 10: Obis.parse("5-0:1.0.0"), 11: Obis.parse("5-0:1.0.0"), 12: Obis.parse("6-0:1.0.0"),
-    13: Obis.parse("6-0:1.0.0"), 21: Obis.parse("9-0:1.0.0"), 22: Obis.parse("8-0:1.0.0"),
-}  # fmt: skip
-_GAS, _GAS_NOT_CORRECTED = 3, Obis.parse("7-0:3.0.0")
 
 
 class P1Device(NamedTuple):
@@ -148,9 +142,9 @@ class _Channel:
         return P1Device(_identity(self.name), (*readings.values(), *self.others), newest)
 
     def _register(self, obis: Obis) -> Obis:
-        if self.medium == _GAS and obis[4] == _NOT_CORRECTED:
-            return _GAS_NOT_CORRECTED
-        return _REGISTERS.get(self.medium, obis)
+        if self.medium == GAS and obis[4] == _NOT_CORRECTED:
+            return GAS_MEASURED
+        return REGISTERS.get(self.medium, obis)
 
 
 def _told(one: DataSet) -> tuple[Number | None, str]:
