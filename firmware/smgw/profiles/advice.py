@@ -21,10 +21,12 @@ def advised(octets: bytes, own: Sequence[str] = ()) -> Guess | None:
         return None
     if found.kind not in PROTOCOLS:
         return found
-    entries = _readers()
-    told = [_written(entry) for entry in entries if found.kind in entry.reads(None)]
-    told += [
-        entry.instead[found.kind].replace("{how}", _written(entry)) for entry in entries if found.kind in entry.instead
+    told = [
+        _written(entry)
+        if found.kind in entry.reads(None)
+        else entry.instead[found.kind].replace("{how}", _written(entry))
+        for entry in _readers()
+        if found.kind in entry.reads(None) or found.kind in entry.instead
     ]
     return found._replace(advice=told[0] if told else _NOBODY)
 

@@ -115,11 +115,11 @@ KEYS: Mapping[str, Key] = {
     ),
     "baudrate": Key(
         checks.integer(300, 921_600, "Bd"),
-        about="Speed of the serial line in Bd; 9600 by default.",
+        about="Speed of the serial line in Bd; 9600 by default, 2400 for mbus.",
     ),
     "parity": Key(
         checks.choice("N", "E", "O"),
-        about='Parity of the serial line: none, even or odd; "N" (none) by default.',
+        about='Parity of the serial line: none, even or odd; "N" (none) by default, "E" for mbus.',
     ),
     "bytesize": Key(
         checks.choice(8, 7),
@@ -143,11 +143,11 @@ KEYS: Mapping[str, Key] = {
     ),
     "interval": Key(
         checks.integer(1, DAY_S, "s"),
-        about="Time in seconds from one request to the next; 2 s by default.",
+        about="Time in seconds from one request to the next; 2 s by default, 900 s for mbus.",
     ),
     "timeout": Key(
         checks.integer(1, 120, "s"),
-        about="Time in seconds to wait for an answer; 5 s by default.",
+        about="Time in seconds to wait for an answer; 5 s by default, 2 s for mbus.",
     ),
     "retries": Key(
         checks.integer(0, 10),
@@ -297,7 +297,8 @@ def _contradictions(entry: Protocol | None, values: Mapping[str, Any]) -> Iterat
             "registration_period",
             f"{period} s does not divide a day; write {shorter}, {longer}, or 0 for every telegram",
         )
-    silence, interval = values.get("silence"), values.get("interval", _DEFAULT_INTERVAL)
+    usual = _DEFAULT_INTERVAL if entry is None else entry.defaults.get("interval", _DEFAULT_INTERVAL)
+    silence, interval = values.get("silence"), values.get("interval", usual)
     if silence and entry is not None and entry.polled and silence <= interval:
         yield (
             "silence",
@@ -307,8 +308,8 @@ def _contradictions(entry: Protocol | None, values: Mapping[str, Any]) -> Iterat
 
 def _build(values: Mapping[str, Any]) -> MeterProfile:
     """The profile of checked values. A slow poll gets a silence of three intervals unless it is given one."""
-    filled = dict(values)
-    entry = protocols.entry(filled["protocol"])
+    entry = protocols.entry(values["protocol"])
+    filled = {**entry.defaults, **values}
     if entry.polled and "interval" in filled:
         filled.setdefault("silence", max(_DEFAULT_SILENCE, 3 * filled["interval"]))
     if entry.section is not None:

@@ -48,12 +48,15 @@ class Protocol(NamedTuple):
     polled: bool  # the gateway asks, the meter answers
     meter: str  # "module:name" of what reads it: (profile, secrets, surroundings) -> PolledMeter or PushedMeter
     keys: tuple[str, ...] = ()  # of [[meter]], besides those of every meter
+    #: Values of keys of [[meter]] that are not written, where they differ from those of most protocols.
+    defaults: Mapping[str, Any] = {}
     #: Keys of [[meter]] that users may expect here -> advice.
     refused: Mapping[str, str] = {}
     section: Section | None = None
     secrets: tuple[SecretFile, ...] = ()
     #: The address of a meter on its line, from its table in the file; None: a line has one meter.
     address: Callable[[Mapping[str, Any]], str] | None = None
+    address_keys: str = "server or physical in its section dlms"  # where that address is written
     #: What all meters of a line have in common, such as the framing: key -> value, from its table in the file.
     carrier: Callable[[Mapping[str, Any]], Mapping[str, object]] = lambda _: {}
     #: (key, text) of contradictions; gets the checked values of [[meter]].

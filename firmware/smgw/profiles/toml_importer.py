@@ -220,7 +220,8 @@ def _of_a_line(table: dict[str, Any]) -> list[tuple[str, object]]:
     """Keys that must be equal in all meters on a port: the line settings, and keys that their protocol names."""
     entry = _entry(table)
     carrier = {} if entry is None else entry.carrier(table)
-    return [*((key, table.get(key, usual)) for key, usual in _OF_A_LINE.items()), *carrier.items()]
+    defaults = _OF_A_LINE if entry is None else {**_OF_A_LINE, **entry.defaults}
+    return [*((key, table.get(key, defaults[key])) for key in _OF_A_LINE), *carrier.items()]
 
 
 def _written(table: dict[str, Any], key: str) -> tuple[str, ...]:
@@ -238,7 +239,9 @@ def _clash(table: dict[str, Any], other: dict[str, Any]) -> str:
     address, taken = _address(table), _address(other)
     if address is None or taken is None:
         return "give each meter a port of its own"
-    return "give each an address of its own: server or physical in its section dlms" if address == taken else ""
+    entry = _entry(table)
+    keys = "" if entry is None else entry.address_keys
+    return f"give each an address of its own: {keys}" if address == taken else ""
 
 
 def _over_tls(table: dict[str, Any]) -> bool:

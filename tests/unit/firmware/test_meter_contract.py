@@ -21,9 +21,12 @@ from smgw.lmn.contract import Heard, Patience, PolledMeter, PushedMeter, Surroun
 from smgw.lmn.errors import NoAnswerError, StoppedError
 from smgw.lmn.polling import PollingDriver
 from smgw.lmn.push_line import PushLine
+from smgw.mbus.slave import Slave
+from smgw.mbus.telegram import Identity
 from smgw.profiles import protocols
 from smgw.profiles.dlms import DlmsProfile
 from smgw.profiles.entries import resolve
+from smgw.profiles.mbus import MBusProfile
 from smgw.profiles.meter import MeterProfile
 from smgw.profiles.p1 import P1Profile
 from smgw.profiles.secrets import Secrets
@@ -52,6 +55,10 @@ def dlms_peer(physical: int | None) -> Peer:
     return _Station(meter, link, DlmsModel(ROWS, NAME if physical is None else b"UTB%013d" % physical)).carry
 
 
+def mbus_peer(_physical: int | None) -> Peer:
+    return Slave(5, Identity("14839120", "KAM", 1, 7), lambda _: [b"\x04\x13\1\0\0\0"]).receive
+
+
 def dlms_telegram(value: int) -> bytes:
     """A push over HDLC: an array of name, value."""
     name = Data(DataType.STRUCTURE, (octet_string(b"\1\0\1\x08\0\xff"), Data(DataType.DOUBLE_LONG_UNSIGNED, value)))
@@ -78,6 +85,7 @@ class Kind(NamedTuple):
 #: A protocol without a line here fails the suite: it has no other end to be tried against.
 KINDS = {
     "dlms": Kind(dlms_peer, LOAD_PROFILE, options=DlmsProfile()),
+    "mbus": Kind(mbus_peer, options=MBusProfile()),
     "sml-poll": Kind(sml_peer, SML_LOAD_PROFILE),
     "dlms-push": Kind(telegram=dlms_telegram, options=DlmsProfile()),
     "sml-push": Kind(telegram=telegram),
@@ -179,7 +187,7 @@ def test_a_stop_ends_a_poll_and_the_meter_is_closed_quietly(name: str) -> None:
     assert bench.time.passed < 1.5
 
 
-@pytest.mark.parametrize("name", POLLED)
+@pytest.mark.parametrize("name", [name for name in POLLED if KINDS[name].load_profile])
 def test_a_load_profile_comes_in_pieces_that_cover_the_range_once(name: str) -> None:
     bench = Bench(name)
     bench.meter.identify(bench.port)

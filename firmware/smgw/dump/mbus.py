@@ -1,0 +1,180 @@
+"""M-Bus telegrams as text: records with units for people, one JSON object a telegram for programs."""
+
+import json
+import struct
+import sys
+from typing import Any
+
+from smgw.cosem import DataType, plain
+from smgw.cosem.date_time import DateTime
+from smgw.cosem.printable import printable
+from smgw.dump.printer import Options, look_alike
+from smgw.errors import RemoteProtocolError
+from smgw.mbus.frame import Frame, FrameDecoder
+from smgw.mbus.readings import device_of, name_of
+from smgw.mbus.records import Record
+from smgw.mbus.telegram import Telegram, medium_name, read_telegram
+from smgw.wire import Refused
+from smgw.wire.unread import SAMPLE
+
+_HEX_DIGITS = b"0123456789abcdefABCDEF"
+_HEX_TEXT = _HEX_DIGITS + b" \t\r\n:,-"
+_ALL_BUT_DIGITS = bytes(octet for octet in range(256) if octet not in _HEX_DIGITS)
+_FUNCTIONS = ("", "maximum", "minimum", "in error")
+
+
+class Printer:
+    """Prints telegrams to stdout and refused octets to stderr, and counts both."""
+
+    def __init__(self, *, as_json: bool, most: int = 0) -> None:
+        self._decoder = FrameDecoder()
+        self._as_json = as_json
+        self._most = most
+        self._sample = b""
+        self._text: bool | None = None  # the octets are hex digits; None: not known yet
+        self._digits = ""
+        self.delivered = 0
+        self.refused = 0
+
+    @property
+    def enough(self) -> bool:
+        """True once as many as were asked for have been printed."""
+        return bool(self._most) and self.delivered >= self._most
+
+    def receive(self, data: bytes) -> bool:
+        """Print the telegrams that these octets complete; True if there was one."""
+        if self._text is None and data:
+            self._text = not data.translate(None, _HEX_TEXT)
+        if self._text:
+            data = self._from_hex(data)
+        if not self.delivered:
+            self._sample = (self._sample + data)[:SAMPLE]
+        return self._take(self._decoder.receive(data))
+
+    def _from_hex(self, data: bytes) -> bytes:
+        """The octets behind hex digits, as other programs write frames; a digit without its second one waits."""
+        self._digits += data.translate(None, _ALL_BUT_DIGITS).decode("ascii")
+        even = len(self._digits) & ~1
+        octets, self._digits = bytes.fromhex(self._digits[:even]), self._digits[even:]
+        return octets
+
+    def finish(self) -> None:
+        """Refuse an unfinished frame; if there was no telegram, say what the octets look like."""
+        self._take(self._decoder.finish())
+        if not self.delivered and (found := look_alike("mbus", self._sample)):
+            print(f"no telegram: {found}", file=sys.stderr)
+
+    def summary(self) -> None:
+        """Telegrams seen, delivered, refused."""
+        seen = self.delivered + self.refused
+        print(f"{seen} telegrams seen, {self.delivered} delivered, {self.refused} refused", file=sys.stderr)
+
+    def _take(self, events: list[Frame | Refused]) -> bool:
+        before = self.delivered
+        for event in events:
+            if self.enough:
+                break
+            if isinstance(event, Refused):
+                self._refuse(event.octets, event.reason)
+                continue
+            try:
+                telegram = read_telegram(event)
+            except RemoteProtocolError as error:
+                self._refuse(event.length, f"address {event.address}: {error}")
+                continue
+            self.delivered += 1  # before it is printed: who has seen it and interrupts is told so
+            text = json.dumps(_object(event, telegram)) if self._as_json else "\n".join(_tree(event, telegram))
+            print(text, flush=True)
+        return self.delivered > before
+
+    def _refuse(self, octets: int, reason: str) -> None:
+        self.refused += 1
+        print(f"refused: {octets} octets: {printable(reason)}", file=sys.stderr)
+
+
+def _object(frame: Frame, telegram: Telegram) -> dict[str, Any]:
+    identity = telegram.identity
+    medium = identity.medium if identity else 0
+    return {
+        "address": frame.address,
+        "identity": None if identity is None else identity._asdict(),
+        "device": None if identity is None else str(device_of(identity)),
+        "access": telegram.access,
+        "status": telegram.status,
+        "records": [_record(record, medium) for record in telegram.records],
+        "makers": telegram.makers.hex(),
+        "more": telegram.more,
+        "fault": telegram.fault,
+        "rest": telegram.rest.hex(),
+    }
+
+
+def _record(record: Record, medium: int) -> dict[str, Any]:
+    head, meaning = record.head, record.head.meaning
+    name = name_of(head, medium)
+    value = None if record.value is None else record.value.value
+    return {
+        "obis": None if name is None else str(name),
+        "quantity": meaning.quantity,
+        "modifiers": list(meaning.modifiers),
+        "function": head.function.name.lower(),
+        "storage": head.storage,
+        "tariff": head.tariff,
+        "subunit": head.subunit,
+        "value": _shown(record) if isinstance(value, bytes) else value,
+        "scaler": meaning.scaler,
+        "unit": meaning.symbol,
+        "octets": record.octets.hex(),
+        "fault": record.fault,
+    }
+
+
+def _shown(record: Record) -> str:
+    """The value of a record for people."""
+    data, meaning = record.value, record.head.meaning
+    if data is None:
+        return f"{record.octets.hex()} ({record.fault})"
+    if isinstance(data.value, int):
+        return plain(data.value, meaning.scaler)
+    if data.type is DataType.DATE_TIME and isinstance(data.value, bytes):
+        return str(DateTime.read(data.value))
+    if data.type is DataType.FLOAT32 and isinstance(data.value, bytes):
+        power = f"e{meaning.scaler}" if meaning.scaler else ""
+        return f"{struct.unpack('>f', data.value)[0]:g}{power}"
+    return data.value.hex() if isinstance(data.value, bytes) else f'"{data.value}"'
+
+
+def _tree(frame: Frame, telegram: Telegram) -> list[str]:
+    identity = telegram.identity
+    medium = identity.medium if identity else 0
+    parts = [f"address {frame.address}"]
+    if identity is not None:
+        parts += [f"{device_of(identity)}" if identity.maker else identity.id, medium_name(medium)]
+    if telegram.access is not None:
+        parts.append(f"access {telegram.access}")
+    lines = [printable(", ".join((*parts, *telegram.alarms)))]
+    for record in telegram.records:
+        head = record.head
+        name = name_of(head, medium)
+        places = [
+            f"{word} {number}"
+            for word, number in zip(("storage", "tariff", "subunit"), head[1:4], strict=True)
+            if number
+        ]
+        about = ", ".join(
+            filter(None, (head.meaning.quantity, *head.meaning.modifiers, _FUNCTIONS[head.function], *places))
+        )
+        value = f"{_shown(record)} {head.meaning.symbol if record.value else ''}".rstrip()
+        lines.append(printable(f"  {'' if name is None else str(name):<16} {value:<24} {about}"))
+    if telegram.makers:
+        lines.append(f"  maker's own data: {telegram.makers.hex()}")
+    if telegram.more:
+        lines.append("  more telegrams follow")
+    if telegram.fault:
+        lines.append(printable(f"  {telegram.fault}: {telegram.rest.hex()}"))
+    return lines
+
+
+def make(options: Options) -> Printer:
+    """The printer."""
+    return Printer(as_json=options.as_json, most=options.most)

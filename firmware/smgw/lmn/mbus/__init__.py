@@ -1,0 +1,1 @@
+"""Meters on an M-Bus by wire."""

@@ -1,0 +1,179 @@
+"""Meters on an M-Bus as the gateway reads them, and the protocol's configuration."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from mbus_bus import HEAT, WATER, Line, energy, meter, volume
+from smgw.cosem.date_time import DateTime
+from smgw.errors import SmgwError
+from smgw.lmn.contract import Heard, Values
+from smgw.lmn.errors import NoAnswerError, PollError
+from smgw.mbus.slave import Slave
+from smgw.mbus.telegram import Identity
+from smgw.profiles import toml_importer
+from smgw.profiles.mbus import MBusProfile
+from smgw.profiles.problems import ConfigurationError
+from smgw.wire import Refused
+
+
+def only(heard: Sequence[Heard]) -> Values:
+    (group,) = heard
+    assert not isinstance(group, Refused)
+    (values,) = group
+    return values
+
+
+def shown(values: Values) -> list[tuple[str, object]]:
+    return [(str(one.obis), one.value.value) for one in values.readings]
+
+
+def test_the_telegrams_of_a_meter_are_one_set_of_values() -> None:
+    line = Line([meter(5, WATER, volume(1) + bytes.fromhex("046d 240a611c"), b"\x44\x13\2\0\0\0")])
+    values = only(line.poll(MBusProfile(address=5)).poll(line.port))
+    assert str(values.device) == "8KAM0114839120"
+    assert shown(values) == [("8-0:1.0.0*255", 1), ("8-0:1.0.0*1", 2)]
+    assert values.meter_time is not None
+    assert str(DateTime.read(values.meter_time.octets)) == "2011-12-01 10:36:00"
+
+
+def test_the_stamp_is_that_of_the_first_octets_of_the_last_answer_at_most() -> None:
+    line = Line([meter(5)])
+    before = line.time.stamp().utc_us
+    values = only(line.poll(MBusProfile(address=5)).poll(line.port))
+    assert before < values.stamp.utc_us < line.time.stamp().utc_us
+
+
+def test_a_single_meter_is_asked_without_an_address() -> None:
+    line = Line([meter(77)])
+    assert line.poll(MBusProfile()).identify(line.port) == only(line.poll(MBusProfile()).poll(line.port)).device
+
+
+def test_a_meter_is_asked_by_its_secondary_address() -> None:
+    line = Line([meter(0), meter(0, HEAT, energy(5))])
+    values = only(line.poll(MBusProfile(secondary="66660205")).poll(line.port))
+    assert shown(values) == [("6-0:1.0.0*255", 5)]
+
+
+def test_the_profile_may_say_what_the_meter_counts() -> None:
+    line = Line([meter(5, Identity("12345678", "REL", 1, 0))])
+    assert not only(line.poll(MBusProfile(address=5)).poll(line.port)).readings
+    values = only(line.poll(MBusProfile(address=5, medium="gas")).poll(line.port))
+    assert shown(values) == [("7-0:3.0.0*255", 1234)]
+
+
+def test_a_meter_is_left_alone_until_its_pause_is_over() -> None:
+    line = Line([meter(5)])
+    poll = line.poll(MBusProfile(address=5, pause=600))
+    assert poll.poll(line.port)
+    asked = len(line.asked)
+    line.time.sleep(500)
+    assert not poll.poll(line.port)
+    assert len(line.asked) == asked
+    line.time.sleep(100)
+    assert poll.poll(line.port)
+
+
+def test_a_meter_that_was_read_too_often_rests_for_an_hour() -> None:
+    line = Line([Slave(5, WATER, lambda _: [volume(1)], battery=1)])
+    poll = line.poll(MBusProfile(address=5))
+    poll.poll(line.port)
+    with pytest.raises(PollError, match="read too often; it is asked again in an hour"):
+        poll.poll(line.port)
+    asked = len(line.asked)
+    line.time.sleep(3599)
+    assert not poll.poll(line.port)
+    assert len(line.asked) == asked
+
+
+def test_the_state_of_a_meter_is_a_remark() -> None:
+    slave = meter(5)
+    slave.status = 0x04
+    line = Line([slave])
+    assert only(line.poll(MBusProfile(address=5)).poll(line.port)).remark == "low battery"
+
+
+def test_bad_records_are_logged_once_and_cost_no_other(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    line = Line([meter(5, WATER, bytes.fromhex("0c13 a5310000") + volume(7))])
+    poll = line.poll(MBusProfile(address=5))
+    for _ in range(3):
+        assert shown(only(poll.poll(line.port))) == [("8-0:1.0.0*255", 7)]
+    assert [one.getMessage() for one in caplog.records] == [
+        "meter house: 1 records have no valid value: volume (a5310000): no valid number"
+    ]
+
+
+def test_an_absent_meter_is_no_answer_and_two_at_one_address_are_an_error() -> None:
+    line = Line([meter(5), meter(5, HEAT, energy(1))])
+    with pytest.raises(NoAnswerError, match="asked 2 times"):
+        line.poll(MBusProfile(address=6)).poll(line.port)
+    with pytest.raises(PollError, match="several meters"):
+        line.poll(MBusProfile(address=5)).poll(line.port)
+
+
+def test_there_is_no_load_profile() -> None:
+    line = Line([meter(5)])
+    with pytest.raises(SmgwError, match="no load profile"):
+        line.poll(MBusProfile(address=5)).load_profile(None, None)  # type: ignore[arg-type]
+
+
+GATEWAY = """
+[gateway]
+device_id = "ESMG0000000001"
+"""
+
+
+def loaded(tmp_path: Path, text: str) -> Any:
+    path = tmp_path / "smgw.toml"
+    path.write_text(GATEWAY + text)
+    return toml_importer.load(path)
+
+
+def test_a_line_with_several_meters_has_the_usual_settings_of_the_bus(tmp_path: Path) -> None:
+    found = loaded(
+        tmp_path,
+        """
+[[line]]
+name = "cellar"
+protocol = "mbus"
+port = "/dev/ttyUSB0"
+
+[[meter]]
+name = "heat"
+line = "cellar"
+mbus = { secondary = "66660205" }
+interval = 3600
+
+[[meter]]
+name = "water"
+line = "cellar"
+mbus = { address = 2, subcode = 80, pause = 300, medium = "water" }
+""",
+    )
+    heat, water = found.meters
+    assert (heat.baudrate, heat.parity, heat.timeout, heat.interval) == (2400, "E", 2, 3600)
+    assert (water.interval, water.silence) == (900, 2700)
+    assert water.options == MBusProfile(2, "", 80, 300, "water")
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("mbus = { address = 251 }", "0 to 250"),
+        ('mbus = { secondary = "1234" }', "8 digits"),
+        ('mbus = { address = 1, secondary = "12345678" }', "leave one of the two out"),
+        ("interval = 60\nmbus = { pause = 600 }", "shorter than the pause of 600 s"),
+        ('load_profile = ["1-0:99.1.0"]', "M-Bus has no load profiles"),
+    ],
+)
+def test_a_wrong_key_is_named_with_what_is_right(tmp_path: Path, text: str, words: str) -> None:
+    with pytest.raises(ConfigurationError, match=words):
+        loaded(tmp_path, f'[[meter]]\nname = "a"\nprotocol = "mbus"\nport = "/dev/ttyUSB0"\n{text}\n')
+
+
+def test_two_meters_with_one_address_are_refused(tmp_path: Path) -> None:
+    one = '[[meter]]\nname = "{}"\nprotocol = "mbus"\nport = "/dev/ttyUSB0"\nmbus = {{ address = 1 }}\n'
+    with pytest.raises(ConfigurationError, match="address or secondary in its section mbus"):
+        loaded(tmp_path, one.format("a") + one.format("b"))
