@@ -18,8 +18,8 @@ PIP_OURS := -m pip install --quiet --disable-pip-version-check --no-deps --no-bu
 TOOLS := pytest pytest-cov pytest-xdist hypothesis ruff mypy import-linter types-pyserial types-lxml prometheus-client babel
 DOCS_PACKAGES := mkdocs-material
 PEER_PACKAGES := smllib pysml gurux-dlms pydlms-client dlms-cosem
-# It asks for an older dlms-cosem than the tests of DLMS do, and opens encrypted telegrams alone with it.
-PEERS_ALONE := dsmr-parser Tailer
+# dsmr-parser asks for an older dlms-cosem than the tests of DLMS do, and opens encrypted telegrams alone with it.
+PEERS_ALONE := dsmr-parser Tailer pyMeterBus pyaml PyYAML pycryptodome simplejson
 FUZZ_SECONDS ?= 60
 
 help: ## list these targets
