@@ -14,6 +14,7 @@ from smsim.config import Config, MeterConfig
 from smsim.dlms.line import DlmsLine
 from smsim.limits import allow_files
 from smsim.load.days import utc_offset_s
+from smsim.mbus.line import MBusLine
 from smsim.p1.telegram import P1Telegrams
 from smsim.ports import PtyPort, SerialPort, TcpPort, TcpPushPort
 from smsim.sml.faults import Fault, Faults, Kind
@@ -85,6 +86,7 @@ class Simulator:
         self._elapsed_ms = elapsed_ms or _stopwatch()
         self.meters = [self._meter(meter, listen) for meter in config.meters]
         self.lines = [DlmsLine(line, config.time, self._elapsed_ms, listen) for line in config.dlms]
+        self.mbus = [MBusLine(line, config.time, self._elapsed_ms, listen) for line in config.mbus]
         self._tasks: list[asyncio.Task[None]] = []
         self._timers: list[asyncio.TimerHandle] = []
 
@@ -92,16 +94,21 @@ class Simulator:
         meter = Meter(config.spec, self.config.time, self._elapsed_ms)
         return RunningMeter(config, meter, Faults(meter, self._elapsed_ms), listen)
 
+    @property
+    def _asked(self) -> list[DlmsLine | MBusLine]:
+        """The lines whose meters are asked."""
+        return [*self.lines, *self.mbus]
+
     async def start(self) -> list[str]:
         """Open every port and begin; returns a line of text for each meter. Raises PortError or LimitError."""
-        allow_files(sum(meter.open_files for meter in self.meters) + sum(line.open_files for line in self.lines))
+        allow_files(sum(meter.open_files for meter in self.meters) + sum(line.open_files for line in self._asked))
         lines = []
         try:
             for meter in self.meters:
                 meter.port = await meter.driver.start()
                 spec = meter.config.spec
                 lines.append(f"meter {spec.name} ({spec.device}, {meter.how}) on {meter.port}")
-            for line in self.lines:
+            for line in self._asked:
                 lines += await line.start()
         except BaseException:
             await self.stop()
@@ -109,7 +116,7 @@ class Simulator:
         loop = asyncio.get_running_loop()
         pushers = [meter.driver for meter in self.meters if isinstance(meter.driver, Pusher)]
         runs = [meter.driver.run() for meter in self.meters if not isinstance(meter.driver, Pusher)]
-        runs += [line.run() for line in self.lines]
+        runs += [line.run() for line in self._asked]
         if pushers:
             runs.append(Pacer(pushers).run())
         self._tasks = [loop.create_task(run) for run in runs]
@@ -137,7 +144,7 @@ class Simulator:
             task.cancel()
         for meter in self.meters:
             meter.driver.close()
-        for line in self.lines:
+        for line in self._asked:
             line.close()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await asyncio.sleep(0)  # the closed sessions end here
@@ -157,7 +164,7 @@ class Simulator:
             "simulated_time": self.simulated_time,
             "seconds_per_quarter_hour": self.config.time.seconds_per_quarter_hour,
             "meters": [_meter_report(meter) for meter in self.meters]
-            + [report for line in self.lines for report in line.report()],
+            + [report for line in self._asked for report in line.report()],
         }
 
     def summary(self) -> list[str]:
@@ -166,7 +173,7 @@ class Simulator:
         for meter in self.meters:
             counts = ", ".join(f"{value} {name.replace('_', ' ')}" for name, value in meter.driver.counts().items())
             lines.append(f"meter {meter.config.spec.name}: {counts}")
-        for line in self.lines:
+        for line in self._asked:
             counts = ", ".join(f"{value} {name}" for name, value in line.counts().items())
             lines.append(f"line {line.port}: {counts}")
         return lines

@@ -1,8 +1,7 @@
 """A running line of DLMS meters: opens its port, serves clients, and counts."""
 
 import asyncio
-import logging
-import socket
+import ssl
 from collections.abc import Callable
 from typing import Any
 
@@ -10,34 +9,30 @@ from smgw.cosem.units import symbol
 from smgw.errors import reason
 from smgw.iec62056.identification import INITIAL_BAUD_RATE
 from smgw.iec62056.responder import Responder
-from smgw.wire import Transmit
 
-from smsim.channel import Channel, Gone, TcpChannel, TtyChannel
+from smsim.asked_line import MOST_CLIENTS, AskedLine
+from smsim.asked_line import Bus as AskedBus
+from smsim.channel import TtyChannel
 from smsim.dlms.association import Associations
-from smsim.dlms.bus import Bus, Out
+from smsim.dlms.bus import Bus
 from smsim.dlms.config import LineConfig
 from smsim.dlms.device import Device
 from smsim.dlms.station import Station
 from smsim.dlms.udp import UdpEnd
 from smsim.errors import PortError
 from smsim.load.timelapse import TimeLapse
-from smsim.ports import LOOPBACK, PtyPort, SerialPort, TcpPort
-
-MOST_CLIENTS = 32
-_REOPEN_S = 1.0
-
-log = logging.getLogger(__name__)
+from smsim.ports import PtyPort, SerialPort
 
 
-class DlmsLine:
+class DlmsLine(AskedLine):
     """One line with its meters. `listen` is the address of TCP ports that have none of their own."""
 
     def __init__(
         self, config: LineConfig, lapse: TimeLapse, elapsed_ms: Callable[[], int], listen: str | None = None
     ) -> None:
+        super().__init__(config.port, config.baud, listen)
         self.config = config
         self.faults = config.faults
-        self.port = str(config.port)
         self.devices = [Device(meter.spec, lapse, elapsed_ms) for meter in config.meters]
         self._associations = [
             Associations(
@@ -50,11 +45,7 @@ class DlmsLine:
             for device, meter in zip(self.devices, config.meters, strict=True)
         ]
         self.faults.begin(" ".join(f"{device.spec.device} {device.spec.seed}" for device in self.devices))
-        self._listen = listen
-        self._server: asyncio.Server | None = None
         self._udp: UdpEnd | None = None
-        self._channel: Channel | None = None
-        self._sessions: set[asyncio.Task[None]] = set()
         self._buses: list[Bus] = []
         self._done = {"requests": 0, "associations": 0}
 
@@ -82,25 +73,11 @@ class DlmsLine:
         """Open the port; returns a line of text for each meter. Raises PortError."""
         for device in self.devices:
             device.values()  # compute the past now, so that the first client does not wait for it
-        port = self.config.port
-        if isinstance(port, TcpPort):
-            self.port = await self._listen_at(port)
-        else:
-            self._channel = self._open(port)
+        await self._open_port()
         return [
             f"meter {meter.spec.name} ({meter.spec.device}, {self.how}, address {meter.framing.address}) on {self.port}"
             for meter in self.config.meters
         ]
-
-    async def run(self) -> None:
-        """Serve until cancelled."""
-        port = self.config.port
-        while self._channel is not None and not isinstance(port, TcpPort):
-            await self._converse(self._channel)
-            log.warning("%s is gone; it is opened again when it is back", port)
-            self._channel.close()
-            self._channel = await self._reopened(port)
-        await asyncio.Event().wait()
 
     def _open(self, port: PtyPort | SerialPort) -> TtyChannel:
         signs_on = self.config.sign_on is not None
@@ -109,28 +86,13 @@ class DlmsLine:
             channel.change_baud(INITIAL_BAUD_RATE)
         return channel
 
-    async def _reopened(self, port: PtyPort | SerialPort) -> TtyChannel:
-        while True:
-            await asyncio.sleep(_REOPEN_S)
-            try:
-                return self._open(port)
-            except PortError as error:
-                log.debug("%s", error)
-
-    async def _listen_at(self, port: TcpPort) -> str:
-        host = (port.host or self._listen or LOOPBACK).strip("[]")
+    def _context(self) -> ssl.SSLContext | None:
         tls, first = self.config.tls, self.devices[0].spec
-        context = tls.context(first.name, str(first.device)) if tls is not None else None
-        try:
-            self._server = await asyncio.start_server(self._accept, host, port.port, ssl=context)
-        except OSError as error:
-            raise PortError(
-                f"tcp:{host}:{port.port}", f"cannot listen: {reason(error)}", "name another address or port"
-            ) from None
-        number = self._server.sockets[0].getsockname()[1]
-        if self.config.wrapper and tls is None:  # datagrams would be a way around TLS
+        return tls.context(first.name, str(first.device)) if tls is not None else None
+
+    async def _listening(self, host: str, number: int) -> None:
+        if self.config.wrapper and self.config.tls is None:  # datagrams would be a way around TLS
             await self._listen_to_datagrams(host, number)
-        return str(TcpPort(number, f"[{host}]" if ":" in host else host))
 
     async def _listen_to_datagrams(self, host: str, number: int) -> None:
         loop = asyncio.get_running_loop()
@@ -142,45 +104,6 @@ class DlmsLine:
             raise PortError(
                 f"udp:{host}:{number}", f"cannot listen: {reason(error)}", "name another address or port"
             ) from None
-
-    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        if len(self._sessions) >= MOST_CLIENTS or task is None:
-            log.warning("%s: more than %d clients; one turned away", self.port, MOST_CLIENTS)
-            writer.transport.abort()
-            return
-        writer.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._sessions.add(task)
-        channel = TcpChannel(reader, writer)
-        try:
-            await self._converse(channel)
-        finally:
-            self._sessions.discard(task)
-            channel.close()
-
-    async def _converse(self, channel: Channel) -> None:
-        """Serve one connection, or the line itself, until it ends."""
-        bus = self._new_bus()
-        loop = asyncio.get_running_loop()
-        try:
-            while True:
-                now = loop.time()
-                due = bus.deadline(now)
-                data = await channel.read(None if due is None else max(0.0, due - now))
-                now = loop.time()
-                await self._do(channel, bus.receive(data, now) if data else bus.expire(now))
-        except Gone:
-            log.debug("%s: closed by the other side", self.port)
-        finally:
-            self._gone(bus)
-
-    @staticmethod
-    async def _do(channel: Channel, out: list[Out]) -> None:
-        for event in out:
-            if isinstance(event, Transmit):
-                await channel.write(event.octets)
-            else:
-                channel.change_baud(event.baudrate)
 
     def _new_bus(self) -> Bus:
         stations = [
@@ -198,7 +121,8 @@ class DlmsLine:
             sign_on.identification, device_address=sign_on.device_address, confirmation=sign_on.confirmation
         )
 
-    def _gone(self, bus: Bus) -> None:
+    def _gone(self, bus: AskedBus) -> None:
+        assert isinstance(bus, Bus)
         self._buses.remove(bus)
         for station in bus.stations:
             self._done["requests"] += station.requests
@@ -237,12 +161,6 @@ class DlmsLine:
 
     def close(self) -> None:
         """Close the port and the connections."""
-        if self._server is not None:
-            self._server.close()
+        super().close()
         if self._udp is not None:
             self._udp.close()
-        for session in self._sessions:
-            session.cancel()
-        if self._channel is not None:
-            self._channel.close()
-            self._channel = None

@@ -13,9 +13,10 @@ from smgw.hdlc import Address
 from smgw.hdlc.frame import FrameDecoder, encode_frame
 from smgw.wire import Refused
 from smsim import channel as channel_module
+from smsim.asked_line import MOST_CLIENTS
 from smsim.channel import Gone, TtyChannel
 from smsim.config import parse
-from smsim.dlms.line import MOST_CLIENTS, DlmsLine
+from smsim.dlms.line import DlmsLine
 from smsim.errors import PortError
 from smsim.ports import PtyPort, SerialPort
 
@@ -202,7 +203,7 @@ def test_clients_over_tcp_have_sessions_of_their_own_and_one_too_many_is_turned_
 def test_a_device_that_was_unplugged_is_served_again_when_it_is_back(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("smsim.dlms.line._REOPEN_S", 0.05)
+    monkeypatch.setattr("smsim.asked_line._REOPEN_S", 0.05)
     device = tmp_path / "ttyUSB0"
 
     def plug() -> int:

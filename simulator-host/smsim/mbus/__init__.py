@@ -1,0 +1,1 @@
+"""Meters behind one level converter of an M-Bus."""

@@ -1,0 +1,70 @@
+"""Lines of M-Bus meters from the configuration: [[mbus]], its meters and faults."""
+
+import re
+
+from smgw.mbus.telegram import Identity
+
+from smsim.mbus.line import MBusFaults, MBusLineConfig
+from smsim.mbus.meters import MEDIA, MBusMeterConfig
+from smsim.ports import PtyPort, SerialPort, TcpPort, TcpPushPort, parse_port
+from smsim.toml_section import Section
+
+RIGHT = "write tcp:10001, pty:/path/of/a/link or a serial device such as /dev/ttyUSB0"
+_MAKER = re.compile(r"[A-Z]{3}")
+_ID = re.compile(r"[0-9]{8}")
+
+
+def lines(whole: Section) -> tuple[MBusLineConfig, ...]:
+    """All lines of a configuration. ConfigError for any fault."""
+    return tuple(map(_line, whole.tables("mbus")))
+
+
+def _line(section: Section) -> MBusLineConfig:
+    port = _port(section)
+    baud = section.integer("baud", 2400, 300, 38_400)
+    table = section.table("faults")
+    faults = MBusFaults(
+        table.integer("lost_answer", 0, 0, 1_000_000),
+        table.integer("wrong_octet", 0, 0, 1_000_000),
+        table.flag("noise", default=False),
+        table.flag("echo", default=False),
+    )
+    table.finish()
+    meters = tuple(map(_meter, section.tables("meter")))
+    if not meters:
+        raise section.fault("meter", "there is none", "give each meter of the line a section [[mbus.meter]]")
+    section.finish()
+    return MBusLineConfig(port, meters, faults, baud)
+
+
+def _port(section: Section) -> TcpPort | PtyPort | SerialPort:
+    try:
+        port = parse_port(section.text("port", "tcp:10001", RIGHT))
+    except ValueError as error:
+        raise section.fault("port", str(error), RIGHT) from None
+    if isinstance(port, TcpPushPort):
+        raise section.fault("port", f"{port} pushes, an M-Bus meter is asked", RIGHT)
+    return port
+
+
+def _meter(section: Section) -> MBusMeterConfig:
+    name = section.text("name", None, 'name the meter, e.g. "heat"')
+    number = section.text("id", None, "write the eight digits of its id")
+    if not _ID.fullmatch(number):
+        raise section.fault("id", f"{number!r} is no id", "write eight digits")
+    maker = section.text("maker", "UTB", "three letters")
+    if not _MAKER.fullmatch(maker):
+        raise section.fault("maker", f"{maker!r} is no FLAG id", "write three capital letters, e.g. UTB")
+    medium = MEDIA[section.choice("medium", "water", MEDIA)]
+    meter = MBusMeterConfig(
+        name,
+        Identity(number, maker, section.integer("version", 1, 0, 255), medium),
+        section.integer("address", 0, 0, 250),
+        section.integer("yearly", 1000, 0, 10_000_000),
+        section.integer("start", 0, 0, 10_000_000),
+        section.flag("two_telegrams", default=False),
+        section.flag("bad_record", default=False),
+        section.integer("battery", 0, 0, 1_000_000),
+    )
+    section.finish()
+    return meter

@@ -1,0 +1,127 @@
+"""A running line of M-Bus meters behind one level converter, with the faults of the line."""
+
+import random
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from smgw.mbus.readings import device_of
+from smgw.mbus.slave import Bus
+from smgw.wire import Transmit
+
+from smsim.asked_line import AskedLine
+from smsim.load.timelapse import TimeLapse
+from smsim.mbus.meters import MBusMeter, MBusMeterConfig
+from smsim.ports import PtyPort, SerialPort, TcpPort
+
+_PAUSE_S = 0.05  # a request has ended after such a pause
+_NOISE = b"\xfc\xfd\xfe\x00"
+
+
+class MBusFaults(NamedTuple):
+    """0 and False mean no fault."""
+
+    lost_answer: int = 0  # one answer in this many does not arrive
+    wrong_octet: int = 0  # one answer in this many has a wrong bit
+    noise: bool = False  # octets of the converter before each answer
+    echo: bool = False  # the converter echoes requests
+
+
+class MBusLineConfig(NamedTuple):
+    """One line and its meters."""
+
+    port: TcpPort | PtyPort | SerialPort
+    meters: tuple[MBusMeterConfig, ...]
+    faults: MBusFaults
+    baud: int = 2400
+
+
+class _Connection:
+    """The bus as one connection sees it: requests arrive in pieces, and are whole after a pause."""
+
+    def __init__(self, line: "MBusLine") -> None:
+        self._line = line
+        self._octets = b""
+        self._due: float | None = None
+
+    def receive(self, data: bytes, now: float) -> list[Transmit]:
+        """Take octets of the line."""
+        self._octets += data
+        self._due = now + _PAUSE_S
+        return [Transmit(data)] if self._line.config.faults.echo else []
+
+    def deadline(self, _now: float) -> float | None:
+        """When the request counts as whole."""
+        return self._due
+
+    def expire(self, now: float) -> list[Transmit]:
+        """Answer the request."""
+        if self._due is None or now < self._due:
+            return []
+        octets, self._octets, self._due = self._octets, b"", None
+        answer = self._line.answer(octets)
+        return [Transmit(answer)] if answer else []
+
+
+class MBusLine(AskedLine):
+    """One line with its meters."""
+
+    def __init__(
+        self, config: MBusLineConfig, lapse: TimeLapse, elapsed_ms: Callable[[], int], listen: str | None = None
+    ) -> None:
+        super().__init__(config.port, config.baud, listen)
+        self.config = config
+        self.meters = [MBusMeter(meter, lapse, elapsed_ms) for meter in config.meters]
+        self._bus = Bus([meter.slave for meter in self.meters])
+        self._random = random.Random(" ".join(self.names))  # noqa: S311 - to be repeated
+        self._done = {"requests": 0, "answers": 0}
+
+    @property
+    def names(self) -> list[str]:
+        """The names of its meters."""
+        return [meter.config.name for meter in self.meters]
+
+    @property
+    def open_files(self) -> int:
+        """Number of files that its port keeps open, with one client."""
+        return 2
+
+    async def start(self) -> list[str]:
+        """Open the port; returns a line of text for each meter. Raises PortError."""
+        await self._open_port()
+        return [
+            f"meter {meter.config.name} ({device_of(meter.config.identity)}, M-Bus, address {meter.config.address}) "
+            f"on {self.port}"
+            for meter in self.meters
+        ]
+
+    def answer(self, octets: bytes) -> bytes:
+        """What arrives of the answer to a request."""
+        self._done["requests"] += 1
+        faults, answer = self.config.faults, self._bus.receive(octets)
+        if not answer or (faults.lost_answer and not self._random.randrange(faults.lost_answer)):
+            return b""
+        self._done["answers"] += 1
+        if faults.wrong_octet and not self._random.randrange(faults.wrong_octet):
+            place = self._random.randrange(len(answer))
+            answer = answer[:place] + bytes((answer[place] ^ 1 << self._random.randrange(8),)) + answer[place + 1 :]
+        return (_NOISE if faults.noise else b"") + answer
+
+    def counts(self) -> dict[str, int]:
+        """Counts of requests and answers."""
+        return dict(self._done)
+
+    def report(self) -> list[dict[str, Any]]:
+        """Each meter with its counter, in Wh or litres."""
+        return [
+            {
+                "name": meter.config.name,
+                "device": str(device_of(meter.config.identity)),
+                "port": self.port,
+                **self.counts(),
+                "total": meter.total,
+            }
+            for meter in self.meters
+        ]
+
+    def _new_bus(self) -> _Connection:
+        return _Connection(self)
