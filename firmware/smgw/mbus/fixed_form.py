@@ -59,7 +59,18 @@ def _counter(units: tuple[int, int], place: int, status: int, octets: bytes) -> 
     storage = 1 if historic or status & _STORED else 0
     coding = _INTEGER if status & _BINARY else _BCD
     meaning = _UNITS.get(code) or Meaning("counter" if code == _NO_UNIT else f"counter, unit {code:02x}")
-    head = Head(Function.NOW, storage, 0, place if code == _NO_UNIT else 0, coding, len(octets), meaning, "")
+    head = Head(
+        Function.NOW,
+        storage,
+        0,
+        place if code == _NO_UNIT else 0,
+        coding,
+        len(octets),
+        meaning,
+        "",
+        False,
+        bytes((code,)),
+    )
     value = values.fixed(coding, octets)
     data = values.number(value) if isinstance(value, int) else None
     return Record(head, data, octets, "" if data else "no valid number")

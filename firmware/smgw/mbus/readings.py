@@ -11,8 +11,6 @@ A name is given once: the first record with it counts. What has none (a date, a 
 by `smgw dump` alone.
 """
 
-from functools import lru_cache
-
 from smgw.cosem.data import DataType
 from smgw.cosem.device_id import DeviceId
 from smgw.cosem.media import ELECTRICITY, GAS, GAS_BASE, GAS_MEASURED, GROUP_A
@@ -28,6 +26,8 @@ _NAMES = 512  # how many are remembered
 _NUMBERS = frozenset((
     DataType.DOUBLE_LONG, DataType.DOUBLE_LONG_UNSIGNED, DataType.LONG64, DataType.LONG64_UNSIGNED, DataType.FLOAT32,
 ))  # fmt: skip
+_known: dict[tuple[bytes, int, int, int], Obis | None] = {}
+_new = tuple.__new__
 _SECTOR_OTHER = 0xE
 
 #: Quantity -> group C, and that of the other direction.
@@ -67,14 +67,14 @@ def readings(telegram: Telegram, medium: int, wanted: frozenset[bytes] = frozens
         meaning = record.head.meaning
         unit = meaning.unit
         assert unit is not None
-        found[name] = Reading(name, data, meaning.scaler, unit, class_id=_class(name))
+        found[name] = _new(Reading, (name, data, meaning.scaler, unit, None, None, _class(name), 2, None))
     return tuple(found.values())
 
 
 def clock_of(telegram: Telegram) -> bytes | None:
     """The meter's own time: twelve octets without a zone."""
     for record in telegram.records:
-        function, storage, tariff, subunit, _, _, meaning, _ = record.head
+        function, storage, tariff, subunit, _, _, meaning, *_ = record.head
         if (function, storage, tariff, subunit) != (0, 0, 0, 0) or meaning.quantity != "time" or meaning.modifiers:
             continue
         if record.value is not None and isinstance(record.value.value, bytes):
@@ -92,9 +92,19 @@ def device_of(identity: Identity) -> DeviceId:
     return DeviceId(identity.id.encode())
 
 
-@lru_cache(_NAMES)
 def name_of(head: Head, medium: int) -> Obis | None:
     """The name of a record's value; None if it has none."""
+    key = (head.key, head.coding, head.storage, medium)  # the octets say all but the fixed form's historic counters
+    try:
+        return _known[key]
+    except KeyError:
+        if len(_known) >= _NAMES:
+            _known.clear()
+        found = _known[key] = _name_of(head, medium)
+        return found
+
+
+def _name_of(head: Head, medium: int) -> Obis | None:
     meaning = head.meaning
     storage = head.storage or _PRESENT
     if meaning.unit is None or meaning.date or (head.storage and storage > _MOST_STORAGE):

@@ -8,7 +8,7 @@ from enum import IntEnum
 from functools import lru_cache
 from typing import NamedTuple
 
-from smgw.cosem.data import Data, DataType
+from smgw.cosem.data import RANGE, Data, DataType
 from smgw.mbus import values
 from smgw.mbus.meaning import EXTENDED, MAKER, MOST_EXTENSIONS, Meaning, meaning_of
 
@@ -17,7 +17,9 @@ _SPECIAL, _SELECTION = 0x0F, 0x08
 _PLAIN_TEXT = 0x7C
 _LONGEST_TEXT = 0x40
 _HEADS = 512  # how many are remembered
-_new = tuple.__new__
+_new = tuple.__new__  # makes a NamedTuple in half the time that its constructor takes
+_UNSIGNED = DataType.DOUBLE_LONG_UNSIGNED  # looked up once
+_HIGHEST = RANGE[_UNSIGNED][1]
 
 
 class Function(IntEnum):
@@ -40,6 +42,8 @@ class Head(NamedTuple):
     length: int  # octets of data; -1: the first of them says it
     meaning: Meaning
     fault: str  # why there can be no value
+    plain: bool  # a number as it stands: no date, no conversion
+    key: bytes  # the head as sent, with the text of its unit
 
 
 class Record(NamedTuple):
@@ -64,7 +68,7 @@ class Records(NamedTuple):
 def read_records(octets: bytes) -> Records:
     """Read records up to the end, or to where nobody can say any more where the next one begins."""
     found: list[Record] = []
-    at, size = 0, len(octets)
+    at, size, number = 0, len(octets), values.number_in
     while at < size:
         first = octets[at]
         if first == _FILLER:
@@ -75,10 +79,14 @@ def read_records(octets: bytes) -> Records:
                 return Records(tuple(found), octets[at + 1 :], first == _MORE_FOLLOW)
             return Records(tuple(found), fault=f"DIF {first:02x} is reserved", rest=octets[at:])
         begin = at
-        cut, at, text = _end_of_head(octets, at)
-        if cut < 0:
-            return Records(tuple(found), fault="the last record is cut off", rest=octets[begin:])
-        head = _head(octets[begin:cut], text)
+        if first < EXTENDED and at + 1 < size and octets[at + 1] < _PLAIN_TEXT:  # most heads have two octets
+            at += 2
+            head = _head(octets[begin:at], "")
+        else:
+            cut, at, text = _end_of_head(octets, at)
+            if cut < 0:
+                return Records(tuple(found), fault="the last record is cut off", rest=octets[begin:])
+            head = _head(octets[begin:cut], text)
         length = head.length
         lvar = 0
         if length < 0:
@@ -91,7 +99,11 @@ def read_records(octets: bytes) -> Records:
         end = at + length
         if end > size:
             return Records(tuple(found), fault="the last record is cut off", rest=octets[begin:])
-        found.append(_record(head, lvar, octets[at:end]))
+        data = octets[at:end]
+        if head.plain and (value := number(head.coding, data)) is not None and 0 <= value <= _HIGHEST:
+            found.append(_new(Record, (head, _new(Data, (_UNSIGNED, value)), data, "")))
+        else:
+            found.append(_record(head, lvar, data))
         at = end
     return Records(tuple(found))
 
@@ -163,7 +175,11 @@ def _head(octets: bytes, text: str) -> Head:
     coding = dif & 0x0F
     meaning = meaning_of(block, text)
     length = -1 if coding == values.VARIABLE else values.LENGTHS.get(coding, 0)
-    return Head(Function(dif >> 4 & 3), storage, tariff, subunit, coding, length, meaning, fault or meaning.error)
+    fault = fault or meaning.error
+    simple = not (fault or meaning.date) and meaning.factor == 1 and meaning.offset is None
+    plain = simple and coding in values.NUMBERS
+    key = octets + text.encode("latin-1")
+    return Head(Function(dif >> 4 & 3), storage, tariff, subunit, coding, length, meaning, fault, plain, key)
 
 
 def _record(head: Head, lvar: int, octets: bytes) -> Record:

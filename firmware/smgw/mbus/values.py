@@ -1,19 +1,22 @@
 """The octets of a record's data as values of COSEM (EN 13757-3, annex A and B). No value passes through a float."""
 
 from smgw.cosem.data import RANGE, Data, DataType
-from smgw.cosem.date_time import ClockStatus, DateTime
+from smgw.cosem.date_time import DateTime
 
 #: Low nibble of the DIF -> octets of data; D has its own length, 8 and F are no data.
 LENGTHS = {0: 0, 1: 1, 2: 2, 3: 3, 4: 4, 5: 4, 6: 6, 7: 8, 9: 1, 0xA: 2, 0xB: 3, 0xC: 4, 0xE: 6}
 VARIABLE = 0xD
 _REAL = 5
-_BCD = (9, 0xA, 0xB, 0xC, 0xE)
-_MINUS = 0xF
+_FIRST_BCD = 9
+#: Codings of whole numbers.
+NUMBERS = frozenset((1, 2, 3, 4, 6, 7, 9, 0xA, 0xB, 0xC, 0xE))
 _CENTURY = 80  # years up to it are of this century
 _HIGHEST, _LOWEST = RANGE[DataType.DOUBLE_LONG_UNSIGNED][1], RANGE[DataType.DOUBLE_LONG][0]
 _LOWEST_64, _HIGHEST_64 = RANGE[DataType.LONG64][0], RANGE[DataType.LONG64_UNSIGNED][1]
 _DATE, _TIME_OF_DAY, _MINUTES, _SECONDS = 2, 3, 4, 6  # octets of the types G, J, F, I
 _NOTHING = 0xFF
+#: From the hour on, and from the hundredths on: no deviation is known.
+_NO_TIME, _NORMAL, _SUMMER = map(bytes.fromhex, ("ffffffff8000ff", "ff800000", "ff800080"))
 
 
 def number(value: int) -> Data | None:
@@ -37,13 +40,14 @@ def bcd(octets: bytes) -> int | None:
     return None
 
 
+def number_in(coding: int, octets: bytes) -> int | None:
+    """A whole number of a fixed length; None if it is none."""
+    return bcd(octets) if coding >= _FIRST_BCD else int.from_bytes(octets, "little", signed=True)
+
+
 def fixed(coding: int, octets: bytes) -> int | bytes | None:
     """A number of a fixed length; the octets of a float, high first; None if it is no number."""
-    if coding == _REAL:
-        return octets[::-1]
-    if coding in _BCD:
-        return bcd(octets)
-    return int.from_bytes(octets, "little", signed=True)
+    return octets[::-1] if coding == _REAL else number_in(coding, octets)
 
 
 def variable(head: int, octets: bytes) -> int | str | bytes | None:
@@ -102,11 +106,11 @@ def _whole(
     *, summer: bool = False,
 ) -> bytes | None:  # fmt: skip
     """None for a day that no month has, and for FF, which stands for no date."""
-    if not 1 <= month <= 12 or not 1 <= day <= 31 or year % 100 > 99:
+    if not 1 <= month <= 12 or not 1 <= day <= 31:
         return None
+    date = year.to_bytes(2, "big") + bytes((month, day, _NOTHING))
     if hour == _NOTHING:
-        return DateTime(year, month, day, None, None, None, None, None, None, None).encode()
+        return date + _NO_TIME
     if hour > 23 or minute > 59 or second > 59:
         return None
-    status = ClockStatus.DAYLIGHT_SAVING if summer else ClockStatus(0)
-    return DateTime(year, month, day, None, hour, minute, second, None, None, status).encode()
+    return date + bytes((hour, minute, second)) + (_SUMMER if summer else _NORMAL)
