@@ -22,6 +22,7 @@ from smgw.hdlc.link import Link
 from smgw.iec62056.seven_bit import with_parity
 from smgw.lmn import scan as lmn_scan
 from smgw.lmn.dlms import scan as scan_dlms
+from smgw.lmn.mbus import scan as scan_mbus
 from smgw.lmn.p1 import scan as scan_p1
 from smgw.lmn.scan import LISTEN_S, Scan
 from smgw.lmn.sml import scan as scan_sml
@@ -45,6 +46,7 @@ def quickly(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(scan_dlms, "PUSH", scan_dlms.PUSH._replace(lines=((9600, "N"), (2400, "E"))))
     monkeypatch.setattr(scan_sml, "_SPEEDS", (9600, 4800))
     monkeypatch.setattr(scan_dlms, "_SPEEDS", (9600,))
+    monkeypatch.setattr(scan_mbus, "_SPEEDS", (2400,))
     monkeypatch.setattr(scan_dlms, "_SIGNED_ON", 1)
     monkeypatch.setattr(scan_dlms, "_ADDRESSES", (DlmsProfile(), DlmsProfile(physical=17)))
 

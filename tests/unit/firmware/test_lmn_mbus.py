@@ -1,20 +1,27 @@
 """Meters on an M-Bus as the gateway reads them, and the protocol's configuration."""
 
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
+from line_meter import Inbox
 from mbus_bus import HEAT, WATER, Line, energy, meter, volume
+from memory_line import START_US
 from smgw.cosem.date_time import DateTime
 from smgw.errors import SmgwError
-from smgw.lmn.contract import Heard, Values
+from smgw.lmn.contract import Heard, Surroundings, Values
 from smgw.lmn.errors import NoAnswerError, PollError
+from smgw.lmn.polling import PollingDriver
 from smgw.mbus.slave import Slave
 from smgw.mbus.telegram import Identity
+from smgw.ports import LineSettings
 from smgw.profiles import toml_importer
 from smgw.profiles.mbus import MBusProfile
+from smgw.profiles.meter import MeterProfile
 from smgw.profiles.problems import ConfigurationError
+from smgw.profiles.secrets import Secrets
 from smgw.wire import Refused
 
 
@@ -117,6 +124,38 @@ def test_there_is_no_load_profile() -> None:
     line = Line([meter(5)])
     with pytest.raises(SmgwError, match="no load profile"):
         line.poll(MBusProfile(address=5)).load_profile(None, None)  # type: ignore[arg-type]
+
+
+def test_meters_of_one_line_are_read_each_at_its_own_interval_and_on_the_grid() -> None:
+    line, stop, inbox = Line([meter(1), meter(2, HEAT, energy(5))]), threading.Event(), Inbox()
+    line.port.settings = LineSettings(2400, parity="E")
+    surroundings = Surroundings(line.time, now=line.time, stopping=stop.is_set)
+    meters = [
+        (MeterProfile(name, "mbus", "/dev/null", 2400, "E", interval=interval, options=options, timeout=2), Secrets())
+        for name, interval, options in (
+            ("water", 300, MBusProfile(address=1)),
+            ("heat", 3600, MBusProfile(secondary="66660205")),
+            ("gone", 900, MBusProfile(address=9)),
+        )
+    ]
+    driver = PollingDriver(meters, surroundings, inbox, None, stop)
+
+    def end() -> None:
+        stop.set()
+        line.port.woken = True
+
+    line.time.after(7200, end)
+    driver._serve(line.port)
+    moments = {
+        name: [(one.stamp.utc_us - START_US) / 1e6 for one in inbox.captures if one.meter == name]
+        for name in ("water", "heat", "gone")
+    }
+    assert not moments["gone"]
+    for name in ("water", "heat"):
+        for target in range(900, 7200, 900):
+            assert any(0 <= one - target <= 2 for one in moments[name]), (name, target)
+    assert 24 <= len(moments["water"]) <= 33
+    assert len(moments["heat"]) <= 11, "one for each hour, and one for each quarter of an hour"
 
 
 GATEWAY = """
