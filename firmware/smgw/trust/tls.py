@@ -24,6 +24,7 @@ from smgw.trust.tls_rules import SUITES as SUITES
 from smgw.trust.tls_rules import Own as Own
 from smgw.trust.tls_rules import check_suite, load_own, restrict
 from smgw.trust.tls_rules import explained as explained
+from smgw.trust.tls_rules import hung_up as hung_up
 
 #: A session, with all that resume it, ends after this time (TR-03116-3: 48 h in the WAN).
 SESSION_S: Final = 48 * 3600
@@ -202,9 +203,11 @@ def _handshake(connection: _Socket | _Object, do: Callable[[], None]) -> None:
     try:
         try:
             do()
-        except (ssl.SSLWantReadError, ssl.SSLWantWriteError, ssl.SSLEOFError, ssl.SSLZeroReturnError):
+        except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
             raise
         except ssl.SSLError as error:
+            if hung_up(error):
+                raise
             raise explained(error) from error
         connection.peer = context.judge(connection)
     except TrustError as refusal:

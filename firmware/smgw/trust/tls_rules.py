@@ -89,6 +89,13 @@ def load_own(context: ssl.SSLContext, own: Own) -> None:
         raise FileError("holds no private key in PEM", "Name the key of the certificate.", file=own.key) from None
 
 
+def hung_up(error: BaseException) -> bool:
+    """True if the peer closed the connection. The errors of TLS have numbers of OpenSSL, not of the system."""
+    if isinstance(error, ssl.SSLError) and getattr(error, "reason", "") == "UNEXPECTED_EOF_WHILE_READING":
+        return True  # Python 3.13 gives it no type of its own where a write failed before
+    return isinstance(error, ConnectionResetError | BrokenPipeError | ssl.SSLEOFError | ssl.SSLZeroReturnError)
+
+
 def explained(error: ssl.SSLError) -> TrustError:
     """What an error of OpenSSL in a handshake means, and what to do."""
     if isinstance(error, ssl.SSLCertVerificationError):

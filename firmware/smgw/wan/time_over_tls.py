@@ -32,7 +32,7 @@ from smgw.trust.folder import AUTHORITIES, PEERS, AuthoritiesFolder
 from smgw.trust.names import Role
 from smgw.trust.own import Triple, active_triple
 from smgw.trust.peers import PeersFolder
-from smgw.trust.tls import Context, Own, Peer, PeerRefusedError, client_context, explained
+from smgw.trust.tls import Context, Own, Peer, PeerRefusedError, client_context, explained, hung_up
 from smgw.trust.validity import Moment
 from smgw.wan.time_packet import PACKET_OCTETS, ROUND_TRIP_LIMIT_S, Exchange, Refusal, Refused, judge, request
 from smgw.wan.time_polls import SLICE_S
@@ -196,10 +196,10 @@ class TlsServer:
             return Refused(Refusal.SILENT, f"no end of the handshake within {CONNECT_S} s", "handshake")
         except PeerRefusedError as error:
             return refused(error.refusal)
-        except (ssl.SSLEOFError, ssl.SSLZeroReturnError, ConnectionError) as error:
-            return Refused(Refusal.CUT_OFF, "in the handshake" if isinstance(error, ssl.SSLError) else reason(error))
+        except ConnectionError as error:
+            return Refused(Refusal.CUT_OFF, reason(error))
         except ssl.SSLError as error:  # an alert of TLS 1.3 comes after our handshake
-            return refused(explained(error))
+            return Refused(Refusal.CUT_OFF, "in the handshake") if hung_up(error) else refused(explained(error))
         finally:
             if secured is not None:
                 secured.close()

@@ -17,7 +17,7 @@ from smgw.trust.certificate import Purpose
 from smgw.trust.chain import Expected, Moment
 from smgw.trust.folder import AuthoritiesFolder
 from smgw.trust.names import Role
-from smgw.trust.tls import SESSION_S, SUITES, Own, Peer, PeerRefusedError, client_context, server_context
+from smgw.trust.tls import SESSION_S, SUITES, Own, Peer, PeerRefusedError, client_context, hung_up, server_context
 from trial_pki import DAY, EMT, GATEWAY, NOW, TrialPki, openssl
 
 CURVES = {"brainpool": ("brainpoolP256r1", "brainpoolP256r1"), "p256": ("secp256r1", "prime256v1")}
@@ -480,3 +480,28 @@ def test_an_answer_after_which_the_connection_closes_is_read_whole_when_its_body
             headed.set()
             connection.close()
             thread.join(WAIT_S)
+
+
+def _unnamed_end() -> ssl.SSLError:
+    """What Python 3.13 raises where a write failed before the read that finds the end."""
+    error = ssl.SSLError(ssl.SSL_ERROR_SSL, "unexpected eof while reading")
+    error.reason = "UNEXPECTED_EOF_WHILE_READING"
+    return error
+
+
+@pytest.mark.parametrize(
+    ("error", "ended"),
+    [
+        (_unnamed_end(), True),
+        (ssl.SSLEOFError(), True),
+        (ssl.SSLZeroReturnError(), True),
+        (ConnectionResetError(), True),
+        (BrokenPipeError(), True),
+        (ConnectionRefusedError(), False),
+        (TimeoutError(), False),
+        (ssl.SSLError(ssl.SSL_ERROR_SSL, "bad record"), False),
+    ],
+    ids=["unnamed", "eof", "close-notify", "reset", "pipe", "refused", "time-out", "other"],
+)
+def test_a_peer_that_hung_up_is_told_from_one_that_was_never_there(error: OSError, ended: bool) -> None:
+    assert hung_up(error) is ended

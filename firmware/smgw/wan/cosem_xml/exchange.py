@@ -3,7 +3,6 @@
 import gzip
 import math
 import re
-import ssl
 import threading
 import time
 from collections.abc import Callable
@@ -17,6 +16,7 @@ from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionErro
 from smgw.cosem import DeviceId
 from smgw.errors import reason
 from smgw.trust.errors import TrustError
+from smgw.trust.tls_rules import hung_up
 from smgw.wan.cosem_xml.connection import PlainConnection, SecuredConnection, Watch
 from smgw.wan.cosem_xml.guard import Guard
 from smgw.wan.cosem_xml.idle import Idle
@@ -126,7 +126,7 @@ class Exchange:
 
     def _hung_up(self, error: Exception) -> bool:
         """True if the peer closed TLS before an answer: perhaps it does not believe us, and Python sends no alert."""
-        return self._way is not None and _is_end(_cause(error))
+        return self._way is not None and hung_up(_cause(error))
 
     def _renew(self) -> None:
         """Close a connection with TLS that cannot serve any more."""
@@ -209,7 +209,7 @@ def _unix_time(date: str) -> float | None:
 def _reason(error: Exception) -> str:
     """Why there was no answer, in words: no number of an error, no object address of urllib3."""
     error = _cause(error)
-    if _is_end(error):
+    if hung_up(error):
         return "the other side closed the connection"
     return reason(error).rpartition(">: ")[2]
 
@@ -220,8 +220,3 @@ def _cause(error: Exception) -> Exception:
         return error.__cause__ or error.__context__ or error  # type: ignore[return-value]
     inner = error.args[-1] if isinstance(error, ProtocolError | SSLError) else None
     return inner if isinstance(inner, Exception) else error
-
-
-def _is_end(error: Exception) -> bool:
-    """True if the peer closed the connection. The errors of TLS have numbers of OpenSSL, not of the system."""
-    return isinstance(error, ConnectionResetError | ssl.SSLEOFError | ssl.SSLZeroReturnError)

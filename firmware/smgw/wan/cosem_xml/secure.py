@@ -7,7 +7,7 @@ from pathlib import Path
 
 from smgw.trust.certificate import Purpose
 from smgw.trust.errors import FileError, TrustError
-from smgw.trust.tls import Context, Counters, Own, Peer, PeerRefusedError, client_context, explained
+from smgw.trust.tls import Context, Counters, Own, Peer, PeerRefusedError, client_context, explained, hung_up
 from smgw.wan.cosem_xml.parties import Parties
 
 _Files = tuple[tuple[Path, int, int, int], ...]
@@ -82,7 +82,7 @@ class Way:
     def refusal(error: BaseException) -> TrustError | None:
         """What the peer said by an alert after the handshake; None for another failure, such as a closed connection."""
         found = _of_tls(error)
-        if found is None or isinstance(found, ssl.SSLEOFError | ssl.SSLZeroReturnError):
+        if found is None or hung_up(found):
             return None
         return explained(found)
 
