@@ -21,6 +21,7 @@ MESSAGE_IDS = {
     "values-implausible": "fbb6b2c145fc448c9e8672f65a88f355",
     "telegram-refused": "77719d086ef042c9bb94e5aec0e75fb4",
     "object-missing": "5e62e7acc79f487395bbd967c611110d",
+    "counter-set": "b84b9e4da18d4746bbd0e9bb3f90a0e7",
     "disk-full": "4f8f2f475564405bb9572603bfccf0de",
     "disk-room-again": "9667c54c44d4454db8bb2b5d038e47a3",
     "store-salvaged": "3138f478a5d145f78b04a38c787c7c67",

@@ -34,6 +34,7 @@ _COMMANDS = {
     "log": "the log books of both processes as one; --verify checks that nobody tampered with them",
     "deliver": "deliver now what waits; --again also what an EMP refused",
     "retry": "ask a meter again that is held because it refused its password",
+    "set-counter": "tell the gateway what the dial of a meter with pulses shows",
     "clock": "show the sources of time; or accept: allow a large step of the time that one source alone wants",
     "keys": "private keys and certificates: make, install, list",
     "export": "what waits for an EMP into a file that is carried by hand, for `emp import`",

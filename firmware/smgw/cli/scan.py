@@ -17,6 +17,7 @@ from smgw.lmn.scan import LISTEN_S, Found, Other, Scan
 from smgw.ports import PortError
 from smgw.ports.port import has_line, is_socket
 from smgw.profiles import checks
+from smgw.profiles.gpio_line import is_gpio
 from smgw.services.process import set_up_logging
 
 _EPILOG = """\
@@ -89,6 +90,8 @@ def _scan(arguments: argparse.Namespace) -> int:
     checks.port(arguments.port, lambda text, *_: faults.append(text))
     if faults:
         raise SmgwError(faults[0])
+    if is_gpio(arguments.port):
+        raise SmgwError(f'{arguments.port}: pulses have no protocol to find; write a meter with protocol = "s0"')
     look = look_at(arguments.port, arguments.state, _say)
     scan = Scan(arguments.port, _say, listen_s=arguments.seconds, timeout_s=arguments.timeout, security=look)
     scan.whole, scan.addresses = arguments.all, arguments.addresses

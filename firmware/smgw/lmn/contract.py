@@ -44,6 +44,33 @@ class PushKeeper(Protocol):
         """Store it, in one commit with the capture that follows. Must not block."""
 
 
+class PulseCount(NamedTuple):
+    """The count of a meter's pulses."""
+
+    pulses: int  # since the dial was zero
+    ordered: int = 0  # number of the last order of a person in it
+    line: int = 0  # the state of the line, as `s0.pulse` has it; 0: unknown
+
+
+class PulseKeeper(Protocol):
+    """Stores the counts of pulses. An order of a person has a number above 0; a later order has a larger one."""
+
+    def count(self, meter: str) -> PulseCount | None:
+        """The newest stored count; None if the meter was never counted. Raises StoreError."""
+
+    def write(self, meter: str, count: PulseCount) -> None:
+        """Store it at once, so that it survives a kill of this process. Never raises."""
+
+    def note(self, meter: str, pulses: int, ordered: int) -> None:
+        """Store it durably, in one commit with the capture that follows or within a minute. Must not block."""
+
+    def order(self, meter: str) -> tuple[int, int] | None:
+        """The number of an order that waits, and the count that a person ordered. Raises StoreError."""
+
+    def tell(self, meter: str, text: str) -> None:
+        """An order was obeyed: for the log."""
+
+
 class HoldKeeper(Protocol):
     """Stores which meters refused which secret. Raises StoreError."""
 
@@ -82,6 +109,7 @@ class Surroundings(NamedTuple):
     counters: CounterKeeper | None = None
     holds: HoldKeeper | None = None
     pushes: PushKeeper | None = None
+    pulses: PulseKeeper | None = None
     now: Callable[[], float] = time.monotonic
     stopping: Callable[[], bool] = lambda: False  # true: every wait ends soon
     tick: Callable[[], None] = lambda: None  # called now and then, also during a long answer

@@ -49,6 +49,14 @@ class Pushed(NamedTuple):
     counter: int
 
 
+class Pulses(NamedTuple):
+    """The count of pulses that the next capture of the meter shows."""
+
+    meter: str
+    pulses: int
+    ordered: int
+
+
 class LogEntry(NamedTuple):
     """An entry for the system log."""
 
@@ -58,4 +66,4 @@ class LogEntry(NamedTuple):
     stamp: Stamp
 
 
-Item = Capture | MeterState | Left | Periods | Rows | Cache | Pushed | LogEntry
+Item = Capture | MeterState | Left | Periods | Rows | Cache | Pushed | Pulses | LogEntry

@@ -16,7 +16,7 @@ from smgw.cosem import Capture, DeviceId, Stamp
 from smgw.errors import LocalProtocolError
 from smgw.metering.gathering import Gathering, Waiting
 from smgw.metering.grids import Grids
-from smgw.metering.items import Cache, Item, Left, LogEntry, Periods, Pushed, Rows
+from smgw.metering.items import Cache, Item, Left, LogEntry, Periods, Pulses, Pushed, Rows
 from smgw.metering.rate import RateBound
 from smgw.metering.ticket import Ticket
 from smgw.store.errors import StoreError
@@ -118,6 +118,10 @@ class Registrar:
     def pushed(self, scope: str, meter: str, title: bytes, counter: int) -> None:
         """Take the counter of a push, directly before its capture: both are in one commit."""
         self._inbox.put(Pushed(scope, meter, title, counter))
+
+    def pulses(self, meter: str, count: int, ordered: int) -> None:
+        """Take a count of pulses, directly before the capture that shows it: both are in one commit."""
+        self._inbox.put(Pulses(meter, count, ordered))
 
     def append(self, records: Sequence[Record], covered: Covered | None = None) -> Ticket:
         """Take rows that are not a telegram: of a load profile, with the range that they cover, or counted ones.
@@ -221,6 +225,8 @@ class Registrar:
             self._rows.append(item)
         elif isinstance(item, Pushed):
             self._store.note_push(*item)
+        elif isinstance(item, Pulses):
+            self._store.note_pulses(*item)
         elif not isinstance(item, Capture):
             self._notes.append(item)
 

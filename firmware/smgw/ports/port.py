@@ -221,7 +221,7 @@ class Port:
 
 
 def open_port(url: str, settings: LineSettings, wake: Wake | None = None, security: Security | None = None) -> Port:
-    """Open a device path, socket://, tls://, rfc2217:// or udp:// with host:port, or spy://path.
+    """Open a device path, socket://, tls://, rfc2217:// or udp:// with host:port, gpio://chip/line, or spy://path.
 
     A device is claimed for this process alone. A `wake` set by another thread ends even the opening (PortWoken).
     PortError says what is wrong and what would be right. TCP is given up after 5 s, a TLS handshake after 10 s more.
@@ -256,11 +256,11 @@ def is_socket(url: str) -> bool:
 
 def has_line(url: str) -> bool:
     """True if the gateway sets speed and parity of this port."""
-    return not (is_tls(url) or url.lower().startswith(("socket://", "udp://")))
+    return not (is_tls(url) or url.lower().startswith(("socket://", "udp://", "gpio://")))
 
 
 def _is_tty(url: str) -> bool:
-    return not is_socket(url)
+    return not is_socket(url) and not url.startswith("gpio://")
 
 
 def _open_device(url: str, settings: LineSettings, wake: Wake, security: Security | None) -> _Serial:
@@ -284,10 +284,14 @@ def _open_device(url: str, settings: LineSettings, wake: Wake, security: Securit
             from smgw.ports.udp import UdpSerial
 
             return UdpSerial(url, wake)
+        case "gpio":
+            from smgw.ports.gpio import GpioLine  # few gateways count pulses
+
+            return GpioLine.with_edges(url)
         case "" | "spy":
             return tty.open_tty(url, settings)
     raise PortError(
         url,
-        f"{scheme}:// is no port of this gateway; use a device, spy://, or socket://, tls://, rfc2217:// or udp:// "
-        "with host:port",
+        f"{scheme}:// is no port of this gateway; use a device, spy://, gpio://, or socket://, tls://, rfc2217:// "
+        "or udp:// with host:port",
     )

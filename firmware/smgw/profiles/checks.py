@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from smgw.cosem import units as units_table
 from smgw.cosem.device_id import DeviceId, DeviceIdError
 from smgw.cosem.obis import Obis, ObisError
+from smgw.profiles.gpio_line import is_gpio, line_name
 from smgw.profiles.problems import nearest
 
 Report = Callable[..., None]  # report(text, *path below the key)
@@ -263,11 +264,14 @@ def port(value: object, report: Report) -> str | None:
         if not match or not 1 <= int(match[1]) <= 65535 or not _RFC2217_OPTIONS.fullmatch(options):
             kind = "UDP" if scheme == "udp" else "TCP"
             fault = f'{shown(value)} is no {kind} port; write "{scheme}://host:port", port 1 to 65535'
+    elif is_gpio(value):
+        named = line_name(value)
+        fault = named if isinstance(named, str) else ""
     elif scheme == "spy":
         if not rest.startswith("/"):
             fault = f'{shown(value)} names no device; write "spy:///dev/ttyUSB0?file=/tmp/octets.txt"'
     else:
-        fault = f'"{scheme}://" is no port of this gateway{nearest(scheme, [*_NETWORK, "spy"])}; {wanted}'
+        fault = f'"{scheme}://" is no port of this gateway{nearest(scheme, [*_NETWORK, "gpio", "spy"])}; {wanted}'
     if fault or "\0" in value:
         report(fault or f"a port has no NUL in its name; {wanted}")
         return None
@@ -275,8 +279,14 @@ def port(value: object, report: Report) -> str | None:
 
 
 def claimed_by(port_url: str) -> str | None:
-    """The identity of a port: the device behind links and `spy://`, or host and port; None if it is not a port."""
+    """The identity of a port: the device behind links and `spy://`, a GPIO line, or host and port.
+
+    None if it is not a port.
+    """
     scheme, separator, rest = port_url.partition("://")
+    if is_gpio(port_url):
+        named = line_name(port_url)
+        return None if isinstance(named, str) else named.claim
     if scheme.lower() in _NETWORK and separator:
         kind = "udp" if scheme.lower() == "udp" else "tcp"
         return f"{kind}://{rest.partition('?')[0].rstrip('/').lower()}"

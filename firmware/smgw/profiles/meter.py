@@ -11,6 +11,7 @@ from smgw.cosem.obis import Obis
 from smgw.profiles import checks, protocols
 from smgw.profiles.checks import Check, Report
 from smgw.profiles.content import canonical
+from smgw.profiles.gpio_line import is_gpio
 from smgw.profiles.protocol import Protocol
 from smgw.profiles.section import Key, section
 
@@ -245,6 +246,8 @@ def _refused(entry: Protocol | None, value: object) -> dict[str, str]:
     found = {key: entry.refused.get(key) or _remedy(key, entry) for key in value if key not in accepted}
     if _on_network(value.get("port")):
         found |= dict.fromkeys(_LINE, "a port on the network has no line settings; the bridge has them: leave it out")
+    if entry.on_gpio:
+        found |= dict.fromkeys(_LINE, "a GPIO line has no line settings; leave it out")
     return {key: text for key, text in found.items() if text}
 
 
@@ -289,6 +292,8 @@ def _contradictions(entry: Protocol | None, values: Mapping[str, Any]) -> Iterat
         yield from entry.contradictions(values)
         if str(values.get("port", "")).startswith("udp://") and not entry.on_udp:
             yield "port", 'UDP carries the wrapper alone; write protocol = "dlms" and framing = "wrapper"'
+        if is_gpio(str(values.get("port", ""))) and not entry.on_gpio:
+            yield "port", 'a GPIO line carries pulses alone; write protocol = "s0", or the device of a serial line'
     period = values.get("registration_period")
     if period and DAY_S % period:
         shorter = next(one for one in range(period, 0, -1) if DAY_S % one == 0)

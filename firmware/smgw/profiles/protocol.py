@@ -68,6 +68,7 @@ class Protocol(NamedTuple):
     #: Kinds that it reads with other keys -> what to do; "{how}" stands for how this protocol is chosen.
     instead: Mapping[str, str] = {}
     on_udp: bool = False  # a datagram can carry it
+    on_gpio: bool = False  # it is read from a line of a GPIO chip, and from nothing else
     scan: str = ""  # "module:name" of what `smgw scan` tries
     dump: str = ""  # name of the format that `smgw dump` shows it by
     printer: str = ""  # "module:name" of what prints that format: Options -> Printer

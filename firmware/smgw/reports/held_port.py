@@ -7,6 +7,7 @@ from typing import NamedTuple
 from smgw.ports.holder import Holder, device_of, holder_of, process_name
 from smgw.ports.port import is_socket
 from smgw.profiles.checks import claimed_by
+from smgw.profiles.gpio_line import is_gpio
 from smgw.store import paths
 from smgw.store.file.lock import owner_pid
 from smgw.store.live_reader import Live, read_live
@@ -24,8 +25,8 @@ class HeldPort(NamedTuple):
 def held_by_gateway(url: str, state: Path, meter: str | None = None) -> HeldPort | None:
     """The state of a port (or of one meter there) in the gateway of this state directory.
 
-    None if it does not run, does not hold the port, or has read no telegram there yet. The user of a network port is
-    not known, so there a value of the last minute counts.
+    None if it does not run, does not hold the port, or has read no telegram there yet. The users of a network port
+    and of a GPIO line are not known, so there a value of the last minute counts.
     """
     owner = owner_pid(paths.lock_of(paths.lmn_directory(state) / paths.LMN))
     if owner is None:
@@ -35,7 +36,7 @@ def held_by_gateway(url: str, state: Path, meter: str | None = None) -> HeldPort
         for live in read_live(paths.live_directory(state))
         if _same(live.port, url) and meter in (None, live.capture.meter)
     ]
-    if is_socket(url):
+    if is_socket(url) or is_gpio(url):
         lives = list(filter(_fresh, lives))
     else:
         holder = holder_of(device_of(url))

@@ -24,7 +24,7 @@ from smgw.reports.running import note_running
 from smgw.services.fleet import Words
 from smgw.services.lines import Lines
 from smgw.services.retention import RetentionKeeper
-from smgw.services.sink import PushCounters, ReadingSink
+from smgw.services.sink import PulseCounts, PushCounters, ReadingSink
 from smgw.services.status import clock_in_words, meters_in_words
 from smgw.services.workers import Employed, Worker, stop_all
 from smgw.store import paths
@@ -82,6 +82,8 @@ class LmnService:
         make_run_directory(state)
         self._live = LiveWriter(paths.live_directory(state), _ports(configuration))
         self._sink = ReadingSink(self._registrar, self._live)
+        boot_id = self._clock.stamp().boot_id
+        self._pulses = PulseCounts(self._registrar, self._store, paths.pulse_directory(state), boot_id)
         self._wan = CopiedWan(paths.wan_directory(state), paths.live_directory(state))
         self._retention = RetentionKeeper(configuration, self._store, state, self._wan)
         self._wan_id = ""
@@ -219,6 +221,7 @@ class LmnService:
             counters=self._store,
             holds=self._store,
             pushes=PushCounters(self._registrar, self._store),
+            pulses=self._pulses,
             trust=paths.trust_directory(self._state),
         )
         return make_driver(line, surroundings, self._sink, HistoryKeeper(self._registrar, self._store))

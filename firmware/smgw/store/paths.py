@@ -23,6 +23,11 @@ def trust_directory(state: Path) -> Path:
     return state / "trust"
 
 
+def pulse_directory(state: Path) -> Path:
+    """The directory of the counts of pulses, which only the LMN process's user writes."""
+    return lmn_directory(state) / "pulses"
+
+
 def run_directory(state: Path) -> Path:
     """The directory of files that end with the processes. For a gateway without systemd see `run_directory`."""
     return RUN if state == STATE else state / "run"

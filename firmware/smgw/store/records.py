@@ -133,6 +133,9 @@ class CounterKind(IntEnum):
     PUSHED = 2  # the newest counter of a meter's pushes, by key and title; see `store.lmn.pushes`
     SKIPPED = 3  # how much of the budget of skipped counters a key has used; see `store.lmn.budget`
     DOUBTED = 4  # a counter that a person must allow
+    PULSES = 5  # the count of a meter's pulses; see `store.lmn.pulses`
+    PULSES_TAKEN = 6  # the number of the last order in that count
+    PULSES_SET = 7  # a count that a person ordered
 
 
 class Condition(StrEnum):

@@ -71,7 +71,7 @@ def test_the_example_shows_every_key() -> None:
     document = tomllib.loads(whole())
     shown = {key for kind in ("meter", "emp") for table in document[kind] for key in table} | set(document["gateway"])
     assert set(document["keys"]) == set(KEYS)
-    assert shown - {"line"} == set(meter.KEYS) | {"dlms", "p1"} | set(communication.KEYS) | set(gateway.KEYS)
+    assert shown - {"line"} == set(meter.KEYS) | {"dlms", "p1", "s0"} | set(communication.KEYS) | set(gateway.KEYS)
 
 
 def test_defaults_that_the_example_shows_are_the_defaults() -> None:

@@ -1,4 +1,6 @@
-"""What waits for the next commit of lmn.db, each only the newest: states of meters and clock, counters of pushes.
+"""What waits for the next commit of lmn.db, each only the newest.
+
+These are states of meters and clock, counters of pushes, and counts of pulses.
 
 A state of a meter that only counts on is written rarely: every commit of two pages wears the card as much as one of ten
 rows.
@@ -13,7 +15,7 @@ from collections.abc import Callable, Iterator
 from smgw.clock.gateway_clock import Saved
 from smgw.cosem.device_id import DeviceId
 from smgw.store.file.pending import UNWRITABLE, Pending, count, writable
-from smgw.store.lmn import pushes
+from smgw.store.lmn import pulses, pushes
 from smgw.store.lmn.values import NO_DEVICE
 from smgw.store.records import MeterState
 
@@ -24,13 +26,15 @@ _Key = tuple[str, bytes]
 _NEWS_S = 5.0
 #: A commit of rows takes states without news along so long after the last time, and not before.
 _WITH_OTHERS_S = 60.0
+#: Longest that counts of pulses wait for a commit of rows: a power cut costs no more of them.
+_PULSES_S = 60.0
 #: Without a commit of rows they are written by themselves after so long.
 _ALONE_S = 300.0
 _INSERT = "INSERT OR REPLACE INTO meter_state VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 
 
 class LmnPending(Pending):
-    """Also states of meters and of the clock, and counters of pushes."""
+    """Also states of meters and of the clock, counters of pushes, and counts of pulses."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -38,6 +42,9 @@ class LmnPending(Pending):
         self.clock: Saved | None = None
         self._clock_said: tuple[str, int] | None = None
         self.pushes: dict[tuple[str, str], int] = {}  # (key, meter and system title): the newest counter
+        self.pulses: dict[str, tuple[int, int]] = {}  # meter: the newest count, and the last order in it
+        self._pulses_since: float | None = None  # when the oldest waiting one came
+        self._orders: dict[str, int] = {}  # meter: the last order that was noted
         self._registering = False
         self._whole = False
         self._news = False  # a state says something else than the one before
@@ -45,13 +52,15 @@ class LmnPending(Pending):
         self._written = time.monotonic()
 
     def __bool__(self) -> bool:
-        return super().__bool__() or bool(self.states or self.clock or self.pushes)
+        return super().__bool__() or bool(self.states or self.clock or self.pushes or self.pulses)
 
     def is_due(self) -> bool:
         """True if what waits should not wait for a commit of rows."""
         waited = time.monotonic() - self._written
         if super().__bool__() or self._news:
             return waited >= _NEWS_S
+        if self._pulses_since is not None and time.monotonic() - self._pulses_since >= _PULSES_S:
+            return True
         return bool(self) and waited >= _ALONE_S
 
     @contextlib.contextmanager
@@ -82,6 +91,16 @@ class LmnPending(Pending):
         """The waiting counters of pushes with this key and system title."""
         end = pushes.suffix(title)
         return [counter for (key, holder), counter in self.pushes.items() if key == scope and holder.endswith(end)]
+
+    def note_pulses(self, meter: str, count: int, ordered: int) -> None:
+        """The newest count of a meter's pulses. An order in it is news."""
+        before = self.pulses.get(meter)
+        self.pulses[meter] = count, ordered
+        if self._orders.get(meter, 0) != ordered:
+            self._orders[meter] = ordered
+            self._pulses_since = -_PULSES_S
+        elif before is None and self._pulses_since is None:
+            self._pulses_since = time.monotonic()
 
     def note_meter(self, state: MeterState) -> None:
         """Queue the newest state of a device; one without a device replaces all of its meter."""
@@ -123,6 +142,8 @@ class LmnPending(Pending):
                 lost += 1
                 _log.error("the clock's state cannot be written: %s", error)
         pushes.write(connection, newest)
+        counts = dict(self.pulses) if self._registering or self._whole else {}
+        pulses.write(connection, counts)
         if lost:
             count(connection, {"lost_state": lost})
         forget_others = super().write(connection)
@@ -136,6 +157,9 @@ class LmnPending(Pending):
             if rare:
                 self._news, self._written = False, time.monotonic()
             self.pushes = {key: counter for key, counter in self.pushes.items() if newest.get(key) != counter}
+            self.pulses = {meter: count for meter, count in self.pulses.items() if counts.get(meter) != count}
+            if counts:
+                self._pulses_since = time.monotonic() if self.pulses else None
 
         return forget
 

@@ -19,7 +19,7 @@ from smgw.store.file.log_book import Level
 from smgw.store.file.owned import Begun
 from smgw.store.file.pending import count
 from smgw.store.file.writer import StoreWriter
-from smgw.store.lmn import beside, budget, counters, history, holds, pushes, retention
+from smgw.store.lmn import beside, budget, counters, history, holds, pulses, pushes, retention
 from smgw.store.lmn.pending import LmnPending
 from smgw.store.lmn.rows import Row, RowWriter
 from smgw.store.lmn.schema import lmn_schema
@@ -230,6 +230,23 @@ class LmnStore(StoreWriter):
             (newest,) = self._read(pushes.NEWEST, scope, pushes.suffix(title))[0]
             known = [] if newest is None else [int(newest)]
             return max(known + self._waiting.newest_pushes(scope, title), default=None)
+
+    def note_pulses(self, meter: str, count: int, ordered: int) -> None:
+        """Store the newest count of a meter's pulses with the next append, or within a minute by `flush`."""
+        with self._file.lock:
+            self._waiting.note_pulses(meter, count, ordered)
+
+    def pulses(self, meter: str) -> tuple[int, int] | None:
+        """The newest count of a meter's pulses, and the number of the last order in it; None if there is none."""
+        with self._file.lock:
+            if meter in self._waiting.pulses:
+                return self._waiting.pulses[meter]
+            return pulses.counted(self._read(pulses.COUNT, meter))
+
+    def pulses_ordered(self, meter: str) -> tuple[int, int] | None:
+        """The number of the order of a person that waits, and the count that it sets; None if there is none."""
+        rows = self._read(pulses.ORDER, meter)
+        return (int(rows[0][0]), int(rows[0][1])) if rows else None
 
     def profile_version(self, kind: str, name: str, content: str) -> int:
         """The number of this version of a profile; the same content has the same number.

@@ -1,0 +1,1 @@
+"""S0 pulses: a line of a GPIO chip as a meter."""
