@@ -141,7 +141,7 @@ class Driver(Line):
 
 def line_settings(profile: MeterProfile) -> LineSettings:
     """The line settings of a meter profile."""
-    return LineSettings(profile.baudrate, profile.bytesize, profile.parity, profile.stopbits)
+    return LineSettings(profile.baudrate, profile.bytesize, profile.parity, profile.stopbits, profile.rs485)
 
 
 def security_of(profiles: Sequence[MeterProfile], surroundings: Surroundings) -> Security | None:

@@ -12,16 +12,22 @@ class _Fields(NamedTuple):
     bytesize: int
     parity: str
     stopbits: int
+    rs485: str
 
 
 class LineSettings(_Fields):
-    """Speed in baud, data bits, parity (N, E, O), stop bits. A TCP port has none of these and ignores them."""
+    """Speed in baud, data bits, parity (N, E, O), stop bits, and what switches an RS-485 line (`ports.direction`).
+
+    A TCP port has none of these and ignores them.
+    """
 
     __slots__ = ()
 
-    def __new__(cls, baudrate: int = 9600, bytesize: int = 8, parity: str = "N", stopbits: int = 1) -> Self:
+    def __new__(
+        cls, baudrate: int = 9600, bytesize: int = 8, parity: str = "N", stopbits: int = 1, rs485: str = "none"
+    ) -> Self:
         """Raises LocalProtocolError for impossible settings."""
-        made = super().__new__(cls, baudrate, bytesize, parity, stopbits)
+        made = super().__new__(cls, baudrate, bytesize, parity, stopbits, rs485)
         if baudrate <= 0 or bytesize not in (5, 6, 7, 8) or parity not in PARITIES or stopbits not in (1, 2):
             raise LocalProtocolError(f"{made} are no line settings; right would be 9600 8N1, 300 7E1 and the like")
         return made

@@ -8,7 +8,7 @@ import termios
 import time
 from collections.abc import Callable
 from types import TracebackType
-from typing import Protocol, Self, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, Self, runtime_checkable
 
 from smgw.errors import reason
 from smgw.ports import tty
@@ -16,6 +16,9 @@ from smgw.ports.errors import PortError, PortGone, PortWoken
 from smgw.ports.line_settings import LineSettings
 from smgw.ports.security import Security, is_tls
 from smgw.ports.wake import Wake
+
+if TYPE_CHECKING:
+    from smgw.ports.direction import Direction
 
 log = logging.getLogger(__name__)
 
@@ -68,6 +71,12 @@ class Port:
         self._security = security
         self._closed = False
         self._masks = self._masked_in_software(settings)
+        self._direction: Direction | None = None
+        if settings.rs485 != "none" and _is_tty(url):
+            from smgw.ports.direction import direction  # few lines are switched by the gateway
+
+            self._direction = direction(url, settings.rs485, self.fileno)
+            self._switch(lambda switched: switched.opened())
         self.tap: Callable[[bytes], None] = _nobody  #: gets what `read` returns, too
 
     def fileno(self) -> int:
@@ -135,6 +144,36 @@ class Port:
         if self._masks and self.settings.parity != "N":
             data = _with_parity(data, odd=self.settings.parity == "O")
         deadline = time.monotonic() + _WRITE_SLACK_S + 2 * len(data) * self.settings.octet_time
+        if self._direction is None:
+            self._write(data, deadline)
+            return
+        self._switch(lambda switched: switched.send())
+        try:
+            self._write(data, deadline)
+            self._sent(deadline)
+        finally:  # whatever happened, others may speak
+            self._switch(lambda switched: switched.listen())
+
+    def _sent(self, deadline: float) -> None:
+        from smgw.ports.direction import wait_until_sent
+
+        try:
+            left = max(0.0, deadline - time.monotonic())
+            wait_until_sent(self.url, self.fileno(), self.settings.octet_time, left, self._wake)
+        except (OSError, termios.error) as error:
+            raise PortGone(self.url, f"is gone: {reason(error, _CLOSED)}") from error
+
+    def _switch(self, call: Callable[["Direction"], None]) -> None:
+        if self._direction is None:
+            return
+        try:
+            call(self._direction)
+        except (OSError, RuntimeError) as error:
+            from smgw.ports.direction import refused
+
+            raise refused(self.url, self.settings.rs485, error) from error
+
+    def _write(self, data: bytes, deadline: float) -> None:
         left = memoryview(data)
         while left:
             remaining = deadline - time.monotonic()
@@ -196,12 +235,15 @@ class Port:
                 old.close()
         self.settings = settings
         self._masks = self._masked_in_software(settings)
+        self._switch(lambda switched: switched.opened())
 
     def close(self) -> None:
         """Give the port back. Never raises for a port that is gone; a second call does nothing."""
         if self._closed:
             return
         self._closed = True
+        if self._direction is not None:
+            self._direction.close()
         try:
             if _is_tty(self.url):
                 tty.release(self._device)
@@ -230,7 +272,12 @@ def open_port(url: str, settings: LineSettings, wake: Wake | None = None, securi
         raise PortWoken(url, "stopped before it was opened")
     looking = Wake() if wake is None else wake
     try:
-        return Port(url, settings, _open_device(url, settings, looking, security), wake, security)
+        device = _open_device(url, settings, looking, security)
+        try:
+            return Port(url, settings, device, wake, security)
+        except PortError:
+            device.close()
+            raise
     finally:
         if wake is None:
             looking.close()

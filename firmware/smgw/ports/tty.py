@@ -56,7 +56,7 @@ def open_tty(url: str, settings: LineSettings) -> serial.Serial:
     except _SettingsRefusedError:
         if settings.bytesize != _SEVEN or settings.stopbits != 1:
             raise
-        return _opened(url, LineSettings(settings.baudrate))
+        return _opened(url, LineSettings(settings.baudrate, rs485=settings.rs485))
 
 
 def keeps_seven_bits(descriptor: int) -> bool:
@@ -68,7 +68,7 @@ def keeps_seven_bits(descriptor: int) -> bool:
 def _opened(url: str, settings: LineSettings) -> serial.Serial:
     path = device_of(url)
     pty = is_pty(path)
-    line = LineSettings(settings.baudrate) if pty else settings
+    line = LineSettings(settings.baudrate, rs485=settings.rs485) if pty else settings
     device: serial.Serial | None = None
     try:
         if "://" in url:
@@ -84,6 +84,8 @@ def _opened(url: str, settings: LineSettings) -> serial.Serial:
         device.timeout = 0
         device.write_timeout = 0
         device.exclusive = True
+        if line.rs485 == "rts":
+            device.rts = False  # it would drive the line
         device.open()
         if not pty:
             fcntl.ioctl(device.fileno(), termios.TIOCEXCL)  # keeps out programs that do not check the lock

@@ -278,6 +278,16 @@ def port(value: object, report: Report) -> str | None:
     return value
 
 
+def rs485(value: object, report: Report) -> str | None:
+    """What switches an RS-485 line."""
+    if isinstance(value, str) and is_gpio(value):
+        return port(value, report)
+    if value in ("none", "kernel", "rts"):
+        return str(value)
+    report(f'{shown(value)} is wrong here; write "none", "kernel", "rts" or a GPIO line such as "gpio://gpiochip0/4"')
+    return None
+
+
 def claimed_by(port_url: str) -> str | None:
     """The identity of a port: the device behind links and `spy://`, a GPIO line, or host and port.
 

@@ -30,6 +30,7 @@ class MeterProfile(NamedTuple):
     parity: str = "N"  # N, E, O
     bytesize: int = 8  # 7, 8
     stopbits: int = 1  # 1, 2
+    rs485: str = "none"  # none, kernel, rts, or a GPIO line
     objects: tuple[Obis, ...] = ()  # empty: everything the meter has
     device_id: DeviceId | None = None  # DIN id under which a meter with a foreign id is delivered
     devices: tuple[DeviceId, ...] = ()  # that share the line and are all there; empty: whichever come
@@ -130,6 +131,11 @@ KEYS: Mapping[str, Key] = {
         checks.choice(1, 2),
         about="Stop bits of a character on the serial line; 1 by default.",
     ),
+    "rs485": Key(
+        checks.rs485,
+        about='What switches an RS-485 line between sending and listening: "none" (the adapter), "kernel", "rts" or a '
+        'GPIO line; "none" by default.',
+    ),
     "objects": Key(
         checks.array('an array of OBIS codes, such as ["1-0:1.8.0", "1-0:16.7.0"]', checks.obis),
         about="OBIS codes of the values to read; by default everything that the meter has.",
@@ -201,7 +207,7 @@ _CORRECTIONS = ("scalers", "units", "factors")
 _EVERY_METER = (
     "name", "protocol", "port", "objects", "device_id", "devices", "registration_period", "silence", *_CORRECTIONS,
 )  # fmt: skip
-_LINE = ("baudrate", "parity", "bytesize", "stopbits")
+_LINE = ("baudrate", "parity", "bytesize", "stopbits", "rs485")
 #: Keys that a [[line]] cannot hold for its meters.
 OWN_KEYS = ("name", "device_id", "devices", "objects")
 
@@ -292,6 +298,8 @@ def _contradictions(entry: Protocol | None, values: Mapping[str, Any]) -> Iterat
         yield from entry.contradictions(values)
         if str(values.get("port", "")).startswith("udp://") and not entry.on_udp:
             yield "port", 'UDP carries the wrapper alone; write protocol = "dlms" and framing = "wrapper"'
+        if str(values.get("port", "")).startswith("rfc2217://") and values.get("rs485", "none") != "none":
+            yield "rs485", "the bridge switches its own line; leave it out"
         if is_gpio(str(values.get("port", ""))) and not entry.on_gpio:
             yield "port", 'a GPIO line carries pulses alone; write protocol = "s0", or the device of a serial line'
     period = values.get("registration_period")

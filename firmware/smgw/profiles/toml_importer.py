@@ -19,7 +19,7 @@ _MOST = 1_000_000  # octets; a configuration of thousands of meters is smaller
 _KEYS = {"[gateway]": gateway.KEYS, "[keys]": keys.KEYS, "[[meter]]": meter.KEYS, "[[emp]]": communication.KEYS}
 _SECTIONS = {"gateway": "[gateway]", "keys": "[keys]", "line": "[[line]]", "meter": "[[meter]]", "emp": "[[emp]]"}
 #: Of a line, all meters on it must have the same.
-_OF_A_LINE = {"protocol": None, "baudrate": 9600, "parity": "N", "bytesize": 8, "stopbits": 1}
+_OF_A_LINE = {"protocol": None, "baudrate": 9600, "parity": "N", "bytesize": 8, "stopbits": 1, "rs485": "none"}
 _At = tuple[str | int, ...]
 _Fault = tuple[_At, str]
 

@@ -28,7 +28,7 @@ def keys(text: str) -> list[str]:
     active = text
     for section in sections(text):
         active = active.replace(section, "")
-    return re.findall(r"^# [a-z_]+ = .*$", active, re.MULTILINE)
+    return re.findall(r"^# [a-z_0-9]+ = .*$", active, re.MULTILINE)
 
 
 def whole() -> str:

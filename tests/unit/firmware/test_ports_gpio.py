@@ -4,19 +4,17 @@ import ctypes
 import errno
 import os
 import re
-import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
 from fake_gpio import STRUCTURES, FakeKernel
+from kernel_headers import of_the_headers
 from smgw.ports import LineSettings, PortBusy, PortError, PortGone, open_port
 from smgw.ports.gpio import GpioLine, kernel, layouts
 from smgw.profiles.checks import claimed_by, port
 from smgw.profiles.gpio_line import LineName, line_name
 from smgw.s0.edges import EVENT_OCTETS, Edge, EdgeReader
 
-HEADER = Path("/usr/include/linux/gpio.h")
 CHIP = "pinctrl-bcm2711"
 LINE = f"gpio://{CHIP}/17"
 NUMBERS = {
@@ -39,41 +37,17 @@ def fake(monkeypatch: pytest.MonkeyPatch) -> FakeKernel:
     return made
 
 
-def of_the_header(*expressions: str) -> list[int]:
-    """The values of C expressions, by the kernel's own header."""
-    compiler = shutil.which("cc")
-    if compiler is None or not HEADER.exists():
-        pytest.skip("there is no C compiler, or no linux/gpio.h (package linux-libc-dev)")
-    return _compiled(compiler, expressions)
-
-
-def _compiled(compiler: str, expressions: tuple[str, ...]) -> list[int]:
-    prints = "".join(f'printf("%llu\\n", (unsigned long long)({one}));' for one in expressions)
-    source = (
-        f"#include <stddef.h>\n#include <stdio.h>\n#include <linux/gpio.h>\nint main(void) {{ {prints} return 0; }}"
-    )
-    program = Path(os.environ["PYTEST_TMP"]) / "gpio"
-    subprocess.run([compiler, "-x", "c", "-", "-o", program], input=source.encode(), check=True)
-    out = subprocess.run([program], check=True, capture_output=True, text=True).stdout
-    return list(map(int, out.split()))
-
-
-@pytest.fixture(autouse=True)
-def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PYTEST_TMP", str(tmp_path))
-
-
-def test_numbers_and_sizes_are_those_of_the_kernels_header() -> None:
-    assert dict(zip(NUMBERS, of_the_header(*NUMBERS), strict=True)) == NUMBERS
+def test_numbers_and_sizes_are_those_of_the_kernels_header(tmp_path: Path) -> None:
+    assert dict(zip(NUMBERS, of_the_headers(tmp_path, *NUMBERS), strict=True)) == NUMBERS
 
 
 @pytest.mark.parametrize("name", STRUCTURES)
-def test_the_fake_kernel_has_the_layouts_of_the_kernels_header(name: str) -> None:
+def test_the_fake_kernel_has_the_layouts_of_the_kernels_header(tmp_path: Path, name: str) -> None:
     structure = STRUCTURES[name]
     fields = [field[0] for field in structure._fields_]
     ours = [getattr(structure, field).offset for field in fields]
-    assert of_the_header(*(f"offsetof(struct {name}, {field})" for field in fields)) == ours
-    assert of_the_header(f"sizeof(struct {name})") == [ctypes.sizeof(structure)]
+    assert of_the_headers(tmp_path, *(f"offsetof(struct {name}, {field})" for field in fields)) == ours
+    assert of_the_headers(tmp_path, f"sizeof(struct {name})") == [ctypes.sizeof(structure)]
 
 
 def test_a_line_is_found_by_the_label_of_its_chip_and_asked_for_both_edges(fake: FakeKernel) -> None:

@@ -61,7 +61,7 @@ def test_every_octet_goes_both_ways(head: Head, bridge: Rfc2217Bridge) -> None:
 def test_the_line_behind_the_bridge_gets_the_settings(settings: LineSettings) -> None:
     with Rfc2217Bridge("loop://") as bridge, open_port(bridge.url, settings):
         line = bridge.line
-        assert (line.baudrate, line.bytesize, line.parity, line.stopbits) == tuple(settings)
+        assert (line.baudrate, line.bytesize, line.parity, line.stopbits) == settings[:4]
 
 
 def test_the_speed_changes_on_the_open_port(bridge: Rfc2217Bridge) -> None:
