@@ -1,1 +1,1 @@
-"""The board: systemd's notifications and watchdog, the journal. Without systemd these do nothing."""
+"""The board: systemd's notifications and watchdog, the journal, light codes, contacts. All of it is optional."""

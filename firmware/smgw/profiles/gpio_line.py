@@ -1,7 +1,7 @@
 """A line of a GPIO chip by URL: `gpio://chip/line?active=low&bias=pull-up&debounce=1000`.
 
 part       content
-chip       the label of the chip, such as pinctrl-bcm2711, or its name, such as gpiochip0
+chip       `header` for the header of a Raspberry Pi, or the label of the chip, such as pinctrl-bcm2711, or its name
 line       the number of the line on the chip; on a Raspberry Pi the number of the GPIO, not of the pin
 active     `high` (default) or `low`: the voltage that counts as active
 bias       `pull-up`, `pull-down`, `none`, or left out: as the line is
@@ -17,7 +17,7 @@ _URL = re.compile(r"gpio://([A-Za-z0-9._:@-]{1,31})/(\d{1,4})(?:\?(.*))?")
 _BIAS = ("pull-up", "pull-down", "none")
 _ACTIVE = ("high", "low")
 _MOST_DEBOUNCE_US = 1_000_000
-_WANTED = 'write "gpio://chip/line", such as "gpio://pinctrl-bcm2711/17?active=low&bias=pull-up"'
+_WANTED = 'write "gpio://chip/line", such as "gpio://header/17?active=low&bias=pull-up"'
 
 
 class LineName(NamedTuple):

@@ -10,6 +10,9 @@ from smgw.ports.gpio.layouts import ChipInfo, Flag
 from smgw.profiles.gpio_line import LineName, line_name
 from smgw.s0.edges import EVENT_OCTETS
 
+#: Labels of the chips of Raspberry Pi headers, which `gpio://header/17` means: see hw/boards.
+HEADERS = ("pinctrl-bcm2835", "pinctrl-bcm2711", "pinctrl-rp1")
+HEADER = "header"
 #: Edges that the kernel is asked to hold while nobody reads: 30 s of the fastest pulses.
 EVENTS = 1024
 _BIAS = {
@@ -116,7 +119,7 @@ def _chip(url: str, wanted: str) -> tuple[int, ChipInfo]:
             refused = error
             continue
         info = layouts.chip_info(bytes(buffer))
-        if wanted in (info.label, info.name):
+        if wanted in (info.label, info.name) or (wanted == HEADER and info.label in HEADERS):
             return descriptor, info
         os.close(descriptor)
         found.append(info)

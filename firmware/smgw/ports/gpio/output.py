@@ -9,13 +9,10 @@ from importlib import import_module
 from typing import Any, Protocol
 
 from smgw.ports.errors import PortError
-from smgw.ports.gpio.line import GpioLine
+from smgw.ports.gpio.line import HEADER, HEADERS, GpioLine
 from smgw.profiles.gpio_line import LineName, line_name
 
 log = logging.getLogger(__name__)
-
-#: Labels of the chips whose lines RPi.GPIO numbers (BCM).
-HEADERS = ("pinctrl-bcm2835", "pinctrl-bcm2711", "pinctrl-rp1")
 
 
 class Output(Protocol):
@@ -81,7 +78,7 @@ def open_output(url: str) -> Output:
     name = line_name(url)
     if isinstance(name, str):
         raise PortError(url, name)
-    if name.chip in HEADERS:
+    if name.chip in (HEADER, *HEADERS):
         try:
             return _RpiOutput(import_module("RPi.GPIO"), name)
         except (ImportError, RuntimeError, OSError, ValueError) as error:
