@@ -22,6 +22,8 @@ if shutil.which("systemd-analyze") is None:
         ("smgw-lmn.service", 8),
         ("smgw-wan.service", 13),
         ("smgw-keys.service", 8),
+        ("smgw-board.service", 8),
+        ("smgw-poweroff.service", 20),
         ("smgw-retry@.service", 20),
         ("emp.service", 13),
     ],
@@ -37,7 +39,7 @@ def test_exposure_is_bounded(unit: str, tenths: int) -> None:
 
 
 def test_systemd_understands_every_line(tmp_path: Path) -> None:
-    units = [file for kind in ("service", "timer", "target") for file in UNITS.glob(f"*.{kind}")]
+    units = [file for kind in ("service", "timer", "target", "path") for file in UNITS.glob(f"*.{kind}")]
     for unit in units:
         # The program is not installed here; the package's tests run it.
         (tmp_path / unit.name).write_text(re.sub("/usr/bin/(smgw|emp)", "/bin/true", unit.read_text()))
@@ -69,7 +71,17 @@ def settings(file: str) -> dict[str, list[str]]:
     return found
 
 
-@pytest.mark.parametrize("unit", ["smgw-lmn.service", "smgw-wan.service", "smgw-keys.service", "smgw-retry@.service"])
+@pytest.mark.parametrize(
+    "unit",
+    [
+        "smgw-lmn.service",
+        "smgw-wan.service",
+        "smgw-keys.service",
+        "smgw-board.service",
+        "smgw-retry@.service",
+        "smgw-poweroff.service",
+    ],
+)
 def test_no_process_of_the_gateway_reaches_d_bus(unit: str) -> None:
     assert "-/run/dbus" in settings(unit)["InaccessiblePaths"]
 

@@ -20,7 +20,7 @@ If no gateway runs, it takes the value at the next start. Values stored before s
 VALUE is what the dial shows, in the unit of the profile: kWh, MWh, m³ or GJ.
 Exit code 0 if the value was taken or waits for the start, 1 if the running gateway did not take it in time.
 """
-_LOOK_S = 0.2
+_LOOK_S = 0.5
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

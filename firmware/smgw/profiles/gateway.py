@@ -6,6 +6,7 @@ from typing import Any, NamedTuple, Self
 
 from smgw.cosem.device_id import DeviceId
 from smgw.profiles import checks
+from smgw.profiles.board import BoardProfile
 from smgw.profiles.communication import CommunicationProfile
 from smgw.profiles.content import canonical
 from smgw.profiles.keys import KeysProfile
@@ -81,6 +82,7 @@ class _Profiles(NamedTuple):
     emps: tuple[CommunicationProfile, ...] = ()
     directory: Path = Path()
     keys: KeysProfile = KeysProfile()
+    board: BoardProfile = BoardProfile()
 
 
 class Configuration(_Profiles):
@@ -99,10 +101,11 @@ class Configuration(_Profiles):
         emps: Iterable[CommunicationProfile] = (),
         directory: Path = Path(),
         keys: KeysProfile = KeysProfile(),  # noqa: B008 - it never changes
+        board: BoardProfile = BoardProfile(),  # noqa: B008 - it never changes
     ) -> Self:
         """The meters as given, but for what they take from the gateway."""
         titled = tuple(meter.titled(gateway.device_id) for meter in meters)
-        return super().__new__(cls, gateway, titled, tuple(emps), directory, keys)
+        return super().__new__(cls, gateway, titled, tuple(emps), directory, keys, board)
 
     @property
     def lines(self) -> tuple[LineProfile, ...]:

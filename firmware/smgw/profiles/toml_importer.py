@@ -7,17 +7,31 @@ from pathlib import Path
 from typing import Any
 
 from smgw.errors import reason
-from smgw.profiles import checks, communication, gateway, keys, lines, meter, protocols
+from smgw.profiles import board, checks, communication, gateway, keys, lines, meter, protocols
 from smgw.profiles.checks import Check, Report
 from smgw.profiles.communication import CommunicationProfile
 from smgw.profiles.gateway import Configuration
+from smgw.profiles.gpio_line import is_gpio
 from smgw.profiles.problems import ConfigurationError, Problem, nearest
 from smgw.profiles.protocol import Protocol
 from smgw.profiles.section import section
 
 _MOST = 1_000_000  # octets; a configuration of thousands of meters is smaller
-_KEYS = {"[gateway]": gateway.KEYS, "[keys]": keys.KEYS, "[[meter]]": meter.KEYS, "[[emp]]": communication.KEYS}
-_SECTIONS = {"gateway": "[gateway]", "keys": "[keys]", "line": "[[line]]", "meter": "[[meter]]", "emp": "[[emp]]"}
+_KEYS = {
+    "[gateway]": gateway.KEYS,
+    "[board]": board.KEYS,
+    "[keys]": keys.KEYS,
+    "[[meter]]": meter.KEYS,
+    "[[emp]]": communication.KEYS,
+}
+_SECTIONS = {
+    "gateway": "[gateway]",
+    "board": "[board]",
+    "keys": "[keys]",
+    "line": "[[line]]",
+    "meter": "[[meter]]",
+    "emp": "[[emp]]",
+}
 #: Of a line, all meters on it must have the same.
 _OF_A_LINE = {"protocol": None, "baudrate": 9600, "parity": "N", "bytesize": 8, "stopbits": 1, "rs485": "none"}
 _At = tuple[str | int, ...]
@@ -105,7 +119,10 @@ def _configuration(document: dict[str, Any], directory: Path, faults: list[_Faul
     faults.extend(_devices_twice(meters, own))
     faults.extend(_strangers(document, tables))
     faults[:] = [fault for fault in faults if fault[0] not in followed]
+    fitted = _fitted(document, faults)
     if faults or not isinstance(own, gateway.GatewayProfile) or not isinstance(held, keys.KeysProfile):
+        return None
+    if not isinstance(fitted, board.BoardProfile):
         return None
     return Configuration(
         gateway=own,
@@ -113,6 +130,7 @@ def _configuration(document: dict[str, Any], directory: Path, faults: list[_Faul
         emps=(one for _, one in emps if isinstance(one, CommunicationProfile)),
         directory=directory,
         keys=held,
+        board=fitted,
     )
 
 
@@ -159,6 +177,27 @@ def _held(document: dict[str, Any], faults: list[_Fault]) -> object:
         report("there is one holder of keys; write [keys] once, in single brackets")
         return None
     return section(keys.KEYS, keys.build, keys.contradictions, hint=_hint)(found, report)
+
+
+def _fitted(document: dict[str, Any], faults: list[_Fault]) -> object:
+    """The table [board]. A line that a meter uses is not free for it."""
+    found = document.get("board", {})
+    report = _reporter(faults, "board")
+    if isinstance(found, list):
+        report("there is one board; write [board] once, in single brackets")
+        return None
+    if isinstance(found, dict):
+        taken = {
+            checks.claimed_by(table[key]): table.get("name")
+            for _, table in _tables(document, "meter")
+            for key in ("port", "rs485")
+            if isinstance(table.get(key), str) and is_gpio(table[key])
+        }
+        for key, url in found.items():
+            claim = checks.claimed_by(url) if isinstance(url, str) else None
+            if claim is not None and claim in taken:
+                report(f"{claim} is a line of meter {taken[claim]}; each needs a line of its own", key)
+    return section(board.KEYS, board.build, board.contradictions, hint=_hint)(found, report)
 
 
 def _all_of(kind: str, document: dict[str, Any], faults: list[_Fault], check: Check) -> list[tuple[int, object]]:

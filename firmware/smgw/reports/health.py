@@ -103,6 +103,8 @@ def examine(configuration: Configuration, state: Path, owners: Asked | None = No
             for device in devices or [None]:
                 report.meters.append(_meter(report, lmn, meter, device, own, known))
         _store(report, lmn, lmn_file, KnownLosses(state))
+        if configuration.board.tamper:
+            _case(report, lmn)
         _strangers(report, lmn, known)
         for emp in configuration.emps:
             report.emps.append(_emp(report, lmn, emp, wan, known))
@@ -321,6 +323,12 @@ def _store(report: Report, lmn: LmnView, file: Path, known: KnownLosses) -> None
             Health.DEGRADED,
             f"store: {amount} rows {name.replace('_', ' ')} (smgw status --acknowledge, once you know why)",
         )
+
+
+def _case(report: Report, lmn: LmnView) -> None:
+    report.store["case_open"] = lmn.last_event("case-opened", "case-closed") == "case-opened"
+    if report.store["case_open"]:
+        report.worse(Health.DEGRADED, "the case of the gateway is open (smgw log tells since when)")
 
 
 def _emp(report: Report, lmn: LmnView, emp: CommunicationProfile, wan: _Delivery, known: Progress) -> dict[str, Any]:

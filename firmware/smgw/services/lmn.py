@@ -21,6 +21,7 @@ from smgw.profiles.gateway import Configuration
 from smgw.profiles.meter import MeterProfile
 from smgw.profiles.secrets import Secrets, read_secrets
 from smgw.reports.running import note_running
+from smgw.services.case import Case
 from smgw.services.fleet import Words
 from smgw.services.lines import Lines
 from smgw.services.retention import RetentionKeeper
@@ -93,6 +94,7 @@ class LmnService:
         self._orders = _lines(configuration)
         self._registering = Worker("registrar", self._register, self._read_out, _PATIENCE)
         self._housekeeping = Worker("housekeeping", self._keep_house, self._stopping, _PATIENCE)
+        self._case = Case(self._registrar, _PATIENCE)
         self._keep_profiles(configuration)
         note_running(self._store, configuration, self._clock.stamp())
 
@@ -101,6 +103,7 @@ class LmnService:
         self._registering.start()
         self._lines.apply(self._orders)
         self._housekeeping.start()
+        self._case.apply(self._configuration.board.tamper)
         self._registrar.event("lmn-started", Level.INFO, f"{len(self._configuration.meters)} meters")
 
     def is_ready(self) -> bool:
@@ -116,7 +119,7 @@ class LmnService:
 
     def workers(self) -> Sequence[Employed]:
         """Registrar, housekeeper and lines."""
-        return (self._registering, self._housekeeping, *self._lines.workers)
+        return (self._registering, self._housekeeping, *self._lines.workers, *self._case.workers)
 
     def status(self) -> str:
         """Meters and clock."""
@@ -135,6 +138,7 @@ class LmnService:
         self._registrar.configure({**_periods(self._configuration), **_periods(configuration)})
         self._live.configure(_ports(configuration))
         self._lines.apply(orders)
+        self._case.apply(configuration.board.tamper)
         # A meter that is read anew may have other devices: earlier ones lose their grid and live value.
         self._registrar.configure(_periods(configuration), anew)
         self._live.configure(_ports(configuration), anew)
@@ -163,7 +167,7 @@ class LmnService:
         self._stopping.set()
         self._registrar.hurry()
         self._wan.end()
-        left = self._lines.stop() + stop_all([self._housekeeping], _STOP_SECONDS)
+        left = self._lines.stop() + self._case.stop(_STOP_SECONDS) + stop_all([self._housekeeping], _STOP_SECONDS)
         self._read_out.set()
         self._registrar.event("lmn-stopping", Level.INFO, "asked to stop")  # also ends the registrar's wait
         left += stop_all([self._registering], _COMMIT_SECONDS)

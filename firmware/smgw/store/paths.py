@@ -38,6 +38,11 @@ def live_directory(state: Path) -> Path:
     return run_directory(state) / "live"
 
 
+def shutdown_order(state: Path) -> Path:
+    """The file that orders a shutdown; systemd waits for it (smgw-poweroff.path)."""
+    return run_directory(state) / "board" / "poweroff"
+
+
 def wal_of(database: Path) -> Path:
     """SQLite's write-ahead log beside a database: committed rows live here until they are checkpointed."""
     return database.with_name(database.name + "-wal")

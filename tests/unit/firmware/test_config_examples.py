@@ -5,7 +5,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
-from smgw.profiles import communication, gateway, meter
+from smgw.profiles import board, communication, gateway, meter
 from smgw.profiles.keys import KEYS
 from smgw.profiles.toml_importer import load, parse
 
@@ -71,6 +71,7 @@ def test_the_example_shows_every_key() -> None:
     document = tomllib.loads(whole())
     shown = {key for kind in ("meter", "emp") for table in document[kind] for key in table} | set(document["gateway"])
     assert set(document["keys"]) == set(KEYS)
+    assert set(document["board"]) == set(board.KEYS)
     assert shown - {"line"} == set(meter.KEYS) | {"dlms", "p1", "s0"} | set(communication.KEYS) | set(gateway.KEYS)
 
 

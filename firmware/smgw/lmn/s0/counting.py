@@ -1,8 +1,10 @@
 """A meter that gives pulses. The gateway counts them, so the register is ours.
 
-Edges are read all the time; a poll gives the register and the power as they are at that moment. The count is stored in
-two ways. A small file has each pulse at once, and is valid in the same boot: it survives a kill. lmn.db has the count
-in one commit with the capture that shows it, and at least once a minute: it survives a power cut.
+Edges are read all the time. A poll gives the register and the power as they are at that moment.
+
+The count is stored in two places. A small file has each pulse at once and counts in the same boot, so it survives a
+kill. The database has the count in one commit with the capture that shows it, and at least once a minute. So it
+survives a power cut.
 """
 
 import contextlib

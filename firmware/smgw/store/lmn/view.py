@@ -261,6 +261,12 @@ class LmnView(View):
         with self._trusting_nothing():
             return [meter_state(row) for row in rows]
 
+    def last_event(self, *events: str) -> str | None:
+        """The newest of these events in the log book; None if there is none."""
+        places = ", ".join("?" * len(events))
+        query = f"SELECT event FROM log WHERE event IN ({places}) ORDER BY utc_us DESC, number DESC LIMIT 1"  # noqa: S608
+        return next((str(event) for (event,) in self._typed("t", query, *events)), None)
+
     def clock(self) -> Saved | None:
         """The gateway clock as the LMN process last saved it."""
         rows = self._rows(CLOCK_QUERY)

@@ -1,0 +1,240 @@
+"""LEDs, button and tamper contact at work: real threads, lines that are pipes."""
+
+import contextlib
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from fake_gpio import FakeKernel, Line
+from gateway_state import CONFIGURATION
+from line_meter import until
+from smgw.board.codes import DONE, HELD, UNREACHABLE, WAITS, Facts, lights
+from smgw.board.contacts import HOLD_NS, Change, Contact
+from smgw.board.lamp_row import LampRow
+from smgw.board.watching import Watched, watch
+from smgw.cli import main
+from smgw.cli.board import Changed
+from smgw.ports import Wake
+from smgw.ports.gpio import kernel
+from smgw.profiles.problems import ConfigurationError
+from smgw.profiles.toml_importer import load, parse
+from smgw.reports.health import Report
+from smgw.services.board import BoardService, facts_of
+from smgw.services.lmn import LmnService
+from smgw.store import paths
+from soon import LIMIT
+
+CHIP = "expander"
+BOARD = f"""
+[board]
+led_running = "gpio://{CHIP}/1"
+led_reading = "gpio://{CHIP}/2"
+led_delivered = "gpio://{CHIP}/3"
+led_fault = "gpio://{CHIP}/4"
+button = "gpio://{CHIP}/5?active=low&bias=pull-up"
+tamper = "gpio://{CHIP}/6"
+"""
+WHOLE = CONFIGURATION.format(port="/nowhere/house") + BOARD
+
+
+@pytest.fixture
+def fake(monkeypatch: pytest.MonkeyPatch) -> FakeKernel:
+    made = FakeKernel(CHIP)
+    monkeypatch.setattr(kernel, "KERNEL", made)
+    return made
+
+
+@contextlib.contextmanager
+def running(service: BoardService | LmnService) -> Iterator[None]:
+    service.start()
+    try:
+        yield
+    finally:
+        assert service.stop() == []
+
+
+def line(fake: FakeKernel, offset: int) -> Line:
+    until(lambda: (CHIP, offset) in fake.lines)
+    return fake.lines[CHIP, offset]
+
+
+def test_lamps_show_that_no_process_runs_and_go_dark_at_the_end(tmp_path: Path, fake: FakeKernel) -> None:
+    with running(BoardService(parse(WHOLE, "g.toml"), tmp_path)):
+        blinking = line(fake, 1)  # slow: the LMN process does not run
+        until(lambda: blinking.states[:2] == [True, False])
+        until(lambda: line(fake, 4).states[:4] == [True, False, True, False])  # fast: there is no database
+    assert [fake.lines[CHIP, offset].states[-1] for offset in (1, 4)] == [False, False]
+
+
+def test_a_wrong_file_is_shown_until_it_is_right_again(tmp_path: Path) -> None:
+    file = tmp_path / "g.toml"
+    found, loads = [], []
+
+    def counted(path: Path) -> object:
+        loads.append(path)
+        return load(path)
+
+    changed = Changed(file, counted)
+    for text in ("", WHOLE, WHOLE.replace("led_fault", "led_power"), WHOLE + "\n"):
+        file.write_text(text)
+        service = BoardService(parse(WHOLE, "g.toml"), tmp_path, changed.is_right)
+        found.append((changed.is_right(), service.facts().usable))
+    assert found == [(False, False), (True, False), (False, False), (True, False)], "there is no database"
+    file.unlink()
+    assert not changed.is_right()
+    before = len(loads)
+    file.write_text(WHOLE)
+    assert [changed.is_right() for _ in range(5)] == [True] * 5
+    assert len(loads) == before + 1
+
+
+def test_a_button_that_is_held_orders_a_shutdown_once(tmp_path: Path, fake: FakeKernel) -> None:
+    order = paths.shutdown_order(tmp_path)
+    with running(BoardService(parse(WHOLE, "g.toml"), tmp_path)):
+        button = line(fake, 5)
+        now = time.monotonic_ns()
+        button.edge(now - 2 * HOLD_NS, active=True)
+        button.edge(now - 2 * HOLD_NS + 1, active=False)
+        button.edge(now, active=True)
+        assert not order.exists()
+        until(order.exists)
+        assert time.monotonic_ns() - now >= HOLD_NS
+
+
+def test_a_reload_takes_other_lines(tmp_path: Path, fake: FakeKernel) -> None:
+    service = BoardService(parse(WHOLE, "g.toml"), tmp_path)
+    with running(service):
+        until(lambda: line(fake, 1).states)
+        assert service.take(parse(WHOLE, "g.toml")) == "the board did not change"
+        other = parse(
+            CONFIGURATION.format(port="/nowhere/house") + f'[board]\nled_fault = "gpio://{CHIP}/9"\n', "g.toml"
+        )
+        assert service.take(other) == "the board has led_fault"
+        until(lambda: line(fake, 9).states)
+        assert fake.lines[CHIP, 1].states[-1] is False
+    assert len(service.workers()) == 2
+
+
+def test_an_opened_case_is_in_the_log_book_and_in_the_status(
+    tmp_path: Path, fake: FakeKernel, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "g.toml").write_text(WHOLE)
+    arguments = ["--config", str(tmp_path / "g.toml"), "--state", str(tmp_path / "state")]
+    (tmp_path / "state").mkdir()
+
+    def said(command: str) -> str:
+        main([command, *arguments])
+        return capsys.readouterr().out
+
+    with running(LmnService(parse(WHOLE, "g.toml"), tmp_path / "state")):
+        line(fake, 6).edge(time.monotonic_ns(), active=True)
+        until(lambda: "the case was opened" in said("log"))
+        assert "the case of the gateway is open" in said("status")
+        line(fake, 6).edge(time.monotonic_ns(), active=False)
+        until(lambda: "the case is closed" in said("log"))
+        assert "the case of the gateway is open" not in said("status")
+
+
+def watching(contacts: dict[str, Watched]) -> tuple[list[tuple[str, Change]], Callable[[], None]]:
+    """Changes as they come, and what ends it."""
+    found: list[tuple[str, Change]] = []
+    wake = Wake()
+    thread = threading.Thread(
+        target=watch, args=(contacts, lambda name, change: found.append((name, change)), wake, lambda: None)
+    )
+    thread.start()
+
+    def end() -> None:
+        wake.set()
+        thread.join(LIMIT)
+        assert not thread.is_alive()
+
+    return found, end
+
+
+def test_a_line_that_goes_away_is_requested_again(
+    fake: FakeKernel, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("smgw.board.watching._AGAIN_S", 0.0)
+    found, end = watching({"case": Watched(f"gpio://{CHIP}/6", Contact.tamper)})
+    try:
+        first = line(fake, 6)
+        first.unplug()
+        until(lambda: fake.lines[CHIP, 6] is not first)
+        fake.lines[CHIP, 6].edge(time.monotonic_ns(), active=True)
+        until(lambda: found)
+    finally:
+        end()
+    assert "the line is gone" in caplog.text
+
+
+def test_a_line_that_is_taken_is_said_once(
+    fake: FakeKernel, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("smgw.board.watching._AGAIN_S", 0.0)
+    monkeypatch.setattr("smgw.board.watching._LONGEST_S", 0.01)
+    tries = []
+
+    def busy(path: str) -> int:
+        tries.append(path)
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(fake, "open", busy)
+    _, end = watching({"case": Watched(f"gpio://{CHIP}/6", Contact.tamper)})
+    try:
+        until(lambda: len(tries) > 3)
+    finally:
+        end()
+    assert [record.levelname for record in caplog.records if "gpio" in record.message].count("WARNING") == 1
+
+
+def test_a_lamp_that_cannot_be_lit_is_said_once_and_the_others_shine(
+    fake: FakeKernel, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("smgw.board.lamp_row._AGAIN_S", 0.0)
+    row = LampRow({"running": "gpio://absent/1", "reading": f"gpio://{CHIP}/2"})
+    with contextlib.closing(Wake()) as wake:
+        row.show(lights(Facts(meters=frozenset({"reading"}))), wake)
+        row.turn(0.0)
+        row.turn(1.0)
+    assert fake.lines[CHIP, 2].states == [True]
+    assert caplog.text.count("there is no chip absent") == 1
+
+
+def test_a_report_is_what_the_lamps_know() -> None:
+    report = Report()
+    report.processes = {"lmn": True, "wan": False}
+    report.store = {"lost": {"lost_live": 3}, "case_open": True}
+    report.meters = [{"state": "reading"}, {"state": "silent"}]
+    emp = {"held": False, "retry_at_us": None, "backlog": 0}
+    report.emps = [emp, {**emp, "backlog": 5000}, {**emp, "retry_at_us": 5}, {**emp, "held": True}]
+    report.clock, report.trust = {"state": "synchronised"}, {"faults": ["a key"]}
+    assert facts_of(report) == Facts(
+        wan=False,
+        meters=frozenset({"reading", "silent"}),
+        emps=frozenset({DONE, WAITS, UNREACHABLE, HELD}),
+        trusted=False,
+        lost=True,
+        open=True,
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ((f"{CHIP}/2", f"{CHIP}/1"), "is the line of led_running"),
+        ((f'"gpio://{CHIP}/3"', '"/dev/ttyUSB0"'), "is no line of a GPIO chip"),
+        (
+            ('port = "/nowhere/house"', f'port = "/nowhere/house"\nrs485 = "gpio://{CHIP}/6"'),
+            "is a line of meter house",
+        ),
+        (("[board]", "[[board]]"), "write [board] once"),
+        (("led_running", "led_power"), "unknown key"),
+    ],
+)
+def test_a_fault_of_the_board_is_told(change: tuple[str, str], words: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        parse(WHOLE.replace(*change), "g.toml")
+    assert words in str(caught.value)
