@@ -98,6 +98,7 @@ class FakeKernel:
         self._requested: dict[int, tuple[str, int]] = {}
         self.lines: dict[tuple[str, int], Line] = {}
         self.refuses = 0  #: an error number for the next request of a line
+        self.at_request = False  #: the state of a line when it is requested
 
     def chips(self) -> list[str]:
         return [f"/dev/gpiochip{number}" for number in range(len(self._labels))]
@@ -135,6 +136,7 @@ class FakeKernel:
         name = (label, request.offsets[0])
         self._requested[near] = name
         self.lines[name] = Line(request, far)
+        self.lines[name].active = self.at_request
 
     def _exchange(self, line: Line, request: int, values: Values) -> None:
         assert values.mask == 1

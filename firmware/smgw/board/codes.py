@@ -1,4 +1,4 @@
-"""What the four status LEDs say. `docs` prints this table; a lamp shows the first line of it that is true.
+"""What the four status LEDs say: of the lines of a lamp, the first one that is true.
 
 running     off       this board has no power, or `smgw board` does not run
             slow      the gateway starts, or its LMN process does not run

@@ -1,7 +1,7 @@
 """A button and a tamper contact: a change counts once the line has been quiet for a while. Sans-IO.
 
 A button that is pressed at the start does nothing until it was released: a stuck button must not stop the gateway again
-and again. A tamper contact that is open at the start is reported.
+and again. A tamper contact is reported at the start if it is not as it was reported last.
 """
 
 from typing import NamedTuple
@@ -37,9 +37,9 @@ class Contact:
         return cls(HOLD_NS, ns, active=active, told=active)
 
     @classmethod
-    def tamper(cls, ns: int, *, active: bool) -> "Contact":
+    def tamper(cls, ns: int, *, active: bool, told: bool = False) -> "Contact":
         """A contact that is active while the case is open."""
-        return cls(OPEN_NS, ns, active=active, told=False)
+        return cls(OPEN_NS, ns, active=active, told=told)
 
     def take(self, event: Edge | Lost, ns: int, *, active: bool) -> None:
         """An edge came. After lost edges, `active` is the state of the line at the moment `ns`."""

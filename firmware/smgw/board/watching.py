@@ -9,7 +9,7 @@ from typing import NamedTuple
 from smgw.board.contacts import Change, Contact
 from smgw.ports import PortError, Wake
 from smgw.ports.gpio import GpioLine
-from smgw.s0.edges import EVENT_OCTETS, EdgeReader
+from smgw.s0.edges import EVENT_OCTETS, EdgeReader, Lost
 
 log = logging.getLogger(__name__)
 
@@ -46,8 +46,11 @@ class _Line:
         try:
             self.line = GpioLine.with_edges(self._watched.url)
             self._reader = EdgeReader()
+            ns, active = time.monotonic_ns(), self.line.active
             if self._contact is None:
-                self._contact = self._watched.make(time.monotonic_ns(), active=self.line.active)
+                self._contact = self._watched.make(ns, active=active)
+            else:  # nobody looked meanwhile
+                self._contact.take(Lost(1), ns, active=active)
         except (PortError, OSError) as error:
             self.close()
             log.log(logging.DEBUG if self._told else logging.WARNING, "%s: %s", self.name, error)

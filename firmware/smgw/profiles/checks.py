@@ -284,7 +284,7 @@ def rs485(value: object, report: Report) -> str | None:
         return port(value, report)
     if value in ("none", "kernel", "rts"):
         return str(value)
-    report(f'{shown(value)} is wrong here; write "none", "kernel", "rts" or a GPIO line such as "gpio://gpiochip0/4"')
+    report(f'{shown(value)} is wrong here; write "none", "kernel", "rts" or a GPIO line such as "gpio://header/4"')
     return None
 
 

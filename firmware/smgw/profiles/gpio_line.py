@@ -13,6 +13,9 @@ from typing import NamedTuple
 from urllib.parse import parse_qsl
 
 PREFIX = "gpio://"
+#: Labels of the chips of Raspberry Pi headers, which `gpio://header/17` means: see hw/boards.
+HEADERS = ("pinctrl-bcm2835", "pinctrl-bcm2711", "pinctrl-rp1")
+HEADER = "header"
 _URL = re.compile(r"gpio://([A-Za-z0-9._:@-]{1,31})/(\d{1,4})(?:\?(.*))?")
 _BIAS = ("pull-up", "pull-down", "none")
 _ACTIVE = ("high", "low")
@@ -31,8 +34,8 @@ class LineName(NamedTuple):
 
     @property
     def claim(self) -> str:
-        """The line without its options."""
-        return f"{PREFIX}{self.chip}/{self.offset}"
+        """The line without its options. A board has one header."""
+        return f"{PREFIX}{HEADER if self.chip in HEADERS else self.chip}/{self.offset}"
 
 
 def is_gpio(url: str) -> bool:

@@ -67,7 +67,7 @@ class S0Profile(NamedTuple):
     shortest_pulse: int | None = None  # ms; None: by the medium
     start: str = "0"
     register: Obis | None = None  # None: by the medium
-    rate: Obis | None = None  # None: by the medium; all zero: none
+    rate: Obis | None = None  # None: by the medium
 
     @property
     def quantity(self) -> Quantity:

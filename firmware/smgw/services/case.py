@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from smgw.metering.registrar import Registrar
 from smgw.ports import Wake
 from smgw.services.workers import Employed, Worker, stop_all
+from smgw.store.errors import StoreError
 from smgw.store.file.log_book import Level
+from smgw.store.lmn.store import LmnStore
 
 log = logging.getLogger(__name__)
 
@@ -19,8 +21,10 @@ EVENTS = {True: "case-opened", False: "case-closed"}
 class Case:
     """Watches one contact in a thread of its own, or none."""
 
-    def __init__(self, registrar: Registrar, patience: float) -> None:
+    def __init__(self, registrar: Registrar, store: LmnStore, patience: float) -> None:
+        """`store` knows whether the case was open when the process ended."""
         self._registrar = registrar
+        self._store = store
         self._patience = patience
         self._url = ""
         self._ending = threading.Event()
@@ -64,4 +68,11 @@ class Case:
             )  # fmt: skip
             self._registrar.event(EVENTS[change.active], Level.WARNING if change.active else Level.INFO, text)
 
-        watch({"tamper contact": Watched(self._url, Contact.tamper)}, tell, wake, worker.beat)
+        def make(ns: int, *, active: bool) -> Contact:
+            try:
+                told = self._store.last_event(*EVENTS.values()) == EVENTS[True]
+            except StoreError:  # then the present state is reported again
+                told = not active
+            return Contact.tamper(ns, active=active, told=told)
+
+        watch({"tamper contact": Watched(self._url, make)}, tell, wake, worker.beat)

@@ -94,7 +94,7 @@ class LmnService:
         self._orders = _lines(configuration)
         self._registering = Worker("registrar", self._register, self._read_out, _PATIENCE)
         self._housekeeping = Worker("housekeeping", self._keep_house, self._stopping, _PATIENCE)
-        self._case = Case(self._registrar, _PATIENCE)
+        self._case = Case(self._registrar, self._store, _PATIENCE)
         self._keep_profiles(configuration)
         note_running(self._store, configuration, self._clock.stamp())
 

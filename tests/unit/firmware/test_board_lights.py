@@ -11,7 +11,7 @@ from smgw.board.codes import Facts, lights
 from smgw.board.contacts import Change, Contact
 from smgw.board.lamps import FAST, OFF, ON, SLOW, Pattern, flashes
 from smgw.ports.gpio import GpioLine, kernel
-from smgw.ports.gpio.line import HEADERS
+from smgw.profiles.gpio_line import HEADERS
 from smgw.s0.edges import Edge, Lost
 from smgw.store.records import Condition
 

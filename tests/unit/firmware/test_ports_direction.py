@@ -17,7 +17,8 @@ from kernel_headers import of_the_headers
 from smgw.lmn.driver import line_settings
 from smgw.ports import LineSettings, PortError, open_port
 from smgw.ports.gpio import kernel
-from smgw.ports.gpio.output import HEADERS, open_output
+from smgw.ports.gpio.output import open_output
+from smgw.profiles.gpio_line import HEADERS
 from smgw.profiles.problems import ConfigurationError
 from smgw.profiles.toml_importer import parse
 

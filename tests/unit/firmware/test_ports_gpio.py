@@ -153,4 +153,5 @@ def test_a_wrong_url_is_a_fault_of_the_file(url: str) -> None:
 
 
 def test_options_do_not_make_another_line() -> None:
-    assert claimed_by(f"{LINE}?active=low") == claimed_by(LINE) == LINE
+    assert claimed_by(f"{LINE}?active=low") == claimed_by(LINE)
+    assert claimed_by("gpio://header/17") == claimed_by("gpio://pinctrl-rp1/17") != claimed_by("gpio://pinctrl-rp1/18")

@@ -1,6 +1,7 @@
 """LEDs, button and tamper contact at work: real threads, lines that are pipes."""
 
 import contextlib
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -137,6 +138,31 @@ def test_an_opened_case_is_in_the_log_book_and_in_the_status(
         assert "the case of the gateway is open" not in said("status")
 
 
+def test_a_case_that_is_closed_while_nobody_looks_is_logged_at_the_next_start(
+    tmp_path: Path, fake: FakeKernel, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "g.toml").write_text(WHOLE)
+    arguments = ["log", "--config", str(tmp_path / "g.toml"), "--state", str(tmp_path / "state")]
+    (tmp_path / "state").mkdir()
+
+    def events() -> list[str]:
+        main(arguments)
+        return re.findall("case-(opened|closed)", capsys.readouterr().out)
+
+    with running(LmnService(parse(WHOLE, "g.toml"), tmp_path / "state")):
+        line(fake, 6).edge(time.monotonic_ns(), active=True)
+        until(lambda: events() == ["opened"])
+    fake.lines.clear()
+    with running(LmnService(parse(WHOLE, "g.toml"), tmp_path / "state")):
+        until(lambda: events() == ["opened", "closed"])
+
+
+def test_a_case_that_stays_open_over_a_restart_is_told_once() -> None:
+    contact = Contact.tamper(0, active=True, told=True)
+    assert contact.due is None
+    assert contact.settle(HOLD_NS) is None
+
+
 def watching(contacts: dict[str, Watched]) -> tuple[list[tuple[str, Change]], Callable[[], None]]:
     """Changes as they come, and what ends it."""
     found: list[tuple[str, Change]] = []
@@ -168,6 +194,19 @@ def test_a_line_that_goes_away_is_requested_again(
     finally:
         end()
     assert "the line is gone" in caplog.text
+
+
+def test_what_changed_while_a_line_was_away_is_told(fake: FakeKernel, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("smgw.board.watching._AGAIN_S", 0.0)
+    found, end = watching({"case": Watched(f"gpio://{CHIP}/6", Contact.tamper)})
+    try:
+        first = line(fake, 6)
+        fake.at_request = True
+        first.unplug()
+        until(lambda: found)
+    finally:
+        end()
+    assert [change.active for _, change in found] == [True]
 
 
 def test_a_line_that_is_taken_is_said_once(

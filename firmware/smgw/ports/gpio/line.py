@@ -7,12 +7,9 @@ from smgw.errors import reason
 from smgw.ports.errors import PortBusy, PortError
 from smgw.ports.gpio import kernel, layouts
 from smgw.ports.gpio.layouts import ChipInfo, Flag
-from smgw.profiles.gpio_line import LineName, line_name
+from smgw.profiles.gpio_line import HEADER, HEADERS, LineName, line_name
 from smgw.s0.edges import EVENT_OCTETS
 
-#: Labels of the chips of Raspberry Pi headers, which `gpio://header/17` means: see hw/boards.
-HEADERS = ("pinctrl-bcm2835", "pinctrl-bcm2711", "pinctrl-rp1")
-HEADER = "header"
 #: Edges that the kernel is asked to hold while nobody reads: 30 s of the fastest pulses.
 EVENTS = 1024
 _BIAS = {

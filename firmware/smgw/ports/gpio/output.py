@@ -9,8 +9,8 @@ from importlib import import_module
 from typing import Any, Protocol
 
 from smgw.ports.errors import PortError
-from smgw.ports.gpio.line import HEADER, HEADERS, GpioLine
-from smgw.profiles.gpio_line import LineName, line_name
+from smgw.ports.gpio.line import GpioLine
+from smgw.profiles.gpio_line import HEADER, HEADERS, LineName, line_name
 
 log = logging.getLogger(__name__)
 

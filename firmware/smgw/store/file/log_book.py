@@ -93,6 +93,12 @@ def newest(connection: sqlite3.Connection, limit: int, book: str | None = None) 
     return [_entry(row) for row in reversed(rows)]
 
 
+def newest_of(events: Sequence[str]) -> str:
+    """A query for the newest of these events in the book of the system. Its parameters are the events."""
+    places = ", ".join("?" * len(events))
+    return f"SELECT event FROM log WHERE book = 'system' AND event IN ({places}) ORDER BY number DESC LIMIT 1"  # noqa: S608
+
+
 def first_broken(entries: Iterable[LogEntry]) -> LogEntry | None:
     """The first entry of a book (in order) that does not follow from the one before: changed, removed or put in."""
     before: LogEntry | None = None

@@ -13,6 +13,7 @@ from smgw.clock.gateway_clock import GatewayClock
 from smgw.cosem.reading import Stamp
 from smgw.store import paths
 from smgw.store.errors import StoreError, StoreFull, is_damaged, is_full
+from smgw.store.file import log_book
 from smgw.store.file.ballast import Ballast
 from smgw.store.file.connection import BUSY_MS, WAL_KEPT_BYTES, transaction
 from smgw.store.file.log_book import Level, Note
@@ -113,6 +114,13 @@ class StoreWriter:
         with self._file.lock:
             waiting = {note.subject for note in self._pending.notes if note.event == event}
             return waiting | {subject for (subject,) in self._read("SELECT subject FROM log WHERE event = ?", event)}
+
+    def last_event(self, *events: str) -> str | None:
+        """The newest of these events in the book of the system; None if there is none."""
+        with self._file.lock:
+            waiting = [note.event for note in self._pending.notes if note.event in events]
+            stored = [str(event) for (event,) in self._read(log_book.newest_of(events), *events)]
+            return next(iter(waiting[-1:] or stored), None)
 
     def use_clock(self, stamp: Callable[[], Stamp]) -> None:
         """Use the gateway's clock for the store's own log entries from now on."""

@@ -13,6 +13,7 @@ from smgw.cosem.obis import Obis
 from smgw.cosem.reading import ClockState, MeterTime, MeterTimeKind, Reading, Stamp
 from smgw.store import paths
 from smgw.store.errors import StoreDamaged
+from smgw.store.file import log_book
 from smgw.store.file.checked import checked, within
 from smgw.store.file.foreign import Bounds
 from smgw.store.file.view import NONSENSE, View
@@ -263,9 +264,7 @@ class LmnView(View):
 
     def last_event(self, *events: str) -> str | None:
         """The newest of these events in the log book; None if there is none."""
-        places = ", ".join("?" * len(events))
-        query = f"SELECT event FROM log WHERE event IN ({places}) ORDER BY utc_us DESC, number DESC LIMIT 1"  # noqa: S608
-        return next((str(event) for (event,) in self._typed("t", query, *events)), None)
+        return next((str(event) for (event,) in self._typed("t", log_book.newest_of(events), *events)), None)
 
     def clock(self) -> Saved | None:
         """The gateway clock as the LMN process last saved it."""
