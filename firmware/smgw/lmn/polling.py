@@ -1,9 +1,10 @@
 """Drives a line on which meters are asked: one thread, all meters of the line in turn, each at its own interval.
 
 A meter keeps a fixed rhythm; a poll that is late by more than an interval is left out. Where the rhythm could miss the
-window of a target time, one more poll comes just after it. Meters that answer come first. On a shared line a meter that
-does not answer gets one short try, then ever rarer ones: they cost about a thirtieth of the line's time. Load profiles
-are fetched a piece at a time while no poll is due.
+window of a target time, one more poll comes just after it. An interval about as long as the registration period, or
+longer, has target times as its rhythm: more polls would only cost the meter's battery. Meters that answer come first.
+On a shared line a meter that does not answer gets one short try, then ever rarer ones: they cost about a thirtieth of
+the line's time. Load profiles are fetched a piece at a time while no poll is due.
 """
 
 import logging
@@ -205,7 +206,7 @@ class PollingDriver(Driver):
             member.tries, member.cost = _SHORT_TRY_S, 0.0
             member.silent.reset()
             member.refused.reset()
-            member.due = self._or_target(member, now, member.rhythm)
+            member.due = self._or_target(member, now, math.inf if _by_grid(member.profile) else member.rhythm)
         elif isinstance(failed, AccessRefusedError):
             self._refused(member, failed)
         else:
@@ -293,3 +294,8 @@ class PollingDriver(Driver):
             self._open.meter.close(port)
             port.change_baud(self._settings.baudrate)  # mode E may have left another
             self._open = None
+
+
+def _by_grid(profile: MeterProfile) -> bool:
+    """True if target times are the rhythm: another poll between two of them would come too early for the interval."""
+    return profile.interval > _NARROWEST_WINDOW and 0 < 2 * profile.registration_period < 3 * profile.interval

@@ -49,7 +49,8 @@ KEYS: Mapping[str, Key] = {
     ),
     "pause": Key(
         checks.integer(0, 86_400, "s"),
-        about="Least seconds between two read-outs, to spare the meter's battery; 0 by default.",
+        about="Least seconds between two read-outs, to spare the meter's battery, less a tenth if other meters of the "
+        "line were in the way; 0 by default.",
     ),
     "medium": Key(
         checks.choice(*MEDIA),

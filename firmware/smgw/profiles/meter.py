@@ -18,6 +18,7 @@ from smgw.profiles.section import Key, section
 DAY_S = 86_400
 _DEFAULT_INTERVAL = 2
 _DEFAULT_SILENCE = 30
+_DEFAULT_PERIOD = 900
 
 
 class MeterProfile(NamedTuple):
@@ -41,7 +42,7 @@ class MeterProfile(NamedTuple):
     password_file: Path | None = None  # polled; read by `password.read_password` when it is needed
     load_profile: tuple[Obis, ...] = ()  # polled: the meter's own load profiles that are fetched and stored
     load_profile_days: int = 31  # how far back they are fetched at first
-    registration_period: int = 900  # 0: every telegram; otherwise it divides a day
+    registration_period: int = _DEFAULT_PERIOD  # 0: every telegram; otherwise it divides a day
     silence: int = _DEFAULT_SILENCE  # after so long without a telegram, telegrams have stopped
     correct_power_sign: bool = True
     scalers: tuple[tuple[Obis, int], ...] = ()  # in place of the meter's values
@@ -178,7 +179,8 @@ KEYS: Mapping[str, Key] = {
     ),
     "registration_period": Key(
         checks.integer(0, DAY_S, "s"),
-        about="Seconds between two stored values, a divisor of a day, or 0 for every telegram; 900 s by default.",
+        about="Seconds between two stored values, a divisor of a day, or 0 for every telegram; 900 s by default, "
+        "for mbus no less than the interval.",
     ),
     "silence": Key(
         checks.integer(1, DAY_S, "s"),
@@ -305,13 +307,18 @@ def _contradictions(entry: Protocol | None, values: Mapping[str, Any]) -> Iterat
     period = values.get("registration_period")
     if period and DAY_S % period:
         shorter = next(one for one in range(period, 0, -1) if DAY_S % one == 0)
-        longer = next(one for one in range(period, DAY_S + 1) if DAY_S % one == 0)
         yield (
             "registration_period",
-            f"{period} s does not divide a day; write {shorter}, {longer}, or 0 for every telegram",
+            f"{period} s does not divide a day; write {shorter}, {_whole_period(period)}, or 0 for every telegram",
         )
     usual = _DEFAULT_INTERVAL if entry is None else entry.defaults.get("interval", _DEFAULT_INTERVAL)
     silence, interval = values.get("silence"), values.get("interval", usual)
+    if period and entry is not None and entry.sparing and period < interval:
+        yield (
+            "registration_period",
+            f"the meter would be read every {period} s, not every {interval} s, and its battery pays for it; "
+            f"leave it out, write {_whole_period(interval)}, or a shorter interval",
+        )
     if silence and entry is not None and entry.polled and silence <= interval:
         yield (
             "silence",
@@ -320,15 +327,25 @@ def _contradictions(entry: Protocol | None, values: Mapping[str, Any]) -> Iterat
 
 
 def _build(values: Mapping[str, Any]) -> MeterProfile:
-    """The profile of checked values. A slow poll gets a silence of three intervals unless it is given one."""
+    """The profile of checked values. A slow poll gets a silence of three intervals unless it is given one.
+
+    A meter that is to be spared gets a registration period that is no shorter than its interval.
+    """
     entry = protocols.entry(values["protocol"])
     filled = {**entry.defaults, **values}
     if entry.polled and "interval" in filled:
         filled.setdefault("silence", max(_DEFAULT_SILENCE, 3 * filled["interval"]))
+    if entry.sparing:
+        filled.setdefault("registration_period", _whole_period(max(_DEFAULT_PERIOD, filled["interval"])))
     if entry.section is not None:
         own = filled.pop(entry.section.name, None)
         filled["options"] = entry.section.build({}) if own is None else own
     return MeterProfile(**filled)
+
+
+def _whole_period(seconds: int) -> int:
+    """The shortest time that is no shorter and divides a day."""
+    return next(one for one in range(seconds, DAY_S + 1) if DAY_S % one == 0)
 
 
 def _on_network(port: object) -> bool:

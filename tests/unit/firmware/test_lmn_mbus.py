@@ -82,6 +82,15 @@ def test_a_meter_is_left_alone_until_its_pause_is_over() -> None:
     assert poll.poll(line.port)
 
 
+def test_a_poll_that_other_meters_made_late_does_not_cost_the_next_one_its_turn() -> None:
+    line = Line([meter(5)])
+    poll = line.poll(MBusProfile(address=5, pause=900))
+    line.time.sleep(20)  # late
+    assert poll.poll(line.port)
+    line.time.sleep(880)
+    assert poll.poll(line.port)
+
+
 def test_a_meter_that_was_read_too_often_rests_for_an_hour() -> None:
     line = Line([Slave(5, WATER, lambda _: [volume(1)], battery=1)])
     poll = line.poll(MBusProfile(address=5))
@@ -126,10 +135,41 @@ def test_there_is_no_load_profile() -> None:
         line.poll(MBusProfile(address=5)).load_profile(None, None)  # type: ignore[arg-type]
 
 
-def test_meters_of_one_line_are_read_each_at_its_own_interval_and_on_the_grid() -> None:
-    line, stop, inbox = Line([meter(1), meter(2, HEAT, energy(5))]), threading.Event(), Inbox()
+def driven(line: Line, meters: list[tuple[MeterProfile, Secrets]], seconds: int) -> dict[str, list[float]]:
+    """The moments of each meter's captures, in seconds since the beginning."""
+    stop, inbox = threading.Event(), Inbox()
     line.port.settings = LineSettings(2400, parity="E")
     surroundings = Surroundings(line.time, now=line.time, stopping=stop.is_set)
+    driver = PollingDriver(meters, surroundings, inbox, None, stop)
+
+    def end() -> None:
+        stop.set()
+        line.port.woken = True
+
+    line.time.after(seconds, end)
+    driver._serve(line.port)
+    return {
+        profile.name: [(one.stamp.utc_us - START_US) / 1e6 for one in inbox.captures if one.meter == profile.name]
+        for profile, _ in meters
+    }
+
+
+@pytest.mark.parametrize(("interval", "period"), [(900, 900), (3600, 3600), (4200, 4320)])
+def test_a_battery_pays_for_no_more_than_one_read_out_in_an_interval(interval: int, period: int) -> None:
+    line = Line([meter(1)])
+    line.time.sleep(250)  # the gateway begins at any time
+    profile = MeterProfile(
+        "house", "mbus", "/dev/null", options=MBusProfile(address=1, pause=interval // 2), timeout=1,
+        interval=interval, registration_period=period,
+    )  # fmt: skip
+    _, *moments = driven(line, [(profile, Secrets())], 10 * period)["house"]
+    targets = [target for target in range(0, 11 * period, period) if target >= moments[0] - 2]
+    assert moments == pytest.approx(targets[: len(moments)], abs=1)
+    assert len(moments) >= 9
+
+
+def test_meters_of_one_line_are_read_each_at_its_own_interval_and_on_the_grid() -> None:
+    line = Line([meter(1), meter(2, HEAT, energy(5))])
     meters = [
         (MeterProfile(name, "mbus", "/dev/null", 2400, "E", interval=interval, options=options, timeout=2), Secrets())
         for name, interval, options in (
@@ -138,18 +178,7 @@ def test_meters_of_one_line_are_read_each_at_its_own_interval_and_on_the_grid() 
             ("gone", 900, MBusProfile(address=9)),
         )
     ]
-    driver = PollingDriver(meters, surroundings, inbox, None, stop)
-
-    def end() -> None:
-        stop.set()
-        line.port.woken = True
-
-    line.time.after(7200, end)
-    driver._serve(line.port)
-    moments = {
-        name: [(one.stamp.utc_us - START_US) / 1e6 for one in inbox.captures if one.meter == name]
-        for name in ("water", "heat", "gone")
-    }
+    moments = driven(line, meters, 7200)
     assert not moments["gone"]
     for name in ("water", "heat"):
         for target in range(900, 7200, 900):
@@ -198,8 +227,31 @@ mbus = { address = 2, subcode = 80, pause = 300, medium = "water" }
 
 
 @pytest.mark.parametrize(
+    ("text", "period"),
+    [
+        ("", 900),
+        ("interval = 300", 900),
+        ("interval = 3600", 3600),
+        ("interval = 4140", 4320),
+        ("interval = 3600\nregistration_period = 0", 0),
+        ("interval = 3600\nregistration_period = 7200", 7200),
+    ],
+)
+def test_the_registration_period_never_makes_a_battery_be_read_more_often(
+    tmp_path: Path, text: str, period: int
+) -> None:
+    found = loaded(tmp_path, f'[[meter]]\nname = "a"\nprotocol = "mbus"\nport = "/dev/ttyUSB0"\n{text}\n')
+    assert found.meters[0].registration_period == period
+
+
+@pytest.mark.parametrize(
     ("text", "words"),
     [
+        (
+            "interval = 4000\nregistration_period = 900",
+            "would be read every 900 s, not every 4000 s, .* leave it out, write 4320, or a shorter",
+        ),
+        ("registration_period = 60", "write 900"),
         ("mbus = { address = 251 }", "0 to 250"),
         ('mbus = { secondary = "1234" }', "8 digits"),
         ('mbus = { address = 1, secondary = "12345678" }', "leave one of the two out"),

@@ -20,6 +20,7 @@ from smgw.store.ranges import Range
 log = logging.getLogger(__name__)
 
 _TOO_OFTEN = 9
+_LATE_S = 60.0  # a read-out may have begun so late, because of other meters; the next one is on time
 _REST_S = 3600.0  # for a meter that says it was read too often
 
 
@@ -55,9 +56,10 @@ class MBusPoll:
         """Read all telegrams of the meter; nothing if its battery needs a rest."""
         if self._now() < self._rested:
             return []
+        began, pause = self._now(), self._options.pause
         telegrams = self._read(port)
         stamp = self._begun or self._clock.stamp()
-        self._rested = self._now() + self._options.pause
+        self._rested = began + pause - min(pause / 10, _LATE_S)
         return [(self._values(telegrams, stamp),)]
 
     def load_profile(self, profile: Obis, _wanted: Range) -> ProfileSource:
