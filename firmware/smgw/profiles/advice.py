@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from smgw.profiles import protocols
 from smgw.profiles.protocol import Protocol
 from smgw.wire.guess import Guess, guess
-from smgw.wire.kind import PROTOCOLS, Kind
+from smgw.wire.kind import PROTOCOLS
 
 _NOBODY = "no protocol of this gateway reads it"
 
@@ -37,7 +37,6 @@ def advised_format(octets: bytes, name: str) -> Guess | None:
     shown = {
         kind: entry.dump for entry in reversed(entries) if entry.dump for kind in (*entry.reads(None), *entry.instead)
     }
-    shown.pop(Kind.D0, None)  # only a sign-on is read of it
     found = guess(octets)
     if found is None or found.kind not in PROTOCOLS:
         return found

@@ -265,7 +265,7 @@ D0 = b"/EMH5\\@01LZQJ\r\n\x021-0:1.8.0*255(000123.4*kWh)\r\n!\r\n"
 @pytest.mark.parametrize(
     ("octets", "row", "words"),
     [
-        (D0, "9600 8N1", "this is text of IEC 62056-21 (D0); no protocol of this gateway reads it"),
+        (D0, "9600 8N1", 'this is text of IEC 62056-21 (D0); write protocol = "d0-push"'),
         (with_parity(D0), "9600 7E1", "this is text of IEC 62056-21 (D0), with seven data bits (7E1)"),
         (b"\xff\xfb\x01\xff\xfb\x03\xff\xfd\x00\xff\xfb\x2c", "9600 8N1", "rfc2217://host:port"),
     ],

@@ -270,4 +270,4 @@ def test_dump_takes_a_line_with_seven_data_bits(head: Head, capsys: pytest.Captu
         main(["dump", "sml", str(head.link), "--bytesize", "7", "--parity", "E", "--seconds", "0.5"])
     told = capsys.readouterr().err
     assert f"{head.link} at 9600 7E1" in told
-    assert "this is text of IEC 62056-21 (D0); smgw dump has no format for it" in told
+    assert "this is text of IEC 62056-21 (D0); try smgw dump d0" in told

@@ -17,6 +17,7 @@ from smgw.dlms.data import encode
 from smgw.dlms.meter.access import Admission
 from smgw.errors import SmgwError
 from smgw.hdlc import Address, Link, LinkParameters
+from smgw.iec62056.seven_bit import with_parity
 from smgw.lmn.contract import Heard, Patience, PolledMeter, PushedMeter, Surroundings, Values
 from smgw.lmn.errors import NoAnswerError, StoppedError
 from smgw.lmn.polling import PollingDriver
@@ -24,6 +25,7 @@ from smgw.lmn.push_line import PushLine
 from smgw.mbus.slave import Slave
 from smgw.mbus.telegram import Identity
 from smgw.profiles import protocols
+from smgw.profiles.d0 import D0Profile
 from smgw.profiles.dlms import DlmsProfile
 from smgw.profiles.entries import resolve
 from smgw.profiles.mbus import MBusProfile
@@ -74,6 +76,11 @@ def p1_telegram(value: int) -> bytes:
     return text + b"%04X\r\n" % crc_arc(text)
 
 
+def d0_telegram(value: int) -> bytes:
+    """A read-out that a meter sends by itself, with parity."""
+    return with_parity(f"/XXX5TEST\r\n\r\n1-0:1.7.0*255({value:06d}*W)\r\n!\r\n".encode())
+
+
 class Kind(NamedTuple):
     """What the suite needs to know of a protocol: its other end, and its load profile or telegram."""
 
@@ -90,6 +97,7 @@ KINDS = {
     "sml-poll": Kind(sml_peer, SML_LOAD_PROFILE),
     "dlms-push": Kind(telegram=dlms_telegram, options=DlmsProfile()),
     "sml-push": Kind(telegram=telegram),
+    "d0-push": Kind(telegram=d0_telegram, options=D0Profile()),
     "dsmr-p1": Kind(telegram=p1_telegram, options=P1Profile()),
     "s0": Kind(options=S0Profile()),  # nobody is asked: test_lmn_s0.py
 }

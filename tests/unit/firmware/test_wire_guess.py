@@ -123,12 +123,7 @@ def test_each_capture_of_text_is_text(folder: str, kinds: set[Kind]) -> None:
         (SML, ("HDLC",), 'write protocol = "sml-push"'),
         (HDLC, ("SML",), 'write protocol = "dlms-push"'),
         (MBUS * 4, ("HDLC",), 'write protocol = "dlms-push" and dlms = { framing = "mbus" }'),
-        (
-            D0,
-            ("SML",),
-            "no protocol of this gateway reads it; if the meter knows mode E, "
-            'write protocol = "dlms" and dlms = { start = "mode-e" }',
-        ),
+        (D0, ("SML",), 'write protocol = "d0-push"'),
         (P1, ("SML",), 'write protocol = "dsmr-p1"'),
     ],
 )

@@ -14,8 +14,6 @@ from enum import Enum
 from functools import lru_cache
 from typing import NamedTuple
 
-from smgw.cosem.data import RANGE, Data, DataType
-from smgw.cosem.device_id import DeviceId, DeviceIdError
 from smgw.cosem.media import GAS, GAS_MEASURED, REGISTERS
 from smgw.cosem.obis import Obis
 from smgw.cosem.reading import Reading
@@ -23,15 +21,10 @@ from smgw.iec62056.codes import read_code
 from smgw.iec62056.data_sets import DataSet, Number, number
 from smgw.iec62056.p1.telegram import Telegram
 from smgw.iec62056.p1.times import date_time, is_time
-from smgw.iec62056.units import unit_of
+from smgw.iec62056.readings import MOST_ID, data_of, identity_of, octets_of, reading_of, text_of
 
 _DATA, _EXTENDED_REGISTER = 1, 4
-_MOST_ID = 64  # octets of a device id
 _CODES, _IDS = 512, 32  # how many are remembered
-_UNSIGNED = DataType.DOUBLE_LONG_UNSIGNED  # looked up once
-_HIGHEST, _LOWEST = RANGE[_UNSIGNED][1], RANGE[DataType.DOUBLE_LONG][0]
-_new = tuple.__new__  # makes a NamedTuple in half the time that its constructor takes
-_PLAIN = Reading(Obis(bytes(6)), Data(_UNSIGNED, 0))[4:]  # the other fields of a register
 _NEVER = "700101"
 _LAST_PERIOD = 101  # F of the last billing period; 102 is the one before
 _PEAKS = 24
@@ -88,10 +81,10 @@ def devices(telegram: Telegram, normal_time: int, wanted: frozenset[bytes] = fro
             names[obis[2], obis[3], obis[4]] = one.text
         elif kind is _Kind.COUNT:
             if one.text.isdigit():
-                readings.append(Reading(obis, _data(int(one.text)), class_id=_DATA))
+                readings.append(Reading(obis, data_of(int(one.text)), class_id=_DATA))
         elif kind is _Kind.TEXT:
             if one.text:
-                readings.append(Reading(obis, _text(one.text), class_id=_DATA))
+                readings.append(Reading(obis, text_of(one.text), class_id=_DATA))
         elif kind is _Kind.PEAKS:
             readings += _peaks(one)
     name = _identity(next((names[place] for place in _IDENTITIES if names.get(place)), ""))
@@ -123,7 +116,7 @@ class _Channel:
         elif place[:2] in _VALUES:
             self.values.append((obis, one))
         elif place[:2] == (24, 4) and one.text.isdigit():
-            self.others.append(Reading(obis, _data(int(one.text)), class_id=_DATA))
+            self.others.append(Reading(obis, data_of(int(one.text)), class_id=_DATA))
 
     def device(self, normal_time: int) -> P1Device | None:
         """None if the channel is dead."""
@@ -134,7 +127,7 @@ class _Channel:
             time = date_time(time_text, normal_time)
             if told is None or not told.unit or (time_text and time is None) or time_text.startswith(_NEVER):
                 continue
-            if (reading := _reading(self._register(obis), told)) is not None:
+            if (reading := reading_of(self._register(obis), told)) is not None:
                 readings.setdefault(reading.obis, reading)
                 newest = max(filter(None, (newest, time)), default=None)
         if not readings:
@@ -162,7 +155,7 @@ def _sub_meters(channels: dict[int, _Channel], meter: bytes, normal_time: int) -
         if one is None:
             continue
         if not one.id:
-            one = one._replace(id=b"%s-%d" % (meter[: _MOST_ID - 4], channel))
+            one = one._replace(id=b"%s-%d" % (meter[: MOST_ID - 4], channel))
         before = found.get(one.id)
         # A meter that was connected again holds two channels; the old one keeps its last value.
         if before is None or (one.time or b"") > (before.time or b""):
@@ -204,17 +197,9 @@ def _value(obis: Obis, one: DataSet) -> Reading | None:
         told = number(groups[1])
     else:
         return None
-    if told is not None and (reading := _reading(obis, told)) is not None:
+    if told is not None and (reading := reading_of(obis, told)) is not None:
         return reading if len(groups) == 1 else reading._replace(class_id=_EXTENDED_REGISTER)
-    return Reading(obis, _text(one.text), class_id=_DATA) if one.text else None
-
-
-def _reading(obis: Obis, told: Number) -> Reading | None:
-    digits, scaler, text = told
-    unit = unit_of(text)
-    if unit is None:
-        return None
-    return _new(Reading, (obis, _data(digits), scaler + unit[1], unit[0], *_PLAIN))
+    return Reading(obis, text_of(one.text), class_id=_DATA) if one.text else None
 
 
 def _peaks(one: DataSet) -> list[Reading]:
@@ -228,41 +213,13 @@ def _peaks(one: DataSet) -> list[Reading]:
     for place, row in enumerate(newest_first[:_PEAKS]):
         told = number(row[2])
         obis = Obis(name.obis[:5] + bytes((_LAST_PERIOD + place,)))
-        if told is not None and (reading := _reading(obis, told)) is not None:
+        if told is not None and (reading := reading_of(obis, told)) is not None:
             found.append(reading._replace(class_id=_EXTENDED_REGISTER))
     return found
-
-
-def _data(value: int) -> Data:
-    if 0 <= value <= _HIGHEST:
-        return _new(Data, (_UNSIGNED, value))
-    return Data(DataType.DOUBLE_LONG if _LOWEST <= value < 0 else DataType.LONG64, value)
-
-
-def _octets(text: str) -> bytes:
-    """The octets behind hex digits; the text's own if it is no hex."""
-    try:
-        return bytes.fromhex(text)
-    except ValueError:
-        return text.encode("ascii")
-
-
-def _text(text: str) -> Data:
-    """A text: most are sent in hex of their characters, some, such as a version, as they are."""
-    octets = _octets(text) if len(text) > 6 else text.encode("ascii")
-    if octets.isascii() and (shown := octets.decode("ascii")).isprintable():
-        return Data(DataType.VISIBLE_STRING, shown)
-    return Data(DataType.OCTET_STRING, octets)
 
 
 @lru_cache(_IDS)
 def _identity(text: str) -> bytes:
     """The octets of a device id: DIN 43863-5 where the text is one, else the text itself."""
-    octets = _octets(text)
-    if not (octets.isalnum() and octets.isascii()):
-        octets = text.encode("ascii")
-    try:
-        device = DeviceId.parse(octets.decode("ascii"))
-    except DeviceIdError:
-        return octets[:_MOST_ID]
-    return bytes(device) if device.is_din else octets[:_MOST_ID]
+    octets = octets_of(text)
+    return identity_of(octets.decode("ascii") if octets.isalnum() and octets.isascii() else text)

@@ -91,8 +91,7 @@ PROTOCOL = Protocol(
     needs_counters=lambda options: options is not None and options.ciphered,
     reads=_reads,
     instead={
-        Kind.D0: "no protocol of this gateway reads it; if the meter knows mode E, "
-        '{how} and dlms = { start = "mode-e" }',
+        Kind.D0: 'if the meter knows mode E, {how} and dlms = { start = "mode-e" }',
         Kind.WRAPPER: '{how} and dlms = { framing = "wrapper" }',
     },
     on_udp=True,

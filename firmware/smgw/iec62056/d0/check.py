@@ -1,0 +1,32 @@
+"""The check value of D0: the XOR of seven-bit octets behind the first STX or SOH, up to and with ETX or EOT."""
+
+from enum import Enum
+from functools import reduce
+from operator import xor
+
+from smgw.iec62056.seven_bit import with_parity, without_parity
+
+SOH, STX, ETX, EOT = 1, 2, 3, 4
+_SET = bytes(octet | 0x80 for octet in range(256))
+
+
+class Check(Enum):
+    """What showed that octets are as the meter sent them."""
+
+    BCC = "bcc"
+    PARITY = "parity"
+    NONE = "none"
+
+
+def bcc(text: bytes) -> int:
+    """The check value of octets without parity."""
+    return reduce(xor, text, 0)
+
+
+def parity_of(octets: bytes) -> Check | None:
+    """PARITY if bit 7 of every octet is its even parity, NONE if a bridge cleared or set it in all, None if damaged."""
+    if octets == with_parity(octets):
+        return Check.PARITY
+    if octets in (without_parity(octets), octets.translate(_SET)):
+        return Check.NONE
+    return None
