@@ -54,5 +54,17 @@ def read_code(text: str, medium: int = ELECTRICITY) -> Code | None:
     return Code(obis, int(f), separator == "&") if int(f) < _NONE else None
 
 
+def write_code(obis: Obis, *, long: bool = False) -> str:
+    """The code of a request: 1.8.0, C.1.0, 1.8.0*01, P.01; `long`: 1-0:1.8.0*255."""
+    a, b, c, d, e, f = obis
+    if long:
+        return f"{a}-{b}:{c}.{d}.{e}*{f}"
+    history = "" if f == _NONE else f"*{f:02d}"
+    letter = next((letter for letter, value in _LETTERS.items() if value == c), str(c))
+    if letter == "P":
+        return f"P.{d:02d}{history}"
+    return f"F.F{history}" if (letter, d) == ("F", 97) else f"{letter}.{d}.{e}{history}"
+
+
 def _group(text: str) -> int:
     return _LETTERS[text] if text in _LETTERS else int(text)

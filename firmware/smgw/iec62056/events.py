@@ -12,11 +12,12 @@ class ChangeBaud(NamedTuple):
 
 
 class SignedOn(NamedTuple):
-    """The meter is in the requested mode. Drop octets read before; the line is 8N1 from now on."""
+    """The meter is in the requested mode. HDLC: drop octets read before; the line is 8N1 from now on."""
 
     identification: Identification
     baudrate: int
     confirmed: bool  # the meter confirmed it; many do not
+    octets: bytes = b""  # D0: all as it came from the identification on, which may hold the begin of a read-out
 
 
 class SignOnFailed(NamedTuple):

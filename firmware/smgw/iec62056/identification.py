@@ -19,6 +19,8 @@ BAUD_RATES_B = {"A": 600, "B": 1200, "C": 2400, "D": 4800, "E": 9600, "F": 19200
 INITIAL_BAUD_RATE = 300
 #: Longest identification message that is accepted; the standard has 16 characters of text.
 MAX_LENGTH = 64
+#: Y.
+READ_OUT, PROGRAMMING, HDLC = "0", "1", "2"
 _PATTERN = re.compile(rb"/([A-Za-z]{3})([ -~])((?:\\[ -~])*)([ -\[\]-~]{0,32})\r?\n")
 _ACK = b"\x06"
 _SIGN_ON = re.compile(rb"/\?([ -~]{0,32})!\r\n")
@@ -59,6 +61,11 @@ class OptionSelect(NamedTuple):
         return _ACK + f"{self.protocol}{self.baud_code}{self.option}\r\n".encode("ascii")
 
     @property
+    def is_d0(self) -> bool:
+        """It asks for a read-out or for programming mode."""
+        return self.protocol == "0" and self.option in (READ_OUT, PROGRAMMING)
+
+    @property
     def is_hdlc(self) -> bool:
         """It asks for mode E."""
         return self.protocol == "2" and self.option == "2"
@@ -73,6 +80,12 @@ def find_identification(text: bytes) -> Identification | None:
     """The first identification message in octets without parity. An echo of the request, or noise, does not count."""
     match = _PATTERN.search(text)
     return Identification(*(part.decode("ascii") for part in _fields(match))) if match else None
+
+
+def identification_begin(text: bytes) -> int:
+    """Where the first identification message begins; -1 if there is none."""
+    match = _PATTERN.search(text)
+    return match.start() if match else -1
 
 
 def find_sign_on(text: bytes) -> tuple[str, int] | None:

@@ -139,7 +139,7 @@ def test_a_wrong_or_missing_answer_is_asked_again_after_a_break() -> None:
 
 def test_a_meter_on_a_battery_is_woken_with_two_seconds_of_nul() -> None:
     """R25."""
-    client = SignOn(wake_up=True, device_address="12345678")
+    client = SignOn(wake_up=b"\0", device_address="12345678")
     (nul,) = client.start(0.0)
     assert isinstance(nul, Transmit)
     assert set(nul.octets) == {0}

@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
 
 import pytest
 from dlms_line_meter import LOAD_PROFILE, NAME, QUARTER, _Station
@@ -17,6 +18,9 @@ from smgw.dlms.data import encode
 from smgw.dlms.meter.access import Admission
 from smgw.errors import SmgwError
 from smgw.hdlc import Address, Link, LinkParameters
+from smgw.iec62056.d0.meter import D0Meter
+from smgw.iec62056.d0.profile import bound
+from smgw.iec62056.identification import Identification
 from smgw.iec62056.seven_bit import with_parity
 from smgw.lmn.contract import Heard, Patience, PolledMeter, PushedMeter, Surroundings, Values
 from smgw.lmn.errors import NoAnswerError, StoppedError
@@ -76,6 +80,28 @@ def p1_telegram(value: int) -> bytes:
     return text + b"%04X\r\n" % crc_arc(text)
 
 
+class D0Model:
+    """Two registers, and a load profile with a row each quarter of an hour."""
+
+    def read_out(self) -> str:
+        return "C.1.0(4711)\r\n1.8.0(1.0*kWh)\r\n"
+
+    def register(self, code: str) -> str | None:
+        return {"1.8.0": "(1.0*kWh)", "C.1.0": "(4711)"}.get(code)
+
+    def profile(self, code: str, since: str, until: str) -> str:
+        zone = ZoneInfo("Europe/Berlin")
+        rows = [row for row in ROWS if since <= bound(row, zone) <= until]
+        if code != "P.01" or not rows:
+            return "P.01(ERROR)"
+        return f"P.01({bound(rows[0], zone)})(00)(15)(1)(1.5)(kW)\r\n" + "".join("(0.25)\r\n" for _ in rows)
+
+
+def d0_peer(_physical: int | None) -> Peer:
+    meter = D0Meter(Identification("XXX", "5", "", "T"), D0Model())
+    return lambda octets: b"".join(one.octets for one in meter.receive(octets) if isinstance(one, Transmit))
+
+
 def d0_telegram(value: int) -> bytes:
     """A read-out that a meter sends by itself, with parity."""
     return with_parity(f"/XXX5TEST\r\n\r\n1-0:1.7.0*255({value:06d}*W)\r\n!\r\n".encode())
@@ -97,6 +123,7 @@ KINDS = {
     "sml-poll": Kind(sml_peer, SML_LOAD_PROFILE),
     "dlms-push": Kind(telegram=dlms_telegram, options=DlmsProfile()),
     "sml-push": Kind(telegram=telegram),
+    "d0": Kind(d0_peer, Obis.parse("1-0:99.1.0"), options=D0Profile()),
     "d0-push": Kind(telegram=d0_telegram, options=D0Profile()),
     "dsmr-p1": Kind(telegram=p1_telegram, options=P1Profile()),
     "s0": Kind(options=S0Profile()),  # nobody is asked: test_lmn_s0.py

@@ -1,0 +1,44 @@
+"""The section d0 of a meter profile."""
+
+import pytest
+from smgw.profiles.d0 import D0Profile, Way
+from smgw.profiles.problems import ConfigurationError
+from smgw.profiles.toml_importer import parse
+
+HEAD = '[gateway]\ndevice_id = "ESMG0000000001"\n[[meter]]\nname = "house"\nport = "/dev/ttyUSB0"\n'
+
+
+def parsed(lines: str) -> D0Profile:
+    (meter,) = parse(HEAD + lines, "g.toml").meters
+    assert isinstance(meter.options, D0Profile)
+    return meter.options
+
+
+def test_a_profile_needs_no_section() -> None:
+    (meter,) = parse(HEAD + 'protocol = "d0"\n', "g.toml").meters
+    assert meter.polled
+    assert meter.content()
+
+
+def test_the_keys_of_the_section_are_read() -> None:
+    found = parsed(
+        'protocol = "d0"\ninterval = 900\nobjects = ["1-0:1.8.0*255"]\n'
+        'd0 = { medium = "heat", wake_up = "5500", initial_baudrate = 2400, read = "registers", switch_delay = 300 }\n'
+    )
+    assert (found.group_a, found.wake_up_octets, found.read) == (6, b"\x55\0", Way.REGISTERS)
+
+
+@pytest.mark.parametrize(
+    ("lines", "said"),
+    [
+        ('protocol = "d0"\nd0 = { wake_up = "nul" }\n', "write interval = 900"),
+        ('protocol = "d0"\nd0 = { read = "registers" }\n', "asks for each of objects"),
+        ('protocol = "d0"\nd0 = { codes = "long" }\n', 'only read = "registers" uses it'),
+        ('protocol = "d0"\npassword_file = "/p"\n', "a read-out needs no password"),
+        ('protocol = "d0"\nd0 = { medium = "oil" }\n', "medium"),
+        ('protocol = "d0-push"\nd0 = { wake_up = "nul" }\n', "only meters that are asked use it"),
+    ],
+)
+def test_a_contradiction_is_told_with_its_remedy(lines: str, said: str) -> None:
+    with pytest.raises(ConfigurationError, match=said):
+        parsed(lines)
