@@ -8,6 +8,7 @@ from typing import NamedTuple
 from smgw.cosem import DeviceId, Obis
 from smgw.cosem.units import SYMBOLS
 from smgw.errors import SmgwError, reason
+from smgw.iec62056.identification import BAUD_RATES, BAUD_RATES_B, INITIAL_BAUD_RATE
 from smgw.wire import Crc
 
 from smsim.dlms.config import LineConfig, lines
@@ -29,6 +30,8 @@ from smsim.toml_section import Section, document
 DEFAULT_START = "2026-01-01T00:00:00"
 MOST_METERS = 10_000
 _KEY_OCTETS = 16
+_D0_PUSH = "push"
+_D0_MODES = ("A", "B", "C", _D0_PUSH)
 MOST_PORT = 0xFFFF
 #: Placeholder in the name or port of equal meters for the number of each, from 1.
 NUMBER = "{n}"
@@ -47,6 +50,18 @@ class P1Config(NamedTuple):
         return f"P1Config({self.version.name!r})"
 
 
+class D0Mode(NamedTuple):
+    """How a meter with D0 sends: by itself, or asked, with this Z of its identification."""
+
+    name: str
+    baud_code: str = ""
+
+    @property
+    def pushes(self) -> bool:
+        """True if it sends by itself."""
+        return not self.baud_code
+
+
 class MeterConfig(NamedTuple):
     """One meter and its port."""
 
@@ -61,6 +76,7 @@ class MeterConfig(NamedTuple):
     object_list: bool = True  # answer as a newer meter does, not only GetList
     tls: Tls | None = None
     p1: P1Config | None = None
+    d0: D0Mode | None = None
 
     def __repr__(self) -> str:  # a password never reaches a log
         return f"MeterConfig({self.spec.name!r}, {self.port})"
@@ -171,6 +187,9 @@ def _meter(section: Section, of_style: "Counter[str]", certificates: Path) -> li
     port = _port(section, count)
     interval = section.seconds("push_interval", 1.0, 0.05, 86_400)
     p1 = _p1(section, chosen, port)
+    d0 = _d0(section, port)
+    if d0 is not None and (chosen is not None or p1 is not None):
+        raise section.fault("d0", "a meter speaks one protocol", "leave out style and p1")
     if chosen and section.has("register"):
         wrong = f"the registers are those of the style {chosen.name}"
         raise section.fault_below(("register", "0"), wrong, "leave out one of them")
@@ -199,6 +218,7 @@ def _meter(section: Section, of_style: "Counter[str]", certificates: Path) -> li
         section.flag("object_list", default=True),
         tls_of(section, port, certificates),
         p1,
+        d0,
     )
     section.finish()
     if chosen is None:
@@ -228,6 +248,27 @@ def _p1(section: Section, chosen: style.Style | None, port: Port) -> P1Config | 
     if len(key) not in (0, _KEY_OCTETS):
         raise section.fault("key", "it is no key", "write 32 hex digits, or leave it out")
     return P1Config(version, sub_meters, key or None)
+
+
+def _d0(section: Section, port: Port) -> D0Mode | None:
+    """How a meter with D0 sends; None if it has none."""
+    if not section.has("d0"):
+        return None
+    name = section.choice("d0", "", _D0_MODES)
+    if section.flag("answers", default=False):
+        raise section.fault("answers", 'd0 says it: "push" pushes, all others answer', "leave it out")
+    if name == _D0_PUSH and isinstance(port, TcpPort):
+        raise section.fault("d0", f"a meter that pushes, and {port} answers", "write tcp-push:, pty: or serial:")
+    if name != _D0_PUSH and isinstance(port, TcpPushPort):
+        raise section.fault("d0", f"a meter that is asked, and {port} pushes", "write tcp:, pty: or serial:")
+    if name == _D0_PUSH:
+        return D0Mode(name)
+    baud = section.integer("d0_baud", INITIAL_BAUD_RATE if name == "A" else 9600, 300, 19_200)
+    rates = {"A": {" ": INITIAL_BAUD_RATE}, "B": BAUD_RATES_B, "C": BAUD_RATES}[name]
+    code = next((code for code, rate in rates.items() if rate == baud), None)
+    if code is None:
+        raise section.fault("d0_baud", f"mode {name} has no {baud} Bd", f"write one of {sorted(rates.values())}")
+    return D0Mode(name, code)
 
 
 def _numbered(meter: MeterConfig, number: int) -> MeterConfig:

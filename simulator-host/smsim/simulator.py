@@ -11,6 +11,8 @@ from typing import Any
 from smgw.cosem.units import symbol
 
 from smsim.config import Config, MeterConfig
+from smsim.d0.model import D0Pushes
+from smsim.d0.service import D0Service
 from smsim.dlms.line import DlmsLine
 from smsim.limits import allow_files
 from smsim.load.days import utc_offset_s
@@ -34,7 +36,7 @@ class RunningMeter:
         self.meter = meter
         self.faults = faults
         self.port = str(config.port)  # text for users; a free TCP port gets its number when it is open
-        self.driver: Pusher | Service | LineService
+        self.driver: Pusher | Service | LineService | D0Service
         port = config.port
         if isinstance(port, TcpPort | TcpPushPort) and not port.host:
             port = port._replace(host=listen)
@@ -42,7 +44,9 @@ class RunningMeter:
         secured = None
         if config.tls is not None:
             secured = partial(config.tls.context, config.spec.name, str(config.spec.device))
-        if isinstance(port, TcpPort):
+        if config.d0 is not None and not config.d0.pushes and not isinstance(port, TcpPushPort):
+            self.driver = D0Service(meter, port, config.d0.baud_code, config.password, faults)
+        elif isinstance(port, TcpPort):
             self.driver = Service(meter, port, credentials, faults, object_list=object_list, secured=secured)
         elif config.answers and not isinstance(port, TcpPushPort):
             self.driver = LineService(meter, port, config.baud, credentials, faults, object_list=object_list)
@@ -72,7 +76,10 @@ class RunningMeter:
             return f"SML request and response{over_tls}"
         if isinstance(self.driver, LineService):
             return f"SML request and response at {self.config.baud} Bd"
+        if isinstance(self.driver, D0Service) and self.config.d0 is not None:
+            return f"D0 in mode {self.config.d0.name}"
         what = "SML" if self.config.p1 is None else f"P1 {self.config.p1.version.name}"
+        what = "D0" if self.config.d0 is not None else what
         return f"{what} push every {self.config.push_interval_s:g} s at {self.config.baud} Bd{over_tls}"
 
 
@@ -181,6 +188,8 @@ class Simulator:
 
 def _source(config: MeterConfig, meter: Meter) -> Source:
     """What gives the telegrams of a meter that pushes."""
+    if config.d0 is not None:
+        return D0Pushes(meter)
     if config.p1 is None:
         return meter
     if config.p1.key is None:

@@ -1,7 +1,7 @@
 """One simulated meter: its identity, its registers, its seconds of operation, and the telegram it sends."""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from smgw.cosem import DeviceId, ObjectName
@@ -13,7 +13,7 @@ from smgw.sml.profiles import LOAD_PROFILE, Column, LoadProfile, Row
 from smgw.wire import Crc
 
 from smsim.load.days import QUARTER_HOUR_S
-from smsim.load.history import History
+from smsim.load.history import History, Moment
 from smsim.load.power import Load, ProfileName
 from smsim.load.registers import USUAL_REGISTERS, Register, RegisterBank
 from smsim.load.timelapse import TimeLapse
@@ -156,6 +156,15 @@ class Meter:
         """Another meter hangs here from now on; its registers and its clock begin at zero."""
         self._install(device, self.time.ticks(self._elapsed_ms()))
         self.reboot()
+
+    @property
+    def columns(self) -> tuple[Register, ...]:
+        """The registers of its load profile."""
+        return self._history.columns
+
+    def moments(self, begin_s: int, end_s: int) -> Iterator[Moment]:
+        """The ends of quarter hours (seconds UTC) in a range of the past, each with the values of the columns."""
+        return self._history.moments(begin_s, min(end_s, self.time.utc_s(self.time.ticks(self._elapsed_ms()))))
 
     def profile(self, path: tuple[bytes, ...], begin: Time | None, end: Time | None) -> LoadProfile | None:
         """Load profile 1: the energy registers at the end of each quarter hour of the simulated past, in UTC."""

@@ -13,7 +13,7 @@ from smgw.iec62056.d0.read_out import ReadOut, ReadOutReader
 from smgw.iec62056.events import SignedOn
 from smgw.iec62056.identification import BAUD_RATES, BREAK, PROGRAMMING, READ_OUT
 from smgw.iec62056.seven_bit import with_parity
-from smgw.iec62056.sign_on import SignOn
+from smgw.iec62056.sign_on import REACTION_S, SignOn
 from smgw.lmn.contract import Patience, Surroundings
 from smgw.lmn.d0.found import options_of
 from smgw.lmn.errors import AccessRefusedError, PollError, StoppedError
@@ -149,7 +149,7 @@ class D0Session:
             max_baud=self._most,
             initial_baud=options.initial_baudrate,
             switch_delay=options.switch_delay / 1000 if options.switch_delay else None,
-            reaction=self.patience.timeout,
+            reaction=max(self.patience.timeout, REACTION_S),
             attempts=self.patience.retries + 1,
         )
         signed = run(port, signing, self._now, self._stopping)
