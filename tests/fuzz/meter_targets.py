@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Callable
+from datetime import UTC
 from functools import cache
 from typing import Any
 
@@ -21,6 +22,12 @@ from smgw.hdlc import Address, Link, Listener
 from smgw.hdlc.control import Kind
 from smgw.hdlc.frame import FrameDecoder, encode_frame
 from smgw.hdlc.llc import RESPONSE
+from smgw.iec62056.d0.blocks import BlockReader, Message
+from smgw.iec62056.d0.check import bcc
+from smgw.iec62056.d0.meter import D0Meter
+from smgw.iec62056.d0.profile import rows_of
+from smgw.iec62056.d0.read_out import ReadOut, ReadOutReader
+from smgw.iec62056.d0.values import values
 from smgw.iec62056.identification import Identification
 from smgw.iec62056.responder import Responder
 from smgw.iec62056.seven_bit import with_parity
@@ -290,6 +297,38 @@ def _p1_profile() -> MeterProfile:
     return MeterProfile("flat", "dsmr-p1", "/dev/null", options=P1Profile())
 
 
+def d0(octets: bytes) -> None:
+    """Read-outs of a line; each part as the body of one with a right check value, as a message, and as a profile."""
+    reader, blocks = ReadOutReader(), BlockReader()
+    _pieces(octets, reader.receive, reader.finish)
+    _pieces(octets, blocks.receive)
+    station = D0Meter(Identification("EMH", "5", "", "meter"), _Registers())
+    for part in octets.split(SEPARATOR):
+        text = bytes(octet & 0x7F for octet in part)
+        body = text.translate(None, b"\x02\x03") + b"!\r\n\x03"
+        reader = ReadOutReader()
+        for event in reader.receive(with_parity(b"/XXX5T\r\n\x02" + body + bytes((bcc(body),)))):
+            if isinstance(event, ReadOut):
+                values(event.sets, 1)
+        with contextlib.suppress(RemoteProtocolError):
+            rows_of(text, 1, UTC)
+        station.receive(part)
+        station.receive(Message("R5", text.translate(None, b"\x03\x04")).encode())
+
+
+class _Registers:
+    """A meter without registers."""
+
+    def read_out(self) -> str:
+        return "C.1.0(1)\r\n"
+
+    def register(self, code: str) -> str | None:
+        return None
+
+    def profile(self, code: str, since: str, until: str) -> str:
+        return "P.01(ERROR)"
+
+
 def telnet(octets: bytes) -> None:
     """What a bridge sends. The answers are bounded: two ends that answer each other come to an end."""
     end = Telnet()
@@ -310,5 +349,5 @@ def _dlms_profile(framing: Framing) -> MeterProfile:
 
 METER_TARGETS: tuple[Target, ...] = (
     sml_stream, sml_messages, sml_shape, sml_push, sml_client, hdlc_stream, hdlc_link, mbus, wrapper, axdr_data,
-    apdu, dlms_client, dlms_push, dlms_push_stream, iec62056, p1_push, telnet,
+    apdu, dlms_client, dlms_push, dlms_push_stream, iec62056, d0, p1_push, telnet,
 )  # fmt: skip

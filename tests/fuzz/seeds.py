@@ -159,6 +159,11 @@ def texts() -> dict[str, list[bytes]]:
         "parcel": [archive, sealed],
         "time-answer": [answer(), answer(leap=3, stratum=16), answer(received_s=2_200_000_000, set_s=2_199_999_999)],
         "iec62056": [b"/EMH5\\@01LZQJ0013\r\n~~~~\x06252\r\n", b"/?1!\r\n~~~~\x06252\r\n"],
+        "d0": [
+            *(path.read_bytes() for path in sorted((OWN / "d0" / "smartmeter-obis").glob("*.txt"))[:2]),
+            b"P.01(0230115121500)(08)(15)(2)(1.5)(kW)(2.5)(kW)\r\n(0.1)(0.2)\r\n~~~~/?!\r\n~~~~\x06051\r\n~~~~1.8.0()",
+            b"P.98(1230115)(40)()(1)(F.F)()(00)~~~~0.9.1(1185411)0.9.2(1230513)C.1.0(4)1.8.0*01(1,5*kWh)1.6.0(1*kW)(x)",
+        ],
         "p1-push": [
             *(path.read_bytes() for path in sorted((OWN / "dsmr" / "dsmr_parser").glob("telegram_[fuv]*.txt"))),
             b"0-1:24.1.0(003)\r\n0-1:96.1.0(41)\r\n0-1:24.2.1(632525252525W)(1.0*m3)~~~~0-0:98.1.0(1)(1-0:1.6.0)(x)",

@@ -72,7 +72,8 @@ def test_the_example_shows_every_key() -> None:
     shown = {key for kind in ("meter", "emp") for table in document[kind] for key in table} | set(document["gateway"])
     assert set(document["keys"]) == set(KEYS)
     assert set(document["board"]) == set(board.KEYS)
-    assert shown - {"line"} == set(meter.KEYS) | {"dlms", "p1", "s0"} | set(communication.KEYS) | set(gateway.KEYS)
+    sections = {"dlms", "p1", "d0", "s0"}
+    assert shown - {"line"} == set(meter.KEYS) | sections | set(communication.KEYS) | set(gateway.KEYS)
 
 
 def test_defaults_that_the_example_shows_are_the_defaults() -> None:

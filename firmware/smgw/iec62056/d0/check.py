@@ -1,8 +1,6 @@
 """The check value of D0: the XOR of seven-bit octets behind the first STX or SOH, up to and with ETX or EOT."""
 
 from enum import Enum
-from functools import reduce
-from operator import xor
 
 from smgw.iec62056.seven_bit import with_parity, without_parity
 
@@ -19,8 +17,13 @@ class Check(Enum):
 
 
 def bcc(text: bytes) -> int:
-    """The check value of octets without parity."""
-    return reduce(xor, text, 0)
+    """The check value of octets without parity: the halves of one large number are combined again and again."""
+    value = int.from_bytes(text, "big")
+    half = 1 << max(0, len(text) - 1).bit_length()
+    while half > 1:
+        half //= 2
+        value = (value >> 8 * half) ^ (value & (1 << 8 * half) - 1)
+    return value
 
 
 def parity_of(octets: bytes) -> Check | None:

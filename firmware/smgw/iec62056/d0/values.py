@@ -16,12 +16,13 @@ from smgw.cosem.date_time import ClockStatus, DateTime
 from smgw.cosem.device_id import DeviceId
 from smgw.cosem.obis import Obis
 from smgw.cosem.reading import Reading
-from smgw.iec62056.codes import Code, read_code
+from smgw.iec62056.codes import read_code
 from smgw.iec62056.data_sets import DataSet, number
 from smgw.iec62056.readings import identity_of, reading_of
 
 _DATA, _EXTENDED_REGISTER = 1, 4
 _CODES = 1024
+_LIVE = 255  # group F
 #: Groups C, D, E of identities, the best first.
 _IDENTITIES = ((96, 1, 0), (0, 0, 0), (42, 0, 0), (96, 1, 255), (96, 1, 1), (0, 0, 1))
 _TIME, _DATE, _TIME_AND_DATE = (0, 9, 1), (0, 9, 2), (0, 9, 4)
@@ -38,30 +39,37 @@ class D0Values(NamedTuple):
     time: bytes | None  # by the meter's clock: twelve octets
 
 
+class _Plan(NamedTuple):
+    """What to do with a code: the name of its reading, and its place if it says who the meter is, or its time."""
+
+    obis: Obis
+    place: tuple[int, ...]
+    is_number: bool
+
+
 def values(sets: Iterable[DataSet], medium: int, wanted: frozenset[bytes] = frozenset()) -> D0Values:
     """The values. `wanted`: names of the readings; empty: all except history. The first of equal names counts."""
-    readings: dict[bytes, Reading] = {}
+    readings: dict[Obis, Reading] = {}
     names: dict[tuple[int, ...], str] = {}
     date = time = ""
     for one in sets:
-        code = _code(one.code, medium)
-        if code is None:
+        plan = _plan(one.code, medium)
+        if plan is None:
             continue
-        name = bytes(code.obis) if code.live else bytes(code.obis)[:5] + bytes((code.history,))
-        place = tuple(name[2:5])
-        if code.live:
-            if place in _IDENTITIES:
-                names.setdefault(place, one.text.strip())
-            elif place == _TIME:
+        obis, place, is_number = plan
+        if place:
+            if place == _TIME:
                 time = one.text
             elif place == _DATE:
                 date = one.text
             elif place == _TIME_AND_DATE:
                 date, time = one.text[:-6], one.text[-6:]
-        if name in readings or (wanted and name not in wanted) or not (wanted or code.live):
+            else:
+                names.setdefault(place, one.text.strip())
+        if obis in readings or (wanted and bytes(obis) not in wanted) or not (wanted or obis[5] == _LIVE):
             continue
-        if (reading := _reading(Obis(name), one)) is not None:
-            readings[name] = reading
+        if (reading := _reading(obis, one, is_number=is_number)) is not None:
+            readings[obis] = reading
     return D0Values(identity(names), tuple(readings.values()), _date_time(date, time))
 
 
@@ -72,18 +80,24 @@ def identity(names: dict[tuple[int, ...], str]) -> bytes:
 
 
 @lru_cache(_CODES)
-def _code(text: str, medium: int) -> Code | None:
-    return read_code(text, medium)
-
-
-def _reading(obis: Obis, one: DataSet) -> Reading | None:
-    text = one.text.strip()
-    if not text or obis[2] in _LISTS:
+def _plan(text: str, medium: int) -> _Plan | None:
+    """What to do with a code; None for one that is none, and for lists."""
+    code = read_code(text, medium)
+    if code is None or code.obis[2] in _LISTS:
         return None
-    told = None if obis[2] in _TEXTS else number(text, comma=True)
+    obis = code.obis if code.live else Obis(bytes(code.obis)[:5] + bytes((code.history,)))
+    place = tuple(obis[2:5])
+    told = code.live and (place in _IDENTITIES or place in (_TIME, _DATE, _TIME_AND_DATE))
+    return _Plan(obis, place if told else (), obis[2] not in _TEXTS)
+
+
+def _reading(obis: Obis, one: DataSet, *, is_number: bool) -> Reading | None:
+    groups = one.groups
+    text = groups[0].strip()
+    told = number(text, comma=True) if is_number else None
     if told is not None and (reading := reading_of(obis, told)) is not None:
-        return reading if len(one.groups) == 1 else reading._replace(class_id=_EXTENDED_REGISTER)
-    return Reading(obis, Data(DataType.VISIBLE_STRING, text), class_id=_DATA)
+        return reading if len(groups) == 1 else reading._replace(class_id=_EXTENDED_REGISTER)
+    return Reading(obis, Data(DataType.VISIBLE_STRING, text), class_id=_DATA) if text else None
 
 
 def _date_time(date: str, time: str) -> bytes | None:
