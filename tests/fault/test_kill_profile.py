@@ -11,14 +11,17 @@ import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import dlms_line_meter
 import pytest
+from d0_line_meter import D0LineMeter, RowModel
 from dlms_line_meter import DlmsMeter
 from effort import SEED, rounds
 from line_meter import PolledMeter
 from profiled_model import QUARTER, ProfiledModel
 from smgw.cosem import DeviceId
+from smgw.iec62056.d0.profile import bound
 from smgw.sml.profiles import LOAD_PROFILE
 from smgw.store.lmn.view import LmnView
 from smgw.store.ranges import Range
@@ -42,7 +45,9 @@ interval = 1
 registration_period = 0
 load_profile = ["1-0:99.1.0"]
 load_profile_days = 30
-"""
+{more}"""
+#: The request is not slowed down to 300 Bd.
+MORE = {"d0": "d0 = { initial_baudrate = 9600 }\n"}
 COMMANDS = {
     "the gateway": ["lmn"],
     "smgw profile": ["profile", "house", "--from", datetime.fromtimestamp(ROWS[0] - 3600, UTC).isoformat(), "--csv"],
@@ -86,7 +91,20 @@ def dlms_meter() -> Iterator[tuple[str, str, DeviceId, list[tuple[int, int]]]]:
         yield "dlms", meter.url, DeviceId(dlms_line_meter.NAME), model.ranges
 
 
-METERS = {"SML": sml_meter, "DLMS": dlms_meter}
+@contextlib.contextmanager
+def d0_meter() -> Iterator[tuple[str, str, DeviceId, list[tuple[int, int]]]]:
+    """The same over D0, in programming mode."""
+    model = RowModel(
+        ROWS,
+        lambda row: f"{datetime.fromtimestamp(row, UTC):2%y%m%d%H%M}",
+        lambda row: bound(row, ZoneInfo("Europe/Berlin")),
+    )
+    with D0LineMeter(model) as meter:
+        meter.spoil = lambda octets: [octets[: len(octets) // 2], 0.02, octets[len(octets) // 2 :]]
+        yield "d0", meter.url, DeviceId(b"4711"), model.asked
+
+
+METERS = {"SML": sml_meter, "DLMS": dlms_meter, "D0": d0_meter}
 
 
 @pytest.mark.parametrize("protocol", METERS)
@@ -97,7 +115,9 @@ def test_a_load_profile_is_complete_after_kills_in_the_middle_of_it(who: str, pr
     (tmp_path / "state").mkdir()
     with METERS[protocol]() as (spoken, url, device, asked):
         kept = Kept(tmp_path / "state", device)
-        (tmp_path / "gateway.toml").write_text(CONFIGURATION.format(port=url, protocol=spoken))
+        (tmp_path / "gateway.toml").write_text(
+            CONFIGURATION.format(port=url, protocol=spoken, more=MORE.get(spoken, ""))
+        )
         common = ["--config", str(tmp_path / "gateway.toml"), "--state", str(tmp_path / "state")]
         command = [sys.executable, "-m", "smgw", COMMANDS[who][0], *common, *COMMANDS[who][1:]]
         in_the_middle = 0

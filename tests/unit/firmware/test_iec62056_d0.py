@@ -1,5 +1,7 @@
 """Read-outs of D0: check value, parity, what meters send around them, and their values."""
 
+import json
+
 import pytest
 from captures import ABSENT, OWN, SHARED
 from d0_made import BODY, EASYMETER, HEAD, framed
@@ -189,3 +191,30 @@ def test_each_shared_capture_of_one_meter_is_read() -> None:
         (found,) = read(path.read_bytes())
         assert isinstance(found, ReadOut), (path, found)
         assert values(found.sets, 1).id
+
+
+CAPTURES = OWN / "d0" / "smartmeter-obis"
+GOLDEN = json.loads((OWN / "d0" / "golden.json").read_text())
+
+
+@pytest.mark.parametrize(
+    "name", ["testSerialRequestResponseD0WithAck", "testSerialRequestResponseD0ModeE", "testSerialResponseD0FastSend"]
+)
+def test_the_sets_of_a_free_capture_are_those_that_another_reader_found(name: str) -> None:
+    found = [one for one in read((CAPTURES / f"{name}.txt").read_bytes()) if isinstance(one, ReadOut)]
+    expected = [sets for _, sets in GOLDEN[f"smartmeter-obis/{name}.txt"]["sets"]]
+    assert [[[each.code, list(each.groups)] for each in one.sets] for one in found] == expected
+
+
+def test_a_capture_with_a_wrong_check_value_is_refused() -> None:
+    octets = (CAPTURES / "testSerialRequestResponseD0End.txt").read_bytes()
+    assert [type(one) for one in read(octets)] == [Refused]
+
+
+@pytest.mark.parametrize("name", ["testSerialRequestResponseD0End", "testSerialRequestResponseD0ModeE"])
+def test_a_capture_with_a_wrong_or_missing_check_value_is_unchecked_where_that_is_ignored(name: str) -> None:
+    (found,) = read((CAPTURES / f"{name}.txt").read_bytes(), ignore_bcc=True)
+    assert isinstance(found, ReadOut)
+    assert found.check is Check.NONE
+    expected = [sets for _, sets in GOLDEN[f"smartmeter-obis/{name}.txt"]["sets"]]
+    assert [[each.code, list(each.groups)] for each in found.sets] == expected[0]

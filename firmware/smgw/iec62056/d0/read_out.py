@@ -4,7 +4,8 @@ asked    /XXXZ identification CR LF  STX  data sets  ! CR LF  ETX BCC
 pushed   /XXXZ identification CR LF  CR LF  data sets  ! CR LF                 mode D, and some meters that are asked
 
 Some meters send `?` or NULs before STX, and octets behind the end: all this is dropped. A read-out without a check
-value is protected by its parity alone. If a read-out of this line had a check value, each must have one.
+value is protected by its parity alone, also one whose last octets did not come. If a read-out of this line had a check
+value, each must have one.
 """
 
 import re
@@ -75,7 +76,7 @@ class ReadOutReader:
         """The line is silent: end an unfinished read-out."""
         events: list[ReadOut | Refused] = []
         if self._began:
-            if (STX not in self._text or self._ignore_bcc) and _ENDED.search(self._text):
+            if _ENDED.search(self._text):
                 events.append(self._whole(len(self._text)))
             else:
                 events.append(Refused("a read-out without end", len(self._text)))
@@ -130,9 +131,7 @@ class ReadOutReader:
             self._had_bcc = self._had_bcc or not wrong
             told: Check | None = Check.NONE if wrong else Check.BCC
         else:
-            wrong = start >= 0  # its end is missing
-            check = parity_of(raw)
-            told = Check.NONE if wrong else check
+            check = told = parity_of(raw)  # after STX, the end with the check value is missing
             body = text[head.end() :].rstrip(b"\x03") if start < 0 else text[start + 1 :].rstrip(b"\x03")
             if self._had_bcc:
                 return Refused("a read-out without check value, while others of this line have one", end)
