@@ -88,10 +88,15 @@ def test_a_log_has_no_period() -> None:
     assert (len(rows), period) == (2, 0)
 
 
-@pytest.mark.parametrize("text", [b"P.01(ERROR)", b"(ER02)"])
-def test_an_error_is_no_row(text: bytes) -> None:
+def test_error_means_no_rows() -> None:
     with pytest.raises(NoRowsError):
-        rows_of(text, 1, BERLIN)
+        rows_of(b"P.01(ERROR)", 1, BERLIN)
+
+
+def test_an_error_with_a_number_says_nothing_about_rows() -> None:
+    with pytest.raises(RemoteProtocolError, match="ER07") as caught:
+        rows_of(b"(ER07)", 1, BERLIN)
+    assert not isinstance(caught.value, NoRowsError)
 
 
 @pytest.mark.parametrize(

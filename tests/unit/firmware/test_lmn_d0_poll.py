@@ -194,6 +194,11 @@ def test_a_refused_password_is_told_and_not_tried_again() -> None:
     assert sum(b"P1" in one for one in bench.line.requests) == 1
 
 
+def test_a_head_that_echoes_does_not_disturb_programming_mode() -> None:
+    bench = Bench(SINGLE, objects=(ENERGY,), password=b"12345678", ours=b"12345678", echo=True)
+    assert bench.registers() == {"1-0:1.8.0*255": 12345}
+
+
 def test_a_register_that_the_meter_lacks_costs_no_other() -> None:
     bench = Bench(SINGLE, objects=(Obis.parse("1-0:5.8.0"), ENERGY))
     assert bench.registers() == {"1-0:1.8.0*255": 12345}
@@ -221,6 +226,11 @@ def fetched(bench: Bench, since: int, until: int) -> list[int]:
 @pytest.mark.parametrize("command", ["R5", "R6"])
 def test_a_load_profile_is_complete_and_each_row_comes_once(command: str) -> None:
     bench = Bench(D0Profile(profile_command=command), rows=ROWS)
+    assert fetched(bench, ROWS[0], NOW_S) == ROWS
+
+
+def test_a_head_that_echoes_does_not_disturb_a_load_profile_in_blocks() -> None:
+    bench = Bench(D0Profile(profile_command="R6"), rows=ROWS, echo=True)
     assert fetched(bench, ROWS[0], NOW_S) == ROWS
 
 

@@ -106,7 +106,9 @@ def read_time(text: str, zone: tzinfo) -> DateTime | None:
 def _part(one: DataSet, medium: int, zone: tzinfo) -> Part:
     groups = one.groups
     if len(groups) == 1 and groups[0].startswith("ER"):
-        raise NoRowsError(f"{one.code or 'the load profile'}: the meter answers {groups[0]}")
+        # Another error, such as ER07, may pass: it must not leave a hole for ever.
+        kind = NoRowsError if groups[0] == "ERROR" else RemoteProtocolError
+        raise kind(f"{one.code or 'the load profile'}: the meter answers {groups[0]}")
     count = groups[3] if len(groups) > _HEADER else ""
     time = read_time(groups[0], zone)
     if time is None or not count.isdigit() or not 0 < int(count) <= _MOST_COLUMNS or not (groups[2] or "0").isdigit():

@@ -32,6 +32,7 @@ _AFTER_BREAK_S = 0.3
 #: No overall limit: at 300 Bd a read-out may take minutes. But a line that is never silent ends.
 _LONGEST_S = 900.0
 _MOST_BLOCKS = 256
+_MOST_ECHOES = 3
 _ERROR = b"(ER"
 
 
@@ -53,6 +54,7 @@ class D0Session:
         self._slow_until = 0.0
         self._rate = self._options.initial_baudrate  # of the port
         self._blocks: BlockReader | None = None  # in programming mode
+        self._waiting: list[Message | Control | Refused] = []  # received, not looked at yet
 
     @property
     def programming(self) -> bool:
@@ -82,8 +84,8 @@ class D0Session:
         reason = ""
         for _ in range(self.patience.retries + 1):
             signed = self._sign_on(port, PROGRAMMING)
-            self._blocks = BlockReader()
-            told = self._next(port, self.patience.timeout, signed.octets)
+            self._blocks, self._waiting = BlockReader(), []
+            told = self._answer(port, signed.octets)
             if isinstance(told, Message) and told.command == "P0":
                 self._show_password(port)
                 return
@@ -100,6 +102,7 @@ class D0Session:
         asked = Message(command, text.encode("ascii"))
         reason = ""
         for _ in range(self.patience.retries + 1):
+            self._waiting.clear()
             port.write(asked.encode())
             told = self._whole(port)
             if isinstance(told, bytes):
@@ -183,7 +186,7 @@ class D0Session:
         """The data of an answer, or the reason for none."""
         data = b""
         for _ in range(_MOST_BLOCKS):
-            told = self._next(port, self.patience.timeout)
+            told = self._answer(port)
             if isinstance(told, str):
                 return told
             if not isinstance(told, Message) or told.command == "B0":
@@ -194,6 +197,15 @@ class D0Session:
             port.write(bytes((Control.ACK,)))
         return f"more than {_MOST_BLOCKS} blocks"
 
+    def _answer(self, port: Port, first: bytes = b"") -> Message | Control | str:
+        """The next message. An ACK is the echo of ours."""
+        told = self._next(port, self.patience.timeout, first)
+        for _ in range(_MOST_ECHOES):
+            if told is not Control.ACK:
+                break
+            told = self._next(port, self.patience.timeout)
+        return told
+
     def _next(self, port: Port, seconds: float, first: bytes = b"") -> Message | Control | str:
         """The next message that is no echo of ours, or the reason for none."""
         blocks = self._blocks
@@ -201,7 +213,9 @@ class D0Session:
         due, latest = self._now() + seconds, self._now() + _LONGEST_S
         octets = first
         while True:
-            for event in blocks.receive(octets):
+            self._waiting += blocks.receive(octets)
+            while self._waiting:
+                event = self._waiting.pop(0)
                 if isinstance(event, Refused):
                     return event.reason
                 if isinstance(event, Control) or event.command in ("", "P0", "B0"):
@@ -209,8 +223,7 @@ class D0Session:
             octets = self._octets(port, min(due, latest))
             if not octets:
                 return f"no answer within {seconds:g} s"
-            if blocks.receiving or octets:
-                due = max(due, self._now() + _SILENCE_S)
+            due = max(due, self._now() + _SILENCE_S)
             self._tick()
 
     def _octets(self, port: Port, until: float) -> bytes:
