@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from testbed import Program, surroundings
+from testbed import Chain, Program, push, surroundings, wait_until
 
 PASSWORD = "12345678"
 
@@ -72,3 +72,15 @@ def test_the_load_profile_is_complete_and_a_second_read_asks_for_nothing_new(hou
     rows = house.smgw(*wanted)
     assert [row["time"] for row in rows] == [f"2025-12-31T23:{minute}:00Z" for minute in ("00", "15", "30")]
     assert house.smgw(*wanted) == rows
+
+
+def test_a_push_arrives_at_the_emp_under_the_id_of_its_meter(tmp_path: Path) -> None:
+    with Chain(tmp_path, [push("house", interval=0.5)]) as chain:
+        chain.meters_file.write_text(chain.meters_file.read_text() + 'd0 = "push"\n')
+        chain.gateway_file.write_text(chain.gateway_file.read_text().replace('"sml-push"', '"d0-push"'))
+        chain.start()
+        wait_until(lambda: chain.get("/devices/1EMH0000000001.sm.json"), 60, "the device is missing")
+        found = chain.get("/devices/1EMH0000000001.sm.json") or b""
+        assert b"0100010800ff" in found or b"1-0:1.8.0" in found
+        (shown,) = chain.status()["meters"]
+        assert shown["device"] == "1EMH0000000001"
