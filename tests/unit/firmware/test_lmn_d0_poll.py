@@ -113,6 +113,18 @@ def test_the_lower_rate_is_remembered_for_a_day() -> None:
     assert bench.line.rates[1] == 9600
 
 
+def test_after_the_lowest_rate_the_highest_is_tried_again() -> None:
+    bench = Bench()
+    bench.model.registers["1.8.0"] = "(not closed"
+    for _ in range(2):
+        with pytest.raises(PollError):
+            bench.poll()
+    del bench.model.registers["1.8.0"]
+    del bench.line.rates[:]
+    bench.poll()
+    assert bench.line.rates == [300, 9600], "three tries a poll: 9600 to 300"
+
+
 def test_a_damaged_read_out_is_asked_again() -> None:
     bench = Bench(damage=b"1.8.0")
     assert bench.registers()["1-0:1.8.0*255"] == 12345

@@ -1,7 +1,8 @@
 """Asks a meter by D0 over an open port: a sign-on for each read-out, or a session in programming mode.
 
 If nothing useful follows the acknowledgement, a break goes out, and the next try asks for the rate below, down to the
-one of the request: heads and long lines fail first at high rates. The lower rate is used for a day.
+one of the request. Heads and long lines fail first at high rates. The lower rate is used for a day, or until the lowest
+fails too: then the rate was not the cause.
 """
 
 import contextlib
@@ -243,6 +244,8 @@ class D0Session:
         if lower:
             self._most, self._slow_until = lower, self._now() + DAY_S
             log.info("meter %s: nothing useful came at %d Bd; %d Bd is tried", self._profile.name, rate, lower)
+        else:
+            self._most = self._usual
 
     def _break(self, port: Port) -> None:
         octets = with_parity(BREAK)
