@@ -51,6 +51,7 @@ class D0Meter:
         self._password = password
         self._buffer = b""
         self._blocks: BlockReader | None = None  # in programming mode
+        self._called = False  # it has identified itself, and an option select may follow
         self._admitted = False
         self._rest: list[Message] = []  # partial blocks that wait for an ACK
         self.read_outs = 0
@@ -70,12 +71,16 @@ class D0Meter:
         asked = find_sign_on(self._buffer)
         if asked is not None:
             self._buffer = self._buffer[asked[1] :]
+            self._called = False
             if asked[0].lstrip("0") in ("", self._device_address.lstrip("0")):
                 return self._identify()
         selected = find_option_select(self._buffer)
-        if selected is None or self._identification.mode != "C":
+        if selected is None:
             return []
         self._buffer = b""
+        if not self._called:
+            return []  # it is for another meter of this line
+        self._called = False
         option, _ = selected
         if not option.is_d0 or option.baud_code not in BAUD_RATES:
             return []
@@ -93,6 +98,7 @@ class D0Meter:
     def _identify(self) -> list[Out]:
         told = Transmit(with_parity(self._identification.encode()))
         if self._identification.mode == "C":
+            self._called = True
             return [told]
         rate = BAUD_RATES_B.get(self._identification.baud_code, INITIAL_BAUD_RATE)
         return [told, ChangeBaud(rate), self._data(), ChangeBaud(INITIAL_BAUD_RATE)]
