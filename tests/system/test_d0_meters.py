@@ -82,5 +82,6 @@ def test_a_push_arrives_at_the_emp_under_the_id_of_its_meter(tmp_path: Path) -> 
         wait_until(lambda: chain.get("/devices/1EMH0000000001.sm.json"), 60, "the device is missing")
         found = chain.get("/devices/1EMH0000000001.sm.json") or b""
         assert b"0100010800ff" in found or b"1-0:1.8.0" in found
-        (shown,) = chain.status()["meters"]
-        assert shown["device"] == "1EMH0000000001"
+        wait_until(
+            lambda: [one["device"] for one in chain.status()["meters"]] == ["1EMH0000000001"], 60, "no state is told"
+        )
