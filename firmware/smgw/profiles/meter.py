@@ -268,14 +268,16 @@ def _remedy(key: str, entry: Protocol) -> str:
 
 def _in_a_section(key: str, entry: Protocol) -> str:
     """Where a key stands that belongs to a protocol's own section; "" if it belongs to none."""
-    homes = {one.section.name for one in protocols.every() if one.section is not None and key in one.section.keys}
+    homes: dict[str, list[str]] = {}
+    for one in protocols.every():
+        if one.section is not None and key in one.section.keys:
+            homes.setdefault(one.section.name, []).append(one.name)
     if not homes:
         return ""
-    home = min(homes)
-    if entry.section is not None and entry.section.name in homes:
+    if entry.section is not None and (home := entry.section.name) in homes:
         return f"it belongs in the section {home} of this meter; write {home} = {{ {key} = ... }}"
-    users = [one.name for one in protocols.every() if one.section is not None and key in one.section.keys]
-    return f"{entry.name} does not use it; leave it out (it belongs to {' and '.join(users)}, in the section {home})"
+    places = [f"to {' and '.join(users)}, in the section {home}" for home, users in homes.items()]
+    return f"{entry.name} does not use it; leave it out (it belongs {' or '.join(places)})"
 
 
 def looks_secret(key: str) -> bool:

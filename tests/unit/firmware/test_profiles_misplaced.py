@@ -22,7 +22,8 @@ def faults(text: str) -> list[str]:
     [
         (
             GATEWAY + 'time_zone = "Europe/Berlin"\n' + DLMS,
-            "g.toml:3: [gateway] time_zone: unknown key; it belongs in the section dlms of [[meter]]",
+            "g.toml:3: [gateway] time_zone: unknown key; "
+            "it belongs in the section d0 of [[meter]] or the section dlms of [[meter]]",
         ),
         (
             GATEWAY + "grid_months = 3\n" + DLMS,
@@ -36,7 +37,7 @@ def faults(text: str) -> list[str]:
         (
             GATEWAY + PUSH + 'time_zone = "Europe/Berlin"\n',
             "g.toml:7: [[meter]] time_zone: sml-push does not use it; leave it out "
-            "(it belongs to dlms, in the section dlms)",
+            "(it belongs to d0, in the section d0 or to dlms, in the section dlms)",
         ),
         (GATEWAY + PUSH + EMP + "client = 1\n", "it belongs in the section dlms of [[meter]]"),
         (
