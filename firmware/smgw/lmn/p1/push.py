@@ -1,17 +1,16 @@
 """A meter with a P1 port, and the meters that it reads."""
 
 import logging
-from collections.abc import Sequence
 
 from smgw.cosem import DeviceId, GatewayStatus, MeterTime, MeterTimeKind, Stamp
 from smgw.iec62056.p1.devices import P1Device, devices
 from smgw.iec62056.p1.reader import P1Reader, Sealing
 from smgw.iec62056.p1.telegram import Check, Telegram
 from smgw.lmn.contract import Heard, Surroundings, Values
+from smgw.lmn.telegrams import TelegramPush
 from smgw.profiles.meter import MeterProfile
 from smgw.profiles.p1 import NO_KEY, NORMAL_TIME, P1Profile
 from smgw.profiles.secrets import Secrets
-from smgw.wire import Refused
 
 log = logging.getLogger(__name__)
 
@@ -22,7 +21,7 @@ _UNCHECKED = (
 _UNAUTHENTICATED = "read without its authentication key: the values may have been changed on the way"
 
 
-class P1Push:
+class P1Push(TelegramPush[Telegram]):
     """Telegrams in; a telegram holds the meter and its sub-meters, each a device of its own."""
 
     #: A meter of version 4 takes up to 8 s for a telegram.
@@ -35,42 +34,14 @@ class P1Push:
         self._normal_time = NORMAL_TIME[told.country]
         self._unauthenticated = told.authentication_key == NO_KEY
         self._sealing = _sealing(profile, secrets, surroundings)
-        self._reader = P1Reader(self._sealing)
-        self._began = surroundings.clock.stamp()
-        self._expected = self._received = 0
         self._told_unchecked = False
+        super().__init__(P1Reader(self._sealing), surroundings.clock.stamp())
 
-    @property
-    def receiving(self) -> bool:
-        """True while a telegram is unfinished."""
-        return self._reader.receiving
+    def _heard(self, telegram: Telegram, began: Stamp) -> list[Heard]:
+        found = self._values(telegram, began)
+        return [found] if found else []
 
-    @property
-    def lacks(self) -> int:
-        """Missing octets until the telegram is as long as the one before."""
-        return max(0, self._expected - self._received) if self.receiving else 0
-
-    def receive(self, octets: bytes, stamp: Stamp) -> Sequence[Heard]:
-        """Take octets; the values of the telegrams that they completed."""
-        if not self._reader.receiving:
-            self._began, self._received = stamp, 0
-        self._received += len(octets)
-        heard: list[Heard] = []
-        for event in self._reader.receive(octets):
-            if isinstance(event, Telegram):
-                if found := self._values(event):
-                    heard.append(found)
-                self._expected = self._received
-            else:
-                heard.append(event)
-            self._began, self._received = stamp, 0
-        return heard
-
-    def finish(self) -> Sequence[Heard]:
-        """Refuse an unfinished telegram."""
-        return [event for event in self._reader.finish() if isinstance(event, Refused)]
-
-    def _values(self, telegram: Telegram) -> tuple[Values, ...]:
+    def _values(self, telegram: Telegram, began: Stamp) -> tuple[Values, ...]:
         flags, remark = 0, ""
         if telegram.check is Check.NONE:
             flags, remark = GatewayStatus.NOT_VALIDATED, _UNCHECKED
@@ -79,12 +50,14 @@ class P1Push:
                 log.warning("meter %s: %s", self._name, _UNCHECKED)
         if self._sealing is not None and self._unauthenticated:
             flags, remark = GatewayStatus.NOT_VALIDATED, _UNAUTHENTICATED
-        return tuple(self._of(one, flags, remark) for one in devices(telegram, self._normal_time, self._wanted))
+        return tuple(
+            self._made(one, began, flags, remark) for one in devices(telegram, self._normal_time, self._wanted)
+        )
 
-    def _of(self, one: P1Device, flags: int, remark: str) -> Values:
+    def _made(self, one: P1Device, began: Stamp, flags: int, remark: str) -> Values:
         return Values(
             DeviceId(one.id or self._name.encode()),
-            self._began,
+            began,
             None if one.time is None else MeterTime(MeterTimeKind.DLMS_DATE_TIME, one.time),
             one.readings,
             flags=flags,
