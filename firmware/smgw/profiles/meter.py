@@ -151,7 +151,7 @@ KEYS: Mapping[str, Key] = {
     ),
     "interval": Key(
         checks.integer(1, DAY_S, "s"),
-        about="Time in seconds from one request to the next; 2 s by default, 900 s for mbus.",
+        about="Time in seconds from one request to the next; 2 s by default, 300 s for d0, 900 s for mbus.",
     ),
     "timeout": Key(
         checks.integer(1, 120, "s"),

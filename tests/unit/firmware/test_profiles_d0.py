@@ -20,6 +20,14 @@ def test_a_profile_needs_no_section() -> None:
     assert meter.content()
 
 
+@pytest.mark.parametrize(("lines", "interval", "silence"), [("", 300, 900), ("interval = 60\n", 60, 180)])
+def test_a_read_out_comes_every_five_minutes_unless_the_profile_says_otherwise(
+    lines: str, interval: int, silence: int
+) -> None:
+    (meter,) = parse(HEAD + f'protocol = "d0"\n{lines}', "g.toml").meters
+    assert (meter.interval, meter.silence, meter.registration_period) == (interval, silence, 900)
+
+
 def test_the_keys_of_the_section_are_read() -> None:
     found = parsed(
         'protocol = "d0"\ninterval = 900\nobjects = ["1-0:1.8.0*255"]\n'
