@@ -16,7 +16,7 @@ import smsim.sml
 from smgw.board.events import MESSAGE_IDS
 from smgw.cli import main as smgw
 from smgw.dlms.push import lists, operators
-from smgw.profiles import communication, gateway, keys, meter, outlets, protocols
+from smgw.profiles import calendar, communication, evaluation, gateway, keys, meter, outlets, protocols
 from smgw.profiles.protocol import Protocol
 from smgw.profiles.section import Key
 
@@ -72,6 +72,14 @@ def configuration() -> str:
         own = {key: rule for key, rule in outlet.keys.items() if key not in communication.KEYS}
         if own:
             parts += [f'### outlet = "{outlet.name}"\n\nKeys of this outlet alone.\n', _table(own)]
+    parts += [
+        "## [[evaluation]]\n\nOne section for each evaluation. `taf` decides which other keys the section may have.\n",
+        _table(evaluation.KEYS),
+        "### calendar\n\nA table in the section `[[evaluation]]`, or a file of its own with these keys.\n",
+        _table(calendar.KEYS),
+        "### season\n\nA table `[[season]]` for each season of a calendar.\n",
+        _table(calendar.SEASON_KEYS),
+    ]
     return "\n".join(parts)
 
 

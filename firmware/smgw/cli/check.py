@@ -2,12 +2,16 @@
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from smgw.profiles.gateway import Configuration, GatewayProfile
 from smgw.profiles.keys import KeysProfile
 from smgw.profiles.password import PasswordFileError, read_password
 from smgw.profiles.secrets import read_secrets
 from smgw.profiles.toml_importer import load
+
+if TYPE_CHECKING:
+    from smgw.profiles.evaluation import EvaluationProfile
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -52,6 +56,8 @@ def run(arguments: argparse.Namespace) -> int:
                 )
         if emp.weakness:
             print(f"  note: EMP {emp.name}: {emp.weakness}")
+    for evaluation in configuration.evaluations:
+        print(f"  {_evaluation(evaluation)}")
     if configuration.keys != KeysProfile():
         _keys(configuration)
     if configuration.uses_certificates:
@@ -59,6 +65,18 @@ def run(arguments: argparse.Namespace) -> int:
     if configuration.has_tls_meters:
         _meter_certificates(configuration, arguments.state)
     return 0
+
+
+def _evaluation(evaluation: "EvaluationProfile") -> str:
+    """An evaluation in one line."""
+    case = evaluation.use_case
+    meters = " + ".join(evaluation.meters) + "".join(f" - {name}" for name in evaluation.subtract)
+    steps = "" if evaluation.calendar is None else f", steps {', '.join(map(str, evaluation.calendar.steps))}"
+    receivers = ", ".join(evaluation.emps) or "no EMP"
+    objects = ", ".join(map(str, evaluation.objects))
+    return (
+        f"evaluation {evaluation.name}: TAF {case.number} ({case.title}) of {meters}: {objects}{steps}; for {receivers}"
+    )
 
 
 def _keys(configuration: Configuration) -> None:

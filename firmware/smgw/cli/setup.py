@@ -120,6 +120,7 @@ class _Setup:
                 "line": self._kept["line"],
                 "meter": self._kept["meter"] + setup_meters.registered(self._meters, period),
                 "emp": self._kept["emp"] + self._emps,
+                "evaluation": self._kept["evaluation"],
             }
         )
         setup_file.check(self._file, text)
@@ -179,8 +180,8 @@ class _Setup:
         return table
 
     def _keep(self) -> dict[str, list[dict[str, Any]]]:
-        """Meters, lines and EMPs of the existing file, if the user wants to keep them."""
-        tables = {kind: setup_file.tables(self._old, kind) for kind in ("line", "meter", "emp")}
+        """Meters, lines, EMPs and evaluations of the existing file, if the user wants to keep them."""
+        tables = {kind: setup_file.tables(self._old, kind) for kind in ("line", "meter", "emp", "evaluation")}
         names = [str(table.get("name")) for kind in ("meter", "emp") for table in tables[kind]]
         nothing: dict[str, list[dict[str, Any]]] = {kind: [] for kind in tables}
         if not names:

@@ -29,9 +29,9 @@ _READER = "smgw-lmn"
 
 
 def text_of(document: Mapping[str, Any]) -> str:
-    """A configuration as TOML: [gateway], then each line, meter and EMP."""
+    """A configuration as TOML: [gateway], then each line, meter, EMP and evaluation."""
     parts = [_HEAD, _table("[gateway]", document["gateway"])]
-    for kind in ("line", "meter", "emp"):
+    for kind in ("line", "meter", "emp", "evaluation"):
         parts += [_table(f"[[{kind}]]", table) for table in document.get(kind, [])]
     return "\n".join(parts)
 
@@ -54,6 +54,8 @@ def _value(value: object) -> str:
             return f"{{ {', '.join(f'{_key(key)} = {_value(one)}' for key, one in value.items())} }}"
         case list():
             return f"[{', '.join(map(_value, value))}]"
+    if hasattr(value, "isoformat"):  # a date or time of TOML
+        return str(value)
     return json.dumps(str(value), ensure_ascii=False)  # JSON's escapes are TOML's
 
 

@@ -1,6 +1,7 @@
-"""Meter and communication profiles (Zählerprofil, Kommunikationsprofil): frozen, checked, versioned by their content.
+"""Meter, evaluation and communication profiles (Zählerprofil, Auswertungsprofil, Kommunikationsprofil).
 
-A profile does not know where it came from; TOML is one importer. Evaluation profiles come with the first tariff.
+They are frozen, checked, and versioned by their content. A profile does not know where it came from; TOML is one
+importer.
 """
 
 from smgw.profiles.communication import CommunicationProfile

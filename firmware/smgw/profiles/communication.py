@@ -19,6 +19,7 @@ class CommunicationProfile(NamedTuple):
     name: str
     url: str = ""  # its point of contact (PoC): documents go to <url>/cosem/ldevs/<device>
     meters: tuple[str, ...] = ()  # names; empty: all
+    evaluations: tuple[str, ...] = ()  # names; empty: all that name this EMP
     forward: int = 5  # how long rows are gathered before they go; 0: immediately
     batch: int = 1000  # rows that are handed over at once, at most
     timeout: int = 20  # how long one exchange may take
@@ -67,8 +68,9 @@ class CommunicationProfile(NamedTuple):
         used = {key: fields[key] for key in (*_EVERY_EMP, *outlets.entry(self.outlet).keys) if key in fields}
         if self.outlet == DEFAULT_OUTLET:
             del used["outlet"]
-        if not self.pseudonym_days:  # as above
-            del used["pseudonym_days"]
+        for key in ("pseudonym_days", "evaluations"):  # as above
+            if not used[key]:
+                del used[key]
         return canonical(used if options is None else {**used, "options": options})
 
 
@@ -94,6 +96,10 @@ _EVERY_EMP: Mapping[str, Key] = {
     "meters": Key(
         checks.array('an array of meter names, such as ["house"]', checks.name),
         about="Names of the meters whose readings this EMP gets; all meters by default.",
+    ),
+    "evaluations": Key(
+        checks.array('an array of names of evaluations, such as ["day-night"]', checks.name),
+        about="Names of the evaluations whose results this EMP gets; by default all that name it.",
     ),
     "forward": Key(
         _forward,

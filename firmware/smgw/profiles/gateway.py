@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from smgw.cosem.device_id import DeviceId
 from smgw.profiles import checks
@@ -12,6 +12,9 @@ from smgw.profiles.content import canonical
 from smgw.profiles.keys import KeysProfile
 from smgw.profiles.meter import MeterProfile
 from smgw.profiles.section import Key, section
+
+if TYPE_CHECKING:
+    from smgw.profiles.evaluation import EvaluationProfile  # loaded only if the file has an evaluation
 
 _MEDIUM_COMMUNICATION = 0xE  # DIN 43863-5: devices that communicate, such as gateways
 _EXAMPLE = "ESMG0000000001"
@@ -83,6 +86,7 @@ class _Profiles(NamedTuple):
     directory: Path = Path()
     keys: KeysProfile = KeysProfile()
     board: BoardProfile = BoardProfile()
+    evaluations: "tuple[EvaluationProfile, ...]" = ()
 
 
 class Configuration(_Profiles):
@@ -102,10 +106,11 @@ class Configuration(_Profiles):
         directory: Path = Path(),
         keys: KeysProfile = KeysProfile(),  # noqa: B008 - it never changes
         board: BoardProfile = BoardProfile(),  # noqa: B008 - it never changes
+        evaluations: "Iterable[EvaluationProfile]" = (),
     ) -> Self:
         """The meters as given, but for what they take from the gateway."""
         titled = tuple(meter.titled(gateway.device_id) for meter in meters)
-        return super().__new__(cls, gateway, titled, tuple(emps), directory, keys, board)
+        return super().__new__(cls, gateway, titled, tuple(emps), directory, keys, board, tuple(evaluations))
 
     @property
     def lines(self) -> tuple[LineProfile, ...]:
@@ -137,6 +142,13 @@ class Configuration(_Profiles):
         for emp in self.emps:
             if emp.name == name:
                 return emp
+        raise KeyError(name)
+
+    def evaluation(self, name: str) -> "EvaluationProfile":
+        """The evaluation of that name; KeyError if there is none."""
+        for evaluation in self.evaluations:
+            if evaluation.name == name:
+                return evaluation
         raise KeyError(name)
 
     def meters_for(self, emp: CommunicationProfile) -> tuple[MeterProfile, ...]:

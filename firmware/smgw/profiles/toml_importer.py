@@ -4,7 +4,7 @@ import re
 import tomllib
 from collections.abc import Container, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from smgw.errors import reason
 from smgw.profiles import board, checks, communication, gateway, keys, lines, meter, protocols
@@ -15,6 +15,9 @@ from smgw.profiles.gpio_line import is_gpio
 from smgw.profiles.problems import ConfigurationError, Problem, nearest
 from smgw.profiles.protocol import Protocol
 from smgw.profiles.section import section
+
+if TYPE_CHECKING:
+    from smgw.profiles.evaluation import EvaluationProfile
 
 _MOST = 1_000_000  # octets; a configuration of thousands of meters is smaller
 _KEYS = {
@@ -31,6 +34,7 @@ _SECTIONS = {
     "line": "[[line]]",
     "meter": "[[meter]]",
     "emp": "[[emp]]",
+    "evaluation": "[[evaluation]]",
 }
 #: Of a line, all meters on it must have the same.
 _OF_A_LINE = {"protocol": None, "baudrate": 9600, "parity": "N", "bytesize": 8, "stopbits": 1, "rs485": "none"}
@@ -68,9 +72,11 @@ def parse(content: str, file: str) -> Configuration:
     except ValueError as error:
         raise _syntax_error(content, file, error) from error
     faults: list[_Fault] = []
-    configuration = _configuration(document, Path(file).parent, faults)
+    elsewhere: list[Problem] = []  # in files that this one names
+    configuration = _configuration(document, Path(file).parent, faults, elsewhere)
     if configuration is None:
-        raise ConfigurationError(_located([(lines.place_of(document, at), text) for at, text in faults], content, file))
+        located = _located([(lines.place_of(document, at), text) for at, text in faults], content, file)
+        raise ConfigurationError([*located, *elsewhere])
     return configuration
 
 
@@ -94,13 +100,15 @@ def _syntax_error(content: str, file: str, error: ValueError) -> ConfigurationEr
     match = re.match(r"line (\d+), column (\d+)", place)
     line = int(match[1]) if match else content.rstrip().count("\n") + 1 if place else None
     column = f" in column {match[2]}" if match else ""
-    right = 'write key = value, texts in "quotes", sections as [gateway], [[line]], [[meter]], [[emp]]'
+    right = 'write key = value, texts in "quotes", sections as [gateway], [[line]], [[meter]], [[emp]], [[evaluation]]'
     if content.startswith("\ufeff"):
         message, right = "A byte order mark stands before the first line", "save it as UTF-8 without one"
     return _failed(file, line, f"no TOML{column}: {message}; {right}")
 
 
-def _configuration(document: dict[str, Any], directory: Path, faults: list[_Fault]) -> Configuration | None:
+def _configuration(
+    document: dict[str, Any], directory: Path, faults: list[_Fault], elsewhere: list[Problem]
+) -> Configuration | None:
     for key in document:
         if key not in _SECTIONS:
             faults.append(((key,), f"unknown section{nearest(key, _SECTIONS)}; write {', '.join(_SECTIONS.values())}"))
@@ -110,6 +118,7 @@ def _configuration(document: dict[str, Any], directory: Path, faults: list[_Faul
     document, followed = lines.spread(document, faults)
     meters = _all_of("meter", document, faults, meter.check(_hint))
     emps = _all_of("emp", document, faults, communication.check(_hint))
+    evaluations = _evaluations(document, directory, faults, elsewhere)
     if "meter" not in document:
         faults.append((("meter",), "there is none; a gateway reads at least one meter"))
     tables = _tables(document, "meter")
@@ -117,7 +126,12 @@ def _configuration(document: dict[str, Any], directory: Path, faults: list[_Faul
     faults.extend(_twice("emp", "name", _tables(document, "emp")))
     faults.extend(_ports_twice(tables, on_lines))
     faults.extend(_devices_twice(meters, own))
-    faults.extend(_strangers(document, tables))
+    faults.extend(_strangers(document, "emp", "meters", "meter"))
+    for kind, key in (("meter", "meters"), ("meter", "subtract"), ("emp", "emps")):
+        faults.extend(_strangers(document, "evaluation", key, kind))
+    faults.extend(_strangers(document, "emp", "evaluations", "evaluation"))
+    faults.extend(_twice("evaluation", "name", _tables(document, "evaluation")))
+    faults.extend(_misfits(evaluations, meters))
     faults[:] = [fault for fault in faults if fault[0] not in followed]
     fitted = _fitted(document, faults)
     if faults or not isinstance(own, gateway.GatewayProfile) or not isinstance(held, keys.KeysProfile):
@@ -131,6 +145,7 @@ def _configuration(document: dict[str, Any], directory: Path, faults: list[_Faul
         directory=directory,
         keys=held,
         board=fitted,
+        evaluations=(one for _, one in evaluations),
     )
 
 
@@ -145,6 +160,10 @@ def _hint(key: str) -> str:
     homes = [name for name, keys in _KEYS.items() if key in keys] or _sections_with(key)
     if homes:
         return f"it belongs in {' or '.join(homes)}"
+    from smgw.profiles import evaluation  # here: only a wrong file needs it
+
+    if key in evaluation.KEYS:
+        return "it belongs in [[evaluation]]"
     if meter.looks_secret(key):
         return "a password never stands here; write it into a file of mode 0600, and password_file in [[meter]]"
     return ""
@@ -310,17 +329,51 @@ def _devices_twice(meters: list[tuple[int, object]], own: object) -> Iterator[_F
             seen.setdefault(one.device_id, f'meter "{one.name}"')
 
 
-def _strangers(document: dict[str, Any], tables: list[tuple[int, dict[str, Any]]]) -> Iterator[_Fault]:
-    """EMPs that name a meter which is not there."""
-    known = list(dict.fromkeys(table["name"] for _, table in tables if isinstance(table.get("name"), str)))
-    for index, emp in _tables(document, "emp"):
-        names = emp.get("meters")
-        for place, name in enumerate(names if isinstance(names, list) else []):
+def _strangers(document: dict[str, Any], section: str, key: str, kind: str) -> Iterator[_Fault]:
+    """Tables of a section that name a meter, an EMP or an evaluation which is not there."""
+    names = (table["name"] for _, table in _tables(document, kind) if isinstance(table.get("name"), str))
+    known = list(dict.fromkeys(names))
+    for index, table in _tables(document, section):
+        named = table.get(key)
+        for place, name in enumerate(named if isinstance(named, list) else []):
             if isinstance(name, str) and checks.NAME.fullmatch(name) and name not in known:
-                there = f"there are {', '.join(known)}" if known else "there is no meter with a name"
+                word = "EMP" if kind == "emp" else kind
+                there = f"there are {', '.join(known)}" if known else f"there is no {word} with a name"
                 yield (
-                    ("emp", index, "meters", place),
-                    f"no meter has the name {checks.shown(name)}; {there}{nearest(name, known)}",
+                    (section, index, key, place),
+                    f"no {word} has the name {checks.shown(name)}; {there}{nearest(name, known)}",
+                )
+
+
+def _evaluations(
+    document: dict[str, Any], directory: Path, faults: list[_Fault], elsewhere: list[Problem]
+) -> "list[tuple[int, EvaluationProfile]]":
+    if "evaluation" not in document:
+        return []
+    from smgw.profiles import evaluation  # most gateways have none
+
+    check = evaluation.check(_hint, directory, elsewhere.append)
+    found = _all_of("evaluation", document, faults, check)
+    return [(index, one) for index, one in found if isinstance(one, evaluation.EvaluationProfile)]
+
+
+def _misfits(evaluations: "list[tuple[int, EvaluationProfile]]", meters: list[tuple[int, object]]) -> Iterator[_Fault]:
+    """Evaluations that have the name of a meter, or other registration times than their meters."""
+    known = {one.name: one for _, one in meters if isinstance(one, meter.MeterProfile)}
+    for index, one in evaluations:
+        if one.name in known:
+            yield (
+                ("evaluation", index, "name"),
+                f"{checks.shown(one.name)} is the name of a meter; give it another name",
+            )
+        for name in () if one.use_case.live else one.parts:
+            period = known[name].registration_period if name in known else 1
+            if not period or one.registration_period % period:
+                every = f"every {period} s" if period else "every telegram"
+                yield (
+                    ("evaluation", index, "registration_period"),
+                    f"meter {name} is registered {every}, and {one.registration_period} s is no multiple of it; "
+                    f"write registration_period = {one.registration_period} in its [[meter]]",
                 )
 
 

@@ -20,7 +20,9 @@ from smgw.reports.redaction import GONE
 _MOST = 1_000_000  # octets
 #: Of these there is one each.
 _SINGLE = ("gateway", "keys")
-_SECTIONS = (*_SINGLE, "line", "meter", "emp")
+_SECTIONS = (*_SINGLE, "line", "meter", "emp", "evaluation")
+#: Values that name a person or a contract.
+_PERSONAL = frozenset({"username", "usage_point", "consumer", "supplier"})
 #: Of a URL's path: pieces as long as this may be a token.
 _TOKEN = 12
 _SCHEME = re.compile(r'"[^"]*://"')
@@ -115,7 +117,7 @@ class _Writer:
     def _value(self, key: str, value: Any, rule: Key) -> str:
         faults: list[object] = []
         rule.check(value, lambda *fault: faults.append(fault))
-        if faults or key == "username" or (rule.check is checks.path and not self._is_file(value)):
+        if faults or key in _PERSONAL or (rule.check is checks.path and not self._is_file(value)):
             self._leave_out(value)
             return f'"{GONE}"'
         if rule.check is checks.http_url:
@@ -155,6 +157,10 @@ def _keys(name: str, table: Mapping[str, Any]) -> _Keys:
         return {**gateway.KEYS, "retention": gateway.RETENTION_KEYS}
     if name == "keys":
         return keys.KEYS
+    if name == "evaluation":
+        from smgw.profiles import evaluation
+
+        return evaluation.KEYS
     if name == "emp":
         known: dict[str, Key] = dict(communication.KEYS)
         for outlet in outlets.every():
@@ -172,4 +178,6 @@ def _toml(value: Any) -> str:
         return f"{{ {', '.join(f'{json.dumps(key)} = {_toml(one)}' for key, one in value.items())} }}"
     if isinstance(value, list):
         return f"[{', '.join(map(_toml, value))}]"
+    if hasattr(value, "isoformat"):  # a date or time of TOML
+        return str(value)
     return json.dumps(value, ensure_ascii=False)

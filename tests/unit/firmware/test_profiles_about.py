@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 
 import pytest
-from smgw.profiles import communication, dlms, gateway, keys, meter, outlets, protocols
+from smgw.profiles import calendar, communication, dlms, evaluation, gateway, keys, meter, outlets, protocols
 from smgw.profiles.section import Key
 
 
@@ -16,6 +16,9 @@ def _tables() -> Iterator[tuple[str, Mapping[str, Key]]]:
         if protocol.section is not None:
             yield f"{protocol.name}.{protocol.section.name}", protocol.section.keys
     yield "emp", communication.KEYS
+    yield "evaluation", evaluation.KEYS
+    yield "calendar", calendar.KEYS
+    yield "calendar.season", calendar.SEASON_KEYS
     for outlet in outlets.every():
         yield f"emp.{outlet.name}", outlet.keys
 
@@ -33,6 +36,7 @@ _PROFILES = (
     (meter.KEYS, meter.MeterProfile._field_defaults),
     (dlms.KEYS, dlms.DlmsProfile._field_defaults),
     (communication.KEYS, communication.CommunicationProfile._field_defaults),
+    (evaluation.KEYS, evaluation.EvaluationProfile._field_defaults),
 )
 
 
