@@ -7,6 +7,7 @@ from smgw.cosem import Capture, ClockState, DeviceId
 from smgw.cosem.corrections import NO_CORRECTIONS, Corrections
 from smgw.lmn.contract import Clock, Heard, Values
 from smgw.lmn.judging import judged
+from smgw.lmn.refusals import Refusals
 from smgw.lmn.sink import Sink
 from smgw.lmn.unread import UnreadLine
 from smgw.store.records import DEVICES_PER_METER, Condition, MeterState
@@ -83,9 +84,8 @@ class Watch:
         self._unread = unread
         self._devices: dict[DeviceId, _Device] = {}
         self._nobody = _Device(None, clock.stamp().utc_us, now())  # the state of the meter until a device is known
-        self._refused = self._refused_since_good = 0
+        self._refusals = Refusals(meter, self._about("telegram-refused"), now)
         self._told: set[Condition] = set()  # since the last good telegram: a port that flaps is logged once
-        self.last_refusal = ""
         self._report(self._nobody)
 
     def heard(self, heard: Sequence[Heard]) -> bool:
@@ -103,20 +103,16 @@ class Watch:
 
     def refused(self, reason: str) -> None:
         """A telegram failed its check, or an answer was wrong."""
-        self._refused += 1
-        self.last_refusal = reason
-        self._refused_since_good += 1
-        level = logging.WARNING if self._refused_since_good == 1 else logging.DEBUG
-        log.log(level, "meter %s: telegram refused: %s", self._meter, reason, extra=self._about("telegram-refused"))
+        self._refusals.add(reason)
         for device in self._members():
             if device.condition is Condition.WAITING:
-                device.note = f"no good telegram yet, {self._refused_since_good} refused, the last: {reason}"
+                device.note = f"no good telegram yet, {self._refusals.since_good} refused, the last: {reason}"
             self._report(device)
 
     def held(self, reason: str) -> None:
         """The meter refused our password and is not asked again."""
-        self._refused += 1
-        self.last_refusal = reason
+        self._refusals.count += 1
+        self._refusals.last = reason
         for device in self._members():
             self._change(device, Condition.HELD, reason)
 
@@ -157,11 +153,11 @@ class Watch:
                 if device.succeeded and not device.beside and device.name is not None:
                     self._leave(device.name)
                     continue
-                last = f", the last: {self.last_refusal}" if self._refused_since_good else ""
+                last = f", the last: {self._refusals.last}" if self._refusals.since_good else ""
                 self._change(
                     device,
                     Condition.SILENT,
-                    f"no good telegram for {self._silence:g} s; {self._refused} refused since the start{last}",
+                    f"no good telegram for {self._silence:g} s; {self._refusals.count} refused since the start{last}",
                 )
 
     @property
@@ -170,9 +166,14 @@ class Watch:
         return max((device.condition for device in self._members()), key=_FROM_GOOD_TO_BAD.index)
 
     @property
+    def last_refusal(self) -> str:
+        """Why the last telegram was refused; "" if none was."""
+        return self._refusals.last
+
+    @property
     def count(self) -> tuple[int, int]:
         """Good and refused telegrams since the start."""
-        return self._count, self._refused
+        return self._count, self._refusals.count
 
     @property
     def _count(self) -> int:
@@ -266,7 +267,7 @@ class Watch:
         device.heard = self._now()
         device.last_us, device.last_state = values.stamp.utc_us, values.stamp.state
         device.remark = values.remark
-        self._refused_since_good = 0
+        self._refusals.since_good = 0
         self._sink.capture(capture)
         self._change(
             device,
@@ -310,7 +311,7 @@ class Watch:
                 device.last_us,
                 device.last_state,
                 device.good,
-                self._refused,
+                self._refusals.count,
                 device.note,
                 device.remark,
             )

@@ -11,6 +11,7 @@ from smgw.cosem.corrections import NO_CORRECTIONS, Corrections
 from smgw.lmn.contract import Values
 from smgw.lmn.watch import Watch
 from smgw.store.records import Condition, MeterState
+from smgw.wire import Refused
 
 OTHER, THIRD = DeviceId(b"other"), DeviceId(b"THIRD")
 
@@ -246,6 +247,20 @@ def test_a_voltage_behind_transformers_is_no_wrong_scaler(caplog: pytest.LogCapt
     bench.values(Reading(VOLTS, Data(DataType.LONG, 577), -1, 35))
     assert bench.inbox.captures[0].readings[0].value.value == 115_400
     assert bench.newest(DEVICE).remark == ""
+
+
+def test_refused_telegrams_among_good_ones_are_told_once_an_hour_with_their_number(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    for _ in range(720):  # two hours
+        bench.watch.heard([Refused("check sum", 8)])
+        bench.telegram(DEVICE)
+    told = [one.getMessage() for one in caplog.records if "telegram refused" in one.getMessage()]
+    assert told == [
+        "meter house: telegram refused: check sum",
+        "meter house: telegram refused: check sum; 359 more were refused since this was last said",
+    ]
+    assert bench.watch.count == (720, 720)
 
 
 def test_a_telegram_of_which_no_value_is_left_is_refused(caplog: pytest.LogCaptureFixture) -> None:
