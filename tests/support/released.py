@@ -9,6 +9,7 @@ from smgw.store.records import StoredRecord
 
 _STORES = Path(__file__).parents[1] / "captures" / "stores" / "released-0.1.0"
 _VERSION_3 = _STORES.with_name("version-3")
+_VERSION_5 = _STORES.with_name("version-5")
 
 
 def unpack(state: Path) -> None:
@@ -30,6 +31,15 @@ def unpack_version_3(directory: Path) -> None:
     database = directory / paths.LMN
     database.write_bytes(gzip.decompress((_VERSION_3 / f"{paths.LMN}.gz").read_bytes()))
     paths.wal_of(database).touch()
+
+
+def unpack_version_5(state: Path) -> None:
+    """Make lmn.db 5 and wan.db 3 with log books below `state`: see `make_version_5.py`."""
+    for directory in (paths.lmn_directory(state), paths.wan_directory(state)):
+        directory.mkdir(parents=True)
+        database = directory / f"{directory.name}.db"
+        database.write_bytes(gzip.decompress((_VERSION_5 / f"{database.name}.gz").read_bytes()))
+        paths.wal_of(database).touch()
 
 
 def capture_of(row: StoredRecord) -> Capture:

@@ -18,6 +18,7 @@ from smgw.reports.time_servers import note_server
 from smgw.services.deliveries import Order, deliveries_in_words, orders_of
 from smgw.services.expiry import ExpiryWatch
 from smgw.services.fleet import Fleet, Words, in_a_thread
+from smgw.services.sealing import LogSealer
 from smgw.services.status import clock_in_words
 from smgw.services.surroundings import surroundings
 from smgw.services.workers import Employed
@@ -44,6 +45,8 @@ _DELIVERIES = Words("delivery {}", "EMP {} is new", "EMP {} is served anew", "EM
 _SAMPLERS = Words("{}", "{}: a new source of time", "{}: changed", "{}: no source of time any more")
 _SERVERS = "time servers"
 _CERTIFICATES = "certificates"
+_LOG_BOOKS = "log books"
+_SEALING = Words("{}", "log books are signed", "", "log books are signed no more")
 _EXPIRY = Words("certificates", "ends of certificates are told", "", "ends of certificates are told no more")
 
 
@@ -63,6 +66,7 @@ class WanService:
         self._deliveries: Fleet[Order, Dispatcher] = Fleet(_DELIVERIES, self._dispatcher, _STOP_SECONDS, in_a_thread)
         self._samplers: Fleet[tuple[str, ...], _Sampling] = Fleet(_SAMPLERS, self._sampling, _STOP_SECONDS, in_a_thread)
         self._expiry: Fleet[Path, ExpiryWatch] = Fleet(_EXPIRY, self._expiry_watch, _STOP_SECONDS, in_a_thread)
+        self._sealing: Fleet[Path, LogSealer] = Fleet(_SEALING, self._log_sealer, _STOP_SECONDS, in_a_thread)
         self._warned = False  # that there is no time source
 
     def start(self) -> None:
@@ -71,6 +75,7 @@ class WanService:
         self._sample_time(self._configuration)
         self._deliveries.apply(_by_name(self._configuration))
         self._watch_expiry(self._configuration)
+        self._seal_logs()
         note_running(self._store, self._configuration, self._clock.stamp())
 
     def is_ready(self) -> bool:
@@ -83,7 +88,7 @@ class WanService:
 
     def workers(self) -> Sequence[Employed]:
         """Dispatchers and time."""
-        return (*self._deliveries.workers, *self._samplers.workers, *self._expiry.workers)
+        return (*self._deliveries.workers, *self._samplers.workers, *self._expiry.workers, *self._sealing.workers)
 
     def status(self) -> str:
         """EMPs and clock."""
@@ -96,6 +101,7 @@ class WanService:
         note_running(self._store, configuration, self._clock.stamp())
         changes = self._deliveries.apply(_by_name(configuration))
         changes += self._sample_time(configuration) + self._watch_expiry(configuration)
+        changes += self._seal_logs()
         return "; ".join(changes) or "no EMP changed"
 
     def taken(self, changes: str) -> None:
@@ -114,7 +120,7 @@ class WanService:
 
     def stop(self) -> list[str]:
         """An exchange under way is broken off, and repeated after the next start."""
-        left = self._deliveries.stop() + self._samplers.stop() + self._expiry.stop()
+        left = self._deliveries.stop() + self._samplers.stop() + self._expiry.stop() + self._sealing.stop()
         self._store.close()
         log.info("stopped", extra={"event": "stopping"})
         return left
@@ -193,6 +199,15 @@ class WanService:
     def _watch_expiry(self, configuration: Configuration) -> list[str]:
         needed = configuration.uses_certificates or configuration.has_tls_meters
         return self._expiry.apply({_CERTIFICATES: self._state} if needed else {})
+
+    def _seal_logs(self) -> list[str]:
+        """Where the gateway has certificates of its own."""
+        return self._sealing.apply({_LOG_BOOKS: self._state} if paths.has_certificates(self._state) else {})
+
+    def _log_sealer(self, state: Path) -> LogSealer:
+        now = self._configuration
+        lent = surroundings(state, now.keys, now.directory, self._clock.stamp)
+        return LogSealer(state, self._store, self._clock.stamp, lent.open_keys)
 
     def _expiry_watch(self, state: Path) -> ExpiryWatch:
         return ExpiryWatch(paths.trust_directory(state), self._store, self._clock.stamp)

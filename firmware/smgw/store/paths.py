@@ -33,6 +33,14 @@ def run_directory(state: Path) -> Path:
     return RUN if state == STATE else state / "run"
 
 
+def has_certificates(state: Path) -> bool:
+    """Whether there are certificates of the gateway's own in its trust folder, as far as this user may look."""
+    try:
+        return any((trust_directory(state) / "own").iterdir())
+    except OSError:
+        return False
+
+
 def live_directory(state: Path) -> Path:
     """The directory of the live values, which only the LMN process's user writes."""
     return run_directory(state) / "live"

@@ -54,13 +54,16 @@ def columns(directory):
         connection.close()
 
 
-def test_a_new_store_has_version_5(directory):
-    assert columns(directory)[1] == 5
+def test_a_new_store_has_version_6(directory):
+    assert columns(directory)[1] == 6
 
 
 def test_a_store_of_version_4_opens_and_is_written_and_read(directory):
     with contextlib.closing(sqlite3.connect(directory / "lmn.db", isolation_level=None)) as connection:
-        connection.executescript("DROP TABLE salvage; DROP TABLE salvage_alias; PRAGMA user_version = 4;")
+        connection.executescript(
+            """DROP TABLE salvage; DROP TABLE salvage_alias; ALTER TABLE log DROP COLUMN identity;
+            ALTER TABLE log DROP COLUMN user; PRAGMA user_version = 4;"""
+        )
     (directory / "lmn.db-wal").touch()
     with pytest.raises(StoreTooOld):
         LmnView.open(directory)
@@ -71,7 +74,7 @@ def test_a_store_of_version_4_opens_and_is_written_and_read(directory):
         assert store.salvage_step() is None
         assert [row.position for row in view.records(HOUSE, 0, 9)] == [1, 2]
         assert view.salvage() is None
-    assert columns(directory)[1] == 5
+    assert columns(directory)[1] == 6
 
 
 def test_a_migration_takes_the_rows_along(directory, monkeypatch):
@@ -114,7 +117,7 @@ def test_a_newer_store_is_refused_and_left_alone(directory):
     keeper.close()
 
     for opens in (LmnStore.open, LmnView.open):
-        with pytest.raises(StoreTooNew, match=r"lmn\.db: has schema version 7, this program knows 5 at most"):
+        with pytest.raises(StoreTooNew, match=r"lmn\.db: has schema version 7, this program knows 6 at most"):
             opens(directory)
     assert columns(directory)[1] == 7
     assert not list(directory.glob("*corrupt*"))
@@ -134,4 +137,4 @@ def test_a_store_of_version_1_gets_what_came_later_and_keeps_its_rows(tmp_path, 
         assert store.salvaged is None
         assert store.profile_ranges(name) == []
         assert append(store, [RECORD]) == [2]
-    assert columns(tmp_path)[1] == 5
+    assert columns(tmp_path)[1] == 6

@@ -1,7 +1,28 @@
-"""Log books: gapless numbers, each entry sealed by the hash that the next one carries (TR-03109-1, log entries)."""
+"""Log books: numbers without gaps, each entry sealed by the hash that the next one carries (TR-03109-1, log entries).
+
+The hash of an entry is the SHA-256 over its fields in this order. Each field has its length before it, in four octets,
+big endian. Numbers are decimal digits in ASCII, texts are UTF-8. The layout is ours.
+
+    field         content
+    book          "system", "calibration", "consumer NAME", or a book of the software's own
+    number        from 1, without gaps in its book
+    event         name of the event
+    level         1 info, 2 warning, 3 error, 4 fatal
+    outcome       1 good, 0 bad
+    subject       the text
+    utc_us        microseconds since 1970-01-01 UTC
+    clock_state   1 synchronised, 0 invalid
+    boot_id       boot of the computer
+    boottime_ns   nanoseconds since that boot, which nobody can set
+    hash          32 octets: the hash of the entry before; zero octets in entry 1
+    identity      what the entry is about: meter, EMP, evaluation
+    user          consumer, or who did it
+
+The last two are there only if one of them is not empty. So entries of older programs keep their hash.
+"""
 
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from enum import IntEnum
 from typing import Any, NamedTuple
 
@@ -14,7 +35,15 @@ ENTRIES_KEPT = 10_000
 _REMOVED_AT_MOST = 100
 
 _FIRST = bytes(32)
-_COLUMNS = "book, number, event, level, outcome, subject, utc_us, clock_state, boot_id, boottime_ns, hash"
+_COLUMNS = (
+    "book, number, event, level, outcome, subject, utc_us, clock_state, boot_id, boottime_ns, hash, identity, user"
+)
+#: Their kinds; see `checked`.
+_SHAPE = "titiitiitiott"
+#: The columns that schema version 5 of lmn.db had.
+_FIRST_COLUMNS = 11
+#: Books of consumers and the calibration log repeat entries of the system log: a list of all books leaves them out.
+_EVERY = "book <> 'calibration' AND book NOT LIKE 'consumer %'"
 
 
 class Level(IntEnum):
@@ -40,10 +69,12 @@ class LogEntry(NamedTuple):
     boot_id: str
     boottime_ns: int
     hash: bytes
+    identity: str = ""
+    user: str = ""
 
     def digest(self) -> bytes:
-        """SHA-256 over the fields in their order, each as text or octets with its length before it."""
-        return _digest(self)
+        """Its hash, which the next entry carries."""
+        return digest(self)
 
 
 class Note(NamedTuple):
@@ -55,6 +86,8 @@ class Note(NamedTuple):
     outcome: bool
     subject: str
     stamp: Stamp
+    identity: str = ""
+    user: str = ""
 
 
 def write(connection: sqlite3.Connection, note: Note) -> None:
@@ -77,20 +110,22 @@ def write(connection: sqlite3.Connection, note: Note) -> None:
         note.stamp.state,
         note.stamp.boot_id,
         note.stamp.boottime_ns,
-        _FIRST if last is None else _digest(last),
+        _FIRST if last is None else digest(last),
+        note.identity,
+        note.user,
     )
-    connection.execute("INSERT INTO log VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", entry)
+    connection.execute("INSERT INTO log VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", entry)
     oldest = connection.execute("SELECT min(number) FROM log WHERE book = ?", (note.book,)).fetchone()[0]
     last_to_go = min(entry.number - ENTRIES_KEPT, oldest + _REMOVED_AT_MOST - 1)
     connection.execute("DELETE FROM log WHERE book = ? AND number <= ?", (note.book, last_to_go))
 
 
 def newest(connection: sqlite3.Connection, limit: int, book: str | None = None) -> list[LogEntry]:
-    """The newest entries of one book by number, or of all books by time; oldest first."""
-    query = f"""SELECT {_COLUMNS} FROM log WHERE ?1 IS NULL OR book = ?1
+    """The newest entries of one book by number, or of all books by time, each event once; oldest first."""
+    query = f"""SELECT {_COLUMNS} FROM log WHERE iif(?1 IS NULL, {_EVERY}, book = ?1)
         ORDER BY iif(?1 IS NULL, utc_us, 0) DESC, number DESC LIMIT ?2"""  # noqa: S608 - constant columns
     rows = connection.execute(query, (book, limit)).fetchall()
-    return [_entry(row) for row in reversed(rows)]
+    return [entry_of(row) for row in reversed(rows)]
 
 
 def newest_of(events: Sequence[str]) -> str:
@@ -99,32 +134,30 @@ def newest_of(events: Sequence[str]) -> str:
     return f"SELECT event FROM log WHERE book = 'system' AND event IN ({places}) ORDER BY number DESC LIMIT 1"  # noqa: S608
 
 
-def first_broken(entries: Iterable[LogEntry]) -> LogEntry | None:
-    """The first entry of a book (in order) that does not follow from the one before: changed, removed or put in."""
-    before: LogEntry | None = None
-    for entry in entries:
-        if before is None:
-            if entry.number == 1 and entry.hash != _FIRST:
-                return entry
-        elif entry.number != before.number + 1 or entry.hash != before.digest():
-            return entry
-        before = entry
-    return None
+#: The rows of a book above a number, in order, some at a time; `entry_of` reads one.
+ROWS = f"SELECT {_COLUMNS} FROM log WHERE book = ? AND number > ? ORDER BY number LIMIT ?"  # noqa: S608
+#: Each book with its newest number.
+BOOKS = "SELECT book, max(number) FROM log GROUP BY book"
 
 
-def _digest(fields: Sequence[Any]) -> bytes:
+def filled(row: Sequence[Any]) -> tuple[Any, ...]:
+    """A row of a file of any version, with all columns of today."""
+    return (*row, *("",) * (len(LogEntry._fields) - len(row)))
+
+
+def digest(fields: Sequence[Any]) -> bytes:
+    """The hash of an entry; `fields` are those of LogEntry, in their order."""
     sealed = b""
-    for field in fields:
+    for field in fields if any(fields[_FIRST_COLUMNS:]) else fields[:_FIRST_COLUMNS]:
         text = field if isinstance(field, (str, bytes)) else str(int(field))
         octets = text.encode() if isinstance(text, str) else text
         sealed += len(octets).to_bytes(4, "big") + octets
     return sha256(sealed)
 
 
-def _entry(row: tuple[Any, ...]) -> LogEntry:
-    book, number, event, level, outcome, subject, utc_us, state, boot_id, boottime_ns, seal = checked(
-        row, "titiitiitio"
-    )
-    return LogEntry(
-        book, number, event, Level(level), bool(outcome), subject, utc_us, ClockState(state), boot_id, boottime_ns, seal
+def entry_of(row: Sequence[Any]) -> LogEntry:
+    """The entry of a row; ValueError if a column has another type, or a number no sense."""
+    entry = LogEntry(*checked(row, _SHAPE))
+    return entry._replace(
+        level=Level(entry.level), outcome=bool(entry.outcome), clock_state=ClockState(entry.clock_state)
     )

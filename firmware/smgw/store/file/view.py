@@ -19,6 +19,8 @@ from smgw.store.file.schema import Schema, check_version
 #: Errors of a conversion that meets another type, another range, or an unknown name.
 NONSENSE = (ValueError, TypeError, LookupError, ArithmeticError, AttributeError)
 _ID_OCTETS = 16
+#: Rows of a log book that a check reads at once.
+_ENTRIES_AT_ONCE = 500
 
 
 class View:
@@ -84,6 +86,17 @@ class View:
         """The newest entries of one book, or of all, oldest first."""
         with self._snapshot() as connection:
             return log_book.newest(connection, limit, book)
+
+    def books(self) -> dict[str, int]:
+        """Each log book with the number of its newest entry."""
+        return dict(self._typed("ti", log_book.BOOKS))
+
+    def log_rows(self, book: str) -> Iterator[Sequence[Any]]:
+        """All rows of a book in order, as they are: for a check. Not one snapshot; entries may be added meanwhile."""
+        after: object = 0
+        while isinstance(after, int) and (rows := self._rows(log_book.ROWS, book, after, _ENTRIES_AT_ONCE)):
+            yield from rows
+            after = rows[-1][1]
 
     def _forget(self) -> None:
         """The file was replaced: cached rows are no longer valid."""

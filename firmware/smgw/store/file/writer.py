@@ -5,7 +5,7 @@ import logging
 import os
 import sqlite3
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
@@ -13,7 +13,7 @@ from smgw.clock.gateway_clock import GatewayClock
 from smgw.cosem.reading import Stamp
 from smgw.store import paths
 from smgw.store.errors import StoreError, StoreFull, is_damaged, is_full
-from smgw.store.file import log_book
+from smgw.store.file import log_book, log_books
 from smgw.store.file.ballast import Ballast
 from smgw.store.file.connection import BUSY_MS, WAL_KEPT_BYTES, transaction
 from smgw.store.file.log_book import Level, Note
@@ -102,11 +102,25 @@ class StoreWriter:
         stamp: Stamp,
         *,
         outcome: bool = True,
-        book: str = "system",
+        book: str | None = None,
+        identity: str = "",
+        consumers: Iterable[str] = (),
     ) -> None:
-        """Write a log entry with the next number of its book; while the disk is full it waits in memory."""
+        """Write an event into its books (`log_books`), or into a book of the software's own.
+
+        `identity` is what it is about; `consumers` are those whom it concerns. On a full disk it waits in memory.
+        """
+        if book is not None:
+            return self.write_notes([Note(book, event, level, outcome, subject, stamp, identity)])
+        return self.write_notes(
+            log_books.notes(event, level, subject, stamp, outcome=outcome, identity=identity, consumers=consumers)
+        )
+
+    def write_notes(self, notes: Iterable[Note]) -> None:
+        """Write entries in one commit, each with the next number of its book."""
         with self._file.lock:
-            self._pending.note(Note(book, event, level, outcome, subject, stamp))
+            for note in notes:
+                self._pending.note(note)
             self._write_pending()
 
     def logged(self, event: str) -> set[str]:
@@ -203,7 +217,7 @@ class StoreWriter:
             self._asked = time.monotonic()
             text = f"the file system of {self._file.path.parent} is full; {self._REMEDY}"
             _log.error("%s", text, extra={"event": "disk-full"})
-            self._pending.note(Note("system", "disk-full", Level.ERROR, False, text, self._stamp()))
+            self._note("disk-full", Level.ERROR, text, outcome=False)
 
     def _end_need(self) -> None:
         """Test now and then for free space."""
@@ -215,7 +229,7 @@ class StoreWriter:
             self._in_need = False
             text = f"the file system of {self._file.path.parent} has room again"
             _log.warning("%s", text, extra={"event": "disk-room-again"})
-            self._pending.note(Note("system", "disk-room-again", Level.INFO, True, text, self._stamp()))
+            self._note("disk-room-again", Level.INFO, text)
 
     def _commit(self, body: Callable[[sqlite3.Connection], _T], *, alone: bool = False) -> _T:
         """Run `body` and write waiting data (unless `alone`), in one durable transaction.
@@ -292,8 +306,17 @@ class StoreWriter:
         return self._stamp
 
     def _note_salvage(self) -> None:
+        """Say it in the books, and in each book whose chain broke, what is lost."""
         if self._file.salvaged:
-            self._pending.note(Note("system", "store-salvaged", Level.ERROR, True, self._file.salvaged, self._stamp()))
+            from smgw.store.file import log_check  # not loaded unless the file was damaged
+
+            self._note("store-salvaged", Level.ERROR, self._file.salvaged)
+            for book, text in log_check.breaks(self._file.writer):
+                self._pending.note(Note(book, "log-broken", Level.ERROR, False, text, self._stamp()))
+
+    def _note(self, event: str, level: Level, text: str, *, outcome: bool = True) -> None:
+        for note in log_books.notes(event, level, text, self._stamp(), outcome=outcome):
+            self._pending.note(note)
 
     def _bound_wal(self) -> None:
         """Limit the -wal, which a reader in an old snapshot blocks: test its size, rarely checkpoint by force."""

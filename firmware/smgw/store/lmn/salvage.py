@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 from smgw.cosem.reading import ClockState
 from smgw.store.errors import is_full
+from smgw.store.file import log_book
 from smgw.store.file.connection import connect_salvage
 from smgw.store.file.owned import Begun
 from smgw.store.lmn.blocks import BLOCK
@@ -263,7 +264,7 @@ def _carve_small(damaged: Path, target: sqlite3.Connection) -> tuple[bytes | Non
             for carved in pages.records(number):
                 name = table_of(carved)
                 if name in tables:
-                    tables[name].insert([row_of(carved)])
+                    tables[name].insert([_in_columns(row_of(carved), tables[name].width)])
                 elif name == "store":
                     identity = bytes(carved.columns[0])  # type: ignore[arg-type]
                 elif name == "sequence":
@@ -279,8 +280,10 @@ def table_of(carved: Carved) -> str | None:
     """The table of a record, recognised by its columns."""
     rowid, columns = carved
     if rowid is None:
+        if len(columns) in (11, 13) and isinstance(columns[0], str):
+            return "log"  # of 11 columns before schema version 6, and still in a file that was migrated
         if len(columns) == 11:
-            return "log" if isinstance(columns[0], str) else "reading"
+            return "reading"
         if len(columns) == 3 and isinstance(columns[1], int) and isinstance(columns[2], bytes):
             return "signature"
     elif len(columns) in (3, 8, 17) and columns[0] is None:
@@ -295,6 +298,11 @@ def table_of(carved: Carved) -> str | None:
 def row_of(carved: Carved) -> tuple[Any, ...]:
     """The row of a record, with its number."""
     return carved.columns if carved.rowid is None else (carved.rowid, *carved.columns[1:])
+
+
+def _in_columns(row: tuple[Any, ...], width: int) -> tuple[Any, ...]:
+    """The row of an entry of the log in a table of this width; other rows as they are."""
+    return row if len(row) == width else log_book.filled(row)[:width]
 
 
 def _leave_out_ids(target: sqlite3.Connection) -> None:

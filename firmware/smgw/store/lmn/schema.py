@@ -11,7 +11,7 @@ _HERE = Path(__file__).parent
 
 def lmn_schema() -> Schema:
     """The schema of lmn.db. Its migrations take no longer for many captures than for few."""
-    found = schema(*(_HERE / f"version{version}.sql" for version in (1, 2, 3, 4, 5)))
+    found = schema(*(_HERE / f"version{version}.sql" for version in (1, 2, 3, 4, 5, 6)))
     script = found.migrations[3]
 
     def to_version_4(connection: sqlite3.Connection) -> None:

@@ -101,7 +101,7 @@ _Signatures = dict[tuple[int, int], bytes]
 class LmnView(View):
     """Captures by position, states of the meters, the clock. Opening needs no right to write."""
 
-    _oldest = 5
+    _oldest = 6
     _bounds = Bounds(seconds=60.0, row_octets=4 * 2**20, rows=1_000_000, growth=128 * 2**20, steps=20_000)
 
     def __init__(self, directory: Path) -> None:

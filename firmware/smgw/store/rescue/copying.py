@@ -28,6 +28,7 @@ class Table:
         """`untyped`: the types that a column without a declared type may hold."""
         columns = target.execute(f"PRAGMA table_info({name})").fetchall()
         self.names = ", ".join(column[1] for column in columns)
+        self.width = len(columns)
         self._target = target
         self._insert = f"INSERT OR IGNORE INTO {name} VALUES ({', '.join('?' * len(columns))})"
         self._types = [

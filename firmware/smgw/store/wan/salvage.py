@@ -12,7 +12,18 @@ from smgw.store.wan.pseudonyms import RAISE_CURSORS
 from smgw.store.wan.schema import wan_schema
 
 _PSEUDONYMS = ("pseudonym", "pseudonym_period", "pseudonym_run")
-_TABLES = ("cursor", "set_aside", "channel", "time_sample", "work_order", "order_taken", "counts", "log", *_PSEUDONYMS)
+_TABLES = (
+    "cursor",
+    "set_aside",
+    "channel",
+    "time_sample",
+    "work_order",
+    "order_taken",
+    "counts",
+    "log",
+    "log_head",
+    *_PSEUDONYMS,
+)
 #: Most rows of a table that are copied: a start must not take long. No table is larger but that of quarantined rows,
 #: if an EMP rejected so many one by one.
 _MOST_ROWS = 100_000

@@ -9,4 +9,4 @@ _HERE = Path(__file__).parent
 
 def wan_schema() -> Schema:
     """The schema of wan.db."""
-    return schema(_HERE / "version1.sql", _HERE / "version2.sql", _HERE / "version3.sql")
+    return schema(_HERE / "version1.sql", _HERE / "version2.sql", _HERE / "version3.sql", _HERE / "version4.sql")

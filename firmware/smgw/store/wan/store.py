@@ -11,7 +11,8 @@ from smgw.cosem.source import Source
 from smgw.store import paths
 from smgw.store.errors import StoreFull
 from smgw.store.file import log_book
-from smgw.store.file.log_book import Level, Note
+from smgw.store.file.log_book import Level, LogEntry, Note
+from smgw.store.file.log_head import HEADS_KEPT, LOG_HEADS, Head
 from smgw.store.file.owned import Begun
 from smgw.store.file.pending import Pending, count, writable
 from smgw.store.file.writer import StoreWriter
@@ -198,6 +199,31 @@ class WanStore(StoreWriter):
             return number
 
         return self._write(body)
+
+    def log_heads(self) -> list[Head]:
+        """All signed heads of log books."""
+        return [Head(*row) for row in self._read(LOG_HEADS)]
+
+    def newest_entries(self) -> list[LogEntry]:
+        """The newest entry of each log book in this database."""
+        with self._file.lock:
+            self._write_pending()
+            books = self._read(log_book.BOOKS)
+            return [log_book.newest(self._file.writer, 1, book)[0] for book, _ in books]
+
+    def note_heads(self, heads: Sequence[Head]) -> None:
+        """Store signed heads; of each book the newest `HEADS_KEPT` stay."""
+
+        def body(connection: sqlite3.Connection) -> None:
+            for head in heads:
+                connection.execute("INSERT OR REPLACE INTO log_head VALUES (?, ?, ?, ?, ?, ?, ?)", head)
+                connection.execute(
+                    """DELETE FROM log_head WHERE store_id = ?1 AND book = ?2 AND number <= (SELECT number FROM log_head
+                    WHERE store_id = ?1 AND book = ?2 ORDER BY number DESC LIMIT 1 OFFSET ?3)""",
+                    (head.store_id, head.book, HEADS_KEPT),
+                )
+
+        self._write(body)
 
     def take_orders(self, emp: str) -> list[OrderKind]:
         """Orders for this EMP that it has not taken yet, oldest first.

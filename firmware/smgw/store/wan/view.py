@@ -6,6 +6,7 @@ from typing import Self
 from smgw.clock.sample import TimeSample
 from smgw.store import paths
 from smgw.store.file.checked import within
+from smgw.store.file.log_head import LOG_HEADS, Head
 from smgw.store.file.view import View
 from smgw.store.wan.records import SET_ASIDE, ChannelKind, ChannelState, Cursor, SetAside
 from smgw.store.wan.schema import wan_schema
@@ -18,7 +19,7 @@ _END_OF_TIME_US = 253_402_300_800_000_000
 class WanView(View):
     """Cursors, channels, time samples. Opening needs no right to write."""
 
-    _oldest = 2
+    _oldest = 4
 
     def __init__(self, path: Path) -> None:
         super().__init__(path, wan_schema())
@@ -51,6 +52,11 @@ class WanView(View):
         """Quarantined rows of an EMP, requeued ones too, by store and position."""
         query = f"SELECT {SET_ASIDE} FROM set_aside WHERE emp = ? ORDER BY store_id, position"  # noqa: S608 - constant
         return [SetAside(*row) for row in self._typed("tttoititi", query, emp)]
+
+    def log_heads(self) -> list[Head]:
+        """All signed heads of log books, by file, book and number."""
+        rows = self._typed("ttioioo", LOG_HEADS)
+        return [Head(*row) for row in rows]
 
     def time_samples(self, after: int) -> list[tuple[int, TimeSample]]:
         """At most 4096 samples numbered above `after`, oldest first. A new `store_id` starts the numbers again."""
