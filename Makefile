@@ -2,7 +2,7 @@
 # tests/system-packages.sh. Needs Python 3.11 or newer; `make PYTHON=/path/to/python3` chooses one.
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test test-quick test-long fuzz check bench deb sbom pins docs messages test-systemd clean
+.PHONY: help setup demo test test-quick test-long fuzz check bench deb image sbom pins docs messages test-systemd clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -59,6 +59,9 @@ docs: $(DOCS)/.made ## build the documentation into build/docs, offline, and che
 
 deb: ## build the Debian packages of gateway and head-end into build/, from Debian packages alone
 	@firmware/deb.sh build
+
+image: ## build the SD-card image for a Raspberry Pi into build/image, from Debian packages alone (needs root)
+	@python3 hw/image/build.py build/image
 
 sbom: ## write the software bills of material (CycloneDX) into build/; `make deb` does it too
 	@python3 firmware/sbom.py build

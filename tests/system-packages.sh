@@ -20,6 +20,9 @@ packages="$packages python3-pytest-xdist python3-hypothesis"
 packages="$packages softhsm2 python3-pykcs11"
 # The Debian package, and machines to install it in (make test-systemd).
 packages="$packages debhelper dh-python gettext lintian mmdebstrap systemd-container"
+# The SD-card image, and emulated boards that boot it (make image, make test-image, make test-pi3).
+packages="$packages qemu-user-static binfmt-support e2fsprogs mtools fdisk cpio zstd kmod u-boot-tools u-boot-qemu"
+packages="$packages qemu-system-arm qemu-utils ipxe-qemu openssh-client device-tree-compiler rauc"
 
 missing() {
     for package in $packages; do
