@@ -1,0 +1,68 @@
+"""What an evaluation remembers of one register, and its form in the database.
+
+It is written in the transaction of the readings that changed it. So a restart goes on with the same registers.
+"""
+
+import json
+from typing import Any, NamedTuple, Self
+
+
+class Part(NamedTuple):
+    """The reading of one meter: the device behind the meter profile, and its value."""
+
+    device: str  # octets in hex
+    value: int
+
+
+class Slot(NamedTuple):
+    """The readings of all meters of an evaluation for one registration time (seconds UTC)."""
+
+    time_s: int
+    parts: tuple[Part, ...]
+
+
+class State(NamedTuple):
+    """Amounts are whole numbers of 10^scaler of the unit. The register of step n has the amount `steps[n]`."""
+
+    scaler: int | None = None  # None: no reading yet
+    unit: int = 255
+    last: Slot | None = None  # the latest slot that counts
+    newest_s: int = 0  # the latest registration time of any reading or gap
+    steps: tuple[tuple[int, int], ...] = ()  # step and amount, by step
+    error: int = 0  # register 63
+    total: int = 0
+    step: int = 0  # of the latest span; 0: none, or none alone
+    period_end_s: int = 0  # of the open billing period; 0: none is open
+    used: int = 0  # TAF 4: energy since the period began
+    level: int = 0  # TAF 3: number of the steps above step 1 that are entered
+    fell: bool = False  # the latest reading was below the one before it
+    marked_s: int = 0  # time of the latest row of a period's begin or end
+    closed_s: int = 0  # end of the latest billing period that ended without a reading at its end
+    waiting: tuple[tuple[int, tuple[tuple[int, Part], ...]], ...] = ()  # times, with the parts that came
+    gone: tuple[tuple[int, str], ...] = ()  # parts and devices that were exchanged
+
+    def encode(self) -> bytes:
+        """JSON: an array of the fields."""
+        return json.dumps(self, separators=(",", ":")).encode()
+
+    @classmethod
+    def decode(cls, octets: bytes) -> Self:
+        """ValueError if the octets are not those of a state."""
+        try:
+            plain = cls(*json.loads(octets))
+            last: Any = plain.last
+            return plain._replace(
+                last=None if last is None else Slot(last[0], tuple(map(_part, last[1]))),
+                steps=tuple((step, amount) for step, amount in plain.steps),
+                waiting=tuple(
+                    (time_s, tuple((place, _part(one)) for place, one in parts)) for time_s, parts in plain.waiting
+                ),
+                gone=tuple((place, device) for place, device in plain.gone),
+            )
+        except (TypeError, IndexError) as error_:
+            raise ValueError(f"not the state of an evaluation: {error_}") from error_
+
+
+def _part(pair: Any) -> Part:
+    device, value = pair
+    return Part(device, value)

@@ -1,0 +1,71 @@
+"""Random weeks of a time-variable tariff: the evaluation gives what a plain implementation gives.
+
+`plain_tariff` was written by another hand, from the text of the rules alone. Some hundred cases run in `make test`, and
+20,000 in `make test-long`.
+"""
+
+import random
+
+import pytest
+from effort import SEED, rounds
+
+plain_tariff = pytest.importorskip("plain_tariff")
+import tariff_cases  # noqa: E402 - it needs plain_tariff
+from smgw.metering.evaluation.evaluation import evaluate  # noqa: E402
+from smgw.metering.evaluation.state import State  # noqa: E402
+
+CASES = rounds(300, 20_000)
+FIRST = 1_000_000 * SEED
+
+
+def _nonzero(steps: dict[int, int]) -> dict[int, int]:
+    return {step: amount for step, amount in steps.items() if amount}
+
+
+def test_registers_are_those_of_the_plain_implementation() -> None:
+    for seed in range(FIRST, FIRST + CASES):
+        case = tariff_cases.case_of(seed)
+        _, (_, state, _) = tariff_cases.whole(case)
+        plain = plain_tariff.registers(case)
+        if plain is None:
+            assert state.last is None, seed
+            continue
+        assert state.last is not None, seed
+        found = (state.last.time_s, _nonzero(dict(state.steps)), state.error, state.total)
+        assert found == (plain.end_s, _nonzero(dict(plain.steps)), plain.error, plain.total), seed
+
+
+def test_bills_are_those_of_the_plain_implementation() -> None:
+    for seed in range(FIRST, FIRST + CASES // 3):
+        case = tariff_cases.case_of(seed)
+        found = [
+            (one.begin_s, one.end_s, _nonzero(dict(one.steps)), one.error, one.total)
+            for one in tariff_cases.bills_of(*tariff_cases.whole(case))
+        ]
+        plain = [
+            (one.begin_s, one.end_s, _nonzero(dict(one.steps)), one.error, one.total)
+            for one in plain_tariff.bills(case)
+            if one.begin_s < one.end_s  # a single reading makes no bill
+        ]
+        assert found == plain, seed
+
+
+def test_readings_in_pieces_give_the_same_as_at_once() -> None:
+    for seed in range(FIRST, FIRST + CASES // 3):
+        chance = random.Random(seed)
+        case = tariff_cases.case_of(seed)
+        plan, once = tariff_cases.whole(case)
+        rows, events, state, offers = [], [], State(), tariff_cases.offers_of(case)
+        while offers or state == State():
+            cut = chance.choice((1, 1, 5, 100))
+            pieces = evaluate(offers[:cut], plan, State.decode(state.encode()))
+            rows, events, state, offers = rows + pieces.rows, events + pieces.events, pieces.state, offers[cut:]
+        assert (rows, events, state) == (once.rows, once.events, once.state), seed
+
+
+def test_steps_and_error_register_add_up_to_the_total() -> None:
+    for seed in range(FIRST, FIRST + CASES // 3):
+        _, (rows, _, _) = tariff_cases.whole(tariff_cases.case_of(seed))
+        for row in rows:
+            amounts = dict(row.registers)
+            assert amounts.pop(0) == sum(amounts.values()), seed
