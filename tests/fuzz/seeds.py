@@ -2,7 +2,7 @@
 
     .venv/bin/python tests/fuzz/seeds.py
 
-No octet of it comes from a capture. Files that a finding added stay.
+What of it comes from captures comes from free ones. Files that a finding added stay.
 """
 
 import sys
@@ -134,6 +134,8 @@ def texts() -> dict[str, list[bytes]]:
     """Documents, requests, live values, archives, sign-ons."""
     shown = examples()
     archive, sealed, live = _files(shown[0].body)
+    frames = sorted((OWN / "mbus" / "libmbus" / "test-frames").glob("*.hex"))[:6]
+    mbus = [bytes.fromhex(path.read_text()) for path in frames]
     requests = [
         "\n".join(
             [
@@ -168,6 +170,8 @@ def texts() -> dict[str, list[bytes]]:
             *(path.read_bytes() for path in sorted((OWN / "dsmr" / "dsmr_parser").glob("telegram_[fuv]*.txt"))),
             b"0-1:24.1.0(003)\r\n0-1:96.1.0(41)\r\n0-1:24.2.1(632525252525W)(1.0*m3)~~~~0-0:98.1.0(1)(1-0:1.6.0)(x)",
         ],
+        "mbus-line": [b"".join(mbus[:3]), b"\x10\x40\x05\x45\x16~~~~\x10\x7b\x05\x80\x16" + mbus[3]],
+        "mbus-records": [octets[7:-2] for octets in mbus],
         "telnet": [
             bytes.fromhex("fffd2cfffb00fffd03fffb03") + b"data\xff\xff\xff\xfa\x2c\x65\x00\x00\x25\x80\xff\xf0end"
         ],
