@@ -2,9 +2,10 @@
 
 A meter with H0 consumption and PV generation is asked for its object list once and then polled every 2 s over SML on
 TCP port 33333 for five objects; beside it an eHZ pushes a telegram each second into an optical head (a pty), and a DLMS
-meter is polled over HDLC on a pty that stands for RS-485. A P1 port pushes its meter and a gas meter. The gateway
-forwards what it buffered every 5 s by HTTP PUT; the EMP is read back with GET. At the end the meters stop, the LMN
-process commits, the WAN process drains; then it is counted. Exit code 0 only if nothing is lost and nothing double.
+meter is polled over HDLC on a pty that stands for RS-485. A P1 port pushes its meter and a gas meter. A D0 meter is
+asked at 300 Bd and answers at 9600 Bd; a heat and a water meter share an M-Bus. The gateway forwards what it buffered
+every 5 s by HTTP PUT; the EMP is read back with GET. At the end the meters stop, the LMN process commits, the WAN
+process drains; then it is counted. Exit code 0 only if nothing is lost and nothing double.
 
 A PKI of its own is made first, as for a field trial. Documents go over TLS, signed and sealed. PLAIN=1 does without.
 DEMO_SECONDS=N bounds it (30 without a terminal; with one it runs until Ctrl-C).
@@ -45,11 +46,14 @@ CONFIGURATIONS = ROOT / "config" / "testbed"
 # What the configurations say, and the demo replaces by what is free on this computer.
 PAPER_PORT, PORTS, EMP_URL, TIME = 33333, "/tmp/smgw-testbed", 'url = "https://127.0.0.1:8080/"', "127.0.0.1:123"
 GATEWAY, EMP = "ESMG0000000001", "utility"
-METERS = ("1UTB0000000001", "1EMH0000000002", "1KFM0000000003", "1UTB0000000071")
+METERS = (
+    "1UTB0000000001", "1EMH0000000002", "1KFM0000000003", "1LGZ0000000005", "1UTB0000000071", "6UTB0100000006",
+    "8UTB0100000007",
+)  # fmt: skip
 DEVICES = (*METERS, "7KFM0000000003")  # with the gas meter behind the P1 port
 HOUSEHOLD = DEVICES[0]
 PART = 1000
-SAID = {"telegrams": "telegrams pushed", "answers": "files answered", "requests": "requests answered"}
+SAID = {"telegrams": "telegrams pushed", "answers": "answers sent", "requests": "requests answered"}
 ATTRIBUTE = "{urn:k461-dke-de:cor-1}attribute"
 
 

@@ -36,6 +36,11 @@ def test_the_demo_loses_nothing_doubles_nothing_and_says_so() -> None:
     assert match, out
     assert len(set(match.groups())) == 1
     assert int(match[1]) >= 15
+    for meter, register, unit in (
+        ("canal", "1-0:1\\.8\\.1", "Wh"), ("cellar", "1-0:1\\.8\\.0", "Wh"), ("radiators", "6-0:1\\.0\\.0", "Wh"),
+        ("cold-water", "8-0:1\\.0\\.0", "m³"),
+    ):  # fmt: skip
+        assert re.search(rf"{meter} +│ {register} +│ +[0-9.]+ {unit}", out), meter
     assert re.search(r"7-0:3\.1\.0 +│ +[0-9.]+ m³", out)
     assert re.search(r"heat-pump +│ 1-0:1\.8\.0 +│ +\d+ Wh", out)
     assert re.search(r"GET of 1\.0\.1\.8\.0\.255 of 1UTB0000000001 at the EMP: \d+ Wh", out)
