@@ -62,6 +62,30 @@ def test_a_curve_is_drawn_and_described(chromium, emp):
     assert page.evaluate("document.querySelectorAll('.values tbody tr').length") == 92
 
 
+def test_cosem_xml_is_shown_as_a_tree(chromium, emp):
+    page = opened(chromium, emp, f"/cosem/ldevs/{DEVICE.uri}/objects/3-0100010800ff")
+    assert page.faults == []
+    header = "getComputedStyle(document.querySelector('.header'))"
+    assert page.evaluate(f"{header}.borderBottomStyle") == "solid"
+    assert page.evaluate("document.querySelectorAll('.folder').length") > 0
+
+
+def test_the_legend_names_a_clock_only_where_it_was_not_valid(chromium, emp):
+    page = opened(chromium, emp, POWER + SPRING)
+    told = []
+    for moment in (emp_year.DOUBTFUL[1], emp_year.DOUBTFUL[1] - 4 * emp_year.QUARTER_HOUR_US * 2):
+        place = f"{PLOT}.plot.valToPos({moment // 1_000_000}, 'x')"
+        page.evaluate(f"{PLOT}.plot.setCursor({{left: {place}, top: 10}})")
+        told.append(page.evaluate(f"[...{PLOT}.querySelectorAll('.u-value')].map(e => e.innerText)")[2])
+    assert [told[0].endswith(" W"), told[1]] == [True, "–"]
+
+
+def test_an_error_page_is_a_page(chromium, emp):
+    page = opened(chromium, emp, "/devices/1abc0000000001.sm")
+    assert page.evaluate("document.querySelector('h1').innerText") == "This is not here"
+    assert page.evaluate("document.querySelector('header.bar a').getAttribute('href')") == "/"
+
+
 def ink(page, seconds):
     """How many pixels of the column at a time have the curve's colour."""
     return page.evaluate(

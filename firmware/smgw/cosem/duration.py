@@ -24,6 +24,16 @@ def period_text(seconds: int) -> str:
     return f"{seconds // size} {symbol}"
 
 
+def span_text(seconds: int) -> str:
+    """`2 h 45 min`, `3 d 4 h 1 s`: a time span, exactly, without the units that are 0."""
+    parts = []
+    for size, symbol in ((_DAY_S, "d"), (3600, "h"), (60, "min"), (1, "s")):
+        amount, seconds = divmod(seconds, size)
+        if amount:
+            parts.append(f"{amount} {symbol}")
+    return " ".join(parts) or "0 s"
+
+
 def _rounded(amount: int, size: int) -> int:
     """Half of one away from zero, as people round."""
     rounded = (abs(amount) + size // 2) // size

@@ -1,7 +1,11 @@
 """The curve of one register over a day, a week or a month: its readings, or the energy of each interval.
 
-A device that delivers on the grid is shown on the grid; a time without value is a gap. Any other device is shown by its
-captures; a gap is longer than three times the usual distance.
+A register that is delivered on the grid is shown on the grid; a time without value is a gap. Another one is shown by
+its captures; a gap is longer than three times the usual distance. Readings that came much oftener than the grid are
+shown by their captures too: a live meter may have a load profile.
+
+More captures than a plot has pixels are thinned: the lowest and the highest of each piece of time remain, so nothing
+that stands out is hidden.
 """
 
 from collections.abc import Mapping
@@ -23,7 +27,9 @@ from emp.answers.row_text import value_text
 from emp.store.storage import Sample, Storage
 from emp.times import Zone
 
-MAX_POINTS = 100_000
+MAX_POINTS = 10_000  # captures; from there on they are thinned
+PIECES = 2000  # of a window that is thinned
+_OFTENER = 2  # captures for each value of the grid, from which on they are shown
 _GAP = 3  # times the usual distance
 _SMALLEST_GAP_US = 5_000_000
 _TIME_INTEGRAL = 8  # OBIS value group D: a counter's state
@@ -98,7 +104,7 @@ class Curve(NamedTuple):
     unit: str
     period_us: int | None
     kind: Kind
-    cut: bool  # there are more than MAX_POINTS
+    piece_us: int | None = None  # it is thinned: lowest and highest of pieces so long
 
     @property
     def gaps(self) -> int:
@@ -117,6 +123,11 @@ def curve(storage: Storage, device: DeviceId, column: CaptureObject, window: Win
     if span.first_target_us is None or span.last_target_us is None:
         return _captured(storage, device, column, window)
     samples = storage.grid(device, column, window.from_us, window.to_us)
+    count = sum(sample.value is not None for sample in samples)
+    if not count or window.kind is Kind.READING:
+        captured = _captured(storage, device, column, window)
+        if len(captured.points) > _OFTENER * count or not (count or storage.is_on_grid(device, column)):
+            return captured
     period_us = period_of(sorted({sample.time_us for sample in samples}))
     is_interval = window.kind is Kind.INTERVAL
     if is_interval:  # the last interval ends with the next day's first reading
@@ -131,19 +142,23 @@ def curve(storage: Storage, device: DeviceId, column: CaptureObject, window: Win
             points.pop()  # it has not ended yet
     else:
         points = [_reading(time_us, best.get(time_us)) for time_us in times]
-    return Curve(points[:MAX_POINTS], _unit(samples), period_us, window.kind, len(points) > MAX_POINTS)
+    return Curve(points, _unit(samples), period_us, window.kind)
 
 
 def _captured(storage: Storage, device: DeviceId, column: CaptureObject, window: Window) -> Curve:
     samples = storage.captured(device, column, window.from_us, window.to_us, MAX_POINTS + 1)
+    piece_us = None
+    if len(samples) > MAX_POINTS:
+        piece_us = -(-(window.to_us - window.from_us) // PIECES)
+        samples = storage.thinned(device, column, (window.from_us, window.to_us), piece_us)
     distances = [later.time_us - earlier.time_us for earlier, later in pairwise(samples)]
     longest = max(_GAP * int(median(distances)), _SMALLEST_GAP_US) if distances else 0
     points: list[Point] = []
-    for sample in samples[:MAX_POINTS]:
+    for sample in samples:
         if points and sample.time_us - points[-1].time_us > longest:
             points.append(Point(points[-1].time_us + longest // _GAP, None, None, True, 0))
         points.append(_reading(sample.time_us, sample))
-    return Curve(points, _unit(samples), None, Kind.READING, len(samples) > MAX_POINTS)
+    return Curve(points, _unit(samples), None, Kind.READING, piece_us)
 
 
 def _best(samples: list[Sample]) -> dict[int, Sample]:

@@ -76,7 +76,10 @@ def as_text(
 def _whole(found: Answer, form: Form) -> bytes:
     if form is Form.XML:
         return writer.encode(found.resource)
-    return json.dumps(as_json(found.resource), ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+    return (
+        json.dumps(as_json(found.resource, found.scaler_unit), ensure_ascii=False, separators=(",", ":")).encode()
+        + b"\n"
+    )
 
 
 def _tag(octets: bytes) -> str:

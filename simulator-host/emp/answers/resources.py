@@ -60,6 +60,7 @@ class Answer(NamedTuple):
     next_index: int | None = None
     rows: RowQuery | None = None
     columns: tuple[CaptureObject, ...] = ()
+    scaler_unit: ScalerUnit | None = None  # of attributes that stand without their register
 
     @property
     def picked(self) -> frozenset[CaptureObject]:
@@ -143,12 +144,23 @@ def _object(storage: Storage, target: Target, query: Query, default_rows: int | 
         return found
     if target.node is Node.METHODS:
         return Answer(whole.methods or Methods())
+    scaler_unit = scaler_unit_of(whole)
     if target.node is Node.ATTRIBUTES:
-        return found._replace(resource=whole.attributes)
+        return found._replace(resource=whole.attributes, scaler_unit=scaler_unit)
     for attribute in whole.attributes.members:
         if attribute.id == target.number:
-            return found._replace(resource=attribute) if attribute.id == _BUFFER else Answer(attribute)
+            kept = found if attribute.id == _BUFFER else Answer(attribute)  # only the buffer has rows
+            return kept._replace(resource=attribute, scaler_unit=scaler_unit)
     raise NotFound(f"object {target.object} has no attribute {target.number}")
+
+
+def scaler_unit_of(register: Object) -> ScalerUnit | None:
+    """The scaler_unit of a register; None if the object is none."""
+    if register.class_id in document_columns.SCALED_CLASSES and register.attributes is not None:
+        for attribute in register.attributes.members:
+            if attribute.id == document_columns.SCALER_UNIT and attribute.value is not None:
+                return ScalerUnit.of(attribute.value)
+    return None
 
 
 def _logical_name(obis: Obis) -> Attribute:

@@ -9,7 +9,7 @@ from smgw.webservice.error import BadRequest
 
 from emp.answers.days import Day, Gap, completeness, known_until, month_of
 from emp.pages.page_parts import flaws
-from emp.pages.view import View
+from emp.pages.view import View, late_after
 from emp.store.storage import Storage
 from emp.times import iso
 
@@ -28,12 +28,13 @@ def device_page(storage: Storage, device: DeviceId, query: Mapping[str, str], vi
         presence = storage.presence(device, from_us, to_us)
         until_us = known_until(span.last_target_us, now_us) + 1
         days, gaps = completeness(presence, zone, month, span.first_target_us, until_us)
+    silent_us, _ = late_after(storage.rhythm(device))
     return {
         "count": storage.count(device),
         "senders": [
             {
                 "gateway": str(gateway.gateway),
-                "seen": view.moment(sighting.last_seen_us),
+                "seen": view.moment(sighting.last_seen_us, silent_us),
                 "records": sighting.records,
                 "time_valid": sighting.time_valid,
                 "flaws": flaws(sighting.gateway_status),
@@ -59,7 +60,7 @@ def _gap(gap: Gap, view: View) -> dict[str, Any]:
     return {
         "from": view.moment(gap.from_us),
         "to": view.moment(gap.to_us),
-        "lasts": view.language.duration(gap.to_us - gap.from_us),
+        "lasts": view.language.span(gap.to_us - gap.from_us),
         "slots": gap.slots,
         "told": gap.told,
     }

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from smgw.cosem.duration import period_text
+from smgw.cosem.duration import period_text, span_text
 
 from emp.times import Zone, ago, duration
 
@@ -86,6 +86,10 @@ class Language:
     def duration(self, microseconds: int) -> str:
         """`5 min`."""
         return self._units(duration(microseconds))
+
+    def span(self, microseconds: int) -> str:
+        """`2 h 45 min`, of a gap: exact, not rounded."""
+        return self._units(span_text(microseconds // 1_000_000))
 
     def period(self, seconds: int) -> str:
         """`15 min`, of a grid."""

@@ -42,6 +42,8 @@ _FLAWS = {
 }
 
 
+#: Value group C of electricity: energy that came from the grid and that went into it, in all and by phase.
+_IMPORT, _EXPORT = frozenset({1, 21, 41, 61}), frozenset({2, 22, 42, 62})
 MAX_TEXT = 200  # characters of a value on a page; exports have all
 
 
@@ -56,6 +58,25 @@ class Heading(NamedTuple):
 def heading(obis: Obis, unit: str) -> Heading:
     """A register by its code, and what that means if it is a common one."""
     return Heading(str(obis), _MEANING.get(".".join(map(str, obis[2:5])), "") if obis[0] == 1 else "", unit)
+
+
+class Amount(NamedTuple):
+    """The words for what a counter counted; `each` has a gap for the period."""
+
+    word: str
+    each: str
+
+
+_USED = Amount(N_("Used"), N_("Used in each %(period)s"))
+_EXPORTED = Amount(N_("Exported"), N_("Exported in each %(period)s"))
+_COUNTED = Amount(N_("Counted"), N_("Counted in each %(period)s"))
+
+
+def amount(obis: Obis) -> Amount:
+    """What the differences of a counter are: electricity may go both ways, and there is more to count than energy."""
+    if obis[0] != 1 or obis[2] in _IMPORT:
+        return _USED
+    return _EXPORTED if obis[2] in _EXPORT else _COUNTED
 
 
 def headings(registers: list[Register]) -> dict[CaptureObject, Heading]:

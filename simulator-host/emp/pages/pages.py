@@ -25,8 +25,8 @@ from emp.pages.device_page import device_page
 from emp.pages.language import Language, Languages
 from emp.pages.page_parts import Heading, flaws, heading, headings, short
 from emp.pages.register_page import register_page
-from emp.pages.view import View
-from emp.store.storage import EventView, GatewayView, LatestView, RowView, SightingView, Storage
+from emp.pages.view import LATE_US, View, late_after
+from emp.store.storage import EventView, GatewayView, LatestView, Rhythm, RowView, SightingView, Storage
 from emp.times import FALSE_AHEAD_US, Zone
 from emp.trust.expiry import Expiries
 
@@ -100,12 +100,23 @@ class Pages:
 
         return await self._page(request, "register.html", collect)
 
+    def error(self, request: web.Request, status: int, reason: str) -> str:
+        """The page that says what is wrong with a request."""
+        language = self._language(request)
+        view = View(self._zone, language, time.time_ns() // 1000)
+        told: dict[str, Any] = {"now": view.moment(view.now_us), "zone": self._zone.name, "languages": []}
+        return self._templates[language.code].get_template("error.html").render(told, status=status, reason=reason)
+
+    def _language(self, request: web.Request) -> Language:
+        accepted = request.headers.get("Accept-Language", "")
+        asked = self._languages.get(request.query.get("language"))
+        return asked or self._languages.chosen(request.cookies.get(_COOKIE), accepted)
+
     async def _page(
         self, request: web.Request, template: str, collect: Callable[[View], dict[str, Any]]
     ) -> web.Response:
         asked = self._languages.get(request.query.get("language"))
-        accepted = request.headers.get("Accept-Language", "")
-        language = asked or self._languages.chosen(request.cookies.get(_COOKIE), accepted)
+        language = self._language(request)
         links = [(one, str(request.rel_url.update_query(language=one.code))) for one in self._languages]
 
         def render() -> str:
@@ -152,24 +163,28 @@ class Pages:
 
     def _gateway(self, gateway: GatewayView, devices: list[SightingView], view: View) -> dict[str, Any]:
         valid = [sighting.time_valid for sighting in gateway.devices if sighting.time_valid is not None]
+        rhythms = {sighting.device: self._storage.rhythm(sighting.device) for sighting in devices}
+        soonest = min((late_after(rhythm)[0] for rhythm in rhythms.values()), default=LATE_US)
         return {
             "id": str(gateway.gateway),
-            "seen": view.moment(gateway.last_seen_us),
+            "seen": view.moment(gateway.last_seen_us, soonest),
             "records": gateway.records,
             "time_valid": all(valid) if valid else None,
             "certificates": certificates(gateway, self._expiries, view),
             "signers": signers(gateway, view),
-            "devices": [self._sighting(sighting, view) for sighting in devices],
+            "devices": [self._sighting(sighting, rhythms[sighting.device], view) for sighting in devices],
         }
 
-    def _sighting(self, sighting: SightingView, view: View) -> dict[str, Any]:
+    def _sighting(self, sighting: SightingView, rhythm: Rhythm | None, view: View) -> dict[str, Any]:
         way = None
+        silent_us, old_us = late_after(rhythm)
         if sighting.time_valid and sighting.received_us is not None and sighting.capture_time_us is not None:
             way_us = sighting.received_us - sighting.capture_time_us
             way = view.language.duration(way_us) if way_us > -FALSE_AHEAD_US else None
         return {
             **self._names(sighting.device),
-            "seen": view.moment(sighting.last_seen_us),
+            "seen": view.moment(sighting.last_seen_us, silent_us),
+            "newest": view.moment(sighting.capture_time_us, old_us),
             "records": sighting.records,
             "time_valid": sighting.time_valid,
             "way": way,

@@ -12,7 +12,7 @@ from smgw.cosemxml.columns import FIXED_COLUMNS
 from emp.answers.curve import Curve, Kind, Point, Range, Window, curve, is_counter
 from emp.answers.paths import register_name, segment
 from emp.pages.language import N_, Language
-from emp.pages.page_parts import heading, short
+from emp.pages.page_parts import amount, heading, short
 from emp.pages.plot_words import plot_words
 from emp.pages.view import View
 from emp.store.storage import Storage
@@ -31,6 +31,7 @@ def register_page(
     here = f"/devices/{segment(device)}/registers/{register_name(column)}"
     return {
         "heading": heading(column.obis, found.unit),
+        "amount": amount(column.obis),
         "here": here,
         "day": window.day,
         "range": window.range.value,
@@ -49,7 +50,7 @@ def register_page(
         },
         "points": [_point(point, view) for point in found.points[-MAX_TABLE:]],
         "hidden": max(0, len(found.points) - MAX_TABLE),
-        "cut": found.cut,
+        "piece": None if found.piece_us is None else view.language.duration(found.piece_us),
         "sums": _sums(found, view.language),
         "words": plot_words(view.language),
     }

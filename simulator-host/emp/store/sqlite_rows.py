@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
+from itertools import pairwise
 from typing import Any
 
 from smgw.cosem import CaptureObject
@@ -12,7 +13,7 @@ from smgw.cosem.status_word import StatusWord
 from smgw.cosemxml.document import Register
 
 from emp.store.sqlite_reader import SqliteReader
-from emp.store.storage import Presence, RowFilter, RowSpan, RowView, Sample, Span, StorageError
+from emp.store.storage import Presence, Rhythm, RowFilter, RowSpan, RowView, Sample, Span, StorageError
 from emp.store.values import from_sql
 
 BATCH_ROWS = 1000
@@ -24,6 +25,8 @@ _ROW = (
 )
 #: A grid finer than a minute is shown and counted by the minute. Its other rows are in lists and exports.
 _ON_GRID = "r.target_time_us>=? AND r.target_time_us<? AND r.target_time_us%60000000=0"
+_NEWEST = 1000  # rows that say which registers are on the grid, and how often something comes
+_TIMES = 9  # different times that make a rhythm
 _DEVICE = "r.device=(SELECT id FROM device WHERE octets=?)"
 
 
@@ -135,6 +138,52 @@ class SqliteRows(SqliteReader):
             column,
             (bytes(device), from_us, to_us, limit),
         )
+
+    def thinned(self, device: DeviceId, column: CaptureObject, window: tuple[int, int], width_us: int) -> list[Sample]:
+        """See Storage. Numbers beyond i64, which stand as negative ones, count as such."""
+        from_us, to_us = window
+        sql = (
+            "WITH wanted AS (SELECT value FROM json_each(?)), piece AS"  # noqa: S608
+            " (SELECT (r.capture_time_us-?)/? AS number, min(r.time_valid) AS valid, max(r.gateway_status) AS status,"
+            " v.register, v.type, min(v.value) AS low, max(v.value) AS high"
+            " FROM record r JOIN reading v ON v.record=r.id AND v.register IN (SELECT value FROM wanted)"
+            f" WHERE {_DEVICE} AND r.capture_time_us>=? AND r.capture_time_us<? AND typeof(v.value)='integer'"
+            " GROUP BY number, v.register, v.type)"
+            " SELECT number*?+?, valid, status, register, type, low FROM piece"
+            " UNION ALL SELECT number*?+?, valid, status, register, type, high FROM piece WHERE high<>low ORDER BY 1"
+        )
+        pieces = (from_us, width_us, bytes(device), from_us, to_us)
+        return self._samples(sql, device, column, (*pieces, width_us, from_us, width_us, from_us + width_us // 2))
+
+    def rhythm(self, device: DeviceId) -> Rhythm | None:
+        """See Storage."""
+        usual = []
+        for column in ("received_us", "capture_time_us"):
+            newest = f"SELECT {column} AS at FROM record r WHERE {_DEVICE} ORDER BY r.id DESC LIMIT ?"  # noqa: S608
+            times = [
+                time_us
+                for (time_us,) in self._all(
+                    f"SELECT DISTINCT at FROM ({newest}) WHERE at IS NOT NULL ORDER BY at DESC LIMIT ?",  # noqa: S608
+                    *(bytes(device), _NEWEST, _TIMES),
+                )
+            ]
+            distances = sorted((later - earlier for later, earlier in pairwise(times)), reverse=True)
+            if len(distances) < 2:
+                return None
+            usual.append(distances[1])
+        return Rhythm(*usual)
+
+    def is_on_grid(self, device: DeviceId, column: CaptureObject) -> bool:
+        """See Storage."""
+        sql = (
+            "SELECT EXISTS (SELECT 1 FROM"  # noqa: S608
+            f" (SELECT r.id FROM record r WHERE {_DEVICE} AND r.target_time_us IS NOT NULL"
+            " ORDER BY r.target_time_us DESC LIMIT ?) n"
+            " JOIN reading v ON v.record=n.id JOIN register g ON g.id=v.register"
+            " WHERE g.class_id=? AND g.obis=? AND g.attribute=?)"
+        )
+        values = (column.class_id, bytes(column.obis), column.attribute)
+        return bool(self._all(sql, bytes(device), _NEWEST, *values)[0][0])
 
     def _samples(self, sql: str, device: DeviceId, column: CaptureObject, values: tuple[object, ...]) -> list[Sample]:
         registers = {

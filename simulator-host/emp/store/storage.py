@@ -123,6 +123,13 @@ class SightingView(NamedTuple):
     time_valid: bool | None = None
 
 
+class Rhythm(NamedTuple):
+    """How far apart, in microseconds, deliveries of a device usually are, and its values."""
+
+    arrivals_us: int
+    values_us: int
+
+
 class LatestView(NamedTuple):
     """The latest value of one register."""
 
@@ -310,6 +317,18 @@ class Storage(Protocol):
 
     def captured(self, device: DeviceId, column: CaptureObject, from_us: int, to_us: int, limit: int) -> list[Sample]:
         """A register's values by capture time, at most `limit`."""
+
+    def thinned(self, device: DeviceId, column: CaptureObject, window: tuple[int, int], width_us: int) -> list[Sample]:
+        """The lowest and the highest number of a register in each piece of a window, `width_us` long.
+
+        They stand at the begin and in the middle of the piece; equal ones stand once. A piece may have none.
+        """
+
+    def rhythm(self, device: DeviceId) -> Rhythm | None:
+        """The rhythm of the newest rows of a device; None if there are too few. One long pause does not count."""
+
+    def is_on_grid(self, device: DeviceId, column: CaptureObject) -> bool:
+        """True if the newest rows with a target time have values of this register."""
 
     def count(self, device: DeviceId) -> int:
         """Number of rows of a device."""

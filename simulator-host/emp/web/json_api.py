@@ -243,7 +243,7 @@ def _curve(found: Curve, window: Window, zone: Zone) -> dict[str, Any]:
         "unit": found.unit,
         "period": None if found.period_us is None else found.period_us // 1_000_000,
         "as": found.kind.value,
-        "truncated": found.cut,
+        "thinned": None if found.piece_us is None else found.piece_us / 1_000_000,
         "time": [point.time_us / 1_000_000 for point in found.points],
         "value": [None if point.value is None else point.text for point in found.points],
         "time_valid": [int(point.time_valid) for point in found.points],

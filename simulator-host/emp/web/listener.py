@@ -3,6 +3,7 @@
 import asyncio
 import inspect
 import logging
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from aiohttp import HttpVersion11, web
@@ -11,6 +12,7 @@ from smgw.errors import reason
 from smgw.webservice import headers as rules
 from smgw.webservice import uri
 from smgw.webservice.error import ServiceError, Status, VersionNotSupported
+from smgw.webservice.media_type import HTML
 
 from emp.store.storage import RecordConflictError, StorageError, StorageFullError
 from emp.web.bounds import Bounds
@@ -28,10 +30,16 @@ _SECURITY = {
     "Referrer-Policy": "no-referrer",
     "Server": "emp",
 }
+#: Chromium shows XML by a page of its own, whose style and pictures stand in it. No script runs there.
+_XML_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'none'"
 STOP_SECONDS = 1.0
 #: In aiohttp 3.8 of Debian 12 the shutdown timeout belongs to the site, which is not used here.
 _RUNNER_STOPS = "shutdown_timeout" in inspect.signature(web.BaseRunner.__init__).parameters
 _MAX_LINE = 16 * 1024  # octets of a request line; so a URI of more than 4000 characters gets 414
+
+
+#: Request, status and reason -> a page.
+ErrorPage = Callable[[web.Request, int, str], str]
 
 
 class Address(NamedTuple):
@@ -104,8 +112,13 @@ class Listener:
         counters: Counters,
         handshakes: Handshakes | None = None,
         longest_s: float | None = None,
+        page: ErrorPage | None = None,
     ) -> None:
-        """`handshakes`: those of TLS, None: plain HTTP. `longest_s`: seconds after which a connection is closed."""
+        """`handshakes`: those of TLS, None: plain HTTP. `longest_s`: seconds after which a connection is closed.
+
+        `page` makes the page that a browser gets of an error.
+        """
+        self._page = page
         self._name = name
         self._bounds = bounds
         self._counters = counters
@@ -163,6 +176,11 @@ class Listener:
         try:
             response = await self._answer(request)
             status = response.status
+            if self._page is not None and status >= Status.BAD_REQUEST and _wants_page(request, response):
+                assert isinstance(response, web.Response)
+                reason = (response.text or "").strip()
+                response.text = self._page(request, response.status, reason)
+                response.content_type = HTML.essence
         finally:
             self._connections.end(request)
             self._counters.request(self._name, request.method, status)
@@ -196,8 +214,16 @@ class Listener:
             return problem(Status.APPLICATION_ERROR, "the head-end failed; its log says why")
 
 
+def _wants_page(request: web.Request, response: web.StreamResponse) -> bool:
+    """True if a person asked, by a browser, and gets an error as plain text."""
+    accepted = request.headers.get("Accept", "").lower()
+    return HTML.essence in accepted and response.content_type == "text/plain"
+
+
 async def _sign(request: web.Request, response: web.StreamResponse) -> None:
     response.headers.update(_SECURITY)
+    if response.content_type.endswith("xml"):
+        response.headers["Content-Security-Policy"] = _XML_POLICY
     response.headers["Accept-Encoding"] = ", ".join(rules.ENCODINGS)
     cid = _safe_cid(request.headers.get(rules.CID))
     if cid is not None:

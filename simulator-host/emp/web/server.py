@@ -68,8 +68,10 @@ class HeadEnd:
         self._room = self._settings.room
         self._gateways = Listener("gateways", bounds, counters, *self._gateways_tls(counters))
         self._people_tls = None if self._settings.people_files is None else PeopleTls(self._settings.people_files)
-        self._people = Listener("people", bounds, counters, self._people_handshakes(counters))
         self._expiries = None if self._room is None else Expiries(self._room)
+        pages = Pages(storage, self._workers, poc, self._settings.zone, self._expiries, self._notes)
+        handshakes = self._people_handshakes(counters)
+        self._people = Listener("people", bounds, counters, handshakes, page=pages.error)
         self._plain: list[str] = []  # what is readable on the wire
         self._told_expiries: asyncio.Task[None] | None = None
         self._told = Seldom(_LOG)
@@ -88,7 +90,6 @@ class HeadEnd:
         for_people = PeopleGatekeeper(self._guard)
         self._gateways.routes.add_get("/", _no_pages_here)
         self._gateways.routes.add_rest(cosem(for_gateways, OFFERED, required=self._settings.seals_required).serve)
-        pages = Pages(storage, self._workers, poc, self._settings.zone, self._expiries, self._notes)
         data = JsonApi(storage, self._workers, sender, self._settings.zone, counters, self._expiries)
         metrics = Metrics(storage, self._workers, counters, self._expiries)
         for path, handler in (

@@ -111,7 +111,7 @@ def test_a_devices_page_tells_how_complete_its_days_are_and_where_the_gaps_are(y
         "2025-03-30 06:00:00 CEST",
         "2025-03-30 07:15:00 CEST",
         "5",
-        "75 min",
+        "1 h 15 min",
         "the gateway had no value from the meter",
     ]
     assert cells(text, "2025-03-31 12:00:00 CEST")[-1] == "nothing delivered, or not yet"

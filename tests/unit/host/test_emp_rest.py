@@ -152,7 +152,10 @@ def test_every_node_is_had_as_json(emp):
     for path, name in (("/cosem", "cosem"), ("/cosem/ldevs", "ldevs"), (LDEV, "ldev"), (LDEV + "/objects/", "objects")):
         assert name in json.loads(emp.ask("GET", f"{path}?format=json").body)
     found = json.loads(emp.ask("GET", LDEV + "/objects/3-0100010800ff", Accept="application/json").body)
-    assert found["object"]["attributes"][1] == {"id": 2, "value": {"long64": 110}}
+    value = {"id": 2, "value": {"long64": 110}, "scaled": "11.0", "unit": "Wh"}
+    assert found["object"]["attributes"][1] == value
+    alone = json.loads(emp.ask("GET", LDEV + "/objects/3-0100010800ff/attributes/2?format=json").body)
+    assert alone == {"attribute": value}
     methods = json.loads(emp.ask("GET", PROFILE + "/methods?format=json").body)
     assert methods == {"methods": [{"id": 1}]}
 

@@ -2,6 +2,7 @@
 
 import datetime
 import json
+import re
 import sqlite3
 import time
 
@@ -101,8 +102,44 @@ def test_a_gateway_that_was_last_seen_in_the_future_does_not_look_fresh(emp, tmp
             connection.execute(f"UPDATE {table} SET last_seen_us=?", (now() + 3 * DAY_US,))
     connection.close()
     text = emp.ask("GET", "/").text
-    assert text.count('<time class="late"') == 2
+    assert text.count('<time class="late"') == 3  # gateway, device, and its newest value of 2023
     assert "just now" not in text
+
+
+def seen(emp) -> list[str]:
+    """How gateway, device and newest value look on the overview."""
+    return re.findall(r'<time class="(late|fresh)"', emp.ask("GET", "/").text)
+
+
+def moved(database, seconds: int) -> None:
+    """As if all deliveries were so much older."""
+    with sqlite3.connect(database) as connection:
+        for table in ("gateway", "sighting"):
+            connection.execute(f"UPDATE {table} SET last_seen_us=last_seen_us-?", (seconds * 1_000_000,))
+        for column in ("received_us", "capture_time_us"):
+            connection.execute(f"UPDATE record SET {column}={column}-?", (seconds * 1_000_000,))
+    connection.close()
+
+
+def test_a_gateway_in_the_default_rhythm_is_not_late_within_a_period_and_a_half(emp, tmp_path):
+    emp.put(content(row(1, 5, capture_time_us=now())))
+    moved(tmp_path / "emp.db", 1350)
+    assert seen(emp) == ["fresh"] * 3
+
+
+def test_a_gateway_that_delivers_old_values_is_not_green(emp):
+    emp.put(content(row(1, 5, capture_time_us=now() - 3 * DAY_US)))
+    assert seen(emp) == ["fresh", "fresh", "late"]
+
+
+def test_what_comes_once_a_day_is_late_after_two_days(emp, tmp_path):
+    for number in range(1, 6):
+        moved(tmp_path / "emp.db", 86_400)
+        emp.put(content(row(number, number, capture_time_us=now())))
+    moved(tmp_path / "emp.db", 36 * 3600)
+    assert seen(emp) == ["fresh"] * 3
+    moved(tmp_path / "emp.db", 36 * 3600)
+    assert seen(emp) == ["late"] * 3
 
 
 def test_a_target_time_in_the_future_makes_no_gaps_and_moves_no_page(emp):

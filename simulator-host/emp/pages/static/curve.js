@@ -69,7 +69,7 @@
         },
         {
           label: words["Clock not valid"],
-          value: told,
+          value: (plot, value, series, index) => (value === null || value === undefined ? "–" : told(plot, value, series, index)),
           stroke: "transparent",
           width: 0,
           paths: () => null,
