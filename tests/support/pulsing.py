@@ -2,7 +2,7 @@
 
 import threading
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from captures_made import BOOT
 from line_meter import Inbox
@@ -25,6 +25,8 @@ NS = 1_000_000_000
 class Gateway:
     """One run of the gateway; a later one in the same folder goes on. `boot_id` is another after a power cut."""
 
+    opened: ClassVar[list["Gateway"]] = []  #: for whoever closes them
+
     def __init__(
         self, folder: Path, options: S0Profile | None = None, *, boot_id: str = BOOT, period: int = 0, **more: Any
     ) -> None:
@@ -37,6 +39,7 @@ class Gateway:
         around = Surroundings(self.time, now=self.time, stopping=self.stop.is_set, pulses=self.pulses)
         self.driver = PollingDriver([(profile, Secrets())], around, self, None, self.stop)
         self._number = 0
+        self.opened.append(self)
 
     # The sink of the driver.
 

@@ -1,5 +1,6 @@
 """Pulses as a meter: the register, the power, lost edges, and a count that outlives the process."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,14 @@ from smgw.store.records import CacheKind
 
 ENERGY, POWER, GAS = "1-0:1.8.0*255", "1-0:1.7.0*255", "7-0:3.0.0*255"
 OTHER_BOOT = "11111111-5c1b-4d32-9a52-6e2f9d3a0a11"
+
+
+@pytest.fixture(autouse=True)
+def closed() -> Iterator[None]:
+    """Every store is closed at the end."""
+    yield
+    while Gateway.opened:
+        Gateway.opened.pop().store.close()
 
 
 def test_each_pulse_is_in_the_next_poll(tmp_path: Path) -> None:
