@@ -124,7 +124,7 @@ def test_after_lost_edges_the_line_says_what_is() -> None:
 @pytest.mark.parametrize("file", BOARDS, ids=lambda file: file.stem)
 def test_a_board_has_a_chip_that_the_gateway_knows_or_none(file: Path) -> None:
     board = tomllib.loads(file.read_text())
-    assert set(board) == {"name", "model", "chip", "rpi_gpio", "uart", "overlay", "rs485"}
+    assert set(board) == {"name", "model", "chip", "header", "rpi_gpio", "uart", "config", "rs485"}
     assert board["chip"] in ("", *HEADERS)
     assert set(board["rs485"]) <= {"kernel", "gpio", "rts", "none"}
     assert bool(board["chip"]) == ("gpio" in board["rs485"])
