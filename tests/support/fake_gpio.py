@@ -6,6 +6,7 @@ Events that a test writes into the pipe are what the gateway reads. A FIFO as a 
 import ctypes
 import errno
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 from smgw.s0.edges import Edge, event_octets
@@ -98,6 +99,7 @@ class FakeKernel:
         self._requested: dict[int, tuple[str, int]] = {}
         self.lines: dict[tuple[str, int], Line] = {}
         self.refuses = 0  #: an error number for the next request of a line
+        self.told: Callable[[int, bool], None] = lambda _offset, _active: None  #: gets what an output is set to
         self.at_request = False  #: the state of a line when it is requested
 
     def chips(self) -> list[str]:
@@ -117,7 +119,7 @@ class FakeKernel:
         elif request == _LINE:
             self._grant(self._chips[descriptor], Request.from_buffer(buffer))
         elif request in (_GET, _SET):
-            self._exchange(self.lines[self._requested[descriptor]], request, Values.from_buffer(buffer))
+            self._exchange(self._requested[descriptor], request, Values.from_buffer(buffer))
         else:
             raise OSError(errno.ENOTTY, os.strerror(errno.ENOTTY))
 
@@ -138,10 +140,12 @@ class FakeKernel:
         self.lines[name] = Line(request, far)
         self.lines[name].active = self.at_request
 
-    def _exchange(self, line: Line, request: int, values: Values) -> None:
+    def _exchange(self, name: tuple[str, int], request: int, values: Values) -> None:
         assert values.mask == 1
+        line, offset = self.lines[name], name[1]
         if request == _GET:
             values.bits = int(line.active)
         else:
             line.active = bool(values.bits)
             line.states.append(line.active)
+            self.told(offset, line.active)

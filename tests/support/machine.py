@@ -145,6 +145,13 @@ class Machine:
             self._process.wait()
         self._process = None
 
+    @property
+    def off(self) -> bool:
+        """True once it has switched itself off; then it can be booted again."""
+        if self._process is None or self._process.poll() is not None:
+            self._process = None
+        return self._process is None
+
     def cut_power(self) -> None:
         """As a power cut does it, but that the disk keeps what it was given."""
         assert self._process is not None

@@ -43,7 +43,12 @@ def test_systemd_understands_every_line(tmp_path: Path) -> None:
     for unit in units:
         # The program is not installed here; the package's tests run it.
         (tmp_path / unit.name).write_text(re.sub("/usr/bin/(smgw|emp)", "/bin/true", unit.read_text()))
-    for process, name in (("lmn", "tcp-meters.conf"), ("wan", "system-clock.conf"), ("wan", "local-emp.conf")):
+    for process, name in (
+        ("lmn", "tcp-meters.conf"),
+        ("wan", "system-clock.conf"),
+        ("wan", "local-emp.conf"),
+        ("board", "gpiomem.conf"),
+    ):
         drop_in = tmp_path / f"smgw-{process}.service.d" / name
         drop_in.parent.mkdir(exist_ok=True)
         drop_in.write_text((UNITS / name).read_text())

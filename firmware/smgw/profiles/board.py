@@ -1,5 +1,9 @@
 """The table [board]: lines of a GPIO chip for status LEDs, a button and a tamper contact."""
 
+import contextlib
+import re
+import tomllib
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
@@ -7,6 +11,9 @@ from smgw.profiles import checks
 from smgw.profiles.checks import Report
 from smgw.profiles.gpio_line import is_gpio
 from smgw.profiles.section import Key
+
+_TABLE = re.compile(r"^\s*\[board\]\s*$(.*?)(?=^\s*\[|\Z)", re.MULTILINE | re.DOTALL)
+_URL = re.compile(r"""gpio://[^"'\s]+""")
 
 
 class BoardProfile(NamedTuple):
@@ -65,3 +72,21 @@ def contradictions(values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 def build(values: Mapping[str, Any]) -> BoardProfile:
     """The profile of checked values."""
     return BoardProfile(**values)
+
+
+def alone(content: str) -> BoardProfile:
+    """The table [board] of a file that is wrong somewhere, line by line: what is right in it counts.
+
+    A line of a chip that the whole file names more than once is left alone.
+    """
+    text = "\n".join(line.partition("#")[0] for line in content.splitlines())
+    named = Counter(map(checks.claimed_by, _URL.findall(text)))
+    found: dict[str, Any] = {}
+    table = _TABLE.search(text)
+    for line in table[1].splitlines() if table else ():
+        with contextlib.suppress(ValueError):
+            for key, value in tomllib.loads(line).items():
+                url = KEYS[key].check(value, lambda *_: None) if key in KEYS else None
+                if isinstance(url, str) and named[checks.claimed_by(url)] == 1:
+                    found[key] = url
+    return build(found)

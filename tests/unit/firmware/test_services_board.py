@@ -16,9 +16,11 @@ from smgw.board.contacts import HOLD_NS, Change, Contact
 from smgw.board.lamp_row import LampRow
 from smgw.board.watching import Watched, watch
 from smgw.cli import main
-from smgw.cli.board import Changed
+from smgw.cli.board import File
 from smgw.ports import Wake
 from smgw.ports.gpio import kernel
+from smgw.profiles.board import BoardProfile, alone
+from smgw.profiles.gateway import Configuration
 from smgw.profiles.problems import ConfigurationError
 from smgw.profiles.toml_importer import load, parse
 from smgw.reports.health import Report
@@ -73,11 +75,13 @@ def test_a_wrong_file_is_shown_until_it_is_right_again(tmp_path: Path) -> None:
     file = tmp_path / "g.toml"
     found, loads = [], []
 
-    def counted(path: Path) -> object:
+    def counted(path: Path) -> Configuration:
         loads.append(path)
         return load(path)
 
-    changed = Changed(file, counted)
+    file.write_text(WHOLE)
+    changed = File(file, counted, lambda: None)
+    changed.read()
     for text in ("", WHOLE, WHOLE.replace("led_fault", "led_power"), WHOLE + "\n"):
         file.write_text(text)
         service = BoardService(parse(WHOLE, "g.toml"), tmp_path, changed.is_right)
@@ -89,6 +93,66 @@ def test_a_wrong_file_is_shown_until_it_is_right_again(tmp_path: Path) -> None:
     file.write_text(WHOLE)
     assert [changed.is_right() for _ in range(5)] == [True] * 5
     assert len(loads) == before + 1
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        pytest.param(WHOLE.replace("sml-push", "sml-posh"), id="a value"),
+        pytest.param(WHOLE + "[[emp]\n", id="no TOML"),
+        pytest.param(WHOLE + '[board]\nled_fault = "gpio://x/9"\n', id="a table twice"),
+    ],
+)
+def test_the_lamps_of_a_file_that_is_wrong_at_the_start_are_lit_until_it_is_right(tmp_path: Path, wrong: str) -> None:
+    path, asked = tmp_path / "g.toml", []
+    path.write_text(wrong)
+    file = File(path, load, lambda: asked.append(1))
+    service = BoardService(file.read(), tmp_path, file.is_right)
+    assert service.ready_text() == "led_running, led_reading, led_delivered, led_fault, button"
+    assert service.facts() == Facts(usable=False)
+    assert asked == []
+    path.write_text(WHOLE)
+    assert not file.is_right(), "nobody has read the right one yet"
+    assert asked == [1]
+    service.take(file.read())
+    assert file.is_right()
+    assert asked == [1]
+
+
+def test_of_a_wrong_table_what_is_right_is_used() -> None:
+    found = alone(
+        """
+        [board]
+        led_running = "gpio://header/5
+        led_reading = "gpio://header/6"   # gpio://header/13
+        led_delivered = 13
+        led_fault = "gpio://header/19"
+        led_power = "gpio://header/21"
+        button = "gpio://header/26"
+        [[meter]]
+        port = "gpio://header/26?active=low"
+        tamper = "gpio://header/20"
+        """
+    )
+    assert found == BoardProfile(led_reading="gpio://header/6", led_fault="gpio://header/19")
+
+
+def test_a_wrong_file_without_lamps_ends_the_process(tmp_path: Path) -> None:
+    path = tmp_path / "g.toml"
+    for text in ("", "[board]\n", WHOLE.replace(CHIP, "")):
+        path.write_text(text)
+        with pytest.raises(ConfigurationError):
+            File(path, load, lambda: None).read()
+
+
+def test_a_file_that_becomes_wrong_is_refused_by_a_reload(tmp_path: Path) -> None:
+    path = tmp_path / "g.toml"
+    path.write_text(WHOLE)
+    file = File(path, load, lambda: None)
+    file.read()
+    path.write_text(WHOLE.replace("sml-push", "sml-posh"))
+    with pytest.raises(ConfigurationError):
+        file.read()
 
 
 def test_a_button_that_is_held_orders_a_shutdown_once(tmp_path: Path, fake: FakeKernel) -> None:
