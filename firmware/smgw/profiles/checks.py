@@ -215,6 +215,18 @@ def columns(value: object, report: Report) -> tuple[Column, ...] | None:
     return tuple(found)
 
 
+def time_zone(value: object, report: Report) -> str | None:
+    """The name of a time zone of this system."""
+    from zoneinfo import ZoneInfo  # only for a meter that needs it
+
+    try:
+        ZoneInfo(value if isinstance(value, str) else "")
+    except (ValueError, OSError, LookupError):
+        report(f'{shown(value)} is no time zone of this system; write "Europe/Berlin"')
+        return None
+    return str(value)
+
+
 def device_id(example: str, medium: int | None = None) -> Check:
     """A DIN 43863-5 device id, of one medium where that is given."""
 

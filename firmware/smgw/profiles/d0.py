@@ -53,13 +53,6 @@ class D0Profile(NamedTuple):
         return b"\0" if self.wake_up == "nul" else bytes.fromhex(self.wake_up)
 
 
-def _zone(value: object, report: checks.Report) -> str | None:
-    from smgw.profiles.dlms import KEYS as DLMS_KEYS  # only for a meter that needs it
-
-    found = DLMS_KEYS["time_zone"].check(value, report)
-    return None if found is None else str(found)
-
-
 _MEDIUM: Mapping[str, Key] = {
     "medium": Key(
         checks.choice(*MEDIA),
@@ -111,7 +104,7 @@ KEYS: Mapping[str, Key] = {
         about='Command that reads a load profile: "R5" in one block, "R6" in several; "R5" by default.',
     ),
     "time_zone": Key(
-        _zone,
+        checks.time_zone,
         about='Time zone of the meter\'s clock, for the rows of load profiles; "Europe/Berlin" by default.',
     ),
 }

@@ -123,17 +123,6 @@ def secret_length(options: Any) -> int:
     return _KEY_LENGTHS[0] if options.authentication is Authentication.HIGH_AES else 0
 
 
-def _zone(value: object, report: checks.Report) -> str | None:
-    from zoneinfo import ZoneInfo  # only for a meter that needs it
-
-    try:
-        ZoneInfo(value if isinstance(value, str) else "")
-    except (ValueError, OSError, LookupError):
-        report(f'{checks.shown(value)} is no time zone of this system; write "Europe/Berlin"')
-        return None
-    return str(value)
-
-
 #: The value of `authentication_key` for an operator who gives the encryption key alone.
 NO_KEY = "none"
 
@@ -252,7 +241,7 @@ KEYS: Mapping[str, Key] = {
     "units": Key(checks.units, about="The same as units of the meter; none by default."),
     "factors": Key(checks.factors, about="The same as factors of the meter; none by default."),
     "time_zone": Key(
-        _zone,
+        checks.time_zone,
         about='Time zone of a meter that does not report its offset from UTC, as in "Europe/Berlin"; none by default.',
     ),
     "quirks": Key(

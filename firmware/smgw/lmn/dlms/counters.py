@@ -8,7 +8,7 @@ import logging
 from smgw.errors import SmgwError
 from smgw.lmn.contract import CounterKeeper
 from smgw.lmn.errors import PollError, SkippedCountersError
-from smgw.store.digest import sha256
+from smgw.lmn.replay import key_id
 from smgw.store.records import CounterKind
 
 log = logging.getLogger(__name__)
@@ -19,11 +19,6 @@ _AT_A_TIME = 64
 _END = 1 << 32
 #: A larger step is logged.
 _REMARKABLE_STEP = 1 << 20
-
-
-def key_id(key: bytes) -> str:
-    """A digest that names a key and does not tell it."""
-    return sha256(b"smgw key id" + key).hex()[:16]
 
 
 class Counters:

@@ -12,9 +12,8 @@ from smgw.dlms.push.tables import Column
 from smgw.errors import RemoteProtocolError
 from smgw.hdlc import Listener, Pushed
 from smgw.lmn.contract import Heard, Surroundings, Values
-from smgw.lmn.dlms.counters import key_id
-from smgw.lmn.dlms.replay import Replays
 from smgw.lmn.dlms.security import keys, options_of
+from smgw.lmn.replay import Replays, key_id
 from smgw.profiles.dlms import NO_KEY, Framing
 from smgw.profiles.meter import MeterProfile
 from smgw.profiles.secrets import Secrets

@@ -4,8 +4,7 @@ from smgw.dlms.apdus.envelope import Ciphered
 from smgw.dlms.security.suites import Keys, Suite, unseal
 from smgw.errors import RemoteProtocolError
 from smgw.lmn.contract import PushKeeper
-from smgw.lmn.dlms.counters import key_id
-from smgw.lmn.dlms.replay import Replays
+from smgw.lmn.replay import Replays, key_id
 from smgw.profiles.meter import MeterProfile
 from smgw.profiles.p1 import NO_KEY
 from smgw.profiles.secrets import Secrets

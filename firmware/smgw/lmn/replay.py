@@ -4,8 +4,14 @@ import logging
 
 from smgw.errors import SmgwError
 from smgw.lmn.contract import PushKeeper
+from smgw.store.digest import sha256
 
 log = logging.getLogger(__name__)
+
+
+def key_id(key: bytes) -> str:
+    """A digest that names a key and does not tell it."""
+    return sha256(b"smgw key id" + key).hex()[:16]
 
 
 class Replays:
