@@ -3,6 +3,7 @@
 import json
 import struct
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 from smgw.cosem import DataType, plain
@@ -26,7 +27,8 @@ _FUNCTIONS = ("", "maximum", "minimum", "in error")
 class Printer:
     """Prints telegrams to stdout and refused octets to stderr, and counts both."""
 
-    def __init__(self, *, as_json: bool, most: int = 0) -> None:
+    def __init__(self, *, as_json: bool, most: int = 0, keys: Sequence[bytes] = ()) -> None:
+        self._keys = keys
         self._decoder = FrameDecoder()
         self._as_json = as_json
         self._most = most
@@ -78,7 +80,7 @@ class Printer:
                 self._refuse(event.octets, event.reason)
                 continue
             try:
-                telegram = read_telegram(event)
+                telegram = self._read(event)
             except RemoteProtocolError as error:
                 self._refuse(event.length, f"address {event.address}: {error}")
                 continue
@@ -86,6 +88,19 @@ class Printer:
             text = json.dumps(_object(event, telegram)) if self._as_json else "\n".join(_tree(event, telegram))
             print(text, flush=True)
         return self.delivered > before
+
+    def _read(self, frame: Frame) -> Telegram:
+        """With the first key that fits, or in the clear."""
+        wrong: RemoteProtocolError | None = None
+        for key in self._keys:
+            try:
+                return read_telegram(frame, key)
+            except RemoteProtocolError as error:
+                wrong = error
+        try:
+            return read_telegram(frame)
+        except RemoteProtocolError as error:
+            raise wrong or error from None
 
     def _refuse(self, octets: int, reason: str) -> None:
         self.refused += 1
@@ -177,4 +192,9 @@ def _tree(frame: Frame, telegram: Telegram) -> list[str]:
 
 def make(options: Options) -> Printer:
     """The printer."""
-    return Printer(as_json=options.as_json, most=options.most)
+    keys: tuple[bytes, ...] = ()
+    if options.keys:
+        from smgw.dump.dlms import Keys  # few meters encrypt
+
+        keys = Keys.of(options.keys, ()).encryption
+    return Printer(as_json=options.as_json, most=options.most, keys=keys)

@@ -31,6 +31,17 @@ class Frame(NamedTuple):
     control_information: int
     data: bytes
 
+    @classmethod
+    def of(cls, content: bytes) -> "Frame":
+        """The frame with these octets from C to the end of its data."""
+        control, address, information = content[:_FIELDS]
+        return cls(control, address, information, content[_FIELDS:])
+
+    @property
+    def size(self) -> int:
+        """All of its octets."""
+        return _HEAD + self.length + _TAIL
+
     @property
     def length(self) -> int:
         """The octets from C to the end of the data. L is their number modulo 256."""
@@ -68,16 +79,15 @@ class FrameDecoder:
                 place = len(buffer)
                 break
             place = begin
-            inside = _inside(buffer, begin)
-            if inside is None:
+            content = inside(buffer, begin)
+            if content is None:
                 break
-            if inside:
+            if content:
                 self._tell(events)
-                control, address, information = inside[:_FIELDS]
-                events.append(Frame(control, address, information, inside[_FIELDS:]))
+                events.append(Frame.of(content))
             else:
                 self._lost += 1
-            place = begin + (_HEAD + len(inside) + _TAIL if inside else 1)
+            place = begin + (_HEAD + len(content) + _TAIL if content else 1)
         self._buffer = buffer[place:]
         if self._lost >= _ENOUGH:
             self._tell(events)
@@ -99,7 +109,7 @@ class FrameDecoder:
         self._lost = 0
 
 
-def _inside(buffer: bytes, begin: int) -> bytes | None:
+def inside(buffer: bytes, begin: int) -> bytes | None:
     """The octets of the frame at this place, from C to before its check sum; empty if there is none; None: too few."""
     head = buffer[begin : begin + _HEAD]
     if head[2:3] not in (b"", head[1:2]) or head[3:4] not in (b"", b"\x68"):

@@ -15,13 +15,14 @@ from typing import NamedTuple, TypeVar
 
 from smgw.errors import RemoteProtocolError
 from smgw.mbus.frame import Frame, FrameDecoder
+from smgw.mbus.requests import Short
 from smgw.mbus.telegram import LONG, Identity, Telegram, identity_of, maker_octets, read_telegram
 
 ACKNOWLEDGED = 0xE5
 SELECTED, TEST = 253, 254
 NORMALISE, SEND, REQUEST = 0x40, 0x53, 0x5B  # control fields, without FCB
 _FCB = 0x20
-SELECT, RESET, SHORT_START, STOP = 0x52, 0x50, 0x10, 0x16
+SELECT, RESET = 0x52, 0x50
 _FROM_SLAVE = 0x08
 _MOST_TELEGRAMS = 16
 _HEADER = 12
@@ -125,14 +126,9 @@ Result = TypeVar("Result")
 Procedure = Generator[Request | Found, Frame | Answer | None, Result]
 
 
-def short_frame(control: int, address: int) -> bytes:
-    """A frame without data."""
-    return bytes((SHORT_START, control, address, (control + address) & 0xFF, STOP))
-
-
 def normalise(address: int) -> Request:
     """NKE: a meter acknowledges it and begins anew. To 253: no meter is selected any more."""
-    return Request(short_frame(NORMALISE, address), wants_frame=False, brief=address == SELECTED)
+    return Request(Short(NORMALISE, address).encode(), wants_frame=False, brief=address == SELECTED)
 
 
 def select(address: Secondary) -> Request:
@@ -163,10 +159,11 @@ def ended(request: Request, octets: bytes) -> Answer:
 
 
 class Master:
-    """Requests to one meter at a time. `retries`: how often a request is repeated."""
+    """Requests to one meter at a time. `retries`: how often a request is repeated. `key`: of a meter that encrypts."""
 
-    def __init__(self, retries: int = 2) -> None:
+    def __init__(self, retries: int = 2, key: bytes | None = None) -> None:
         self.retries = retries
+        self._key = key
         self.gave_up = False  #: the search found only damaged answers for too long
         self._fcb = True
         self._fruitless = 0  # requests of a search since a meter was found
@@ -290,7 +287,7 @@ class Master:
         while len(found) < most:
             frame = yield from self._frame(self._ask(station), station)
             self._fcb = not self._fcb
-            telegram = read_telegram(frame)
+            telegram = read_telegram(frame, self._key)
             content = frame.data[_HEADER:] if frame.control_information == LONG else frame.data
             if content in seen:  # the meter begins anew
                 break
@@ -326,7 +323,7 @@ class Master:
         raise wrong
 
     def _ask(self, station: int) -> Request:
-        return Request(short_frame(REQUEST | (_FCB if self._fcb else 0), station), wants_frame=True)
+        return Request(Short(REQUEST | (_FCB if self._fcb else 0), station).encode(), wants_frame=True)
 
     def _send(self, station: int, information: int, data: bytes) -> Request:
         control = SEND | (_FCB if self._fcb else 0)

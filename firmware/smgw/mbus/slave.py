@@ -5,9 +5,8 @@ change, and gives the next one if it did. `Bus` lets several slaves answer at on
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import NamedTuple
 
-from smgw.mbus.frame import Frame, FrameDecoder
+from smgw.mbus.frame import Frame
 from smgw.mbus.master import (
     ACKNOWLEDGED,
     NORMALISE,
@@ -18,41 +17,21 @@ from smgw.mbus.master import (
     SEND,
     TEST,
     Secondary,
-    short_frame,
 )  # fmt: skip
+from smgw.mbus.requests import RequestDecoder, Short
 from smgw.mbus.telegram import ERROR, LONG, Identity
+from smgw.wire import Refused
 
 _FCB = 0x20
 _ANSWER = 0x08
-_SHORT_SIZE = 5
 _IDLE = b"\xff"
 _MORE = b"\x1f"
 
 
-class Short(NamedTuple):
-    """A frame without data."""
-
-    control: int
-    address: int
-
-
 def read_frames(octets: bytes) -> Iterable[Short | Frame]:
     """The frames of a master in whole octets of a request."""
-    at = 0
-    while at < len(octets):
-        piece = octets[at : at + _SHORT_SIZE]
-        if len(piece) == _SHORT_SIZE and piece == short_frame(piece[1], piece[2]):
-            yield Short(piece[1], piece[2])
-            at += _SHORT_SIZE
-            continue
-        if octets[at] == 0x68:
-            size = octets[at + 1] + 6 if at + 1 < len(octets) else 0
-            for event in FrameDecoder().receive(octets[at : at + size]):
-                if isinstance(event, Frame):
-                    yield event
-                    at += size - 1
-                    break
-        at += 1
+    decoder = RequestDecoder()
+    return [event for event in (*decoder.receive(octets), *decoder.finish()) if not isinstance(event, Refused)]
 
 
 class Slave:

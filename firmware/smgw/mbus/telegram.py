@@ -3,6 +3,7 @@
 CI  72  long header: id, maker, version, medium, access number, status, configuration word; then records
     7A  short header: access number, status, configuration word; then records
     78  no header
+    5B  long header, of a meter that sends by itself: it acts as a master (AMIS)
     73  two counters of a fixed form (EN 1434-3)
     70  an error: the meter does not do what it was asked for
     76, 77  as 72 and 73 with the high octet first; no meter is known that sends them
@@ -10,12 +11,14 @@ CI  72  long header: id, maker, version, medium, access number, status, configur
 
 from typing import NamedTuple
 
+from smgw.cosem.media import ELECTRICITY
 from smgw.errors import RemoteProtocolError
 from smgw.mbus import fixed_form
 from smgw.mbus.frame import Frame
 from smgw.mbus.records import Record, Records, read_records
 
-LONG, SHORT, BARE, FIXED, ERROR = 0x72, 0x7A, 0x78, 0x73, 0x70
+LONG, SHORT, BARE, FIXED, ERROR, PUSHED = 0x72, 0x7A, 0x78, 0x73, 0x70, 0x5B
+_MODE_5, _BUS = 5, 14
 _HIGH_FIRST = (0x76, 0x77)
 _LONG_SIZE, _SHORT_SIZE = 12, 4
 _BUSY = 8
@@ -33,6 +36,9 @@ _MEDIA = {
     41: "waste", 49: "communication controller", 50: "repeater, one way", 51: "repeater, two ways",
     54: "radio converter", 55: "wired converter",
 }  # fmt: skip
+
+
+_CLEAR = "a telegram in the clear, while the profile's encryption_key_file says that all are encrypted"
 
 
 class ApplicationError(RemoteProtocolError):
@@ -114,13 +120,24 @@ def identity_of(octets: bytes) -> Identity:
     return Identity(octets[3::-1].hex().upper(), maker_name(octets[4:6]), octets[6], octets[7])
 
 
-def read_telegram(frame: Frame) -> Telegram:
-    """The content of a meter's answer. ApplicationError, or RemoteProtocolError for another form."""
+def read_telegram(frame: Frame, key: bytes | None = None) -> Telegram:
+    """The content of a meter's answer. ApplicationError, or RemoteProtocolError for another form.
+
+    With a key, only what it opens is read.
+    """
     kind, data = frame.control_information, frame.data
-    if kind == LONG:
+    if kind in (LONG, PUSHED):
         if len(data) < _LONG_SIZE:
             raise RemoteProtocolError(f"the header is cut off: {len(data)} octets of {_LONG_SIZE}")
-        return _telegram(identity_of(data), data[8:_LONG_SIZE], read_records(data[_LONG_SIZE:]))
+        octets = data[_LONG_SIZE:]
+        if key is not None or kind == PUSHED:
+            octets = _in_the_clear(data[:_LONG_SIZE], octets, key)
+        identity = identity_of(data)
+        if kind == PUSHED and identity.medium == _BUS:  # it names its role on the line; it counts electricity
+            identity = identity._replace(medium=ELECTRICITY)
+        return _telegram(identity, data[8:_LONG_SIZE], read_records(octets))
+    if key is not None and kind != ERROR:
+        raise RemoteProtocolError(_CLEAR)
     if kind == SHORT:
         if len(data) < _SHORT_SIZE:
             raise RemoteProtocolError(f"the header is cut off: {len(data)} octets of {_SHORT_SIZE}")
@@ -136,6 +153,22 @@ def read_telegram(frame: Frame) -> Telegram:
     if kind in _HIGH_FIRST:
         raise RemoteProtocolError(f"CI {kind:02x}: the high octet comes first in this telegram; report this meter")
     raise RemoteProtocolError(f"CI {kind:02x} is no answer of a meter")
+
+
+def _in_the_clear(head: bytes, octets: bytes, key: bytes | None) -> bytes:
+    """The records. Wired meters have anything in the configuration word, so it counts for nothing without a key."""
+    mode = head[11] & 0x1F
+    if mode == _MODE_5 and key is not None:
+        from smgw.mbus.sealed import opened  # few meters encrypt on a wire
+
+        return opened(key, head, octets)
+    if mode == _MODE_5:
+        raise RemoteProtocolError(
+            "encrypted (mode 5), and there is no key; write encryption_key_file in the meter's section mbus"
+        )
+    if key is not None:
+        raise RemoteProtocolError(f"encrypted in mode {mode}, which is not read on a wire" if mode else _CLEAR)
+    return octets
 
 
 def _telegram(identity: Identity | None, head: bytes, found: Records) -> Telegram:

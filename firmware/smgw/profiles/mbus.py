@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from smgw.profiles import checks
@@ -12,6 +13,8 @@ MEDIA = {
     "electricity": 2, "gas": 3, "heat": 4, "hot-water": 6, "water": 7, "heat-cost": 8, "cooling": 10,
     "heat-and-cooling": 13,
 }  # fmt: skip
+#: Octets of a key.
+KEY_LENGTH = 16
 _TEST = 254  # the only slave of a line answers it
 
 
@@ -23,6 +26,7 @@ class MBusProfile(NamedTuple):
     subcode: int | None = None
     pause: int = 0
     medium: str = ""
+    encryption_key_file: Path | None = None
 
     @property
     def station(self) -> int:
@@ -56,7 +60,17 @@ KEYS: Mapping[str, Key] = {
         checks.choice(*MEDIA),
         about="What the meter counts, if it says another or none; by default what the meter says.",
     ),
+    "encryption_key_file": Key(
+        checks.path,
+        about="File with the key of encrypted telegrams (mode 5), 32 hex digits in its first line; none by default.",
+    ),
 }
+_PUSHED = ("medium", "encryption_key_file")
+#: Of meters that send by themselves.
+PUSHED_KEYS: Mapping[str, Key] = {key: KEYS[key] for key in _PUSHED}
+_ASK = 'it belongs to requests, and this meter is never asked; leave it out, or write protocol = "mbus"'
+#: Keys of meters that are asked -> advice.
+ASKED_ONLY: Mapping[str, str] = dict.fromkeys(KEYS.keys() - set(_PUSHED), _ASK)
 
 
 def contradictions(values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

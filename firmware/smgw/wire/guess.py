@@ -26,6 +26,7 @@ _WRAPPER = re.compile(rb"\x00\x01\x00.\x00.[\x00-\x0f].[\x0f\x60-\x63\xc0-\xc7\x
 _TELNET = re.compile(rb"\xff[\xfb-\xfe][\x00-\x31]|\xff\xfa\x2c[\x00-\x80]")
 _P1 = re.compile(rb"\r\n![0-9A-F]{4}\r\n|1-3:0\.2\.8|0-[0-9]:1\.0\.0\([0-9]{12}|0-[1-4]:24\.[12]\.[0-9]\(")
 _D0 = re.compile(rb"/[A-Za-z]{3}[0-9A-Z][^\r\n]{0,24}\r\n|[0-9FC]\.[0-9]{1,2}(\.[0-9]{1,2})?(\*[0-9]+)?\([^()\r\n]*\)")
+_NKE, _NKE_OCTETS = re.compile(rb"\x10\x40(.)(.)\x16", re.DOTALL), 5
 _DOUBLED = 8  # runs of FF that all have an even length: Telnet sends each data octet FF twice
 _FEEDS = 3  # LF octets that are enough; binary octets hold one in 256
 
@@ -131,6 +132,8 @@ def _protocol(octets: bytes) -> Guess | None:
         return Guess(Kind.SML, "this is SML")
     if _hdlc(octets):
         return Guess(Kind.HDLC, "these are HDLC frames (DLMS)")
+    if _calls(octets):
+        return Guess(Kind.MBUS_CALLS, "a meter calls on an M-Bus and waits for an acknowledgement")
     if _mbus(octets):
         return Guess(Kind.MBUS, "these are M-Bus frames")
     if _WRAPPER.search(octets):
@@ -159,6 +162,12 @@ def _mbus(octets: bytes) -> bool:
         if len(body) == length + 2 and body[-1] == 0x16 and sum(body[:-2]) & 0xFF == body[-2]:
             return True
     return False
+
+
+def _calls(octets: bytes) -> bool:
+    """Most octets are NKE, which a meter repeats until it is acknowledged."""
+    found = [one for one in _NKE.finditer(octets) if (0x40 + one[1][0]) & 0xFF == one[2][0]]
+    return len(found) * _NKE_OCTETS >= _MOST * len(octets)
 
 
 def _line_ends(octets: bytes) -> Guess | None:

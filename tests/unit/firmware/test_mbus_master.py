@@ -14,8 +14,8 @@ from smgw.mbus.master import (
     judge,
     normalise,
     select,
-    short_frame,
 )
+from smgw.mbus.requests import Short
 from smgw.mbus.slave import Slave
 from smgw.mbus.telegram import ApplicationError, Identity, Telegram
 
@@ -40,7 +40,7 @@ def controls(line: Line) -> list[int]:
 def test_a_primary_address_is_normalised_and_then_asked_with_fcb() -> None:
     line = Line([meter(5)])
     assert values(read(line, 5)) == [1234]
-    assert line.asked == [short_frame(0x40, 5), short_frame(0x7B, 5)]
+    assert line.asked == [Short(0x40, 5).encode(), Short(0x7B, 5).encode()]
 
 
 def test_several_telegrams_are_asked_with_a_toggled_fcb_until_the_last() -> None:
@@ -87,7 +87,7 @@ def test_a_selected_meter_is_deselected_before_another_is_selected() -> None:
     line = Line([meter(0, WATER, volume(1)), meter(0, HEAT, volume(2))])
     read(line, Secondary("66660205"))
     read(line, Secondary("14839120"))
-    assert line.asked[3] == short_frame(0x40, 253)
+    assert line.asked[3] == Short(0x40, 253).encode()
 
 
 def test_an_application_is_selected_before_the_readout() -> None:

@@ -126,6 +126,7 @@ KINDS = {
     "d0": Kind(d0_peer, Obis.parse("1-0:99.1.0"), options=D0Profile()),
     "d0-push": Kind(telegram=d0_telegram, options=D0Profile()),
     "dsmr-p1": Kind(telegram=p1_telegram, options=P1Profile()),
+    "mbus-push": Kind(options=MBusProfile()),  # it calls by itself: test_lmn_mbus_push.py
     "s0": Kind(options=S0Profile()),  # nobody is asked: test_lmn_s0.py
 }
 #: Of the polled ones, those with somebody at the other end.

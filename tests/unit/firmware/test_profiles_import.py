@@ -109,8 +109,8 @@ def test_a_name_that_is_not_there_is_a_key_error() -> None:
         ("name = 'House'", "write a name of small letters, digits and -"),
         (
             "protocol = 'sml-pol'",
-            'write "d0" or "d0-push" or "dlms" or "dlms-push" or "dsmr-p1" or "mbus" or "s0" or "sml-poll" or '
-            '"sml-push" (did you mean "sml-poll"?)',
+            'write "d0" or "d0-push" or "dlms" or "dlms-push" or "dsmr-p1" or "mbus" or "mbus-push" or "s0" or '
+            '"sml-poll" or "sml-push" (did you mean "sml-poll"?)',
         ),
         ("port = 'ttyUSB0'", 'write a device such as "/dev/ttyUSB0"'),
         ("port = 'socket://host'", 'write "socket://host:port"'),

@@ -1,23 +1,20 @@
 """A meter on an M-Bus: its telegrams, read one after the other, are one set of values."""
 
-import logging
 from collections.abc import Sequence
 
-from smgw.cosem import DeviceId, MeterTime, MeterTimeKind, Obis, Stamp
-from smgw.lmn.contract import Heard, Patience, Surroundings, Values
+from smgw.cosem import DeviceId, Obis, Stamp
+from smgw.lmn.contract import Heard, Patience, Surroundings
 from smgw.lmn.errors import NoAnswerError, PollError
 from smgw.lmn.load_profile import ProfileSource
+from smgw.lmn.mbus.content import Content
 from smgw.lmn.mbus.line import MBusLine
 from smgw.mbus.master import Address, DamagedError, Master, Secondary, SilentError
-from smgw.mbus.readings import clock_of, device_of, readings
 from smgw.mbus.telegram import ApplicationError, Telegram
 from smgw.ports import Port
-from smgw.profiles.mbus import MEDIA, MBusProfile
+from smgw.profiles.mbus import MBusProfile
 from smgw.profiles.meter import MeterProfile
 from smgw.profiles.secrets import Secrets
 from smgw.store.ranges import Range
-
-log = logging.getLogger(__name__)
 
 _TOO_OFTEN = 9
 _LATE_S = 60.0  # a read-out may have begun so late, because of other meters; the next one is on time
@@ -30,17 +27,16 @@ class MBusPoll:
     idle_s = float("inf")
     unanswered = False  # octets from before a request are dropped
 
-    def __init__(self, profile: MeterProfile, _secrets: Secrets, surroundings: Surroundings) -> None:
+    def __init__(self, profile: MeterProfile, secrets: Secrets, surroundings: Surroundings) -> None:
         self.profile = profile
         self._options = profile.options if isinstance(profile.options, MBusProfile) else MBusProfile()
-        self._wanted = frozenset(map(bytes, profile.objects))
+        self._content = Content(profile, self._options.medium)
         self._clock = surroundings.clock
         self._now = surroundings.now
         self._stopping = surroundings.stopping
         self._line = MBusLine(surroundings, profile.timeout)
-        self._master = Master(profile.retries)
+        self._master = Master(profile.retries, secrets.get("encryption_key"))
         self._rested = float("-inf")  # when the meter may be read again
-        self._faults = ""  # bad records of the newest read-out, already logged
         self.patience = Patience(profile.timeout, profile.retries)
 
     @property
@@ -50,7 +46,7 @@ class MBusPoll:
 
     def identify(self, port: Port) -> DeviceId:
         """The identity of the meter that answers."""
-        return self._device(self._read(port, 1)[0])
+        return self._content.device(self._read(port, 1)[0])
 
     def poll(self, port: Port) -> Sequence[Heard]:
         """Read all telegrams of the meter; nothing if its battery needs a rest."""
@@ -60,7 +56,7 @@ class MBusPoll:
         telegrams = self._read(port)
         stamp = self._begun or self._clock.stamp()
         self._rested = began + pause - min(pause / 10, _LATE_S)
-        return [(self._values(telegrams, stamp),)]
+        return [(self._content.values(telegrams, stamp),)]
 
     def load_profile(self, profile: Obis, _wanted: Range) -> ProfileSource:
         """M-Bus has none."""
@@ -97,36 +93,3 @@ class MBusPoll:
             raise
         self._begun = line.answered
         return telegrams
-
-    def _device(self, telegram: Telegram) -> DeviceId:
-        if telegram.identity is None:
-            return DeviceId(self.profile.name.encode())
-        return device_of(telegram.identity)
-
-    def _values(self, telegrams: Sequence[Telegram], stamp: Stamp) -> Values:
-        first = telegrams[0]
-        medium = MEDIA.get(self._options.medium, first.identity.medium if first.identity else 0)
-        whole = first._replace(records=tuple(record for one in telegrams for record in one.records))
-        self._note_faults(telegrams)
-        time = clock_of(whole)
-        return Values(
-            self._device(first),
-            stamp,
-            None if time is None else MeterTime(MeterTimeKind.DLMS_DATE_TIME, time),
-            readings(whole, medium, self._wanted),
-            remark="; ".join(first.alarms),
-        )
-
-    def _note_faults(self, telegrams: Sequence[Telegram]) -> None:
-        """Log records without a valid value, once until others are bad."""
-        bad = [
-            f"{record.head.meaning.quantity} ({record.octets.hex()}): {record.fault}"
-            for one in telegrams
-            for record in one.records
-            if record.fault
-        ]
-        bad += [f"{one.fault} ({one.rest[:16].hex()})" for one in telegrams if one.fault]
-        told = "; ".join(bad[:3])
-        if told and told != self._faults:
-            log.info("meter %s: %d records have no valid value: %s", self.profile.name, len(bad), told)
-        self._faults = told

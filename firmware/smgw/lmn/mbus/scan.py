@@ -3,10 +3,11 @@
 from collections.abc import Iterator
 
 from smgw.lmn.mbus.line import MBusLine
-from smgw.lmn.scan import Ask, Found, Scan, device_text
-from smgw.mbus.master import TEST, Answer, Master, Secondary, normalise, select
+from smgw.lmn.scan import Ask, Found, Listen, Scan, device_text
+from smgw.mbus.master import NORMALISE, TEST, Answer, Master, Secondary, normalise, select
 from smgw.mbus.master import Found as Heard
 from smgw.mbus.readings import device_of, readings
+from smgw.mbus.requests import RequestDecoder, Short
 from smgw.mbus.telegram import medium_name
 from smgw.ports import Port
 from smgw.profiles.mbus import MBusProfile
@@ -15,6 +16,7 @@ from smgw.profiles.meter import MeterProfile
 _SPEEDS = (2400, 300, 9600, 1200, 4800, 600, 19_200, 38_400)
 _FEW = range(6)  # addresses that are tried at each speed
 _ALL = range(251)
+_ENOUGH_CALLS = 2
 
 
 def _asked(scan: Scan) -> Iterator[Found]:
@@ -72,4 +74,21 @@ def _found(profile: MeterProfile, heard: Heard) -> Found:
     return Found(made, device_text(device_of(identity)), remark, told, objects)
 
 
+class _Ear:
+    """A meter that acts as a master calls until it is acknowledged. Nobody acknowledges here, so it has no id yet."""
+
+    def __init__(self, profile: MeterProfile) -> None:
+        self._profile = profile
+        self._decoder = RequestDecoder()
+        self._calls = 0
+
+    def hear(self, octets: bytes) -> Found | None:
+        for event in self._decoder.receive(octets):
+            self._calls += isinstance(event, Short) and event.control == NORMALISE
+        if self._calls < _ENOUGH_CALLS:
+            return None
+        return Found(self._profile._replace(options=MBusProfile()), "", "it calls, and waits for an acknowledgement")
+
+
+PUSH = Listen(5, ((9600, "E"),), _Ear)
 POLL = Ask(3, _asked)

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from smgw.profiles import mbus
-from smgw.profiles.protocol import Protocol, Section
+from smgw.profiles.protocol import Form, Protocol, SecretFile, Section
 from smgw.wire.kind import Kind
 
 
@@ -34,6 +34,7 @@ PROTOCOL = Protocol(
         "load_profile": "M-Bus has no load profiles; history values come with each read-out: leave it out",
     },
     section=Section("mbus", mbus.KEYS, mbus.build, mbus.contradictions),
+    secrets=(SecretFile("encryption_key", "encryption_key_file", Form.HEX, True, lambda _: mbus.KEY_LENGTH),),
     address=_address,
     address_keys="address or secondary in its section mbus",
     contradictions=_contradictions,
