@@ -4,7 +4,7 @@ import argparse
 import contextlib
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from smgw.cli.held_port import show_live_instead
@@ -29,6 +29,7 @@ examples:
   smgw scan /dev/ttyUSB0 --all              a bus: tries each address, about two minutes
   smgw scan /dev/ttyUSB0 --all --addresses 16-40,1021
   smgw scan /dev/ttyUSB0 --seconds 70       a meter that sends once a minute
+  smgw scan /dev/ttyUSB0 --seconds 900      a radio stick: lists all meters that it hears in 15 min
 
 Listens first, then asks: SML, then DLMS over the wrapper (TCP), HDLC and mode E, at the usual speeds and addresses.
 It ends as soon as the meters are known. A silent serial port takes one to three minutes.
@@ -101,7 +102,7 @@ def _scan(arguments: argparse.Namespace) -> int:
             found.append(one)
             told = f": device {one.device}" if one.device else ""
             _say(printable(f"  found {one.profile.protocol}{told}" + (f" ({one.remark})" if one.remark else "")))
-            if not arguments.all:
+            if not arguments.all and not one.more:
                 break
     if found or scan.others:
         print("\n".join(table(arguments.port, found, scan.others)) + "\n", flush=True)
@@ -157,17 +158,18 @@ def profile_text(found: Found, number: int = 1) -> str:
         lines.append(printable(f"# {found.remark}"))
     lines += [f'name = "{profile.name}-{number}"', f'protocol = "{profile.protocol}"', f'port = "{profile.port}"']
     if not profile.on_network:
-        lines += [f"{key} = {_toml(value)}" for key, value in _differences(profile, ("baudrate", "parity"))]
+        told = _differences(profile, ("baudrate", "parity"), profile.entry.defaults)
+        lines += [f"{key} = {_toml(value)}" for key, value in told]
     section = profile.entry.section
     if section is not None and profile.options is not None:
-        told = [f"{key} = {_toml(value)}" for key, value in _differences(profile.options, tuple(section.keys))]
-        if told:
-            lines.append(f"{section.name} = {{ {', '.join(told)} }}")
+        own = [f"{key} = {_toml(value)}" for key, value in _differences(profile.options, tuple(section.keys))]
+        if own:
+            lines.append(f"{section.name} = {{ {', '.join(own)} }}")
     return "\n".join(lines) + "\n"
 
 
-def _differences(one: Any, names: tuple[str, ...]) -> list[tuple[str, object]]:
-    defaults = one._field_defaults
+def _differences(one: Any, names: tuple[str, ...], usual: Mapping[str, Any] = {}) -> list[tuple[str, object]]:
+    defaults = {**one._field_defaults, **usual}
     return [(name, getattr(one, name)) for name in names if getattr(one, name) != defaults.get(name)]
 
 

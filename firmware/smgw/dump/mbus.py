@@ -108,10 +108,14 @@ class Printer:
 
 
 def _object(frame: Frame, telegram: Telegram) -> dict[str, Any]:
+    return {"address": frame.address, **content(telegram)}
+
+
+def content(telegram: Telegram) -> dict[str, Any]:
+    """A telegram for programs, by wire or by radio."""
     identity = telegram.identity
     medium = identity.medium if identity else 0
     return {
-        "address": frame.address,
         "identity": None if identity is None else identity._asdict(),
         "device": None if identity is None else str(device_of(identity)),
         "access": telegram.access,
@@ -160,9 +164,13 @@ def _shown(record: Record) -> str:
 
 
 def _tree(frame: Frame, telegram: Telegram) -> list[str]:
+    return tree([f"address {frame.address}"], telegram)
+
+
+def tree(parts: list[str], telegram: Telegram) -> list[str]:
+    """A telegram for people, by wire or by radio; its first line begins with `parts`."""
     identity = telegram.identity
     medium = identity.medium if identity else 0
-    parts = [f"address {frame.address}"]
     if identity is not None:
         parts += [f"{device_of(identity)}" if identity.maker else identity.id, medium_name(medium)]
     if telegram.access is not None:

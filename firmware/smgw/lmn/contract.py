@@ -133,6 +133,16 @@ class Values(NamedTuple):
 Heard = tuple[Values, ...] | Refused
 
 
+class Addressed(NamedTuple):
+    """What a line with several pushing meters heard of one of them.
+
+    Without a meter's name it is a telegram of somebody else, or octets that nobody can assign.
+    """
+
+    meter: str
+    heard: Heard = ()
+
+
 class PolledMeter(Protocol):
     """One meter that answers. Its driver opens and closes the port.
 
@@ -186,4 +196,26 @@ class PushedMeter(Protocol):
         """Take octets received at this moment; returns the telegrams that they complete."""
 
     def finish(self) -> Sequence[Heard]:
+        """The line is silent: end an unfinished telegram."""
+
+
+class PushedLine(Protocol):
+    """Several meters, each with a profile of its own, that send by themselves on one line. As `PushedMeter`."""
+
+    @property
+    def receiving(self) -> bool:
+        """True while a telegram is unfinished."""
+
+    @property
+    def lacks(self) -> int:
+        """Missing octets of the present telegram; 0 if unknown."""
+
+    @property
+    def pause_s(self) -> float:
+        """Longest pause in a telegram, in seconds."""
+
+    def receive(self, octets: bytes, stamp: Stamp) -> Sequence[Addressed]:
+        """Take octets received at this moment; returns the telegrams that they complete."""
+
+    def finish(self) -> Sequence[Addressed]:
         """The line is silent: end an unfinished telegram."""

@@ -5,10 +5,10 @@ thread, `turns` for one port.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import NamedTuple, Protocol
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 from smgw.cosem import Stamp
-from smgw.lmn.contract import Heard, PushedMeter, Surroundings
+from smgw.lmn.contract import Surroundings
 from smgw.ports import Port
 from smgw.ports.port import GATHER_S
 
@@ -26,20 +26,38 @@ class Wait(NamedTuple):
     readable: bool
 
 
-class Hearer(Protocol):
+E = TypeVar("E")
+E_co = TypeVar("E_co", covariant=True)
+E_contra = TypeVar("E_contra", contravariant=True)
+
+
+class Talker(Protocol[E_co]):
+    """Makes telegrams of octets: a `PushedMeter` or a `PushedLine`."""
+
+    @property
+    def receiving(self) -> bool: ...
+    @property
+    def lacks(self) -> int: ...
+    @property
+    def pause_s(self) -> float: ...
+    def receive(self, octets: bytes, stamp: Stamp) -> Sequence[E_co]: ...
+    def finish(self) -> Sequence[E_co]: ...
+
+
+class Hearer(Protocol[E_contra]):
     """Receives telegrams of a line, such as a `Watch`."""
 
-    def heard(self, heard: Sequence[Heard], /) -> bool:
-        """Take telegrams; true if they hold values."""
+    def heard(self, heard: Sequence[E_contra], /) -> bool:
+        """Take telegrams; true if they show that the line is well."""
 
     def tick(self) -> None:
         """Handle the passing of time."""
 
 
-class Listening:
+class Listening(Generic[E]):
     """The state of a pushing line: its next wait, and its actions. The port is open while it is used."""
 
-    def __init__(self, meter: PushedMeter, watch: Hearer, surroundings: Surroundings) -> None:
+    def __init__(self, meter: Talker[E], watch: Hearer[E], surroundings: Surroundings) -> None:
         self._meter = meter
         self._watch = watch
         self._clock = surroundings.clock
@@ -130,7 +148,7 @@ def _earlier(stamp: Stamp, seconds: float) -> Stamp:
     return stamp._replace(boottime_ns=stamp.boottime_ns - ns, utc_us=stamp.utc_us - ns // 1000)
 
 
-def turns(line: Listening, port: Port, now: Callable[[], float], stopping: Callable[[], bool]) -> Iterator[bool]:
+def turns(line: Listening[Any], port: Port, now: Callable[[], float], stopping: Callable[[], bool]) -> Iterator[bool]:
     """Serve an open port until `stopping`: yields after each turn, true if it gave values. Raises PortError."""
     wait = line.opened()
     while not stopping():

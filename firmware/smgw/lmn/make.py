@@ -26,8 +26,8 @@ def make_driver(
     stop = threading.Event()
     surroundings = surroundings._replace(stopping=stop.is_set)
     if not profile.polled:
-        assert not others, "meters that push share no port"
-        return PushLine(profile, secrets, surroundings, sink, stop)
+        assert not others or profile.entry.line, "meters of this protocol share no port"
+        return PushLine(profile, secrets, surroundings, sink, stop, others)
     from smgw.lmn.polling import PollingDriver  # a gateway with pushing meters does not load the polling side
 
     return PollingDriver(line, surroundings, sink, keeper, stop)

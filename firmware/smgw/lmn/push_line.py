@@ -7,12 +7,12 @@ A line belongs to one thread at a time: to the loop or to its own.
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Protocol
+from typing import Any, Protocol
 
 from smgw.cosem.duration import duration_text
-from smgw.lmn.contract import PushedMeter, Surroundings
+from smgw.lmn.contract import PushedLine, PushedMeter, Surroundings
 from smgw.lmn.driver import Line
 from smgw.lmn.listening import Listening, Wait
 from smgw.lmn.sink import Sink
@@ -43,14 +43,28 @@ class Loop(Protocol):
 
 
 class PushLine(Line):
-    """One line with one meter profile."""
+    """One line with one meter profile, or with several if their protocol sorts telegrams by meter."""
 
     def __init__(
-        self, profile: MeterProfile, secrets: Secrets, surroundings: Surroundings, sink: Sink, stop: threading.Event
+        self,
+        profile: MeterProfile,
+        secrets: Secrets,
+        surroundings: Surroundings,
+        sink: Sink,
+        stop: threading.Event,
+        others: Sequence[tuple[MeterProfile, Secrets]] = (),
     ) -> None:
-        super().__init__([profile], surroundings, sink, stop)
-        meter: PushedMeter = resolve(profile.entry.meter)(profile, secrets, surroundings)
-        self._listening = Listening(meter, self.watches[profile.name], surroundings)
+        super().__init__([profile, *(one for one, _ in others)], surroundings, sink, stop)
+        self._opening = profile.entry.opening(profile.options)
+        self._listening: Listening[Any]
+        if profile.entry.line:
+            from smgw.lmn.sorting import Sorting  # few lines have several meters that push
+
+            line: PushedLine = resolve(profile.entry.line)([(profile, secrets), *others], surroundings)
+            self._listening = Listening(line, Sorting(self._port, self.watches, surroundings.now), surroundings)
+        else:
+            meter: PushedMeter = resolve(profile.entry.meter)(profile, secrets, surroundings)
+            self._listening = Listening(meter, self.watches[profile.name], surroundings)
         self._restarts = Restarts(self._now)
         self._open_port: Port | None = None
         self._loop: Loop | None = None
@@ -87,6 +101,8 @@ class PushLine(Line):
         self._reopening.opened()
         self._restarts.began()
         self.slack = _SPARE * port.settings.octet_time if port.paced else float("inf")
+        if self._opening:
+            port.write(self._opening)
         self.wait = self._listening.opened()
 
     def turn(self, *, readable: bool) -> Errand | None:

@@ -82,9 +82,11 @@ class _First:
 
 
 def _pushed(
-    port: Port, meter: PushedMeter, _profile: MeterProfile, surroundings: Surroundings
+    port: Port, meter: PushedMeter, profile: MeterProfile, surroundings: Surroundings
 ) -> tuple[list[Values], str]:
     first = _First()
+    if opening := profile.entry.opening(profile.options):
+        port.write(opening)
     line = Listening(meter, first, surroundings)
     for heard in turns(line, port, surroundings.now, surroundings.stopping):
         if heard:

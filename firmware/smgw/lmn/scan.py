@@ -38,6 +38,7 @@ class Found(NamedTuple):
     remark: str = ""
     address: str = ""
     objects: tuple[Obis, ...] = ()
+    more: bool = False  # others on the line are found without asking
 
 
 class Other(NamedTuple):
@@ -60,6 +61,9 @@ class Listen(NamedTuple):
     order: int  # the most likely protocol first
     lines: tuple[tuple[int, str], ...]  # speed and parity, the most likely first
     ear: Callable[[MeterProfile], Ear]  # for a profile with the line's settings
+    #: Finds all meters of a line where the ear recognised one of them.
+    others: "Callable[[Scan, Found], Iterator[Found]] | None" = None
+    ask: "Ask | None" = None  # for a port that stays silent until something is sent
 
 
 class Ask(NamedTuple):
@@ -88,7 +92,7 @@ class Scan:
         self.others: list[Other] = []  #: octets without a telegram
         self._port = port
         self._security = security
-        self._listen_s = listen_s
+        self.listen_s = listen_s  #: seconds of listening
         self._timeout_s = timeout_s
 
     @property
@@ -103,20 +107,22 @@ class Scan:
         """
         tried = [(entry, resolve(entry.scan)) for entry in protocols.every() if entry.scan]
         tried.sort(key=lambda one: one[1].order)
-        found, known = self._listen([(entry, one) for entry, one in tried if isinstance(one, Listen)])
+        listened = [(entry, one) for entry, one in tried if isinstance(one, Listen)]
+        found, known = self._listen(listened)
         if found:
-            yield found
+            others = {entry.name: one.others for entry, one in listened}[found.profile.protocol]
+            yield from [found] if others is None else others(self, found)
         if found or known:
             return
-        for _, one in tried:
-            if isinstance(one, Ask):
-                seen = set()
-                for answer in one.run(self):
-                    if (who := answer.device or answer.address) not in seen:
-                        seen.add(who)
-                        yield answer
-                if seen:
-                    return
+        asked = [ask for _, one in tried if (ask := one.ask if isinstance(one, Listen) else one) is not None]
+        for ask in sorted(asked, key=lambda one: one.order):
+            seen = set()
+            for answer in ask.run(self):
+                if (who := answer.device or answer.address) not in seen:
+                    seen.add(who)
+                    yield answer
+            if seen:
+                return
 
     def candidate(self, protocol: str, baudrate: int = 9600, parity: str = "N", options: Any = None) -> MeterProfile:
         """A profile to try."""
@@ -162,11 +168,11 @@ class Scan:
     ) -> tuple[Found | None, Unread]:
         """The first recognised protocol. It ends early if the octets certainly belong to no push protocol."""
         at = "" if self.on_network else f"{settings}: "
-        self.say(f"{at}listening for {self._listen_s:g} s")
+        self.say(f"{at}listening for {self.listen_s:g} s")
         own = [kind for entry in entries for kind in (*entry.reads(None), *entry.instead)]
         unread, now = Unread(), self.surroundings.now
         with open_port(self._port, settings, security=self._security) as port:
-            ends = now() + self._listen_s
+            ends = now() + self.listen_s
             while (left := ends - now()) > 0:
                 if not port.wait(left):
                     continue

@@ -118,7 +118,7 @@ KEYS: Mapping[str, Key] = {
     ),
     "baudrate": Key(
         checks.integer(300, 921_600, "Bd"),
-        about="Speed of the serial line in Bd; 9600 by default, 2400 for mbus.",
+        about="Speed of the serial line in Bd; 9600 by default, 2400 for mbus, 57600 for wmbus.",
     ),
     "parity": Key(
         checks.choice("N", "E", "O"),
@@ -180,12 +180,12 @@ KEYS: Mapping[str, Key] = {
     "registration_period": Key(
         checks.integer(0, DAY_S, "s"),
         about="Seconds between two stored values, a divisor of a day, or 0 for every telegram; 900 s by default, "
-        "for mbus no less than the interval.",
+        "for mbus no less than the interval, 0 for wmbus.",
     ),
     "silence": Key(
         checks.integer(1, DAY_S, "s"),
         about="Seconds without a good telegram until the meter counts as silent and its port is opened again; "
-        "by default 30 s or three intervals.",
+        "by default 30 s or three intervals, 7200 s for wmbus.",
     ),
     "scalers": Key(
         checks.scalers,
@@ -241,8 +241,8 @@ def _accepted(entry: Protocol | None, hint: Callable[[str], str] = lambda _key: 
         return {**KEYS, **{name: Key(lambda value, _: value) for name in sections}}
     keys = {key: KEYS[key] for key in KEYS if key in (*_EVERY_METER, *_LINE, *entry.keys)}
     if entry.section is not None:
-        name, own, build, contradictions, refused = entry.section
-        keys[name] = Key(section(own, build, contradictions, hint, refused))
+        name, own, build, contradictions, refused, needed = entry.section
+        keys[name] = Key(section(own, build, contradictions, hint, refused), needed)
     return keys
 
 

@@ -39,6 +39,7 @@ class Section(NamedTuple):
     contradictions: Callable[[Mapping[str, Any]], Iterator[tuple[str, str]]] = lambda _: iter(())
     #: Keys of the section that this protocol does not use -> advice.
     refused: Mapping[str, str] = {}
+    needed: str = ""  # an example of what to write, if a meter must have the section
 
 
 class Protocol(NamedTuple):
@@ -47,6 +48,9 @@ class Protocol(NamedTuple):
     name: str  # as protocol = "..." has it
     polled: bool  # the gateway asks, the meter answers
     meter: str  # "module:name" of what reads it: (profile, secrets, surroundings) -> PolledMeter or PushedMeter
+    #: "module:name" of what sorts a line's telegrams by meter, if several meters that push may share a port:
+    #: ([(profile, secrets)], surroundings) -> PushedLine.
+    line: str = ""
     keys: tuple[str, ...] = ()  # of [[meter]], besides those of every meter
     #: Values of keys of [[meter]] that are not written, where they differ from those of most protocols.
     defaults: Mapping[str, Any] = {}
@@ -69,6 +73,8 @@ class Protocol(NamedTuple):
     reads: Callable[[Any], tuple[str, ...]] = lambda _: ()
     #: Kinds that it reads with other keys -> what to do; "{how}" stands for how this protocol is chosen.
     instead: Mapping[str, str] = {}
+    #: What is sent to a port when it is open, for a meter that pushes and has these options.
+    opening: Callable[[Any], bytes] = lambda _: b""
     on_udp: bool = False  # a datagram can carry it
     on_gpio: bool = False  # it is read from a line of a GPIO chip, and from nothing else
     scan: str = ""  # "module:name" of what `smgw scan` tries

@@ -10,6 +10,7 @@ class Kind(StrEnum):
     HDLC = "HDLC"
     MBUS = "M-Bus"
     MBUS_CALLS = "M-Bus, calls of a meter"
+    RADIO = "M-Bus by radio"
     WRAPPER = "wrapper"
     P1 = "DSMR P1"
     D0 = "IEC 62056-21"
@@ -23,4 +24,4 @@ class Kind(StrEnum):
 
 
 #: What is a protocol of meters. The others are faults of the line.
-PROTOCOLS = frozenset({Kind.SML, Kind.HDLC, Kind.MBUS, Kind.MBUS_CALLS, Kind.WRAPPER, Kind.P1, Kind.D0})
+PROTOCOLS = frozenset({Kind.SML, Kind.HDLC, Kind.MBUS, Kind.MBUS_CALLS, Kind.RADIO, Kind.WRAPPER, Kind.P1, Kind.D0})

@@ -26,6 +26,7 @@ from smgw.lmn.contract import Heard, Patience, PolledMeter, PushedMeter, Surroun
 from smgw.lmn.errors import NoAnswerError, StoppedError
 from smgw.lmn.polling import PollingDriver
 from smgw.lmn.push_line import PushLine
+from smgw.mbus.radio.sending import by_imst, in_the_clear
 from smgw.mbus.slave import Slave
 from smgw.mbus.telegram import Identity
 from smgw.profiles import protocols
@@ -37,6 +38,7 @@ from smgw.profiles.meter import MeterProfile
 from smgw.profiles.p1 import P1Profile
 from smgw.profiles.s0 import S0Profile
 from smgw.profiles.secrets import Secrets
+from smgw.profiles.wmbus import WmbusProfile
 from smgw.sml.profiles import LOAD_PROFILE as SML_LOAD_PROFILE
 from smgw.sml.server import Reply, Server
 from smgw.store.ranges import Range
@@ -107,6 +109,12 @@ def d0_telegram(value: int) -> bytes:
     return with_parity(f"/XXX5TEST\r\n\r\n1-0:1.7.0*255({value:06d}*W)\r\n!\r\n".encode())
 
 
+def radio_telegram(value: int) -> bytes:
+    """A telegram of a water meter, as an iM871A passes it on."""
+    meter = Identity("14839120", "KAM", 1, 7)
+    return by_imst(in_the_clear(meter, value, b"\x04\x13" + value.to_bytes(4, "little")), 100)
+
+
 class Kind(NamedTuple):
     """What the suite needs to know of a protocol: its other end, and its load profile or telegram."""
 
@@ -127,6 +135,7 @@ KINDS = {
     "d0-push": Kind(telegram=d0_telegram, options=D0Profile()),
     "dsmr-p1": Kind(telegram=p1_telegram, options=P1Profile()),
     "mbus-push": Kind(options=MBusProfile()),  # it calls by itself: test_lmn_mbus_push.py
+    "wmbus": Kind(telegram=radio_telegram, options=WmbusProfile("14839120")),
     "s0": Kind(options=S0Profile()),  # nobody is asked: test_lmn_s0.py
 }
 #: Of the polled ones, those with somebody at the other end.

@@ -110,7 +110,7 @@ def test_a_name_that_is_not_there_is_a_key_error() -> None:
         (
             "protocol = 'sml-pol'",
             'write "d0" or "d0-push" or "dlms" or "dlms-push" or "dsmr-p1" or "mbus" or "mbus-push" or "s0" or '
-            '"sml-poll" or "sml-push" (did you mean "sml-poll"?)',
+            '"sml-poll" or "sml-push" or "wmbus" (did you mean "sml-poll"?)',
         ),
         ("port = 'ttyUSB0'", 'write a device such as "/dev/ttyUSB0"'),
         ("port = 'socket://host'", 'write "socket://host:port"'),

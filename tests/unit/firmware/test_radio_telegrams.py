@@ -74,7 +74,7 @@ def test_what_stands_behind_the_encrypted_blocks_is_not_read() -> None:
 
 @pytest.mark.parametrize("capture", SEALED, ids=lambda one: one.name)
 def test_without_a_key_it_says_so(capture: RadioCapture) -> None:
-    with pytest.raises(NoKeyError, match="key_file"):
+    with pytest.raises(NoKeyError, match="encryption_key_file"):
         opened(capture, None)
 
 

@@ -28,7 +28,7 @@ class Content:
         """Who sent it; the name of the profile if it does not say."""
         return DeviceId(self._name.encode()) if telegram.identity is None else device_of(telegram.identity)
 
-    def values(self, telegrams: Sequence[Telegram], stamp: Stamp) -> Values:
+    def values(self, telegrams: Sequence[Telegram], stamp: Stamp, remark: str = "") -> Values:
         """All telegrams of one read-out."""
         first = telegrams[0]
         medium = self._medium or (first.identity.medium if first.identity else 0)
@@ -40,7 +40,7 @@ class Content:
             stamp,
             None if time is None else MeterTime(MeterTimeKind.DLMS_DATE_TIME, time),
             readings(whole, medium, self._wanted),
-            remark="; ".join(first.alarms),
+            remark="; ".join(filter(None, (*first.alarms, remark))),
         )
 
     def _note_faults(self, telegrams: Sequence[Telegram]) -> None:

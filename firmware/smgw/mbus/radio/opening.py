@@ -45,10 +45,14 @@ def open_envelope(envelope: Envelope, key: bytes | None, layouts: Layouts | None
     """
     if not envelope.sealed:
         if key is not None:
-            raise ClearError("a telegram in the clear, while the profile's key_file says that all are encrypted")
+            raise ClearError(
+                "a telegram in the clear, while the profile's encryption_key_file says that all are encrypted"
+            )
         return _content(envelope, envelope.body, layouts)
     if key is None:
-        raise NoKeyError(f"encrypted ({envelope.security.value}), and there is no key; write key_file for this meter")
+        raise NoKeyError(
+            f"encrypted ({envelope.security.value}), and there is no key; write encryption_key_file for this meter"
+        )
     if envelope.security is Security.CTR:
         return _by_session(envelope, key, layouts)
     return _by_blocks(envelope, key, layouts)

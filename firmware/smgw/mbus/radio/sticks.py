@@ -13,6 +13,7 @@ The signal is in dBm, by the makers' formulas.
 from typing import NamedTuple, Protocol
 
 from smgw.mbus.radio.link import HEAD, length_a, strip_a, strip_b
+from smgw.mbus.telegram import maker_name
 from smgw.wire import Refused
 from smgw.wire.crc import x25_intact
 
@@ -62,7 +63,7 @@ class _Binary:
 
     @property
     def receiving(self) -> bool:
-        return bool(self._buffer)
+        return bool(self._buffer or self._lost)  # what is lost is told when the line is silent
 
     def receive(self, data: bytes) -> list[Radio | Refused]:
         events: list[Radio | Refused] = []
@@ -135,16 +136,20 @@ class Imst(_Binary):
 
 
 class Amber(_Binary):
-    """Sticks of Amber, today Würth Elektronik. `signal`: they add an octet for the signal."""
+    """Sticks of Amber, today Würth Elektronik. `signal`: they add an octet for the signal.
+
+    `sure`: a telegram alone counts only if a maker and a number are in it, for who does not know the stick.
+    """
 
     _WHY = "no telegram of an Amber stick begins here, or its check sum is wrong"
     _START, _TELEGRAM = 0xFF, 0x03
     #: C of what meters send. A telegram alone has no check sum of the stick's, so this is what tells it from noise.
     _CONTROLS = frozenset((0x44, 0x46, 0x47, 0x48, 0x08, 0x18, 0x28, 0x38))
 
-    def __init__(self, *, signal: bool = True) -> None:
+    def __init__(self, *, signal: bool = True, sure: bool = False) -> None:
         super().__init__()
         self._signal = signal
+        self._sure = sure
 
     def _frame(self, octets: bytes, at: int) -> _Frame:
         first = octets[at]
@@ -172,6 +177,13 @@ class Amber(_Binary):
             return _MORE
         if octets[at + 1] not in self._CONTROLS:
             return _NONE
+        if self._sure:
+            if len(octets) < at + 1 + HEAD:
+                return _MORE
+            address = octets[at + 2 : at + HEAD]
+            text = all(0x20 <= octet < 0x7F for octet in address)
+            if text or not (maker_name(address[:2]).isalpha() and address[2:6].hex().isdigit()):
+                return _NONE
         end = at + 1 + length
         return _Frame(end - at, self._radio(octets[at + 1 : end])) if len(octets) >= end else _MORE
 
@@ -235,33 +247,33 @@ class AnyStick:
     """Finds out by the first telegrams which stick sends, for who knows it no better."""
 
     def __init__(self) -> None:
-        self._found: Stick | None = None
+        self.found: Stick | None = None  #: once it is known
         self._tried = _all()
         self._count = 0
 
     @property
     def receiving(self) -> bool:
-        return self._found.receiving if self._found else self._count > 0
+        return self.found.receiving if self.found else self._count > 0
 
     def receive(self, data: bytes) -> list[Radio | Refused]:
-        if self._found is not None:
-            return self._found.receive(data)
+        if self.found is not None:
+            return self.found.receive(data)
         self._count += len(data)
         for place, (stick, events) in enumerate(self._tried):
             events.extend(stick.receive(data))
             # A telegram alone is found in the frames of others too, but theirs end first.
             if sum(isinstance(event, Radio) for event in events) > (place == len(self._tried) - 1):
-                self._found = stick
+                self.found = stick
                 return events
         return self._refused() if self._count >= _ENOUGH else []
 
     def finish(self) -> list[Radio | Refused]:
-        if self._found is not None:
-            return self._found.finish()
+        if self.found is not None:
+            return self.found.finish()
         for stick, events in self._tried:
             events.extend(stick.finish())
             if any(isinstance(event, Radio) for event in events):
-                self._found = stick
+                self.found = stick
                 return events
         return self._refused() if self._count else []
 
@@ -273,7 +285,7 @@ class AnyStick:
 
 
 def _all() -> list[tuple[Stick, list[Radio | Refused]]]:
-    return [(Lines(), []), (Imst(), []), (Amber(), [])]
+    return [(Lines(), []), (Imst(), []), (Amber(sure=True), [])]
 
 
 def _of_cul(octets: bytes, size: int, strip: "_Strip") -> Radio | Refused:
