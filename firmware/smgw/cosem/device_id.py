@@ -10,6 +10,7 @@ _DIN_TEXT = re.compile(r"([0-9A-F])([A-Z]{3})([0-9A-F]{2})([0-9]{8})")
 _DIN_SUFFIX = ".sm"
 _SERIAL_MAX = 99_999_999
 _PSEUDONYM = re.compile(r"psn-[a-z2-7]{24}")
+_EVALUATION = re.compile(r"taf([0-9]{1,2})-[a-z2-7]{16}")
 #: Octets behind a pseudonym: 24 letters and digits of base 32.
 PSEUDONYM_OCTETS = 15
 
@@ -32,7 +33,8 @@ class DeviceId(bytes):
     Half of the real meters send other ids (09 01 ..., 06 ..., ASCII). Such an id is stored as received. It is shown in
     hex, also in XML, and percent-encoded in a URI (TR-03109-1 Annex II, canonical device name).
 
-    A pseudonym is an id of our own: the ASCII octets of `psn-` and 24 letters and digits. Text and URI show it so.
+    A pseudonym is an id of our own: the ASCII octets of `psn-` and 24 letters and digits. Text and URI show it so. So
+    is the id of an evaluation: `taf2-` (its tariff use case) and 16 letters and digits.
     """
 
     __slots__ = ()
@@ -48,8 +50,8 @@ class DeviceId(bytes):
 
         A pseudonym is read as it is shown.
         """
-        if _PSEUDONYM.fullmatch(pseudonym := text.strip().lower()):
-            return cls(pseudonym.encode())
+        if _PSEUDONYM.fullmatch(own := text.strip().lower()) or _EVALUATION.fullmatch(own):
+            return cls(own.encode())
         squeezed = re.sub(r"[\s-]", "", text).upper()
         if match := _DIN_TEXT.fullmatch(squeezed.removesuffix(_DIN_SUFFIX.upper())):
             medium, maker, block, serial = match.groups()
@@ -66,6 +68,13 @@ class DeviceId(bytes):
         from base64 import b32encode  # not loaded unless a gateway makes one
 
         return cls(b"psn-" + b32encode(octets).lower())
+
+    @classmethod
+    def evaluation(cls, taf: int, digest: bytes) -> Self:
+        """The id of the derived registers of an evaluation; `digest` has at least 10 octets."""
+        from base64 import b32encode  # not loaded unless there is an evaluation
+
+        return cls(b"taf%d-" % taf + b32encode(digest[:10]).lower())
 
     @classmethod
     def from_uri(cls, segment: str) -> Self:
@@ -96,6 +105,12 @@ class DeviceId(bytes):
         return self.startswith(b"psn-") and _PSEUDONYM.fullmatch(self.decode("latin-1")) is not None
 
     @property
+    def taf(self) -> int:
+        """The tariff use case of an evaluation; 0 if these octets are not the id of one."""
+        match = _EVALUATION.fullmatch(self.decode("latin-1")) if self.startswith(b"taf") else None
+        return int(match[1]) if match else 0
+
+    @property
     def maker(self) -> str | None:
         """The maker's three FLAG letters, if the id has the form of DIN 43863-5 (0A or the older 09)."""
         letters = bytes(self[2:5])
@@ -121,7 +136,7 @@ class DeviceId(bytes):
     def __str__(self) -> str:
         if self.is_din:
             return f"{self[1]:X}{self[2:5].decode()}{self[5]:02X}{int.from_bytes(self[6:], 'big'):08d}"
-        if self.is_pseudonym:
+        if self.is_pseudonym or self.taf:
             return self.decode()
         return self.hex()
 

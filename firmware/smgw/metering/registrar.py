@@ -81,6 +81,8 @@ class Registrar:
         self._on_commit = on_commit
         self._dropping = False
         self._hurry = threading.Event()
+        #: Rows that follow from each telegram at once (TAF 9, 10, 14); may be changed from any thread.
+        self.live: Callable[[Capture], Sequence[Record]] | None = None
 
     @property
     def gathering(self) -> Gathering:
@@ -186,6 +188,8 @@ class Registrar:
                     items.appendleft(item)
                     raise
                 captures += 1
+                if self.live is not None:
+                    self._register(self.live(item))
             else:
                 self._sort(item)
         if not full:  # else a waiting capture may be the one for a slot

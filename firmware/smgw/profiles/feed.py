@@ -64,6 +64,6 @@ def feeds(granted: Iterable[Grant], sources: Iterable[Source]) -> tuple[Feed, ..
 
 
 def unnamed(configuration: Configuration, sources: Iterable[Source]) -> tuple[Source, ...]:
-    """The sources of meters that no profile names any more."""
-    named = {meter.name for meter in configuration.meters}
+    """The sources of meters and evaluations that no profile names any more."""
+    named = {meter.name for meter in configuration.meters} | {one.name for one in configuration.evaluations}
     return tuple(source for source in sources if source.meter not in named)

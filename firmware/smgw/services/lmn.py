@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from smgw import BUILT_S
 from smgw.clock import ClockEvent, Floor, GatewayClock
@@ -35,6 +36,9 @@ from smgw.store.live import LiveWriter
 from smgw.store.lmn.store import LmnStore
 from smgw.store.run_directory import make_run_directory, remove_run_directory
 from smgw.store.wan.copied import CopiedWan
+
+if TYPE_CHECKING:
+    from smgw.metering.evaluations import Evaluations
 
 log = logging.getLogger(__name__)
 
@@ -96,6 +100,8 @@ class LmnService:
         self._housekeeping = Worker("housekeeping", self._keep_house, self._stopping, _PATIENCE)
         self._case = Case(self._registrar, self._store, _PATIENCE)
         self._keep_profiles(configuration)
+        self._evaluations: Evaluations | None = None
+        self._evaluate(configuration)
         note_running(self._store, configuration, self._clock.stamp())
 
     def start(self) -> None:
@@ -141,6 +147,7 @@ class LmnService:
         self._case.apply(configuration.board.tamper)
         # A meter that is read anew may have other devices: earlier ones lose their grid and live value.
         self._registrar.configure(_periods(configuration), anew)
+        self._evaluate(configuration)
         self._live.configure(_ports(configuration), anew)
         self._clock.expect(configuration.gateway.time_sources)
         self._configuration, self._orders = configuration, orders
@@ -236,6 +243,19 @@ class LmnService:
             self._store.profile_version("meter", meter.name, meter.content())
         for emp in configuration.emps:
             self._store.profile_version("communication", emp.name, emp.content())
+
+    def _evaluate(self, configuration: Configuration) -> None:
+        """Evaluate by these profiles from now on. Without any, nothing of it is loaded."""
+        if self._evaluations is None:
+            if not configuration.evaluations and not self._store.evaluation_states():
+                return
+            from smgw.metering.evaluations import Evaluations  # most gateways have no tariff
+
+            self._evaluations = Evaluations(self._store, self._clock.stamp)
+        with_history = [meter.name for meter in configuration.meters if meter.load_profile]
+        self._evaluations.configure(configuration.evaluations, with_history)
+        self._store.evaluate_with(self._evaluations)
+        self._registrar.live = self._evaluations.live
 
     def _discipline(self) -> None:
         """Take the WAN process's time samples; there may be none, and no WAN process."""

@@ -24,6 +24,7 @@ class ListKind(IntEnum):
     DERIVED = 2
     CALCULATED = 3
     DAILY = 4
+    PERIOD_END = 5  # registers at the begin and end of billing periods
 
 
 class Origin(IntEnum):
@@ -47,6 +48,16 @@ class Record(NamedTuple):
     origin: Origin = Origin.MEASURED
     profile: Obis | None = None
     derived: tuple["Record", ...] = ()
+
+
+class EvaluationState(NamedTuple):
+    """What the evaluation of that name remembers, as the database has it."""
+
+    name: str
+    number: int  # counts its versions
+    version: int  # of its profile; 0: it has ended
+    device: DeviceId
+    octets: bytes
 
 
 class OutcomeKind(StrEnum):

@@ -61,7 +61,8 @@ def test_a_new_store_has_version_6(directory):
 def test_a_store_of_version_4_opens_and_is_written_and_read(directory):
     with contextlib.closing(sqlite3.connect(directory / "lmn.db", isolation_level=None)) as connection:
         connection.executescript(
-            """DROP TABLE salvage; DROP TABLE salvage_alias; ALTER TABLE log DROP COLUMN identity;
+            """DROP TABLE salvage; DROP TABLE salvage_alias; DROP TABLE evaluation_state;
+            ALTER TABLE log DROP COLUMN identity;
             ALTER TABLE log DROP COLUMN user; PRAGMA user_version = 4;"""
         )
     (directory / "lmn.db-wal").touch()

@@ -48,8 +48,8 @@ class EventKind(StrEnum):
     FELL = "reading-fell"
     EXCHANGED = "evaluated-meter-exchanged"
     UNIT = "evaluated-unit-changed"
-    CLOSED = "billing-period-closed"
-    CLOSED_EARLY = "billing-period-incomplete"
+    CLOSED = "period-closed"
+    CLOSED_EARLY = "period-incomplete"
 
 
 class Event(NamedTuple):

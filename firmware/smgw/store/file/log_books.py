@@ -62,7 +62,18 @@ _IN_CALIBRATION = frozenset(
     }
 )
 _IN_CONSUMERS = frozenset(
-    {*_PROFILE, *_METER_FAULTS, *_METER_STATES, "period-closed", VALUES_SENT, "values-retrieved", "event-taken"}
+    {
+        *_PROFILE,
+        *_METER_FAULTS,
+        *_METER_STATES,
+        "period-closed",
+        "period-incomplete",
+        "evaluation-begun",
+        "reading-fell",
+        VALUES_SENT,
+        "values-retrieved",
+        "event-taken",
+    }
 )
 _NOT_IN_SYSTEM = frozenset({VALUES_SENT})
 

@@ -104,7 +104,9 @@ class RowWriter:
         for key, meter, device, class_id, obis, attribute, scaler, unit in execute("SELECT * FROM register"):
             self._registers.setdefault((meter, device), {})[(obis, scaler, unit, class_id, attribute)] = key
         self._profiles = dict(
-            execute("SELECT name, max(id) FROM profile_version WHERE kind = 'meter' GROUP BY name").fetchall()
+            execute(
+                "SELECT name, max(id) FROM profile_version WHERE kind IN ('meter', 'evaluation') GROUP BY name"
+            ).fetchall()
         )
         self._older_slots = bool(execute(_ANY_OLDER).fetchone()[0])
         self._block = newest_block(self._connection)

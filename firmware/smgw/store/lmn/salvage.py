@@ -29,6 +29,7 @@ from smgw.store.rescue.copying import Table, copy_ends, present, version_of
 #: Each version has its own of these tables.
 _SMALL = (
     "word", "register", "profile_version", "meter_state", "clock_state", "object_list", "cache", "counts", "log",
+    "evaluation_state",
 )  # fmt: skip
 _COUNTERS = ("invocation_counter", "reserved_counter")
 #: Reserved counters that are skipped, since the damaged file may lack used ones. They are few of 2^32.

@@ -3,7 +3,7 @@
 import contextlib
 import logging
 import sqlite3
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeVar
@@ -15,11 +15,12 @@ from smgw.errors import LocalProtocolError
 from smgw.store import paths
 from smgw.store.digest import sha256
 from smgw.store.errors import StoreFull
-from smgw.store.file.log_book import Level
+from smgw.store.file.log_book import Level, Note
 from smgw.store.file.owned import Begun
 from smgw.store.file.pending import count
 from smgw.store.file.writer import StoreWriter
-from smgw.store.lmn import beside, budget, counters, history, holds, pulses, pushes, retention
+from smgw.store.lmn import beside, budget, counters, evaluating, history, holds, pulses, pushes, retention
+from smgw.store.lmn.evaluating import Evaluating
 from smgw.store.lmn.pending import LmnPending
 from smgw.store.lmn.rows import Row, RowWriter
 from smgw.store.lmn.schema import lmn_schema
@@ -29,6 +30,8 @@ from smgw.store.records import (
     CacheKind,
     CounterKind,
     Covered,
+    EvaluationState,
+    ListKind,
     MeterState,
     Origin,
     Outcome,
@@ -71,6 +74,7 @@ class LmnStore(StoreWriter):
         self._sweep = retention.Sweep()
         self._waiting = LmnPending()
         self._behind: Behind | None = None
+        self._evaluating: Evaluating | None = None
         super().__init__(
             directory / paths.LMN, lmn_schema(), _salvage, self._waiting, whole_wal=True, reserve=ballast_bytes
         )
@@ -107,6 +111,33 @@ class LmnStore(StoreWriter):
                 except (sqlite3.OperationalError, StoreFull):
                     self._begin_need()
             return self._append_in_need(batch)
+
+    @contextlib.contextmanager
+    def alone(self) -> Iterator[None]:
+        """No other thread writes within this block."""
+        with self._file.lock:
+            yield
+
+    def evaluate_with(self, maker: Evaluating | None) -> None:
+        """From now on `append` also writes the rows that follow from written rows."""
+        with self._file.lock:
+            self._evaluating = maker
+
+    def evaluation_states(self) -> list[EvaluationState]:
+        """What evaluations remember; those that have ended, too."""
+        rows = self._read(evaluating.STATES)
+        return [
+            EvaluationState(name, number, version, DeviceId(device), octets)
+            for name, number, version, device, octets in rows
+        ]
+
+    def save_evaluations(self, states: Sequence[EvaluationState], notes: Sequence[Note] = ()) -> None:
+        """Write what evaluations remember, with log entries, in one transaction."""
+
+        def body(connection: sqlite3.Connection) -> None:
+            evaluating.write(connection, states, notes)
+
+        self._write(body)
 
     def note_meter(self, state: MeterState) -> None:
         """Store the newest state of a device behind a meter with the next append or flush."""
@@ -264,7 +295,7 @@ class LmnStore(StoreWriter):
             return int(connection.execute(query, (kind, name, digest)).fetchone()[0])
 
         version = self._write(body)
-        if kind == "meter":
+        if kind in ("meter", "evaluation"):
             self._rows.use_profile(name, version)
         return version
 
@@ -312,17 +343,30 @@ class LmnStore(StoreWriter):
         outcomes = [self._insert_row(row, past) for row in batch]
         if covered is not None:
             past.cover(covered)
+        if self._evaluating is not None:
+            evaluating.write(connection, self._evaluating.changed(), self._evaluating.notes())
         return outcomes
 
     def _insert_row(self, row: Row, past: history.HistoryWriter) -> Outcome:
         record, columns, derived = row
         outcome = past.insert(row) if record.origin is Origin.HISTORY else self._rows.insert(record, columns)
-        if derived and outcome.kind is OutcomeKind.WRITTEN:
+        if outcome.kind is OutcomeKind.WRITTEN:
             for one in derived:
                 self._insert_row(one, past)
+            if self._evaluating is not None and record.list is ListKind.ORIGINAL:
+                for following in self._evaluating.written(record):
+                    self._insert_row(Row.of(following), past)
         return outcome
 
+    def _attempt(self, body: Callable[[sqlite3.Connection], T], alone: bool) -> T:
+        result = super()._attempt(body, alone)
+        if self._evaluating is not None:
+            self._evaluating.committed()
+        return result
+
     def _rolled_back(self) -> None:
+        if self._evaluating is not None:
+            self._evaluating.rolled_back()
         self._sweep = retention.Sweep()  # rows that it removed are there again
         # If this read fails too, the next call reports it.
         with contextlib.suppress(sqlite3.Error):

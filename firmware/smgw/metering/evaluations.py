@@ -1,0 +1,273 @@
+"""All evaluations of the gateway: readings that are written give derived rows, inside the same transaction.
+
+A version of a profile is a device of its own, with an id that no other version has. So a changed profile begins with
+new registers, and those of the old one stay as they are.
+
+The state of an evaluation is a row of lmn.db, written with the readings that changed it. A transaction that fails
+changes nothing here either.
+"""
+
+import json
+import logging
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import NamedTuple
+
+from smgw.cosem import Capture, Data, DeviceId, GatewayStatus, Reading, Stamp, meter_status
+from smgw.cosem.data import RANGE, DataType
+from smgw.metering.evaluation.counting import counts
+from smgw.metering.evaluation.evaluation import Event, EventKind, Offer, Row, evaluate
+from smgw.metering.evaluation.live import LiveState, live_readings
+from smgw.metering.evaluation.plan import Plan, register_name
+from smgw.metering.evaluation.state import State
+from smgw.metering.quality import gateway_status
+from smgw.profiles.evaluation import EvaluationProfile
+from smgw.store.digest import sha256
+from smgw.store.file import log_books
+from smgw.store.file.log_book import Level, Note
+from smgw.store.lmn.store import LmnStore
+from smgw.store.records import EvaluationState, ListKind, Origin, Record
+
+log = logging.getLogger(__name__)
+
+_SECOND = 1_000_000
+_REGISTER_VALUE = 2  # attribute
+_GOOD = frozenset({EventKind.BEGUN, EventKind.CLOSED, EventKind.EXCHANGED})
+#: Of the reading's own status a derived row has what does not keep it from counting.
+_PASSED_ON = int(GatewayStatus.NOT_VALIDATED | GatewayStatus.WARNING)
+_LOW, _HIGH = RANGE[DataType.LONG64]
+
+
+class _Evaluation(NamedTuple):
+    """One version of an evaluation profile, compiled, and what it remembers of each measured register."""
+
+    plan: Plan
+    number: int
+    version: int
+    device: DeviceId
+    states: tuple[State, ...]  # in the order of `objects`
+
+    @property
+    def name(self) -> str:
+        return self.plan.profile.name
+
+    def stored(self) -> EvaluationState:
+        octets = json.dumps([state.encode().decode() for state in self.states]).encode()
+        return EvaluationState(self.name, self.number, self.version, self.device, octets)
+
+
+class Evaluations:
+    """Fills the contract `Evaluating` of the store."""
+
+    def __init__(self, store: LmnStore, stamp: Callable[[], Stamp]) -> None:
+        self._store = store
+        self._stamp = stamp
+        self._known: dict[str, _Evaluation] = {}
+        self._by_meter: dict[str, list[tuple[str, int]]] = {}  # meter -> evaluations, and its place in them
+        self._live: dict[str, LiveState] = {}
+        # Of the open transaction.
+        self._new: dict[str, _Evaluation] = {}
+        self._notes: list[Note] = []
+
+    def configure(self, profiles: Sequence[EvaluationProfile], with_history: Collection[str] = ()) -> None:
+        """Evaluate by these profiles from now on. `with_history`: meters whose load profiles are fetched.
+
+        An unchanged profile goes on. A new or changed one begins a new version. One that is left out ends. All of that
+        is durable when this returns. StoreError.
+        """
+        with self._store.alone():
+            self._configure(profiles, frozenset(with_history))
+
+    def _configure(self, profiles: Sequence[EvaluationProfile], with_history: frozenset[str]) -> None:
+        stored = {state.name: state for state in self._store.evaluation_states()}
+        known, states, notes = {}, [], []
+        for profile in profiles:
+            if profile.use_case.originals:  # its rows are those of the meter
+                continue
+            version = self._store.profile_version("evaluation", profile.name, profile.content())
+            plan = Plan.of(profile, history=not with_history.isdisjoint(profile.parts))
+            before = stored.pop(profile.name, None)
+            if before is not None and before.version == version:
+                known[profile.name] = _restored(plan, before)
+                continue
+            number = 1 if before is None else before.number + 1
+            known[profile.name] = made = _Evaluation(
+                plan,
+                number,
+                version,
+                self._device(profile, number),
+                () if profile.use_case.live else tuple(State() for _ in profile.objects),
+            )
+            states.append(made.stored())
+            changed = before is not None and before.version
+            notes += self._told(
+                "profile-changed" if changed else "profile-installed",
+                profile,
+                f"evaluation {profile.name}: TAF {profile.taf}, registers of {made.device}",
+            )
+        for state in stored.values():
+            if state.version:
+                states.append(state._replace(version=0, octets=b""))
+                notes += log_books.notes(
+                    "profile-ended",
+                    Level.INFO,
+                    f"evaluation {state.name} has ended",
+                    self._stamp(),
+                    identity=state.name,
+                )
+        if states:
+            self._store.save_evaluations(states, notes)
+        self._known, self._by_meter = known, _by_meter(known)
+        self._live = {name: live_state for name, live_state in self._live.items() if name in known}
+
+    @property
+    def devices(self) -> Mapping[str, DeviceId]:
+        """Evaluation -> the device of its derived registers."""
+        return {name: one.device for name, one in self._known.items()}
+
+    def written(self, record: Record) -> Sequence[Record]:
+        """The rows that follow from a written row: those of all evaluations of its meter."""
+        found = self._by_meter.get(record.capture.meter)
+        if found is None or record.target_time_us is None or record.target_time_us % _SECOND:
+            return ()
+        records: list[Record] = []
+        for name, place in found:
+            evaluation = self._new.get(name) or self._known[name]
+            if not evaluation.states:  # it evaluates telegrams
+                continue
+            try:
+                changed, rows, events = _evaluated(evaluation, place, record)
+                records += _records(evaluation, rows, record)
+            except Exception:  # the reading must not be lost with its derived rows
+                log.exception("evaluation %s: nothing is derived from a reading of %s", name, record.capture.meter)
+                self._store.count("lost_derived")
+                continue
+            if changed is not evaluation:
+                self._new[name] = changed
+            for event in events:
+                self._notes += self._told(str(event.kind), evaluation.plan.profile, event.text, event)
+        return records
+
+    def live(self, capture: Capture) -> list[Record]:
+        """The rows that follow from a telegram at once: at an interval, or at a limit. Called by one thread."""
+        found: list[Record] = []
+        for name, place in self._by_meter.get(capture.meter, ()):
+            evaluation = self._known[name]
+            if evaluation.states or place:
+                continue
+            due, self._live[name] = live_readings(evaluation.plan.profile, capture, self._live.get(name, LiveState()))
+            if due is not None:
+                row = capture._replace(meter=name, device=evaluation.device, readings=due.readings, signature=None)
+                status = gateway_status(row) | (GatewayStatus.THRESHOLD_EXCEEDED if due.at_limit else 0)
+                found.append(Record(row, None, status, ListKind.DERIVED))
+        return found
+
+    def changed(self) -> Sequence[EvaluationState]:
+        """The states that this transaction changed."""
+        return [evaluation.stored() for evaluation in self._new.values()]
+
+    def notes(self) -> Sequence[Note]:
+        """The log entries of this transaction."""
+        return self._notes
+
+    def committed(self) -> None:
+        """The transaction is durable."""
+        if self._new or self._notes:
+            self._known.update(self._new)
+            self.rolled_back()
+
+    def rolled_back(self) -> None:
+        """The transaction is void."""
+        self._new, self._notes = {}, []
+
+    def _device(self, profile: EvaluationProfile, number: int) -> DeviceId:
+        """An id that no other version has, of this gateway or of another."""
+        return DeviceId.evaluation(profile.taf, sha256(f"{self._store.store_id} {number} {profile.name}".encode()))
+
+    def _told(self, event: str, profile: EvaluationProfile, text: str, about: Event | None = None) -> list[Note]:
+        if about is not None:
+            text = f"evaluation {profile.name}, {_utc(about.time_s)}: {text}"
+        level = Level.INFO if about is None or about.kind in _GOOD else Level.WARNING
+        consumers = (profile.consumer,) if profile.consumer else ()
+        return log_books.notes(event, level, text, self._stamp(), identity=profile.name, consumers=consumers)
+
+
+def _restored(plan: Plan, stored: EvaluationState) -> _Evaluation:
+    """What the database remembers; an evaluation whose state is damaged begins with its next reading."""
+    try:
+        states = tuple(State.decode(text.encode()) for text in json.loads(stored.octets))
+        if len(states) != (0 if plan.profile.use_case.live else len(plan.profile.objects)):
+            raise ValueError("a state of other registers")
+    except (ValueError, AttributeError) as error:
+        log.warning("evaluation %s: its state is unreadable, so it begins anew: %s", stored.name, error)
+        states = tuple(State() for _ in plan.profile.objects)
+    return _Evaluation(plan, stored.number, stored.version, stored.device, states)
+
+
+def _by_meter(known: Mapping[str, _Evaluation]) -> dict[str, list[tuple[str, int]]]:
+    found: dict[str, list[tuple[str, int]]] = {}
+    for name, evaluation in known.items():
+        for place, meter in enumerate(evaluation.plan.profile.parts):
+            found.setdefault(meter, []).append((name, place))
+    return found
+
+
+def _evaluated(
+    evaluation: _Evaluation, place: int, record: Record
+) -> tuple[_Evaluation, list[tuple[int, Row]], list[Event]]:
+    """The evaluation after this record, its rows by the place of their measured register, and events."""
+    states, rows, events = list(evaluation.states), [], []
+    for number, offer in enumerate(offers(evaluation.plan.profile, place, record)):
+        if offer is not None:
+            found = evaluate((offer,), evaluation.plan, states[number])
+            states[number] = found.state
+            rows += [(number, row) for row in found.rows]
+            events += found.events
+    if tuple(states) == evaluation.states:
+        return evaluation, rows, events
+    return evaluation._replace(states=tuple(states)), rows, events
+
+
+def offers(profile: EvaluationProfile, place: int, record: Record) -> list[Offer | None]:
+    """What a row offers to each measured register of a profile; None: the row does not have the register."""
+    assert record.target_time_us is not None
+    capture = record.capture
+    valid = counts(record.gateway_status, meter_status(capture.readings)) and record.origin is not Origin.MISSING
+    time_s, device = record.target_time_us // _SECOND, capture.device.hex()
+    found: list[Offer | None] = []
+    for measured in profile.objects:
+        one = next((one for one in capture.readings if one.obis == measured and one.attribute == _REGISTER_VALUE), None)
+        if one is None:
+            found.append(None)
+            continue
+        value = one.value.value if valid and one.value.type in RANGE else None
+        found.append(Offer(place, device, time_s, value if isinstance(value, int) else None, one.scaler, one.unit))
+    return found
+
+
+def _records(evaluation: _Evaluation, rows: Sequence[tuple[int, Row]], source: Record) -> list[Record]:
+    """Derived rows as records: registers of one time and list stand in one record."""
+    together: dict[tuple[int, int], list[Reading]] = {}
+    for number, row in rows:
+        measured = evaluation.plan.profile.objects[number]
+        readings = together.setdefault((row.time_s, row.list), [])
+        for group_e, amount in row.registers:
+            if _LOW <= amount <= _HIGH:
+                name = register_name(measured, group_e) if evaluation.plan.billed else measured
+                readings.append(Reading(name, Data(DataType.LONG64, amount), row.scaler, row.unit))
+    status = int(GatewayStatus.FIXED) | source.gateway_status & _PASSED_ON
+    return [
+        Record(
+            Capture(evaluation.name, evaluation.device, source.capture.stamp, None, tuple(readings)),
+            time_s * _SECOND,
+            status,
+            ListKind(kind),
+        )
+        for (time_s, kind), readings in sorted(together.items())
+        if readings
+    ]
+
+
+def _utc(time_s: int) -> str:
+    from smgw.clock.text import utc_text
+
+    return utc_text(time_s * _SECOND)
