@@ -8,6 +8,7 @@ from memory_line import START_US, FakeTime
 from smgw.cosem import DeviceId, GatewayStatus, Obis
 from smgw.iec62056.d0.meter import D0Meter
 from smgw.iec62056.identification import BREAK
+from smgw.iec62056.seven_bit import with_parity
 from smgw.lmn.contract import Surroundings, Values
 from smgw.lmn.d0.poll import D0Poll
 from smgw.lmn.errors import AccessRefusedError, NoAnswerError, PollError
@@ -15,6 +16,7 @@ from smgw.profiles.d0 import Codes, D0Profile, Way
 from smgw.profiles.meter import MeterProfile
 from smgw.profiles.secrets import Secrets
 from smgw.store.ranges import Range
+from smgw.wire import Transmit
 
 SECOND, QUARTER = 1_000_000, 900
 NOW_S = START_US // SECOND
@@ -129,6 +131,21 @@ def test_a_damaged_read_out_is_asked_again() -> None:
     bench = Bench(damage=b"1.8.0")
     assert bench.registers()["1-0:1.8.0*255"] == 12345
     assert bench.line.meter.read_outs == 2
+
+
+def without_check_value() -> Transmit:
+    return Transmit(with_parity(b"1.8.0(000123.45*kWh)\r\n!\r\n"))
+
+
+def test_a_read_out_without_check_value_counts_until_the_meter_sent_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    bench = Bench()
+    with monkeypatch.context() as patch:
+        patch.setattr(bench.line.meter, "_data", without_check_value)
+        assert bench.registers() == {"1-0:1.8.0*255": 12345}
+    bench.poll()
+    monkeypatch.setattr(bench.line.meter, "_data", without_check_value)
+    with pytest.raises(PollError, match="without check value"):
+        bench.poll()
 
 
 def test_a_meter_whose_data_never_come_is_told_with_its_rate() -> None:

@@ -38,15 +38,18 @@ class ReadOut(NamedTuple):
 
 
 class ReadOutReader:
-    """Finds read-outs in the octets of a line. `ignore_bcc`: a meter whose check value is always wrong."""
+    """Finds read-outs in the octets of a line. `ignore_bcc`: a meter whose check value is always wrong.
 
-    def __init__(self, *, ignore_bcc: bool = False) -> None:
+    `had_bcc`: a read-out of this line had a right one.
+    """
+
+    def __init__(self, *, ignore_bcc: bool = False, had_bcc: bool = False) -> None:
         self._ignore_bcc = ignore_bcc
         self._raw = bytearray()
         self._text = bytearray()
         self._began = False  # both begin with a read-out
         self._seen = 0  # octets that hold no end
-        self._had_bcc = False
+        self._had_bcc = had_bcc
 
     @property
     def receiving(self) -> bool:
@@ -135,6 +138,8 @@ class ReadOutReader:
             body = text[head.end() :].rstrip(b"\x03") if start < 0 else text[start + 1 :].rstrip(b"\x03")
             if self._had_bcc:
                 return Refused("a read-out without check value, while others of this line have one", end)
+            if start < 0 and self._text[end : end + 3].lstrip(b"\r\n")[:1] == b"\x03":
+                return Refused("a read-out with an end (ETX) and without a start (STX)", end)
         if check is None or told is None:
             return Refused("an octet with wrong parity; look at the head or the cable", end)
         return self._sets(head[1], body, told, wrong=wrong, size=end)

@@ -10,6 +10,7 @@ import logging
 
 from smgw.cosem import Stamp
 from smgw.iec62056.d0.blocks import BlockReader, Control, Message
+from smgw.iec62056.d0.check import Check
 from smgw.iec62056.d0.read_out import ReadOut, ReadOutReader
 from smgw.iec62056.events import SignedOn
 from smgw.iec62056.identification import BAUD_RATES, BREAK, PROGRAMMING, READ_OUT
@@ -51,6 +52,7 @@ class D0Session:
         self.patience = Patience(profile.timeout, profile.retries)
         self.answered: Stamp | None = None  # begin of the last read-out or session
         self.identification = ""  # of the last sign-on
+        self._had_bcc = False  # a read-out of this meter had a right check value
         self._most = self._usual = profile.baudrate if has_line(profile.port) else self._options.initial_baudrate
         self._slow_until = 0.0
         self._rate = self._options.initial_baudrate  # of the port
@@ -158,19 +160,21 @@ class D0Session:
         )
         signed = run(port, signing, self._now, self._stopping)
         self._rate = signed.baudrate
-        self.identification = signed.identification.encode().decode("ascii").strip()
+        before, self.identification = self.identification, signed.identification.encode().decode("ascii").strip()
+        self._had_bcc = self._had_bcc and before == self.identification
         self.answered = self._clock.stamp()
         log.debug("meter %s: %s, at %d Bd", self._profile.name, self.identification, signed.baudrate)
         return signed
 
     def _received(self, port: Port, signed: SignedOn) -> ReadOut | str:
         """The read-out, or the reason for none."""
-        reader = ReadOutReader(ignore_bcc=self._options.ignore_bcc)
+        reader = ReadOutReader(ignore_bcc=self._options.ignore_bcc, had_bcc=self._had_bcc)
         events = reader.receive(signed.octets)
         due, latest = self._now() + self.patience.timeout, self._now() + _LONGEST_S
         while True:
             for event in events:
                 if isinstance(event, ReadOut):
+                    self._had_bcc = self._had_bcc or event.check is Check.BCC
                     return event
                 return event.reason
             octets = self._octets(port, min(due, latest))
