@@ -8,9 +8,11 @@ import threading
 from smgw.cosem import plain
 from smgw.cosem.units import symbol
 from smgw.errors import SmgwError
+from smgw.mbus.readings import device_of
 
 from smsim import orders
 from smsim.dlms.line import DlmsLine
+from smsim.mbus.line import MBusLine
 from smsim.simulator import RunningMeter, Simulator
 from smsim.sml.service import Service
 
@@ -30,7 +32,8 @@ async def run(simulator: Simulator, stop: asyncio.Event) -> None:
             stop.set()
         elif choice == "1":
             told = [line for meter in simulator.meters for line in server_settings(meter)]
-            print("\n".join(told + [line for dlms in simulator.lines for line in dlms_settings(dlms)]))
+            told += [line for dlms in simulator.lines for line in dlms_settings(dlms)]
+            print("\n".join(told + [line for mbus in simulator.mbus for line in mbus_settings(mbus)]))
         elif choice == "2":
             print("\n".join(simulator_settings(simulator)))
         elif choice == "3":
@@ -102,6 +105,21 @@ def dlms_settings(line: DlmsLine) -> list[str]:
     return lines + [f"  {name:<14} {value}" for name, value in line.counts().items()]
 
 
+def mbus_settings(line: MBusLine) -> list[str]:
+    """The port and addresses of the meters of an M-Bus line."""
+    lines = []
+    for meter in line.meters:
+        config = meter.config
+        lines += [
+            f"Meter {config.name}",
+            f"  device id      {device_of(config.identity)}",
+            f"  port           {line.port}, address {config.address}, secondary {config.identity.id}",
+            f"  faults         {', '.join(line.faults.names()) or 'none'}",
+            f"  protocol       M-Bus at {line.config.baud} Bd",
+        ]
+    return lines + [f"  {name:<14} {value}" for name, value in line.counts().items()]
+
+
 def simulator_settings(simulator: Simulator) -> list[str]:
     """The simulated calendar, the profiles and the registers now."""
     time = simulator.config.time
@@ -127,4 +145,6 @@ def simulator_settings(simulator: Simulator) -> list[str]:
         for row, value in device.values():
             shown = f"{plain(value, row.register.scaler)} {symbol(row.register.unit)}".rstrip()
             lines.append(f"  {row.register.obis!s:<26} {shown}")
+    for counter in (meter for line in simulator.mbus for meter in line.meters):
+        lines += [f"Meter {counter.config.name}", f"  {'counter':<26} {plain(counter.total, -3)} {counter.unit}"]
     return lines

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 from smgw.cosem import DeviceId
 from smgw.errors import SmgwError
 
-from smsim.dlms import orders as dlms_orders
+from smsim import asked_faults
+from smsim.dlms.faults import DlmsFaults
 from smsim.errors import FaultError
+from smsim.mbus.faults import MBusFaults
 from smsim.sml.faults import FIELDS, MOST_ONE_IN, MOST_SECONDS, Fault, Kind, lasting
 
 if TYPE_CHECKING:
@@ -26,7 +28,7 @@ kinds: """
         for kind, keys in FIELDS.items()
     )
     + "\n"
-    + dlms_orders.HELP
+    + "\n".join((DlmsFaults.help(), MBusFaults.help()))
 )
 
 
@@ -39,10 +41,10 @@ def carry_out(simulator: "Simulator", line: str) -> str:
     if not words or words == ["help"]:
         return HELP
     if words == ["meters"]:
-        return "\n".join([*map(_state, simulator.meters), *dlms_orders.states(simulator.lines)])
+        return "\n".join([*map(_state, simulator.meters), *asked_faults.states(simulator.asked)])
     if len(words) < 2:
         raise FaultError(f"{line!r} is no order; write METER KIND, or help")
-    if (answer := dlms_orders.carry_out(simulator.lines, words)) is not None:
+    if (answer := asked_faults.carry_out(simulator.asked, words)) is not None:
         return answer
     name, kind_name, *rest = words
     meters = [meter for meter in simulator.meters if fnmatchcase(meter.config.spec.name, name)]

@@ -102,20 +102,20 @@ class Simulator:
         return RunningMeter(config, meter, Faults(meter, self._elapsed_ms), listen)
 
     @property
-    def _asked(self) -> list[DlmsLine | MBusLine]:
+    def asked(self) -> list[DlmsLine | MBusLine]:
         """The lines whose meters are asked."""
         return [*self.lines, *self.mbus]
 
     async def start(self) -> list[str]:
         """Open every port and begin; returns a line of text for each meter. Raises PortError or LimitError."""
-        allow_files(sum(meter.open_files for meter in self.meters) + sum(line.open_files for line in self._asked))
+        allow_files(sum(meter.open_files for meter in self.meters) + sum(line.open_files for line in self.asked))
         lines = []
         try:
             for meter in self.meters:
                 meter.port = await meter.driver.start()
                 spec = meter.config.spec
                 lines.append(f"meter {spec.name} ({spec.device}, {meter.how}) on {meter.port}")
-            for line in self._asked:
+            for line in self.asked:
                 lines += await line.start()
         except BaseException:
             await self.stop()
@@ -123,7 +123,7 @@ class Simulator:
         loop = asyncio.get_running_loop()
         pushers = [meter.driver for meter in self.meters if isinstance(meter.driver, Pusher)]
         runs = [meter.driver.run() for meter in self.meters if not isinstance(meter.driver, Pusher)]
-        runs += [line.run() for line in self._asked]
+        runs += [line.run() for line in self.asked]
         if pushers:
             runs.append(Pacer(pushers).run())
         self._tasks = [loop.create_task(run) for run in runs]
@@ -151,7 +151,7 @@ class Simulator:
             task.cancel()
         for meter in self.meters:
             meter.driver.close()
-        for line in self._asked:
+        for line in self.asked:
             line.close()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await asyncio.sleep(0)  # the closed sessions end here
@@ -171,7 +171,7 @@ class Simulator:
             "simulated_time": self.simulated_time,
             "seconds_per_quarter_hour": self.config.time.seconds_per_quarter_hour,
             "meters": [_meter_report(meter) for meter in self.meters]
-            + [report for line in self._asked for report in line.report()],
+            + [report for line in self.asked for report in line.report()],
         }
 
     def summary(self) -> list[str]:
@@ -180,7 +180,7 @@ class Simulator:
         for meter in self.meters:
             counts = ", ".join(f"{value} {name.replace('_', ' ')}" for name, value in meter.driver.counts().items())
             lines.append(f"meter {meter.config.spec.name}: {counts}")
-        for line in self._asked:
+        for line in self.asked:
             counts = ", ".join(f"{value} {name}" for name, value in line.counts().items())
             lines.append(f"line {line.port}: {counts}")
         return lines

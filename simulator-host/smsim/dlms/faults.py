@@ -1,17 +1,24 @@
 """Faults of a DLMS meter and its line. Each can be switched on and off while it runs."""
 
-import random
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
+from typing import ClassVar
 
 from smgw.hdlc.frame import FLAG
+
+from smsim.asked_faults import AskedFaults
 
 _LEAST = 9  # octets of the shortest frame, with its flags
 
 
 @dataclass
-class DlmsFaults:
-    """0, 0.0 and False mean no fault. Random numbers come from `seed`, so a run can be repeated."""
+class DlmsFaults(AskedFaults):
+    """0, 0.0 and False mean no fault."""
+
+    WHAT: ClassVar[str] = "DLMS"
+    USUAL: ClassVar = {
+        "lost-frame": 10, "wrong-crc": 10, "slow-answer": 3.0, "drop-after": 10, "wrong-deviation": True, "echo": True,
+    }  # fmt: skip
 
     lost_frame: int = 0  #: one frame in this many does not arrive
     wrong_crc: int = 0  #: one frame in this many has a wrong bit
@@ -21,16 +28,8 @@ class DlmsFaults:
     echo: bool = False  #: the line echoes all octets
 
     def __post_init__(self) -> None:
-        self._random = random.Random(1)  # noqa: S311 - to be repeated
+        super().__post_init__()
         self._requests = 0
-
-    def begin(self, seed: str) -> None:
-        """Start the random numbers again."""
-        self._random = random.Random(seed)  # noqa: S311
-
-    def names(self) -> list[str]:
-        """The faults that are on, as text."""
-        return [field.name.replace("_", "-") for field in fields(self) if getattr(self, field.name)]
 
     def on_the_line(self, octets: bytes) -> bytes:
         """The octets of these frames that arrive."""
@@ -47,12 +46,10 @@ class DlmsFaults:
         return True
 
     def _harmed(self, frame: bytes) -> bytes:
-        draw = self._random
-        if self.lost_frame and not draw.randrange(self.lost_frame):
+        if self.one_in(self.lost_frame):
             return b""
-        if self.wrong_crc and not draw.randrange(self.wrong_crc):
-            place = draw.randrange(1, len(frame) - 1)
-            return frame[:place] + bytes((frame[place] ^ 1 << draw.randrange(8),)) + frame[place + 1 :]
+        if self.one_in(self.wrong_crc):
+            return self.damaged(frame, 1, len(frame) - 1)
         return frame
 
 

@@ -1,10 +1,12 @@
 """Lines of M-Bus meters from the configuration: [[mbus]], its meters and faults."""
 
 import re
+from dataclasses import fields
 
 from smgw.mbus.telegram import Identity
 
-from smsim.mbus.line import MBusFaults, MBusLineConfig
+from smsim.mbus.faults import MBusFaults
+from smsim.mbus.line import MBusLineConfig
 from smsim.mbus.meters import MEDIA, MBusMeterConfig
 from smsim.ports import PtyPort, SerialPort, TcpPort, TcpPushPort, parse_port
 from smsim.toml_section import Section
@@ -23,12 +25,11 @@ def _line(section: Section) -> MBusLineConfig:
     port = _port(section)
     baud = section.integer("baud", 2400, 300, 38_400)
     table = section.table("faults")
-    faults = MBusFaults(
-        table.integer("lost_answer", 0, 0, 1_000_000),
-        table.integer("wrong_octet", 0, 0, 1_000_000),
-        table.flag("noise", default=False),
-        table.flag("echo", default=False),
-    )
+    faults = MBusFaults()
+    for one in fields(faults):
+        is_flag = getattr(faults, one.name) is False
+        told = table.flag(one.name, default=False) if is_flag else table.integer(one.name, 0, 0, 1_000_000)
+        setattr(faults, one.name, told)
     table.finish()
     meters = tuple(map(_meter, section.tables("meter")))
     if not meters:

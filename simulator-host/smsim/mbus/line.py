@@ -1,6 +1,5 @@
 """A running line of M-Bus meters behind one level converter, with the faults of the line."""
 
-import random
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -10,20 +9,11 @@ from smgw.wire import Transmit
 
 from smsim.asked_line import AskedLine
 from smsim.load.timelapse import TimeLapse
+from smsim.mbus.faults import MBusFaults
 from smsim.mbus.meters import MBusMeter, MBusMeterConfig
 from smsim.ports import PtyPort, SerialPort, TcpPort
 
 _PAUSE_S = 0.05  # a request has ended after such a pause
-_NOISE = b"\xfc\xfd\xfe\x00"
-
-
-class MBusFaults(NamedTuple):
-    """0 and False mean no fault."""
-
-    lost_answer: int = 0  # one answer in this many does not arrive
-    wrong_octet: int = 0  # one answer in this many has a wrong bit
-    noise: bool = False  # octets of the converter before each answer
-    echo: bool = False  # the converter echoes requests
 
 
 class MBusLineConfig(NamedTuple):
@@ -47,7 +37,7 @@ class _Connection:
         """Take octets of the line."""
         self._octets += data
         self._due = now + _PAUSE_S
-        return [Transmit(data)] if self._line.config.faults.echo else []
+        return [Transmit(data)] if self._line.faults.echo else []
 
     def deadline(self, _now: float) -> float | None:
         """When the request counts as whole."""
@@ -72,7 +62,8 @@ class MBusLine(AskedLine):
         self.config = config
         self.meters = [MBusMeter(meter, lapse, elapsed_ms) for meter in config.meters]
         self._bus = Bus([meter.slave for meter in self.meters])
-        self._random = random.Random(" ".join(self.names))  # noqa: S311 - to be repeated
+        self.faults = config.faults
+        self.faults.begin(" ".join(self.names))
         self._done = {"requests": 0, "answers": 0}
 
     @property
@@ -97,14 +88,10 @@ class MBusLine(AskedLine):
     def answer(self, octets: bytes) -> bytes:
         """What arrives of the answer to a request."""
         self._done["requests"] += 1
-        faults, answer = self.config.faults, self._bus.receive(octets)
-        if not answer or (faults.lost_answer and not self._random.randrange(faults.lost_answer)):
-            return b""
-        self._done["answers"] += 1
-        if faults.wrong_octet and not self._random.randrange(faults.wrong_octet):
-            place = self._random.randrange(len(answer))
-            answer = answer[:place] + bytes((answer[place] ^ 1 << self._random.randrange(8),)) + answer[place + 1 :]
-        return (_NOISE if faults.noise else b"") + answer
+        answer = self._bus.receive(octets)
+        arrived = self.faults.on_the_line(answer) if answer else b""
+        self._done["answers"] += bool(arrived)
+        return arrived
 
     def counts(self) -> dict[str, int]:
         """Counts of requests and answers."""
@@ -117,6 +104,7 @@ class MBusLine(AskedLine):
                 "name": meter.config.name,
                 "device": str(device_of(meter.config.identity)),
                 "port": self.port,
+                "faults": self.faults.names(),
                 **self.counts(),
                 "total": meter.total,
             }

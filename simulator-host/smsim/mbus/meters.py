@@ -44,6 +44,11 @@ class MBusMeter:
         passed = self._now() - self._lapse.start_utc_s
         return 1000 * self.config.start + 1000 * self.config.yearly * passed // _YEAR_S
 
+    @property
+    def unit(self) -> str:
+        """Of a thousand of `total`."""
+        return "kWh" if self.config.identity.medium in (MEDIA["electricity"], MEDIA["heat"]) else "m³"
+
     def telegrams(self, subcode: int) -> list[bytes]:
         """The records of each telegram. The short application has the counter alone."""
         counter = self._counter()

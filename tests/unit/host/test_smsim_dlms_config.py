@@ -125,7 +125,7 @@ def test_faults_are_switched_by_orders() -> None:
     for wrong, said in (
         ("one lost-frame many", "write a number such as 10"),
         ("one echo 3", "write it alone, or off"),
-        ("one silence", "there is no fault silence of a DLMS line"),
+        ("one silence", "there is no fault silence of DLMS lines"),
         ("two echo", "there is no"),
     ):
         with pytest.raises(FaultError, match=said):

@@ -7,14 +7,18 @@ from mbus_smsim import METERS, simulated
 from smgw.cli import main
 from smgw.clock import GatewayClock
 from smgw.lmn.contract import Surroundings, Values
+from smgw.lmn.errors import PollError
 from smgw.lmn.mbus.poll import MBusPoll
+from smgw.mbus.telegram import ApplicationError
 from smgw.ports import LineSettings, open_port
 from smgw.profiles.mbus import MBusProfile
 from smgw.profiles.meter import MeterProfile
 from smgw.profiles.secrets import Secrets
 from smgw.wire import Refused
+from smsim import orders
 from smsim.config import parse
-from smsim.errors import ConfigError
+from smsim.errors import ConfigError, FaultError
+from smsim.menu import mbus_settings, simulator_settings
 
 HEAT, WATER = "6LUG0766660205", "8KAM0114839120"
 
@@ -35,7 +39,17 @@ def shown(values: Values) -> dict[str, object]:
 
 @pytest.mark.parametrize(
     "faults",
-    ["", "noise = true", "echo = true", "noise = true, echo = true", "lost_answer = 4", "wrong_octet = 4"],
+    [
+        "",
+        "noise = true",
+        "echo = true",
+        "noise = true, echo = true",
+        "lost_answer = 4",
+        "wrong_octet = 4",
+        "cut_answer = 4",
+        "endless_answer = 5",
+        "collision = 4",
+    ],
 )
 @pytest.mark.parametrize("options", [MBusProfile(address=1), MBusProfile(secondary="66660205")], ids=["1", "2"])
 def test_a_meter_is_read_whatever_goes_wrong_on_its_line(faults: str, options: MBusProfile) -> None:
@@ -100,3 +114,30 @@ def test_a_wrong_key_is_reported(change: tuple[str, str], words: str) -> None:
 def test_a_wrong_line_is_reported(text: str, words: str) -> None:
     with pytest.raises(ConfigError, match=words):
         parse(f"[[mbus]]\n{text}\n")
+
+
+def test_faults_are_switched_by_orders_and_the_next_answer_is_good() -> None:
+    with simulated() as (where, simulator):
+        (line,) = simulator.mbus
+        assert orders.carry_out(simulator, "cold-water collision 1") == "collision is on: cold-water"
+        assert orders.carry_out(simulator, "meters") == "radiators: collision\ncold-water: collision"
+        with pytest.raises(PollError):
+            read(where, MBusProfile(address=2), 0)
+        assert orders.carry_out(simulator, "cold-water collision off") == "collision is off: cold-water"
+        assert orders.carry_out(simulator, "radiators busy 1") == "busy is on: radiators"
+        with pytest.raises(ApplicationError, match="it is busy"):
+            read(where, MBusProfile(address=2), 0)
+        orders.carry_out(simulator, "radiators busy off")
+        assert str(read(where, MBusProfile(address=2), 0).device) == WATER
+        assert line.faults.names() == []
+        assert "endless-answer 10" in orders.carry_out(simulator, "help")
+        with pytest.raises(FaultError, match="there is no fault lost-frame of M-Bus lines; write one of lost-answer"):
+            orders.carry_out(simulator, "radiators lost-frame")
+
+
+def test_the_menu_shows_the_meters_of_a_line() -> None:
+    with simulated() as (_, simulator):
+        settings = "\n".join(mbus_settings(simulator.mbus[0]))
+        assert f"Meter cold-water\n  device id      {WATER}\n" in settings
+        assert "address 2, secondary 14839120" in settings
+        assert "  counter                    815.0" in "\n".join(simulator_settings(simulator))
