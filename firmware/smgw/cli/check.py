@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from smgw.profiles.feed import grants
 from smgw.profiles.gateway import Configuration, GatewayProfile
 from smgw.profiles.keys import KeysProfile
 from smgw.profiles.password import PasswordFileError, read_password
@@ -43,7 +44,7 @@ def run(arguments: argparse.Namespace) -> int:
         except PasswordFileError as error:
             print(f"  note: meter {meter.name}: {error}")
     for emp in configuration.emps:
-        names = ", ".join(meter.name for meter in configuration.meters_for(emp))
+        names = ", ".join(_receives(configuration, emp.name)) or "nothing"
         when = f"every {emp.forward} s" if emp.forward else "immediately"
         print(f"  EMP {emp.name} at {emp.where} gets {names} {when}")
         if emp.pseudonym_days:
@@ -65,6 +66,15 @@ def run(arguments: argparse.Namespace) -> int:
     if configuration.has_tls_meters:
         _meter_certificates(configuration, arguments.state)
     return 0
+
+
+def _receives(configuration: Configuration, emp: str) -> list[str]:
+    """The names of meters and evaluations whose rows an EMP gets."""
+    return [
+        f"{grant.meter} (TAF 7)" if grant.series is not None else grant.meter
+        for grant in grants(configuration)
+        if grant.who == emp
+    ]
 
 
 def _evaluation(evaluation: "EvaluationProfile") -> str:

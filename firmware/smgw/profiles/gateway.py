@@ -151,6 +151,17 @@ class Configuration(_Profiles):
                 return evaluation
         raise KeyError(name)
 
+    def evaluations_for(self, emp: CommunicationProfile) -> "tuple[EvaluationProfile, ...]":
+        """The evaluations that name this EMP, and whose names and meters its profile allows."""
+        meters = {meter.name for meter in self.meters_for(emp)}
+        return tuple(
+            one
+            for one in self.evaluations
+            if emp.name in one.emps
+            and (not emp.evaluations or one.name in emp.evaluations)
+            and meters.issuperset(one.parts)
+        )
+
     def meters_for(self, emp: CommunicationProfile) -> tuple[MeterProfile, ...]:
         """The meters whose readings this EMP may have, in the order of the file."""
         return tuple(meter for meter in self.meters if not emp.meters or meter.name in emp.meters)

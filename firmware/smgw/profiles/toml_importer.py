@@ -132,6 +132,7 @@ def _configuration(
     faults.extend(_strangers(document, "emp", "evaluations", "evaluation"))
     faults.extend(_twice("evaluation", "name", _tables(document, "evaluation")))
     faults.extend(_misfits(evaluations, meters))
+    faults.extend(_series_twice(evaluations))
     faults[:] = [fault for fault in faults if fault[0] not in followed]
     fitted = _fitted(document, faults)
     if faults or not isinstance(own, gateway.GatewayProfile) or not isinstance(held, keys.KeysProfile):
@@ -375,6 +376,17 @@ def _misfits(evaluations: "list[tuple[int, EvaluationProfile]]", meters: list[tu
                     f"meter {name} is registered {every}, and {one.registration_period} s is no multiple of it; "
                     f"write registration_period = {one.registration_period} in its [[meter]]",
                 )
+
+
+def _series_twice(evaluations: "list[tuple[int, EvaluationProfile]]") -> Iterator[_Fault]:
+    """An EMP gets the readings of a meter by one evaluation of TAF 7."""
+    seen: dict[tuple[str, str], str] = {}
+    for index, one in evaluations:
+        for place, emp in enumerate(one.emps if one.use_case.originals else ()):
+            other = seen.setdefault((emp, one.meters[0]), one.name)
+            if other != one.name:
+                text = f"EMP {emp} gets the readings of {one.meters[0]} by evaluation {other} already; name it in one"
+                yield ("evaluation", index, "emps", place), text
 
 
 def _located(faults: list[_Fault], content: str, file: str) -> list[Problem]:

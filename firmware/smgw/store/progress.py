@@ -89,11 +89,13 @@ def progress(
 
 
 def carried(feed: Feed, record: StoredRecord) -> StoredRecord | None:
-    """The record with the registers of the feed; None if the feed has none of them, or not its list.
+    """The record with the registers of the feed; None if the feed has none of them, or not its list or time.
 
     Under a pseudonym these are only measured quantities.
     """
     if feed.lists and record.list not in feed.lists:
+        return None
+    if feed.series is not None and not feed.series.allows(record.target_time_us):
         return None
     readings = record.readings
     if feed.objects:
