@@ -7,7 +7,7 @@ from pathlib import Path
 
 from smgw.errors import SmgwError, reason
 
-from emp import DEFAULT_ZONE, __version__, cli_serve, cli_store
+from emp import DEFAULT_ZONE, __version__, cli_bill, cli_serve, cli_store
 
 # What only one command needs is imported in its function: the help and `emp status` come at once.
 
@@ -23,6 +23,7 @@ examples:
   emp status --db emp.db                      what is in the file; works while a server writes it
   emp backup copy.db --db emp.db              a copy of it, also while a server writes it; `emp restore` puts it back
   emp salvage saved.db --db emp.db            all rows of a damaged database that can be read
+  emp bill tariff.xml --db emp.db             what each step of a supplier's tariff counted
   emp import backlog.zip --trust trust --url http://127.0.0.1:8081    what `smgw export` packed and sealed
 
 A gateway delivers to it with, in its gateway.toml:
@@ -85,6 +86,7 @@ def _parser() -> argparse.ArgumentParser:
     status.set_defaults(run=_status)
     password.set_defaults(run=_password)
     cli_store.add_commands(commands)
+    cli_bill.add_commands(commands)
     return parser
 
 
