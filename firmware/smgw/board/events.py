@@ -49,6 +49,7 @@ MESSAGE_IDS = {
     "clock-step-before-values": "efd1fa7ab5d4416881cfaadefa14eeaa",
     "clock-step-alone": "bf17668a00b543cc8c47dd6b3c348d4b",
     "certificate-ends": "540a7a43386e4bfe890c8be8aea59718",
+    "values-unsigned": "85243f5023ad436280aa8a15be65d47f",
     "log-unsigned": "86e4141259f948e9a1b089e493e1d5e9",
     "ready": "f8eb2d6dfd62480fa58d2e09516b671d",
     "stopping": "9e82051490f746258af936e4fb3038f8",

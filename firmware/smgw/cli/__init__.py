@@ -33,6 +33,7 @@ _COMMANDS = {
     "status": "how the gateway fares: meters, store, delivery, clock; exit code 0 healthy, 1 degraded, 2 down",
     "watch": "the newest value of every register, in a table that is renewed every second",
     "log": "the log books of both processes as one; --verify checks that nobody tampered with them",
+    "verify": "check the gateway's signatures of values in a document or an export archive",
     "deliver": "deliver now what waits; --again also what an EMP refused",
     "retry": "ask a meter again that is held because it refused its password",
     "set-counter": "tell the gateway what the dial of a meter with pulses shows",

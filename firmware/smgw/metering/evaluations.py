@@ -261,6 +261,7 @@ def _records(evaluation: _Evaluation, rows: Sequence[tuple[int, Row]], source: R
             time_s * _SECOND,
             status,
             ListKind(kind),
+            to_sign=evaluation.plan.boundaries.is_one(time_s),
         )
         for (time_s, kind), readings in sorted(together.items())
         if readings

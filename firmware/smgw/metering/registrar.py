@@ -83,6 +83,8 @@ class Registrar:
         self._hurry = threading.Event()
         #: Rows that follow from each telegram at once (TAF 9, 10, 14); may be changed from any thread.
         self.live: Callable[[Capture], Sequence[Record]] | None = None
+        #: Whether the gateway signs the values of a meter at a target time; may be changed from any thread.
+        self.signs: Callable[[str, int], bool] | None = None
 
     @property
     def gathering(self) -> Gathering:
@@ -241,6 +243,9 @@ class Registrar:
         self._waiting.wait(live=all(map(_is_live, records)))
 
     def _with_derived(self, record: Record) -> Record:
+        target_us = record.target_time_us
+        if target_us is not None and self.signs is not None and self.signs(record.capture.meter, target_us):
+            record = record._replace(to_sign=True)
         if not self._derive:
             return record
         derived: list[Record] = []

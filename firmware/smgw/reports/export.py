@@ -23,12 +23,14 @@ from smgw.store.progress import Progress, progress
 from smgw.store.records import StoredRecord
 from smgw.store.wan.pseudonyms import Numbered, Unnumbered, number_beside
 from smgw.store.wan.records import Cursor, SetAside
+from smgw.store.wan.signatures import SignaturesBeside
 from smgw.store.wan.view import WanView
 from smgw.wan.cosem_xml.documents import parts
 from smgw.wan.cosem_xml.securities import secured
 from smgw.wan.outlet import Surroundings
 from smgw.wan.pseudonyms import Number, mask
 from smgw.wan.requeued import found
+from smgw.wan.signing import RowSigner, ValueSigner
 from smgw.webservice.media_type import COSEM_XML, COSEM_XML_CMS
 from smgw.webservice.parcel import ParcelWriter
 
@@ -77,12 +79,13 @@ def export(
     if sealing is not None:
         seal = partial(sealing.seal, pair=sealing.pair())
     number = partial(_number, paths.wan_directory(state))
+    signer = _row_signer(state, surroundings) if emp.outlet == DEFAULT_OUTLET else None
     media_type = COSEM_XML if sealing is None else COSEM_XML_CMS
     with LmnView.open(paths.lmn_directory(state)) as view, ParcelWriter(file, media_type) as parcel:
         packer = _Packer(parcel, gateway, seal)
         for feed, records in _chosen(configuration, state, emp, view, which):
             for some in _named(feed, records, number):
-                packer.pack(*some)
+                packer.pack(*(some if signer is None else _signed(signer, *some)))
     return Exported(parcel.rows, packer.unfit, sealing is not None)
 
 
@@ -126,6 +129,18 @@ def _named(feed: Feed, records: Sequence[StoredRecord], number: Number) -> Itera
         records = records[1 if masked is None else len(masked.records) :]
     if records:
         yield feed, records
+
+
+def _row_signer(state: Path, surroundings: Surroundings) -> RowSigner:
+    signer = ValueSigner(surroundings.trust, surroundings.now, surroundings.open_keys)
+    return RowSigner(SignaturesBeside(paths.wan_directory(state)), signer)
+
+
+def _signed(signer: RowSigner, feed: Feed, records: Sequence[StoredRecord]) -> _Some:
+    """The rows as they will be delivered: signed now if they are to be signed, and were not yet."""
+    if fault := signer.sign(feed.delivered, records):
+        raise SmgwError(fault)
+    return feed, [signer.signed(feed.delivered, record) for record in records]
 
 
 def _cursors(state: Path) -> list[Cursor]:

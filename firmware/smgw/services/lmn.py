@@ -3,7 +3,7 @@
 import logging
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -100,6 +100,7 @@ class LmnService:
         self._housekeeping = Worker("housekeeping", self._keep_house, self._stopping, _PATIENCE)
         self._case = Case(self._registrar, self._store, _PATIENCE)
         self._keep_profiles(configuration)
+        self._registrar.signs = _period_ends(configuration)
         self._evaluations: Evaluations | None = None
         self._evaluate(configuration)
         note_running(self._store, configuration, self._clock.stamp())
@@ -152,6 +153,7 @@ class LmnService:
         self._clock.expect(configuration.gateway.time_sources)
         self._configuration, self._orders = configuration, orders
         note_running(self._store, configuration, self._clock.stamp())
+        self._registrar.signs = _period_ends(configuration)
         self._registrar.gathering = _gathering(configuration)
         self._lines.gather(long=not _immediate(configuration))
         self._retention.configure(configuration)
@@ -289,6 +291,15 @@ class LmnService:
 
 def _ports(configuration: Configuration) -> dict[str, str]:
     return {meter.name: meter.port for meter in configuration.meters}
+
+
+def _period_ends(configuration: Configuration) -> Callable[[str, int], bool] | None:
+    """Which values are signed: the readings at the end of a billing period. None without an evaluation."""
+    if not configuration.evaluations:
+        return None
+    from smgw.metering.period_ends import PeriodEnds  # few gateways have an evaluation
+
+    return PeriodEnds(configuration.evaluations)
 
 
 def _periods(configuration: Configuration) -> dict[str, int]:

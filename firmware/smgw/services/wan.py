@@ -11,6 +11,7 @@ from smgw import BUILT_S
 from smgw.clock import Floor, GatewayClock, SystemSource, TimeSample
 from smgw.cosem import ClockState
 from smgw.profiles.checks import TLS_TIME
+from smgw.profiles.communication import DEFAULT_OUTLET
 from smgw.profiles.gateway import SYSTEM_CLOCK, Configuration
 from smgw.reports.handshakes import note_handshakes
 from smgw.reports.running import note_running
@@ -148,6 +149,11 @@ class WanService:
 
         lent = surroundings(self._state, order.keys, order.directory, self._clock.stamp, note)
         outlet = open_outlet(order.gateway, order.emp, lent)
+        if order.emp.outlet == DEFAULT_OUTLET:  # whose documents can carry signatures
+            from smgw.wan.signing import RowSigner, SigningOutlet, ValueSigner
+
+            signer = ValueSigner(lent.trust, lent.now, lent.open_keys)
+            outlet = SigningOutlet(outlet, RowSigner(self._store, signer))
         return Dispatcher(order.emp, order.granted, outlet, self._store, self._open_view, self._clock.stamp)
 
     def _sampling(self, servers: tuple[str, ...]) -> "_Sampling":

@@ -39,6 +39,7 @@ class Record(NamedTuple):
     """A row to write: a capture with its list, origin and target time (UTC grid; None: live-rate).
 
     A row of origin HISTORY names its load profile. `derived` rows are made from this one and written with it.
+    The gateway signs the values of a row with `to_sign` before it leaves: a result at the end of a period.
     """
 
     capture: Capture
@@ -48,6 +49,7 @@ class Record(NamedTuple):
     origin: Origin = Origin.MEASURED
     profile: Obis | None = None
     derived: tuple["Record", ...] = ()
+    to_sign: bool = False
 
 
 class EvaluationState(NamedTuple):
@@ -93,6 +95,7 @@ class StoredRecord(NamedTuple):
     origin: Origin
     readings: tuple[Reading, ...]
     signature: bytes | None = None  # of the whole list
+    to_sign: bool = False  # the gateway signs its values before it leaves
 
 
 class ProfileName(NamedTuple):

@@ -65,7 +65,7 @@ def _own_time_us(record: StoredRecord) -> int:
 
 
 def _masked(record: StoredRecord, pseudonym: Pseudonym, number: int) -> StoredRecord:
-    position, _, _, meter, _, stamp, _, target_us, status, kind, origin, readings, _ = record
+    position, _, _, meter, _, stamp, _, target_us, status, kind, origin, readings, _, _ = record
     boot_id, _, utc_us, dispersion_us, state = stamp
     told_us = utc_us - utc_us % _MINUTE_US if target_us is None else target_us
     told = Stamp(boot_id, 0, told_us, dispersion_us, state)

@@ -13,6 +13,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from smgw.cosem import CaptureObject
 from smgw.cosem.device_id import DeviceId
 from smgw.cosem.units import symbol
+from smgw.cosemxml.value_signatures import SIGNATURES
 from smgw.webservice import uri
 from smgw.webservice.uri import Node, Target
 
@@ -25,10 +26,12 @@ from emp.pages.device_page import device_page
 from emp.pages.language import Language, Languages
 from emp.pages.page_parts import Heading, flaws, heading, headings, short
 from emp.pages.register_page import register_page
+from emp.pages.signatures import signature
 from emp.pages.view import LATE_US, View, late_after
 from emp.store.storage import EventView, GatewayView, LatestView, Rhythm, RowView, SightingView, Storage
 from emp.times import FALSE_AHEAD_US, Zone
 from emp.trust.expiry import Expiries
+from emp.trust.verdicts import Verdicts
 
 REFRESH_SECONDS = 5
 #: What one page shows at most, so that a meter that invents devices, registers and long texts makes no large page.
@@ -53,8 +56,10 @@ class Pages:
         zone: Zone,
         expiries: Expiries | None = None,
         notes: Callable[[], list[str]] = list,
+        verdicts: Verdicts | None = None,
     ) -> None:
-        """`notes`: what people should know of the security of this head-end."""
+        """`notes`: what people should know of the security of this head-end. `verdicts`: on signatures of values."""
+        self._verdicts = verdicts
         self._storage = storage
         self._workers = workers
         self._poc = poc
@@ -80,7 +85,7 @@ class Pages:
                 **self._names(device),
                 **device_page(self._storage, device, query, view),
                 **shown._asdict(),
-                "latest": [self._latest(one, view) for one in self._storage.latest(device, shown.skip, PAGE_VALUES)],
+                "latest": self._latest_of(device, shown.skip, PAGE_VALUES, view),
             }
 
         return await self._page(request, "device.html", collect)
@@ -189,7 +194,7 @@ class Pages:
             "time_valid": sighting.time_valid,
             "way": way,
             "flaws": flaws(sighting.gateway_status),
-            "latest": [self._latest(one, view) for one in self._storage.latest(sighting.device, 0, FEW_VALUES)],
+            "latest": self._latest_of(sighting.device, 0, FEW_VALUES, view),
             "more": max(0, self._storage.count_latest(sighting.device) - FEW_VALUES),
         }
 
@@ -206,7 +211,7 @@ class Pages:
         paths.known(self._storage, device)
         found = self._storage.rows(device, paths.page_filter(page))
         rows = found[:PAGE_ROWS]
-        all_columns = headings(self._storage.registers(device))
+        all_columns = headings([one for one in self._storage.registers(device) if one.column != SIGNATURES])
         shown = _part(column_page, PAGE_COLUMNS, len(all_columns))
         columns = dict(islice(all_columns.items(), shown.skip, shown.skip + PAGE_COLUMNS))
         count = self._storage.count(device)
@@ -215,7 +220,10 @@ class Pages:
             "headings": list(columns.values()),
             "column_page": shown.page,
             "column_pages": shown.pages,
-            "rows": [self._row(row, columns, view) for row in rows],
+            "rows": [
+                {**self._row(row, columns, view), "signature": signature(device, row, self._verdicts, view)}
+                for row in rows
+            ],
             "page": page,
             "pages": max(1, -(-count // PAGE_ROWS)),
             "count": count,
@@ -230,6 +238,11 @@ class Pages:
             "device_xml": uri.build(Target(Node.LDEV, device), self._poc),
             "rows_xml": uri.build(Target(Node.OBJECT, device, PROFILE_ID), self._poc),
         }
+
+    def _latest_of(self, device: DeviceId, skip: int, limit: int, view: View) -> list[dict[str, Any]]:
+        """Signatures are no values of the meter; the page of rows tells of them."""
+        found = self._storage.latest(device, skip, limit)
+        return [self._latest(one, view) for one in found if one.register.column != SIGNATURES]
 
     def _latest(self, latest: LatestView, view: View) -> dict[str, Any]:
         return {

@@ -22,6 +22,7 @@ from emp.trust.gateway_tls import CONTEXT_S, GatewayTls
 from emp.trust.opening import Opener
 from emp.trust.people_tls import Files, PeopleTls
 from emp.trust.room import Room
+from emp.trust.verdicts import Verdicts
 from emp.web.binding import CertificateGatekeeper, Gatekeeper, PeopleGatekeeper
 from emp.web.bodies import Bodies, Seals
 from emp.web.bounds import Bounds
@@ -69,7 +70,8 @@ class HeadEnd:
         self._gateways = Listener("gateways", bounds, counters, *self._gateways_tls(counters))
         self._people_tls = None if self._settings.people_files is None else PeopleTls(self._settings.people_files)
         self._expiries = None if self._room is None else Expiries(self._room)
-        pages = Pages(storage, self._workers, poc, self._settings.zone, self._expiries, self._notes)
+        verdicts = None if self._room is None else Verdicts(self._room.peers)
+        pages = Pages(storage, self._workers, poc, self._settings.zone, self._expiries, self._notes, verdicts)
         handshakes = self._people_handshakes(counters)
         self._people = Listener("people", bounds, counters, handshakes, page=pages.error)
         self._plain: list[str] = []  # what is readable on the wire

@@ -246,3 +246,27 @@ def test_a_profile_without_pseudonyms_keeps_its_version(tmp_path: Path) -> None:
     (emp,) = configured(tmp_path).emps
     assert "pseudonym" in emp.content()
     assert "pseudonym" not in emp._replace(pseudonym_days=0).content()
+
+
+def test_rows_to_be_signed_are_signed_in_an_archive_and_verified(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    trial = Trial(tmp_path)
+    state = tmp_path / "state"
+    file = state / "gateway.toml"
+    file.write_text(TEXT.format(gateway=GATEWAY_ID, url="http://127.0.0.1:9").replace("pseudonym_days = 1", ""))
+    configuration = load(file)
+    with LmnStore.open(paths.lmn_directory(state), ballast_bytes=0) as store:
+        store.append([Record(capture(MIDNIGHT), MIDNIGHT, to_sign=True), Record(capture(MIDNIGHT + DAY))])
+    lent = trial.surroundings()
+    archive = tmp_path / "backlog.zip"
+    with pytest.raises(StoreAbsent):
+        export(configuration, state, configuration.emps[0], archive, lent)
+    with WanStore.open(paths.wan_directory(state)):
+        pass
+    assert export(configuration, state, configuration.emps[0], archive, lent).rows == 2
+    first = [packed.octets for packed in unpack(archive)]
+    assert main(["verify", str(archive), "--state", str(state)]) == 0
+    assert "1 signed, 1 not signed, 0 wrong" in capsys.readouterr().out
+    export(configuration, state, configuration.emps[0], archive, lent)
+    assert [packed.octets for packed in unpack(archive)] == first

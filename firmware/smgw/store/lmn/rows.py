@@ -31,6 +31,8 @@ _INSERT_SIGNATURE = "INSERT INTO signature VALUES (?, ?, ?)"
 _INSERT_SLOT = "INSERT INTO slot VALUES (?, ?, ?, ?, ?)"
 #: The place of a signature over the whole list.
 WHOLE_LIST = -1
+#: The place of a mark without octets: the gateway signs the values of this row. Its signatures are in wan.db.
+TO_SIGN = -2
 # The newest capture of a source and target time that has a register holds its slot.
 _HOLDERS = """SELECT register, max(slot.capture) FROM slot CROSS JOIN reading ON reading.capture = slot.capture
     WHERE slot.target_time_us = ? AND meter = ? AND device = ? AND slot.list = ? GROUP BY register"""
@@ -181,7 +183,7 @@ class RowWriter:
         registers: Sequence[int],
         version: int | None,
     ) -> Outcome:
-        capture, target, gateway_status, kind, origin, _, _ = record
+        capture, target, gateway_status, kind, origin, _, _, to_sign = record
         stamp = capture.stamp
         time = capture.meter_time
         cursor = self._connection.execute(
@@ -213,6 +215,8 @@ class RowWriter:
             places = (*range(len(capture.readings)), WHOLE_LIST)
             signed = [(number, place, one) for place, one in zip(places, signatures, strict=True) if one is not None]
             self._connection.executemany(_INSERT_SIGNATURE, signed)
+        if to_sign:
+            self._connection.execute(_INSERT_SIGNATURE, (number, TO_SIGN, b""))
         return _new(Outcome, (_WRITTEN, number))
 
     def _holders(self, target_us: int, source: tuple[int, int], kind: int, registers: Sequence[int]) -> set[int]:

@@ -20,7 +20,7 @@ from smgw.store.file.view import NONSENSE, View
 from smgw.store.lmn import history
 from smgw.store.lmn.blocks import BLOCK, FACTOR, SourceKey, Stretch, amount, stretches, stretches_back
 from smgw.store.lmn.hidden import NOTHING, hidden, outside
-from smgw.store.lmn.rows import WHOLE_LIST, Word
+from smgw.store.lmn.rows import TO_SIGN, WHOLE_LIST, Word
 from smgw.store.lmn.schema import lmn_schema
 from smgw.store.lmn.values import NO_DEVICE, from_column
 from smgw.store.ranges import Range
@@ -199,10 +199,7 @@ class LmnView(View):
             except NONSENSE as error:  # a flipped bit that no check of SQLite sees: one value, not all
                 _unreadable(self._path, row[0], error)
         try:
-            return [
-                self._record(meter, capture, tuple(readings[capture[0]]), signatures.get((capture[0], WHOLE_LIST)))
-                for capture in captures
-            ]
+            return [self._record(meter, capture, tuple(readings[capture[0]]), signatures) for capture in captures]
         except NONSENSE as error:
             raise StoreDamaged(self._path, f"a record from {captures[0][0]} on is unreadable: {error!r}") from error
 
@@ -273,7 +270,7 @@ class LmnView(View):
             return saved_clock(rows[0]) if rows else None
 
     def _record(
-        self, meter: str, row: Sequence[Any], readings: tuple[Reading, ...], signature: bytes | None
+        self, meter: str, row: Sequence[Any], readings: tuple[Reading, ...], signatures: _Signatures
     ) -> StoredRecord:
         checked(row, "iiiiiiiIOIiiiII")
         (number, device, boot, boottime_ns, utc_us, dispersion_us, state, time_kind, time, target, status, kind, origin,
@@ -291,7 +288,8 @@ class LmnView(View):
             ListKind(kind),
             Origin(origin),
             readings,
-            signature,
+            signatures.get((number, WHOLE_LIST)),
+            (number, TO_SIGN) in signatures,
         )
 
     def _learn(self, captures: Sequence[Sequence[Any]], readings: Sequence[Sequence[Any]]) -> None:

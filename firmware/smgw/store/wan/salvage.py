@@ -22,6 +22,7 @@ _TABLES = (
     "counts",
     "log",
     "log_head",
+    "value_signature",
     *_PSEUDONYMS,
 )
 #: Most rows of a table that are copied: a start must not take long. No table is larger but that of quarantined rows,

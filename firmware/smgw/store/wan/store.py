@@ -16,9 +16,11 @@ from smgw.store.file.log_head import HEADS_KEPT, LOG_HEADS, Head
 from smgw.store.file.owned import Begun
 from smgw.store.file.pending import Pending, count, writable
 from smgw.store.file.writer import StoreWriter
+from smgw.store.wan import signatures
 from smgw.store.wan.pseudonyms import Numbered, Unnumbered, number
 from smgw.store.wan.records import SET_ASIDE, ChannelState, Cursor, OrderKind, SetAside
 from smgw.store.wan.schema import wan_schema
+from smgw.store.wan.signatures import SignedRow, StoredSignature
 from smgw.store.wan.waiting import ADVANCE, INSERT_SET_ASIDE, Waiting
 
 T = TypeVar("T")
@@ -199,6 +201,19 @@ class WanStore(StoreWriter):
             return number
 
         return self._write(body)
+
+    def value_signatures(self, row: SignedRow) -> list[StoredSignature]:
+        """The signatures of a row's values that were made."""
+        return signatures.read(self._read(signatures.QUERY, *signatures.parameters(row)))
+
+    def note_value_signatures(self, made: Sequence[tuple[SignedRow, Sequence[StoredSignature]]]) -> None:
+        """Store signatures before their rows leave. StoreFull where there is no room: then no row must be sent."""
+
+        def body(connection: sqlite3.Connection) -> None:
+            for row, of_row in made:
+                signatures.write(connection, row, of_row)
+
+        self._write_vital(body)
 
     def log_heads(self) -> list[Head]:
         """All signed heads of log books."""

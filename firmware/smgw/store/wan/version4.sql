@@ -14,3 +14,16 @@ CREATE TABLE log_head (
   signature BLOB    NOT NULL,
   PRIMARY KEY (store_id, book, number)
 ) WITHOUT ROWID;
+
+-- Signatures of values that left, or are to leave: made once, so that a repeated delivery is the same. See
+-- signatures.py. The newest 100,000 stay.
+CREATE TABLE value_signature (
+  id       INTEGER PRIMARY KEY AUTOINCREMENT,
+  store_id TEXT    NOT NULL,  -- of the record
+  number   INTEGER NOT NULL,
+  device   BLOB    NOT NULL,  -- the name under which it is delivered: it is signed too
+  name     BLOB    NOT NULL,  -- class, OBIS code and attribute of the value
+  signer   BLOB    NOT NULL,  -- SHA-256 of the certificate SIG
+  octets   BLOB    NOT NULL,  -- empty: the row left without a signature, since there was no key
+  UNIQUE (store_id, number, device, name)
+);

@@ -8,8 +8,10 @@ from smgw.store import paths
 from smgw.store.file.checked import within
 from smgw.store.file.log_head import LOG_HEADS, Head
 from smgw.store.file.view import View
+from smgw.store.wan import signatures
 from smgw.store.wan.records import SET_ASIDE, ChannelKind, ChannelState, Cursor, SetAside
 from smgw.store.wan.schema import wan_schema
+from smgw.store.wan.signatures import SignedRow, StoredSignature
 
 _MOST = 2**63 - 1
 #: The end of the year 9999.
@@ -52,6 +54,10 @@ class WanView(View):
         """Quarantined rows of an EMP, requeued ones too, by store and position."""
         query = f"SELECT {SET_ASIDE} FROM set_aside WHERE emp = ? ORDER BY store_id, position"  # noqa: S608 - constant
         return [SetAside(*row) for row in self._typed("tttoititi", query, emp)]
+
+    def value_signatures(self, row: SignedRow) -> list[StoredSignature]:
+        """The signatures of a row's values that were made."""
+        return signatures.read(self._typed("ooo", signatures.QUERY, *signatures.parameters(row)))
 
     def log_heads(self) -> list[Head]:
         """All signed heads of log books, by file, book and number."""
