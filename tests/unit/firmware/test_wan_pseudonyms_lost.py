@@ -199,6 +199,6 @@ def test_a_file_of_an_earlier_release_gets_the_tables(tmp_path: Path) -> None:
     file = wan_file(tmp_path)
     WanStore.open(file.parent).close()
     connection = sqlite3.connect(file)
-    assert connection.execute("PRAGMA user_version").fetchone()[0] == 3
+    assert connection.execute("PRAGMA user_version").fetchone()[0] == 4
     assert connection.execute("SELECT count(*) FROM pseudonym").fetchone()[0] == 0
     connection.close()
