@@ -27,10 +27,10 @@ from smgw.store.wan.signatures import SignaturesBeside
 from smgw.store.wan.view import WanView
 from smgw.wan.cosem_xml.documents import parts
 from smgw.wan.cosem_xml.securities import secured
+from smgw.wan.cosem_xml.signing import RowSigner, row_signer
 from smgw.wan.outlet import Surroundings
 from smgw.wan.pseudonyms import Number, mask
 from smgw.wan.requeued import found
-from smgw.wan.signing import RowSigner, ValueSigner
 from smgw.webservice.media_type import COSEM_XML, COSEM_XML_CMS
 from smgw.webservice.parcel import ParcelWriter
 
@@ -79,7 +79,9 @@ def export(
     if sealing is not None:
         seal = partial(sealing.seal, pair=sealing.pair())
     number = partial(_number, paths.wan_directory(state))
-    signer = _row_signer(state, surroundings) if emp.outlet == DEFAULT_OUTLET else None
+    signer = None
+    if emp.outlet == DEFAULT_OUTLET:
+        signer = row_signer(surroundings, SignaturesBeside(paths.wan_directory(state)))
     media_type = COSEM_XML if sealing is None else COSEM_XML_CMS
     with LmnView.open(paths.lmn_directory(state)) as view, ParcelWriter(file, media_type) as parcel:
         packer = _Packer(parcel, gateway, seal)
@@ -129,11 +131,6 @@ def _named(feed: Feed, records: Sequence[StoredRecord], number: Number) -> Itera
         records = records[1 if masked is None else len(masked.records) :]
     if records:
         yield feed, records
-
-
-def _row_signer(state: Path, surroundings: Surroundings) -> RowSigner:
-    signer = ValueSigner(surroundings.trust, surroundings.now, surroundings.open_keys)
-    return RowSigner(SignaturesBeside(paths.wan_directory(state)), signer)
 
 
 def _signed(signer: RowSigner, feed: Feed, records: Sequence[StoredRecord]) -> _Some:

@@ -11,7 +11,6 @@ from smgw import BUILT_S
 from smgw.clock import Floor, GatewayClock, SystemSource, TimeSample
 from smgw.cosem import ClockState
 from smgw.profiles.checks import TLS_TIME
-from smgw.profiles.communication import DEFAULT_OUTLET
 from smgw.profiles.gateway import SYSTEM_CLOCK, Configuration
 from smgw.reports.handshakes import note_handshakes
 from smgw.reports.running import note_running
@@ -148,12 +147,7 @@ class WanService:
                 note_handshakes(self._store, order.emp.name, made, self._clock.stamp())
 
         lent = surroundings(self._state, order.keys, order.directory, self._clock.stamp, note)
-        outlet = open_outlet(order.gateway, order.emp, lent)
-        if order.emp.outlet == DEFAULT_OUTLET:  # whose documents can carry signatures
-            from smgw.wan.signing import RowSigner, SigningOutlet, ValueSigner
-
-            signer = ValueSigner(lent.trust, lent.now, lent.open_keys)
-            outlet = SigningOutlet(outlet, RowSigner(self._store, signer))
+        outlet = open_outlet(order.gateway, order.emp, lent._replace(signatures=self._store))
         return Dispatcher(order.emp, order.granted, outlet, self._store, self._open_view, self._clock.stamp)
 
     def _sampling(self, servers: tuple[str, ...]) -> "_Sampling":

@@ -4,7 +4,7 @@ The outlet translates the participant's answer to an `OutcomeKind`. The actions 
 outlet (`judging`). An outlet is one entry in `profiles.outlets`; its code is imported on use.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from enum import Enum
 from pathlib import Path
 from typing import NamedTuple, Protocol
@@ -15,6 +15,7 @@ from smgw.profiles.communication import CommunicationProfile
 from smgw.profiles.entries import resolve
 from smgw.profiles.feed import Feed
 from smgw.store.records import StoredRecord
+from smgw.store.wan.signatures import SignedRow, StoredSignature
 from smgw.trust.keys import Keys
 from smgw.trust.validity import Moment
 
@@ -83,6 +84,16 @@ def _no_keys() -> Keys:
     raise NotImplementedError("this process has no private keys")
 
 
+class Signatures(Protocol):
+    """Where the signatures of values are stored, so that a repeated delivery has the same."""
+
+    def value_signatures(self, row: SignedRow) -> Sequence[StoredSignature]:
+        """Those of a row that were made."""
+
+    def note_value_signatures(self, made: Sequence[tuple[SignedRow, Sequence[StoredSignature]]]) -> None:
+        """Store them durably."""
+
+
 class Surroundings(NamedTuple):
     """What the process lends to its outlets."""
 
@@ -91,6 +102,7 @@ class Surroundings(NamedTuple):
     open_keys: Callable[[], Keys] = _no_keys  # for signatures
     passphrase: Callable[[], bytes] = bytes  # of the key for TLS; TrustError if it cannot be read
     note_handshakes: Callable[[Handshakes], None] = lambda _: None  # for status; called when they changed
+    signatures: Signatures | None = None  # of values; None: this process signs none
 
 
 def open_outlet(

@@ -26,9 +26,9 @@ from smgw.trust.certificate import Purpose
 from smgw.trust.errors import KeysUnavailableError
 from smgw.trust.keys.folder import FolderKeys
 from smgw.trust.plain_signature import is_signed
-from smgw.wan import signing
+from smgw.wan.cosem_xml import signing
+from smgw.wan.cosem_xml.signing import RowSigner, SigningOutlet, ValueSigner
 from smgw.wan.outlet import open_outlet
-from smgw.wan.signing import RowSigner, SigningOutlet, ValueSigner
 from trusted_emp import GATEWAY_ID, Trial, TrustedEmp
 
 pytestmark = pytest.mark.usefixtures("quick")

@@ -58,7 +58,7 @@ def _contradictions(values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 OUTLET = OutletKind(
     name="cosem-xml",
-    opens="smgw.wan.cosem_xml.outlet:CosemXmlOutlet",
+    opens="smgw.wan.cosem_xml.signing:opened",
     keys={
         "url": Key(
             checks.http_url,

@@ -12,7 +12,7 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final
 
 from smgw.cosem.data import Data
 from smgw.cosem.device_id import DeviceId
@@ -22,10 +22,12 @@ from smgw.cosem.status_word import StatusWord
 from smgw.cosemxml.data import carried
 from smgw.cosemxml.document import Register
 from smgw.cosemxml.value_signatures import SIGNATURES, SIGNER_OCTETS, ValueSignature, cell, is_signable, signed_octets
+from smgw.profiles.communication import CommunicationProfile
 from smgw.store.records import StoredRecord
 from smgw.store.wan.signatures import SignedRow, StoredSignature
 from smgw.trust.validity import Moment
-from smgw.wan.outlet import Batch, Outcome, OutcomeKind, Outlet
+from smgw.wan.cosem_xml.outlet import CosemXmlOutlet
+from smgw.wan.outlet import Batch, Outcome, OutcomeKind, Outlet, Signatures, Surroundings
 
 if TYPE_CHECKING:
     from smgw.trust.certificate import Certificate
@@ -35,17 +37,19 @@ _log = logging.getLogger(__name__)
 
 #: How long rows wait for an agent of keys that does not answer. Then they leave unsigned.
 _PATIENCE_S: Final = 900.0
-_Made = Sequence[tuple[SignedRow, Sequence[StoredSignature]]]
 
 
-class Signatures(Protocol):
-    """Where signatures are stored."""
+def opened(gateway: DeviceId, profile: CommunicationProfile, surroundings: Surroundings) -> Outlet:
+    """The outlet `cosem-xml` of a profile. It signs where signatures can be stored."""
+    outlet = CosemXmlOutlet(gateway, profile, surroundings)
+    if surroundings.signatures is None:
+        return outlet
+    return SigningOutlet(outlet, row_signer(surroundings, surroundings.signatures))
 
-    def value_signatures(self, row: SignedRow) -> Sequence[StoredSignature]:
-        """Those of a row that were made."""
 
-    def note_value_signatures(self, made: _Made) -> None:
-        """Store them durably."""
+def row_signer(surroundings: Surroundings, stored: Signatures) -> "RowSigner":
+    """What signs the rows of this gateway."""
+    return RowSigner(stored, ValueSigner(surroundings.trust, surroundings.now, surroundings.open_keys))
 
 
 class RowSigner:
