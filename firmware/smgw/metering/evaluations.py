@@ -12,11 +12,11 @@ import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import NamedTuple
 
-from smgw.cosem import Capture, Data, DeviceId, GatewayStatus, Reading, Stamp, meter_status
+from smgw.cosem import Capture, Data, DeviceId, GatewayStatus, Reading, Stamp
 from smgw.cosem.data import RANGE, DataType
-from smgw.metering.evaluation.counting import counts
-from smgw.metering.evaluation.evaluation import Event, EventKind, Offer, Row, evaluate
+from smgw.metering.evaluation.evaluation import Event, EventKind, Row, evaluate
 from smgw.metering.evaluation.live import LiveState, live_readings
+from smgw.metering.evaluation.offers import offers
 from smgw.metering.evaluation.plan import Plan, register_name
 from smgw.metering.evaluation.state import State
 from smgw.metering.quality import gateway_status
@@ -25,12 +25,11 @@ from smgw.store.digest import sha256
 from smgw.store.file import log_books
 from smgw.store.file.log_book import Level, Note
 from smgw.store.lmn.store import LmnStore
-from smgw.store.records import EvaluationState, ListKind, Origin, Record
+from smgw.store.records import EvaluationState, ListKind, Record
 
 log = logging.getLogger(__name__)
 
 _SECOND = 1_000_000
-_REGISTER_VALUE = 2  # attribute
 _GOOD = frozenset({EventKind.BEGUN, EventKind.CLOSED, EventKind.EXCHANGED})
 #: Of the reading's own status a derived row has what does not keep it from counting.
 _PASSED_ON = int(GatewayStatus.NOT_VALIDATED | GatewayStatus.WARNING)
@@ -216,7 +215,10 @@ def _evaluated(
 ) -> tuple[_Evaluation, list[tuple[int, Row]], list[Event]]:
     """The evaluation after this record, its rows by the place of their measured register, and events."""
     states, rows, events = list(evaluation.states), [], []
-    for number, offer in enumerate(offers(evaluation.plan.profile, place, record)):
+    capture, target_us = record.capture, record.target_time_us or 0
+    profile = evaluation.plan.profile
+    found_offers = offers(profile, place, capture.device, target_us, record.gateway_status, capture.readings)
+    for number, offer in enumerate(found_offers):
         if offer is not None:
             found = evaluate((offer,), evaluation.plan, states[number])
             states[number] = found.state
@@ -225,23 +227,6 @@ def _evaluated(
     if tuple(states) == evaluation.states:
         return evaluation, rows, events
     return evaluation._replace(states=tuple(states)), rows, events
-
-
-def offers(profile: EvaluationProfile, place: int, record: Record) -> list[Offer | None]:
-    """What a row offers to each measured register of a profile; None: the row does not have the register."""
-    assert record.target_time_us is not None
-    capture = record.capture
-    valid = counts(record.gateway_status, meter_status(capture.readings)) and record.origin is not Origin.MISSING
-    time_s, device = record.target_time_us // _SECOND, capture.device.hex()
-    found: list[Offer | None] = []
-    for measured in profile.objects:
-        one = next((one for one in capture.readings if one.obis == measured and one.attribute == _REGISTER_VALUE), None)
-        if one is None:
-            found.append(None)
-            continue
-        value = one.value.value if valid and one.value.type in RANGE else None
-        found.append(Offer(place, device, time_s, value if isinstance(value, int) else None, one.scaler, one.unit))
-    return found
 
 
 def _records(evaluation: _Evaluation, rows: Sequence[tuple[int, Row]], source: Record) -> list[Record]:

@@ -48,29 +48,46 @@ def load(path: Path | str) -> Configuration:
     Raises ConfigurationError with all faults at once: unreadable, not UTF-8, not TOML, or wrong in any key.
     """
     file = str(path)
+    return parse(_read(file), file)
+
+
+def _read(file: str) -> str:
     try:
-        with Path(path).open("rb") as stream:
+        with Path(file).open("rb") as stream:
             octets = stream.read(_MOST + 1)
     except (OSError, ValueError) as error:
         raise _failed(file, None, _unreadable(file, error)) from error
     if len(octets) > _MOST:
         raise _failed(file, None, f"is longer than {_MOST} octets; this is no configuration")
     try:
-        content = octets.decode()
+        return octets.decode()
     except UnicodeDecodeError as error:
         line = octets.count(b"\n", 0, error.start) + 1
         raise _failed(file, line, f"octet {octets[error.start]:#04x} is not UTF-8; save it as UTF-8") from error
-    return parse(content, file)
+
+
+def load_evaluations(path: Path | str) -> "tuple[EvaluationProfile, ...]":
+    """The evaluations of a file that has nothing else, so that a tariff can be tried before it is installed.
+
+    Its meters and EMPs are not looked for. Raises ConfigurationError, as `load`.
+    """
+    file = str(path)
+    content = _read(file)
+    document = _document(content, file)
+    faults: list[_Fault] = []
+    elsewhere: list[Problem] = []
+    found = _evaluations(document, Path(file).parent, faults, elsewhere)
+    if "evaluation" not in document:
+        faults.append((("evaluation",), "there is none; write [[evaluation]] and its keys"))
+    faults.extend(_twice("evaluation", "name", _tables(document, "evaluation")))
+    if faults:
+        raise ConfigurationError([*_located(faults, content, file), *elsewhere])
+    return tuple(one for _, one in found)
 
 
 def parse(content: str, file: str) -> Configuration:
     """As `load`, for the text of a file; `file` is its path."""
-    try:
-        document = tomllib.loads(content)
-    except RecursionError as error:
-        raise _failed(file, None, "is nested too deeply; no section has more than two levels") from error
-    except ValueError as error:
-        raise _syntax_error(content, file, error) from error
+    document = _document(content, file)
     faults: list[_Fault] = []
     elsewhere: list[Problem] = []  # in files that this one names
     configuration = _configuration(document, Path(file).parent, faults, elsewhere)
@@ -78,6 +95,15 @@ def parse(content: str, file: str) -> Configuration:
         located = _located([(lines.place_of(document, at), text) for at, text in faults], content, file)
         raise ConfigurationError([*located, *elsewhere])
     return configuration
+
+
+def _document(content: str, file: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(content)
+    except RecursionError as error:
+        raise _failed(file, None, "is nested too deeply; no section has more than two levels") from error
+    except ValueError as error:
+        raise _syntax_error(content, file, error) from error
 
 
 def _unreadable(file: str, error: OSError | ValueError) -> str:
