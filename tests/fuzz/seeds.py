@@ -15,6 +15,7 @@ sys.path[:0] = [str(ROOT / part) for part in ("firmware", "simulator-host", "tes
 import dlms_associated  # noqa: E402
 import dlms_pair  # noqa: E402
 import dlms_pushes  # noqa: E402
+import mbus_amis  # noqa: E402
 from captures import OWN  # noqa: E402
 from captures_made import MIDNIGHT, capture  # noqa: E402
 from document_examples import examples  # noqa: E402
@@ -172,6 +173,10 @@ def texts() -> dict[str, list[bytes]]:
         ],
         "mbus-line": [b"".join(mbus[:3]), b"\x10\x40\x05\x45\x16~~~~\x10\x7b\x05\x80\x16" + mbus[3]],
         "mbus-records": [octets[7:-2] for octets in mbus],
+        "mbus-push": [
+            mbus_amis.NORMALISE + mbus_amis.frame() + b"\x10\x68~~~~" + mbus_amis.HEAD + mbus_amis.RECORDS,
+            b"\xe5\x00" + mbus[0],
+        ],
         "telnet": [
             bytes.fromhex("fffd2cfffb00fffd03fffb03") + b"data\xff\xff\xff\xfa\x2c\x65\x00\x00\x25\x80\xff\xf0end"
         ],
