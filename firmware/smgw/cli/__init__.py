@@ -41,6 +41,7 @@ _COMMANDS = {
     "clock": "show the sources of time; or accept: allow a large step of the time that one source alone wants",
     "keys": "private keys and certificates: make, install, list",
     "export": "what waits for an EMP into a file that is carried by hand, for `emp import`",
+    "transparency": "the consumer's file of a usage point, for the display software TRuDI (VDE-AR 2418-6)",
     "support-bundle": "what a supporter wants to know, in one file; secrets, and on request ids, are left out",
     "dump": "print the telegrams in a file, or those that a port receives, as a readable tree or as JSON",
 }

@@ -1,0 +1,76 @@
+"""`smgw transparency`: the consumer's file of one usage point, for the display software TRuDI."""
+
+import argparse
+import os
+from datetime import datetime
+from pathlib import Path
+
+from smgw import __version__
+from smgw.errors import SmgwError
+from smgw.profiles.toml_importer import load
+from smgw.reports.certificates import system_moment
+from smgw.reports.transparency import Wanted, usage_point
+from smgw.store import paths
+from smgw.store.lmn.view import LmnView
+from smgw.transparency.document import SIGNATURE, SUB_CA, Certificate
+from smgw.transparency.writer import write
+from smgw.trust.errors import TrustError
+from smgw.trust.folder import AUTHORITIES, read_authorities
+from smgw.trust.own import active_triple
+
+_EPILOG = """\
+example:
+  smgw transparency --usage-point DE00000000000000000000000000000001 --from 2026-01-01 --to 2026-02-01 january.xml
+
+The file has the form of VDE-AR 2418-6 (schema 1.4). It holds the readings of the meters at registration times, the
+registers at the ends of billing periods, the consumer's log book, and the gateway's certificates.
+Times without an offset are local time of this computer. Both ends of the span are included.
+Only who may read the gateway's database can make it. The file is readable by its owner alone.
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The usage point, the span and the file."""
+    parser.add_argument("file", type=Path, metavar="FILE", help="the file to write, such as january.xml")
+    parser.add_argument("--usage-point", required=True, metavar="ID", help="usage_point of an [[evaluation]]")
+    parser.add_argument("--from", dest="begin", type=_moment, required=True, metavar="TIME", help="ISO 8601")
+    parser.add_argument("--to", dest="end", type=_moment, required=True, metavar="TIME", help="ISO 8601")
+    parser.epilog = _EPILOG
+
+
+def _moment(text: str) -> int:
+    return int(datetime.fromisoformat(text).astimezone().timestamp())
+
+
+_moment.__name__ = "time, such as 2026-03-01 or 2026-03-01T12:00+01:00"  # what argparse calls it
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Write the file."""
+    wanted = Wanted(arguments.usage_point, arguments.begin, arguments.end)
+    if wanted.end_s <= wanted.begin_s:
+        raise SmgwError("--to is not after --from; exchange them")
+    configuration = load(arguments.config)
+    with LmnView.open(paths.lmn_directory(arguments.state)) as view:
+        found = usage_point(configuration, view, wanted, __version__)
+    found = found._replace(certificates=_certificates(paths.trust_directory(arguments.state)))
+    new = arguments.file.with_name(f"{arguments.file.name}.new")
+    try:
+        with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as out:
+            write(found, out)
+        new.replace(arguments.file)
+    finally:
+        new.unlink(missing_ok=True)
+    values = sum(len(tuple(one.values)) for one in found.lists)
+    print(f"{arguments.file}: {len(found.lists)} lists with {values} values, {len(found.log)} log entries")
+    return 0
+
+
+def _certificates(trust: Path) -> tuple[Certificate, ...]:
+    """The certificate for signatures, and that of the sub-CA which issued it."""
+    try:
+        own = active_triple(trust, system_moment()).signature
+        chain = read_authorities(trust / AUTHORITIES).chain(own)
+    except TrustError as error:
+        raise SmgwError(f"the file needs the gateway's certificate for signatures: {error}") from None
+    return (Certificate(SIGNATURE, own.der, 1), Certificate(SUB_CA, chain[1].der))
