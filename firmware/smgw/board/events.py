@@ -60,6 +60,9 @@ MESSAGE_IDS = {
     "process-ended": "deb492c8f7c047a19f47f8da7ed0c49e",
     "keys-refused": "f42e0b9b6b834823a5076edc7e570e9e",
     "keys-unusable": "693cfd0251f849bebad2d92d6a167b80",
+    "update-kept": "9d4c5f2291a848bda41cb05c1c153a4b",
+    "update-given-up": "21e98623ba36414ea301294f562d02b4",
+    "update-fell-back": "19d00be2870544bca13d1871b18b7723",
     "start-refused": "c003440f52904d99b645dec2e96e5d85",
 }
 #: Fields of a record that have the same name in the journal.

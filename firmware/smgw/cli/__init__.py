@@ -40,6 +40,7 @@ _COMMANDS = {
     "set-counter": "tell the gateway what the dial of a meter with pulses shows",
     "clock": "show the sources of time; or accept: allow a large step of the time that one source alone wants",
     "keys": "private keys and certificates: make, install, list",
+    "update": "update the system on the card, and fall back if the new one does not work: install, status, accept",
     "export": "what waits for an EMP into a file that is carried by hand, for `emp import`",
     "transparency": "the consumer's file of a usage point, for the display software TRuDI (VDE-AR 2418-6)",
     "support-bundle": "what a supporter wants to know, in one file; secrets, and on request ids, are left out",

@@ -28,6 +28,11 @@ def pulse_directory(state: Path) -> Path:
     return lmn_directory(state) / "pulses"
 
 
+def update_directory(state: Path) -> Path:
+    """The directory of updates, which only the user smgw-update writes."""
+    return state / "update"
+
+
 def run_directory(state: Path) -> Path:
     """The directory of files that end with the processes. For a gateway without systemd see `run_directory`."""
     return RUN if state == STATE else state / "run"

@@ -124,6 +124,47 @@ def test_a_newer_store_is_refused_and_left_alone(directory):
     assert not list(directory.glob("*corrupt*"))
 
 
+def adds_a_table(monkeypatch, oldest):
+    """The program of the next version, whose schema only adds a table and names `oldest`."""
+    next_version(monkeypatch, lambda connection: connection.execute("CREATE TABLE later (note TEXT) STRICT"))
+    newer = lmn.lmn_schema()._replace(oldest=oldest)
+    monkeypatch.setattr(lmn, "lmn_schema", lambda: newer)
+    monkeypatch.setattr(lmn_view, "lmn_schema", lambda: newer)
+
+
+@pytest.mark.parametrize("made_by", ["older", "newer"])
+def test_programs_before_and_after_a_schema_that_only_adds_write_one_store_in_turn(tmp_path, monkeypatch, made_by):
+    positions = []
+
+    def one_row():
+        with LmnStore.open(tmp_path, ballast_bytes=0) as store, LmnView.open(tmp_path) as view:
+            assert store.salvaged is None
+            positions.extend(append(store, [RECORD]))
+            assert [row.position for row in view.records(HOUSE, 0, 9)] == positions
+
+    if made_by == "older":
+        one_row()
+    with monkeypatch.context() as patch:
+        adds_a_table(patch, oldest=NOW)
+        one_row()
+    one_row()
+    with monkeypatch.context() as patch:
+        adds_a_table(patch, oldest=NOW)
+        one_row()
+    assert columns(tmp_path)[1] == NOW + 1
+    assert positions == list(range(1, len(positions) + 1))
+
+
+def test_a_newer_store_that_names_no_older_program_is_refused(directory, monkeypatch):
+    with monkeypatch.context() as patch:
+        adds_a_table(patch, oldest=0)
+        LmnStore.open(directory, ballast_bytes=0).close()
+    with pytest.raises(StoreTooNew):
+        LmnStore.open(directory, ballast_bytes=0)
+    with pytest.raises(StoreTooNew):
+        LmnView.open(directory)
+
+
 def test_a_store_of_version_1_gets_what_came_later_and_keeps_its_rows(tmp_path, monkeypatch):
     old = schema.lmn_schema()._replace(version=1, migrations={})
     with monkeypatch.context() as patch:

@@ -1,10 +1,9 @@
 """`smgw keys`: private keys and certificates of the gateway. Each action is one module of this package."""
 
 import argparse
-from importlib import import_module
-from typing import Any, Final
+from typing import Final
 
-from smgw.cli import common_arguments
+from smgw.cli.actions import add_actions, run_action
 
 #: Each module has `add_arguments(parser)` and `run(arguments) -> exit code`, as the commands have.
 _ACTIONS: Final = {
@@ -29,31 +28,12 @@ Private keys never leave STATE/trust/own/N. Each has mode 0600, and as root it i
 """
 
 
-class _Action(argparse.ArgumentParser):
-    """An action whose module is imported when somebody asks for it. So the agent carries nothing of the others."""
-
-    module = ""
-
-    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
-        """As of the base class."""
-        module = import_module(self.module)
-        module.add_arguments(self)
-        self.set_defaults(act=module.run)
-        return super().parse_known_args(args, namespace)
-
-
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Its actions."""
     parser.epilog = _EPILOG
-    actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True, parser_class=_Action)
-    for name, text in _ACTIONS.items():
-        one = actions.add_parser(
-            name, help=text, description=f"{text[0].upper()}{text[1:]}.", formatter_class=parser.formatter_class
-        )
-        common_arguments(one, again=True)
-        one.module = f"smgw.cli.keys.{name}"
+    add_actions(parser, __name__, _ACTIONS)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Do it; its exit code."""
-    return int(arguments.act(arguments))
+    return run_action(arguments)

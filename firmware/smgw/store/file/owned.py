@@ -248,7 +248,7 @@ class OwnedFile:
                     self._schema.create(connection, os.urandom(16))
                 else:
                     begun = self._salvage(damaged, connection, self._owner.store_id or None, aside)
-                connection.execute(f"PRAGMA user_version = {self._schema.version}")
+                self._schema.mark(connection)
         except BaseException:
             self._discard(build)  # its space is needed if the disk is full
             raise
