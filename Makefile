@@ -2,7 +2,7 @@
 # tests/system-packages.sh. Needs Python 3.11 or newer; `make PYTHON=/path/to/python3` chooses one.
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test test-quick test-long fuzz check bench deb image sbom pins docs messages test-systemd clean
+.PHONY: help setup demo test test-quick test-long fuzz check bench deb image bundle sbom pins docs messages test-systemd clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -62,6 +62,9 @@ deb: ## build the Debian packages of gateway and head-end into build/, from Debi
 
 image: ## build the SD-card image for a Raspberry Pi into build/image, from Debian packages alone (needs root)
 	@python3 hw/image/build.py build/image
+
+bundle: ## make a signed bundle of the image that was built last, for `smgw update install`
+	@python3 hw/image/bundle.py build/image
 
 sbom: ## write the software bills of material (CycloneDX) into build/; `make deb` does it too
 	@python3 firmware/sbom.py build

@@ -31,6 +31,7 @@ TOOLS = {
     "zstd": "zstd",
     "modprobe": "kmod",
     "mkimage": "u-boot-tools",
+    "openssl": "openssl",
 }
 
 
@@ -46,12 +47,18 @@ def lacks() -> str:
     """Why this computer cannot build an image; empty if it can."""
     if os.geteuid() != 0:
         return "NEEDS ROOT: the root file system belongs to root, and is configured in a chroot"
-    path = "/usr/sbin:/sbin:" + os.environ.get("PATH", "/usr/bin:/bin")
-    if missing := sorted({package for tool, package in TOOLS.items() if shutil.which(tool, path=path) is None}):
-        return f"MISSING Debian packages, sudo apt-get install {' '.join(missing)}"
+    if why := missing(TOOLS):
+        return why
     if not _SOURCES.exists():
         return f"no {_SOURCES}: the image is made from the packages named there"
     return ""
+
+
+def missing(tools: Mapping[str, str]) -> str:
+    """The packages of those programs that are not here, in words; empty if all are."""
+    path = "/usr/sbin:/sbin:" + os.environ.get("PATH", "/usr/bin:/bin")
+    absent = sorted({package for tool, package in tools.items() if shutil.which(tool, path=path) is None})
+    return f"MISSING Debian packages, sudo apt-get install {' '.join(absent)}" if absent else ""
 
 
 def words(file: Path) -> list[str]:

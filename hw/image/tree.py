@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+import signing
 from debian import HERE, Fetched, words
 
 #: Where parts of the data partition come to lie, and what must be empty in a slot.
@@ -45,6 +46,7 @@ def make(root: Path, tar: Path, deb: Path, kernel: Fetched, others: Mapping[str,
         _copy(package.folder / licence, root / licence)
     _clean(root)
     shutil.copytree(HERE / "files", root, dirs_exist_ok=True, copy_function=_copy)
+    (root / "etc/rauc/keyring.pem").write_bytes(signing.certificate().read_bytes())
     _own(root)
     _systemctl(root, "enable", words(HERE / "enabled.txt"))
     _systemctl(root, "mask", words(HERE / "masked.txt"))

@@ -56,7 +56,7 @@ class BootState(NamedTuple):
 def encode(state: BootState) -> bytes:
     """One sector."""
     a, b = state.left
-    strings = (f"BOOT_A_LEFT={a}", f"BOOT_B_LEFT={b}", f"BOOT_ORDER={' '.join(state.order)}")
+    strings = (f"BOOT_A_LEFT={a:x}", f"BOOT_B_LEFT={b:x}", f"BOOT_ORDER={' '.join(state.order)}")
     data = b"".join(text.encode() + b"\0" for text in strings).ljust(SECTOR - 4, b"\0")
     return zlib.crc32(data).to_bytes(4, "little") + data
 

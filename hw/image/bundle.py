@@ -1,0 +1,72 @@
+"""Builds a bundle for `smgw update install`: `make bundle`, after `make image`.
+
+    python3 hw/image/bundle.py [OUTPUT-DIRECTORY [VERSION]]
+
+Packs root.ext4 of the output directory into smgw-VERSION.raucb, and signs it with the builder's key (signing.py).
+"""
+
+import configparser
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE), str(HERE.parents[1] / "firmware")]
+
+import debian
+import signing
+from smgw.update.bundle import description
+from smgw.update.stores import of_this_program
+
+_TOOLS = {"rauc": "rauc", "mksquashfs": "squashfs-tools", "openssl": "openssl"}
+
+
+def main(output: Path, version: str = "") -> Path:
+    """Build it; gives the file."""
+    if why := debian.missing(_TOOLS):
+        raise SystemExit(f"make bundle: {why}")
+    root = output / "root.ext4"
+    if not root.exists():
+        raise SystemExit(f"make bundle: there is no {root}; build it first: sudo make image")
+    version = version or _version(output)
+    made = output / f"smgw-{version}.raucb"
+    made.unlink(missing_ok=True)
+    with tempfile.TemporaryDirectory(dir=output, prefix="bundle-") as work:
+        folder = Path(work)
+        (folder / "root.ext4").hardlink_to(root)
+        (folder / "manifest.raucm").write_text(manifest(version), encoding="utf-8")
+        done = subprocess.run(
+            [
+                *("rauc", f"--cert={signing.certificate()}", f"--key={signing.key()}", "bundle"),
+                *("--mksquashfs-args=-comp zstd -Xcompression-level 15 -quiet -no-progress", str(folder), str(made)),
+            ],
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+    if done.returncode:
+        raise SystemExit(f"make bundle: {done.stderr.strip()}")
+    print(f"{made}: {made.stat().st_size / 1e6:.0f} MB")
+    return made
+
+
+def manifest(version: str) -> str:
+    """What the bundle says about itself."""
+    configuration = configparser.ConfigParser(interpolation=None)
+    configuration.read(HERE / "files/etc/rauc/system.conf", encoding="utf-8")
+    return (
+        f"[update]\ncompatible={configuration['system']['compatible']}\nversion={version}\n"
+        f"description={description(of_this_program())}\n\n[bundle]\nformat=verity\n\n"
+        "[image.rootfs]\nfilename=root.ext4\n"
+    )
+
+
+def _version(output: Path) -> str:
+    """Of the image that was built last."""
+    images = sorted(output.glob("smgw-*.img"), key=lambda file: file.stat().st_mtime)
+    if not images:
+        raise SystemExit(f"make bundle: there is no image in {output}; name a version, or build one: sudo make image")
+    return images[-1].stem.removeprefix("smgw-")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]) if len(sys.argv) > 1 else HERE.parents[1] / "build" / "image", *sys.argv[2:3])
