@@ -2,7 +2,7 @@
 # tests/system-packages.sh. Needs Python 3.11 or newer; `make PYTHON=/path/to/python3` chooses one.
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test test-quick test-long fuzz check bench deb image bundle sbom pins docs messages test-systemd clean
+.PHONY: help setup demo test test-quick test-long fuzz check bench deb image bundle repo sbom pins docs messages test-systemd clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -65,6 +65,9 @@ image: ## build the SD-card image for a Raspberry Pi into build/image, from Debi
 
 bundle: ## make a signed bundle of the image that was built last, for `smgw update install`
 	@python3 hw/image/bundle.py build/image
+
+repo: ## make or renew a signed apt repository of our packages in build/repo
+	@firmware/repo.sh build/repo
 
 sbom: ## write the software bills of material (CycloneDX) into build/; `make deb` does it too
 	@python3 firmware/sbom.py build

@@ -46,21 +46,23 @@ def unavailable() -> str:
     return ""
 
 
-def rootfs(suite: str) -> Path:
-    """A tar of Debian `suite` with what the gateway needs; CalledProcessError if the packages cannot be had."""
+def rootfs(suite: str, *more: str) -> Path:
+    """A tar of Debian `suite` with what the gateway needs and `more`; CalledProcessError if it cannot be had."""
     sources = _sources(suite)
-    digest = hashlib.sha256("\n".join([sources, *_PACKAGES]).encode()).hexdigest()[:12]
-    tar = _CACHE / f"{suite}-{digest}.tar"
+    packages = [*_PACKAGES, *more]
+    digest = hashlib.sha256("\n".join([sources, *packages]).encode()).hexdigest()[:12]
+    kind = "+".join((suite, *more))
+    tar = _CACHE / f"{kind}-{digest}.tar"
     if not tar.exists():
         _CACHE.mkdir(parents=True, exist_ok=True)
-        for old in _CACHE.glob(f"{suite}-*"):
+        for old in _CACHE.glob(f"{kind}-*"):
             old.unlink()
         new, listed = tar.with_suffix(".new.tar"), tar.with_suffix(".sources")
         listed.write_text(sources)
         try:
             subprocess.run(
                 [
-                    *("mmdebstrap", "--quiet", "--variant=minbase", "--mode=root", f"--include={','.join(_PACKAGES)}"),
+                    *("mmdebstrap", "--quiet", "--variant=minbase", "--mode=root", f"--include={','.join(packages)}"),
                     *("--aptopt=APT::Install-Recommends false", "--aptopt=Acquire::Languages none"),
                     *("--dpkgopt=path-exclude=/usr/share/man/*", "--dpkgopt=path-exclude=/usr/share/locale/*"),
                     *(suite, str(new), str(listed)),
@@ -226,12 +228,12 @@ def pki_of(deb: Path) -> Path:
     return next(deb.parent.glob("smgw-pki_*.deb"))
 
 
-def tar_of(suite: str) -> Path:
+def tar_of(suite: str, *more: str) -> Path:
     """`rootfs`, or a skip that says why there is none."""
     if why := unavailable():
         pytest.skip(why)
     try:
-        return rootfs(suite)
+        return rootfs(suite, *more)
     except subprocess.SubprocessError as error:
         output = getattr(error, "stderr", b"") or b""
         pytest.skip(

@@ -17,7 +17,7 @@ from smgw.update.rauc import booted_slot
 from smgw.update.trial import GIVEN_UP_S, Facts, Result, Trial, end, missing, note, of_slot, outcome, pending
 
 _log = logging.getLogger(__name__)
-_LOOK_S = 5.0
+_LOOK_S = 10.0
 
 
 def add_arguments(_: argparse.ArgumentParser) -> None:
