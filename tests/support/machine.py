@@ -51,7 +51,7 @@ def rootfs(suite: str, *more: str) -> Path:
     sources = _sources(suite)
     packages = [*_PACKAGES, *more]
     digest = hashlib.sha256("\n".join([sources, *packages]).encode()).hexdigest()[:12]
-    kind = "+".join((suite, *more))
+    kind = "_".join((suite, *more))  # apt takes no other sign in the name of a list
     tar = _CACHE / f"{kind}-{digest}.tar"
     if not tar.exists():
         _CACHE.mkdir(parents=True, exist_ok=True)
