@@ -18,6 +18,8 @@ from smsim.load.registers import USUAL_DRIVES, USUAL_REGISTERS, Drive, Register
 from smsim.load.timelapse import TimeLapse
 from smsim.mbus.config import lines as mbus_lines
 from smsim.mbus.line import MBusLineConfig
+from smsim.mbus.radio import RadioConfig
+from smsim.mbus.radio_config import sticks
 from smsim.p1.versions import REGISTERS as P1_REGISTERS
 from smsim.p1.versions import VERSIONS, SubMeter, Version
 from smsim.ports import RIGHT, Port, PtyPort, SerialPort, TcpPort, TcpPushPort, parse_port
@@ -89,6 +91,7 @@ class Config(NamedTuple):
     meters: tuple[MeterConfig, ...]
     dlms: tuple[LineConfig, ...] = ()
     mbus: tuple[MBusLineConfig, ...] = ()
+    radio: tuple[RadioConfig, ...] = ()
 
 
 def default_config() -> Config:
@@ -118,18 +121,19 @@ def parse(text: str, file: str = "configuration") -> Config:
     certificates = Path(file).parent / simulator.text("certificates", FOLDER, "the path of a folder")
     time = _time(simulator)
     meters = _meters(whole, certificates)
-    dlms, mbus = lines(whole, certificates), mbus_lines(whole)
+    dlms, mbus, radio = lines(whole, certificates), mbus_lines(whole), sticks(whole)
     whole.finish()
-    if not meters and not dlms and not mbus:
+    if not meters and not dlms and not mbus and not radio:
         raise ConfigError(file, None, "meter", "there is none", "give each meter a section [[meter]]")
     names = Counter(
         [meter.spec.name for meter in meters]
         + [meter.spec.name for line in dlms for meter in line.meters]
         + [meter.name for line in mbus for meter in line.meters]
+        + [meter.meter.name for line in radio for meter in line.meters]
     )
     if twice := next((name for name, count in names.items() if count > 1), None):
         raise ConfigError(file, None, "name", f"{twice!r} is there twice", "give each meter a name of its own")
-    return Config(time, meters, dlms, mbus)
+    return Config(time, meters, dlms, mbus, radio)
 
 
 def _time(section: Section) -> TimeLapse:

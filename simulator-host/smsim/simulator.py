@@ -17,6 +17,7 @@ from smsim.dlms.line import DlmsLine
 from smsim.limits import allow_files
 from smsim.load.days import utc_offset_s
 from smsim.mbus.line import MBusLine
+from smsim.mbus.radio import RadioLine
 from smsim.p1.telegram import P1Telegrams
 from smsim.ports import PtyPort, SerialPort, TcpPort, TcpPushPort
 from smsim.sml.faults import Fault, Faults, Kind
@@ -94,6 +95,7 @@ class Simulator:
         self.meters = [self._meter(meter, listen) for meter in config.meters]
         self.lines = [DlmsLine(line, config.time, self._elapsed_ms, listen) for line in config.dlms]
         self.mbus = [MBusLine(line, config.time, self._elapsed_ms, listen) for line in config.mbus]
+        self.radio = [RadioLine(line, config.time, self._elapsed_ms, listen) for line in config.radio]
         self._tasks: list[asyncio.Task[None]] = []
         self._timers: list[asyncio.TimerHandle] = []
 
@@ -106,16 +108,21 @@ class Simulator:
         """The lines whose meters are asked."""
         return [*self.lines, *self.mbus]
 
+    @property
+    def _shared(self) -> list[DlmsLine | MBusLine | RadioLine]:
+        """The lines with several meters."""
+        return [*self.asked, *self.radio]
+
     async def start(self) -> list[str]:
         """Open every port and begin; returns a line of text for each meter. Raises PortError or LimitError."""
-        allow_files(sum(meter.open_files for meter in self.meters) + sum(line.open_files for line in self.asked))
+        allow_files(sum(meter.open_files for meter in self.meters) + sum(line.open_files for line in self._shared))
         lines = []
         try:
             for meter in self.meters:
                 meter.port = await meter.driver.start()
                 spec = meter.config.spec
                 lines.append(f"meter {spec.name} ({spec.device}, {meter.how}) on {meter.port}")
-            for line in self.asked:
+            for line in self._shared:
                 lines += await line.start()
         except BaseException:
             await self.stop()
@@ -123,7 +130,7 @@ class Simulator:
         loop = asyncio.get_running_loop()
         pushers = [meter.driver for meter in self.meters if isinstance(meter.driver, Pusher)]
         runs = [meter.driver.run() for meter in self.meters if not isinstance(meter.driver, Pusher)]
-        runs += [line.run() for line in self.asked]
+        runs += [line.run() for line in self._shared]
         if pushers:
             runs.append(Pacer(pushers).run())
         self._tasks = [loop.create_task(run) for run in runs]
@@ -151,7 +158,7 @@ class Simulator:
             task.cancel()
         for meter in self.meters:
             meter.driver.close()
-        for line in self.asked:
+        for line in self._shared:
             line.close()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await asyncio.sleep(0)  # the closed sessions end here
@@ -171,7 +178,7 @@ class Simulator:
             "simulated_time": self.simulated_time,
             "seconds_per_quarter_hour": self.config.time.seconds_per_quarter_hour,
             "meters": [_meter_report(meter) for meter in self.meters]
-            + [report for line in self.asked for report in line.report()],
+            + [report for line in self._shared for report in line.report()],
         }
 
     def summary(self) -> list[str]:
@@ -180,7 +187,7 @@ class Simulator:
         for meter in self.meters:
             counts = ", ".join(f"{value} {name.replace('_', ' ')}" for name, value in meter.driver.counts().items())
             lines.append(f"meter {meter.config.spec.name}: {counts}")
-        for line in self.asked:
+        for line in self._shared:
             counts = ", ".join(f"{value} {name}" for name, value in line.counts().items())
             lines.append(f"line {line.port}: {counts}")
         return lines

@@ -50,16 +50,9 @@ def _port(section: Section) -> TcpPort | PtyPort | SerialPort:
 
 def _meter(section: Section) -> MBusMeterConfig:
     name = section.text("name", None, 'name the meter, e.g. "heat"')
-    number = section.text("id", None, "write the eight digits of its id")
-    if not _ID.fullmatch(number):
-        raise section.fault("id", f"{number!r} is no id", "write eight digits")
-    maker = section.text("maker", "UTB", "three letters")
-    if not _MAKER.fullmatch(maker):
-        raise section.fault("maker", f"{maker!r} is no FLAG id", "write three capital letters, e.g. UTB")
-    medium = MEDIA[section.choice("medium", "water", MEDIA)]
     meter = MBusMeterConfig(
         name,
-        Identity(number, maker, section.integer("version", 1, 0, 255), medium),
+        identity_of(section),
         section.integer("address", 0, 0, 250),
         section.integer("yearly", 1000, 0, 10_000_000),
         section.integer("start", 0, 0, 10_000_000),
@@ -69,3 +62,15 @@ def _meter(section: Section) -> MBusMeterConfig:
     )
     section.finish()
     return meter
+
+
+def identity_of(section: Section) -> Identity:
+    """Who a meter is, by wire or by radio."""
+    number = section.text("id", None, "write the eight digits of its id")
+    if not _ID.fullmatch(number):
+        raise section.fault("id", f"{number!r} is no id", "write eight digits")
+    maker = section.text("maker", "UTB", "three letters")
+    if not _MAKER.fullmatch(maker):
+        raise section.fault("maker", f"{maker!r} is no FLAG id", "write three capital letters, e.g. UTB")
+    medium = MEDIA[section.choice("medium", "water", MEDIA)]
+    return Identity(number, maker, section.integer("version", 1, 0, 255), medium)

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from smgw.errors import RemoteProtocolError
 from smgw.mbus.radio.crc import crc
-from smgw.mbus.records import Record
+from smgw.mbus.records import Record, read_records
 
 _MOST = 8  # layouts of one meter
 _HEAD = 4
@@ -47,3 +47,11 @@ class Layouts:
         if at != len(octets) or crc(whole) != int.from_bytes(octets[2:_HEAD], "little"):
             raise RemoteProtocolError("the check sum of a compact telegram is wrong")
         return whole
+
+
+def compacted(octets: bytes) -> bytes:
+    """The compact form of records in the whole form, none of which has data of variable length."""
+    records = read_records(octets).records
+    signature = crc(b"".join(record.head.key for record in records))
+    data = b"".join(record.octets for record in records)
+    return signature.to_bytes(2, "little") + crc(octets).to_bytes(2, "little") + data
