@@ -58,12 +58,13 @@ class Pulses(NamedTuple):
 
 
 class LogEntry(NamedTuple):
-    """An entry for the system log."""
+    """An event for the log books; `meter` is the one that it is about, if it is about one."""
 
     event: str
     level: Level
     subject: str
     stamp: Stamp
+    meter: str = ""
 
 
 Item = Capture | MeterState | Left | Periods | Rows | Cache | Pushed | Pulses | LogEntry

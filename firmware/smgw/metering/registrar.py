@@ -17,6 +17,7 @@ from smgw.errors import LocalProtocolError
 from smgw.metering.gathering import Gathering, Waiting
 from smgw.metering.grids import Grids
 from smgw.metering.items import Cache, Item, Left, LogEntry, Periods, Pulses, Pushed, Rows
+from smgw.metering.meter_events import MeterEvents
 from smgw.metering.rate import RateBound
 from smgw.metering.ticket import Ticket
 from smgw.store.errors import StoreError
@@ -85,6 +86,9 @@ class Registrar:
         self.live: Callable[[Capture], Sequence[Record]] | None = None
         #: Whether the gateway signs the values of a meter at a target time; may be changed from any thread.
         self.signs: Callable[[str, int], bool] | None = None
+        #: Meter -> consumers, whose log books get what concerns it; may be changed from any thread.
+        self.consumers: Mapping[str, Collection[str]] = {}
+        self._meter_events = MeterEvents(store.newest_about, monotonic)
 
     @property
     def gathering(self) -> Gathering:
@@ -138,9 +142,9 @@ class Registrar:
         self._inbox.put(Rows(records, covered, ticket))
         return ticket
 
-    def event(self, event: str, level: Level, subject: str) -> None:
-        """Take an entry for the system log, with the present time."""
-        self._inbox.put(LogEntry(event, level, subject, self.clock.stamp()))
+    def event(self, event: str, level: Level, subject: str, meter: str = "") -> None:
+        """Take an event for the log books, with the present time. One that is about no meter concerns all consumers."""
+        self._inbox.put(LogEntry(event, level, subject, self.clock.stamp(), meter))
 
     def run_once(self, timeout: float) -> int:
         """Wait up to `timeout` seconds for items, then register all of them; returns the number of captures.
@@ -196,6 +200,8 @@ class Registrar:
                 self._sort(item)
         if not full:  # else a waiting capture may be the one for a slot
             self._register(self._grids.overdue())
+        for event, level, text, meter in self._meter_events.take():
+            self._notes.append(LogEntry(event, level, text, self.clock.stamp(), meter))
         if refused := self._rate.take_refused():
             self._store.count("refused_rate", refused)
         if not timeout or self._must_write():
@@ -222,6 +228,7 @@ class Registrar:
         """Pass an item that is not a capture to its handler."""
         if isinstance(item, MeterState):
             self._store.note_meter(item)
+            self._meter_events.state(item)
         elif isinstance(item, Left):
             self._register(self._grids.left(item.meter, item.device))
             self._store.drop_meter(item.meter, item.device)
@@ -278,6 +285,9 @@ class Registrar:
                 for record, outcome in zip(batch, outcomes, strict=True)
                 if outcome.kind is OutcomeKind.SLOT_TAKEN and record.origin is not Origin.MISSING
             ]
+            for record, outcome in zip(batch, outcomes, strict=True):
+                if outcome.kind is OutcomeKind.WRITTEN and record.target_time_us is not None:
+                    self._meter_events.written(record)
             self._committed(outcomes)
         self._waiting.written()
 
@@ -311,7 +321,7 @@ class Registrar:
         while self._notes:
             note = self._notes.pop(0)
             if isinstance(note, LogEntry):
-                self._store.log(note.event, note.level, note.subject, note.stamp)
+                self._log(note)
             else:
                 try:
                     self._store.cache(*note)
@@ -319,6 +329,17 @@ class Registrar:
                     log.warning(
                         "the %s of %s is not kept, it will be asked again: %s", note.kind.name, note.device, error
                     )
+
+    def _log(self, note: LogEntry) -> None:
+        every = self.consumers
+        if note.meter:
+            consumers = every.get(note.meter, ())
+        else:
+            consumers = tuple(dict.fromkeys(one for several in every.values() for one in several))
+        good = note.level < Level.ERROR
+        self._store.log(
+            note.event, note.level, note.subject, note.stamp, outcome=good, identity=note.meter, consumers=consumers
+        )
 
     def _tell_flood(self, text: str) -> None:
         log.warning("%s", text)

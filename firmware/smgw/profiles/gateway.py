@@ -151,6 +151,16 @@ class Configuration(_Profiles):
                 return evaluation
         raise KeyError(name)
 
+    @property
+    def consumers(self) -> dict[str, tuple[str, ...]]:
+        """Meter or evaluation -> the consumers whom its values concern. Others have no entry."""
+        found: dict[str, dict[str, None]] = {}
+        for one in self.evaluations:
+            if one.consumer:
+                for name in (one.name, *one.parts):
+                    found.setdefault(name, {})[one.consumer] = None
+        return {name: tuple(consumers) for name, consumers in found.items()}
+
     def evaluations_for(self, emp: CommunicationProfile) -> "tuple[EvaluationProfile, ...]":
         """The evaluations that name this EMP, and whose names and meters its profile allows."""
         meters = {meter.name for meter in self.meters_for(emp)}

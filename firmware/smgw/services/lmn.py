@@ -58,6 +58,9 @@ _SHORTEST_PERIOD = 900  # the legally smallest registration period, which the cl
 #: Of the fleet of lines. A line is named by its meters.
 _WORDS = Words("line of {}", "line of {} is new", "line of {} is read anew", "line of {} is read no more")
 
+#: The profiles by which this process works.
+_PROFILES = ("gateway", "meter")
+
 _Line = tuple[tuple[MeterProfile, Secrets], ...]  # the meters on one port
 
 
@@ -101,9 +104,10 @@ class LmnService:
         self._case = Case(self._registrar, self._store, _PATIENCE)
         self._keep_profiles(configuration)
         self._registrar.signs = _period_ends(configuration)
+        self._registrar.consumers = configuration.consumers
         self._evaluations: Evaluations | None = None
         self._evaluate(configuration)
-        note_running(self._store, configuration, self._clock.stamp())
+        note_running(self._store, configuration, self._clock.stamp(), _PROFILES)
 
     def start(self) -> None:
         """Start the registrar first, so that it can take the readers' data."""
@@ -152,8 +156,9 @@ class LmnService:
         self._live.configure(_ports(configuration), anew)
         self._clock.expect(configuration.gateway.time_sources)
         self._configuration, self._orders = configuration, orders
-        note_running(self._store, configuration, self._clock.stamp())
+        note_running(self._store, configuration, self._clock.stamp(), _PROFILES)
         self._registrar.signs = _period_ends(configuration)
+        self._registrar.consumers = configuration.consumers
         self._registrar.gathering = _gathering(configuration)
         self._lines.gather(long=not _immediate(configuration))
         self._retention.configure(configuration)

@@ -19,6 +19,7 @@ from smgw.services.deliveries import Order, deliveries_in_words, orders_of
 from smgw.services.expiry import ExpiryWatch
 from smgw.services.fleet import Fleet, Words, in_a_thread
 from smgw.services.sealing import LogSealer
+from smgw.services.sent_log import SentLog
 from smgw.services.status import clock_in_words
 from smgw.services.surroundings import surroundings
 from smgw.services.workers import Employed
@@ -43,10 +44,14 @@ _NO_TIME = "no time source configured ([gateway] ntp, system_clock): time not sy
 #: Of the fleet of dispatchers, and of that of time sources: time servers, each one over TLS, and the system's clock.
 _DELIVERIES = Words("delivery {}", "EMP {} is new", "EMP {} is served anew", "EMP {} is served no more")
 _SAMPLERS = Words("{}", "{}: a new source of time", "{}: changed", "{}: no source of time any more")
+#: The profiles by which this process works.
+_PROFILES = ("EMP",)
 _SERVERS = "time servers"
 _CERTIFICATES = "certificates"
 _LOG_BOOKS = "log books"
+_SENT_TO = "consumers"
 _SEALING = Words("{}", "log books are signed", "", "log books are signed no more")
+_SENT = Words("consumers", "consumers' log books get what is sent", "", "consumers' log books get nothing more")
 _EXPIRY = Words("certificates", "ends of certificates are told", "", "ends of certificates are told no more")
 
 
@@ -67,6 +72,9 @@ class WanService:
         self._samplers: Fleet[tuple[str, ...], _Sampling] = Fleet(_SAMPLERS, self._sampling, _STOP_SECONDS, in_a_thread)
         self._expiry: Fleet[Path, ExpiryWatch] = Fleet(_EXPIRY, self._expiry_watch, _STOP_SECONDS, in_a_thread)
         self._sealing: Fleet[Path, LogSealer] = Fleet(_SEALING, self._log_sealer, _STOP_SECONDS, in_a_thread)
+        self._sent: Fleet[tuple[tuple[str, tuple[str, ...]], ...], SentLog] = Fleet(
+            _SENT, self._sent_log, _STOP_SECONDS, in_a_thread
+        )
         self._warned = False  # that there is no time source
 
     def start(self) -> None:
@@ -76,7 +84,8 @@ class WanService:
         self._deliveries.apply(_by_name(self._configuration))
         self._watch_expiry(self._configuration)
         self._seal_logs()
-        note_running(self._store, self._configuration, self._clock.stamp())
+        self._log_sent(self._configuration)
+        note_running(self._store, self._configuration, self._clock.stamp(), _PROFILES)
 
     def is_ready(self) -> bool:
         """As soon as the dispatchers run: neither time nor network is awaited."""
@@ -88,7 +97,13 @@ class WanService:
 
     def workers(self) -> Sequence[Employed]:
         """Dispatchers and time."""
-        return (*self._deliveries.workers, *self._samplers.workers, *self._expiry.workers, *self._sealing.workers)
+        return (
+            *self._deliveries.workers,
+            *self._samplers.workers,
+            *self._expiry.workers,
+            *self._sealing.workers,
+            *self._sent.workers,
+        )
 
     def status(self) -> str:
         """EMPs and clock."""
@@ -98,10 +113,13 @@ class WanService:
         """Dispatchers of unchanged EMPs notice nothing."""
         self._configuration = configuration
         self._clock.expect(configuration.gateway.time_sources)
-        note_running(self._store, configuration, self._clock.stamp())
+        note_running(self._store, configuration, self._clock.stamp(), _PROFILES)
         changes = self._deliveries.apply(_by_name(configuration))
         changes += self._sample_time(configuration) + self._watch_expiry(configuration)
-        changes += self._seal_logs()
+        if not self._sent.members:
+            with contextlib.suppress(StoreError):  # what was sent until now concerns no consumer
+                self._store.log_sent({}, self._clock.stamp())
+        changes += self._seal_logs() + self._log_sent(configuration)
         return "; ".join(changes) or "no EMP changed"
 
     def taken(self, changes: str) -> None:
@@ -120,7 +138,13 @@ class WanService:
 
     def stop(self) -> list[str]:
         """An exchange under way is broken off, and repeated after the next start."""
-        left = self._deliveries.stop() + self._samplers.stop() + self._expiry.stop() + self._sealing.stop()
+        left = (
+            self._deliveries.stop()
+            + self._samplers.stop()
+            + self._expiry.stop()
+            + self._sealing.stop()
+            + self._sent.stop()
+        )
         self._store.close()
         log.info("stopped", extra={"event": "stopping"})
         return left
@@ -203,6 +227,14 @@ class WanService:
     def _seal_logs(self) -> list[str]:
         """Where the gateway has certificates of its own."""
         return self._sealing.apply({_LOG_BOOKS: self._state} if paths.has_certificates(self._state) else {})
+
+    def _log_sent(self, configuration: Configuration) -> list[str]:
+        """For the consumers that evaluations name."""
+        consumers = tuple(configuration.consumers.items())
+        return self._sent.apply({_SENT_TO: consumers} if consumers else {})
+
+    def _sent_log(self, consumers: tuple[tuple[str, tuple[str, ...]], ...]) -> SentLog:
+        return SentLog(self._store, dict(consumers), self._clock.stamp)
 
     def _log_sealer(self, state: Path) -> LogSealer:
         now = self._configuration

@@ -16,10 +16,10 @@ _CONSUMER = "consumer "
 
 _CLOCK = "clock-"
 _PROFILE = ("profile-installed", "profile-changed", "profile-ended")
-#: What a meter reports of itself, raised and cleared.
+#: The case of the gateway, and what a meter reports of itself: raised and cleared.
 _METER_FAULTS = {
-    "cover-opened": 10001,
-    "cover-closed": 10002,
+    "case-opened": 10001,
+    "case-closed": 10002,
     "magnet-found": 10003,
     "magnet-gone": 10004,
     "phase-order-wrong": 10006,
@@ -68,6 +68,8 @@ _IN_CONSUMERS = frozenset(
         *_METER_STATES,
         "period-closed",
         "period-incomplete",
+        "evaluated-meter-exchanged",
+        "evaluated-unit-changed",
         "evaluation-begun",
         "reading-fell",
         VALUES_SENT,

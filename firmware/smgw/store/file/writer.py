@@ -16,7 +16,7 @@ from smgw.store.errors import StoreError, StoreFull, is_damaged, is_full
 from smgw.store.file import log_book, log_books
 from smgw.store.file.ballast import Ballast
 from smgw.store.file.connection import BUSY_MS, WAL_KEPT_BYTES, transaction
-from smgw.store.file.log_book import Level, Note
+from smgw.store.file.log_book import Level, LogEntry, Note
 from smgw.store.file.owned import OwnedFile, Salvage
 from smgw.store.file.pending import Pending
 from smgw.store.file.schema import Schema
@@ -128,6 +128,20 @@ class StoreWriter:
         with self._file.lock:
             waiting = {note.subject for note in self._pending.notes if note.event == event}
             return waiting | {subject for (subject,) in self._read("SELECT subject FROM log WHERE event = ?", event)}
+
+    def newest_entry(self, book: str) -> LogEntry | None:
+        """The newest entry of a book that is written."""
+        with self._file.lock:
+            self._write_pending()
+            self._read("SELECT 1 FROM log LIMIT 1")  # a damaged file is replaced first
+            return next(iter(log_book.newest(self._file.writer, 1, book)), None)
+
+    def newest_about(self, *events: str) -> dict[str, str]:
+        """Meter, EMP or evaluation -> the newest of these events about it in the book of the system."""
+        places = ", ".join("?" * len(events))
+        query = f"""SELECT identity, event, max(number) FROM log WHERE book = 'system' AND event IN ({places})
+            GROUP BY identity"""  # noqa: S608 - only places
+        return {str(identity): str(event) for identity, event, _ in self._read(query, *events)}
 
     def last_event(self, *events: str) -> str | None:
         """The newest of these events in the book of the system; None if there is none."""

@@ -23,6 +23,7 @@ _TABLES = (
     "log",
     "log_head",
     "value_signature",
+    "logged_cursor",
     *_PSEUDONYMS,
 )
 #: Most rows of a table that are copied: a start must not take long. No table is larger but that of quarantined rows,

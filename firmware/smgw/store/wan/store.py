@@ -2,11 +2,12 @@
 
 import sqlite3
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Self, TypeVar
 
 from smgw.clock.sample import TimeSample
+from smgw.cosem.reading import Stamp
 from smgw.cosem.source import Source
 from smgw.store import paths
 from smgw.store.errors import StoreFull
@@ -16,7 +17,7 @@ from smgw.store.file.log_head import HEADS_KEPT, LOG_HEADS, Head
 from smgw.store.file.owned import Begun
 from smgw.store.file.pending import Pending, count, writable
 from smgw.store.file.writer import StoreWriter
-from smgw.store.wan import signatures
+from smgw.store.wan import sent, signatures
 from smgw.store.wan.pseudonyms import Numbered, Unnumbered, number
 from smgw.store.wan.records import SET_ASIDE, ChannelState, Cursor, OrderKind, SetAside
 from smgw.store.wan.schema import wan_schema
@@ -214,6 +215,16 @@ class WanStore(StoreWriter):
                 signatures.write(connection, row, of_row)
 
         self._write_vital(body)
+
+    def log_sent(self, consumers: Mapping[str, Sequence[str]], stamp: Stamp) -> None:
+        """Log for each consumer what EMPs have acknowledged since the last call; `consumers` by meter or evaluation.
+
+        What concerns no consumer counts as logged.
+        """
+        with self._file.lock:
+            found = self._read(sent.NEW)
+            if found:
+                self._write(lambda connection: sent.write(connection, map(sent.Sent._make, found), consumers, stamp))
 
     def log_heads(self) -> list[Head]:
         """All signed heads of log books."""

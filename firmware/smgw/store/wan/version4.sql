@@ -27,3 +27,15 @@ CREATE TABLE value_signature (
   octets   BLOB    NOT NULL,  -- empty: the row left without a signature, since there was no key
   UNIQUE (store_id, number, device, name)
 );
+
+-- How far the log books of consumers tell what a cursor says: they get an entry from time to time.
+CREATE TABLE logged_cursor (
+  emp          TEXT    NOT NULL,
+  store_id     TEXT    NOT NULL,
+  meter        TEXT    NOT NULL,
+  device       BLOB    NOT NULL,
+  position     INTEGER NOT NULL,
+  acknowledged INTEGER NOT NULL,
+  PRIMARY KEY (emp, store_id, meter, device)
+) WITHOUT ROWID;
+INSERT INTO logged_cursor SELECT emp, store_id, meter, device, position, acknowledged FROM cursor;
