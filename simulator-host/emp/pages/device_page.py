@@ -8,6 +8,7 @@ from smgw.cosem.device_id import DeviceId
 from smgw.webservice.error import BadRequest
 
 from emp.answers.days import Day, Gap, completeness, known_until, month_of
+from emp.answers.period_bills import is_evaluation
 from emp.pages.page_parts import flaws
 from emp.pages.view import View, late_after
 from emp.store.storage import Storage
@@ -31,6 +32,7 @@ def device_page(storage: Storage, device: DeviceId, query: Mapping[str, str], vi
     silent_us, _ = late_after(storage.rhythm(device))
     return {
         "count": storage.count(device),
+        "is_evaluation": is_evaluation(device),
         "senders": [
             {
                 "gateway": str(gateway.gateway),

@@ -21,6 +21,7 @@ from emp.answers import paths
 from emp.answers.paths import PAGE_ROWS
 from emp.answers.resources import PROFILE_ID
 from emp.answers.row_text import value_text
+from emp.pages.bills_page import bills_page
 from emp.pages.certificates import certificates, signers, silent
 from emp.pages.device_page import device_page
 from emp.pages.language import Language, Languages
@@ -94,6 +95,16 @@ class Pages:
         """One page of the rows of a device."""
         device, page, columns = paths.device(request), paths.page(request), paths.page(request, "columns")
         return await self._page(request, "rows.html", lambda view: self._rows(device, page, columns, view))
+
+    async def bills(self, request: web.Request) -> web.Response:
+        """The bills of an evaluation."""
+        device = paths.device(request)
+
+        def collect(view: View) -> dict[str, Any]:
+            paths.known(self._storage, device)
+            return {**self._names(device), **bills_page(self._storage, device, view)}
+
+        return await self._page(request, "bills.html", collect)
 
     async def register(self, request: web.Request) -> web.Response:
         """The curve of a register, and its table."""

@@ -99,6 +99,8 @@ class HeadEnd:
             ("/devices/{name}.{form:xml|json|csv}", data.export),
             ("/devices/{name}", pages.device),
             ("/devices/{name}/rows", pages.rows),
+            ("/devices/{name}/bills", pages.bills),
+            ("/devices/{name}/bills.json", data.bills),
             ("/devices/{name}/registers/{register}.{form:json|csv}", data.curve),
             ("/devices/{name}/registers/{register}", pages.register),
             ("/api/keys", data.keys),
