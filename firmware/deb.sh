@@ -31,6 +31,10 @@ for page in docs/*.md; do
     grep -qE '^(\{\{ |--8<-- "[^:]*"$)' "$page" ||
         sed 's|^--8<-- "README.md:steps"$|The ten steps are in [README.md](../README.md).|' "$page" >"$tree/$page"
 done
+mkdir -p "$tree/hw/wiring"
+cp hw/README.md "$tree/hw"
+cp -r hw/boards "$tree/hw"
+cp hw/wiring/netlist.toml hw/wiring/*.svg "$tree/hw/wiring"
 # What the version says is in the program too.
 sed -i "s/^__version__ = .*/__version__ = \"$version\"/" "$tree/smgw/__init__.py" "$tree/emp/__init__.py" "$tree/pki/__init__.py" "$tree/gwa/__init__.py"
 cat >"$tree/debian/changelog" <<END

@@ -88,6 +88,21 @@ def test_the_lamps_tell_what_the_other_services_do(machine: Machine) -> None:
     machine.until(lambda: len(lamps(machine, run, RUNNING)) > before + 2)  # it blinks
 
 
+def test_without_a_table_it_does_not_run_and_with_one_it_starts_with_the_gateway(machine: Machine) -> None:
+    machine.run("systemctl", "stop", "smgw-board")
+    machine.write(
+        "/etc/smgw/gateway.toml",
+        CONFIGURATION.replace("[board]", "# [board]").replace("led_", "# led_").replace("button", "# button"),
+    )
+    machine.run("systemctl", "start", "smgw.target", "smgw-board")
+    assert machine.show("smgw-board", "ActiveState", "Result") == {
+        "ActiveState": "inactive", "Result": "exec-condition",
+    }  # fmt: skip
+    machine.write("/etc/smgw/gateway.toml", CONFIGURATION)
+    machine.run("systemctl", "start", "smgw.target")
+    machine.until(lambda: machine.show("smgw-board", "ActiveState")["ActiveState"] == "active")
+
+
 def test_its_user_sees_the_same_state_as_root(machine: Machine) -> None:
     def status(*before: str) -> dict[str, object]:
         found: dict[str, object] = json.loads(machine.try_run(*before, "smgw", "status", "--json").stdout)
