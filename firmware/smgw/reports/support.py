@@ -21,10 +21,12 @@ from smgw.profiles.password import read_whole
 from smgw.profiles.problems import ConfigurationError
 from smgw.profiles.toml_importer import load
 from smgw.reports.health import examine
+from smgw.reports.log_books import check_all
 from smgw.reports.redaction import Redaction
 from smgw.reports.shared_configuration import share
 from smgw.store import paths
 from smgw.store.errors import StoreError
+from smgw.store.file.log_books import consumer_of
 from smgw.store.live_reader import read_live
 from smgw.store.lmn.view import LmnView
 from smgw.store.wan.view import WanView
@@ -62,6 +64,7 @@ def collect(file: Path, state: Path, *, redact_ids: bool) -> dict[str, str]:
     except SmgwError as error:
         texts["check.txt"] = f"{error}\n"
     texts["log.txt"] = "".join(_log(state))
+    texts["log-check.txt"] = "".join(_log_check(state))
     texts["captures.txt"] = "".join(_captures(state))
     for name, command in _COMMANDS.items():
         texts[name] = _output(command)
@@ -121,6 +124,17 @@ def _log(state: Path) -> Iterator[str]:
                     yield f"{about} {entry.event} {entry.subject}\n"
         except StoreError as error:
             yield f"{error}\n"
+
+
+def _log_check(state: Path) -> Iterator[str]:
+    """The check of all log books. Names of consumers are nobody else's business."""
+    books, errors, unchecked = check_all(state)
+    for one in books:
+        name = consumer_of(one.book)
+        for line in one.lines:
+            yield f"{line.replace(repr(one.book), 'of a consumer') if name else line}\n"
+    for text in (*map(str, errors), unchecked):
+        yield f"{text}\n" if text else ""
 
 
 def _captures(state: Path) -> Iterator[str]:
