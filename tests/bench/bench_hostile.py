@@ -21,6 +21,10 @@ from smgw.cosem.status_word import StatusWord  # noqa: E402
 from smgw.cosemxml import document  # noqa: E402
 from smgw.dlms.carriers.mbus import MBusListener  # noqa: E402
 from smgw.hdlc.frame import FrameDecoder as HdlcDecoder  # noqa: E402
+from smgw.iec62056.d0.blocks import BlockReader  # noqa: E402
+from smgw.iec62056.d0.read_out import ReadOutReader  # noqa: E402
+from smgw.iec62056.p1.reader import P1Reader  # noqa: E402
+from smgw.mbus.frame import FrameDecoder as MBusDecoder  # noqa: E402
 from smgw.sml.file import find_messages  # noqa: E402
 from smgw.sml.transport import START  # noqa: E402
 from smgw.sml.transport import FrameDecoder as SmlDecoder  # noqa: E402
@@ -37,6 +41,7 @@ def pieces(octets: bytes, chunk: int, receive: Callable[[bytes], object]) -> Non
         receive(octets[place : place + chunk])
 
 
+ENDLESS, SET = b"/XXX5TEST\r\n\r\n", b"1-0:1.8.0*255(000001*kWh)\r\n"
 CASES: dict[str, tuple[bytes, Callable[[bytes], object]]] = {
     "SML frames: 1B octet by octet": (b"\x1b", lambda octets: pieces(octets, 1, SmlDecoder().receive)),
     "SML frames: starts octet by octet": (START, lambda octets: pieces(octets, 1, SmlDecoder().receive)),
@@ -45,6 +50,23 @@ CASES: dict[str, tuple[bytes, Callable[[bytes], object]]] = {
     "HDLC frames: heads of long frames": (b"\x7e\xa7\xff", lambda octets: pieces(octets, 97, HdlcDecoder().receive)),
     "HDLC frames: flags": (b"\x7e", lambda octets: pieces(octets, 97, HdlcDecoder().receive)),
     "M-Bus: heads of long frames": (b"\x68\xff\xff\x68", lambda octets: pieces(octets, 97, MBusListener().receive)),
+    "M-Bus by wire: heads of long frames": (
+        b"\x68\xff\xff\x68",
+        lambda octets: pieces(octets, 97, MBusDecoder().receive),
+    ),
+    "D0: a read-out without end": (ENDLESS + SET * 2500, lambda octets: pieces(octets, 16, ReadOutReader().receive)),
+    "D0: beginnings": (b"/XXX5\r\n", lambda octets: pieces(octets, 16, ReadOutReader().receive)),
+    "D0: ends without check value": (
+        b"!\n",
+        lambda octets: pieces(ENDLESS + b"\x02" + octets, 16, ReadOutReader().receive),
+    ),
+    "D0: a message without end": (b"\x02" + SET * 2500, lambda octets: pieces(octets, 16, BlockReader().receive)),
+    "P1: a telegram without end": (ENDLESS + SET * 2500, lambda octets: pieces(octets, 16, P1Reader().receive)),
+    "P1: beginnings": (b"/XXX5\r\n", lambda octets: pieces(octets, 16, P1Reader().receive)),
+    "P1: beginnings of encrypted telegrams": (
+        b"\xdb\x08SAG01234\x82\xff\xff\x30",
+        lambda octets: pieces(octets, 16, P1Reader().receive),
+    ),
 }
 
 

@@ -49,7 +49,9 @@ class BlockReader:
     """Finds messages in octets of a line."""
 
     def __init__(self) -> None:
-        self._raw = b""
+        self._raw = bytearray()
+        self._text = bytearray()  # the same without parity
+        self._seen = 0  # octets of an unfinished message that hold no end
 
     @property
     def receiving(self) -> bool:
@@ -59,26 +61,32 @@ class BlockReader:
     def receive(self, octets: bytes) -> list[Message | Control | Refused]:
         """Take octets; the messages that they complete, and what was refused. Octets between messages are dropped."""
         self._raw += octets
-        text = without_parity(self._raw)
+        self._text += without_parity(octets)
+        raw, text = self._raw, self._text
         events: list[Message | Control | Refused] = []
-        place = 0
+        place, seen = 0, self._seen
         while (begin := _BEGIN.search(text, place)) is not None:
             place = begin.start()
             if text[place] in (Control.ACK, Control.NAK):
                 events.append(Control(text[place]))
                 place += 1
                 continue
-            end = _END.search(text, place + 1)
+            end = _END.search(text, max(place + 1, seen))
             if end is None or len(text) <= end.end():
+                seen = len(text) if end is None else end.start()
                 break
-            events.append(_message(self._raw[place : end.end() + 1], text[place : end.end() + 1]))
-            place = end.end() + 1
+            stop = end.end() + 1
+            events.append(_message(bytes(raw[place:stop]), bytes(text[place:stop])))
+            place = stop
         else:
             place = len(text)
-        self._raw = self._raw[place:]
-        if len(self._raw) > MAX_OCTETS:
-            events.append(Refused(f"a message of more than {MAX_OCTETS} octets", len(self._raw)))
-            self._raw = b""
+        self._seen = max(0, seen - place)
+        del raw[:place], text[:place]
+        if len(raw) > MAX_OCTETS:
+            events.append(Refused(f"a message of more than {MAX_OCTETS} octets", len(raw)))
+            raw.clear()
+            text.clear()
+            self._seen = 0
         return events
 
 
