@@ -37,6 +37,8 @@ class Bus(Protocol):
 class AskedLine:
     """One port and what answers there. `listen` is the address of TCP ports that have none of their own."""
 
+    parity = "N"  #: of a serial device
+
     def __init__(self, port: TcpPort | PtyPort | SerialPort, baud: int, listen: str | None = None) -> None:
         self.port = str(port)
         self._where = port
@@ -82,7 +84,7 @@ class AskedLine:
         await asyncio.Event().wait()
 
     def _open(self, port: PtyPort | SerialPort) -> TtyChannel:
-        return TtyChannel(port, self._baud)
+        return TtyChannel(port, self._baud, parity=self.parity)
 
     async def _reopened(self, port: PtyPort | SerialPort) -> TtyChannel:
         while True:

@@ -80,7 +80,8 @@ class TtyChannel:
     With `heeds_speed` a reader that has set another speed receives garbage, and we do too, as on a wire.
     """
 
-    def __init__(self, port: PtyPort | SerialPort, baud: int, *, heeds_speed: bool = False) -> None:
+    def __init__(self, port: PtyPort | SerialPort, baud: int, *, heeds_speed: bool = False, parity: str = "N") -> None:
+        """`parity`: of a serial device."""
         self._baud = baud
         self._heeds_speed = heeds_speed
         self._pty: PtyLine | None = None
@@ -93,7 +94,7 @@ class TtyChannel:
             self._slave = os.open(self._pty.device, os.O_RDWR | os.O_NOCTTY)
         else:
             try:
-                self._serial = ports.open_port(port.device, ports.LineSettings(baud or 9600))
+                self._serial = ports.open_port(port.device, ports.LineSettings(baud or 9600, parity=parity))
             except ports.PortError as error:
                 raise PortError(str(port), error.what) from None
             self._descriptor = self._serial.fileno()

@@ -136,7 +136,7 @@ def table(port: str, found: Sequence[Found], others: Sequence[Other]) -> list[st
     rows = [("port", "settings", "protocol", "address", "device", "objects, or what else was there")]
     for one in found:
         settings = str(line_settings(one.profile)) if has_line(port) else "-"
-        names = [str(obis).partition("*")[0] for obis in one.objects]
+        names = [str(obis).removesuffix("*255") for obis in one.objects]
         shown = ", ".join(names[:_MOST_OBJECTS])
         if len(names) > _MOST_OBJECTS:
             shown += f" and {len(names) - _MOST_OBJECTS} more"

@@ -26,6 +26,7 @@ _WRAPPER = re.compile(rb"\x00\x01\x00.\x00.[\x00-\x0f].[\x0f\x60-\x63\xc0-\xc7\x
 _TELNET = re.compile(rb"\xff[\xfb-\xfe][\x00-\x31]|\xff\xfa\x2c[\x00-\x80]")
 _P1 = re.compile(rb"\r\n![0-9A-F]{4}\r\n|1-3:0\.2\.8|0-[0-9]:1\.0\.0\([0-9]{12}|0-[1-4]:24\.[12]\.[0-9]\(")
 _D0 = re.compile(rb"/[A-Za-z]{3}[0-9A-Z][^\r\n]{0,24}\r\n|[0-9FC]\.[0-9]{1,2}(\.[0-9]{1,2})?(\*[0-9]+)?\([^()\r\n]*\)")
+_CI, _RECORDS = 2, b"\x5b\x70\x72\x73\x78\x7a"  # place of the control information; of it, what is no DLMS
 _NKE, _NKE_OCTETS = re.compile(rb"\x10\x40(.)(.)\x16", re.DOTALL), 5
 _DOUBLED = 8  # runs of FF that all have an even length: Telnet sends each data octet FF twice
 _FEEDS = 3  # LF octets that are enough; binary octets hold one in 256
@@ -134,7 +135,9 @@ def _protocol(octets: bytes) -> Guess | None:
         return Guess(Kind.HDLC, "these are HDLC frames (DLMS)")
     if _calls(octets):
         return Guess(Kind.MBUS_CALLS, "a meter calls on an M-Bus and waits for an acknowledgement")
-    if _mbus(octets):
+    if (information := _mbus(octets)) is not None:
+        if information in _RECORDS:
+            return Guess(Kind.MBUS_RECORDS, "these are M-Bus frames with records")
         return Guess(Kind.MBUS, "these are M-Bus frames")
     if _WRAPPER.search(octets):
         return Guess(Kind.WRAPPER, "these are DLMS messages in the wrapper of TCP")
@@ -155,13 +158,14 @@ def _hdlc(octets: bytes) -> bool:
     return shaped >= 3
 
 
-def _mbus(octets: bytes) -> bool:
+def _mbus(octets: bytes) -> int | None:
+    """The control information (CI) of the first frame; None if there is none."""
     for found in re.finditer(rb"\x68(.)\1\x68", octets, re.DOTALL):
         length = found[1][0] or 256  # some meters let the length wrap
         body = octets[found.end() : found.end() + length + 2]
         if len(body) == length + 2 and body[-1] == 0x16 and sum(body[:-2]) & 0xFF == body[-2]:
-            return True
-    return False
+            return body[_CI]
+    return None
 
 
 def _calls(octets: bytes) -> bool:

@@ -9,6 +9,7 @@ class Kind(StrEnum):
     SML = "SML"
     HDLC = "HDLC"
     MBUS = "M-Bus"
+    MBUS_RECORDS = "M-Bus records"
     MBUS_CALLS = "M-Bus, calls of a meter"
     RADIO = "M-Bus by radio"
     WRAPPER = "wrapper"
@@ -24,4 +25,6 @@ class Kind(StrEnum):
 
 
 #: What is a protocol of meters. The others are faults of the line.
-PROTOCOLS = frozenset({Kind.SML, Kind.HDLC, Kind.MBUS, Kind.MBUS_CALLS, Kind.RADIO, Kind.WRAPPER, Kind.P1, Kind.D0})
+PROTOCOLS = frozenset({
+    Kind.SML, Kind.HDLC, Kind.MBUS, Kind.MBUS_RECORDS, Kind.MBUS_CALLS, Kind.WRAPPER, Kind.P1, Kind.D0,
+})  # fmt: skip

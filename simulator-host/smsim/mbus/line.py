@@ -55,6 +55,8 @@ class _Connection:
 class MBusLine(AskedLine):
     """One line with its meters."""
 
+    parity = "E"
+
     def __init__(
         self, config: MBusLineConfig, lapse: TimeLapse, elapsed_ms: Callable[[], int], listen: str | None = None
     ) -> None:

@@ -50,3 +50,13 @@ def test_an_error_of_a_meter_is_refused_in_words(tmp_path: Path, capsys: pytest.
     code, _, err = dumped(capsys, str(OWN / "mbus" / "libmbus" / "error-frames" / "application_busy.hex"))
     assert code == 1
     assert "address 1: the meter refuses: it is busy" in err
+
+
+@pytest.mark.parametrize(("shown", "other"), [("dlms", "mbus"), ("sml", "mbus")])
+def test_records_that_another_format_cannot_show_are_recognised(
+    shown: str, other: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    file = tmp_path / "capture"
+    file.write_bytes(bytes.fromhex((FRAMES / "kamstrup_382_005.hex").read_text()))
+    assert main(["dump", shown, str(file)]) == 1
+    assert f"these are M-Bus frames with records; try smgw dump {other}" in capsys.readouterr().err

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 import pytest
 from mbus_bus import HEAT, WATER, energy, meter
+from smgw.cli.scan import table
 from smgw.lmn.mbus import scan as scan_mbus
 from smgw.lmn.scan import Found, Scan
 from smgw.mbus.slave import Bus, Slave
@@ -86,3 +87,9 @@ def test_a_meter_without_an_identity_is_told_with_the_reason() -> None:
     assert all("read too often" in one.remark for one in meters)
     assert meters
     assert slave.identity == WATER
+
+
+def test_history_values_are_told_apart_in_the_table() -> None:
+    with converter([Slave(2, HEAT, lambda _: [energy(5) + b"\x44\x03\4\0\0\0"])]) as port:
+        meters, _ = found(port)
+    assert "6-0:1.0.0, 6-0:1.0.0*1" in table(port, meters, [])[1]

@@ -141,3 +141,8 @@ def test_the_menu_shows_the_meters_of_a_line() -> None:
         assert f"Meter cold-water\n  device id      {WATER}\n" in settings
         assert "address 2, secondary 14839120" in settings
         assert "  counter                    815.0" in "\n".join(simulator_settings(simulator))
+
+
+def test_a_serial_device_is_opened_with_the_parity_of_the_bus() -> None:
+    with simulated() as (_, simulator):
+        assert simulator.mbus[0].parity == "E"

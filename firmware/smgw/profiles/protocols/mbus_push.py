@@ -18,6 +18,6 @@ PROTOCOL = Protocol(
     },
     section=Section("mbus", mbus.PUSHED_KEYS, mbus.build, refused=mbus.ASKED_ONLY),
     secrets=(SecretFile("encryption_key", "encryption_key_file", Form.HEX, True, lambda _: mbus.KEY_LENGTH),),
-    reads=lambda options: (Kind.MBUS_CALLS,) if options is None else (Kind.MBUS_CALLS, Kind.MBUS),
+    reads=lambda options: (Kind.MBUS_CALLS,) if options is None else (Kind.MBUS_CALLS, Kind.MBUS_RECORDS),
     scan="smgw.lmn.mbus.scan:PUSH",
 )
