@@ -17,6 +17,7 @@ from pathlib import Path
 from fuzz_input import Target
 from mbus_targets import MBUS_TARGETS
 from meter_targets import METER_TARGETS
+from radio_targets import RADIO_TARGETS
 from smgw.clock.sample import TimeSample
 from smgw.cosem import Capture, ClockState, Data, DataType, DeviceId, Obis, Reading, Stamp
 from smgw.cosemxml import document
@@ -145,8 +146,8 @@ def dump(octets: bytes) -> None:
 TARGETS: dict[str, Target] = {
     made.__name__.replace("_", "-"): made
     for made in (
-        *METER_TARGETS, *MBUS_TARGETS, cosem_xml, request, live_value, store_view, parcel, dump, time_answer,
-        *TRUST_TARGETS,
+        *METER_TARGETS, *MBUS_TARGETS, *RADIO_TARGETS, cosem_xml, request, live_value, store_view, parcel, dump,
+        time_answer, *TRUST_TARGETS,
     )
 }  # fmt: skip
 

@@ -24,11 +24,13 @@ from fuzz_targets import LIVE_FILE  # noqa: E402
 from meter_targets import CLIENT, METER  # noqa: E402
 from ntp_answers import answer  # noqa: E402
 from profile_meter import COLUMNS, row  # noqa: E402
+from radio_captures import radio_captures  # noqa: E402
 from smgw.cosem import DeviceId  # noqa: E402
 from smgw.dlms.carriers.wrapper import encode_wrapper  # noqa: E402
 from smgw.hdlc import Listener, Pushed  # noqa: E402
 from smgw.hdlc.frame import encode_frame as encode_hdlc  # noqa: E402
 from smgw.hdlc.parameters import LinkParameters  # noqa: E402
+from smgw.mbus.radio.sending import by_amber, by_cul, by_imst  # noqa: E402
 from smgw.sml import tlv  # noqa: E402
 from smgw.sml.file import encode_messages  # noqa: E402
 from smgw.sml.messages import (  # noqa: E402
@@ -137,6 +139,7 @@ def texts() -> dict[str, list[bytes]]:
     archive, sealed, live = _files(shown[0].body)
     frames = sorted((OWN / "mbus" / "libmbus" / "test-frames").glob("*.hex"))[:6]
     mbus = [bytes.fromhex(path.read_text()) for path in frames]
+    radio = [one.octets for one in radio_captures()]
     requests = [
         "\n".join(
             [
@@ -177,6 +180,11 @@ def texts() -> dict[str, list[bytes]]:
             mbus_amis.NORMALISE + mbus_amis.frame() + b"\x10\x68~~~~" + mbus_amis.HEAD + mbus_amis.RECORDS,
             b"\xe5\x00" + mbus[0],
         ],
+        "radio-line": [
+            *(made(one, 100) for one, made in zip(radio, (by_imst, by_amber, by_cul), strict=False)),
+            b"# text\nV 1.67\r\n" + radio[3].hex().encode() + b"\n",
+        ],
+        "radio-telegram": [SEPARATOR.join(one[1:] for one in radio[at : at + 5]) for at in range(0, len(radio), 5)],
         "telnet": [
             bytes.fromhex("fffd2cfffb00fffd03fffb03") + b"data\xff\xff\xff\xfa\x2c\x65\x00\x00\x25\x80\xff\xf0end"
         ],

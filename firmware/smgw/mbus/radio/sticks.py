@@ -226,6 +226,8 @@ class Lines:
         if self._dropping:
             self._dropping = False
             return None
+        if len(line) > _LONGEST_LINE:
+            return Refused("a line without end", len(line))
         text = line.decode("latin-1").translate(self._BETWEEN)
         prefix = next((one for one in ("bY", "b", "0x") if text.startswith(one)), "")
         digits = text.removeprefix(prefix)
