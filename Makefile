@@ -2,7 +2,8 @@
 # tests/system-packages.sh. Needs Python 3.11 or newer; `make PYTHON=/path/to/python3` chooses one.
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test test-quick test-long fuzz check bench deb image bundle repo sbom pins docs messages test-systemd clean
+.PHONY: help setup demo test test-quick test-long fuzz check bench deb image bundle repo sbom pins docs messages test-systemd test-image \
+  test-pi3 clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -85,6 +86,14 @@ messages: $(VENV)/.made ## collect the texts of the head-end's pages into its ca
 test-systemd: $(VENV)/.made ## boot Debian machines: package, services under systemd, unplugging (needs root)
 	@tests/system-packages.sh
 	$(BIN)/python -m pytest tests/systemd
+
+test-image: setup ## boot the SD-card image in an emulated board: readings over TLS, unplugging, power cuts (needs root)
+	@tests/system-packages.sh
+	@$(BIN)/python tests/run.py image
+
+test-pi3: setup ## boot the SD-card image in an emulated Raspberry Pi 3 (needs root)
+	@tests/system-packages.sh
+	@$(BIN)/python tests/run.py pi3
 
 clean: ## remove all that make made
 	rm -rf $(VENV) $(PEERS) $(DOCS) $(FUZZ) $(PINS) .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -1,4 +1,4 @@
-"""Runs the tests in stages and prints the sum at the end: `make test`, `make test-quick`, `make test-long`.
+"""Runs the tests in stages and prints the sum at the end: `make test`, `make test-quick`, `make test-image` ...
 
 A red stage stops no other stage. The last lines list what was skipped and why, the result of each stage, and in the
 very last line `N passed, N failed, N skipped`. The exit code is 1 if anything failed.
@@ -55,6 +55,8 @@ class Outcome(NamedTuple):
     note: str = ""
 
 
+#: What the emulated boards show is printed, so the output of the tests is caught in Python alone.
+IMAGE = Stage("image", ("tests/image",), ("--capture=sys", "--ignore=tests/image/test_pi3.py"))
 UNIT = Stage("unit", ("tests/unit",), PARALLEL)
 ON_DEVICE = Stage(
     "unit tests of the firmware with Debian's Python",
@@ -71,6 +73,8 @@ PLANS = {
         Stage("systemd", ("tests/systemd",)),
         ON_DEVICE,
     ),
+    "image": (IMAGE,),
+    "pi3": (Stage("pi3", ("tests/image/test_pi3.py",), ("--capture=sys",)),),
     "long": (
         # By test, not by file: the episodes of one file take hours one after the other.
         Stage("kill loops", ("tests/fault",), PARALLEL_EPISODES, environment=(("SMGW_TEST_LONG", "1"),)),
@@ -82,7 +86,11 @@ PLANS = {
 def main(arguments: Sequence[str]) -> int:
     """Run a plan, or the stages that are named."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("plan", choices=PLANS, help="quick: unit tests; all: every stage; long: kill loops at length")
+    parser.add_argument(
+        "plan",
+        choices=PLANS,
+        help="quick: unit tests; all: every stage; image, pi3: emulated boards; long: kill loops at length",
+    )
     plan: str = parser.parse_args(arguments).plan
     covered = COVERED and any(stage.covered for stage in PLANS[plan])
     results = RESULTS / plan

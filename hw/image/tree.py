@@ -53,16 +53,28 @@ def make(root: Path, tar: Path, deb: Path, kernel: Fetched, others: Mapping[str,
 
 
 def _install(root: Path, deb: Path) -> None:
-    """Install the gateway's package; its dependencies are in the tar."""
+    """Install the gateway's package; its dependencies are in the tar.
+
+    Debian's helper that enables units is a large program under emulation. So it is only noted what it was asked.
+    """
     subprocess.run(
         ["systemd-sysusers", f"--root={root}", str(HERE / "users.conf")], check=True, stderr=subprocess.DEVNULL
     )
     _copy(deb, root / "tmp" / deb.name)
+    helper, asked = root / "usr/bin/deb-systemd-helper", root / "tmp/asked"
+    real = helper.rename(helper.with_suffix(".real"))
+    helper.write_text('#!/bin/sh\necho "$@" >>/tmp/asked\n')
+    helper.chmod(0o755)
     environment = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "DEBIAN_FRONTEND": "noninteractive", "LANG": "C.UTF-8"}
-    subprocess.run(
+    done = subprocess.run(
         ["chroot", str(root), "dpkg", "--install", f"/tmp/{deb.name}"],
-        check=True, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        env=environment, capture_output=True, text=True, check=False,
     )  # fmt: skip
+    if done.returncode:
+        raise SystemExit(f"make image: {deb.name} cannot be installed: {done.stdout}{done.stderr}")
+    real.rename(helper)
+    orders = [line.split() for line in asked.read_text().splitlines()]
+    _systemctl(root, "enable", sorted({words[1] for words in orders if words[0] == "enable"}))
 
 
 def _compile(root: Path) -> None:

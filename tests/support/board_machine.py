@@ -140,7 +140,17 @@ class BoardMachine:
         assert self._process is None, "the board runs already"
         control = self.folder / "qmp"
         control.unlink(missing_ok=True)
-        command = [
+        command = [*self._command(control), *more]
+        self.powered = time.monotonic()
+        with (self.folder / "qemu.log").open("ab") as log:
+            self._process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+            )
+        self.until(control.exists, 30)
+        self.qmp = Qmp(control)
+
+    def _command(self, control: Path) -> list[str]:
+        return [
             *("qemu-system-aarch64", "-M", "virt", "-cpu", "cortex-a53", "-smp", "2", "-m", "512"),
             *("-accel", "tcg,thread=multi", "-display", "none", "-nodefaults", "-monitor", "none"),
             *("-bios", str(UBOOT), "-chardev", f"file,id=console,path={self.console},append=on"),
@@ -149,15 +159,7 @@ class BoardMachine:
             *("-device", "virtio-blk-pci,drive=card", "-device", "virtio-rng-pci", "-device", "qemu-xhci,id=usb"),
             *("-netdev", f"user,id=net,hostfwd=tcp:127.0.0.1:{self.port}-:22"),
             *("-device", "virtio-net-pci,netdev=net,romfile=", "-device", "i6300esb", "-watchdog-action", "reset"),
-            *more,
         ]
-        self.powered = time.monotonic()
-        with (self.folder / "qemu.log").open("ab") as log:
-            self._process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
-            )
-        self.until(control.exists, 30)
-        self.qmp = Qmp(control)
 
     def boot(self, *more: str) -> float:
         """Power on, and wait until commands are taken; how long that took, in seconds."""
@@ -257,3 +259,43 @@ class BoardMachine:
     def told(self) -> str:
         """The end of the console."""
         return self.console.read_text(errors="replace")[-3000:] if self.console.exists() else "the console is empty"
+
+
+class Pi3Machine(BoardMachine):
+    """The same card in an emulated Raspberry Pi 3B. QEMU does the part of the Pi's boot firmware: it starts U-Boot with
+    a device tree, into which the firmware would have written the board's revision and the words of cmdline.txt."""
+
+    def __init__(self, source: Path, folder: Path, uboot: Path, tree: Path) -> None:
+        super().__init__(source, folder)
+        self._uboot = uboot
+        self._tree = folder / "pi3.dtb"
+        shutil.copy(tree, self._tree)
+        for words in (
+            ("-p", "-t", "x", str(self._tree), "/system", "linux,revision", "a02082"),
+            # As dtoverlay=disable-bt: the full UART is at the header.
+            ("-r", str(self._tree), "/soc/serial@7e201000/bluetooth"),
+        ):
+            subprocess.run(["fdtput", *words], check=True)
+
+    def _command(self, control: Path) -> list[str]:
+        # Opening the watchdog resets this machine at once in QEMU 7.2; RPi.GPIO needs iomem where no /dev/gpiomem is.
+        words = "console=ttyS1,115200 module_blacklist=bcm2835_wdt iomem=relaxed"
+        return [
+            *("qemu-system-aarch64", "-M", "raspi3b", "-accel", "tcg,thread=multi", "-display", "none"),
+            *(
+                "-nodefaults",
+                "-monitor",
+                "none",
+                "-kernel",
+                str(self._uboot),
+                "-dtb",
+                str(self._tree),
+                "-append",
+                words,
+            ),
+            *("-chardev", f"socket,id=header,path={self.folder}/uart,server=on,wait=off", "-serial", "chardev:header"),
+            *("-chardev", f"file,id=console,path={self.console},append=on", "-serial", "chardev:console"),
+            *("-qmp", f"unix:{control},server=on,wait=off"),
+            *("-drive", f"file={self.card},if=sd,format=raw,cache=writeback"),
+            *("-netdev", f"user,id=net,hostfwd=tcp:127.0.0.1:{self.port}-:22", "-device", "usb-net,netdev=net"),
+        ]
