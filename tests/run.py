@@ -79,6 +79,12 @@ PLANS = {
         # By test, not by file: the episodes of one file take hours one after the other.
         Stage("kill loops", ("tests/fault",), PARALLEL_EPISODES, environment=(("SMGW_TEST_LONG", "1"),)),
         Stage("damaged databases", ("tests/unit/host/test_emp_damage.py",), environment=(("SMGW_TEST_LONG", "1"),)),
+        Stage(
+            "random tariffs",
+            ("tests/unit/firmware/test_evaluation_random.py",),
+            PARALLEL_EPISODES,
+            environment=(("SMGW_TEST_LONG", "1"),),
+        ),
     ),
 }
 

@@ -9,7 +9,7 @@ changes nothing here either.
 
 import json
 import logging
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from smgw.cosem import Capture, Data, DeviceId, GatewayStatus, Reading, Stamp
@@ -160,9 +160,9 @@ class Evaluations:
                 found.append(Record(row, None, status, ListKind.DERIVED))
         return found
 
-    def changed(self) -> Sequence[EvaluationState]:
+    def changed(self) -> Iterator[EvaluationState]:
         """The states that this transaction changed."""
-        return [evaluation.stored() for evaluation in self._new.values()]
+        return (evaluation.stored() for evaluation in self._new.values())
 
     def notes(self) -> Sequence[Note]:
         """The log entries of this transaction."""

@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
+from smgw.cosem.zone import time_zone
 from smgw.profiles import checks
 from smgw.profiles.checks import Report, shown
 from smgw.profiles.problems import nearest
@@ -219,12 +220,12 @@ def _special(value: object, report: Report) -> tuple[tuple[str, str], ...] | Non
 def _zone(value: object, report: Report) -> str | None:
     """A time zone that this computer knows."""
     if isinstance(value, str) and _ZONE.fullmatch(value):
-        from zoneinfo import ZoneInfo, ZoneInfoNotFoundError  # here: a gateway without a tariff has no use for it
-
         try:
-            return ZoneInfo(value).key
-        except (ZoneInfoNotFoundError, ValueError, OSError):
+            time_zone(value)
+        except (LookupError, ValueError, OSError):
             pass
+        else:
+            return value
     report(f'{shown(value)} is no time zone of this computer; write "{DEFAULT_ZONE}" (package tzdata)')
     return None
 

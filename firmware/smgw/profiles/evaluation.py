@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from smgw.cosem.obis import Obis
+from smgw.cosem.zone import time_zone
 from smgw.errors import reason
 from smgw.profiles import calendar, checks
 from smgw.profiles.calendar import DEFAULT_ZONE, LAST_STEP, Calendar
@@ -308,7 +309,15 @@ def check(hint: Callable[[str], str], directory: Path, strange: Callable[[Proble
 
     `strange` gets the faults of other files.
     """
+    same: dict[Calendar, Calendar] = {}  # many evaluations have one calendar: it is in memory once
     special = _of_files(directory, strange)
+    read = special["calendar"].check
+
+    def read_once(value: object, report: Report) -> object:
+        found = read(value, report)
+        return same.setdefault(found, found) if isinstance(found, Calendar) else found
+
+    special = {**special, "calendar": special["calendar"]._replace(check=read_once)}
 
     def checked(value: object, report: Report) -> object:
         case = USE_CASES.get(value["taf"]) if isinstance(value, dict) and type(value.get("taf")) is int else None
@@ -355,12 +364,11 @@ def _seconds(value: Any, zone: str) -> int | None:
     if value is None:
         return None
     from datetime import UTC, date, datetime, time, timedelta
-    from zoneinfo import ZoneInfo
 
     assert isinstance(value, date)
     moment = value if isinstance(value, datetime) else datetime.combine(value, time())
     if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=ZoneInfo(zone))
+        moment = moment.replace(tzinfo=time_zone(zone))
     return (moment.astimezone(UTC) - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(seconds=1)
 
 

@@ -1,8 +1,8 @@
 """Begins of billing periods and of billing days, in seconds UTC."""
 
 from datetime import UTC, date, datetime, time, timedelta
-from zoneinfo import ZoneInfo
 
+from smgw.cosem.zone import time_zone
 from smgw.metering.evaluation.steps import instant
 
 _DAY_S = 86_400
@@ -12,7 +12,7 @@ class Boundaries:
     """Local midnights of the first of every n-th month from January on, or a local time of every day (n = 0)."""
 
     def __init__(self, zone: str, months: int, minute: int = 0) -> None:
-        self._zone = ZoneInfo(zone)
+        self._zone = time_zone(zone)
         self._months = months
         self._time = time(minute // 60, minute % 60)
         self._from = self._until = 0

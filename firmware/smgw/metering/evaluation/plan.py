@@ -1,5 +1,6 @@
 """An evaluation profile, compiled once: what the evaluation of one measured register asks at each slot."""
 
+from functools import lru_cache
 from typing import NamedTuple
 
 from smgw.cosem.obis import Obis
@@ -37,13 +38,18 @@ class Plan(NamedTuple):
             profile.registration_period,
             0 if profile.begin is None else profile.begin,
             1 << 62 if profile.end is None else profile.end,
-            Boundaries(profile.zone, 0 if profile.taf == _DAILY else profile.billing_months, profile.day_begin),
-            None if profile.calendar is None else Steps(profile.calendar),
+            _boundaries(profile.zone, 0 if profile.taf == _DAILY else profile.billing_months, profile.day_begin),
+            None if profile.calendar is None else _steps(profile.calendar),
             _numbers(profile),
             profile.use_case.billed,
             HISTORY_S if history else 0,
             every,
         )
+
+
+# Many evaluations have one calendar and one zone. They share what is compiled of it: one thread evaluates.
+_steps = lru_cache(maxsize=16)(Steps)
+_boundaries = lru_cache(maxsize=16)(Boundaries)
 
 
 def _numbers(profile: EvaluationProfile) -> tuple[int, ...]:
@@ -58,6 +64,7 @@ _DAILY = 6
 TOTAL, ERROR = 0, 63
 
 
+@lru_cache(maxsize=256)
 def register_name(measured: Obis, group_e: int) -> Obis:
     """The OBIS code of a register: group E names the step; 0 is the total, 63 the error register."""
     return Obis(bytes((*measured[:4], group_e, measured[5])))

@@ -7,6 +7,7 @@ to no one step, as in TRuDI: the local times that do not exist count as part of 
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from smgw.cosem.zone import time_zone
 from smgw.profiles.calendar import Calendar, within
 
 if TYPE_CHECKING:
@@ -32,10 +33,8 @@ class Steps:
     """The steps of one calendar. Times are seconds since 1970 UTC. Neighbouring questions are answered at once."""
 
     def __init__(self, calendar: Calendar) -> None:
-        from zoneinfo import ZoneInfo  # here: a gateway without a tariff has no use for it
-
         self._calendar = calendar
-        self._zone = ZoneInfo(calendar.zone)
+        self._zone = time_zone(calendar.zone)
         self._switches = {day.name: day.switches for day in calendar.days}
         self._holidays = frozenset(calendar.holidays)
         self._special = dict(calendar.special)

@@ -1,7 +1,7 @@
 """What makes derived rows of written rows, inside their transaction."""
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 from smgw.store.file import log_book
@@ -18,7 +18,7 @@ class Evaluating(Protocol):
     def written(self, record: Record) -> Sequence[Record]:
         """A record was written: the rows that follow from it."""
 
-    def changed(self) -> Sequence[EvaluationState]:
+    def changed(self) -> Iterable[EvaluationState]:
         """The states that this transaction changed."""
 
     def notes(self) -> Sequence[Note]:
@@ -31,7 +31,7 @@ class Evaluating(Protocol):
         """The transaction is void, and all that it changed."""
 
 
-def write(connection: sqlite3.Connection, states: Sequence[EvaluationState], notes: Sequence[Note]) -> None:
+def write(connection: sqlite3.Connection, states: Iterable[EvaluationState], notes: Sequence[Note]) -> None:
     """Write states and log entries inside the caller's transaction."""
     connection.executemany("INSERT OR REPLACE INTO evaluation_state VALUES (?, ?, ?, ?, ?)", states)
     for note in notes:

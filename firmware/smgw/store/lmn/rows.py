@@ -91,6 +91,7 @@ class RowWriter:
         self._connection = connection
         self._words: dict[tuple[int, bytes], int] = {}
         self._registers: dict[tuple[int, int], dict[_RegisterKey, int]] = {}
+        self._keys: dict[_RegisterKey, _RegisterKey] = {}  # many devices have the same registers: each name once
         self._profiles: dict[str, int] = {}
         self._older_slots = False
         self._block = 0  # that of the newest capture
@@ -100,11 +101,12 @@ class RowWriter:
     def forget(self) -> None:
         """Read the interned rows again: those made in a transaction that failed do not exist."""
         # Emptied first: if reading fails, no number that was rolled back may stay.
-        self._words, self._registers = {}, {}
+        self._words, self._registers, self._keys = {}, {}, {}
         execute = self._connection.execute
         self._words = {(kind, octets): key for key, kind, octets in execute("SELECT id, kind, octets FROM word")}
         for key, meter, device, class_id, obis, attribute, scaler, unit in execute("SELECT * FROM register"):
-            self._registers.setdefault((meter, device), {})[(obis, scaler, unit, class_id, attribute)] = key
+            name = (obis, scaler, unit, class_id, attribute)
+            self._registers.setdefault((meter, device), {})[self._keys.setdefault(name, name)] = key
         self._profiles = dict(
             execute(
                 "SELECT name, max(id) FROM profile_version WHERE kind IN ('meter', 'evaluation') GROUP BY name"
@@ -266,7 +268,8 @@ class RowWriter:
                 return _NO_ROOM
             row: tuple[Any, ...] = (meter, device, class_id, obis, attribute, scaler, unit)
             key = self._connection.execute(_INSERT_REGISTER, row).lastrowid or 0
-            return known.setdefault((obis, scaler, unit, class_id, attribute), key)
+            name = (obis, scaler, unit, class_id, attribute)
+            return known.setdefault(self._keys.setdefault(name, name), key)
 
     def _fitting(
         self, record: Record, columns: Sequence[_Columns], registers: Sequence[int]
