@@ -5,6 +5,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from smgw.cosem.device_id import DeviceId, DeviceIdError
 from smgw.errors import SmgwError
 from smgw.reports.verified import verified
 from smgw.store import paths
@@ -16,8 +17,9 @@ from smgw.trust.peers import PeersFolder
 from smgw.trust.value_verdict import Verdict
 
 _EPILOG = """\
-FILE is a document in COSEM-XML, as a gateway sends it and a head-end exports it, or an archive of `smgw export` that is
-not sealed. Certificates SIG of gateways are taken from the trust folder, or from the files that --certificate names.
+FILE is a document in COSEM-XML as a gateway sends it, rows as a head-end exports them (XML, all columns), or an archive
+of `smgw export` that is not sealed. Certificates SIG of gateways are taken from the trust folder, or from files that
+--certificate names.
 Exit code 0 if values are signed and every signature is good, 1 if a signature is not good or no value is signed.
 """
 
@@ -29,13 +31,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--certificate", type=Path, metavar="FILE", nargs="+", default=[], help="certificates SIG, in place of a folder"
     )
+    parser.add_argument(
+        "--device", type=_device, metavar="ID", help="of rows that a head-end exported (default: the name of the file)"
+    )
     parser.epilog = _EPILOG
+
+
+def _device(text: str) -> DeviceId:
+    try:
+        return DeviceId.parse(text)
+    except DeviceIdError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Print counts, and each value whose signature is not good."""
     trust = arguments.trust or paths.trust_directory(arguments.state)
-    found = verified(arguments.file, _certificates(trust, arguments.certificate))
+    found = verified(arguments.file, _certificates(trust, arguments.certificate), arguments.device)
     counts = ", ".join(f"{found.counts[verdict]} {verdict.value}" for verdict in Verdict)
     print(f"{arguments.file}: {found.documents} documents, {found.rows} rows; values: {counts}")
     for one in found.faulty:

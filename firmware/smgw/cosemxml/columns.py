@@ -22,6 +22,8 @@ RECORD_NUMBER = CaptureObject(1, Obis.parse("0-0:94.49.240*1"), 2)
 CAPTURE_TIME = CaptureObject(8, Obis.parse("0-0:1.0.0*255"), 2)
 TARGET_TIME = CaptureObject(1, Obis.parse("0-0:94.49.240*2"), 2)
 STATUS_WORD = CaptureObject(1, Obis.parse("0-0:96.10.1*255"), 2)
+#: Gateway and store of a row that a head-end gives back. F = 3 is our invention too.
+SOURCE = CaptureObject(1, Obis.parse("0-0:94.49.240*3"), 2)
 FIXED_COLUMNS = (RECORD_NUMBER, CAPTURE_TIME, TARGET_TIME, STATUS_WORD)
 
 

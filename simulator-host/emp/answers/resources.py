@@ -28,6 +28,7 @@ from smgw.cosemxml.resources import (
     Objects,
     Resource,
 )
+from smgw.cosemxml.value_signatures import SIGNATURES
 from smgw.webservice.error import BadRequest, NotFound
 from smgw.webservice.query import Query
 from smgw.webservice.uri import Node, ObjectId, Target
@@ -42,8 +43,7 @@ _BUFFER = document_columns.BUFFER
 
 IDENTITY_ID = ObjectId(document_columns.DATA_CLASS, document_columns.IDENTITY)
 PROFILE_ID = ObjectId(document_columns.PROFILE_CLASS, document_columns.PROFILE)
-#: Gateway and store of a row. 0-0:94.49.240*3 is our own invention, like the columns *1 and *2 of a PUT.
-SOURCE = CaptureObject(1, Obis.parse("0-0:94.49.240*3"), 2)
+SOURCE = document_columns.SOURCE
 
 
 #: Method 1 of a profile generic empties its buffer.
@@ -191,13 +191,17 @@ def _registers(latest: list[LatestView]) -> list[Object]:
 
 
 def profile_columns(storage: Storage, device: DeviceId) -> list[CaptureObject]:
-    """The columns of a device's load profile: the fixed four, the source, then the registers."""
+    """The columns of a device's load profile: the fixed four, the source, then the registers.
+
+    Scaler and unit of a register have a column, if they differ from row to row or if values are signed: they are signed
+    too.
+    """
     registers = storage.registers(device)
     scalers = Counter(register.column for register in registers)
     columns = [*document_columns.FIXED_COLUMNS, SOURCE]
     for column, count in scalers.items():
         columns.append(column)
-        if count > 1:
+        if count > 1 or (SIGNATURES in scalers and column.class_id in document_columns.SCALED_CLASSES):
             columns.append(column._replace(attribute=document_columns.SCALER_UNIT))
     return list(dict.fromkeys(columns))
 

@@ -4,6 +4,7 @@ import emp_process
 import pytest
 from emp_process import DEVICE, ENERGY, POWER, content, row
 from emp_trust import OTHERS, Trial
+from smgw.cli import main
 from smgw.cosem.data import NULL, Data, DataType
 from smgw.cosemxml.document import Register
 from smgw.cosemxml.value_signatures import SIGNATURES, SIGNER_OCTETS, ValueSignature, cell, signed_octets
@@ -68,3 +69,23 @@ def test_without_a_trust_folder_nothing_is_checked(tmp_path, trial):
         filled(trial, running)
         assert states(running.ask("GET", ROWS).text) == ["not signed", *["not checked"] * 4]
         assert str(SIGNATURES.obis) not in running.ask("GET", "/").text
+
+
+def test_what_the_head_end_exports_is_verified(tmp_path, trial, capsys):
+    sig = tmp_path / "sig.crt"
+    sig.write_bytes(trial.party().certificate.pem)
+    with emp_process.inside(tmp_path / "emp.db") as running:
+        filled(trial, running)
+        file = tmp_path / f"{DEVICE}.xml"
+        file.write_text(running.ask("GET", f"/devices/{DEVICE.uri}.xml?q.fromidx=1&q.count=3").text)
+        assert main(["verify", str(file), "--certificate", str(sig)]) == 1
+        told = capsys.readouterr().out
+        assert "3 rows; values: 3 signed, 0 not signed, 1 wrong, 2 unknown signer" in told
+        file.rename(tmp_path / "rows.xml")
+        first = running.ask("GET", f"/devices/{DEVICE.uri}.xml?q.fromidx=1&q.count=1").text
+        (tmp_path / "rows.xml").write_text(first)
+    assert main(["verify", str(tmp_path / "rows.xml"), "--certificate", str(sig)]) == 2
+    assert "write --device ID" in capsys.readouterr().err
+    arguments = ["verify", str(tmp_path / "rows.xml"), "--certificate", str(sig), "--device", str(DEVICE)]
+    assert main(arguments) == 0
+    assert "1 rows; values: 2 signed, 0 not signed, 0 wrong" in capsys.readouterr().out
