@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from captures import OWN
 from smgw.dlms.carriers.wrapper import encode_wrapper
-from smgw.dump.dlms import Keys, Printer
+from smgw.dump.dlms import Printer
+from smgw.dump.keys import Keys
 from smgw.hdlc.address import Address
 
 FIRMWARE = Path(__file__).parents[2] / "firmware"

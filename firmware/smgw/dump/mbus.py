@@ -202,7 +202,7 @@ def make(options: Options) -> Printer:
     """The printer."""
     keys: tuple[bytes, ...] = ()
     if options.keys:
-        from smgw.dump.dlms import Keys  # few meters encrypt
+        from smgw.dump.keys import Keys  # few meters encrypt
 
         keys = Keys.of(options.keys, ()).encryption
     return Printer(as_json=options.as_json, most=options.most, keys=keys)

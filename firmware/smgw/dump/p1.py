@@ -20,7 +20,7 @@ from smgw.wire.unread import SAMPLE
 
 if TYPE_CHECKING:
     from smgw.dlms.apdus.envelope import Ciphered
-    from smgw.dump.dlms import Keys
+    from smgw.dump.keys import Keys
 
 _CHECKS = {Check.CRC: "check sum right", Check.PARITY: "parity right", Check.NONE: "UNCHECKED: no check sum, no parity"}
 
@@ -152,7 +152,7 @@ def make(options: Options) -> Printer:
     """The printer. Key files are read only if there are any."""
     sealing = None
     if options.keys:
-        from smgw.dump.dlms import Keys  # few meters encrypt
+        from smgw.dump.keys import Keys  # few meters encrypt
 
         sealing = _Sealing(Keys.of(options.keys, options.authentication_keys))
     return Printer(sealing, as_json=options.as_json, most=options.most)

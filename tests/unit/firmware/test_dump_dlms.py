@@ -38,8 +38,9 @@ from smgw.dlms.security.ciphering import Ciphering, Setting
 from smgw.dlms.security.suites import Gmac
 from smgw.dlms.session.client import Client
 from smgw.dlms.session.events import Send
-from smgw.dump.dlms import Keys, Printer
+from smgw.dump.dlms import Printer
 from smgw.dump.dlms_stream import Item, Stream
+from smgw.dump.keys import Keys
 from smgw.hdlc.address import Address
 from smgw.hdlc.control import Control, Kind
 from smgw.hdlc.events import ApduReceived

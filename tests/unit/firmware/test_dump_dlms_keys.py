@@ -12,7 +12,7 @@ from smgw.dlms.apdus.acse import Aare, Aarq, Mechanism
 from smgw.dlms.apdus.envelope import Ciphered
 from smgw.dlms.apdus.get import GetRequest, GetResponse
 from smgw.dlms.security import suites
-from smgw.dump.dlms import Keys
+from smgw.dump.keys import Keys
 
 
 @pytest.fixture
