@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from smgw.metering.evaluation.boundaries import Boundaries
+from smgw.metering.evaluation.boundaries import Boundaries, boundaries
 from smgw.profiles.evaluation import EvaluationProfile
 
 _SECOND = 1_000_000
@@ -15,7 +15,7 @@ class PeriodEnds:
         self._boundaries: dict[str, list[Boundaries]] = {}
         for one in evaluations:
             for meter in one.parts:
-                self._boundaries.setdefault(meter, []).append(Boundaries(one.zone, one.billing_months))
+                self._boundaries.setdefault(meter, []).append(boundaries(one.zone, one.billing_months))
 
     def __call__(self, meter: str, target_us: int) -> bool:
         """True if a period of an evaluation with this meter ends at the target time (microseconds UTC)."""

@@ -30,6 +30,8 @@ class RetentionProfile(NamedTuple):
     daily_weeks: int = 6
     live_days: int = 7  # a value of every telegram
     undelivered_mb: int = 512  # 10^6 octets
+    derived_months: int = 24  # registers of evaluations at registration times and at switches
+    period_end_months: int = 36  # registers of evaluations at the ends of billing periods
 
 
 class GatewayProfile(NamedTuple):
@@ -193,6 +195,14 @@ RETENTION_KEYS: Mapping[str, Key] = {
     "live_days": Key(
         checks.integer(1, 3650, "days"),
         about="Days for which values of every telegram stay; 7 days by default.",
+    ),
+    "derived_months": Key(
+        checks.integer(1, 240, "months"),
+        about="Months for which registers of evaluations at registration times stay; 24 months by default.",
+    ),
+    "period_end_months": Key(
+        checks.integer(1, 240, "months"),
+        about="Months for which registers of evaluations at ends of billing periods stay; 36 months by default.",
     ),
     "undelivered_mb": Key(
         checks.integer(1, 1_000_000, "MB"),

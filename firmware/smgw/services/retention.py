@@ -69,7 +69,7 @@ class RetentionKeeper:
             )  # fmt: skip
         ended = time.monotonic()
         took = ended - began
-        self._amount = next_amount(self._amount, report.live + report.grid + report.daily, took)
+        self._amount = next_amount(self._amount, report.removed, took)
         pause = _REST * took if report.more else _EVERY
         self._due = ended + pause
         return pause
@@ -106,4 +106,6 @@ def limits(profile: RetentionProfile) -> Retention:
         daily_s=profile.daily_weeks * 7 * _DAY,
         live_s=profile.live_days * _DAY,
         undelivered_bytes=profile.undelivered_mb * 1_000_000,
+        derived_s=profile.derived_months * _MONTH,
+        period_end_s=profile.period_end_months * _MONTH,
     )

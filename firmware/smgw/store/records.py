@@ -189,6 +189,8 @@ class Retention(NamedTuple):
     daily_s: int = 42 * 86_400
     live_s: int = 7 * 86_400
     undelivered_bytes: int = 256 * 1024 * 1024
+    derived_s: int = 731 * 86_400  # derived and calculated lists
+    period_end_s: int = 1096 * 86_400  # 36 months
 
 
 class RetentionReport(NamedTuple):
@@ -199,6 +201,13 @@ class RetentionReport(NamedTuple):
     daily: int = 0
     undelivered: int = 0  # of these, rows that no EMP had acknowledged
     more: bool = False
+    derived: int = 0
+    period_end: int = 0
+
+    @property
+    def removed(self) -> int:
+        """How many rows were removed."""
+        return self.live + self.grid + self.daily + self.derived + self.period_end
 
 
 class SalvageState(NamedTuple):

@@ -540,7 +540,7 @@ def test_content_is_the_same_for_equal_profiles_and_differs_for_others() -> None
     assert '"objects":["1-0:1.8.0*255"]' in other.meters[0].content()
     assert one.gateway.content() == (
         '{"device_id":"ESMG0000000001","ntp":[],"power_cut_loss":5,'
-        '"retention":{"daily_weeks":6,"grid_months":24,"live_days":7,"undelivered_mb":512},"system_clock":null}'
+        '"retention":{"daily_weeks":6,"derived_months":24,"grid_months":24,"live_days":7,"period_end_months":36,"undelivered_mb":512},"system_clock":null}'
     )
     assert one.emps[0].content() == (
         '{"batch":1000,"forward":5,"meters":[],"name":"demo","timeout":20,"url":"http://127.0.0.1:8080/poc"}'

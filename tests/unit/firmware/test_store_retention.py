@@ -13,7 +13,7 @@ DEVICE = DeviceId.parse("1EMH0011802881")
 OTHER = DeviceId.parse("1EMH0011802882")
 DAY = 86_400
 START = 1_700_000_000
-LIMITS = Retention(grid_s=700 * DAY, daily_s=42 * DAY, live_s=7 * DAY, undelivered_bytes=2**40)
+LIMITS = Retention(700 * DAY, 42 * DAY, 7 * DAY, 2**40, derived_s=800 * DAY, period_end_s=900 * DAY)
 ALL = {DEVICE: NOBODY_WAITS, OTHER: NOBODY_WAITS}
 
 
@@ -53,17 +53,24 @@ def test_each_list_has_its_own_age(store, left):
             record(0, grid=True, kind=ListKind.DAILY),
             record(0, grid=True, kind=ListKind.DERIVED),
             record(9),
+            record(0, grid=True, kind=ListKind.CALCULATED),
+            record(0, grid=True, kind=ListKind.PERIOD_END),
         ]
     )
 
     assert retain(store, 6) == (0, 0, 0, 0)
     assert retain(store, 8) == (1, 0, 0, 0)
-    assert left() == [2, 3, 4, 5]
+    assert left() == [2, 3, 4, 5, 6, 7]
     assert retain(store, 43) == (1, 0, 1, 0)
-    assert left() == [2, 4]
-    assert retain(store, 701) == (0, 2, 0, 0)
+    assert left() == [2, 4, 6, 7]
+    assert retain(store, 701) == (0, 1, 0, 0)
+    assert left() == [4, 6, 7]
+    retain(store, 801)
+    assert left() == [7]
+    retain(store, 901)
     assert left() == []
-    assert store.counts() == {"retired_live": 2, "retired_grid": 2, "retired_daily": 1}
+    counted = {"retired_live": 2, "retired_grid": 1, "retired_daily": 1, "retired_derived": 2, "retired_period_end": 1}
+    assert store.counts() == counted
 
 
 def test_readings_go_with_their_capture(store):

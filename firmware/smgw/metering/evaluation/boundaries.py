@@ -1,11 +1,18 @@
 """Begins of billing periods and of billing days, in seconds UTC."""
 
 from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
 
 from smgw.cosem.zone import time_zone
 from smgw.metering.evaluation.steps import instant
 
 _DAY_S = 86_400
+
+
+@lru_cache(maxsize=16)
+def boundaries(zone: str, months: int, minute: int = 0) -> "Boundaries":
+    """Those of a zone. Many evaluations share them: one thread evaluates."""
+    return Boundaries(zone, months, minute)
 
 
 class Boundaries:

@@ -4,7 +4,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from smgw.cosem.obis import Obis
-from smgw.metering.evaluation.boundaries import Boundaries
+from smgw.metering.evaluation.boundaries import Boundaries, boundaries
 from smgw.metering.evaluation.steps import Steps
 from smgw.profiles.evaluation import EvaluationProfile
 
@@ -38,7 +38,7 @@ class Plan(NamedTuple):
             profile.registration_period,
             0 if profile.begin is None else profile.begin,
             1 << 62 if profile.end is None else profile.end,
-            _boundaries(profile.zone, 0 if profile.taf == _DAILY else profile.billing_months, profile.day_begin),
+            boundaries(profile.zone, 0 if profile.taf == _DAILY else profile.billing_months, profile.day_begin),
             None if profile.calendar is None else _steps(profile.calendar),
             _numbers(profile),
             profile.use_case.billed,
@@ -47,9 +47,8 @@ class Plan(NamedTuple):
         )
 
 
-# Many evaluations have one calendar and one zone. They share what is compiled of it: one thread evaluates.
+# Many evaluations have one calendar. They share what is compiled of it: one thread evaluates.
 _steps = lru_cache(maxsize=16)(Steps)
-_boundaries = lru_cache(maxsize=16)(Boundaries)
 
 
 def _numbers(profile: EvaluationProfile) -> tuple[int, ...]:

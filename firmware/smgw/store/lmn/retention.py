@@ -22,6 +22,8 @@ _BLOCKS_AT_ONCE = 16
 #: Rounds until all blocks are looked at again: a salvage may have added rows before those that were looked at.
 _ROUNDS_REMEMBERED = 144
 
+_OWN_LISTS = f"({ListKind.DERIVED:d}, {ListKind.CALCULATED:d}, {ListKind.DAILY:d}, {ListKind.PERIOD_END:d})"
+_DERIVED = f"({ListKind.DERIVED:d}, {ListKind.CALCULATED:d})"
 _LIVE = f"target_time_us IS NULL AND list <> {ListKind.DAILY:d}"
 _HAS_LIVE = "live > 0"
 
@@ -34,12 +36,20 @@ class _Group(NamedTuple):
     having: str
 
     def age_s(self, limits: Retention) -> int:
-        return {"daily": limits.daily_s, "live": limits.live_s, "grid": limits.grid_s}[self.name]
+        return {
+            "daily": limits.daily_s,
+            "live": limits.live_s,
+            "grid": limits.grid_s,
+            "derived": limits.derived_s,
+            "period_end": limits.period_end_s,
+        }[self.name]
 
 
 _GROUPS = (
     _Group("live", _LIVE, _HAS_LIVE),
-    _Group("grid", f"target_time_us IS NOT NULL AND list <> {ListKind.DAILY:d}", "captures > live + daily"),
+    _Group("grid", f"target_time_us IS NOT NULL AND list NOT IN {_OWN_LISTS}", "captures > live + daily"),
+    _Group("derived", f"target_time_us IS NOT NULL AND list IN {_DERIVED}", "captures > live + daily"),
+    _Group("period_end", f"target_time_us IS NOT NULL AND list = {ListKind.PERIOD_END:d}", "captures > live + daily"),
     _Group("daily", f"list = {ListKind.DAILY:d}", "daily > 0"),
 )
 
@@ -76,7 +86,7 @@ class Sweep:
         sources = [_Source(key, device, delivered.get(device, 0)) for key, device in _sources(connection)]
         unsure = hidden(connection)
         newest = blocks.newest_block(connection)
-        removed = {"live": 0, "grid": 0, "daily": 0}
+        removed = dict.fromkeys((group.name for group in _GROUPS), 0)
         undelivered = 0
         more = False
         for group in _GROUPS:
@@ -118,7 +128,7 @@ class Sweep:
                 self._passed.clear()
         count(connection, {f"retired_{name}": amount for name, amount in removed.items()})
         count(connection, {"lost_undelivered": undelivered})
-        return RetentionReport(removed["live"], removed["grid"], removed["daily"], undelivered, more)
+        return RetentionReport(**removed, undelivered=undelivered, more=more)
 
     def _candidates(
         self, connection: sqlite3.Connection, group: _Group, sources: Iterable[_Source], newest: int
