@@ -12,6 +12,7 @@ _SIZE = 16
 _BINARY, _STORED = 0x01, 0x02  # bits of the status octet
 _HISTORIC, _NO_UNIT = 0x3E, 0x3F
 _BCD, _INTEGER = 0x0C, 0x04
+_NO_HEAD = 0x0F  # no head of the variable form begins with it
 #: First code, number of codes, quantity, unit of COSEM, power of ten of the first code.
 _RANGES = (
     (0x02, 9, "energy", 30, 0), (0x0B, 9, "energy", 25, 3), (0x14, 9, "power", 27, 0), (0x1D, 9, "power", 26, 3),
@@ -69,7 +70,7 @@ def _counter(units: tuple[int, int], place: int, status: int, octets: bytes) -> 
         meaning,
         "",
         False,
-        bytes((code,)),
+        bytes((_NO_HEAD, code, coding, storage, place)),
     )
     value = values.fixed(coding, octets)
     data = values.number(value) if isinstance(value, int) else None

@@ -333,7 +333,7 @@ class Master:
 def _identity(frame: Frame) -> Identity | None:
     if frame.control_information != LONG or len(frame.data) < _HEADER:
         return None
-    return identity_of(frame.data)
+    return identity_of(frame.data[:8])
 
 
 def _narrower(mask: Secondary, digits: int) -> Iterator[Secondary]:

@@ -23,10 +23,9 @@ from smgw.mbus.telegram import Identity, Telegram
 _DATA, _REGISTER = 1, 3
 _PRESENT, _MOST_STORAGE, _MOST_TARIFF, _MOST_SUBUNIT = 255, 99, 63, 64
 _NAMES = 512  # how many are remembered
-_NUMBERS = frozenset((
-    DataType.DOUBLE_LONG, DataType.DOUBLE_LONG_UNSIGNED, DataType.LONG64, DataType.LONG64_UNSIGNED, DataType.FLOAT32,
-))  # fmt: skip
-_known: dict[tuple[bytes, int, int, int], Obis | None] = {}
+#: Medium -> head as sent -> what its value is called.
+_known: dict[int, dict[bytes, tuple[Obis, int, int, int] | None]] = {}
+_FLOAT = DataType.FLOAT32
 _new = tuple.__new__
 _SECTOR_OTHER = 0xE
 
@@ -57,18 +56,30 @@ _GENERAL = {
 def readings(telegram: Telegram, medium: int, wanted: frozenset[bytes] = frozenset()) -> tuple[Reading, ...]:
     """The readings of one telegram, in its order. `wanted`: their names; empty: all."""
     found: dict[Obis, Reading] = {}
-    for record in telegram.records:
-        data = record.value
-        if data is None or data.type not in _NUMBERS:
+    known = _known.get(medium) or _known.setdefault(medium, {})
+    for head, data, _, _ in telegram.records:
+        if data is None or (type(data[1]) is not int and data[0] is not _FLOAT):
             continue
-        name = name_of(record.head, medium)
-        if name is None or name in found or (wanted and bytes(name) not in wanted):
+        try:
+            about = known[head[9]]  # its octets
+        except KeyError:
+            about = _about(head, medium)
+        if about is None or about[0] in found or (wanted and bytes(about[0]) not in wanted):
             continue
-        meaning = record.head.meaning
-        unit = meaning.unit
-        assert unit is not None
-        found[name] = _new(Reading, (name, data, meaning.scaler, unit, None, None, _class(name), 2, None))
+        name, scaler, unit, class_id = about
+        found[name] = _new(Reading, (name, data, scaler, unit, None, None, class_id, 2, None))
     return tuple(found.values())
+
+
+def _about(head: Head, medium: int) -> tuple[Obis, int, int, int] | None:
+    """Name, scaler, unit and class of a record's value; None without a name. They are remembered."""
+    known = _known[medium]
+    if len(known) >= _NAMES:
+        known.clear()
+    name, meaning = _name_of(head, medium), head.meaning
+    made = None if name is None or meaning.unit is None else (name, meaning.scaler, meaning.unit, _class(name))
+    known[head.key] = made
+    return made
 
 
 def clock_of(telegram: Telegram) -> bytes | None:
@@ -94,14 +105,7 @@ def device_of(identity: Identity) -> DeviceId:
 
 def name_of(head: Head, medium: int) -> Obis | None:
     """The name of a record's value; None if it has none."""
-    key = (head.key, head.coding, head.storage, medium)  # the octets say all but the fixed form's historic counters
-    try:
-        return _known[key]
-    except KeyError:
-        if len(_known) >= _NAMES:
-            _known.clear()
-        found = _known[key] = _name_of(head, medium)
-        return found
+    return _name_of(head, medium)
 
 
 def _name_of(head: Head, medium: int) -> Obis | None:

@@ -4,6 +4,7 @@ A record is DIF [DIFE ..] VIF [VIFE ..] data. Its head says how long it is, so a
 other. Heads come again in each telegram, so each is read once and remembered.
 """
 
+import re
 from enum import IntEnum
 from functools import lru_cache
 from typing import NamedTuple
@@ -16,7 +17,13 @@ _FILLER, _MAKER_DATA, _MORE_FOLLOW, _READ_ALL = 0x2F, 0x0F, 0x1F, 0x7F
 _SPECIAL, _SELECTION = 0x0F, 0x08
 _PLAIN_TEXT = 0x7C
 _LONGEST_TEXT = 0x40
-_HEADS = 512  # how many are remembered
+_HEADS, _DATES = 512, 128  # how many are remembered
+#: A head without plain text: DIF and DIFE, then VIF and VIFE.
+_HEAD = re.compile(rb"[\x80-\xff]*[\x00-\x7f](?![\x7c\xfc])[\x80-\xff]*[\x00-\x7f]", re.DOTALL)
+_DECIMAL, _BINARY, _OTHER = 1, 2, 0  # how the number of a record is read
+_NEGATIVE = 0x80  # of the highest octet
+_plans: dict[bytes, tuple["Head", int, int]] = {}
+_binary = int.from_bytes
 _new = tuple.__new__  # makes a NamedTuple in half the time that its constructor takes
 _UNSIGNED = DataType.DOUBLE_LONG_UNSIGNED  # looked up once
 _HIGHEST = RANGE[_UNSIGNED][1]
@@ -43,7 +50,7 @@ class Head(NamedTuple):
     meaning: Meaning
     fault: str  # why there can be no value
     plain: bool  # a number as it stands: no date, no conversion
-    key: bytes  # the head as sent, with the text of its unit
+    key: bytes  # the head as sent, with the text of its unit; each head has its own
 
 
 class Record(NamedTuple):
@@ -68,44 +75,76 @@ class Records(NamedTuple):
 def read_records(octets: bytes) -> Records:
     """Read records up to the end, or to where nobody can say any more where the next one begins."""
     found: list[Record] = []
-    at, size, number = 0, len(octets), values.number_in
+    at, size, known = 0, len(octets), _plans.get
     while at < size:
         first = octets[at]
-        if first == _FILLER:
-            at += 1
-            continue
         if first & 0x0F == _SPECIAL:
-            if first in (_MAKER_DATA, _MORE_FOLLOW):
-                return Records(tuple(found), octets[at + 1 :], first == _MORE_FOLLOW)
-            return Records(tuple(found), fault=f"DIF {first:02x} is reserved", rest=octets[at:])
+            if first == _FILLER:
+                at += 1
+                continue
+            return _ended(found, octets[at:])
         begin = at
         if first < EXTENDED and at + 1 < size and octets[at + 1] < _PLAIN_TEXT:  # most heads have two octets
             at += 2
-            head = _head(octets[begin:at], "")
+        elif (shaped := _HEAD.match(octets, at)) is not None:
+            at = shaped.end()
+        key = octets[begin:at]
+        if key:
+            head, length, kind = known(key) or _plan(key)
         else:
             cut, at, text = _end_of_head(octets, at)
             if cut < 0:
                 return Records(tuple(found), fault="the last record is cut off", rest=octets[begin:])
-            head = _head(octets[begin:cut], text)
-        length = head.length
+            head, kind = _head(octets[begin:cut], text), _OTHER
+            length = head.length
         lvar = 0
         if length < 0:
-            lvar = octets[at] if at < size else -1
-            told = values.variable_length(lvar) if lvar >= 0 else None
-            if told is None:
-                fault = f"a length {lvar:02x} is reserved" if lvar >= 0 else "the last record is cut off"
+            lvar, length, fault = _own_length(octets[at : at + 1])
+            if fault:
                 return Records(tuple(found), fault=fault, rest=octets[begin:])
-            at, length = at + 1, told
+            at += 1
         end = at + length
         if end > size:
             return Records(tuple(found), fault="the last record is cut off", rest=octets[begin:])
         data = octets[at:end]
-        if head.plain and (value := number(head.coding, data)) is not None and 0 <= value <= _HIGHEST:
-            found.append(_new(Record, (head, _new(Data, (_UNSIGNED, value)), data, "")))
-        else:
-            found.append(_record(head, lvar, data))
         at = end
+        if kind == _DECIMAL:
+            digits = data[::-1].hex()
+            if digits.isdigit() and (value := int(digits)) <= _HIGHEST:
+                found.append(_new(Record, (head, _new(Data, (_UNSIGNED, value)), data, "")))
+                continue
+        elif kind == _BINARY and data[-1] < _NEGATIVE and (value := _binary(data, "little")) <= _HIGHEST:
+            found.append(_new(Record, (head, _new(Data, (_UNSIGNED, value)), data, "")))
+            continue
+        found.append(_record(head, lvar, data))
     return Records(tuple(found))
+
+
+def _ended(found: list[Record], rest: bytes) -> Records:
+    """A DIF that ends the records."""
+    if rest[0] in (_MAKER_DATA, _MORE_FOLLOW):
+        return Records(tuple(found), rest[1:], rest[0] == _MORE_FOLLOW)
+    return Records(tuple(found), fault=f"DIF {rest[0]:02x} is reserved", rest=rest)
+
+
+def _own_length(octet: bytes) -> tuple[int, int, str]:
+    """LVAR, the length that it says, and why there is none."""
+    if not octet:
+        return 0, 0, "the last record is cut off"
+    length = values.variable_length(octet[0])
+    return octet[0], length or 0, "" if length is not None else f"a length {octet[0]:02x} is reserved"
+
+
+def _plan(octets: bytes) -> tuple[Head, int, int]:
+    """The head in these octets, the length of its data, and how its number is read. It is remembered."""
+    if len(_plans) >= _HEADS:
+        _plans.clear()
+    head = _head(octets, "")
+    kind = _OTHER
+    if head.plain:
+        kind = _DECIMAL if head.coding >= values.FIRST_DECIMAL else _BINARY
+    made = _plans[octets] = (head, head.length, kind)
+    return made
 
 
 def _end_of_head(octets: bytes, at: int) -> tuple[int, int, str]:
@@ -189,10 +228,8 @@ def _record(head: Head, lvar: int, octets: bytes) -> Record:
     if coding in (0, _SELECTION):
         return Record(head, None, octets, "it has no data")
     if meaning.date and coding != values.VARIABLE and coding in (2, 3, 4, 6):
-        moment = values.date_time(octets)
-        if moment is None:
-            return Record(head, None, octets, "no date")
-        return Record(head, Data(DataType.DATE_TIME, moment), octets)
+        moment = _moment(octets)
+        return _new(Record, (head, moment, octets, "" if moment else "no date"))
     value = values.variable(lvar, octets) if coding == values.VARIABLE else values.fixed(coding, octets)
     if isinstance(value, int):
         if meaning.factor != 1:
@@ -213,11 +250,19 @@ def _record(head: Head, lvar: int, octets: bytes) -> Record:
     return Record(head, Data(DataType.FLOAT32, value), octets)
 
 
+@lru_cache(_DATES)
+def _moment(octets: bytes) -> Data | None:
+    """A date or time; None if it is none. Those of history come again in each telegram."""
+    moment = values.date_time(octets)
+    return None if moment is None else Data(DataType.DATE_TIME, moment)
+
+
 def _with_offset(head: Head, value: int, octets: bytes) -> Record:
     """A constant 10^offset is added: both at the smaller power."""
     offset, scaler = head.meaning.offset or 0, head.meaning.scaler
     least = min(offset, scaler)
-    moved = head._replace(meaning=head.meaning._replace(scaler=least, offset=None))
+    meaning = head.meaning._replace(scaler=least, offset=None)
+    moved = head._replace(meaning=meaning, key=head.key + b"+")  # a head of its own
     data = values.number(value * 10 ** (scaler - least) + 10 ** (offset - least))
     return Record(moved, data, octets, "" if data else "a number of more than 64 bits")
 

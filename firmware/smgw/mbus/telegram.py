@@ -9,6 +9,7 @@ CI  72  long header: id, maker, version, medium, access number, status, configur
     76, 77  as 72 and 73 with the high octet first; no meter is known that sends them
 """
 
+from functools import lru_cache
 from typing import NamedTuple
 
 from smgw.cosem.media import ELECTRICITY
@@ -19,6 +20,7 @@ from smgw.mbus.records import Record, Records, read_records
 
 LONG, SHORT, BARE, FIXED, ERROR, PUSHED = 0x72, 0x7A, 0x78, 0x73, 0x70, 0x5B
 _MODE_5, _BUS = 5, 14
+_IDENTITIES = 256  # how many are remembered
 _HIGH_FIRST = (0x76, 0x77)
 _LONG_SIZE, _SHORT_SIZE = 12, 4
 _BUSY = 8
@@ -115,6 +117,7 @@ def maker_octets(name: str) -> bytes:
     return bytes.fromhex(name)
 
 
+@lru_cache(_IDENTITIES)
 def identity_of(octets: bytes) -> Identity:
     """The identity in eight octets."""
     return Identity(octets[3::-1].hex().upper(), maker_name(octets[4:6]), octets[6], octets[7])
@@ -132,7 +135,7 @@ def read_telegram(frame: Frame, key: bytes | None = None) -> Telegram:
         octets = data[_LONG_SIZE:]
         if key is not None or kind == PUSHED:
             octets = _in_the_clear(data[:_LONG_SIZE], octets, key)
-        identity = identity_of(data)
+        identity = identity_of(data[:8])
         if kind == PUSHED and identity.medium == _BUS:  # it names its role on the line; it counts electricity
             identity = identity._replace(medium=ELECTRICITY)
         return _telegram(identity, data[8:_LONG_SIZE], read_records(octets))

@@ -7,7 +7,8 @@ from smgw.cosem.date_time import DateTime
 LENGTHS = {0: 0, 1: 1, 2: 2, 3: 3, 4: 4, 5: 4, 6: 6, 7: 8, 9: 1, 0xA: 2, 0xB: 3, 0xC: 4, 0xE: 6}
 VARIABLE = 0xD
 _REAL = 5
-_FIRST_BCD = 9
+#: This coding and those above are decimal.
+FIRST_DECIMAL = 9
 #: Codings of whole numbers.
 NUMBERS = frozenset((1, 2, 3, 4, 6, 7, 9, 0xA, 0xB, 0xC, 0xE))
 _CENTURY = 80  # years up to it are of this century
@@ -42,7 +43,7 @@ def bcd(octets: bytes) -> int | None:
 
 def number_in(coding: int, octets: bytes) -> int | None:
     """A whole number of a fixed length; None if it is none."""
-    return bcd(octets) if coding >= _FIRST_BCD else int.from_bytes(octets, "little", signed=True)
+    return bcd(octets) if coding >= FIRST_DECIMAL else int.from_bytes(octets, "little", signed=True)
 
 
 def fixed(coding: int, octets: bytes) -> int | bytes | None:
