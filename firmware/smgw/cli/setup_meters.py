@@ -11,7 +11,7 @@ from smgw.cli.look import look_at
 from smgw.cli.scan import profile_text
 from smgw.errors import SmgwError
 from smgw.lmn.scan import Found, Scan
-from smgw.profiles import checks, meter
+from smgw.profiles import checks, meter, protocols
 
 _DEV = Path("/dev")
 #: Where serial devices have names that stay; then those that do not.
@@ -100,7 +100,18 @@ def is_there(port: str) -> bool:
 
 
 def registered(meters: list[dict[str, Any]], period: int | None) -> list[dict[str, Any]]:
-    """The meters, name first, with the period unless they have one."""
+    """The meters, name first, with the period unless they or their protocol have one."""
     return [
-        {"name": one["name"], **({} if period is None else {"registration_period": period}), **one} for one in meters
+        {
+            "name": one["name"],
+            **({} if period is None or _has_own(one) else {"registration_period": period}),
+            **one,
+        }
+        for one in meters
     ]
+
+
+def _has_own(one: dict[str, Any]) -> bool:
+    """True for a meter whose protocol says how often a value is stored, such as one that sends rarely."""
+    name = one.get("protocol")
+    return name in protocols.names() and "registration_period" in protocols.entry(name).defaults

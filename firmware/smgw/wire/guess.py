@@ -28,6 +28,7 @@ _P1 = re.compile(rb"\r\n![0-9A-F]{4}\r\n|1-3:0\.2\.8|0-[0-9]:1\.0\.0\([0-9]{12}|
 _D0 = re.compile(rb"/[A-Za-z]{3}[0-9A-Z][^\r\n]{0,24}\r\n|[0-9FC]\.[0-9]{1,2}(\.[0-9]{1,2})?(\*[0-9]+)?\([^()\r\n]*\)")
 _CI, _RECORDS = 2, b"\x5b\x70\x72\x73\x78\x7a"  # place of the control information; of it, what is no DLMS
 _NKE, _NKE_OCTETS = re.compile(rb"\x10\x40(.)(.)\x16", re.DOTALL), 5
+_CUL = re.compile(rb"(?:^|\n)bY?[0-9A-F]{24,}\r?\n")  # a line of a CUL
 _DOUBLED = 8  # runs of FF that all have an even length: Telnet sends each data octet FF twice
 _FEEDS = 3  # LF octets that are enough; binary octets hold one in 256
 
@@ -106,6 +107,8 @@ def _text(octets: bytes) -> Guess | None:
     told = f", with seven data bits ({line})" if line else ""
     if _P1.search(plain):
         return Guess(Kind.P1, f"this is text of DSMR P1{told}", line=line)
+    if _CUL.search(plain):
+        return Guess(Kind.RADIO, "these are telegrams of M-Bus by radio, from a CUL")
     if _D0.search(plain):
         return Guess(Kind.D0, f"this is text of IEC 62056-21 (D0){told}", line=line)
     return Guess(Kind.TEXT, f"this is text{told}", "is this the port of a meter?", line)
@@ -139,6 +142,8 @@ def _protocol(octets: bytes) -> Guess | None:
         if information in _RECORDS:
             return Guess(Kind.MBUS_RECORDS, "these are M-Bus frames with records")
         return Guess(Kind.MBUS, "these are M-Bus frames")
+    if _imst(octets):
+        return Guess(Kind.RADIO, "these are telegrams of M-Bus by radio, from an iM871A")
     if _WRAPPER.search(octets):
         return Guess(Kind.WRAPPER, "these are DLMS messages in the wrapper of TCP")
     return None
@@ -156,6 +161,16 @@ def _hdlc(octets: bytes) -> bool:
                 return True
             shaped += 1
     return shaped >= 3
+
+
+def _imst(octets: bytes) -> bool:
+    """A radio telegram (endpoint 2, message 3) as a stick of IMST passes it on, with a right check sum."""
+    for found in re.finditer(rb"\xa5([\x82\xa2\xc2\xe2])\x03(.)", octets, re.DOTALL):
+        flags = found[1][0]
+        end = found.end() + found[2][0] + 4 * bool(flags & 0x20) + bool(flags & 0x40) + 2
+        if len(octets) >= end and x25_intact(octets[found.start() + 1 : end]):
+            return True
+    return False
 
 
 def _mbus(octets: bytes) -> int | None:

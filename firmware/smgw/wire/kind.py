@@ -26,5 +26,5 @@ class Kind(StrEnum):
 
 #: What is a protocol of meters. The others are faults of the line.
 PROTOCOLS = frozenset({
-    Kind.SML, Kind.HDLC, Kind.MBUS, Kind.MBUS_RECORDS, Kind.MBUS_CALLS, Kind.WRAPPER, Kind.P1, Kind.D0,
+    Kind.SML, Kind.HDLC, Kind.MBUS, Kind.MBUS_RECORDS, Kind.MBUS_CALLS, Kind.RADIO, Kind.WRAPPER, Kind.P1, Kind.D0,
 })  # fmt: skip

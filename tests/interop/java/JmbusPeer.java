@@ -1,17 +1,21 @@
 import java.io.BufferedReader;
 import java.io.InputStreamReader;
 import java.lang.management.ManagementFactory;
+import java.lang.reflect.Method;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import org.openmuc.jmbus.DataRecord;
 import org.openmuc.jmbus.MBusConnection;
 import org.openmuc.jmbus.SecondaryAddress;
 import org.openmuc.jmbus.VariableDataStructure;
+import org.openmuc.jmbus.wireless.WMBusMessage;
 
 /**
  * jMBus as a peer: "decode" and "time" take frames in hex, one a line; "read HOST PORT ADDRESS" asks a meter with a
- * primary address for all its telegrams; "scan HOST PORT" prints the secondary addresses on a line.
+ * primary address for all its telegrams; "scan HOST PORT" prints the secondary addresses on a line; "radio" takes
+ * radio telegrams without check sums and their keys, two lines each.
  */
 public final class JmbusPeer {
     private static final int HEAD = 7, CI = 6, TAIL = 2, WARM = 200;
@@ -24,6 +28,7 @@ public final class JmbusPeer {
             case "decode" -> decode();
             case "time" -> time();
             case "read" -> read(arguments);
+            case "radio" -> radio();
             default -> scan(arguments);
         }
     }
@@ -53,7 +58,35 @@ public final class JmbusPeer {
                 show(found.getDataRecords());
                 System.out.println("end");
             } catch (Exception error) {
-                System.out.println("refused " + error.getMessage());
+                System.out.println("refused " + (error.getCause() == null ? error : error.getCause()).getMessage());
+            }
+        }
+    }
+
+    private static void radio() throws Exception {
+        List<byte[]> lines = frames();
+        // Its connections call this with what a stick sends; it is not public.
+        Method decode = WMBusMessage.class.getDeclaredMethod("decode", byte[].class, Integer.class, Map.class);
+        decode.setAccessible(true);
+        for (int place = 0; place < lines.size(); place += 2) {
+            byte[] telegram = lines.get(place), key = lines.get(place + 1);
+            Map<SecondaryAddress, byte[]> keys = new HashMap<>();
+            if (key.length > 0) {
+                keys.put(SecondaryAddress.newFromWMBusHeader(telegram, 2), key);
+                for (int header = 10; header + 9 < telegram.length; header++) {
+                    if (telegram[header] == 0x72) {
+                        keys.put(SecondaryAddress.newFromLongHeader(telegram, header + 1), key);
+                    }
+                }
+            }
+            try {
+                WMBusMessage message = (WMBusMessage) decode.invoke(null, telegram, 0, keys);
+                VariableDataStructure found = message.getVariableDataResponse();
+                found.decode();
+                show(found.getDataRecords());
+                System.out.println("end");
+            } catch (Exception error) {
+                System.out.println("refused " + (error.getCause() == null ? error : error.getCause()).getMessage());
             }
         }
     }

@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 from line_meter import telegram
 from smgw.hdlc import Address
 from smgw.hdlc.frame import encode_frame
+from smgw.mbus.radio.sending import by_cul, by_imst, in_the_clear
+from smgw.mbus.telegram import Identity
 from smgw.profiles.advice import advised
 from smgw.wire.guess import guess
 from smgw.wire.kind import Kind
@@ -21,6 +23,7 @@ HDLC = encode_frame(CLIENT, METER, 0x30, bytes(range(256)))
 MBUS = b"\x68\x05\x05\x68\x53\xff\x00\x01\x67\xba\x16"
 D0 = b"/EMH5\\@01LZQJ\r\n\x021-0:1.8.0*255(000123.4*kWh)\r\n!\r\n"
 P1 = b"/ISK5\\2M550E-1012\r\n\r\n0-0:1.0.0(240101120000W)\r\n1-0:1.8.1(000123.456*kWh)\r\n!A1B2\r\n"
+RADIO = in_the_clear(Identity("12345678", "ELS", 0x12, 7), 1, b"\x0c\x13\x78\x56\x34\x12" * 2)
 TELNET = b"\xff\xfb\x01\xff\xfb\x03\xff\xfd\x00\xff\xfb\x2c"
 
 
@@ -35,6 +38,8 @@ def with_parity(octets: bytes, *, odd: bool) -> bytes:
         (HDLC, Kind.HDLC, "HDLC frames"),
         (MBUS * 4, Kind.MBUS, "M-Bus"),
         (b"\x00\x01\x00\x01\x00\x10\x00\x20\xc4\x01\xc1\x00" + bytes(28), Kind.WRAPPER, "wrapper of TCP"),
+        (by_imst(RADIO, 100) * 2, Kind.RADIO, "from an iM871A"),
+        (by_cul(RADIO, 100) * 2, Kind.RADIO, "from a CUL"),
         (D0, Kind.D0, "text of IEC 62056-21"),
         (with_parity(D0, odd=False), Kind.D0, "seven data bits (7E1)"),
         (with_parity(D0, odd=True), Kind.D0, "seven data bits (7O1)"),
@@ -125,6 +130,7 @@ def test_each_capture_of_text_is_text(folder: str, kinds: set[Kind]) -> None:
         (MBUS * 4, ("HDLC",), 'write protocol = "dlms-push" and dlms = { framing = "mbus" }'),
         (D0, ("SML",), 'write protocol = "d0-push"'),
         (P1, ("SML",), 'write protocol = "dsmr-p1"'),
+        (by_imst(RADIO, 100) * 2, ("SML",), 'write protocol = "wmbus"'),
     ],
 )
 def test_the_advice_names_a_protocol_that_exists(octets: bytes, own: tuple[str, ...], advice: str) -> None:
