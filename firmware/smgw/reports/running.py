@@ -74,5 +74,6 @@ def _digests(configuration: Configuration) -> Iterator[tuple[str, str]]:
     gateway = [("gateway", configuration.gateway.content())]
     meters = [(f"meter {meter.name}", meter.content()) for meter in configuration.meters]
     emps = [(f"EMP {emp.name}", emp.content()) for emp in configuration.emps]
-    for name, content in (*gateway, *meters, *emps):
+    evaluations = [(f"evaluation {one.name}", one.content()) for one in configuration.evaluations]
+    for name, content in (*gateway, *meters, *emps, *evaluations):
         yield name, sha256(content.encode()).hex()[:_DIGITS]

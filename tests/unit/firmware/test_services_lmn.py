@@ -6,12 +6,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from captures_made import ENERGY
 from line_meter import Head, telegram, until
 from many_captures import make_many
 from smgw.clock import TimeSample
 from smgw.cosem import DeviceId
 from smgw.metering.gathering import Gathering
 from smgw.profiles.communication import CommunicationProfile
+from smgw.profiles.evaluation import EvaluationProfile, Limit
 from smgw.profiles.gateway import Configuration, GatewayProfile
 from smgw.profiles.meter import MeterProfile
 from smgw.services.daemon import Daemon
@@ -40,10 +42,10 @@ class Asked:
 
 
 @contextlib.contextmanager
-def serving(state: Path, head: Head) -> Iterator[LmnService]:
+def serving(state: Path, head: Head, *evaluations: EvaluationProfile) -> Iterator[LmnService]:
     meter = MeterProfile(name="house", protocol="sml-push", port=str(head.link), registration_period=0)
     gateway = GatewayProfile(device_id=DeviceId.parse("ESMG0000000001"))
-    service = LmnService(Configuration(gateway=gateway, meters=(meter,)), state)
+    service = LmnService(Configuration(gateway=gateway, meters=(meter,), evaluations=evaluations), state)
     daemon = Daemon(lambda: service._configuration, lambda _: service)
     asked = Asked()
     thread = threading.Thread(target=daemon.run, args=(asked,))
@@ -187,3 +189,24 @@ def test_the_status_tells_how_far_the_salvage_of_a_damaged_store_is(state: Path,
     assert "; lmn.db.corrupt-1 is copied: 0 captures, page " in before
     assert before.endswith("; newer records are delivered after its records")
     assert "corrupt" not in after
+
+
+def test_an_evaluation_of_the_configuration_has_rows_and_ends_when_it_is_left_out(state: Path, tmp_path: Path) -> None:
+    profile = EvaluationProfile("grid", 14, ("house",), objects=(ENERGY,), interval=0, limits=(Limit(ENERGY, 0, 1),))
+    head = Head(tmp_path / "head")
+    with serving(state, head, profile) as service:
+        for number, value in enumerate((0, 10**6, 2 * 10**6, 0)):
+            head.send(telegram(value))
+            until(lambda number=number: read(service) == number + 1)
+        evaluations = service._evaluations
+        assert evaluations is not None
+        until(lambda: not evaluations._live["grid"].outside)  # the last telegram was evaluated
+        service.take(service._configuration._replace(evaluations=()))
+        head.send(telegram(10**6))
+        until(lambda: read(service) == 5)
+    head.unplug()
+    with LmnView.open(paths.lmn_directory(state)) as view:
+        (source,) = [source for source in view.sources() if source.meter == "grid"]
+        assert [row.readings[0].value.value for row in view.records(source, 0, 9)] == [10**6, 0]
+        events = [entry.event for entry in view.log_entries(100, "system") if entry.identity == "grid"]
+    assert events == ["profile-installed", "profile-ended"]
