@@ -1,4 +1,4 @@
-"""Entries of log books about meters: lost and back, values missing and complete.
+"""Entries of log books about meters: lost and back, values missing and complete, faults that a meter reports.
 
 Each change is one entry, however many telegrams say it. A meter that changes to and fro gets at most one entry in a
 quarter of an hour; what holds then is told.
@@ -7,6 +7,8 @@ quarter of an hour; what holds then is told.
 from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple
 
+from smgw.cosem.reading import meter_status
+from smgw.cosem.status_word import FnnStatus
 from smgw.store.file.log_book import Level
 from smgw.store.records import Condition, ListKind, MeterState, Origin, Record
 
@@ -23,6 +25,12 @@ class _Pair(NamedTuple):
 
 METER: Final = _Pair("meter-lost", "meter-back")
 VALUES: Final = _Pair("values-missing", "values-complete")
+#: Bits of the status word of an FNN basic meter that are raised and cleared.
+_BITS: Final = (
+    (FnnStatus.MAGNETIC_TAMPER, _Pair("magnet-found", "magnet-gone"), "a magnet is near"),
+    (FnnStatus.MECHANICAL_TAMPER, _Pair("tamper-found", "tamper-gone"), "its case was tampered with"),
+    (FnnStatus.ROTATION_WRONG, _Pair("phase-order-wrong", "phase-order-right"), "the order of its phases is wrong"),
+)
 
 
 class Entry(NamedTuple):
@@ -71,6 +79,10 @@ class MeterEvents:
         meter, device = record.capture.meter, record.capture.device
         what = "a value is missing" if missing else "values are stored again"
         self._note(_Subject(VALUES, meter, bytes(device)), missing, f"meter {meter}, device {device}: {what}")
+        if not missing and (status := meter_status(record.capture.readings)):
+            for bit, pair, told in _BITS:
+                text = f"meter {meter}, device {device} reports: {told}{'' if status & bit else ' no more'}"
+                self._note(_Subject(pair, meter, bytes(device)), bool(status & bit), text)
 
     def take(self) -> list[Entry]:
         """The entries that are due."""

@@ -4,11 +4,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from captures_made import DEVICE, MIDNIGHT, capture
+from captures_made import DEVICE, MIDNIGHT, capture, energy
 from line_meter import Clock
+from smgw.cosem import Data, DataType
+from smgw.cosem.status_word import FnnStatus
 from smgw.metering.meter_events import MeterEvents
 from smgw.metering.registrar import Registrar
 from smgw.store.file.log_book import Level
+from smgw.store.file.log_books import NUMBERS
 from smgw.store.lmn.store import LmnStore
 from smgw.store.lmn.view import LmnView
 from smgw.store.records import Condition, MeterState, Origin, Record
@@ -72,6 +75,28 @@ def test_missing_values_are_told_when_they_begin_and_when_they_end() -> None:
     assert told.rows(Origin.HISTORY) == []
     told.seconds = 900.0
     assert told.rows(Origin.MEASURED) == ["values-complete"]
+
+
+@pytest.mark.parametrize(
+    ("bit", "raised", "cleared"),
+    [
+        (FnnStatus.MAGNETIC_TAMPER, "magnet-found", "magnet-gone"),
+        (FnnStatus.MECHANICAL_TAMPER, "tamper-found", "tamper-gone"),
+        (FnnStatus.ROTATION_WRONG, "phase-order-wrong", "phase-order-right"),
+    ],
+)
+def test_a_fault_that_the_meter_reports_is_told_when_it_is_raised_and_cleared(
+    bit: FnnStatus, raised: str, cleared: str
+) -> None:
+    told = Told()
+    found = []
+    for status in (0, bit, bit, 0):
+        word = Data(DataType.DOUBLE_LONG_UNSIGNED, int(status | FnnStatus.BASIC_METER))
+        told.events.written(Record(capture(MIDNIGHT, energy(5)._replace(status=word)), MIDNIGHT))
+        found += [entry.event for entry in told.events.take()]
+        told.seconds += 900
+    assert found == [raised, cleared]
+    assert {raised, cleared} <= NUMBERS.keys()
 
 
 @pytest.fixture
