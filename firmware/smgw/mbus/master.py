@@ -6,7 +6,8 @@ serves all of them, and tests need no time.
 FCB      after NKE, and after a selection, the first request has it set; it toggles after a good answer and stays
          the same after silence or damage, so that a slave repeats a telegram which was lost, and only then
 select   a slave with the secondary address (id, maker, version, medium) listens to address 253 until another selection
-         does not match; digits F, and octets FF behind the id, are wildcards
+         does not match; digits F, and octets FF behind the id, are wildcards. The fabrication number may be appended,
+         as a record 0C 78: it tells meters apart that have all else in common
 """
 
 from collections.abc import Generator, Iterable, Iterator
@@ -23,6 +24,7 @@ SELECTED, TEST = 253, 254
 NORMALISE, SEND, REQUEST = 0x40, 0x53, 0x5B  # control fields, without FCB
 _FCB = 0x20
 SELECT, RESET = 0x52, 0x50
+FABRICATION = b"\x0c\x78"  # head of the record with the fabrication number
 _FROM_SLAVE = 0x08
 _MOST_TELEGRAMS = 16
 _HEADER = 12
@@ -74,6 +76,7 @@ class Secondary(NamedTuple):
     maker: bytes = b"\xff\xff"
     version: int = 0xFF
     medium: int = 0xFF
+    fabrication: str = ""  # eight digits; "": it is not asked for
 
     @classmethod
     def of(cls, identity: Identity) -> "Secondary":
@@ -86,8 +89,13 @@ class Secondary(NamedTuple):
         """As they go over the line."""
         return bytes.fromhex(self.id)[::-1] + self.maker + bytes((self.version, self.medium))
 
+    @property
+    def selection(self) -> bytes:
+        """The data of the request that selects it."""
+        return self.octets + (FABRICATION + bytes.fromhex(self.fabrication)[::-1] if self.fabrication else b"")
+
     def matches(self, octets: bytes) -> bool:
-        """True if a meter with these eight octets is meant."""
+        """True if a meter with these eight octets is meant, by all but the fabrication number."""
         wanted = self.octets
         digits = zip(wanted[:4].hex(), octets[:4].hex(), strict=True)
         if any(one not in ("f", other) for one, other in digits):
@@ -133,7 +141,7 @@ def normalise(address: int) -> Request:
 
 def select(address: Secondary) -> Request:
     """Selects the meters with this secondary address; they acknowledge it."""
-    return Request(Frame(SEND, SELECTED, SELECT, address.octets).encode(), wants_frame=False)
+    return Request(Frame(SEND, SELECTED, SELECT, address.selection).encode(), wants_frame=False)
 
 
 def judge(request: Request, octets: bytes) -> Frame | Answer | None:
@@ -212,7 +220,7 @@ class Master:
                 yield Found(address, telegram)
 
     def search(self) -> Procedure[None]:
-        """Meters by secondary address: a tree over the digits of the id, then medium, version and maker."""
+        """Meters by secondary address: a tree over the digits of the id, then medium, version, maker, fabrication."""
         yield from self.deselect()
         yield from self._search(Secondary(), 0)
 
@@ -230,7 +238,7 @@ class Master:
             found = yield from self._patiently(self._ask(SELECTED))
         if isinstance(found, Frame):
             identity = _identity(found)
-            exact = Secondary.of(identity) if identity else mask
+            exact = Secondary.of(identity)._replace(fabrication=mask.fabrication) if identity else mask
             if (yield from self._is_alone(mask, exact)):
                 self._fruitless = 0
                 try:
@@ -267,7 +275,7 @@ class Master:
         if not isinstance(again, Frame):
             return False
         identity = _identity(again)
-        return identity is not None and Secondary.of(identity) == exact
+        return identity is not None and Secondary.of(identity).octets == exact.octets
 
     def _patiently(self, request: Request) -> Procedure[Frame | Answer]:
         """What comes in the end: a damaged answer is asked for again, and so is none, once."""
@@ -337,7 +345,7 @@ def _identity(frame: Frame) -> Identity | None:
 
 
 def _narrower(mask: Secondary, digits: int) -> Iterator[Secondary]:
-    """The masks below a mask: the next digit, then media, versions, makers."""
+    """The masks below a mask: the next digit, then media, versions, makers, digits of the fabrication number."""
     if digits < _ID_DIGITS:
         for digit in _DIGITS:
             yield mask._replace(id=mask.id[:digits] + digit + mask.id[digits + 1 :])
@@ -350,3 +358,6 @@ def _narrower(mask: Secondary, digits: int) -> Iterator[Secondary]:
     elif mask.maker == b"\xff\xff":
         for maker in _KNOWN_MAKERS:
             yield mask._replace(maker=maker_octets(maker))
+    elif len(known := mask.fabrication.rstrip(_WILD)) < _ID_DIGITS:
+        for digit in _DIGITS:
+            yield mask._replace(fabrication=(known + digit).ljust(_ID_DIGITS, _WILD))

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from smgw.mbus.frame import Frame
 from smgw.mbus.master import (
     ACKNOWLEDGED,
+    FABRICATION,
     NORMALISE,
     REQUEST,
     RESET,
@@ -26,6 +27,7 @@ _FCB = 0x20
 _ANSWER = 0x08
 _IDLE = b"\xff"
 _MORE = b"\x1f"
+_SELECTION = 8  # octets of a secondary address
 
 
 def read_frames(octets: bytes) -> Iterable[Short | Frame]:
@@ -38,11 +40,21 @@ class Slave:
     """One meter. `telegrams` gives the records of each of its telegrams, for an application's subcode."""
 
     def __init__(
-        self, address: int, identity: Identity, telegrams: Callable[[int], Sequence[bytes]], *, battery: int = 0
+        self,
+        address: int,
+        identity: Identity,
+        telegrams: Callable[[int], Sequence[bytes]],
+        *,
+        battery: int = 0,
+        fabrication: str = "",
     ) -> None:
-        """`battery`: so many read-outs are allowed, then it answers with an error; 0: any number."""
+        """`battery`: so many read-outs are allowed, then it answers with an error; 0: any number.
+
+        `fabrication`: eight digits by which it can be selected, too; "": it does not know this selection.
+        """
         self.address = address
         self.identity = identity
+        self.fabrication = fabrication
         self.error: int | None = None  #: an error of the application in place of data
         self.status = 0
         self._telegrams = telegrams
@@ -81,10 +93,19 @@ class Slave:
 
     def _select(self, data: bytes) -> bytes:
         wanted = Secondary(data[3::-1].hex().upper(), data[4:6], data[6], data[7])
-        self._selected = wanted.matches(self.identity.octets)
+        self._selected = wanted.matches(self.identity.octets) and self._is_fabrication(data[_SELECTION:])
         if self._selected:
             self._fcb, self._place = None, -1
         return bytes((ACKNOWLEDGED,)) if self._selected else b""
+
+    def _is_fabrication(self, record: bytes) -> bool:
+        """True if a record with a fabrication number, behind a selection, means this meter."""
+        if not record:
+            return True
+        wanted = record.removeprefix(FABRICATION)[::-1].hex().upper()
+        if not record.startswith(FABRICATION) or len(wanted) != len(self.fabrication):
+            return False
+        return all(one in ("F", own) for one, own in zip(wanted, self.fabrication, strict=True))
 
     def _data(self, fcb: bool) -> bytes:
         if self.error is not None:

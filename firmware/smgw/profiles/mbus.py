@@ -27,6 +27,7 @@ class MBusProfile(NamedTuple):
     pause: int = 0
     medium: str = ""
     encryption_key_file: Path | None = None
+    fabrication: str = ""
 
     @property
     def station(self) -> int:
@@ -46,6 +47,10 @@ KEYS: Mapping[str, Key] = {
         ),
         about="Secondary address: the 8 digits on the meter, or 16 with maker, version and medium in hex; "
         "none by default.",
+    ),
+    "fabrication": Key(
+        checks.text("eight digits", re.compile(r"[0-9Ff]{8}")),
+        about="Fabrication number, eight digits, for meters with the same secondary address; none by default.",
     ),
     "subcode": Key(
         checks.integer(0, 255),
@@ -77,6 +82,8 @@ def contradictions(values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """(key, text) of each key that is correct by itself but contradicts others."""
     if "address" in values and "secondary" in values:
         yield "secondary", "address names the meter already; leave one of the two out"
+    if "fabrication" in values and "secondary" not in values:
+        yield "fabrication", "it is a part of the secondary address; write secondary too"
 
 
 def build(values: Mapping[str, Any]) -> MBusProfile:

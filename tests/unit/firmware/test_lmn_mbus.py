@@ -256,6 +256,8 @@ def test_the_registration_period_never_makes_a_battery_be_read_more_often(
         ('mbus = { secondary = "1234" }', "8 digits"),
         ('mbus = { address = 1, secondary = "12345678" }', "leave one of the two out"),
         ("interval = 60\nmbus = { pause = 600 }", "shorter than the pause of 600 s"),
+        ('mbus = { address = 1, fabrication = "12345678" }', "write secondary too"),
+        ('mbus = { secondary = "12345678", fabrication = "1234" }', "eight digits"),
         ('load_profile = ["1-0:99.1.0"]', "M-Bus has no load profiles"),
     ],
 )
@@ -268,3 +270,15 @@ def test_two_meters_with_one_address_are_refused(tmp_path: Path) -> None:
     one = '[[meter]]\nname = "{}"\nprotocol = "mbus"\nport = "/dev/ttyUSB0"\nmbus = {{ address = 1 }}\n'
     with pytest.raises(ConfigurationError, match="address or secondary in its section mbus"):
         loaded(tmp_path, one.format("a") + one.format("b"))
+
+
+def test_meters_with_one_secondary_address_share_a_line_by_fabrication_number(tmp_path: Path) -> None:
+    text = "".join(
+        f'[[meter]]\nname = "{name}"\nprotocol = "mbus"\nport = "/dev/ttyUSB0"\n'
+        f'mbus = {{ secondary = "14839120", fabrication = "{number}" }}\n'
+        for name, number in (("a", "00000001"), ("b", "00000002"))
+    )
+    found = loaded(tmp_path, text)
+    line = Line([Slave(0, WATER, lambda _, n=n: [volume(n)], fabrication=f"{n:08d}") for n in (1, 2)])  # type: ignore[misc]
+    for number, profile in enumerate(found.meters, 1):
+        assert shown(only(line.poll(profile.options).poll(line.port))) == [("8-0:1.0.0*255", number)]

@@ -228,3 +228,27 @@ def test_a_wildcard_of_an_id_is_a_digit_f() -> None:
     assert Secondary.parse("148391FF").matches(WATER.octets)
     assert not Secondary.parse("148392FF").matches(WATER.octets)
     assert normalise(253).brief
+
+
+def twins(first: str, second: str) -> list[Slave]:
+    """Two meters with all in common but the fabrication number."""
+    return [
+        Slave(0, WATER, lambda _, litres=place: [volume(litres)], fabrication=number)  # type: ignore[misc]
+        for place, number in enumerate((first, second))
+    ]
+
+
+def test_meters_with_one_secondary_address_are_told_apart_by_fabrication_number() -> None:
+    line = Line([*twins("12345678", "12345679"), meter(3, HEAT, energy(5))])
+    found = [one.address for one in searched(line)]
+    whole = Secondary.of(WATER)
+    assert found == [whole._replace(fabrication="12345678"), whole._replace(fabrication="12345679"), Secondary.of(HEAT)]
+    assert values(read(line, whole._replace(fabrication="12345679"))) == [1]
+    assert values(read(line, whole._replace(fabrication="FFFFFFF8"))) == [0]
+    with pytest.raises(SilentError):
+        read(line, whole._replace(fabrication="1FFFFFF0"))
+
+
+def test_a_meter_that_does_not_know_this_selection_does_not_answer_it() -> None:
+    with pytest.raises(SilentError):
+        read(Line([meter(0)]), Secondary.of(WATER)._replace(fabrication="12345678"))

@@ -42,7 +42,9 @@ class MBusPoll:
     @property
     def _address(self) -> Address:
         options = self._options
-        return Secondary.parse(options.secondary) if options.secondary else options.station
+        if not options.secondary:
+            return options.station
+        return Secondary.parse(options.secondary)._replace(fabrication=options.fabrication.upper())
 
     def identify(self, port: Port) -> DeviceId:
         """The identity of the meter that answers."""

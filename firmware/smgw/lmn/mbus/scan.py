@@ -64,7 +64,8 @@ def _found(profile: MeterProfile, heard: Heard) -> Found:
     if isinstance(address, int):
         made, told = profile._replace(options=MBusProfile(address=address)), f"address {address}"
     else:
-        made, told = profile._replace(options=MBusProfile(secondary=str(address))), f"secondary {address}"
+        made = profile._replace(options=MBusProfile(secondary=str(address), fabrication=address.fabrication))
+        told = f"secondary {address}" + (f", fabrication {address.fabrication}" if address.fabrication else "")
     telegram = heard.telegram
     if telegram is None or telegram.identity is None:
         return Found(made, "", heard.remark, told)

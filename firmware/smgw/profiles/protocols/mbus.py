@@ -11,7 +11,7 @@ from smgw.wire.kind import Kind
 def _address(table: Mapping[str, Any]) -> str:
     found = table.get("mbus")
     section: Mapping[str, Any] = found if isinstance(found, dict) else {}
-    return repr([section.get("address"), str(section.get("secondary", "")).upper()])
+    return repr([section.get("address"), *(str(section.get(key, "")).upper() for key in ("secondary", "fabrication"))])
 
 
 def _contradictions(values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
