@@ -160,6 +160,7 @@ def _clean(root: Path) -> None:
             shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
     for name in _MOUNT_POINTS:
         (root / name).mkdir(parents=True, exist_ok=True)
+    (root / "var/cache/private").chmod(0o700)
     (root / "etc/machine-id").write_text("")
     (root / "etc/hostname").write_text("smgw\n")
     (root / "etc/hosts").write_text("127.0.0.1 localhost\n127.0.1.1 smgw\n::1 localhost\n")

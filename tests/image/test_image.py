@@ -23,7 +23,7 @@ def trial(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BoardTrial]:
 
 def test_the_first_start_takes_over_what_a_person_wrote(trial: BoardTrial) -> None:
     trial.fill_in_card()
-    trial.power_on()
+    trial.board.power_on()
     trial.board.until(trial.board.answers, 600)
     assert "ESMG0012345678" in trial.board.run("cat", "/etc/smgw/gateway.toml")
     assert trial.board.try_run("cat", "/boot/firmware/smgw/ERROR.txt").stdout == ""
@@ -42,6 +42,15 @@ def test_the_journal_stays_in_memory_and_the_watchdog_runs(trial: BoardTrial) ->
     assert board.run("find", "/var/log", "-name", "'*.journal'") == ""
     assert "14s" in board.run("systemctl", "show", "--property=RuntimeWatchdogUSec")
     assert "hardware timeout of 14s" in board.run("journalctl", "-b", "_PID=1", "--grep=Watchdog")
+
+
+def test_the_first_head_of_a_board_is_read_when_it_is_plugged_in_long_after_the_start(trial: BoardTrial) -> None:
+    board = trial.board
+    board.until(lambda: board.try_run("systemctl", "is-active", "smgw-lmn").returncode == 0, 600)
+    plugged = trial.noticed(
+        lambda: board.plug("HEAD01", trial.ptys["HEAD01"]), lambda entry: entry.get("EVENT") == "meter-reading"
+    )
+    numbers([f"the first head is read {plugged:.1f} s after it was plugged in"])
 
 
 def test_readings_reach_the_emp_over_tls(trial: BoardTrial) -> None:

@@ -113,6 +113,16 @@ def test_meters_on_tcp_are_reached_in_private_networks_only() -> None:
     assert {"localhost", "link-local"} == set(drop_in["IPAddressAllow"]) - set(map(str, networks))
 
 
+@pytest.mark.parametrize(("device", "module"), [("char-ttyUSB", "usbserial"), ("char-ttyACM", "cdc_acm")])
+def test_a_head_may_be_plugged_in_long_after_the_start(device: str, module: str) -> None:
+    """systemd looks the name up in /proc/devices when the service starts, and there it is once the module is loaded."""
+    lines = (ROOT / "systemd" / "smgw-lmn.service").read_text().splitlines()
+    assert f"DeviceAllow={device} rw" in lines
+    for key in ("Wants", "After"):
+        words = [word for line in lines if line.startswith(f"{key}=") for word in line.partition("=")[2].split()]
+        assert f"modprobe@{module}.service" in words, key
+
+
 def test_a_copied_serial_number_does_not_take_the_name_of_another_head(tmp_path: Path) -> None:
     (program,) = re.findall(r"PROGRAM==\"/bin/sh -c '(.*)'\", GOTO=\"smgw_end\"", (UNITS / "61-smgw.rules").read_text())
     script = program.replace("$$", "$").replace("/dev/smgw", str(tmp_path))
