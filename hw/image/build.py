@@ -54,7 +54,7 @@ def main(output: Path) -> None:
         disk.slot(work / "sorted", output / "root.ext4", epoch)
         fat = work / "fat-files"
         fat.mkdir()
-        disk.firmware(fat, others, kernel)
+        disk.firmware(fat, others, kernel, epoch)
         card = output / f"smgw-{version}.img"
         disk.card(card, fat, output / "root.ext4", work, epoch)
     print(f"{card}: {card.stat().st_blocks * 512 // disk.MIB} MiB, {time.monotonic() - began:.0f} s")

@@ -30,6 +30,20 @@ def slot(tree: Path, file: Path, epoch: int) -> None:
     if used * 1.15 > _SLOT_MIB:
         raise SystemExit(f"make image: the root needs {used} MiB, too much for a slot of {_SLOT_MIB} MiB")
     _ext4(file, _SLOT_MIB, 1, "smgw-root", epoch, "-d", str(tree))
+    _settle_times(tree, file, epoch)
+
+
+def _settle_times(tree: Path, file: Path, epoch: int) -> None:
+    """mke2fs takes the times of access and change from the tree, where nobody can set the latter."""
+    names = [f"/{path.relative_to(tree)}" for path in sorted(tree.rglob("*"))]
+    orders = [f'sif "{name}" {field} @{epoch}' for name in ("/", *names) for field in ("atime", "ctime")]
+    done = subprocess.run(
+        ["debugfs", "-w", "-f", "-", str(file)],
+        input="\n".join(orders), capture_output=True, text=True, check=True, env=_at(epoch),
+    )  # fmt: skip
+    faults = [line for line in done.stderr.splitlines() if not line.startswith("debugfs ")]
+    if faults:
+        raise SystemExit(f"make image: the times of the root slot cannot be set: {faults[0]}")
 
 
 def _ext4(file: Path, size: int, number: int, label: str, epoch: int, *options: str) -> None:
@@ -43,8 +57,13 @@ def _ext4(file: Path, size: int, number: int, label: str, epoch: int, *options: 
             *("-E", f"hash_seed={uuid},root_owner=0:0", *options, str(file)),
         ],
         check=True,
-        env={**os.environ, "E2FSPROGS_FAKE_TIME": str(epoch), "PATH": "/usr/sbin:/usr/bin:/sbin:/bin"},
+        env=_at(epoch),
     )
+
+
+def _at(epoch: int) -> dict[str, str]:
+    """The environment in which programs of e2fsprogs believe that it is `epoch`."""
+    return {**_PATH, "E2FSPROGS_FAKE_TIME": str(epoch)}
 
 
 def _fat(file: Path, folder: Path, epoch: int) -> None:
@@ -62,7 +81,7 @@ def _fat(file: Path, folder: Path, epoch: int) -> None:
     subprocess.run(["mcopy", "-i", file, "-s", "-m", "-Q", *names, "::"], check=True, env=environment)
 
 
-def firmware(folder: Path, others: Mapping[str, Fetched], kernel: Fetched) -> None:
+def firmware(folder: Path, others: Mapping[str, Fetched], kernel: Fetched, epoch: int) -> None:
     """What the first partition holds: the Pi's boot firmware with its licence, U-Boot and its script, `smgw/`."""
     pi, uboot = others["raspi-firmware"], others["u-boot-rpi"]
     for name in _FIRMWARE:
@@ -85,6 +104,7 @@ def firmware(folder: Path, others: Mapping[str, Fetched], kernel: Fetched) -> No
         ],
         check=True,
         stdout=subprocess.DEVNULL,
+        env={**_PATH, "SOURCE_DATE_EPOCH": str(epoch)},
     )
 
 
