@@ -1,11 +1,11 @@
 """The SD-card image in an emulated Raspberry Pi 3B: services, an output of the header, RS-485 of its UART."""
 
 import shutil
-import sys
 from collections.abc import Iterator
 
+import debian
 import pytest
-from board_machine import ROOT, Pi3Machine, image
+from board_machine import Pi3Machine, image
 
 _GPIO = """
 import RPi.GPIO as GPIO
@@ -33,9 +33,6 @@ def board(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pi3Machine]:
     made = image()
     if shutil.which("fdtput") is None:
         pytest.skip("MISSING Debian packages, sudo apt-get install device-tree-compiler")
-    sys.path.insert(0, str(ROOT / "hw/image"))
-    import debian
-
     kernel_name = debian.kernel_package()
     found = debian.fetch([kernel_name, "u-boot-rpi"])
     tree = next(found[kernel_name].folder.glob("usr/lib/linux-image-*/broadcom/bcm2837-rpi-3-b.dtb"))

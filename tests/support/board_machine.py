@@ -16,12 +16,12 @@ import os
 import shutil
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
+import debian
 import pytest
 from testbed import free_port
 
@@ -43,9 +43,6 @@ def lacks() -> str:
 
 def image() -> Path:
     """The image of this tree, built once for each run of the tests; a skip that says why if it cannot be."""
-    sys.path.insert(0, str(ROOT / "hw/image"))
-    import debian
-
     if why := lacks() or debian.lacks():
         pytest.skip(why)
     output = ROOT / "build" / "image"
