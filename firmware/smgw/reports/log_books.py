@@ -51,7 +51,8 @@ def heads_of(state: Path) -> list[Head]:
 
 def checked_books(process: str, view: View, heads: list[Head], signatures: "Signatures") -> Iterator[CheckedBook]:
     """The check of each book in one database."""
-    for book in view.books():
+    signed = {head.book: 0 for head in heads if head.store_id == view.store_id}
+    for book in {**view.books(), **signed}:
         own = [head for head in heads if (head.store_id, head.book) == (view.store_id, book)]
         faults = [fault for head in own if (fault := signatures.fault(head))]
         good = {head.number: head for head in own if not signatures.fault(head)}

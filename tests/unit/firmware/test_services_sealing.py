@@ -118,3 +118,11 @@ def test_the_heads_of_a_book_are_bounded(sealed: Sealed, monkeypatch: pytest.Mon
         sealed.sealer.seal()
     own = [head.number for head in sealed.wan.log_heads() if head.store_id == sealed.wan.store_id]
     assert own == [5, 6, 7]
+
+
+def test_a_signed_book_that_was_removed_whole_is_missed(sealed: Sealed, capsys: pytest.CaptureFixture[str]) -> None:
+    sealed.sealer.seal()
+    sealed.change("lmn", "DELETE FROM log WHERE book = 'calibration'")
+    code, told = verify(sealed, capsys)
+    assert code == 1
+    assert "lmn: book 'calibration': entries 1 to 4 are missing: they were signed" in told
