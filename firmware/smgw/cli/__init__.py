@@ -30,6 +30,7 @@ _COMMANDS = {
     "read": "read meters once and print their values",
     "scan": "find out what is behind a port, and print a meter profile for it",
     "profile": "read a meter's own load profile, as far as it is not kept yet, and print it",
+    "daily": "readings of billing days (TAF 6), for a move or a change of supplier; each retrieval is logged",
     "evaluate": "what a tariff would have given over stored readings, without changing anything",
     "status": "how the gateway fares: meters, store, delivery, clock; exit code 0 healthy, 1 degraded, 2 down",
     "watch": "the newest value of every register, in a table that is renewed every second",
