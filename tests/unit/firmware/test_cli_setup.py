@@ -93,7 +93,7 @@ def test_octets_that_are_no_telegram_are_told(tmp_path: Path, capsys: pytest.Cap
 
     def send() -> None:
         while not stop.wait(0.01):
-            head.send(b"/ISK5MT174-0001\r\n1-0:1.8.0*255(0001.000*kWh)\r\n!\r\n")
+            head.send(b"the console of another computer; login, please\r\n")
 
     sender = threading.Thread(target=send)
     sender.start()
