@@ -71,9 +71,9 @@ class DeviceId(bytes):
         return cls(b"psn-" + b32encode(octets).lower())
 
     @classmethod
-    def evaluation(cls, taf: int, digest: bytes) -> Self:
-        """The id of the derived registers of an evaluation; `digest` has at least 10 octets."""
-        number = int.from_bytes(digest[:10], "big")
+    def evaluation(cls, taf: int, octets: bytes) -> Self:
+        """The id of the derived registers of an evaluation; 10 octets that no other has."""
+        number = int.from_bytes(octets, "big")
         letters = (_BASE32[number >> place & 31] for place in range(75, -1, -5))  # base64 would cost 0.1 MB
         return cls(f"taf{taf}-{''.join(letters)}".encode())
 

@@ -9,6 +9,7 @@ changes nothing here either.
 
 import json
 import logging
+import os
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
@@ -21,7 +22,6 @@ from smgw.metering.evaluation.plan import Plan, register_name
 from smgw.metering.evaluation.state import State
 from smgw.metering.quality import gateway_status
 from smgw.profiles.evaluation import EvaluationProfile
-from smgw.store.digest import sha256
 from smgw.store.file import log_books
 from smgw.store.file.log_book import Level, Note
 from smgw.store.lmn.store import LmnStore
@@ -93,7 +93,7 @@ class Evaluations:
                 plan,
                 number,
                 version,
-                self._device(profile, number),
+                DeviceId.evaluation(profile.taf, os.urandom(10)),  # random: no id comes back with a lost state
                 () if profile.use_case.live else tuple(State() for _ in profile.objects),
             )
             states.append(made.stored())
@@ -177,10 +177,6 @@ class Evaluations:
     def rolled_back(self) -> None:
         """The transaction is void."""
         self._new, self._notes = {}, []
-
-    def _device(self, profile: EvaluationProfile, number: int) -> DeviceId:
-        """An id that no other version has, of this gateway or of another."""
-        return DeviceId.evaluation(profile.taf, sha256(f"{self._store.store_id} {number} {profile.name}".encode()))
 
     def _told(self, event: str, profile: EvaluationProfile, text: str, about: Event | None = None) -> list[Note]:
         if about is not None:
