@@ -2,9 +2,10 @@
 
 A meter keeps a fixed rhythm; a poll that is late by more than an interval is left out. Where the rhythm could miss the
 window of a target time, one more poll comes just after it. An interval about as long as the registration period, or
-longer, has target times as its rhythm: more polls would only cost the meter's battery. Meters that answer come first.
-On a shared line a meter that does not answer gets one short try, then ever rarer ones: they cost about a thirtieth of
-the line's time. Load profiles are fetched a piece at a time while no poll is due.
+longer, has target times as its rhythm: more polls would only cost the meter's battery. A long line begins with them a
+little early. Meters that answer come first. On a shared line a meter that does not answer gets one short try, then ever
+rarer ones: they cost about a thirtieth of the line's time. Load profiles are fetched a piece at a time while no poll is
+due.
 """
 
 import logging
@@ -34,8 +35,10 @@ _LONGEST_SILENT, _LONGEST_REFUSED = 60.0, 300.0
 #: On a shared line: the first try of a meter that has not answered yet takes so long, each later one twice as long up
 #: to the profile's time-out; and the line rests from it for so many times what it cost.
 _SHORT_TRY_S, _REST = 1.0, 30
-#: A grid takes captures within 2 s of a target time at least (metering); the extra poll comes just after it.
+#: A grid takes captures within a hundredth of its period of a target time, and 2 s at least (metering); the extra poll
+#: comes just after it. So much of that time is used.
 _NARROWEST_WINDOW = 2
+_USED = 0.8
 _PAST_TARGET = 0.05
 #: Nobody keeps a shared line longer than this for a load profile while others wait for their poll.
 _TURN_S = 10.0
@@ -65,6 +68,7 @@ class _Member:
         self.silent = BackOff(min(self.profile.interval, _LONGEST_SILENT), _LONGEST_SILENT)
         self.refused = BackOff(min(self.profile.interval, _LONGEST_REFUSED), _LONGEST_REFUSED)
         self.cost = 0.0  # seconds of its last failed try
+        self.took = 0.0  # seconds of its last good poll
 
 
 class PollingDriver(Driver):
@@ -203,10 +207,14 @@ class PollingDriver(Driver):
                 member.hold.accepted()
             self._heard()
             member.answers = member.known = True
-            member.tries, member.cost = _SHORT_TRY_S, 0.0
+            member.tries, member.cost, member.took = _SHORT_TRY_S, 0.0, now - began
             member.silent.reset()
             member.refused.reset()
-            member.due = self._or_target(member, now, math.inf if _by_grid(member.profile) else member.rhythm)
+            member.due = (
+                self._by_target(member, now)
+                if _by_grid(member.profile)
+                else self._or_target(member, now, member.rhythm)
+            )
         elif isinstance(failed, AccessRefusedError):
             self._refused(member, failed)
         else:
@@ -224,6 +232,20 @@ class PollingDriver(Driver):
         if not period or member.profile.interval <= _NARROWEST_WINDOW:
             return due
         return min(due, now + self._until_target(period) + _PAST_TARGET)
+
+    def _by_target(self, member: _Member, now: float) -> float:
+        """The next target time, or before it if the meters of the line would not be ready in time.
+
+        A poll that came so early counts for the target time that follows it.
+        """
+        period = member.profile.registration_period
+        window = max(_NARROWEST_WINDOW, period / 100)
+        left = self._until_target(period)
+        if left < window:
+            left += period
+        together = sum(one.took for one in self._members if one.answers and _by_grid(one.profile))
+        early = min(max(0.0, together - _USED * window), _USED * window)
+        return now + left + _PAST_TARGET - early
 
     def _failed(self, member: _Member, error: SmgwError, now: float, cost: float) -> None:
         pause = (member.silent if isinstance(error, NoAnswerError) else member.refused).next()

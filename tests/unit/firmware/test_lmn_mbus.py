@@ -168,6 +168,27 @@ def test_a_battery_pays_for_no_more_than_one_read_out_in_an_interval(interval: i
     assert len(moments) >= 9
 
 
+@pytest.mark.parametrize("count", [4, 18])
+def test_a_long_line_has_a_value_of_each_meter_at_each_target_time(count: int) -> None:
+    ids = [Identity(f"{number:08d}", "KAM", 1, 7) for number in range(count)]
+    line = Line([meter(0, one, volume(1), volume(2)) for one in ids])
+    line.time.sleep(100)
+    meters = [
+        (
+            MeterProfile(one.id, "mbus", "/dev/null", 2400, options=MBusProfile(secondary=one.id), interval=900),
+            Secrets(),
+        )
+        for one in ids
+    ]
+    moments = driven(line, meters, 9000)
+    for one in ids:
+        assert len(moments[one.id]) in (10, 11)
+        for target in range(1800, 9000, 900):
+            assert any(abs(moment - target) <= 9 for moment in moments[one.id]), (one.id, target, moments[one.id])
+    early = [moment for one in ids for moment in moments[one.id][2:] if moment % 900 > 450]
+    assert bool(early) == (count > 4), "a short line is not early"
+
+
 def test_meters_of_one_line_are_read_each_at_its_own_interval_and_on_the_grid() -> None:
     line = Line([meter(1), meter(2, HEAT, energy(5))])
     meters = [
