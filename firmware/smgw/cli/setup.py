@@ -243,6 +243,8 @@ class _Setup:
             device = f"device {one.device}" if one.device else "a device that does not say its id"
             remark = f" ({one.remark})" if one.remark else ""
             self._talk.say(printable(f"  Found: {one.profile.protocol}, {device}{remark}"))
+            if one.more:
+                self._talk.say(f"  This port hears other meters too, those of neighbours among them: smgw scan {port}")
             self._add(setup_meters.table_of(one), one.device)
         if not found:
             self._unanswered(port, others)

@@ -85,7 +85,7 @@ def test_the_example_shows_every_key() -> None:
     shown = {key for kind in ("meter", "emp") for table in document[kind] for key in table} | set(document["gateway"])
     assert set(document["keys"]) == set(KEYS)
     assert set(document["board"]) == set(board.KEYS)
-    sections = {"dlms", "p1", "d0", "s0"}
+    sections = {"dlms", "p1", "d0", "s0", "mbus", "wmbus"}
     assert shown - {"line"} == set(meter.KEYS) | sections | set(communication.KEYS) | set(gateway.KEYS)
 
 

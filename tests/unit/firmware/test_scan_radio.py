@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from line_meter import Head
 from smgw.cli.scan import profile_text
+from smgw.cli.setup_meters import registered
 from smgw.lmn.mbus import radio_scan
 from smgw.lmn.scan import Found, Scan
 from smgw.mbus.radio import sending
@@ -71,3 +72,9 @@ def test_the_section_to_paste_names_the_meter_and_the_speed(tmp_path: Path) -> N
     assert 'protocol = "wmbus"' in text
     assert "baudrate = 9600" in text
     assert 'wmbus = { id = "12345678", stick = "amber" }' in text
+
+
+def test_setup_leaves_the_registration_period_of_a_meter_that_sends_rarely() -> None:
+    tables = [{"name": "water", "protocol": "wmbus"}, {"name": "house", "protocol": "sml-push"}]
+    found = {one["name"]: one.get("registration_period") for one in registered(tables, 900)}
+    assert found == {"water": None, "house": 900}

@@ -50,18 +50,15 @@ class _Meter:
         self._replays = Replays(profile.name, key_id(self._key or b""), surroundings.pushes)
 
     def is_copy(self, envelope: Envelope, now: float) -> bool:
-        """True if this telegram came within the last minute."""
+        """True if this telegram was read within the last minute. One that was refused has no copies."""
         same = envelope.same
-        self._copies = [one for one in self._copies[1 - _COPIES :] if now - one.heard < _COPY_S]
-        found = any(one.same == same for one in self._copies)
-        if not found:
-            self._copies.append(_Copy(same, now))
-        return found
+        return any(one.same == same and now - one.heard < _COPY_S for one in self._copies)
 
-    def values(self, envelope: Envelope, signal: int | None, stamp: Stamp) -> tuple[Values, ...]:
+    def values(self, envelope: Envelope, signal: int | None, stamp: Stamp, now: float) -> tuple[Values, ...]:
         """The values of a telegram. RemoteProtocolError if the key does not open it, or if it is an old one."""
         opened = open_envelope(envelope, self._key, self._layouts)
         self._believe(opened)
+        self._copies = [*self._copies[1 - _COPIES :], _Copy(envelope.same, now)]
         weak = signal is not None and signal < _WEAK_DBM
         remark = f"weak signal, below {_WEAK_DBM} dBm" if weak else ""
         return (self._content.values([opened.telegram], stamp, remark),)
@@ -123,11 +120,11 @@ class RadioLine:
             return Addressed(meter.name, Refused(str(error), len(event.telegram))) if meter else Addressed("")
         if envelope is None:
             return Addressed("")
-        meter = self._meter(envelope.identity)
-        if meter is None or meter.is_copy(envelope, self._now()):
+        meter, now = self._meter(envelope.identity), self._now()
+        if meter is None or meter.is_copy(envelope, now):
             return Addressed("")
         try:
-            return Addressed(meter.name, meter.values(envelope, event.signal, self._began))
+            return Addressed(meter.name, meter.values(envelope, event.signal, self._began, now))
         except RemoteProtocolError as error:
             return Addressed(meter.name, Refused(str(error), len(event.telegram)))
 
