@@ -180,7 +180,7 @@ KEYS: Mapping[str, Key] = {
     "registration_period": Key(
         checks.integer(0, DAY_S, "s"),
         about="Seconds between two stored values, a divisor of a day, or 0 for every telegram; 900 s by default, "
-        "for mbus no less than the interval, 0 for wmbus.",
+        "for a meter with a battery no less than its interval, 0 for wmbus.",
     ),
     "silence": Key(
         checks.integer(1, DAY_S, "s"),
@@ -315,7 +315,7 @@ def _contradictions(entry: Protocol | None, values: Mapping[str, Any]) -> Iterat
         )
     usual = _DEFAULT_INTERVAL if entry is None else entry.defaults.get("interval", _DEFAULT_INTERVAL)
     silence, interval = values.get("silence"), values.get("interval", usual)
-    if period and entry is not None and entry.sparing and period < interval:
+    if period and entry is not None and entry.sparing(_options(entry, values)) and period < interval:
         yield (
             "registration_period",
             f"the meter would be read every {period} s, not every {interval} s, and its battery pays for it; "
@@ -337,12 +337,17 @@ def _build(values: Mapping[str, Any]) -> MeterProfile:
     filled = {**entry.defaults, **values}
     if entry.polled and "interval" in filled:
         filled.setdefault("silence", max(_DEFAULT_SILENCE, 3 * filled["interval"]))
-    if entry.sparing:
+    if entry.sparing(_options(entry, values)):
         filled.setdefault("registration_period", _whole_period(max(_DEFAULT_PERIOD, filled["interval"])))
     if entry.section is not None:
         own = filled.pop(entry.section.name, None)
         filled["options"] = entry.section.build({}) if own is None else own
     return MeterProfile(**filled)
+
+
+def _options(entry: Protocol, values: Mapping[str, Any]) -> Any:
+    """The value of the protocol's own section; None if it is not written."""
+    return None if entry.section is None else values.get(entry.section.name)
 
 
 def _whole_period(seconds: int) -> int:

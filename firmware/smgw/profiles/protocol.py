@@ -54,8 +54,9 @@ class Protocol(NamedTuple):
     keys: tuple[str, ...] = ()  # of [[meter]], besides those of every meter
     #: Values of keys of [[meter]] that are not written, where they differ from those of most protocols.
     defaults: Mapping[str, Any] = {}
-    #: A read-out costs the meter's battery: no registration period may make it be read more often than the interval.
-    sparing: bool = False
+    #: True if a read-out of a meter with these options (None: by default) costs its battery. No registration period may
+    #: make it be read more often than its interval.
+    sparing: Callable[[Any], bool] = lambda _: False
     #: Keys of [[meter]] that users may expect here -> advice.
     refused: Mapping[str, str] = {}
     section: Section | None = None

@@ -28,6 +28,12 @@ def test_a_read_out_comes_every_five_minutes_unless_the_profile_says_otherwise(
     assert (meter.interval, meter.silence, meter.registration_period) == (interval, silence, 900)
 
 
+@pytest.mark.parametrize(("section", "period"), [("", 900), ('d0 = { wake_up = "nul" }\n', 3600)])
+def test_the_registration_period_makes_no_meter_with_a_battery_be_read_more_often(section: str, period: int) -> None:
+    (meter,) = parse(HEAD + f'protocol = "d0"\ninterval = 3600\n{section}', "g.toml").meters
+    assert meter.registration_period == period
+
+
 def test_the_keys_of_the_section_are_read() -> None:
     found = parsed(
         'protocol = "d0"\ninterval = 900\nobjects = ["1-0:1.8.0*255"]\n'
@@ -40,6 +46,7 @@ def test_the_keys_of_the_section_are_read() -> None:
     ("lines", "said"),
     [
         ('protocol = "d0"\nd0 = { wake_up = "nul" }\n', "write interval = 900"),
+        ('protocol = "d0"\ninterval = 3600\nregistration_period = 900\nd0 = { wake_up = "nul" }\n', "its battery pays"),
         ('protocol = "d0"\nd0 = { read = "registers" }\n', "asks for each of objects"),
         ('protocol = "d0"\nd0 = { codes = "long" }\n', 'only read = "registers" uses it'),
         ('protocol = "d0"\npassword_file = "/p"\n', "a read-out needs no password"),

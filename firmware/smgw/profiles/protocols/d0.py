@@ -48,6 +48,7 @@ PROTOCOL = Protocol(
     },
     section=Section("d0", d0.KEYS, d0.build, d0.contradictions),
     secrets=(SecretFile("password", "password_file", Form.TEXT),),
+    sparing=lambda options: options is not None and bool(options.wake_up),
     address=_address,
     carrier=_carrier,
     contradictions=_contradictions,

@@ -28,7 +28,7 @@ PROTOCOL = Protocol(
     meter="smgw.lmn.mbus.poll:MBusPoll",
     keys=("interval", "timeout", "retries"),
     defaults=DEFAULTS,
-    sparing=True,
+    sparing=lambda _: True,
     refused={
         "correct_power_sign": "only SML meters have this habit; leave it out",
         "load_profile": "M-Bus has no load profiles; history values come with each read-out: leave it out",
