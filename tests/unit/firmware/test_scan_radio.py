@@ -1,5 +1,6 @@
 """`smgw scan` at a radio stick, on a real pty."""
 
+import contextlib
 import os
 import threading
 from collections.abc import Iterator
@@ -10,10 +11,17 @@ import pytest
 from line_meter import Head
 from smgw.cli.scan import profile_text
 from smgw.cli.setup_meters import registered
+from smgw.clock import GatewayClock
+from smgw.lmn.contract import Surroundings
 from smgw.lmn.mbus import radio_scan
+from smgw.lmn.read_once import read_once
 from smgw.lmn.scan import Found, Scan
 from smgw.mbus.radio import sending
 from smgw.mbus.telegram import Identity
+from smgw.ports import Wake
+from smgw.profiles.meter import MeterProfile
+from smgw.profiles.secrets import Secrets
+from smgw.profiles.wmbus import WmbusProfile
 
 WATER, HEAT = Identity("12345678", "ELS", 0x12, 7), Identity("87654321", "LUG", 0x07, 4)
 TELEGRAMS = (
@@ -41,6 +49,47 @@ def stick(made: object, link: Path) -> Iterator[str]:
         os.set_blocking(head.master, False)
         thread.join(30)
         head.unplug()
+
+
+@contextmanager
+def silent_cul(link: Path) -> Iterator[str]:
+    """A CUL that passes telegrams on after it was set up; its port."""
+    stop, head, heard = threading.Event(), Head(link), bytearray()
+    os.set_blocking(head.master, False)
+
+    def run() -> None:
+        while not stop.wait(0.02):
+            with contextlib.suppress(OSError):  # nothing came, or nobody has the port open
+                heard.extend(os.read(head.master, 256))
+            if b"brt\r\nX21\r\n" in heard:
+                with contextlib.suppress(OSError):
+                    for telegram in TELEGRAMS:
+                        os.write(head.master, sending.by_cul(telegram, 120))
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    try:
+        yield str(link)
+    finally:
+        stop.set()
+        thread.join(30)
+        head.unplug()
+
+
+def test_a_stick_that_is_silent_until_it_is_set_up_is_found(tmp_path: Path) -> None:
+    with silent_cul(tmp_path / "stick") as port:
+        ask = radio_scan.PUSH.ask
+        assert ask is not None
+        meters = list(ask.run(Scan(port, lambda _: None, listen_s=2.0)))
+    assert sorted(one.profile.options.id for one in meters) == ["12345678", "87654321"]
+    assert {one.profile.options.stick for one in meters} == {"cul"}
+
+
+def test_a_single_reading_sets_the_stick_up_first(tmp_path: Path) -> None:
+    with silent_cul(tmp_path / "stick") as port, contextlib.closing(Wake()) as wake:
+        profile = MeterProfile("heat", "wmbus", port, options=WmbusProfile("87654321", stick="cul"))
+        (values,) = read_once(profile, Secrets(), Surroundings(GatewayClock()), wake, 30)
+    assert str(values.device) == "6LUG0787654321"
 
 
 def found(port: str) -> list[Found]:
