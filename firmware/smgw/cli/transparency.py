@@ -1,6 +1,7 @@
 """`smgw transparency`: the consumer's file of one usage point, for the display software TRuDI."""
 
 import argparse
+import contextlib
 import os
 from datetime import datetime
 from pathlib import Path
@@ -9,9 +10,11 @@ from smgw import __version__
 from smgw.errors import SmgwError
 from smgw.profiles.toml_importer import load
 from smgw.reports.certificates import system_moment
-from smgw.reports.transparency import Wanted, usage_point
+from smgw.reports.transparency import Wanted, signed_by, usage_point
 from smgw.store import paths
+from smgw.store.errors import StoreAbsent
 from smgw.store.lmn.view import LmnView
+from smgw.store.wan.view import WanView
 from smgw.transparency.document import SIGNATURE, SUB_CA, Certificate
 from smgw.transparency.writer import write
 from smgw.trust.errors import TrustError
@@ -51,8 +54,12 @@ def run(arguments: argparse.Namespace) -> int:
     if wanted.end_s <= wanted.begin_s:
         raise SmgwError("--to is not after --from; exchange them")
     configuration = load(arguments.config)
-    with LmnView.open(paths.lmn_directory(arguments.state)) as view:
-        found = usage_point(configuration, view, wanted, __version__)
+    with contextlib.ExitStack() as opened:
+        view = opened.enter_context(LmnView.open(paths.lmn_directory(arguments.state)))
+        wan = None
+        with contextlib.suppress(StoreAbsent):  # nothing was ever delivered
+            wan = opened.enter_context(WanView.open(paths.wan_directory(arguments.state)))
+        found = usage_point(configuration, view, wanted, __version__, signed_by(wan))
     found = found._replace(certificates=_certificates(paths.trust_directory(arguments.state)))
     new = arguments.file.with_name(f"{arguments.file.name}.new")
     try:

@@ -81,7 +81,7 @@ def export(
     number = partial(_number, paths.wan_directory(state))
     signer = None
     if emp.outlet == DEFAULT_OUTLET:
-        signer = row_signer(surroundings, SignaturesBeside(paths.wan_directory(state)))
+        signer = row_signer(surroundings, SignaturesBeside(paths.wan_directory(state)), strict=True)
     media_type = COSEM_XML if sealing is None else COSEM_XML_CMS
     with LmnView.open(paths.lmn_directory(state)) as view, ParcelWriter(file, media_type) as parcel:
         packer = _Packer(parcel, gateway, seal)

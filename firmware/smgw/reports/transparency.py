@@ -4,11 +4,11 @@ The lists are the original readings of the meters at registration times, and the
 periods for use cases with steps. A first reading that does not count is left out: TRuDI would count it whole.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import dropwhile
 from typing import NamedTuple
 
-from smgw.cosem import Data, Obis, Reading, meter_status
+from smgw.cosem import CaptureObject, Data, Obis, meter_status
 from smgw.cosem.source import Source
 from smgw.cosem.status_word import StatusWord
 from smgw.errors import SmgwError
@@ -18,6 +18,8 @@ from smgw.profiles.gateway import Configuration
 from smgw.store.file.log_books import NUMBERS, consumer_book
 from smgw.store.lmn.view import LmnView
 from smgw.store.records import ListKind, StoredRecord
+from smgw.store.wan.signatures import SignedRow
+from smgw.store.wan.view import WanView
 from smgw.transparency.document import Component, LogEntry, UsagePoint, Value, ValueList
 
 _SECOND = 1_000_000
@@ -34,7 +36,28 @@ class Wanted(NamedTuple):
     end_s: int
 
 
-def usage_point(configuration: Configuration, view: LmnView, wanted: Wanted, version: str) -> UsagePoint:
+#: The gateway's signatures of a row's values, by class, OBIS code and attribute.
+Signed = Callable[[StoredRecord], Mapping[CaptureObject, bytes]]
+
+
+def signed_by(view: WanView | None) -> Signed:
+    """Those in wan.db: they were made when the rows were delivered or exported."""
+
+    def signed(row: StoredRecord) -> Mapping[CaptureObject, bytes]:
+        if view is None or not row.to_sign:
+            return {}
+        found = view.value_signatures(SignedRow(row.store_id, row.record_number, row.device))
+        return {one.column: one.octets for one in found}
+
+    return signed
+
+
+_UNSIGNED = signed_by(None)
+
+
+def usage_point(
+    configuration: Configuration, view: LmnView, wanted: Wanted, version: str, signed: Signed = _UNSIGNED
+) -> UsagePoint:
     """The content of the file, still without certificates. `version`: that of the firmware.
 
     :raises SmgwError: no evaluation has this usage point, or what the file needs is not configured.
@@ -51,7 +74,7 @@ def usage_point(configuration: Configuration, view: LmnView, wanted: Wanted, ver
         if not getattr(first, key):
             raise SmgwError(f"evaluation {first.name}: {key} is missing, and the file needs it; write {key} = ...")
     sources = view.sources()
-    lists = [*_originals(profiles, sources, view, wanted), *_derived(profiles, sources, view, wanted)]
+    lists = [*_originals(profiles, sources, view, wanted, signed), *_derived(profiles, sources, view, wanted, signed)]
     return UsagePoint(
         wanted.usage_point,
         first.consumer,
@@ -75,7 +98,7 @@ class _Register(NamedTuple):
 
 
 def _originals(
-    profiles: Iterable[EvaluationProfile], sources: Iterable[Source], view: LmnView, wanted: Wanted
+    profiles: Iterable[EvaluationProfile], sources: Iterable[Source], view: LmnView, wanted: Wanted, signed: Signed
 ) -> Iterator[ValueList]:
     """Readings of the meters, each device of a meter by itself: an exchanged meter has two lists."""
     done: set[tuple[Source, Obis]] = set()
@@ -86,18 +109,18 @@ def _originals(
                 done.update((source, obis) for obis in objects)
                 rows = _rows(view, source, ListKind.ORIGINAL, wanted, profile.registration_period)
                 owner = str(source.device)
-                yield from _lists(rows, frozenset(objects), owner, owner, wanted, profile.registration_period)
+                yield from _lists(rows, frozenset(objects), owner, owner, wanted, profile.registration_period, signed)
 
 
 def _derived(
-    profiles: Iterable[EvaluationProfile], sources: Iterable[Source], view: LmnView, wanted: Wanted
+    profiles: Iterable[EvaluationProfile], sources: Iterable[Source], view: LmnView, wanted: Wanted, signed: Signed
 ) -> Iterator[ValueList]:
     for profile in profiles:
         devices = [source.device for source in sources if source.meter in profile.parts]
         for source in sources:
             if source.meter == profile.name and profile.use_case.billed and devices:
                 rows = _rows(view, source, ListKind.PERIOD_END, wanted, 1)
-                yield from _lists(rows, None, str(devices[-1]), str(source.device), wanted, 0)
+                yield from _lists(rows, None, str(devices[-1]), str(source.device), wanted, 0, signed)
 
 
 def _rows(
@@ -126,14 +149,18 @@ def _lists(
     owner: str,
     wanted: Wanted,
     period_s: int,
+    signed: Signed,
 ) -> Iterator[ValueList]:
     """A list for each register; one whose scaler changed has a list for each scaler."""
     values: dict[_Register, list[Value]] = {}
     for target_us, row in rows:
+        signatures = signed(row)
         for reading in row.readings:
             if (objects is None or reading.obis in objects) and isinstance(reading.value.value, int):
                 register = _Register(reading.obis, reading.scaler, reading.unit)
-                values.setdefault(register, []).append(_value(row, target_us, reading, reading.value))
+                column = CaptureObject(reading.class_id, reading.obis, reading.attribute)
+                made = signatures.get(column) or reading.signature or b""
+                values.setdefault(register, []).append(_value(row, target_us, reading.value, made))
     for register, several in values.items():
         counted = tuple(dropwhile(lambda value: (value.ptb or 0) > _LAST_COUNTING, several))
         yield ValueList(
@@ -149,13 +176,11 @@ def _lists(
         )
 
 
-def _value(row: StoredRecord, target_us: int, reading: Reading, value: Data) -> Value:
+def _value(row: StoredRecord, target_us: int, value: Data, signature: bytes) -> Value:
     number = value.value
     assert isinstance(number, int)
     status = StatusWord(row.gateway_status, meter_status(row.readings))
-    return Value(
-        number, row.stamp.utc_us, target_us, signature=reading.signature or b"", status=status, ptb=ptb_status(*status)
-    )
+    return Value(number, row.stamp.utc_us, target_us, signature=signature, status=status, ptb=ptb_status(*status))
 
 
 def _ptb(row: StoredRecord) -> int:

@@ -11,11 +11,18 @@ from lxml import etree
 from registering import Clock
 from smgw.cli import main
 from smgw.metering.evaluations import Evaluations
+from smgw.metering.period_ends import PeriodEnds
 from smgw.metering.registrar import Registrar
 from smgw.profiles.toml_importer import load
 from smgw.store import paths
 from smgw.store.lmn.store import LmnStore
-from trial_pki import TrialPki
+from smgw.store.lmn.view import LmnView
+from smgw.store.wan.store import WanStore
+from smgw.trust.keys.folder import FolderKeys
+from smgw.trust.validity import Moment
+from smgw.wan.cosem_xml.signing import row_signer
+from smgw.wan.outlet import Surroundings
+from trial_pki import NOW, TrialPki
 
 TEXT = f"""\
 [gateway]
@@ -55,6 +62,7 @@ def fill(state: Path) -> None:
         evaluations.configure(load(state / "gateway.toml").evaluations)
         store.evaluate_with(evaluations)
         registrar = Registrar(store, clock, {"house": 900})
+        registrar.signs = PeriodEnds(load(state / "gateway.toml").evaluations)
         for place in range(20):
             clock.now_us = MIDNIGHT + place * 900 * SECOND
             one = capture(place * 900 * SECOND, energy(10 * place))
@@ -134,3 +142,18 @@ def test_a_missing_supplier_is_named(state: Path, capsys: pytest.CaptureFixture[
     status, _ = run(state)
     assert status == 2
     assert "evaluation day-night: supplier is missing" in capsys.readouterr().err
+
+
+def test_values_that_were_signed_have_their_signature(state: Path) -> None:
+    trust = paths.trust_directory(state)
+    lent = Surroundings(trust, lambda: Moment(NOW), lambda: FolderKeys(trust))
+    with LmnView.open(paths.lmn_directory(state)) as lmn, WanStore.open(paths.wan_directory(state)) as wan:
+        signer = row_signer(lent, wan)
+        rows = [row for source in lmn.sources() for row in lmn.records(source, 0, 999) if row.to_sign]
+        assert rows
+        for row in rows:
+            assert signer.sign(row.device, [row]) == ""
+    root = ar2418.check(run(state)[1].read_bytes())
+    found = texts(root, "signature")
+    assert found
+    assert {len(one) for one in found} == {128}, "64 octets, as gateways in the field show them"

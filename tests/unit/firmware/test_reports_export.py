@@ -270,3 +270,23 @@ def test_rows_to_be_signed_are_signed_in_an_archive_and_verified(
     assert "1 signed, 1 not signed, 0 wrong" in capsys.readouterr().out
     export(configuration, state, configuration.emps[0], archive, lent)
     assert [packed.octets for packed in unpack(archive)] == first
+
+
+def test_an_export_without_the_key_marks_no_row_as_unsigned(tmp_path: Path) -> None:
+    trial = Trial(tmp_path)
+    state = tmp_path / "state"
+    file = state / "gateway.toml"
+    file.write_text(TEXT.format(gateway=GATEWAY_ID, url="http://127.0.0.1:9").replace("pseudonym_days = 1", ""))
+    configuration = load(file)
+    with LmnStore.open(paths.lmn_directory(state), ballast_bytes=0) as store:
+        store.append([Record(capture(MIDNIGHT), MIDNIGHT, to_sign=True)])
+    with WanStore.open(paths.wan_directory(state)):
+        pass
+    (key,) = (trial.gateway / "own").rglob("sig.key")
+    key.rename(tmp_path / "away")
+    with pytest.raises(SmgwError, match="its values cannot be signed now"):
+        export(configuration, state, configuration.emps[0], tmp_path / "x.zip", trial.surroundings())
+    (tmp_path / "away").rename(key)
+    archive = tmp_path / "backlog.zip"
+    assert export(configuration, state, configuration.emps[0], archive, trial.surroundings()).rows == 1
+    assert main(["verify", str(archive), "--state", str(state)]) == 0

@@ -47,9 +47,9 @@ def opened(gateway: DeviceId, profile: CommunicationProfile, surroundings: Surro
     return SigningOutlet(outlet, row_signer(surroundings, surroundings.signatures))
 
 
-def row_signer(surroundings: Surroundings, stored: Signatures) -> "RowSigner":
-    """What signs the rows of this gateway."""
-    return RowSigner(stored, ValueSigner(surroundings.trust, surroundings.now, surroundings.open_keys))
+def row_signer(surroundings: Surroundings, stored: Signatures, *, strict: bool = False) -> "RowSigner":
+    """What signs the rows of this gateway; `strict` as in ValueSigner."""
+    return RowSigner(stored, ValueSigner(surroundings.trust, surroundings.now, surroundings.open_keys, strict=strict))
 
 
 class RowSigner:
@@ -136,8 +136,11 @@ def octets_of(record: StoredRecord, device: DeviceId) -> list[tuple[CaptureObjec
 class ValueSigner:
     """Signs by the key SIG of the gateway."""
 
-    def __init__(self, trust: Path, now: Callable[[], Moment], open_keys: "Callable[[], Keys]") -> None:
-        self._trust, self._now, self._open_keys = trust, now, open_keys
+    def __init__(
+        self, trust: Path, now: Callable[[], Moment], open_keys: "Callable[[], Keys]", *, strict: bool = False
+    ) -> None:
+        """`strict`: a gateway with certificates sends nothing unsigned: for a command, which may lack the rights."""
+        self._trust, self._now, self._open_keys, self._strict = trust, now, open_keys, strict
         self._keys: Keys | None = None
         self._told = ""
         self._waits_since: float | None = None
@@ -150,6 +153,7 @@ class ValueSigner:
         Where the gateway has no certificates or keys, the signatures are empty.
         """
         from smgw.trust.errors import KeysUnavailableError, TrustError  # a large library, only if something is signed
+        from smgw.trust.folder import triples
 
         made: list[tuple[SignedRow, list[StoredSignature]]] = []
         try:
@@ -159,7 +163,8 @@ class ValueSigner:
                 signed = [StoredSignature(name, signer, self._one(octets, certificate)) for name, octets in values]
                 made.append((row, signed))
         except TrustError as error:
-            if isinstance(error, KeysUnavailableError) and not self._waited():
+            strict = self._strict and bool(triples(self._trust))
+            if strict or (isinstance(error, KeysUnavailableError) and not self._waited()):
                 return made, f"not sent: its values cannot be signed now: {error}"
             if str(error) != self._told:
                 _log.warning("values leave unsigned: %s", error, extra={"event": "values-unsigned"})
