@@ -29,7 +29,12 @@ def test_registers_of_a_period_arrive_and_readings_of_the_meter_stay(tmp_path: P
                 return dict(database.execute("SELECT list, count(*) FROM capture GROUP BY list").fetchall())
 
         wait_until(lambda: lists().get(ListKind.DERIVED, 0) >= 3, 90, "no derived registers")
+        (shown,) = chain.status()["evaluations"]
+        assert (shown["name"], shown["taf"], len(shown["registers"])) == ("day-night", 2, 4)
+        assert "tariff  day-night: TAF 2, taf2-" in chain.smgw("status").stdout
+        assert "gets day-night immediately" in chain.smgw("check").stdout
         chain.drain()
+        assert "1 rows for EMP" in chain.smgw("export", str(tmp_path / "archive.zip"), "--all").stdout
         with closing(chain.database()) as database:
             query = "SELECT number FROM capture WHERE list = ?"
             ends = [number for (number,) in database.execute(query, (ListKind.PERIOD_END,))]

@@ -64,6 +64,8 @@ def _lines(report: "Report") -> list[str]:
         lines += clock_lines(report.clock)
     for meter in report.meters:
         lines += map(printable, _meter(meter))
+    for evaluation in report.evaluations:
+        lines += map(printable, _evaluation(evaluation))
     if report.store:
         lost = ", ".join(f"{amount} {name}" for name, amount in report.store["lost"].items()) or "nothing lost"
         lines.append(f"store   {report.store['store_id']}, {report.store['octets'] / 1e6:.1f} MB, {lost}")
@@ -138,6 +140,14 @@ def _meter(meter: dict[str, Any]) -> list[str]:
         begin = "" if meter["live"] else " of the first telegram"
         lines.append(f"        the first value is stored within {period_text(meter['registration_period'])}{begin}")
     return lines
+
+
+def _evaluation(evaluation: dict[str, Any]) -> list[str]:
+    head = f"tariff  {evaluation['name']}: TAF {evaluation['taf']}"
+    if evaluation["device"] is None:
+        return [f"{head}, nothing yet"]
+    lines = [f"{head}, {evaluation['device']}, at {utc_text(evaluation['time_us'])}"]
+    return lines + [f"          {one['obis']:<18} {one['text']:>22}" for one in evaluation["registers"]]
 
 
 def _newest(meter: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:

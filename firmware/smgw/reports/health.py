@@ -57,6 +57,8 @@ class Report:
         self.clock: dict[str, Any] = {}
         #: One for each device behind each meter profile.
         self.meters: list[dict[str, Any]] = []
+        #: Of evaluations the newest registers.
+        self.evaluations: list[dict[str, Any]] = []
         self.store: dict[str, Any] = {}
         self.emps: list[dict[str, Any]] = []
         #: Of the trust folder: certificates, notes and faults; empty if there is none.
@@ -102,6 +104,10 @@ def examine(configuration: Configuration, state: Path, owners: Asked | None = No
             devices: list[MeterState | None] = [found for found in states if found.meter == meter.name]
             for device in devices or [None]:
                 report.meters.append(_meter(report, lmn, meter, device, own, known))
+        if configuration.evaluations:
+            from smgw.reports.evaluations import evaluations  # few gateways have one
+
+            report.evaluations = evaluations(lmn, configuration)
         _store(report, lmn, lmn_file, KnownLosses(state))
         if configuration.board.tamper:
             _case(report, lmn)
