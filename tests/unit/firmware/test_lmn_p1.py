@@ -22,6 +22,7 @@ from smgw.services.sink import PushCounters
 from smgw.store.lmn.store import LmnStore
 from smgw.store.lmn.view import LmnView
 from smgw.wire import Refused
+from smgw.wire.crc_arc import crc_arc
 
 V5 = (OWN / "dsmr" / "dsmr_parser" / "telegram_v5.txt").read_bytes()
 V2 = (OWN / "dsmr" / "dsmr_parser" / "telegram_v2_2.txt").read_bytes()
@@ -55,6 +56,17 @@ def test_a_meter_without_identity_has_the_name_of_its_profile() -> None:
     octets = (OWN / "dsmr" / "amshan" / "example_data_kamstrup.txt").read_bytes()
     (found,) = values(meter(P1Profile(country="SE")).receive(octets, NOW))
     assert found.device == b"flat"
+
+
+@pytest.mark.parametrize("told", ["180102161005W", "160802161005S", "000101000001W"])
+def test_a_clock_of_a_sub_meter_that_is_wrong_moves_no_value_in_time(told: str) -> None:
+    """A year ahead, five months behind, never set: the gateway's time counts, and the meter's is kept as told."""
+    text = V5[: V5.rindex(b"!") + 1].replace(b"(170102161005W)", f"({told})".encode())
+    assert told.encode() in text
+    ((house, gas),) = meter().receive(text + b"%04X\r\n" % crc_arc(text), NOW)  # type: ignore[misc]
+    assert house.stamp == gas.stamp == NOW
+    assert DateTime.read(gas.meter_time.octets).year == 2000 + int(told[:2])
+    assert [(one.value.value, one.scaler) for one in gas.readings] == [(107, -3)]
 
 
 def test_without_check_sum_and_parity_the_values_are_flagged_and_it_is_logged_once(
