@@ -179,8 +179,8 @@ KEYS: Mapping[str, Key] = {
     ),
     "registration_period": Key(
         checks.integer(0, DAY_S, "s"),
-        about="Seconds between two stored values, a divisor of a day, or 0 for every telegram; 900 s by default, "
-        "for a meter with a battery no less than its interval, 0 for wmbus.",
+        about="Seconds between two stored values, a divisor of a day, or 0 for every telegram; 900 s by default, with "
+        "a battery no less than the interval, 0 for wmbus.",
     ),
     "silence": Key(
         checks.integer(1, DAY_S, "s"),
