@@ -74,6 +74,8 @@ class Protocol(NamedTuple):
     reads: Callable[[Any], tuple[str, ...]] = lambda _: ()
     #: Kinds that it reads with other keys -> what to do; "{how}" stands for how this protocol is chosen.
     instead: Mapping[str, str] = {}
+    #: Ids of devices among a meter's options, which a support bundle can leave out.
+    ids: Callable[[Any], tuple[str, ...]] = lambda _: ()
     #: What is sent to a port when it is open, for a meter that pushes and has these options.
     opening: Callable[[Any], bytes] = lambda _: b""
     on_udp: bool = False  # a datagram can carry it

@@ -206,6 +206,8 @@ def _ids(configuration: Configuration | None, state: Path) -> Iterator[DeviceId]
     if configuration is not None:
         yield configuration.gateway.device_id
         yield from (meter.device_id for meter in configuration.meters if meter.device_id is not None)
+        for meter in configuration.meters:
+            yield from (DeviceId(one.encode()) for one in meter.entry.ids(meter.options) if one)
     try:
         with LmnView.open(paths.lmn_directory(state)) as view:
             yield from (device for _, device in view.sources())

@@ -122,6 +122,19 @@ def test_what_is_good_stays_and_means_the_same(tmp_path: Path) -> None:
     assert parse(share(file).text, str(file)) == load(file)
 
 
+@pytest.mark.parametrize("number", ["20000001", "20000001556C0107"])
+@pytest.mark.parametrize(("protocol", "key"), [("wmbus", "id"), ("mbus", "secondary")])
+def test_the_number_of_a_meter_in_its_section_is_left_out_with_the_ids(
+    protocol: str, key: str, number: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "gateway.toml"
+    meter = f'[[meter]]\nname = "house"\nprotocol = "{protocol}"\nport = "/dev/smgw/a"\n'
+    file.write_text(f'{GATEWAY}{meter}{protocol} = {{ {key} = "{number}" }}\n')
+    told = collect(file, tmp_path, redact_ids=True)["gateway.toml"]
+    assert "20000001" not in told
+    assert f'{{ {key} = "device-' in told
+
+
 def test_the_faults_are_told_without_the_values(tmp_path: Path) -> None:
     file = tmp_path / "gateway.toml"
     file.write_text(f'{GATEWAY}{METER}parity = "{SECRET}"\n')

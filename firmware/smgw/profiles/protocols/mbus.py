@@ -38,6 +38,7 @@ PROTOCOL = Protocol(
     address=_address,
     address_keys="address or secondary in its section mbus",
     contradictions=_contradictions,
+    ids=lambda options: () if options is None else (options.secondary,),
     reads=lambda _: (Kind.MBUS_RECORDS,),
     scan="smgw.lmn.mbus.scan:POLL",
     dump="mbus",

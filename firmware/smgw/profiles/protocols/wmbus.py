@@ -51,6 +51,7 @@ PROTOCOL = Protocol(
     address_keys="id in its section wmbus",
     carrier=_carrier,
     contradictions=_contradictions,
+    ids=lambda options: () if options is None else (options.id,),
     reads=_reads,
     opening=lambda options: b"" if options is None else options.opening,
     scan="smgw.lmn.mbus.radio_scan:PUSH",
