@@ -23,6 +23,8 @@ packages="$packages debhelper dh-python gettext lintian mmdebstrap systemd-conta
 # The SD-card image, and emulated boards that boot it (make image, make test-image, make test-pi3).
 packages="$packages qemu-user-static binfmt-support e2fsprogs mtools fdisk cpio zstd kmod u-boot-tools u-boot-qemu"
 packages="$packages qemu-system-arm qemu-utils ipxe-qemu openssh-client device-tree-compiler rauc"
+# Bundles of updates and the service that installs them; the signed apt repository (make bundle, make repo).
+packages="$packages rauc squashfs-tools dbus-daemon apt-utils gnupg"
 
 missing() {
     for package in $packages; do

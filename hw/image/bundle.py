@@ -23,7 +23,7 @@ _TOOLS = {"rauc": "rauc", "mksquashfs": "squashfs-tools", "openssl": "openssl"}
 
 
 def main(output: Path, version: str = "") -> Path:
-    """Build it; gives the file."""
+    """Build it from what `make image` left in `output`; gives the file."""
     if why := debian.missing(_TOOLS):
         raise SystemExit(f"make bundle: {why}")
     root = output / "root.ext4"
@@ -31,22 +31,29 @@ def main(output: Path, version: str = "") -> Path:
         raise SystemExit(f"make bundle: there is no {root}; build it first: sudo make image")
     version = version or _version(output)
     made = output / f"smgw-{version}.raucb"
+    pack(root, made, version)
+    print(f"{made}: {made.stat().st_size / 1e6:.0f} MB")
+    return made
+
+
+def pack(root: Path, made: Path, version: str, level: int = 15) -> None:
+    """Pack and sign the file system of a slot. `level` is that of zstd: 1 is quick, 15 small."""
     made.unlink(missing_ok=True)
-    with tempfile.TemporaryDirectory(dir=output, prefix="bundle-") as work:
-        folder = Path(work)
+    certificate = signing.certificate()
+    with tempfile.TemporaryDirectory(dir=made.parent, prefix="bundle-") as work:
+        folder = Path(work) / "content"
+        folder.mkdir()
         (folder / "root.ext4").hardlink_to(root)
         (folder / "manifest.raucm").write_text(manifest(version), encoding="utf-8")
         done = subprocess.run(
             [
-                *("rauc", f"--cert={signing.certificate()}", f"--key={signing.key()}", "bundle"),
-                *("--mksquashfs-args=-comp zstd -Xcompression-level 15 -quiet -no-progress", str(folder), str(made)),
+                *("rauc", f"--cert={certificate}", f"--key={signing.key()}", "bundle"),
+                *(f"--mksquashfs-args=-comp zstd -Xcompression-level {level} -quiet -no-progress", folder, made),
             ],
             capture_output=True, text=True, check=False,
         )  # fmt: skip
     if done.returncode:
         raise SystemExit(f"make bundle: {done.stderr.strip()}")
-    print(f"{made}: {made.stat().st_size / 1e6:.0f} MB")
-    return made
 
 
 def manifest(version: str) -> str:

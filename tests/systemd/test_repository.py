@@ -83,7 +83,7 @@ def test_a_gateway_is_installed_and_upgrades_itself_from_it(
     machine.run("cp", "/usr/share/smgw/unattended-upgrades.conf", "/etc/apt/apt.conf.d/52smgw")
     machine.run("systemd-run", "--unit=web", "python3", "-m", "http.server", "--directory", REPOSITORY, "8000")
     name_source(machine, "http://127.0.0.1:8000/")
-    machine.until(lambda: machine.try_run(*APT, "update").returncode == 0)
+    machine.until(lambda: machine.try_run(*APT, "update", "--error-on=any").returncode == 0)
     machine.run("unattended-upgrade", "-v", seconds=300)
     assert version(machine) == "0.1.0"
     assert machine.show("smgw-lmn", "ActiveState") == {"ActiveState": "active"}
