@@ -33,7 +33,15 @@ start = 815
 @contextmanager
 def simulated(faults: str = "", heat: int = 1, water: int = 2) -> Iterator[tuple[str, Simulator]]:
     """Host and port, and the running simulator."""
-    text = f'[[mbus]]\nport = "tcp:0"\nfaults = {{ {faults} }}\n' + METERS.format(heat=heat, water=water)
+    with running(
+        f'[[mbus]]\nport = "tcp:0"\nfaults = {{ {faults} }}\n' + METERS.format(heat=heat, water=water)
+    ) as found:
+        yield found
+
+
+@contextmanager
+def running(text: str) -> Iterator[tuple[str, Simulator]]:
+    """The same for the text of a configuration."""
     simulator, loop = Simulator(parse(text)), asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()

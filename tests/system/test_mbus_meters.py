@@ -50,3 +50,31 @@ def test_meters_of_one_bus_arrive_at_the_emp_whatever_is_killed(tmp_path: Path) 
         for name, (_, _, _, device, _) in METERS.items():
             assert chain.get(f"/devices/{device}.sm.json"), f"{name} has not arrived"
         assert "read too often" in chain.lmn.text()
+
+
+def test_a_meter_that_calls_is_acknowledged_and_its_encrypted_telegrams_arrive(tmp_path: Path) -> None:
+    with Chain(tmp_path, []) as chain:
+        key, port = bytes(range(16)).hex(), tmp_path / "amis"
+        (tmp_path / "amis.key").write_text(key)
+        (tmp_path / "amis.key").chmod(0o600)
+        chain.meters_file.write_text(
+            f'{chain.meters_file.read_text()}[[mbus]]\nport = "pty:{port}"\nbaud = 9600\ncalls = true\nkey = "{key}"\n'
+            'faults = { lost_answer = 8, wrong_octet = 8 }\n[[mbus.meter]]\nname = "amis"\nid = "12345678"\n'
+            'maker = "SAM"\nmedium = "electricity"\nstart = 960\n'
+        )
+        chain.gateway_file.write_text(
+            f'{chain.gateway_file.read_text()}[[meter]]\nname = "amis"\nprotocol = "mbus-push"\nport = "{port}"\n'
+            'registration_period = 0\nmbus = { encryption_key_file = "amis.key" }\n'
+        )
+        chain.start()
+        wait_until(lambda: len(chain.captures("amis")) >= 5, 60, "the meter is not read")
+        chain.lmn.kill()
+        chain.lmn.start()
+        before = len(chain.captures("amis"))
+        wait_until(lambda: len(chain.captures("amis")) >= before + 3, 60, "after the kill nothing is read")
+        live = chain.smgw("read")
+        chain.drain()
+        assert live.returncode == 0
+        assert "1-0:1.8.0" in live.stdout
+        assert sorted(chain.emp_keys()) == sorted(chain.store_keys()), "each row once"
+        assert chain.get("/devices/1SAM0112345678.sm.json")

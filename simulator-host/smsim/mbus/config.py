@@ -13,6 +13,7 @@ from smsim.toml_section import Section
 
 RIGHT = "write tcp:10001, pty:/path/of/a/link or a serial device such as /dev/ttyUSB0"
 _MAKER = re.compile(r"[A-Z]{3}")
+_KEY = re.compile(r"[0-9A-Fa-f]{32}")
 _ID = re.compile(r"[0-9]{8}")
 
 
@@ -34,8 +35,21 @@ def _line(section: Section) -> MBusLineConfig:
     meters = tuple(map(_meter, section.tables("meter")))
     if not meters:
         raise section.fault("meter", "there is none", "give each meter of the line a section [[mbus.meter]]")
+    calls = section.flag("calls", default=False)
+    key = _key(section) if section.has("key") else b""
+    if calls and (len(meters) > 1 or meters[0].two_telegrams):
+        raise section.fault("calls", "a meter that calls is alone", "write one [[mbus.meter]] with one telegram")
+    if key and not calls:
+        raise section.fault("key", "only a meter that calls encrypts", "write calls = true")
     section.finish()
-    return MBusLineConfig(port, meters, faults, baud)
+    return MBusLineConfig(port, meters, faults, baud, calls, key)
+
+
+def _key(section: Section) -> bytes:
+    text = section.text("key", "", "write 32 hex digits")
+    if not _KEY.fullmatch(text):
+        raise section.fault("key", "it is no key", "write 32 hex digits")
+    return bytes.fromhex(text)
 
 
 def _port(section: Section) -> TcpPort | PtyPort | SerialPort:

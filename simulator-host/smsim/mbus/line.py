@@ -4,10 +4,10 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from smgw.mbus.readings import device_of
-from smgw.mbus.slave import Bus
+from smgw.mbus.slave import Bus as Slaves
 from smgw.wire import Transmit
 
-from smsim.asked_line import AskedLine
+from smsim.asked_line import AskedLine, Bus
 from smsim.load.timelapse import TimeLapse
 from smsim.mbus.faults import MBusFaults
 from smsim.mbus.meters import MBusMeter, MBusMeterConfig
@@ -23,6 +23,8 @@ class MBusLineConfig(NamedTuple):
     meters: tuple[MBusMeterConfig, ...]
     faults: MBusFaults
     baud: int = 2400
+    calls: bool = False  # its one meter calls, and is acknowledged
+    key: bytes = b""  # of a meter that calls
 
 
 class _Connection:
@@ -63,7 +65,7 @@ class MBusLine(AskedLine):
         super().__init__(config.port, config.baud, listen)
         self.config = config
         self.meters = [MBusMeter(meter, lapse, elapsed_ms) for meter in config.meters]
-        self._bus = Bus([meter.slave for meter in self.meters])
+        self._bus = Slaves([meter.slave for meter in self.meters])
         self.faults = config.faults
         self.faults.begin(" ".join(self.names))
         self._done = {"requests": 0, "answers": 0}
@@ -82,8 +84,8 @@ class MBusLine(AskedLine):
         """Open the port; returns a line of text for each meter. Raises PortError."""
         await self._open_port()
         return [
-            f"meter {meter.config.name} ({device_of(meter.config.identity)}, M-Bus, address {meter.config.address}) "
-            f"on {self.port}"
+            f"meter {meter.config.name} ({device_of(meter.config.identity)}, M-Bus, "
+            f"{'calls' if self.config.calls else f'address {meter.config.address}'}) on {self.port}"
             for meter in self.meters
         ]
 
@@ -113,5 +115,9 @@ class MBusLine(AskedLine):
             for meter in self.meters
         ]
 
-    def _new_bus(self) -> _Connection:
+    def _new_bus(self) -> Bus:
+        if self.config.calls:
+            from smsim.mbus.calling import Calling  # with `cryptography`
+
+            return Calling(self.meters[0], self.config.key, self.faults, self._done)
         return _Connection(self)

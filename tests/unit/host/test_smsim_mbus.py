@@ -3,12 +3,13 @@
 from pathlib import Path
 
 import pytest
-from mbus_smsim import METERS, simulated
+from mbus_smsim import METERS, running, simulated
 from smgw.cli import main
 from smgw.clock import GatewayClock
 from smgw.lmn.contract import Surroundings, Values
 from smgw.lmn.errors import PollError
 from smgw.lmn.mbus.poll import MBusPoll
+from smgw.lmn.mbus.push import MBusPush
 from smgw.mbus.telegram import ApplicationError
 from smgw.ports import LineSettings, open_port
 from smgw.profiles.mbus import MBusProfile
@@ -146,3 +147,31 @@ def test_the_menu_shows_the_meters_of_a_line() -> None:
 def test_a_serial_device_is_opened_with_the_parity_of_the_bus() -> None:
     with simulated() as (_, simulator):
         assert simulator.mbus[0].parity == "E"
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("calls = true", "a meter that calls is alone"),
+        (f'key = "{"00" * 16}"', "only a meter that calls encrypts"),
+        ('calls = true\nkey = "00"', "write 32 hex digits"),
+    ],
+)
+def test_a_wrong_key_of_a_meter_that_calls_is_reported(text: str, words: str) -> None:
+    with pytest.raises(ConfigError, match=words):
+        parse(f'[[mbus]]\nport = "tcp:0"\n{text}\n' + METERS.format(heat=1, water=2))
+
+
+@pytest.mark.parametrize("key", ["", 'key = "000102030405060708090a0b0c0d0e0f"\n'], ids=["clear", "encrypted"])
+def test_a_meter_that_calls_is_read(key: str) -> None:
+    meter = '[[mbus.meter]]\nname = "amis"\nid = "12345678"\nmedium = "electricity"\nstart = 7\n'
+    with running(f'[[mbus]]\nport = "tcp:0"\ncalls = true\n{key}{meter}') as (where, simulator):
+        profile = MeterProfile("amis", "mbus-push", f"socket://{where}", options=MBusProfile(), timeout=10)
+        secrets = Secrets(encryption_key=bytes(range(16)) if key else None)
+        reader = MBusPush(profile, secrets, Surroundings(GatewayClock()))
+        with open_port(profile.port, LineSettings(9600)) as port:
+            (heard,) = reader.poll(port)
+        assert not isinstance(heard, Refused)
+        assert str(heard[0].device) == "1UTB0112345678"
+        assert shown(heard[0])["1-0:1.8.0*255"] >= 7000  # type: ignore[operator]
+        assert simulator.report()["meters"][0]["requests"] >= 2
