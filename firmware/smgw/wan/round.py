@@ -15,6 +15,10 @@ from smgw.wan.outlet import Batch, Outcome
 from smgw.wan.participant import Participant
 from smgw.wan.requeued import deliver_requeued
 
+#: How far back a row is looked for that a feed has, in positions, and how many rows are read of each stretch.
+_LOOKED_BACK = (1, 1000, 100_000)
+_READ_BACK = 1000
+
 
 class _Ahead(NamedTuple):
     """A piece of a feed that was read while the EMP worked on another one."""
@@ -144,8 +148,14 @@ class Round:
         return Batch(feed, self._ahead.piece.records) if self._ahead.piece.records else None
 
     def _newest(self, feed: Feed) -> StoredRecord | None:
-        for record in self._view.records(feed.source, self._view.last_position(feed.source) - 1, 1):
-            return carried(feed, record)
+        """The newest row that the feed has; rows behind it may be of other lists or times."""
+        last = self._view.last_position(feed.source)
+        for back in _LOOKED_BACK:
+            for record in reversed(self._view.records(feed.source, max(0, last - back), _READ_BACK)):
+                if (one := carried(feed, record)) is not None:
+                    return one
+            if back >= last:
+                break
         return None
 
     def _deliver_requeued(self) -> None:

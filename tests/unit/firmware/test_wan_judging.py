@@ -9,7 +9,9 @@ from delivering import OTHER, Gateway, refusing, running
 from line_meter import until
 from small_emp import OK, Answer, SmallEmp
 from smgw.cosemxml.document import Document, DocumentError
-from smgw.store.records import NOBODY_WAITS, Record, Retention
+from smgw.profiles.communication import CommunicationProfile
+from smgw.profiles.feed import Grant
+from smgw.store.records import NOBODY_WAITS, ListKind, Record, Retention
 from smgw.store.wan.orders import place_order
 from smgw.store.wan.records import ChannelKind, OrderKind
 from smgw.store.wan.view import WanView
@@ -151,6 +153,23 @@ def test_many_disliked_rows_in_front_are_set_aside_when_the_newest_is_taken(
     assert set(gateway.aside()) == set(numbers[:12])
     assert set(emp.numbers()) == set(numbers[12:])
     assert gateway.cursor() == numbers[-1]
+
+
+def test_the_newest_row_of_a_feed_may_lie_behind_rows_of_other_lists(
+    make: Callable[..., Gateway], emp: SmallEmp
+) -> None:
+    gateway = make()
+    bad, good = gateway.append(5), gateway.append(3)
+    later = [capture(MIDNIGHT + (100 + second) * SECOND) for second in range(20)]
+    gateway.lmn.append([Record(one, list=ListKind.DERIVED) for one in later])
+    dispatcher_of = gateway.dispatcher_to(
+        CommunicationProfile("lists", emp.url, forward=0, batch=1),
+        [Grant("lists", "house", lists=(ListKind.ORIGINAL,))],
+    )
+    emp.answer = refusing(set(bad), 400)
+    assert dispatcher_of.deliver_round() is None
+    assert sorted(row.record_number for row in gateway.wan.set_aside("lists")) == bad
+    assert set(emp.numbers()) == set(good)
 
 
 def test_one_disliked_row_alone_waits_until_another_is_taken(make: Callable[..., Gateway], emp: SmallEmp) -> None:
