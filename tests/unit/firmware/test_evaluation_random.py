@@ -6,13 +6,11 @@
 
 import random
 
-import pytest
+import plain_tariff
+import tariff_cases
 from effort import SEED, rounds
-
-plain_tariff = pytest.importorskip("plain_tariff")
-import tariff_cases  # noqa: E402 - it needs plain_tariff
-from smgw.metering.evaluation.evaluation import evaluate  # noqa: E402
-from smgw.metering.evaluation.state import State  # noqa: E402
+from smgw.metering.evaluation.evaluation import evaluate
+from smgw.metering.evaluation.state import State
 
 CASES = rounds(300, 20_000)
 FIRST = 1_000_000 * SEED
