@@ -1,9 +1,14 @@
 """Meters by radio on one line: each telegram goes to its meter; keys, copies, old telegrams and strangers."""
 
 import logging
+import os
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
+import smgw
 from line_meter import Inbox
 from memory_line import FakeTime, MemoryPort, in_the_loop
 from radio_captures import radio_capture
@@ -231,6 +236,38 @@ def test_each_stick_is_read(stick: str, made: Any) -> None:
         street.port.say(made(sending.by_mode_5(WATER, value, volume(value), KEY), 100))
         street.wait(2)
     assert street.values("water") == [5, 6]
+
+
+_MODULES = """
+import sys
+from smgw.clock import GatewayClock
+from smgw.lmn.contract import Surroundings
+from smgw.lmn.mbus.radio import RadioLine
+from smgw.profiles.meter import MeterProfile
+from smgw.profiles.secrets import Secrets
+from smgw.profiles.wmbus import WmbusProfile
+clock = GatewayClock()
+water = MeterProfile("water", "wmbus", "/dev/null", options=WmbusProfile("12345678"))
+line = RadioLine([(water, Secrets(encryption_key=bytes(range(16))))], Surroundings(clock))
+for text in sys.argv[1:]:
+    line.receive(bytes.fromhex(text), clock.stamp())
+print("cryptography" in sys.modules, "smgw.lmn.polling" in sys.modules, "smgw.dlms" in sys.modules)
+"""
+
+
+@pytest.mark.parametrize(("sealed", "told"), [(False, "False False False"), (True, "True False False")])
+def test_cryptography_is_imported_for_the_first_sealed_telegram_of_an_own_meter(*, sealed: bool, told: str) -> None:
+    octets = [
+        sending.by_imst(sending.in_the_clear(WATER, 1, volume(5)), 100),
+        sending.by_imst(sending.by_mode_5(STRANGER, 1, volume(5), KEY), 100),
+        *([sending.by_imst(sending.by_mode_5(WATER, 2, volume(5), KEY), 100)] if sealed else []),
+    ]
+    done = subprocess.run(
+        [sys.executable, "-c", _MODULES, *(one.hex() for one in octets)],
+        env={**os.environ, "PYTHONPATH": str(Path(smgw.__file__).parents[1])},
+        capture_output=True, text=True, check=False, timeout=60,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout.strip()) == (0, told), done.stderr
 
 
 # The configuration.
