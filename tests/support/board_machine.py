@@ -170,12 +170,17 @@ class BoardMachine:
         assert self._process.poll() is None, (self.folder / "qemu.log").read_text()
         return self.try_run("true", seconds=30).returncode == 0
 
+    @property
+    def is_off(self) -> bool:
+        """If it has switched itself off."""
+        return self._process is None or self._process.poll() is not None
+
     def power_off(self) -> None:
         """As a person does it."""
         if self._process is None:
             return
         self.try_run("systemctl", "poweroff")
-        self.until(lambda: self._process is None or self._process.poll() is not None, 120)
+        self.until(lambda: self.is_off, 120)
         self.cut_power()
 
     def cut_power(self) -> None:
