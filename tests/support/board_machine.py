@@ -11,6 +11,7 @@ It reaches this computer's loopback at 10.0.2.2. Commands come by SSH, with the 
 """
 
 import contextlib
+import functools
 import json
 import os
 import shutil
@@ -41,6 +42,7 @@ def lacks() -> str:
     return f"MISSING Debian packages, sudo apt-get install {' '.join(missing)}" if missing else ""
 
 
+@functools.cache
 def image() -> Path:
     """The image of this tree, built once for each run of the tests; a skip that says why if it cannot be."""
     if why := lacks() or debian.lacks():
