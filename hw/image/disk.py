@@ -19,6 +19,8 @@ _FIRST_MIB = 4
 _FAT_MIB = 256
 _SLOT_MIB = 640
 _DATA_MIB = 64
+#: To how many blocks of 4 KiB a file system can grow: 256 GB.
+_LARGEST_BLOCKS = 64 * 1024 * 1024
 _UUID = "736d6777-0000-4000-8000-{:012d}"
 #: Files of the boot firmware; those of cameras and debugging are left out.
 _FIRMWARE = ("bootcode.bin", "start.elf", "start4.elf", "fixup.dat", "fixup4.dat")
@@ -54,7 +56,8 @@ def _ext4(file: Path, size: int, number: int, label: str, epoch: int, *options: 
     subprocess.run(
         [
             *("mke2fs", "-q", "-t", "ext4", "-b", "4096", "-m", "1", "-L", label, "-U", uuid),
-            *("-E", f"hash_seed={uuid},root_owner=0:0", *options, str(file)),
+            # A second -E would take the place of this one.
+            *("-E", f"hash_seed={uuid},root_owner=0:0,resize={_LARGEST_BLOCKS}", *options, str(file)),
         ],
         check=True,
         env=_at(epoch),
@@ -122,8 +125,8 @@ def card(file: Path, fat_folder: Path, root: Path, work: Path, epoch: int) -> No
     subprocess.run(["sfdisk", "--quiet", str(file)], input=table, text=True, check=True, env=_PATH)
     fat, data = work / "fat", work / "data"
     _fat(fat, fat_folder, epoch)
-    # Room for a card of 256 GB; the journal stays small, since it is rewritten in place.
-    _ext4(data, _DATA_MIB, 2, "smgw-data", epoch, "-J", "size=8", "-E", f"resize={64 * 1024 * 1024}")
+    # The journal stays small, since it is rewritten in place.
+    _ext4(data, _DATA_MIB, 2, "smgw-data", epoch, "-J", "size=8")
     for part, start in zip((fat, root, data), (starts[0], starts[1], starts[3]), strict=True):
         _write(part, file, start * MIB)
 

@@ -65,7 +65,7 @@ def test_readings_reach_the_emp_over_tls(trial: BoardTrial) -> None:
 def test_both_services_are_ready_and_both_meters_are_read(trial: BoardTrial) -> None:
     board = trial.board
     board.until(lambda: board.try_run("systemctl", "is-active", "smgw-lmn", "smgw-wan").returncode == 0, 300)
-    for device in ("1EMH0000000001", "5554423030303030303731"):
+    for device in ("1emh0000000001.sm", "UTB00000071"):
         board.until(lambda device=device: trial.has_device(device), 300)
 
 

@@ -163,8 +163,8 @@ class BoardTrial:
             connection.close()
 
     def has_device(self, device: str) -> bool:
-        """If the EMP has readings of a device."""
-        return self._ask(f"/devices/{device}.sm.json")[0] == 200
+        """If the EMP has readings of a device, by its name in addresses."""
+        return self._ask(f"/devices/{device}")[0] == 200
 
     def delivered(self) -> set[Key]:
         """The rows that the EMP has; none twice."""

@@ -47,6 +47,16 @@ def test_a_slot_is_a_whole_file_system(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+def test_two_cards_of_one_slot_are_equal(tmp_path: Path) -> None:
+    slot = tmp_path / "slot"
+    disk.slot(made_tree(tmp_path / "tree", EPOCH), slot, EPOCH)
+    for number in (1, 2):
+        work = tmp_path / f"work{number}"
+        work.mkdir()
+        disk.card(tmp_path / f"{number}.img", made_tree(work / "files", EPOCH), slot, work, EPOCH)
+    assert filecmp.cmp(tmp_path / "1.img", tmp_path / "2.img", shallow=False)
+
+
 def test_the_card_has_its_id_and_four_partitions_behind_the_boot_state(tmp_path: Path) -> None:
     files = made_tree(tmp_path / "files", EPOCH)
     disk.slot(made_tree(tmp_path / "tree", EPOCH), tmp_path / "slot", EPOCH)
