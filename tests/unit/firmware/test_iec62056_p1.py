@@ -99,9 +99,8 @@ def test_no_flipped_bit_gives_another_value(capture: TextCapture) -> None:
     octets = whole(capture.octets)
     octets = octets[octets.index(b"/") :]
     good = telegram(octets)
-    thorough = "telegram_v5.txt" in capture.name or "unpadded" in capture.name
     for place in range(len(octets)):
-        for bit in range(8) if thorough else (place % 8,):
+        for bit in range(8):
             damaged = bytearray(octets)
             damaged[place] ^= 1 << bit
             for one in read(bytes(damaged)):
