@@ -13,9 +13,9 @@ import os
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from smgw.cosem import Capture, Data, DeviceId, GatewayStatus, Reading, Stamp
+from smgw.cosem import Capture, Data, DeviceId, GatewayStatus, Obis, Reading, Stamp
 from smgw.cosem.data import RANGE, DataType
-from smgw.metering.evaluation.evaluation import Event, EventKind, Row, evaluate
+from smgw.metering.evaluation.evaluation import Event, EventKind, Row, evaluate, final_row
 from smgw.metering.evaluation.live import LiveState, live_readings
 from smgw.metering.evaluation.offers import offers
 from smgw.metering.evaluation.plan import Plan, register_name
@@ -79,6 +79,7 @@ class Evaluations:
     def _configure(self, profiles: Sequence[EvaluationProfile], with_history: frozenset[str]) -> None:
         stored = {state.name: state for state in self._store.evaluation_states()}
         known, states, notes = {}, [], []
+        finals: list[Record] = []
         for profile in profiles:
             if profile.use_case.originals:  # its rows are those of the meter
                 continue
@@ -98,6 +99,8 @@ class Evaluations:
             )
             states.append(made.stored())
             changed = before is not None and before.version
+            if before is not None:
+                finals += self._finals(before)
             notes += self._told(
                 "profile-changed" if changed else "profile-installed",
                 profile,
@@ -105,6 +108,7 @@ class Evaluations:
             )
         for state in stored.values():
             if state.version:
+                finals += self._finals(state)
                 states.append(state._replace(version=0, octets=b""))
                 notes += log_books.notes(
                     "profile-ended",
@@ -113,6 +117,8 @@ class Evaluations:
                     self._stamp(),
                     identity=state.name,
                 )
+        if finals:
+            self._store.append(finals)  # if this process ends here, it is done again, and the slots are taken
         if states:
             self._store.save_evaluations(states, notes)
         self._known, self._by_meter = known, _by_meter(known)
@@ -178,6 +184,28 @@ class Evaluations:
         """The transaction is void."""
         self._new, self._notes = {}, []
 
+    def _finals(self, ended: EvaluationState) -> list[Record]:
+        """The registers of a version that ends, for the list of period ends."""
+        content = self._store.profile_content(ended.version)
+        if not ended.version or content is None:
+            return []
+        profile = json.loads(content)
+        registers: dict[int, list[Reading]] = {}
+        for measured, state in zip(profile["objects"], _states(ended), strict=False):
+            row = final_row(state)
+            if row is not None:
+                registers.setdefault(row.time_s, []).extend(_readings(Obis.parse(measured), row, billed=True))
+        capture = Capture(ended.name, ended.device, self._stamp(), None, ())
+        return [
+            Record(
+                capture._replace(readings=tuple(readings)),
+                time_s * _SECOND,
+                list=ListKind.PERIOD_END,
+                to_sign=True,
+            )
+            for time_s, readings in sorted(registers.items())
+        ]
+
     def _told(self, event: str, profile: EvaluationProfile, text: str, about: Event | None = None) -> list[Note]:
         if about is not None:
             text = f"evaluation {profile.name}, {_utc(about.time_s)}: {text}"
@@ -189,13 +217,26 @@ class Evaluations:
 def _restored(plan: Plan, stored: EvaluationState) -> _Evaluation:
     """What the database remembers; an evaluation whose state is damaged begins with its next reading."""
     try:
-        states = tuple(State.decode(text.encode()) for text in json.loads(stored.octets))
+        states = _decoded(stored)
         if len(states) != (0 if plan.profile.use_case.live else len(plan.profile.objects)):
             raise ValueError("a state of other registers")
     except (ValueError, AttributeError) as error:
         log.warning("evaluation %s: its state is unreadable, so it begins anew: %s", stored.name, error)
         states = tuple(State() for _ in plan.profile.objects)
     return _Evaluation(plan, stored.number, stored.version, stored.device, states)
+
+
+def _decoded(stored: EvaluationState) -> tuple[State, ...]:
+    """ValueError, AttributeError if the octets are damaged."""
+    return tuple(State.decode(text.encode()) for text in json.loads(stored.octets))
+
+
+def _states(stored: EvaluationState) -> tuple[State, ...]:
+    """Nothing if they are damaged."""
+    try:
+        return _decoded(stored)
+    except (ValueError, AttributeError):
+        return ()
 
 
 def _by_meter(known: Mapping[str, _Evaluation]) -> dict[str, list[tuple[str, int]]]:
@@ -231,10 +272,7 @@ def _records(evaluation: _Evaluation, rows: Sequence[tuple[int, Row]], source: R
     for number, row in rows:
         measured = evaluation.plan.profile.objects[number]
         readings = together.setdefault((row.time_s, row.list), [])
-        for group_e, amount in row.registers:
-            if _LOW <= amount <= _HIGH:
-                name = register_name(measured, group_e) if evaluation.plan.billed else measured
-                readings.append(Reading(name, Data(DataType.LONG64, amount), row.scaler, row.unit))
+        readings += _readings(measured, row, billed=evaluation.plan.billed)
     status = int(GatewayStatus.FIXED) | source.gateway_status & _PASSED_ON
     return [
         Record(
@@ -246,6 +284,20 @@ def _records(evaluation: _Evaluation, rows: Sequence[tuple[int, Row]], source: R
         )
         for (time_s, kind), readings in sorted(together.items())
         if readings
+    ]
+
+
+def _readings(measured: Obis, row: Row, *, billed: bool) -> list[Reading]:
+    """The registers of a row; a register that no column can hold is left out."""
+    return [
+        Reading(
+            register_name(measured, group_e) if billed else measured,
+            Data(DataType.LONG64, amount),
+            row.scaler,
+            row.unit,
+        )
+        for group_e, amount in row.registers
+        if _LOW <= amount <= _HIGH
     ]
 
 

@@ -174,6 +174,16 @@ def test_readings_after_the_end_of_the_profile_do_not_count() -> None:
     assert amounts(found)[2] == 80
 
 
+def test_at_the_end_of_its_validity_the_final_registers_are_formed_once() -> None:
+    given = offers("2026-01-10 08:00", "2026-01-10 12:00")
+    found = run(profile(end=at("2026-01-10 10:00")), given)
+    ends = [row for row in found.rows if row.list == PERIOD_END]
+    assert [(row.time_s, dict(row.registers)[0]) for row in ends] == [
+        (at("2026-01-10 08:00"), 0),
+        (at("2026-01-10 10:00"), 80),
+    ]
+
+
 def test_energy_between_two_meters_of_an_exchange_does_not_count() -> None:
     old = offers("2026-01-10 08:00", "2026-01-10 10:00")
     new = [Offer(0, "bb", at("2026-01-10 11:00") + QUARTER * place, 7_000_000 + 10 * place) for place in range(5)]

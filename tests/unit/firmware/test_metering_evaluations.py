@@ -156,6 +156,22 @@ def test_a_changed_profile_begins_with_new_registers_and_the_old_ones_stay(gatew
     assert gateway.log()[:3] == ["profile-installed", "evaluation-begun", "profile-changed"]
 
 
+def test_a_changed_profile_closes_the_registers_of_the_old_one(gateway: Gateway) -> None:
+    gateway.read(*range(5))
+    old = gateway.rows()[-1]
+    gateway.configure(PROFILE._replace(registration_period=1800))
+    begin, final = gateway.rows(kind=ListKind.PERIOD_END)
+    assert (begin.device, final.device) == (old.device, old.device)
+    assert (final.target_time_us, registers(final)) == (old.target_time_us, registers(old))
+
+
+def test_an_evaluation_that_is_left_out_closes_its_registers(gateway: Gateway) -> None:
+    gateway.read(*range(5))
+    gateway.configure()
+    gateway.configure()
+    assert [registers(row)[0] for row in gateway.rows(kind=ListKind.PERIOD_END)] == [0, 40]
+
+
 def test_a_profile_that_comes_back_is_another_device(gateway: Gateway) -> None:
     gateway.read(0, 1)
     first = gateway.rows()[-1].device

@@ -76,6 +76,14 @@ def evaluate(offers: Iterable[Offer], plan: Plan, state: State) -> Evaluated:
     return Evaluated(running.rows, running.state(), running.events)
 
 
+def final_row(state: State) -> Row | None:
+    """The registers of an evaluation that ends, as a period end; None if it has none, or if that row is there."""
+    if state.last is None or not state.steps or state.marked_s == state.last.time_s:
+        return None
+    amounts = ((TOTAL, state.total), *state.steps, (ERROR, state.error))
+    return Row(state.last.time_s, PERIOD_END, amounts, state.scaler or 0, state.unit)
+
+
 def current(plan: Plan, state: State) -> Row | None:
     """The registers as they are now; None before the first reading, and for readings at boundaries."""
     if state.last is None or not plan.billed:
@@ -107,6 +115,8 @@ class _Running:
         part, device, time_s, value, scaler, unit = offer
         plan = self._plan
         if time_s % plan.period_s or not plan.begin_s <= time_s <= plan.end_s:
+            if time_s > plan.end_s + plan.hold_s:
+                self._end_validity()
             return
         if time_s > self._newest:
             self._newest = time_s
@@ -294,6 +304,14 @@ class _Running:
         if last.time_s < self._period_end and not any(one <= self._period_end for one in self._waiting):
             self._end_early(last)
             self._closed, self._period_end = self._period_end, 0
+
+    def _end_validity(self) -> None:
+        """The profile is over: its registers end with the last reading that counts."""
+        row = final_row(self.state())
+        if row is not None:
+            self.rows.append(row)
+            self._marked, self._period_end = row.time_s, 0
+            self._tell(EventKind.CLOSED, row.time_s, "the validity has ended; final registers are formed")
 
     def _fallen(self, place: int, before: Part, after: Part, time_s: int) -> None:
         if not self._fell:

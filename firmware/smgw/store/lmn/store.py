@@ -299,6 +299,11 @@ class LmnStore(StoreWriter):
             self._rows.use_profile(name, version)
         return version
 
+    def profile_content(self, version: int) -> str | None:
+        """The content of a version of a profile; None if there is no such version."""
+        rows = self._read("SELECT content FROM profile_version WHERE id = ?", version)
+        return str(rows[0][0]) if rows else None
+
     def retain(
         self,
         now_us: int,
