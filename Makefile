@@ -20,7 +20,7 @@ TOOLS := pytest pytest-cov pytest-xdist hypothesis ruff mypy import-linter types
 DOCS_PACKAGES := mkdocs-material
 PEER_PACKAGES := smllib pysml gurux-dlms pydlms-client dlms-cosem
 # dsmr-parser asks for an older dlms-cosem than the tests of DLMS do, and opens encrypted telegrams alone with it.
-PEERS_ALONE := dsmr-parser Tailer pyMeterBus pyaml PyYAML pycryptodome simplejson
+PEERS_ALONE := dsmr-parser Tailer pyMeterBus pymbusparser pyaml PyYAML pycryptodome simplejson
 FUZZ_SECONDS ?= 60
 
 help: ## list these targets
