@@ -85,3 +85,6 @@ def test_a_push_arrives_at_the_emp_under_the_id_of_its_meter(tmp_path: Path) -> 
         wait_until(
             lambda: [one["device"] for one in chain.status()["meters"]] == ["1EMH0000000001"], 60, "no state is told"
         )
+        watched = chain.smgw("watch", "--once")
+        assert watched.returncode == 0
+        assert "1-0:1.8.0" in watched.stdout

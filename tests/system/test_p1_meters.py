@@ -26,6 +26,9 @@ def test_each_device_of_a_p1_port_arrives_at_the_emp_with_its_own_registers(tmp_
         live = chain.smgw("read")
         assert live.returncode == 0
         assert "7-0:3.1.0" in live.stdout
+        watched = chain.smgw("watch", "--once")
+        assert watched.returncode == 0
+        assert "7-0:3.1.0" in watched.stdout
 
 
 def test_an_encrypted_port_is_read_over_tcp_with_its_key(tmp_path: Path) -> None:
