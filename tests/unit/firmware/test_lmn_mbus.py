@@ -1,7 +1,7 @@
 """Meters on an M-Bus as the gateway reads them, and the protocol's configuration."""
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -303,3 +303,45 @@ def test_meters_with_one_secondary_address_share_a_line_by_fabrication_number(tm
     line = Line([Slave(0, WATER, lambda _, n=n: [volume(n)], fabrication=f"{n:08d}") for n in (1, 2)])  # type: ignore[misc]
     for number, profile in enumerate(found.meters, 1):
         assert shown(only(line.poll(profile.options).poll(line.port))) == [("8-0:1.0.0*255", number)]
+
+
+ENDLESS = b"\x68\xf7\xf7\x68" + bytes(65_536)
+TWO_AT_ONCE = bytes(
+    one & other for one, other in zip(b"\x68\x15\x15\x68\x08\x05\x72" * 4, b"\x5a\xff\x33" * 10, strict=False)
+)
+
+
+@pytest.mark.parametrize(
+    "harm",
+    [
+        lambda octets: octets[: len(octets) // 2],
+        lambda octets: octets[:-2] + bytes((octets[-2] ^ 1, octets[-1])),
+        lambda _: ENDLESS,
+        lambda _: TWO_AT_ONCE,
+    ],
+    ids=["cut", "check sum", "endless", "two at once"],
+)
+def test_bad_answers_are_counted_and_logged_once_an_hour_and_the_next_good_one_is_delivered(
+    harm: Callable[[bytes], bytes], caplog: pytest.LogCaptureFixture
+) -> None:
+    line = Line([meter(5)])
+    bus, harmed = line.bus.receive, [0]
+
+    def disturbed(octets: bytes) -> bytes:
+        answer = bus(octets)
+        if len(answer) > 1 and int(line.time.passed) % 120 < 60:
+            harmed[0] += 1
+            return harm(answer)
+        return answer
+
+    line.port.peers = [disturbed]
+    profile = MeterProfile(
+        "house", "mbus", "/dev/null", options=MBusProfile(address=5), timeout=1, retries=0, interval=60,
+        registration_period=0,
+    )  # fmt: skip
+    moments = driven(line, [(profile, Secrets())], 2 * 3600)["house"]
+    told = [one for one in caplog.records if "telegram refused" in one.getMessage() and one.levelname == "WARNING"]
+    assert harmed[0] >= 50
+    assert 1 <= len(told) <= 3
+    assert len(moments) >= 50
+    assert all(int(moment) % 120 >= 59 for moment in moments)
