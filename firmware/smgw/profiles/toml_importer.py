@@ -4,7 +4,7 @@ import re
 import tomllib
 from collections.abc import Container, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from smgw.errors import reason
 from smgw.profiles import board, checks, communication, gateway, keys, lines, meter, protocols
@@ -280,33 +280,54 @@ def _ports_twice(tables: list[tuple[int, dict[str, Any]]], on_lines: Container[i
 
     `on_lines`: places of the meters whose port is their line's.
     """
-    users: dict[str, list[dict[str, Any]]] = {}
+    users: dict[str, list[_Seat]] = {}
     for index, table in tables:
         port = table.get("port")
         claim = checks.claimed_by(port) if isinstance(port, str) else None
-        if claim is None or _entry(table) is None:  # each has a fault of its own
+        if claim is None or (entry := _entry(table)) is None:  # each has a fault of its own
             continue
-        others = users.setdefault(claim, [])
+        own, others = _seat(table, entry), users.setdefault(claim, [])
         for other in others:
-            owner = f"meter {checks.shown(other['name'])}" if other.get("name") else "a meter above"
-            if fault := _clash(table, other):
+            if fault := _clash(own, other):
                 key = "line" if index in on_lines else "port"
-                yield ("meter", index, key), f"{checks.shown(port)} is the port of {owner} already; {fault}"
+                yield ("meter", index, key), f"{checks.shown(port)} is the port of {other.owner} already; {fault}"
                 break
-            if differs := [(key, told) for key, told in _of_a_line(other) if (key, told) not in _of_a_line(table)]:
-                key, told = differs[0]
-                text = f"{owner} on the same port has {checks.shown(told)}; all meters of a line have the same {key}"
+            if own.settings != other.settings:
+                key, told = next(one for one in other.settings if one not in own.settings)
+                text = (
+                    f"{other.owner} on the same port has {checks.shown(told)}; all meters of a line have the same {key}"
+                )
                 yield ("meter", index, *_written(table, key)), text
                 break
-        others.append(table)
+        others.append(own)
 
 
-def _of_a_line(table: dict[str, Any]) -> list[tuple[str, object]]:
-    """Keys that must be equal in all meters on a port: the line settings, and keys that their protocol names."""
-    entry = _entry(table)
-    carrier = {} if entry is None else entry.carrier(table)
-    defaults = _OF_A_LINE if entry is None else {**_OF_A_LINE, **entry.defaults}
-    return [*((key, table.get(key, defaults[key])) for key in _OF_A_LINE), *carrier.items()]
+class _Seat(NamedTuple):
+    """What a meter says of the port that it may share."""
+
+    table: dict[str, Any]
+    over_tls: bool
+    address: str | None  # on its line; None for a meter that shares no port
+    address_keys: str
+    #: Keys that must be equal in all meters on a port: the line settings, and keys that their protocol names.
+    settings: list[tuple[str, object]]
+
+    @property
+    def owner(self) -> str:
+        """Who sits there, in messages."""
+        name = self.table.get("name")
+        return f"meter {checks.shown(name)}" if name else "a meter above"
+
+
+def _seat(table: dict[str, Any], entry: Protocol) -> _Seat:
+    defaults = {**_OF_A_LINE, **entry.defaults}
+    return _Seat(
+        table,
+        str(table.get("port")).startswith("tls://"),
+        None if entry.address is None else entry.address(table),
+        entry.address_keys,
+        [*((key, table.get(key, defaults[key])) for key in _OF_A_LINE), *entry.carrier(table).items()],
+    )
 
 
 def _written(table: dict[str, Any], key: str) -> tuple[str, ...]:
@@ -317,26 +338,13 @@ def _written(table: dict[str, Any], key: str) -> tuple[str, ...]:
     return tuple(key.split(".")) if there else ("port",)
 
 
-def _clash(table: dict[str, Any], other: dict[str, Any]) -> str:
+def _clash(one: _Seat, other: _Seat) -> str:
     """Why two meters cannot share a port, as what to do; "" if they can."""
-    if _over_tls(table) != _over_tls(other):
+    if one.over_tls != other.over_tls:
         return "a port has TLS for all its meters or for none: write tls:// for both"
-    address, taken = _address(table), _address(other)
-    if address is None or taken is None:
+    if one.address is None or other.address is None:
         return "give each meter a port of its own"
-    entry = _entry(table)
-    keys = "" if entry is None else entry.address_keys
-    return f"give each an address of its own: {keys}" if address == taken else ""
-
-
-def _over_tls(table: dict[str, Any]) -> bool:
-    return str(table.get("port")).startswith("tls://")
-
-
-def _address(table: dict[str, Any]) -> str | None:
-    """The address of a meter on its line; None for a meter that shares no port."""
-    entry = _entry(table)
-    return None if entry is None or entry.address is None else entry.address(table)
+    return f"give each an address of its own: {one.address_keys}" if one.address == other.address else ""
 
 
 def _entry(table: dict[str, Any]) -> Protocol | None:

@@ -22,6 +22,7 @@ from smgw.profiles.problems import ConfigurationError
 from smgw.profiles.secrets import Secrets
 from smgw.profiles.toml_importer import parse
 from smgw.profiles.wmbus import WmbusProfile
+from work import work
 
 WATER, HEAT, STRANGER = (
     Identity("12345678", "ELS", 0x12, 7), Identity("87654321", "LUG", 0x07, 4), Identity("11111111", "KAM", 1, 7),
@@ -295,6 +296,12 @@ def test_a_line_carries_many_meters_each_with_its_key() -> None:
     assert {one.options.mode for one in line.meters} == {"C"}
     assert line.meters[0].registration_period == 0
     assert line.meters[0].baudrate == 57_600
+
+
+def test_a_street_of_400_meters_is_checked_at_little_cost() -> None:
+    text = GATEWAY + LINE + "".join(meter(f"m{number}", f"{10_000_000 + number}") for number in range(400))
+    parse(text, "g.toml")
+    assert work(lambda: parse(text, "g.toml"), 2_000_000)
 
 
 @pytest.mark.parametrize(
