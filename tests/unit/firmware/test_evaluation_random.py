@@ -5,11 +5,14 @@
 """
 
 import random
+from collections import Counter
+from operator import itemgetter
 
 import plain_tariff
 import tariff_cases
 from effort import SEED, rounds
-from smgw.metering.evaluation.evaluation import evaluate
+from smgw.metering.evaluation.evaluation import Offer, evaluate
+from smgw.metering.evaluation.plan import Plan
 from smgw.metering.evaluation.state import State
 
 CASES = rounds(300, 20_000)
@@ -67,3 +70,35 @@ def test_steps_and_error_register_add_up_to_the_total() -> None:
         for row in rows:
             amounts = dict(row.registers)
             assert amounts.pop(0) == sum(amounts.values()), seed
+
+
+def _later(offers: list[Offer], period_s: int, first_s: int, chance: random.Random) -> list[Offer]:
+    """The same offers, some of them up to a day later, as rows of a load profile come.
+
+    Doubles stay where they are, and so do those of the first slot: an evaluation begins with the first that it gets.
+    """
+    once = Counter((one.part, one.time_s) for one in offers)
+    due: list[tuple[int, int, Offer]] = []
+    for place, one in enumerate(offers):
+        late = once[one.part, one.time_s] == 1 and one.time_s > first_s and chance.random() < 0.1
+        delay = chance.randrange(86_400 - 2 * period_s) if late and period_s < 43_200 else 0
+        due.append((one.time_s + delay, place, one))
+    return [one for _, _, one in sorted(due, key=itemgetter(0, 1))]
+
+
+def test_rows_of_a_load_profile_that_come_within_a_day_give_the_same_registers_as_in_order() -> None:
+    for seed in range(FIRST, FIRST + CASES // 3):
+        case = tariff_cases.case_of(seed)
+        profile, offers = tariff_cases.profile_of(case), tariff_cases.offers_of(case)
+        last = max((one.time_s for one in offers), default=0)
+        silent = [Offer(0, "", last - last % case.period_s + 86_400 * day, None) for day in (1, 2)]
+        rows, in_order, _ = evaluate([*offers, *silent], Plan.of(profile._replace(end=None)), State())
+        first_s = rows[0].time_s if rows else last
+        later = _later(offers, case.period_s, first_s, random.Random(seed))
+        held = evaluate([*later, *silent], Plan.of(profile._replace(end=None), history=True), State()).state
+        assert (held.last, held.steps, held.error, held.total) == (
+            in_order.last,
+            in_order.steps,
+            in_order.error,
+            in_order.total,
+        ), seed
