@@ -198,11 +198,17 @@ _WORDS = {
     0x6C: "at limit", 0x7E: "future",
 }  # fmt: skip
 _START_OF = 0x39
+#: Codes below 20 that are no errors: rows of a profile in one record, and values as the standard has them.
+_PROFILES = {
+    0x13: "inverse compact profile", 0x1E: "compact profile with register numbers", 0x1F: "compact profile",
+}  # fmt: skip
+_NO_ERROR = (0x00, 0x1D)
 _COMBINED = {place + 1: phase for place, phase in enumerate(PHASES)} | {
     0x08: "quadrant 1", 0x09: "quadrant 2", 0x0A: "quadrant 3", 0x0B: "quadrant 4", 0x0C: "difference of both ways",
     0x0D: "accumulation of both ways", 0x10: "accumulated absolute values", 0x11: "data by C field",
     0x12: "data by C field", 0x13: "direction by C field",
 }  # fmt: skip
+_FIRST_WORD = 0x20
 _MULTIPLIED, _ADDED, _COMBINED_FOLLOW, _THOUSAND, _OWN = range(0x70, 0x78), range(0x78, 0x7C), 0x7C, 0x7D, 0x7F
 
 
@@ -228,8 +234,10 @@ def _modified(found: Meaning, extensions: bytes) -> Meaning:
     octets = iter(extensions)
     for octet in octets:
         code = octet & 0x7F
-        if code < 0x20:
-            error = "" if not code else _ERRORS.get(code, f"record error {code:02x}")
+        if code in _PROFILES:
+            words.append(_PROFILES[code])
+        elif code < _FIRST_WORD:
+            error = "" if code in _NO_ERROR else _ERRORS.get(code, f"record error {code:02x}")
         elif code in _MULTIPLIED:
             scaler += code - 0x76
         elif code in _ADDED:

@@ -4,8 +4,9 @@ import struct
 from fractions import Fraction
 
 import pytest
+from captures import OWN
 from mbus_captures import MBusCapture, mbus_capture, mbus_captures
-from smgw.cosem import Data, DataType
+from smgw.cosem import Data, DataType, plain
 from smgw.cosem.date_time import DateTime
 from smgw.errors import RemoteProtocolError
 from smgw.mbus.frame import Frame, FrameDecoder
@@ -310,3 +311,32 @@ def test_a_header_that_is_cut_off_is_refused(information: int) -> None:
 @pytest.mark.parametrize("octet", [0x80, 0x2F, 0xFC, 0x13, 0x0D], ids=hex)
 def test_the_cost_of_senseless_octets_is_linear(octet: int) -> None:
     assert is_linear(lambda size: read_records(bytes((octet,)) * size), 1000)
+
+
+def test_the_room_sensor_of_pymeterbus_has_its_values() -> None:
+    """Its error flags have VIFE 1D, which says that they are as the standard has them."""
+    octets = (OWN / "mbus" / "pyMeterBus" / "test-frames" / "WEP-indoor.blob").read_bytes()
+    (frame,) = FrameDecoder().receive(octets)
+    assert isinstance(frame, Frame)
+    telegram = read_telegram(frame)
+    assert str(telegram.identity) == "00000021 WEP 021b"
+    found = [
+        (
+            record.head.meaning.quantity,
+            plain(record.value.value, record.head.meaning.scaler),
+            record.head.meaning.symbol,
+        )
+        for record in telegram.records
+        if record.value is not None and isinstance(record.value.value, int)
+    ]
+    assert found == [
+        ("fabrication number", "64000449", ""), ("actuality duration", "10", "min"), ("signal strength", "30", "dBm"),
+        ("external temperature", "22.0", "°C"), ("relative humidity", "53.1", "%"), ("error flags", "0", ""),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("code", ["13", "1e", "1f"])
+def test_a_compact_profile_is_no_error_of_its_record(code: str) -> None:
+    (record,) = read_records(bytes.fromhex(f"0d93 {code} 04 01020304")).records
+    assert not record.fault
+    assert "compact profile" in record.head.meaning.modifiers[0]
