@@ -72,6 +72,8 @@ PLANS = {
         Stage("fault and system", ("tests/fault", "tests/system"), PARALLEL_PROCESSES, covered=True),
         Stage("systemd", ("tests/systemd",)),
         ON_DEVICE,
+        # Last, because it takes longest to say anything; where QEMU is missing it is skipped, and says so.
+        IMAGE,
     ),
     "image": (IMAGE,),
     "pi3": (Stage("pi3", ("tests/image/test_pi3.py",), ("--capture=sys",)),),

@@ -24,6 +24,8 @@ import disk
 import tree
 
 ROOT = Path(__file__).resolve().parents[2]
+#: The exit code where the packages cannot be had, for tests that are skipped then.
+NO_PACKAGES = 75
 #: Unpacked beside the root: none of them could be configured quickly under emulation.
 _BESIDE = ("busybox-static", "firmware-brcm80211", "raspi-firmware", "u-boot-rpi")
 
@@ -37,10 +39,14 @@ def main(output: Path) -> None:
     began = time.monotonic()
     epoch = _epoch()
     output.mkdir(parents=True, exist_ok=True)
-    tar = debian.root_tar()
-    others = debian.fetch(_BESIDE)
-    name = debian.kernel_package()
-    kernel = debian.fetch([name])[name]
+    try:
+        tar = debian.root_tar()
+        others = debian.fetch(_BESIDE)
+        name = debian.kernel_package()
+        kernel = debian.fetch([name])[name]
+    except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
+        print(f"make image: Debian's packages could not be had: {error}", file=sys.stderr)
+        sys.exit(NO_PACKAGES)
     with _in_memory() as work:
         subprocess.run([str(ROOT / "firmware/deb.sh"), str(work / "deb")], check=True, stdout=subprocess.DEVNULL)
         deb = next((work / "deb").glob("smgw_*.deb"))

@@ -51,6 +51,10 @@ def lacks() -> str:
         return why
     if not _SOURCES.exists():
         return f"no {_SOURCES}: the image is made from the packages named there"
+    try:
+        _enable_emulation()
+    except (OSError, subprocess.CalledProcessError) as error:
+        return f"this computer cannot run programs of arm64 (binfmt_misc): {error}"
     return ""
 
 
@@ -76,7 +80,6 @@ def sources(*components: str) -> str:
 
 def root_tar() -> Path:
     """The tar of Debian's part of the root file system; built if the list of packages changed."""
-    _enable_emulation()
     packages = words(HERE / "packages.txt")
     digest = hashlib.sha256("\n".join([SUITE, sources("main"), *packages, *_ROOT_OPTIONS]).encode()).hexdigest()[:12]
     tar = CACHE / f"root-{digest}.tar"
@@ -124,9 +127,9 @@ _ROOT_OPTIONS = (
 def _enable_emulation() -> None:
     """Let this computer run arm64 programs; they run in the chroot alone."""
     if not (_BINFMT / "register").exists():
-        subprocess.run(["mount", "-t", "binfmt_misc", "binfmt_misc", str(_BINFMT)], check=True)
+        subprocess.run(["mount", "-t", "binfmt_misc", "binfmt_misc", str(_BINFMT)], check=True, capture_output=True)
     if not (_BINFMT / "qemu-aarch64").exists():
-        subprocess.run(["update-binfmts", "--enable", "qemu-aarch64"], check=True)
+        subprocess.run(["update-binfmts", "--enable", "qemu-aarch64"], check=True, capture_output=True)
 
 
 def fetch(names: Iterable[str]) -> Mapping[str, Fetched]:
