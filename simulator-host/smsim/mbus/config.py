@@ -73,9 +73,17 @@ def _meter(section: Section) -> MBusMeterConfig:
         section.flag("two_telegrams", default=False),
         section.flag("bad_record", default=False),
         section.integer("battery", 0, 0, 1_000_000),
+        _fabrication(section),
     )
     section.finish()
     return meter
+
+
+def _fabrication(section: Section) -> str:
+    number = section.text("fabrication", "", "write eight digits")
+    if number and not _ID.fullmatch(number):
+        raise section.fault("fabrication", f"{number!r} is no number", "write eight digits")
+    return number
 
 
 def identity_of(section: Section) -> Identity:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import NamedTuple
 
+from smgw.mbus.master import FABRICATION
 from smgw.mbus.slave import Slave
 from smgw.mbus.telegram import Identity
 
@@ -27,6 +28,7 @@ class MBusMeterConfig(NamedTuple):
     two_telegrams: bool = False
     bad_record: bool = False
     battery: int = 0
+    fabrication: str = ""  # eight digits; "": it has no such number
 
 
 class MBusMeter:
@@ -36,7 +38,9 @@ class MBusMeter:
         self.config = config
         self._lapse = lapse
         self._elapsed_ms = elapsed_ms
-        self.slave = Slave(config.address, config.identity, self.telegrams, battery=config.battery)
+        self.slave = Slave(
+            config.address, config.identity, self.telegrams, battery=config.battery, fabrication=config.fabrication
+        )
 
     @property
     def total(self) -> int:
@@ -55,7 +59,7 @@ class MBusMeter:
         if subcode == _SHORT:
             return [counter]
         bad = _BAD_RECORD if self.config.bad_record else b""
-        first, second = bad + counter + self._time(), self._history()
+        first, second = bad + self._fabrication() + counter + self._time(), self._history()
         return [first, second] if self.config.two_telegrams else [first + second]
 
     def _now(self) -> int:
@@ -64,6 +68,10 @@ class MBusMeter:
     def _counter(self) -> bytes:
         vif = 0x03 if self.config.identity.medium in (MEDIA["electricity"], MEDIA["heat"]) else 0x13
         return bytes((0x06, vif)) + self.total.to_bytes(6, "little")
+
+    def _fabrication(self) -> bytes:
+        number = bytes.fromhex(self.config.fabrication)
+        return FABRICATION + number[::-1] if number else b""
 
     def _history(self) -> bytes:
         """The counter at the start of the simulation, as storage 1."""

@@ -175,3 +175,16 @@ def test_a_meter_that_calls_is_read(key: str) -> None:
         assert str(heard[0].device) == "1UTB0112345678"
         assert shown(heard[0])["1-0:1.8.0*255"] >= 7000  # type: ignore[operator]
         assert simulator.report()["meters"][0]["requests"] >= 2
+
+
+def test_meters_with_all_but_the_fabrication_number_in_common_are_read() -> None:
+    twins = "".join(
+        f'[[mbus.meter]]\nname = "{number}"\nid = "14839120"\nfabrication = "0000000{number}"\nstart = {number}\n'
+        for number in (1, 2)
+    )
+    with running(f'[[mbus]]\nport = "tcp:0"\n{twins}') as (where, _):
+        for number in (1, 2):
+            found = read(where, MBusProfile(secondary="14839120", fabrication=f"0000000{number}"))
+            assert shown(found)["8-0:1.0.0*1"] == 1000 * number
+    with pytest.raises(ConfigError, match="write eight digits"):
+        parse(f'[[mbus]]\nport = "tcp:0"\n{twins.replace("00000001", "1")}')
