@@ -30,7 +30,8 @@ def from_web(url: str, target: Path) -> None:
 
     pool = urllib3.PoolManager(timeout=urllib3.Timeout(connect=_CONNECT_S, read=_READ_S), retries=2)
     try:
-        answer = pool.request("GET", url, preload_content=False, redirect=True)
+        # urllib3 1.26 does not look by itself whether a body is whole.
+        answer = pool.request("GET", url, preload_content=False, enforce_content_length=True)
         try:
             if answer.status != 200:
                 raise UpdateError(f"{url}: the server answers {answer.status} {answer.reason or ''}".rstrip())
