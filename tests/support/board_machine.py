@@ -286,7 +286,7 @@ class Pi3Machine(BoardMachine):
 
     def _command(self, control: Path) -> list[str]:
         # Opening the watchdog resets this machine at once in QEMU 7.2; RPi.GPIO needs iomem where no /dev/gpiomem is.
-        words = "console=ttyS1,115200 module_blacklist=bcm2835_wdt iomem=relaxed"
+        words = "console=ttyS1,115200 module_blacklist=bcm2835_wdt iomem=relaxed systemd.journald.forward_to_console=1"
         return [
             *("qemu-system-aarch64", "-M", "raspi3b", "-accel", "tcg,thread=multi", "-display", "none"),
             *(
