@@ -43,7 +43,7 @@ def pack(root: Path, made: Path, version: str, level: int = 15) -> None:
     with tempfile.TemporaryDirectory(dir=made.parent, prefix="bundle-") as work:
         folder = Path(work) / "content"
         folder.mkdir()
-        (folder / "root.ext4").hardlink_to(root)
+        subprocess.run(["cp", "--sparse=always", str(root), str(folder / "root.ext4")], check=True)
         (folder / "manifest.raucm").write_text(manifest(version), encoding="utf-8")
         done = subprocess.run(
             [
