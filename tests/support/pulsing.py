@@ -41,6 +41,12 @@ class Gateway:
         self._number = 0
         self.opened.append(self)
 
+    def close(self) -> None:
+        """Close its files."""
+        self.store.close()
+        for file in self.pulses._files.values():
+            file.close()
+
     # The sink of the driver.
 
     def capture(self, capture: Capture) -> None:

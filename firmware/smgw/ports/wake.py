@@ -16,14 +16,19 @@ class Wake:
     """
 
     def __init__(self) -> None:
-        self._read_end, self._write_end = os.pipe()
-        os.set_blocking(self._read_end, False)
-        os.set_blocking(self._write_end, False)
         self._set = False
-        self._closed = False
+        self._closed = True
         # Without it a late `set` could write into a file that got the descriptor after `close`. Reentrant, because a
         # signal handler runs in the thread that may hold it.
         self._lock = threading.RLock()
+        self._read_end, self._write_end = os.pipe()
+        self._closed = False
+        os.set_blocking(self._read_end, False)
+        os.set_blocking(self._write_end, False)
+
+    def __del__(self) -> None:
+        """A driver that ends with its thread is nobody's to close."""
+        self.close()
 
     def set(self) -> None:
         """End all present and future waits at once."""

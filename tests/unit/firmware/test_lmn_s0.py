@@ -28,10 +28,10 @@ OTHER_BOOT = "11111111-5c1b-4d32-9a52-6e2f9d3a0a11"
 
 @pytest.fixture(autouse=True)
 def closed() -> Iterator[None]:
-    """Every store is closed at the end."""
+    """Every gateway is closed at the end."""
     yield
     while Gateway.opened:
-        Gateway.opened.pop().store.close()
+        Gateway.opened.pop().close()
 
 
 def test_each_pulse_is_in_the_next_poll(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """The flag that ends waits: what a woken thread sees."""
 
+import gc
 import os
 
 import pytest
@@ -21,3 +22,12 @@ def test_a_thread_that_the_octet_wakes_finds_the_flag_set(monkeypatch: pytest.Mo
         wake.set()
         assert wake.wait(0)
     assert found == [True]
+
+
+def test_one_that_nobody_has_any_more_leaves_no_descriptor_open() -> None:
+    before = len(os.listdir("/proc/self/fd"))
+    several = [Wake() for _ in range(20)]
+    assert len(os.listdir("/proc/self/fd")) == before + 40
+    several.clear()
+    gc.collect()
+    assert len(os.listdir("/proc/self/fd")) == before
