@@ -2,6 +2,7 @@
 
 import gc
 import os
+from pathlib import Path
 
 import pytest
 from smgw.ports.wake import Wake
@@ -24,10 +25,14 @@ def test_a_thread_that_the_octet_wakes_finds_the_flag_set(monkeypatch: pytest.Mo
     assert found == [True]
 
 
+def descriptors() -> int:
+    return sum(1 for _ in Path("/proc/self/fd").iterdir())
+
+
 def test_one_that_nobody_has_any_more_leaves_no_descriptor_open() -> None:
-    before = len(os.listdir("/proc/self/fd"))
+    before = descriptors()
     several = [Wake() for _ in range(20)]
-    assert len(os.listdir("/proc/self/fd")) == before + 40
+    assert descriptors() == before + 40
     several.clear()
     gc.collect()
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert descriptors() == before
