@@ -68,7 +68,19 @@ def test_status_goes_from_down_to_healthy_to_degraded_to_down(tmp_path: Path) ->
 
 
 def test_status_as_json_has_its_shape_in_every_state(tmp_path: Path) -> None:
-    top = {"health", "reasons", "gateway", "processes", "differences", "clock", "meters", "store", "emps", "trust"}
+    top = {
+        "health",
+        "reasons",
+        "gateway",
+        "processes",
+        "differences",
+        "clock",
+        "meters",
+        "evaluations",
+        "store",
+        "emps",
+        "trust",
+    }
     with Chain(tmp_path, METERS, ntp=True) as chain:
         absent = chain.status()
         assert absent.keys() == top
