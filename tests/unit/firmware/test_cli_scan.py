@@ -21,6 +21,7 @@ from smgw.hdlc import Address
 from smgw.hdlc.link import Link
 from smgw.iec62056.seven_bit import with_parity
 from smgw.lmn import scan as lmn_scan
+from smgw.lmn.d0 import scan as scan_d0
 from smgw.lmn.dlms import scan as scan_dlms
 from smgw.lmn.mbus import scan as scan_mbus
 from smgw.lmn.p1 import scan as scan_p1
@@ -47,6 +48,7 @@ def quickly(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(scan_sml, "_SPEEDS", (9600, 4800))
     monkeypatch.setattr(scan_dlms, "_SPEEDS", (9600,))
     monkeypatch.setattr(scan_mbus, "_SPEEDS", (2400,))
+    monkeypatch.setattr(scan_d0, "_WAYS", ((2400, ""),))
     monkeypatch.setattr(scan_dlms, "_SIGNED_ON", 1)
     monkeypatch.setattr(scan_dlms, "_ADDRESSES", (DlmsProfile(), DlmsProfile(physical=17)))
 

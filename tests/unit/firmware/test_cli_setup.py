@@ -13,7 +13,9 @@ from small_emp import SmallEmp
 from smgw.cli import main, setup_dialogue, setup_emp, setup_file, setup_meters
 from smgw.cli.setup_answers import period
 from smgw.errors import SmgwError
+from smgw.lmn.d0 import scan as scan_d0
 from smgw.lmn.dlms import scan as scan_dlms
+from smgw.lmn.mbus import scan as scan_mbus
 from smgw.lmn.scan import Scan
 from smgw.lmn.sml import scan as scan_sml
 from smgw.profiles.dlms import DlmsProfile
@@ -35,6 +37,8 @@ def quickly(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(scan_dlms, "PUSH", scan_dlms.PUSH._replace(lines=((9600, "N"),)))
     monkeypatch.setattr(scan_sml, "_SPEEDS", (9600,))
     monkeypatch.setattr(scan_dlms, "_SPEEDS", (9600,))
+    monkeypatch.setattr(scan_mbus, "_SPEEDS", (9600,))
+    monkeypatch.setattr(scan_d0, "_WAYS", ((2400, ""),))
     monkeypatch.setattr(scan_dlms, "_SIGNED_ON", 0)
     monkeypatch.setattr(scan_dlms, "_ADDRESSES", (DlmsProfile(),))
     monkeypatch.chdir(tmp_path)
