@@ -72,9 +72,6 @@ PLANS = {
         Stage("fault and system", ("tests/fault", "tests/system"), PARALLEL_PROCESSES, covered=True),
         Stage("systemd", ("tests/systemd",)),
         ON_DEVICE,
-        # Last, because it takes longest to say anything; where QEMU is missing it is skipped, and says so. The fallback
-        # of an update is left to `make test-image`: the whole must stay under an hour.
-        IMAGE._replace(options=(*IMAGE.options, "--ignore=tests/image/test_update_fallback.py")),
     ),
     "image": (IMAGE,),
     "pi3": (Stage("pi3", ("tests/image/test_pi3.py",), ("--capture=sys",)),),
