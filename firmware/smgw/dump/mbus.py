@@ -1,22 +1,19 @@
 """M-Bus telegrams as text: records with units for people, one JSON object a telegram for programs."""
 
-import json
 import struct
-import sys
 from collections.abc import Sequence
 from typing import Any
 
 from smgw.cosem import DataType, plain
 from smgw.cosem.date_time import DateTime
 from smgw.cosem.printable import printable
-from smgw.dump.printer import Options, look_alike
+from smgw.dump.counted import Counted
+from smgw.dump.printer import Options
 from smgw.errors import RemoteProtocolError
 from smgw.mbus.frame import Frame, FrameDecoder
 from smgw.mbus.readings import device_of, name_of
 from smgw.mbus.records import Record
 from smgw.mbus.telegram import Telegram, medium_name, read_telegram
-from smgw.wire import Refused
-from smgw.wire.unread import SAMPLE
 
 _HEX_DIGITS = b"0123456789abcdefABCDEF"
 _HEX_TEXT = _HEX_DIGITS + b" \t\r\n:,-"
@@ -24,34 +21,22 @@ _ALL_BUT_DIGITS = bytes(octet for octet in range(256) if octet not in _HEX_DIGIT
 _FUNCTIONS = ("", "maximum", "minimum", "in error")
 
 
-class Printer:
-    """Prints telegrams to stdout and refused octets to stderr, and counts both."""
+class Printer(Counted):
+    """Prints telegrams of the M-Bus. The octets may be hex digits."""
+
+    dump = "mbus"
 
     def __init__(self, *, as_json: bool, most: int = 0, keys: Sequence[bytes] = ()) -> None:
+        super().__init__(FrameDecoder(), as_json=as_json, most=most)
         self._keys = keys
-        self._decoder = FrameDecoder()
-        self._as_json = as_json
-        self._most = most
-        self._sample = b""
         self._text: bool | None = None  # the octets are hex digits; None: not known yet
         self._digits = ""
-        self.delivered = 0
-        self.refused = 0
-
-    @property
-    def enough(self) -> bool:
-        """True once as many as were asked for have been printed."""
-        return bool(self._most) and self.delivered >= self._most
 
     def receive(self, data: bytes) -> bool:
-        """Print the telegrams that these octets complete; True if there was one."""
+        """See Counted."""
         if self._text is None and data:
             self._text = not data.translate(None, _HEX_TEXT)
-        if self._text:
-            data = self._from_hex(data)
-        if not self.delivered:
-            self._sample = (self._sample + data)[:SAMPLE]
-        return self._take(self._decoder.receive(data))
+        return super().receive(self._from_hex(data) if self._text else data)
 
     def _from_hex(self, data: bytes) -> bytes:
         """The octets behind hex digits, as other programs write frames; a digit without its second one waits."""
@@ -60,34 +45,17 @@ class Printer:
         octets, self._digits = bytes.fromhex(self._digits[:even]), self._digits[even:]
         return octets
 
-    def finish(self) -> None:
-        """Refuse an unfinished frame; if there was no telegram, say what the octets look like."""
-        self._take(self._decoder.finish())
-        if not self.delivered and (found := look_alike("mbus", self._sample)):
-            print(f"no telegram: {found}", file=sys.stderr)
+    def shown(self, telegram: Frame) -> tuple[dict[str, Any], list[str]]:
+        """See Counted."""
+        try:
+            found = self._read(telegram)
+        except RemoteProtocolError as error:
+            raise RemoteProtocolError(f"address {telegram.address}: {error}") from None
+        return _object(telegram, found), _tree(telegram, found)
 
-    def summary(self) -> None:
-        """Telegrams seen, delivered, refused."""
-        seen = self.delivered + self.refused
-        print(f"{seen} telegrams seen, {self.delivered} delivered, {self.refused} refused", file=sys.stderr)
-
-    def _take(self, events: list[Frame | Refused]) -> bool:
-        before = self.delivered
-        for event in events:
-            if self.enough:
-                break
-            if isinstance(event, Refused):
-                self._refuse(event.octets, event.reason)
-                continue
-            try:
-                telegram = self._read(event)
-            except RemoteProtocolError as error:
-                self._refuse(event.length, f"address {event.address}: {error}")
-                continue
-            self.delivered += 1  # before it is printed: who has seen it and interrupts is told so
-            text = json.dumps(_object(event, telegram)) if self._as_json else "\n".join(_tree(event, telegram))
-            print(text, flush=True)
-        return self.delivered > before
+    def length(self, telegram: Frame) -> int:
+        """See Counted."""
+        return telegram.length
 
     def _read(self, frame: Frame) -> Telegram:
         """With the first key that fits, or in the clear."""
@@ -101,10 +69,6 @@ class Printer:
             return read_telegram(frame)
         except RemoteProtocolError as error:
             raise wrong or error from None
-
-    def _refuse(self, octets: int, reason: str) -> None:
-        self.refused += 1
-        print(f"refused: {octets} octets: {printable(reason)}", file=sys.stderr)
 
 
 def _object(frame: Frame, telegram: Telegram) -> dict[str, Any]:

@@ -1,7 +1,5 @@
 """P1 telegrams as text: devices with names and units for people, one JSON object a telegram for programs."""
 
-import json
-import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -9,14 +7,13 @@ from smgw.cosem import DataType, DeviceId, Reading, plain
 from smgw.cosem.date_time import DateTime
 from smgw.cosem.printable import printable
 from smgw.cosem.units import symbol
-from smgw.dump.printer import Options, look_alike
+from smgw.dump.counted import Counted
+from smgw.dump.printer import Options
 from smgw.errors import RemoteProtocolError, SmgwError
 from smgw.iec62056.p1.devices import P1Device, devices
 from smgw.iec62056.p1.reader import P1Reader
 from smgw.iec62056.p1.telegram import Check, Telegram
 from smgw.profiles.p1 import NORMAL_TIME
-from smgw.wire import Refused
-from smgw.wire.unread import SAMPLE
 
 if TYPE_CHECKING:
     from smgw.dlms.apdus.envelope import Ciphered
@@ -50,51 +47,15 @@ class _Sealing:
         """A dump may show a telegram twice."""
 
 
-class Printer:
-    """Prints telegrams to stdout and refused octets to stderr, and counts both."""
+class Printer(Counted):
+    """Prints telegrams of P1."""
 
-    def __init__(self, sealing: _Sealing | None, *, as_json: bool, most: int = 0) -> None:
-        self._reader = P1Reader(sealing)
-        self._as_json = as_json
-        self._most = most
-        self._sample = b""
-        self.delivered = 0
-        self.refused = 0
+    dump = "p1"
 
-    @property
-    def enough(self) -> bool:
-        """True once as many as were asked for have been printed."""
-        return bool(self._most) and self.delivered >= self._most
-
-    def receive(self, data: bytes) -> bool:
-        """Print the telegrams that these octets complete; True if there was one."""
-        if not self.delivered:
-            self._sample = (self._sample + data)[:SAMPLE]
-        return self._take(self._reader.receive(data))
-
-    def finish(self) -> None:
-        """Refuse an unfinished telegram; if there was none at all, say what the octets look like."""
-        self._take(self._reader.finish())
-        if not self.delivered and (found := look_alike("p1", self._sample)):
-            print(f"no telegram: {found}", file=sys.stderr)
-
-    def summary(self) -> None:
-        """Telegrams seen, delivered, refused."""
-        seen = self.delivered + self.refused
-        print(f"{seen} telegrams seen, {self.delivered} delivered, {self.refused} refused", file=sys.stderr)
-
-    def _take(self, events: Sequence[Telegram | Refused]) -> bool:
-        for event in events:
-            if self.enough:
-                break
-            if isinstance(event, Refused):
-                self.refused += 1
-                print(f"refused: {event.octets} octets: {printable(event.reason)}", file=sys.stderr)
-                continue
-            self.delivered += 1  # before it is printed: who has seen it and interrupts is told so
-            found = devices(event, NORMAL_TIME["NL"])
-            print(json.dumps(_object(event, found)) if self._as_json else "\n".join(_tree(event, found)), flush=True)
-        return any(isinstance(event, Telegram) for event in events)
+    def shown(self, telegram: Telegram) -> tuple[dict[str, Any], list[str]]:
+        """See Counted."""
+        found = devices(telegram, NORMAL_TIME["NL"])
+        return _object(telegram, found), _tree(telegram, found)
 
 
 def _object(telegram: Telegram, found: Sequence[P1Device]) -> dict[str, Any]:
@@ -155,4 +116,4 @@ def make(options: Options) -> Printer:
         from smgw.dump.keys import Keys  # few meters encrypt
 
         sealing = _Sealing(Keys.of(options.keys, options.authentication_keys))
-    return Printer(sealing, as_json=options.as_json, most=options.most)
+    return Printer(P1Reader(sealing), as_json=options.as_json, most=options.most)
