@@ -31,7 +31,7 @@ setup: $(VENV)/.made $(PEERS)/.made ## make .venv and .venv-peers, with the vers
 demo: setup ## run meters, gateway and head-end on this computer
 	@$(BIN)/python tests/system/demo.py
 
-test: setup ## run all tests; every stage runs, the sum comes at the end (with CI=true: branch coverage)
+test: setup ## run all tests but those of the image; every stage runs, the sum comes at the end (with CI=true: branch coverage)
 	@tests/system-packages.sh
 	@$(BIN)/python tests/run.py all
 

@@ -7,11 +7,8 @@ check    the text begins with two fillers, 2F 2F
 Imports `cryptography`: only a meter with a key needs it.
 """
 
-from cryptography.hazmat.primitives.ciphers import Cipher
-from cryptography.hazmat.primitives.ciphers.algorithms import AES
-from cryptography.hazmat.primitives.ciphers.modes import CBC
-
 from smgw.errors import RemoteProtocolError
+from smgw.mbus import aes
 
 _BLOCK = 16
 _FILLERS = b"\x2f\x2f"
@@ -26,8 +23,7 @@ def opened(key: bytes, head: bytes, octets: bytes) -> bytes:
     size = _BLOCK * count if count else len(octets)
     if len(octets) < size or size % _BLOCK:
         raise RemoteProtocolError(f"encrypted, but {len(octets)} octets are not the {size} that the header announces")
-    decryptor = _cipher(key, head).decryptor()
-    text = decryptor.update(octets[:size]) + decryptor.finalize()
+    text = aes.decrypt(key, octets[:size], _start(head))
     if not text.startswith(_FILLERS):
         raise RemoteProtocolError("the key does not fit: ask the operator of the grid for the key of this meter")
     return text
@@ -37,10 +33,8 @@ def sealed(key: bytes, head: bytes, text: bytes) -> bytes:
     """The encrypted records for a long header that announces them."""
     whole = _FILLERS + text
     whole += b"\x2f" * (-len(whole) % _BLOCK)
-    encryptor = _cipher(key, head).encryptor()
-    return encryptor.update(whole) + encryptor.finalize()
+    return aes.encrypt(key, whole, _start(head))
 
 
-def _cipher(key: bytes, head: bytes) -> "Cipher[CBC]":
-    start = head[4:6] + head[:4] + head[6:8] + head[8:9] * 8
-    return Cipher(AES(key), CBC(start))
+def _start(head: bytes) -> bytes:
+    return aes.start_of_mode_5(head[4:6] + head[:4] + head[6:8], head[8])

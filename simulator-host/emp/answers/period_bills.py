@@ -37,7 +37,6 @@ class PeriodBill(NamedTuple):
     error: Decimal | None  # None: this use case has no steps
     total: Decimal
     unit: str
-    end: Decimal  # the total at the end
 
     @property
     def agrees(self) -> bool:
@@ -96,7 +95,6 @@ def _bill(register: Obis, span: tuple[int, int], begin: _Ends, end: _Ends) -> Pe
         used.get(ERROR),
         used[TOTAL],
         end.unit,
-        end.amounts[TOTAL],
     )
 
 

@@ -59,11 +59,11 @@ def open_envelope(envelope: Envelope, key: bytes | None, layouts: Layouts | None
 
 
 def _by_session(envelope: Envelope, key: bytes, layouts: Layouts | None) -> Opened:
-    from smgw.mbus.radio import sealing
+    from smgw.mbus import aes
 
     session = envelope.session
     assert session is not None
-    text = sealing.count(key, envelope.body, envelope.address, session.communication, session.number)
+    text = aes.count(key, envelope.body, envelope.address, session.communication, session.number)
     check, payload = text[:2], text[2:]
     if not plain_check(check, payload):
         if payload[:1] and payload[0] in _INSIDE:
@@ -77,7 +77,7 @@ def _by_session(envelope: Envelope, key: bytes, layouts: Layouts | None) -> Open
 
 def _by_blocks(envelope: Envelope, key: bytes, layouts: Layouts | None) -> Opened:
     """Modes 5 and 7. Octets behind the encrypted blocks are the rest."""
-    from smgw.mbus.radio import sealing
+    from smgw.mbus import aes
 
     body = envelope.body
     size = envelope.blocks * _BLOCK or len(body) // _BLOCK * _BLOCK
@@ -86,16 +86,16 @@ def _by_blocks(envelope: Envelope, key: bytes, layouts: Layouts | None) -> Opene
     counter = None
     if envelope.security is Security.CBC:
         assert envelope.access is not None
-        text = sealing.decrypt(key, body[:size], sealing.start_of_mode_5(envelope.meter, envelope.access))
+        text = aes.decrypt(key, body[:size], aes.start_of_mode_5(envelope.meter, envelope.access))
     else:
         told = envelope.authentication
         if told is None or told.counter is None or not told.mac:
             raise RemoteProtocolError("security mode 7 without a MAC and its counter: what it says proves nothing")
         counter = told.counter
-        for_text, for_mac = sealing.derived(key, counter, envelope.meter)
-        text = sealing.decrypt(for_text, body[:size])
-        expected = sealing.mac(for_mac, told.covered + envelope.transport, len(told.mac))
-        if not sealing.equal(expected, told.mac):
+        for_text, for_mac = aes.derived(key, counter, envelope.meter)
+        text = aes.decrypt(for_text, body[:size])
+        expected = aes.mac(for_mac, told.covered + envelope.transport, len(told.mac))
+        if not aes.equal(expected, told.mac):
             if text.startswith(_FILLERS):
                 raise DamagedError("its MAC is wrong, though the key fits: it was changed on the way")
             raise WrongKeyError("the key does not fit: the MAC is another")

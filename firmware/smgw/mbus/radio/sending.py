@@ -22,34 +22,34 @@ def in_the_clear(identity: Identity, access: int, records: bytes, status: int = 
 
 def by_mode_5(identity: Identity, access: int, records: bytes, key: bytes, status: int = 0) -> bytes:
     """A telegram encrypted by AES-CBC, without a counter (security profile A of OMS)."""
-    from smgw.mbus.radio import sealing
+    from smgw.mbus import aes
 
     text = _padded(records)
-    sealed = sealing.encrypt(key, text, sealing.start_of_mode_5(address_of(identity), access))
+    sealed = aes.encrypt(key, text, aes.start_of_mode_5(address_of(identity), access))
     return _link(identity, bytes((0x7A, access, status, len(text) // _BLOCK << 4, 0x05)) + sealed)
 
 
 def by_mode_7(identity: Identity, access: int, records: bytes, key: bytes, counter: int, status: int = 0) -> bytes:
     """A telegram encrypted and authenticated under keys of its own (security profile B of OMS)."""
-    from smgw.mbus.radio import sealing
+    from smgw.mbus import aes
 
-    text, for_text, for_mac = _padded(records), *sealing.derived(key, counter, address_of(identity))
-    sealed = sealing.encrypt(for_text, text)
+    text, for_text, for_mac = _padded(records), *aes.derived(key, counter, address_of(identity))
+    sealed = aes.encrypt(for_text, text)
     transport = bytes((0x7A, access, status, len(text) // _BLOCK << 4, 0x07, 0x10)) + sealed
     covered = b"\x25" + counter.to_bytes(4, "little")
-    mac = sealing.mac(for_mac, covered + transport, 8)
+    mac = aes.mac(for_mac, covered + transport, 8)
     extended = bytes((0x8C, _SYNCHRONOUS, access))
     return _link(identity, extended + b"\x90\x0f\x00\x2c" + covered + mac + transport)
 
 
 def by_session(identity: Identity, access: int, records: bytes, key: bytes, minute: int, information: int) -> bytes:
     """A telegram encrypted by AES-CTR in the extended link layer. `information`: CI of the records, 78 or 79."""
-    from smgw.mbus.radio import sealing
+    from smgw.mbus import aes
 
     session = (1 << 29 | (minute & 0x1FFFFFF) << 4).to_bytes(4, "little")
     payload = bytes((information,)) + records
     text = crc(payload).to_bytes(2, "little") + payload
-    sealed = sealing.count(key, text, address_of(identity), _SYNCHRONOUS, session)
+    sealed = aes.count(key, text, address_of(identity), _SYNCHRONOUS, session)
     return _link(identity, bytes((0x8D, _SYNCHRONOUS, access)) + session + sealed)
 
 

@@ -1,4 +1,4 @@
-"""AES of sealed radio telegrams, in both directions. Imports `cryptography`: only a meter with a key needs it."""
+"""AES of encrypted telegrams by wire and by radio. Imports `cryptography`: only a meter with a key needs it."""
 
 import hmac
 
