@@ -306,13 +306,19 @@ class Chain:
             for program in (self.lmn, self.wan):
                 program.wait_for("ready:")
 
+    def no_more_rows(self) -> None:
+        """The meters stop, the LMN process commits what it read and ends: from now on the store is at rest."""
+        if self.smsim.running:
+            self.smsim.stop()
+        code = self.lmn.stop()
+        assert code == 0, f"lmn ended with {code}\n{self.lmn.tail()}"
+
     def drain(self) -> None:
-        """The meters stop, the LMN process commits and ends, the WAN process delivers all and ends."""
+        """No more rows come, the WAN process delivers all and ends."""
         if self.smsim.running:
             self.smsim.stop()
         time.sleep(0.3)  # what lies in the ptys is read
-        code = self.lmn.stop()
-        assert code == 0, f"lmn ended with {code}\n{self.lmn.tail()}"
+        self.no_more_rows()
         code = self.wan.stop(signal.SIGUSR1)
         assert code == 0, f"wan ended with {code}\n{self.wan.tail()}"
 

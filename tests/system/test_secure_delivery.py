@@ -88,7 +88,7 @@ def test_a_command_delivers_although_the_daemon_does_not_run(tmp_path: Path, wan
             for file in (chain.state / "wan").iterdir():
                 file.unlink()
         wait_until(lambda: len(chain.store_keys()) > 5, 60, "no rows")
-        chain.smsim.stop()
+        chain.no_more_rows()
         done = chain.smgw("deliver", "--seconds", "60")
         assert done.returncode == 0, done.stdout + done.stderr
         assert sorted(chain.store_keys()) == sorted(chain.emp_keys())

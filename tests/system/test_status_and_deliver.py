@@ -153,11 +153,10 @@ def test_one_refused_row_is_set_aside_and_delivered_again_when_it_is_ordered(tmp
         assert plain.returncode == 1, "quarantined rows stay until they are ordered again"
         assert 7 not in emp.taken
 
-        chain.smsim.stop()
+        chain.no_more_rows()
         again = chain.smgw("deliver", "--again", "--seconds", "10")
         assert again.returncode == 0, again.stdout
         assert "0 waiting, 0 quarantined" in again.stdout
-        chain.lmn.stop()
         chain.wan.stop(signal.SIGUSR1)
         assert sorted(emp.taken) == list(range(1, len(chain.store_keys()) + 1)), "each once, the refused one too"
 
@@ -169,8 +168,7 @@ def test_deliver_does_it_itself_where_no_wan_process_runs(tmp_path: Path, emp: S
         chain.lmn.start()
         chain.lmn.wait_for("ready:")
         wait_until(chain.store_keys, 60, "nothing is recorded")
-        chain.smsim.stop()
-        chain.lmn.stop()
+        chain.no_more_rows()
         done = chain.smgw("deliver", EMP)
         assert done.returncode == 0, done.stdout + done.stderr
         assert sorted(emp.taken) == list(range(1, len(chain.store_keys()) + 1))
