@@ -1,14 +1,14 @@
 """The drawings of hw/wiring: they show their netlist, and the netlist fits the boards and the gateway."""
 
-import importlib.util
 import re
-import sys
 import tomllib
 import xml.etree.ElementTree as ET
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import draw
+import layout
 import pytest
 from smgw.profiles.gpio_line import line_name
 from smgw.profiles.toml_importer import parse
@@ -19,18 +19,7 @@ BOARDS = [tomllib.loads(file.read_text()) for file in sorted((HW / "boards").glo
 SUPPLIES = {"3.3 V": "3.3 V", "5 V": "5 V", "ground": "GND"}
 
 
-def _draw() -> Any:
-    spec = importlib.util.spec_from_file_location("draw", HW / "wiring" / "draw.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["draw"] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-draw = _draw()
-NETLIST = draw.netlist()
+NETLIST = layout.netlist()
 WRITTEN = pytest.mark.parametrize("written", NETLIST, ids=lambda one: one["name"])
 
 
@@ -46,7 +35,7 @@ def pins_of(written: dict[str, Any]) -> dict[str, str]:
 
 def gpios(written: dict[str, Any]) -> set[int]:
     """Numbers of the GPIOs that a drawing uses."""
-    found = (re.match(r"GPIO(\d+)", draw.pins()[pin]) for pin in pins_of(written))
+    found = (re.match(r"GPIO(\d+)", layout.pins()[pin]) for pin in pins_of(written))
     return {int(match[1]) for match in found if match}
 
 
@@ -65,7 +54,7 @@ def test_there_is_no_drawing_without_a_netlist_and_the_readme_shows_each() -> No
 
 @WRITTEN
 def test_every_net_is_drawn_as_one_piece_that_reaches_all_its_terminals(written: dict[str, Any]) -> None:
-    drawing = draw.lay_out(written)
+    drawing = layout.lay_out(written)
     wires = {wire.net: wire for wire in drawing.wires}
     assert set(wires) == set(written["nets"])
     for net, terminals in written["nets"].items():
@@ -81,7 +70,7 @@ def test_every_net_is_drawn_as_one_piece_that_reaches_all_its_terminals(written:
 def test_the_picture_has_the_lines_of_every_net(written: dict[str, Any]) -> None:
     root = ET.fromstring(draw.drawings()[f"{written['name']}.svg"])
     groups = {group.get("data-net"): group for group in root.iter("{http://www.w3.org/2000/svg}g")}
-    for wire in draw.lay_out(written).wires:
+    for wire in layout.lay_out(written).wires:
         path = groups[wire.net].find("{http://www.w3.org/2000/svg}path")
         assert path is not None
         ends = re.findall(r"([ML])([\d.]+) ([\d.]+)", path.get("d") or "")
@@ -91,16 +80,16 @@ def test_the_picture_has_the_lines_of_every_net(written: dict[str, Any]) -> None
 
 @WRITTEN
 def test_every_terminal_of_a_part_is_wired_once(written: dict[str, Any]) -> None:
-    terminals = {terminal.name for part in draw.lay_out(written).parts for terminal in part.terminals}
+    terminals = {terminal.name for part in layout.lay_out(written).parts for terminal in part.terminals}
     assert Counter(name for names in written["nets"].values() for name in names) == Counter(terminals)
 
 
 @WRITTEN
 def test_no_two_nets_share_a_line_and_no_line_runs_through_a_part(written: dict[str, Any]) -> None:
-    drawing = draw.lay_out(written)
+    drawing = layout.lay_out(written)
     for part in drawing.parts:
         left = drawing.lefts[part.column]
-        right = left + draw._WIDTHS[part.column]
+        right = left + layout.WIDTHS[part.column]
         for wire in drawing.wires:
             for one, other in wire.pieces:
                 inside = max(one.x, other.x) > left and min(one.x, other.x) < right
@@ -117,13 +106,13 @@ def test_nets_that_would_share_a_line_are_refused() -> None:
         "nets": {"one": ["a.1", "b.2"], "other": ["b.1", "a.2"]},
     }  # fmt: skip
     with pytest.raises(ValueError, match="one and other share a line"):
-        draw.lay_out(written)
+        layout.lay_out(written)
 
 
 @WRITTEN
 def test_the_pins_exist_on_every_board_with_a_header_and_are_what_the_net_says(written: dict[str, Any]) -> None:
-    assert {board["header"] for board in BOARDS if board["chip"]} == {draw.HEADER.stem}
-    pins = draw.pins()
+    assert {board["header"] for board in BOARDS if board["chip"]} == {layout.HEADER.stem}
+    pins = layout.pins()
     for pin, net in pins_of(written).items():
         what = pins[pin]
         assert SUPPLIES.get(net, what) == what, f"pin {pin}"
@@ -131,7 +120,7 @@ def test_the_pins_exist_on_every_board_with_a_header_and_are_what_the_net_says(w
 
 
 def test_the_header_has_40_pins_and_each_gpio_once() -> None:
-    pins = draw.pins()
+    pins = layout.pins()
     assert list(pins) == [str(number) for number in range(1, 41)]
     found = sorted(int(match[1]) for what in pins.values() if (match := re.match(r"GPIO(\d+)", what)))
     assert found == list(range(28))
