@@ -7,7 +7,7 @@ from pathlib import Path
 
 from smgw.errors import SmgwError, reason
 
-from emp import DEFAULT_ZONE, __version__, cli_bill, cli_serve, cli_store
+from emp import DEFAULT_ZONE, __version__, cli_bill, cli_serve, cli_store, cli_transparency
 
 # What only one command needs is imported in its function: the help and `emp status` come at once.
 
@@ -87,6 +87,7 @@ def _parser() -> argparse.ArgumentParser:
     password.set_defaults(run=_password)
     cli_store.add_commands(commands)
     cli_bill.add_commands(commands)
+    cli_transparency.add_commands(commands)
     return parser
 
 

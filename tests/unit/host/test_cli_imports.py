@@ -48,7 +48,7 @@ def test_the_help_of_emp_imports_no_server_and_no_store() -> None:
     found = imported("emp.cli", "--help")
     assert found & _HEAVY == set()
     ours = {name for name in found if name.startswith(("emp.", "smgw."))}
-    assert ours <= {"emp.cli", "emp.cli_bill", "emp.cli_serve", "emp.cli_store", "smgw.errors"}
+    assert ours <= {"emp.cli", "emp.cli_bill", "emp.cli_serve", "emp.cli_store", "emp.cli_transparency", "smgw.errors"}
 
 
 def test_the_help_of_smsim_imports_no_meter() -> None:
