@@ -1,7 +1,6 @@
 """The command `emp transparency`."""
 
 import argparse
-import os
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -51,7 +50,7 @@ _moment.__name__ = "time, such as 2026-03-01 or 2026-03-01T12:00+01:00"  # what 
 def _write(options: argparse.Namespace) -> int:
     from smgw.transparency.document import UsagePoint
     from smgw.transparency.errors import TransparencyError
-    from smgw.transparency.writer import write
+    from smgw.transparency.writer import write_file
 
     from emp.answers.consumer_file import Wanted, with_lists
     from emp.store.sqlite_storage import SqliteView
@@ -73,13 +72,7 @@ def _write(options: argparse.Namespace) -> int:
         point = with_lists(view, point, Wanted(options.begin, options.end, devices))
     finally:
         view.close()
-    new = options.file.with_name(f"{options.file.name}.new")
-    try:
-        with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as out:
-            write(point, out)
-        new.replace(options.file)
-    finally:
-        new.unlink(missing_ok=True)
+    write_file(point, options.file)
     print(f"{options.file}: {len(point.lists)} lists with {sum(len(tuple(one.values)) for one in point.lists)} values")
     return 0
 

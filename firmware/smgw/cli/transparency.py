@@ -2,7 +2,6 @@
 
 import argparse
 import contextlib
-import os
 from datetime import datetime
 from pathlib import Path
 
@@ -16,7 +15,7 @@ from smgw.store.errors import StoreAbsent
 from smgw.store.lmn.view import LmnView
 from smgw.store.wan.view import WanView
 from smgw.transparency.document import SIGNATURE, SUB_CA, Certificate
-from smgw.transparency.writer import write
+from smgw.transparency.writer import write_file
 from smgw.trust.errors import TrustError
 from smgw.trust.folder import AUTHORITIES, read_authorities
 from smgw.trust.own import active_triple
@@ -61,13 +60,7 @@ def run(arguments: argparse.Namespace) -> int:
             wan = opened.enter_context(WanView.open(paths.wan_directory(arguments.state)))
         found = usage_point(configuration, view, wanted, __version__, signed_by(wan))
     found = found._replace(certificates=_certificates(paths.trust_directory(arguments.state)))
-    new = arguments.file.with_name(f"{arguments.file.name}.new")
-    try:
-        with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as out:
-            write(found, out)
-        new.replace(arguments.file)
-    finally:
-        new.unlink(missing_ok=True)
+    write_file(found, arguments.file)
     values = sum(len(tuple(one.values)) for one in found.lists)
     print(f"{arguments.file}: {len(found.lists)} lists with {values} values, {len(found.log)} log entries")
     return 0

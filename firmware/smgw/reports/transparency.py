@@ -1,14 +1,13 @@
 """The consumer's file for one usage point (AR 2418-6): what the gateway holds of it, for the display software TRuDI.
 
 The lists are the original readings of the meters at registration times, and the registers at the ends of billing
-periods for use cases with steps. A first reading that does not count is left out: TRuDI would count it whole.
+periods for use cases with steps.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from itertools import dropwhile
 from typing import NamedTuple
 
-from smgw.cosem import CaptureObject, Data, Obis, meter_status
+from smgw.cosem import CaptureObject, Obis, meter_status
 from smgw.cosem.source import Source
 from smgw.cosem.status_word import StatusWord
 from smgw.errors import SmgwError
@@ -20,12 +19,11 @@ from smgw.store.lmn.view import LmnView
 from smgw.store.records import ListKind, StoredRecord
 from smgw.store.wan.signatures import SignedRow
 from smgw.store.wan.view import WanView
-from smgw.transparency.document import Component, LogEntry, UsagePoint, Value, ValueList
+from smgw.transparency.document import Component, LogEntry, UsagePoint, ValueList
+from smgw.transparency.lists import SECOND_US, Cell, Row, Span, lists_of, taken
 
-_SECOND = 1_000_000
 _AT_ONCE = 1000
 _MOST_ENTRIES = 10_000
-_LAST_COUNTING = 2  # PTB status
 
 
 class Wanted(NamedTuple):
@@ -91,109 +89,66 @@ def usage_point(
     )
 
 
-class _Register(NamedTuple):
-    obis: Obis
-    scaler: int
-    unit: int
-
-
 def _originals(
     profiles: Iterable[EvaluationProfile], sources: Iterable[Source], view: LmnView, wanted: Wanted, signed: Signed
 ) -> Iterator[ValueList]:
     """Readings of the meters, each device of a meter by itself: an exchanged meter has two lists."""
     done: set[tuple[Source, Obis]] = set()
     for profile in profiles:
+        period_s = profile.registration_period
         for source in sources:
             if source.meter in profile.parts:
-                objects = [obis for obis in profile.objects if (source, obis) not in done]
+                objects = frozenset(obis for obis in profile.objects if (source, obis) not in done)
                 done.update((source, obis) for obis in objects)
-                rows = _rows(view, source, ListKind.ORIGINAL, wanted, profile.registration_period)
+                span = Span(wanted.begin_s, wanted.end_s, period_s)
+                rows = taken(_rows(view, source, ListKind.ORIGINAL, objects, signed), span)
                 owner = str(source.device)
-                yield from _lists(rows, frozenset(objects), owner, owner, wanted, profile.registration_period, signed)
+                yield from lists_of(rows, owner, owner, span, period_s)
 
 
 def _derived(
     profiles: Iterable[EvaluationProfile], sources: Iterable[Source], view: LmnView, wanted: Wanted, signed: Signed
 ) -> Iterator[ValueList]:
+    span = Span(wanted.begin_s, wanted.end_s)
     for profile in profiles:
         devices = [source.device for source in sources if source.meter in profile.parts]
         for source in sources:
             if source.meter == profile.name and profile.use_case.billed and devices:
-                rows = _rows(view, source, ListKind.PERIOD_END, wanted, 1)
-                yield from _lists(rows, None, str(devices[-1]), str(source.device), wanted, 0, signed)
+                rows = taken(_rows(view, source, ListKind.PERIOD_END, None, signed), span)
+                yield from lists_of(rows, str(devices[-1]), str(source.device), span)
 
 
 def _rows(
-    view: LmnView, source: Source, kind: ListKind, wanted: Wanted, period_s: int
-) -> Iterator[tuple[int, StoredRecord]]:
-    """Rows of a list in the span, with their target times; the first one of each time that counts, else the first."""
-    found: dict[int, StoredRecord] = {}
+    view: LmnView, source: Source, kind: ListKind, objects: frozenset[Obis] | None, signed: Signed
+) -> Iterator[Row]:
+    """Rows of a list with target times. `objects`: their registers; None: all."""
     after = 0
     while rows := view.records(source, after, _AT_ONCE):
         after = rows[-1].position
         for row in rows:
-            target_us = row.target_time_us
-            if row.list is not kind or target_us is None or target_us % (period_s * _SECOND) or not row.readings:
-                continue
-            if wanted.begin_s * _SECOND <= target_us <= wanted.end_s * _SECOND:
-                known = found.get(target_us)
-                if known is None or (_ptb(known) > _LAST_COUNTING >= _ptb(row)):
-                    found[target_us] = row
-    yield from sorted(found.items())
+            if row.list is kind and row.target_time_us is not None and row.readings:
+                status = StatusWord(row.gateway_status, meter_status(row.readings))
+                cells = _cells(row, objects, signed)
+                yield Row(row.target_time_us, row.stamp.utc_us, status, ptb_status(*status), cells)
 
 
-def _lists(
-    rows: Iterable[tuple[int, StoredRecord]],
-    objects: frozenset[Obis] | None,
-    meter: str,
-    owner: str,
-    wanted: Wanted,
-    period_s: int,
-    signed: Signed,
-) -> Iterator[ValueList]:
-    """A list for each register; one whose scaler changed has a list for each scaler."""
-    values: dict[_Register, list[Value]] = {}
-    for target_us, row in rows:
-        signatures = signed(row)
-        for reading in row.readings:
-            if (objects is None or reading.obis in objects) and isinstance(reading.value.value, int):
-                register = _Register(reading.obis, reading.scaler, reading.unit)
-                column = CaptureObject(reading.class_id, reading.obis, reading.attribute)
-                made = signatures.get(column) or reading.signature or b""
-                values.setdefault(register, []).append(_value(row, target_us, reading.value, made))
-    for register, several in values.items():
-        counted = tuple(dropwhile(lambda value: (value.ptb or 0) > _LAST_COUNTING, several))
-        yield ValueList(
-            meter,
-            owner,
-            bytes(register.obis).hex(),
-            register.unit,
-            register.scaler,
-            wanted.begin_s,
-            wanted.end_s,
-            counted,
-            period_s,
-        )
-
-
-def _value(row: StoredRecord, target_us: int, value: Data, signature: bytes) -> Value:
-    number = value.value
-    assert isinstance(number, int)
-    status = StatusWord(row.gateway_status, meter_status(row.readings))
-    return Value(number, row.stamp.utc_us, target_us, signature=signature, status=status, ptb=ptb_status(*status))
-
-
-def _ptb(row: StoredRecord) -> int:
-    return ptb_status(row.gateway_status, meter_status(row.readings))
+def _cells(row: StoredRecord, objects: frozenset[Obis] | None, signed: Signed) -> Iterator[Cell]:
+    signatures = signed(row)
+    for reading in row.readings:
+        number = reading.value.value
+        if (objects is None or reading.obis in objects) and isinstance(number, int):
+            column = CaptureObject(reading.class_id, reading.obis, reading.attribute)
+            signature = signatures.get(column) or reading.signature or b""
+            yield Cell(reading.obis, reading.scaler, reading.unit, number, signature)
 
 
 def _log(view: LmnView, consumer: str, wanted: Wanted) -> Iterator[LogEntry]:
     """The consumer's log book in the span."""
     for entry in view.log_entries(_MOST_ENTRIES, consumer_book(consumer)):
-        if wanted.begin_s <= entry.utc_us // _SECOND <= wanted.end_s:
+        if wanted.begin_s <= entry.utc_us // SECOND_US <= wanted.end_s:
             yield LogEntry(
                 entry.number,
-                entry.utc_us // _SECOND,
+                entry.utc_us // SECOND_US,
                 entry.subject,
                 int(entry.level),
                 0 if entry.outcome else 1,

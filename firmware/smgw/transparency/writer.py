@@ -14,9 +14,11 @@ TRuDI refuses some elements that the schema allows (parentRecordNumber, repetiti
 of them is written.
 """
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from pathlib import Path
 from typing import Any, BinaryIO
 from zoneinfo import ZoneInfo
 
@@ -42,6 +44,17 @@ def write(usage_point: UsagePoint, out: BinaryIO) -> None:
     :raises TransparencyError: something is missing, or does not fit the format. The file is then not whole.
     """
     _Writer(usage_point, out).write()
+
+
+def write_file(usage_point: UsagePoint, file: Path) -> None:
+    """Write the file whole or not at all; its owner alone can read it. Errors: see `write`."""
+    new = file.with_name(f"{file.name}.new")
+    try:
+        with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as out:
+            write(usage_point, out)
+        new.replace(file)
+    finally:
+        new.unlink(missing_ok=True)
 
 
 class _Writer:

@@ -4,23 +4,20 @@ The head-end knows devices, not usage points, so who it is about is given. The l
 """
 
 from collections.abc import Iterator, Mapping
-from itertools import dropwhile
 from typing import NamedTuple, Protocol
 
 from smgw.cosem import CaptureObject
 from smgw.cosem.device_id import DeviceId
-from smgw.cosem.obis import Obis
 from smgw.cosemxml.value_signatures import SignaturesError, values_of_row
 from smgw.metering.evaluation.counting import ptb_status
-from smgw.transparency.document import UsagePoint, Value, ValueList
+from smgw.transparency.document import UsagePoint, ValueList
+from smgw.transparency.lists import SECOND_US, Cell, Row, Span, lists_of, taken
 from smgw.transparency.writer import UNITS
 
 from emp.answers.days import period_of
 from emp.store.storage import RowSpan, RowView
 
-_SECOND = 1_000_000
-_MINUTE_US = 60 * _SECOND
-_LAST_COUNTING = 2  # PTB status
+_MINUTE_S = 60
 
 
 class Rows(Protocol):
@@ -45,57 +42,31 @@ def with_lists(storage: Rows, point: UsagePoint, wanted: Wanted) -> UsagePoint:
     return point._replace(lists=tuple(lists))
 
 
-class _Register(NamedTuple):
-    obis: Obis
-    scaler: int
-    unit: int
-
-
 def _lists(storage: Rows, device: DeviceId, meters: list[DeviceId], wanted: Wanted) -> Iterator[ValueList]:
-    rows = _rows(storage, device, wanted)
-    values: dict[_Register, list[Value]] = {}
-    for target_us, row in rows:
-        signatures = _signatures(device, row)
-        for register, data in row.cells:
-            if isinstance(data.value, int) and register.unit in UNITS:
-                key = _Register(register.obis, register.scaler, register.unit)
-                signature = signatures.get(register.column, b"")
-                values.setdefault(key, []).append(_value(row, target_us, data.value, signature))
+    span = Span(wanted.begin_s, wanted.end_s, _MINUTE_S)
+    rows = taken(_rows(storage, device), span)
     owner = str(device)
-    period_s = 0 if device.taf else period_of([target_us for target_us, _ in rows]) // _SECOND
-    for key, several in values.items():
-        counted = tuple(dropwhile(lambda value: (value.ptb or 0) > _LAST_COUNTING, several))
-        yield ValueList(
-            str(meters[-1]) if device.taf and meters else owner,
-            owner,
-            bytes(key.obis).hex(),
-            key.unit,
-            key.scaler,
-            wanted.begin_s,
-            wanted.end_s,
-            counted,
-            period_s,
-        )
+    if device.taf:
+        yield from lists_of(rows, str(meters[-1]) if meters else owner, owner, span)
+    else:
+        yield from lists_of(rows, owner, owner, span, period_of([row.target_us for row in rows]) // SECOND_US)
 
 
-def _rows(storage: Rows, device: DeviceId, wanted: Wanted) -> list[tuple[int, RowView]]:
-    """Rows on the grid in the span, by target time; the first one of each time that counts, else the first."""
-    found: dict[int, RowView] = {}
+def _rows(storage: Rows, device: DeviceId) -> Iterator[Row]:
     for batch in storage.batches(device, RowSpan()):
         for row in batch:
             target_us = row.target_time_us
-            if target_us is None or target_us % _MINUTE_US or not row.cells:
-                continue
-            if wanted.begin_s * _SECOND <= target_us <= wanted.end_s * _SECOND:
-                known = found.get(target_us)
-                if known is None or ptb_status(*known.status) > _LAST_COUNTING >= ptb_status(*row.status):
-                    found[target_us] = row
-    return sorted(found.items())
+            if target_us is not None and row.cells:
+                captured_us = target_us if row.capture_time_us is None else row.capture_time_us
+                yield Row(target_us, captured_us, row.status, ptb_status(*row.status), _cells(device, row))
 
 
-def _value(row: RowView, target_us: int, number: int, signature: bytes) -> Value:
-    captured_us = target_us if row.capture_time_us is None else row.capture_time_us
-    return Value(number, captured_us, target_us, signature=signature, status=row.status, ptb=ptb_status(*row.status))
+def _cells(device: DeviceId, row: RowView) -> Iterator[Cell]:
+    signatures = _signatures(device, row)
+    for register, data in row.cells:
+        if isinstance(data.value, int) and register.unit in UNITS:
+            signature = signatures.get(register.column, b"")
+            yield Cell(register.obis, register.scaler, register.unit, data.value, signature)
 
 
 def _signatures(device: DeviceId, row: RowView) -> Mapping[CaptureObject, bytes]:
