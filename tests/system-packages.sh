@@ -15,7 +15,9 @@ packages="$packages gcc libc6-dev"
 packages="$packages openssl"
 # What the device has: the unit tests of the firmware run against these versions too.
 packages="$packages python3-serial python3-lxml python3-urllib3 python3-ntplib python3-cryptography python3-pytest"
-packages="$packages python3-pytest-xdist python3-hypothesis"
+packages="$packages python3-pytest-xdist python3-hypothesis python3-tornado python3-paho-mqtt"
+# A broker that nobody here wrote.
+packages="$packages mosquitto"
 # A security module in software, and what speaks to it.
 packages="$packages softhsm2 python3-pykcs11"
 # The Debian package, and machines to install it in (make test-systemd).

@@ -29,7 +29,7 @@ _TOOLS = {"mmdebstrap": "mmdebstrap", "systemd-nspawn": "systemd-container", "ns
 #: What the .deb depends on, and what Raspberry Pi OS has anyway.
 _PACKAGES = [
     *("systemd", "systemd-sysv", "udev", "dbus", "passwd", "python3", "python3-serial", "python3-lxml"),
-    *("python3-systemd", "python3-ntplib", "python3-urllib3", "python3-cryptography"),
+    *("python3-systemd", "python3-ntplib", "python3-urllib3", "python3-cryptography", "python3-tornado"),
     *("python3-aiohttp", "python3-jinja2", "python3-rich", "python3-pytest", "python3-hypothesis"),
 ]
 _ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8", "HOME": "/root", "TERM": "dumb"}
