@@ -21,8 +21,9 @@ def test_each_device_of_a_p1_port_arrives_at_the_emp_with_its_own_registers(tmp_
         gas, water = (chain.get(f"/devices/{device}.sm.json") or b"" for device in HOUSE[1:])
         assert b"0700030100ff" in gas or b"7-0:3.1.0" in gas
         assert b"0800010000ff" in water or b"8-0:1.0.0" in water
-        shown = {meter["device"] for meter in chain.status()["meters"]}
-        assert shown == set(HOUSE)
+        wait_until(
+            lambda: {meter["device"] for meter in chain.status()["meters"]} == set(HOUSE), 60, "a state is not told"
+        )
         live = chain.smgw("read")
         assert live.returncode == 0
         assert "7-0:3.1.0" in live.stdout

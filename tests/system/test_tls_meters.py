@@ -117,7 +117,7 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
 def test_eight_meters_over_tls_are_stored(bench: Bench) -> None:
     bench.start()
     bench.wait_for_rows(3)
-    assert set(bench.states().values()) == {"reading"}
+    wait_until(lambda: set(bench.states().values()) == {"reading"}, 60, "a state is not told")
     print(f"RSS of the LMN process with 8 meters over TLS: {bench.resident_octets() / 1e6:.1f} MB")
 
 
