@@ -86,6 +86,15 @@ def test_a_renewal_makes_a_new_pair_and_keeps_the_old(gateway: Gateway) -> None:
     assert MeterCertificate.from_file(own.certificate).not_after_s < NOW + 732 * DAY
 
 
+@pytest.mark.parametrize(("meter", "noted"), [("flat", True), ("house", False)])
+def test_a_pin_of_a_meter_without_tls_is_noted(
+    meter: str, noted: bool, gateway: Gateway, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert gateway.run("keys", "meter", meter, str(gateway.meter.certificate)) == 0
+    assert pin_file(gateway.trust, meter).exists()
+    assert ("note: meter flat is at /dev/ttyS0; a pin is used only at tls://" in capsys.readouterr().out) is noted
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
 def test_root_gives_key_and_folder_to_the_reading_process(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("smgw.cli.keys.lmn.owner", {"smgw-lmn": (65_534, 65_534)}.get)

@@ -80,6 +80,8 @@ def _names(arguments: argparse.Namespace) -> list[str]:
     for line in configuration.lines:
         names = [meter.name for meter in line.meters]
         if arguments.meter in names:
+            if not is_tls(line.port):
+                print(f"note: meter {arguments.meter} is at {line.port}; a pin is used only at tls://host:port")
             return names
     print(f"note: {arguments.config} has no meter {arguments.meter}")
     return [arguments.meter]
