@@ -79,7 +79,7 @@ pins: $(PINS)/.made ## renew the pins with hashes (requirements/*.txt) after a c
 messages: $(VENV)/.made ## collect the texts of the head-end's pages into its catalogues (simulator-host/emp/locale)
 	mkdir -p build
 	cd simulator-host && ../$(BIN)/pybabel -q extract -F babel.cfg -k N_ -k pgettext:1c,2 -k context:1c,2 --no-location \
-	  --sort-output -o ../build/emp.pot .
+	  --sort-output -o ../build/emp.pot . ../firmware/smgw/look
 	cd simulator-host && ../$(BIN)/pybabel -q update -D emp -i ../build/emp.pot -d emp/locale --no-fuzzy-matching \
 	  --width 120 --ignore-pot-creation-date
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
-_STATIC = ROOT / "simulator-host" / "emp" / "pages" / "static"
+_STATIC = ROOT / "firmware" / "smgw" / "look" / "static"
 _DEPENDENCY = re.compile(r"([a-z0-9][a-z0-9.+-]+)(?: \(([^)]*)\))?")
 _PIN = re.compile(r"^([A-Za-z0-9._-]+)==([^ \\]+)", re.MULTILINE)
 _OURS = "Apache-2.0"
@@ -27,7 +27,7 @@ def main(output: Path, version: str) -> None:
     output.mkdir(parents=True, exist_ok=True)
     debian = dict(debian_packages())
     parts = {
-        "smgw": debian["smgw"],
+        "smgw": [*debian["smgw"], uplot()],
         "smgw-emp": [*debian["smgw-emp"], uplot()],
         "smgw-pki": debian["smgw-pki"],
         "smgw-python": [*python_packages(), uplot()],

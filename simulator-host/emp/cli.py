@@ -132,8 +132,9 @@ def _password(options: argparse.Namespace) -> int:
 def _status(options: argparse.Namespace) -> int:
     import time
 
+    from smgw.look.times import Zone, ago
+
     from emp.store.sqlite_storage import SqliteView
-    from emp.times import Zone, ago
 
     zone = Zone(options.zone)
     view = SqliteView(options.db)

@@ -8,11 +8,11 @@ from emp import DEFAULT_ZONE
 
 if TYPE_CHECKING:
     from smgw.cosem.device_id import DeviceId
+    from smgw.look.times import Zone
     from smgw.transparency.supplier import Tariff
 
     from emp.answers.bill import Bill
     from emp.store.sqlite_storage import SqliteView
-    from emp.times import Zone
 
 
 def add_commands(commands: Any) -> None:
@@ -41,11 +41,11 @@ def add_commands(commands: Any) -> None:
 def _bill(options: argparse.Namespace) -> int:
     import json
 
+    from smgw.look.times import Zone
     from smgw.transparency.supplier import read
 
     from emp.answers.bill import bills
     from emp.store.sqlite_storage import SqliteView
-    from emp.times import Zone
 
     zone, tariff = Zone(options.zone), read(options.tariff.read_bytes())
     view = SqliteView(options.db)
@@ -114,8 +114,7 @@ def _print(bill: "Bill", zone: "Zone") -> None:
 def _as_json(bill: "Bill") -> dict[str, Any]:
     from smgw.cosem.data import decimal
     from smgw.cosem.units import symbol
-
-    from emp.times import iso
+    from smgw.look.times import iso
 
     def amount(value: int) -> str:
         return f"{decimal(value, bill.scaler):f}"

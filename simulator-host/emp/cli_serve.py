@@ -124,8 +124,9 @@ def _positive(text: str) -> int:
 def _serve(options: argparse.Namespace) -> int:
     import asyncio
 
+    from smgw.look.times import Zone
+
     from emp.store.sqlite_storage import SqliteStorage
-    from emp.times import Zone
     from emp.trust.people_tls import Files
     from emp.trust.room import Room
     from emp.web import password

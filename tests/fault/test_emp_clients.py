@@ -158,7 +158,7 @@ HOSTILE = [
     f"/devices/{DEVICE.uri}/rows?page=999999999",
     "/static/../../../etc/passwd",
     "/static/%2e%2e/%2e%2e/cli.py",
-    "/static/uplot/../emp.css",
+    "/static/uplot/../look.css",
 ]
 
 

@@ -3,6 +3,8 @@
 import os
 from datetime import tzinfo
 
+#: The legal time of the meters here.
+DEFAULT_ZONE = "Europe/Berlin"
 #: Where zone files lie on Linux. The library would ask for it in a table that takes 0.3 MB of a process.
 _FOLDERS = "/usr/share/zoneinfo:/usr/lib/zoneinfo:/usr/share/lib/zoneinfo:/etc/zoneinfo"
 

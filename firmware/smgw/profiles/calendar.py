@@ -8,13 +8,12 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from smgw.cosem.zone import time_zone
+from smgw.cosem.zone import DEFAULT_ZONE, time_zone
 from smgw.profiles import checks
 from smgw.profiles.checks import Report, shown
 from smgw.profiles.problems import nearest
 from smgw.profiles.section import Key, section
 
-DEFAULT_ZONE = "Europe/Berlin"
 #: OBIS group E of a step. Group E of the error register is 63.
 LAST_STEP = 62
 MOST_STEPS = 20

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from smgw.cosem.obis import Obis
-from smgw.cosem.zone import time_zone
+from smgw.cosem.zone import DEFAULT_ZONE, time_zone
 from smgw.errors import reason
 from smgw.profiles import calendar, checks
-from smgw.profiles.calendar import DEFAULT_ZONE, LAST_STEP, Calendar
+from smgw.profiles.calendar import LAST_STEP, Calendar
 from smgw.profiles.checks import Check, Report, shown
 from smgw.profiles.content import canonical
 from smgw.profiles.problems import Problem

@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 from smgw.cosem.device_id import DeviceId
 from smgw.cosem.obis import Obis
 from smgw.errors import SmgwError
+from smgw.look.times import Zone
 from smgw.metering.evaluation import evaluation
 from smgw.metering.evaluation.counting import counts
 from smgw.metering.evaluation.plan import ERROR, TOTAL, Plan
@@ -23,7 +24,6 @@ from smgw.transparency.supplier import Stage, Tariff
 
 from emp.answers.days import period_of
 from emp.store.storage import RowSpan, RowView
-from emp.times import Zone
 
 _GRID_US = 60_000_000
 #: A value of the grid is captured at most so much later, also one of a load profile that was fetched after an outage.

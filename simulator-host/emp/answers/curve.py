@@ -20,12 +20,12 @@ from smgw.cosem import CaptureObject
 from smgw.cosem.data import decimal
 from smgw.cosem.device_id import DeviceId
 from smgw.cosem.units import symbol
+from smgw.look.times import Zone
 from smgw.webservice.error import BadRequest
 
 from emp.answers.days import known_until, month_of, period_of, slots, week_of
 from emp.answers.row_text import value_text
 from emp.store.storage import Sample, Storage
-from emp.times import Zone
 
 MAX_POINTS = 10_000  # captures; from there on they are thinned
 PIECES = 2000  # of a window that is thinned

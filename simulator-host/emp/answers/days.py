@@ -5,8 +5,9 @@ from datetime import date, timedelta
 from math import gcd
 from typing import NamedTuple
 
+from smgw.look.times import FALSE_AHEAD_US, Zone
+
 from emp.store.storage import Presence
-from emp.times import FALSE_AHEAD_US, Zone
 
 QUARTER_HOUR_US = 900_000_000
 _ENOUGH = 8  # target times needed to find the period

@@ -16,10 +16,10 @@ from smgw.cosem.units import symbol
 from smgw.cosemxml.data import data_text
 from smgw.cosemxml.document import Register
 from smgw.cosemxml.names import TYPE_NAME
+from smgw.look.times import iso
 
 from emp.answers.resources import row_data
 from emp.store.storage import RowView
-from emp.times import iso
 
 Batches = Iterable[list[RowView]]
 

@@ -3,7 +3,8 @@
 from collections.abc import Iterable
 from typing import Any
 
-from emp.pages.language import N_
+from smgw.look.language import N_
+
 from emp.pages.view import View
 from emp.store.storage import GatewayView
 from emp.trust.expiry import Expiries, Validity

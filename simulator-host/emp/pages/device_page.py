@@ -5,6 +5,7 @@ from datetime import date, timedelta
 from typing import Any
 
 from smgw.cosem.device_id import DeviceId
+from smgw.look.times import iso
 from smgw.webservice.error import BadRequest
 
 from emp.answers.days import Day, Gap, completeness, known_until, month_of
@@ -12,7 +13,6 @@ from emp.answers.period_bills import is_evaluation
 from emp.pages.page_parts import flaws
 from emp.pages.view import View, late_after
 from emp.store.storage import Storage
-from emp.times import iso
 
 MAX_GAPS = 200
 

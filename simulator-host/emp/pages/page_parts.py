@@ -7,8 +7,7 @@ from smgw.cosem.obis import Obis
 from smgw.cosem.status_word import GatewayStatus
 from smgw.cosem.units import symbol
 from smgw.cosemxml.document import Register
-
-from emp.pages.language import N_
+from smgw.look.language import N_
 
 #: What common codes mean, in the channel-free form C.D.E.
 _MEANING = {

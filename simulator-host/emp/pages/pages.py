@@ -14,6 +14,7 @@ from smgw.cosem import CaptureObject
 from smgw.cosem.device_id import DeviceId
 from smgw.cosem.units import symbol
 from smgw.cosemxml.value_signatures import SIGNATURES
+from smgw.look.times import FALSE_AHEAD_US, Zone
 from smgw.webservice import uri
 from smgw.webservice.uri import Node, Target
 
@@ -30,7 +31,6 @@ from emp.pages.register_page import register_page
 from emp.pages.signatures import signature
 from emp.pages.view import LATE_US, View, late_after
 from emp.store.storage import EventView, GatewayView, LatestView, Rhythm, RowView, SightingView, Storage
-from emp.times import FALSE_AHEAD_US, Zone
 from emp.trust.expiry import Expiries
 from emp.trust.verdicts import Verdicts
 

@@ -8,15 +8,16 @@ from urllib.parse import quote, urlencode
 from smgw.cosem import CaptureObject
 from smgw.cosem.device_id import DeviceId
 from smgw.cosemxml.columns import FIXED_COLUMNS
+from smgw.look.language import N_
+from smgw.look.times import iso
 
 from emp.answers.curve import Curve, Kind, Point, Range, Window, curve, is_counter
 from emp.answers.paths import register_name, segment
-from emp.pages.language import N_, Language
+from emp.pages.language import Language
 from emp.pages.page_parts import amount, heading, short
 from emp.pages.plot_words import plot_words
 from emp.pages.view import View
 from emp.store.storage import Storage
-from emp.times import iso
 
 MAX_TABLE = 3000  # a month of quarter hours
 

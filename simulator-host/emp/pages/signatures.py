@@ -3,9 +3,9 @@
 from typing import Any
 
 from smgw.cosem.device_id import DeviceId
+from smgw.look.language import N_
 from smgw.trust.value_verdict import Verdict
 
-from emp.pages.language import N_
 from emp.pages.view import View
 from emp.store.storage import RowView
 from emp.trust.verdicts import Verdicts, is_signed

@@ -2,9 +2,10 @@
 
 from typing import NamedTuple
 
+from smgw.look.times import FALSE_AHEAD_US, Zone, iso
+
 from emp.pages.language import Language
 from emp.store.storage import Rhythm
-from emp.times import FALSE_AHEAD_US, Zone, iso
 
 _MINUTE_US = 60 * 1_000_000
 _USUAL_US = 15 * _MINUTE_US  # the gateway's default period

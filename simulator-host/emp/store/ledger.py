@@ -8,13 +8,13 @@ from typing import NamedTuple
 from smgw.cosem.data import DataType
 from smgw.cosem.device_id import DeviceId
 from smgw.cosemxml.document import Document, Register, Row
+from smgw.look.times import END_OF_TIME_US, FALSE_AHEAD_US
 from smgw.webservice.error import Unprocessable
 
 from emp.store.owner import is_owner, mark
 from emp.store.schema import REMOVABLE, next_id
 from emp.store.storage import ForeignDeviceError, Proof, Receipt, RecordConflictError, Signer
 from emp.store.values import SqlValue, to_sql
-from emp.times import END_OF_TIME_US, FALSE_AHEAD_US
 
 _MAX_RECORD_NUMBER = (1 << 63) - 1
 #: Bounds against a meter that invents devices and registers. A gateway keeps 64 devices of each of its meters, and as

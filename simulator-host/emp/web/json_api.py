@@ -27,6 +27,7 @@ from typing import Any
 from aiohttp import web
 from smgw.cosem.csv_cell import guarded
 from smgw.cosem.device_id import DeviceId, DeviceIdError
+from smgw.look.times import Zone, iso
 from smgw.webservice import query as filters
 from smgw.webservice.error import BadRequest, NotFound, ServiceUnavailable
 from smgw.webservice.media_type import CSV, JSON, MediaType
@@ -39,7 +40,6 @@ from emp.answers.period_bills import PeriodBill, is_evaluation, period_bills
 from emp.answers.resources import PROFILE_ID, answer
 from emp.answers.sending import Sender, Text
 from emp.store.storage import GatewayView, Storage
-from emp.times import Zone, iso
 from emp.trust.expiry import Expiries, Validity
 from emp.web.counters import Counters
 

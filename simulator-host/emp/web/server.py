@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 from aiohttp import web
+from smgw.look.times import Zone
 from smgw.webservice.error import NotFound
 from smgw.webservice.uri import Node
 
@@ -16,7 +17,6 @@ from emp.answers.sending import Sender
 from emp.pages.assets import Assets
 from emp.pages.pages import Pages
 from emp.store.storage import Storage
-from emp.times import Zone
 from emp.trust.expiry import Expiries
 from emp.trust.gateway_tls import CONTEXT_S, GatewayTls
 from emp.trust.opening import Opener

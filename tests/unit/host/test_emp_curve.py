@@ -6,12 +6,12 @@ import pytest
 from emp.answers import curve as module
 from emp.answers.curve import Kind, Range, Window, curve
 from emp.store.sqlite_storage import SqliteStorage
-from emp.times import Zone
 from emp_process import DEVICE, GATEWAY, STORE
 from emp_year import ENERGY, POWER, QUARTER_HOUR_US, us
 from smgw.cosem.data import Data, DataType
 from smgw.cosem.status_word import GatewayStatus, StatusWord
 from smgw.cosemxml.document import Document, Register, Row
+from smgw.look.times import Zone
 
 DAY = date(2025, 3, 20)
 NOON = us(2025, 3, 20, 12)

@@ -8,13 +8,13 @@ from emp.answers.curve import Kind, Range, Window, curve
 from emp.answers.days import Gap, completeness, gaps, month_of, period_of, slots, week_of
 from emp.store.sqlite_storage import SqliteStorage
 from emp.store.storage import Presence
-from emp.times import Zone, ZoneError, duration, iso
 from emp_process import DEVICE, GATEWAY, STORE
 from smgw.cosem import CaptureObject
 from smgw.cosem.data import NULL, Data, DataType
 from smgw.cosem.obis import Obis
 from smgw.cosem.status_word import StatusWord
 from smgw.cosemxml.document import Document, Register, Row
+from smgw.look.times import Zone, ZoneError, duration, iso
 from smgw.webservice.error import BadRequest
 
 BERLIN = Zone()

@@ -28,8 +28,9 @@ PAGES = ("/", _AT, f"{_AT}/rows", f"{_AT}/registers/3-0100010800ff")
 
 def messages():
     """(context, text) of every message in the sources."""
-    found = babel_extract.extract_from_dir(str(HOST), METHODS, OPTIONS, KEYWORDS)
-    return {(context, text) for _, _, text, _, context in found}
+    own = babel_extract.extract_from_dir(str(HOST), METHODS, OPTIONS, KEYWORDS)
+    shared = babel_extract.extract_from_dir(str(ROOT / "firmware/smgw/look"), [("language.py", "python")], {}, KEYWORDS)
+    return {(context, text) for found in (own, shared) for _, _, text, _, context in found}
 
 
 def catalogue(file):

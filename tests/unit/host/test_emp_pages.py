@@ -11,12 +11,12 @@ from pathlib import Path
 import emp_process
 import emp_year
 import pytest
-from emp.pages import assets
-from emp.times import Zone, ago, iso
 from emp.web.server import Settings
 from emp_process import DEVICE, ENERGY, GATEWAY, POWER, content, row
+from smgw import look
 from smgw.cosem.obis import Obis
 from smgw.cosemxml.document import Register
+from smgw.look.times import Zone, ago, iso
 
 VOID = {"meta", "link", "br", "img", "input", "hr"}
 
@@ -270,7 +270,7 @@ def test_a_second_server_a_wrong_file_and_a_taken_port_are_told_without_tracebac
 
 def test_the_plot_library_is_the_file_that_its_makers_published() -> None:
     """uPlot 1.6.32: a changed octet would run in the browser of every user."""
-    folder = Path(assets.__file__).parent / "static" / "uplot"
+    folder = Path(look.__file__).parent / "static" / "uplot"
     found = {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in folder.iterdir()}
     assert found == {
         "LICENSE": "8f989229699b4fe2f1a0432d0e9edc338a8a911e250e2d1b01ecd770a5f5b1bd",

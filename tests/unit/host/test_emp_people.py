@@ -192,7 +192,7 @@ def test_gateways_deliver_without_it_and_read_and_delete_with_it(locked):
 
 def test_a_sign_of_life_needs_no_password(locked):
     assert locked.ask("GET", "/healthz").status == 200
-    assert locked.ask("GET", "/static/emp.css").status == 200
+    assert locked.ask("GET", "/static/look.css").status == 200
 
 
 def test_people_elsewhere_are_not_let_in_without_a_password(tmp_path):

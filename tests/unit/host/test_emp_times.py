@@ -10,8 +10,8 @@ import emp_process
 import pytest
 from emp.cli import main
 from emp.store.sqlite_storage import SqliteStorage
-from emp.times import END_OF_TIME_US, Zone, iso
 from emp_process import DEVICE, PATH, START_US, content, row
+from smgw.look.times import END_OF_TIME_US, Zone, iso
 
 HOUR_US = 3_600_000_000
 DAY_US = 24 * HOUR_US

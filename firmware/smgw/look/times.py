@@ -2,12 +2,10 @@
 
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from smgw.cosem.duration import duration_text
+from smgw.cosem.zone import DEFAULT_ZONE, time_zone
 from smgw.errors import SmgwError
-
-from emp import DEFAULT_ZONE
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -29,8 +27,8 @@ class Zone:
 
     def __init__(self, name: str = DEFAULT_ZONE) -> None:
         try:
-            self._zone = ZoneInfo(name)
-        except (ZoneInfoNotFoundError, ValueError, OSError):
+            self._zone = time_zone(name)
+        except (KeyError, ValueError, OSError):
             raise ZoneError(
                 f"{name!r:.60} is no time zone on this computer; {DEFAULT_ZONE} and UTC are (Debian package tzdata)"
             ) from None
