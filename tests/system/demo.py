@@ -7,8 +7,10 @@ asked at 300 Bd and answers at 9600 Bd; a heat and a water meter share an M-Bus.
 every 5 s by HTTP PUT; the EMP is read back with GET. At the end the meters stop, the LMN process commits, the WAN
 process drains; then it is counted. Exit code 0 only if nothing is lost and nothing double.
 
+A second gateway has a tariff (demo_tariff.py). Its registers are looked up at the EMP; a wrong sum is exit code 1.
+
 A PKI of its own is made first, as for a field trial. Documents go over TLS, signed and sealed. PLAIN=1 does without.
-DEMO_SECONDS=N bounds it (30 without a terminal; with one it runs until Ctrl-C).
+DEMO_SECONDS=N bounds it. Without it, it runs until Ctrl-C on a terminal; elsewhere until the tariff's month is over.
 """
 
 import contextlib
@@ -17,35 +19,27 @@ import json
 import os
 import shutil
 import signal
-import socket
-import subprocess
 import sys
 import time
 import urllib.error
-import urllib.request
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from datetime import datetime
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, NamedTuple
 
 from rich.console import Console, Group
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "tests" / "support"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 
-from time_server import TimeServer  # noqa: E402 - of the tests
+from demo_bed import HERE, PAPER_PORT, DemoError, Testbed, certify, free_port, get, status
+from demo_tariff import FOLDER, Tariff, states
+from time_server import TimeServer
 
-HERE = ROOT / "demo-state"
-CONFIGURATIONS = ROOT / "config" / "testbed"
-# What the configurations say, and the demo replaces by what is free on this computer.
-PAPER_PORT, PORTS, EMP_URL, TIME = 33333, "/tmp/smgw-testbed", 'url = "https://127.0.0.1:8080/"', "127.0.0.1:123"
-GATEWAY, EMP = "ESMG0000000001", "utility"
 METERS = (
     "1UTB0000000001", "1EMH0000000002", "1KFM0000000003", "1LGZ0000000005", "1UTB0000000071", "6UTB0100000006",
     "8UTB0100000007",
@@ -53,102 +47,51 @@ METERS = (
 DEVICES = (*METERS, "7KFM0000000003")  # with the gas meter behind the P1 port
 HOUSEHOLD = DEVICES[0]
 PART = 1000
+#: Seconds of the demo without a terminal: the tariff's month takes about 35.
+SHORTEST, LONGEST = 30, 180
 SAID = {"telegrams": "telegrams pushed", "answers": "answers sent", "requests": "requests answered"}
 ATTRIBUTE = "{urn:k461-dke-de:cor-1}attribute"
 
 
-class DemoError(Exception):
-    """Something that keeps the demo from running."""
+class Bound(NamedTuple):
+    """When the demo ends: after these seconds; None: when the tariff's month is over, or with Ctrl-C."""
+
+    seconds: float | None
+    by_hand: bool
+
+    @classmethod
+    def given(cls, *, terminal: bool) -> "Bound":
+        """By DEMO_SECONDS; ValueError if it is no number."""
+        given = os.environ.get("DEMO_SECONDS", "")
+        return cls(float(given) if given else None, terminal)
+
+    def is_over(self, passed: float, tariff: Tariff) -> bool:
+        """Whether it ends now."""
+        if self.seconds is not None:
+            return passed >= self.seconds
+        if self.by_hand:
+            return False
+        return passed >= LONGEST or (passed >= SHORTEST and tariff.is_billed())
+
+    def text(self, passed: float) -> str:
+        """Its line on the screen."""
+        if self.seconds is not None:
+            return f"ends in {max(self.seconds - passed, 0):.0f} s (Ctrl-C ends it now)"
+        return "Ctrl-C ends it" if self.by_hand else "ends when the month of the tariff is over (Ctrl-C ends it now)"
 
 
-@dataclass
-class Testbed:
-    """The programs, each from its command line."""
-
-    plain: bool
-    emp_url: str = ""
-    pages_url: str = ""
-    meter_port: int = PAPER_PORT
-    running: dict[str, subprocess.Popen[str]] = field(default_factory=dict)
-    only_one: TextIO = field(default_factory=Path(__file__).open)  # locked while a demo runs in this folder
-
-    def start(self, name: str, *arguments: str | Path) -> subprocess.Popen[str]:
-        """Start `python -m NAME ...`; its stderr goes to demo-state/NAME.log."""
-        log = (HERE / f"{name}.log").open("w")
-        # A group of its own: Ctrl-C reaches the demo alone, which then stops the programs in order.
-        process = subprocess.Popen(
-            [sys.executable, "-m", name, *map(str, arguments)],
-            stdout=subprocess.PIPE, stderr=log, text=True, process_group=0,
-        )  # fmt: skip
-        log.close()
-        self.running[name] = process
-        return process
-
-    def run(self, name: str, *arguments: str | Path) -> None:
-        """Run `NAME ...` to its end; raise DemoError if it fails."""
-        done = subprocess.run(
-            [sys.executable, "-m", name, *map(str, arguments)], capture_output=True, text=True, check=False
-        )
-        if done.returncode:
-            raise DemoError(f"{name} {' '.join(map(str, arguments))}: {done.stderr.strip()}")
-
-    def stop(self, name: str, seconds: float) -> int | None:
-        """SIGTERM, wait, and kill what does not end."""
-        process = self.running.pop(name, None)
-        if process is None:
-            return None
-        process.send_signal(signal.SIGTERM)
-        try:
-            code = process.wait(seconds)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            code = process.wait()
-        if process.stdout:
-            process.stdout.close()
-        return code
-
-    def check(self) -> None:
-        """Raise DemoError if a program has ended by itself."""
-        for name, process in self.running.items():
-            if process.poll() is not None:
-                said = (HERE / f"{name}.log").read_text().strip().splitlines()[-5:]
-                raise DemoError(f"{name} ended with exit code {process.returncode}:\n  " + "\n  ".join(said))
-
-
-def free_port(wanted: int) -> int:
-    """The wanted port, or a free one if somebody has it."""
-    for port in (wanted, 0):
-        with contextlib.closing(socket.socket()) as listener, contextlib.suppress(OSError):
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            listener.bind(("127.0.0.1", port))
-            return int(listener.getsockname()[1])
-    raise DemoError("no free TCP port on the loopback interface")
-
-
-def certify(testbed: Testbed) -> None:
-    """Make the keys and certificates of gateway and EMP, with the commands of a field trial (docs/trust.md)."""
-    pki, requests, state = ("--pki", HERE / "pki"), HERE / "requests", ("--state", HERE / "state")
-    testbed.run("pki", *pki, "init")
-    testbed.run("pki", *pki, "emp", EMP, "--host", "localhost")
-    testbed.run("smgw", "keys", "request", "--id", GATEWAY, "--out", requests, *state)
-    testbed.run("pki", *pki, "gateway", GATEWAY, "--request", requests)
-    for name, folder in ((GATEWAY, "for-gateway"), (EMP, "emp-trust")):
-        testbed.run("pki", *pki, "export", name, HERE / folder)
-    testbed.run("smgw", "keys", "install", HERE / "for-gateway", *state)
-
-
-def set_up(testbed: Testbed, console: Console, time_port: int) -> None:
-    """Write the configurations and start meters, EMP and gateway."""
+def set_up(testbed: Testbed, tariff: Tariff, console: Console) -> None:
+    """Write the configurations and start meters, EMP and gateways."""
     try:
         fcntl.flock(testbed.only_one, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         raise DemoError(f"another demo is running in {HERE}; end it first") from None
     shutil.rmtree(HERE, ignore_errors=True)
-    HERE.mkdir()
+    FOLDER.mkdir(parents=True)
     listen = ("--listen", f"127.0.0.1:{free_port(8080)}", "--people", f"127.0.0.1:{free_port(8081)}")
     if not testbed.plain:
-        console.print("keys and certificates for gateway and EMP: demo-state/pki (PLAIN=1 does without)")
-        certify(testbed)
+        console.print("keys and certificates for gateways and EMP: demo-state/pki (PLAIN=1 does without)")
+        certify(testbed, states())
         listen += ("--trust", str(HERE / "emp-trust"))
     emp = testbed.start("emp", "serve", *listen, "--db", HERE / "emp.db")
     assert emp.stdout is not None
@@ -157,39 +100,16 @@ def set_up(testbed: Testbed, console: Console, time_port: int) -> None:
         testbed.check()
         raise DemoError(f"the EMP did not start: {(HERE / 'emp.log').read_text()}")
     testbed.emp_url, testbed.pages_url = [word for word in line.split() if word.startswith("http")]
+    tariff.start()  # first, since it takes longest
     testbed.meter_port = free_port(PAPER_PORT)
     for name in ("meters.toml", "gateway.toml"):
-        text = (CONFIGURATIONS / name).read_text()
-        for said, free in (
-            (str(PAPER_PORT), str(testbed.meter_port)),
-            (PORTS, str(HERE)),
-            (EMP_URL, f'url = "{testbed.emp_url}"' + ("\ninsecure = true" if testbed.plain else "")),
-            (TIME, f"127.0.0.1:{time_port}"),
-        ):
-            text = text.replace(said, free)
-        (HERE / name).write_text(text)
+        testbed.configure(name, HERE)
     meters = testbed.start("smsim", "run", HERE / "meters.toml", "--json-report", HERE / "meters.json")
     assert meters.stdout is not None
     for _ in METERS:
         if "smsim: meter" not in meters.stdout.readline():
             raise DemoError(f"the meters did not start: {(HERE / 'smsim.log').read_text()}")
     testbed.start("smgw", "run", "--config", HERE / "gateway.toml", "--state", HERE / "state")
-
-
-def status() -> dict[str, Any]:
-    """`smgw status --json`; empty before the gateway has a store."""
-    done = subprocess.run(
-        [sys.executable, "-m", "smgw", "status", "--json",
-         "--config", str(HERE / "gateway.toml"), "--state", str(HERE / "state")],
-        capture_output=True, text=True, timeout=20, check=False,
-    )  # fmt: skip
-    return json.loads(done.stdout) if done.stdout.strip() else {}
-
-
-def get(url: str) -> bytes:
-    """One GET at the EMP."""
-    with urllib.request.urlopen(url, timeout=10) as answer:
-        return bytes(answer.read())
 
 
 def read_back(testbed: Testbed, device: str, obis_hex: str) -> str | None:
@@ -234,7 +154,7 @@ def rows_of(report: dict[str, Any]) -> Iterator[tuple[str, ...]]:
             yield meter["name"], reading["obis"].removesuffix("*255"), reading["text"], meter_time, captured, delivered
 
 
-def screen(testbed: Testbed, report: dict[str, Any], value: str | None, left: float | None) -> Group:
+def screen(testbed: Testbed, tariff: Tariff, report: dict[str, Any], value: str | None, end: str) -> Group:
     """The live table."""
     table = Table(title="Smart meter gateway: what the meters said last")
     for title, side in (
@@ -246,8 +166,7 @@ def screen(testbed: Testbed, report: dict[str, Any], value: str | None, left: fl
     for row in rows_of(report):
         table.add_row(row[0] if row[0] != previous else "", *row[1:])
         previous = row[0]
-    lines = [*facts(testbed, report, value)]
-    lines.append("Ctrl-C ends it" if left is None else f"ends in {max(left, 0):.0f} s (Ctrl-C ends it now)")
+    lines = [*facts(testbed, report, value), *tariff.facts(), end]
     return Group(table, *(Text(line) for line in lines))
 
 
@@ -262,8 +181,8 @@ def facts(testbed: Testbed, report: dict[str, Any], value: str | None) -> Iterat
     yield f"in the browser: {testbed.pages_url}"
 
 
-def watch(testbed: Testbed, console: Console, seconds: float | None) -> None:
-    """Show what happens until the time is over or Ctrl-C."""
+def watch(testbed: Testbed, tariff: Tariff, console: Console, bound: Bound) -> None:
+    """Show what happens until the bound is reached or Ctrl-C."""
     began = time.monotonic()
     live = Live(console=console, refresh_per_second=4) if console.is_terminal else contextlib.nullcontext()
     said = 0.0
@@ -271,15 +190,15 @@ def watch(testbed: Testbed, console: Console, seconds: float | None) -> None:
         while True:
             testbed.check()
             report = status()
+            tariff.look()
             value = read_back(testbed, HOUSEHOLD, "0100010800ff")
             passed = time.monotonic() - began
-            left = None if seconds is None else seconds - passed
             if display is not None:
-                display.update(screen(testbed, report, value, left))
+                display.update(screen(testbed, tariff, report, value, bound.text(passed)))
             elif passed - said >= 5 or not said:
                 said = max(passed, 0.1)
-                console.print(screen(testbed, report, value, left))
-            if left is not None and left <= 0:
+                console.print(screen(testbed, tariff, report, value, bound.text(passed)))
+            if bound.is_over(passed, tariff):
                 return
             time.sleep(0.5)
 
@@ -331,33 +250,45 @@ def summary(testbed: Testbed, console: Console) -> int:
     return 0 if good else 1
 
 
+def tariff_summary(tariff: Tariff, console: Console, bound: Bound) -> int:
+    """The registers of the tariff at the EMP, and the check of their sum. The exit code."""
+    lines, right = tariff.summary()
+    for line in lines:
+        console.print(line, highlight=False)
+    if right is None:  # ended before the month was over
+        return 1 if bound.seconds is None and not bound.by_hand else 0
+    console.print("[bold green]the tariff's sum is right[/]" if right else "[bold red]the tariff's sum is wrong[/]")
+    return 0 if right else 1
+
+
 def main() -> int:
     """Run the demo."""
     console = Console(width=None if sys.stdout.isatty() else 110)
-    given = os.environ.get("DEMO_SECONDS", "" if console.is_terminal else "30")
     try:
-        seconds = float(given) if given else None
+        bound = Bound.given(terminal=console.is_terminal)
     except ValueError:
-        print(f"DEMO_SECONDS={given} is no number of seconds", file=sys.stderr)
+        print(f"DEMO_SECONDS={os.environ['DEMO_SECONDS']} is no number of seconds", file=sys.stderr)
         return 2
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job would ignore it
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
-    testbed = Testbed(plain=bool(os.environ.get("PLAIN")))
     time_server = TimeServer()
+    testbed = Testbed(bool(os.environ.get("PLAIN")), time_server.port)
+    tariff = Tariff(testbed)
     try:
-        set_up(testbed, console, time_server.port)
+        set_up(testbed, tariff, console)
         with contextlib.suppress(KeyboardInterrupt):
-            watch(testbed, console, seconds)
+            watch(testbed, tariff, console, bound)
         console.print("stopping: meters first, then the LMN process commits, then the WAN process drains")
         testbed.stop("smsim", 5)
-        code = testbed.stop("smgw", 20)
-        if code:
+        codes = testbed.stop("smgw", 20), tariff.stop()
+        for code in filter(None, codes):
             console.print(f"[red]smgw run ended with exit code {code}[/]")
-        return summary(testbed, console) or (code or 0)
+        return max(summary(testbed, console), tariff_summary(tariff, console, bound), *(code or 0 for code in codes))
     except (DemoError, OSError) as error:
         print(f"demo: {error}", file=sys.stderr)
         return 1
     finally:
+        tariff.stop()
         for name in ("smsim", "smgw", "emp"):
             testbed.stop(name, 5)
         time_server.close()
