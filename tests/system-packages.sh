@@ -17,7 +17,7 @@ packages="$packages openssl"
 packages="$packages python3-serial python3-lxml python3-urllib3 python3-ntplib python3-cryptography python3-pytest"
 packages="$packages python3-pytest-xdist python3-hypothesis python3-tornado python3-paho-mqtt"
 # A broker that nobody here wrote.
-packages="$packages mosquitto"
+packages="$packages mosquitto mosquitto-clients"
 # A security module in software, and what speaks to it.
 packages="$packages softhsm2 python3-pykcs11"
 # The Debian package, and machines to install it in (make test-systemd).

@@ -15,12 +15,12 @@ from typing import NamedTuple
 
 from smgw.cosem import Capture, Data, DeviceId, GatewayStatus, Obis, Reading, Stamp
 from smgw.cosem.data import RANGE, DataType
+from smgw.cosem.quality import gateway_status
 from smgw.metering.evaluation.evaluation import Event, EventKind, Row, evaluate, final_row
 from smgw.metering.evaluation.live import LiveState, live_readings
 from smgw.metering.evaluation.offers import offers
 from smgw.metering.evaluation.plan import Plan, register_name
 from smgw.metering.evaluation.state import State
-from smgw.metering.quality import gateway_status
 from smgw.profiles.evaluation import EvaluationProfile
 from smgw.store.file import log_books
 from smgw.store.file.log_book import Level, Note

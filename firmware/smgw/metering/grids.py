@@ -4,8 +4,8 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import NamedTuple
 
 from smgw.cosem import NULL, Capture, DeviceId, GatewayStatus, Stamp
+from smgw.cosem.quality import gateway_status
 from smgw.metering.grid import Grid, Slot
-from smgw.metering.quality import gateway_status
 from smgw.store.records import DEVICES_PER_METER, Origin, Record, Source
 
 

@@ -6,7 +6,7 @@ The registrar writes them like captures. The next piece is fetched when the last
 from collections.abc import Callable
 
 from smgw.cosem import Capture
-from smgw.metering.quality import history_status
+from smgw.cosem.quality import history_status
 from smgw.metering.registrar import Registrar
 from smgw.store.lmn.store import LmnStore
 from smgw.store.ranges import Range, gaps

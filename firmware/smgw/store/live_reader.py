@@ -15,7 +15,7 @@ from smgw.cosem.reading import Capture, ClockState, MeterTime, MeterTimeKind, Re
 from smgw.store.live import KIND_NAMES, LARGEST, TYPE_NAMES, VERSION
 
 #: Most files that are read.
-_MOST_FILES = 4096
+MOST_FILES = 4096
 _TYPES = {name: kind for kind, name in TYPE_NAMES.items()}
 _KINDS = {name: kind for kind, name in KIND_NAMES.items()}
 _TIME_OCTETS = {
@@ -42,11 +42,11 @@ def read_live(directory: Path) -> list[Live]:
     """
     try:
         with os.scandir(directory) as entries:
-            names = sorted(entry.name for entry in islice(entries, _MOST_FILES))
+            names = sorted(entry.name for entry in islice(entries, MOST_FILES))
     except OSError as error:
         _debug(f"no live values: {error}")
         return []
-    return list(_readable(directory, names))
+    return list(readable(directory, names))
 
 
 def _debug(text: str) -> None:
@@ -55,7 +55,8 @@ def _debug(text: str) -> None:
     logging.getLogger(__name__).debug("%s", text)
 
 
-def _readable(directory: Path, names: list[str]) -> Iterator[Live]:
+def readable(directory: Path, names: list[str]) -> Iterator[Live]:
+    """The live values in files of these names; a file that is none is left out."""
     for name in names:
         if name.endswith(".json") and not name.startswith("."):
             try:

@@ -8,7 +8,7 @@ import pytest
 from captures_made import MIDNIGHT, SECOND, capture, energy
 from smgw.cli import main
 from smgw.cosem import Obis
-from smgw.metering.quality import history_status
+from smgw.cosem.quality import history_status
 from smgw.store.lmn.store import LmnStore
 from smgw.store.records import Origin, Record
 

@@ -6,11 +6,11 @@ import pytest
 from captures import field_case
 from pushing_meter import reader, refusals, values
 from smgw.cosem import Capture, DeviceId, GatewayStatus, Obis
+from smgw.cosem.quality import gateway_status
 from smgw.dlms.apdus.envelope import GENERAL_GLO, Ciphered
 from smgw.dlms.apdus.notify import DataNotification
 from smgw.dlms.security.suites import Keys, Protection, Suite, seal
 from smgw.lmn.dlms.push import DlmsPush
-from smgw.metering.quality import gateway_status
 from smgw.profiles.dlms import DlmsProfile
 from smgw.profiles.secrets import Secrets
 

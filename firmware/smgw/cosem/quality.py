@@ -1,7 +1,7 @@
 """The gateway's half of the status word."""
 
-from smgw.cosem import Capture, ClockState, FnnStatus, GatewayStatus, MeterTimeKind, meter_status
-from smgw.cosem.status_word import ProfileStatus
+from smgw.cosem.reading import Capture, ClockState, MeterTimeKind, meter_status
+from smgw.cosem.status_word import FnnStatus, GatewayStatus, ProfileStatus
 
 _TAMPERED = FnnStatus.MAGNETIC_TAMPER | FnnStatus.MECHANICAL_TAMPER
 
