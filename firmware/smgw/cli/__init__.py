@@ -24,7 +24,8 @@ _COMMANDS = {
     "lmn": "read the meters and keep every reading (a daemon)",
     "wan": "deliver the readings to the market participants, sample the time (a daemon)",
     "board": "status LEDs and the shutdown button, on lines of a GPIO chip (a daemon)",
-    "run": "both of these as children of one command, for demo and lab",
+    "han": "pages, programs and live values for the house, each with a login (a daemon)",
+    "run": "these as children of one command, for demo and lab",
     "setup": "scan for meters, ask for the rest, and write a configuration that was checked",
     "check": "check a configuration and say what is wrong, where, and what would be right",
     "read": "read meters once and print their values",
@@ -47,7 +48,7 @@ _COMMANDS = {
     "support-bundle": "what a supporter wants to know, in one file; secrets, and on request ids, are left out",
     "dump": "print the telegrams in a file, or those that a port receives, as a readable tree or as JSON",
 }
-_DAEMONS = ("lmn", "wan", "keys", "board")
+_DAEMONS = ("lmn", "wan", "keys", "board", "han")
 _DESCRIPTION = """\
 Smart meter gateway. Reads meters, keeps every reading with its time and quality, delivers it to market participants.
 

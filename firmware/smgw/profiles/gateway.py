@@ -9,6 +9,7 @@ from smgw.profiles import checks
 from smgw.profiles.board import BoardProfile
 from smgw.profiles.communication import CommunicationProfile
 from smgw.profiles.content import canonical
+from smgw.profiles.han import HanProfile
 from smgw.profiles.keys import KeysProfile
 from smgw.profiles.meter import MeterProfile
 from smgw.profiles.section import Key, section
@@ -89,6 +90,7 @@ class _Profiles(NamedTuple):
     keys: KeysProfile = KeysProfile()
     board: BoardProfile = BoardProfile()
     evaluations: "tuple[EvaluationProfile, ...]" = ()
+    han: HanProfile | None = None
 
 
 class Configuration(_Profiles):
@@ -109,10 +111,11 @@ class Configuration(_Profiles):
         keys: KeysProfile = KeysProfile(),  # noqa: B008 - it never changes
         board: BoardProfile = BoardProfile(),  # noqa: B008 - it never changes
         evaluations: "Iterable[EvaluationProfile]" = (),
+        han: HanProfile | None = None,
     ) -> Self:
         """The meters as given, but for what they take from the gateway."""
         titled = tuple(meter.titled(gateway.device_id) for meter in meters)
-        return super().__new__(cls, gateway, titled, tuple(emps), directory, keys, board, tuple(evaluations))
+        return super().__new__(cls, gateway, titled, tuple(emps), directory, keys, board, tuple(evaluations), han)
 
     @property
     def lines(self) -> tuple[LineProfile, ...]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from smgw.errors import reason
-from smgw.profiles import board, checks, communication, gateway, keys, lines, meter, protocols
+from smgw.profiles import board, checks, communication, gateway, han, keys, lines, meter, protocols
 from smgw.profiles.checks import Check, Report
 from smgw.profiles.communication import CommunicationProfile
 from smgw.profiles.gateway import Configuration
@@ -24,6 +24,7 @@ _KEYS = {
     "[gateway]": gateway.KEYS,
     "[board]": board.KEYS,
     "[keys]": keys.KEYS,
+    "[han]": han.KEYS,
     "[[meter]]": meter.KEYS,
     "[[emp]]": communication.KEYS,
 }
@@ -31,6 +32,7 @@ _SECTIONS = {
     "gateway": "[gateway]",
     "board": "[board]",
     "keys": "[keys]",
+    "han": "[han]",
     "line": "[[line]]",
     "meter": "[[meter]]",
     "emp": "[[emp]]",
@@ -161,9 +163,10 @@ def _configuration(
     faults.extend(_series_twice(evaluations))
     faults[:] = [fault for fault in faults if fault[0] not in followed]
     fitted = _fitted(document, faults)
+    house = _house(document, faults) if "han" in document else None
     if faults or not isinstance(own, gateway.GatewayProfile) or not isinstance(held, keys.KeysProfile):
         return None
-    if not isinstance(fitted, board.BoardProfile):
+    if not isinstance(fitted, board.BoardProfile) or not isinstance(house, han.HanProfile | None):
         return None
     return Configuration(
         gateway=own,
@@ -173,6 +176,7 @@ def _configuration(
         keys=held,
         board=fitted,
         evaluations=(one for _, one in evaluations),
+        han=house,
     )
 
 
@@ -223,6 +227,14 @@ def _held(document: dict[str, Any], faults: list[_Fault]) -> object:
         report("there is one holder of keys; write [keys] once, in single brackets")
         return None
     return section(keys.KEYS, keys.build, keys.contradictions, hint=_hint)(found, report)
+
+
+def _house(document: dict[str, Any], faults: list[_Fault]) -> object:
+    report = _reporter(faults, "han")
+    if isinstance(document["han"], list):
+        report("there is one HAN; write [han] once, in single brackets")
+        return None
+    return section(han.KEYS, han.build, hint=_hint)(document["han"], report)
 
 
 def _fitted(document: dict[str, Any], faults: list[_Fault]) -> object:

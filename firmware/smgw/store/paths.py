@@ -6,6 +6,7 @@ from pathlib import Path
 STATE, RUN = Path("/var/lib/smgw"), Path("/run/smgw")
 LMN = "lmn.db"
 WAN = "wan.db"
+HAN = "han.db"
 
 
 def lmn_directory(state: Path) -> Path:
@@ -16,6 +17,11 @@ def lmn_directory(state: Path) -> Path:
 def wan_directory(state: Path) -> Path:
     """The directory of wan.db, which only the WAN process's user writes."""
     return state / "wan"
+
+
+def han_directory(state: Path) -> Path:
+    """The directory of han.db and of the certificate for the house, which only the HAN process's user writes."""
+    return state / "han"
 
 
 def trust_directory(state: Path) -> Path:

@@ -1,5 +1,6 @@
 """Makes self-signed certificates for the local metrological network, and checks those that a person wants to pin."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
@@ -20,15 +21,20 @@ from smgw.trust.tls_rules import Own
 YEARS_MAX: Final = 7
 
 
-def make_self_signed(name: str, curve: str, begins_s: int, years: int = YEARS_MAX) -> tuple[bytes, bytes]:
-    """A new key and its certificate for TLS, both in PEM. `curve`: a word of END_CURVES; `name`: the CN."""
+def make_self_signed(
+    name: str, curve: str, begins_s: int, years: int = YEARS_MAX, hosts: Sequence[str] = ()
+) -> tuple[bytes, bytes]:
+    """A new key and its certificate for TLS, both in PEM.
+
+    `curve`: a word of END_CURVES; `name`: the CN; `hosts`: names by which a client may reach its owner.
+    """
     key = ec.generate_private_key(END_CURVES[curve])
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     begins = datetime.fromtimestamp(begins_s, UTC)
     ends = begins + timedelta(seconds=VALIDITY_MAX_S * years // YEARS_MAX)
     usage = x509.KeyUsage(True, False, False, False, False, False, False, False, False)
     both = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH])
-    certificate = (
+    builder = (
         x509.CertificateBuilder()
         .subject_name(subject)
         .issuer_name(subject)
@@ -40,9 +46,10 @@ def make_self_signed(name: str, curve: str, begins_s: int, years: int = YEARS_MA
         .add_extension(usage, critical=True)
         .add_extension(both, critical=False)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
-        .sign(key, hashes.SHA256())
     )
-    return key_octets(key), certificate.public_bytes(Encoding.PEM)
+    if hosts:
+        builder = builder.add_extension(x509.SubjectAlternativeName(map(x509.DNSName, hosts)), critical=False)
+    return key_octets(key), builder.sign(key, hashes.SHA256()).public_bytes(Encoding.PEM)
 
 
 def write_self_signed(
@@ -52,14 +59,15 @@ def write_self_signed(
     begins_s: int,
     years: int = YEARS_MAX,
     owner: tuple[int, int] | None = None,
+    hosts: Sequence[str] = (),
 ) -> MeterCertificate:
     """Make key (mode 0600) and certificate, and write both; files that are there are replaced.
 
-    `owner`: user and group; None: one's own.
+    `owner`: user and group; None: one's own. `hosts`: as of `make_self_signed`.
 
     :raises FileError: they cannot be written.
     """
-    key, certificate = make_self_signed(name, curve, begins_s, years)
+    key, certificate = make_self_signed(name, curve, begins_s, years, hosts)
     for file, octets, mode in ((own.key, key, PRIVATE), (own.certificate, certificate, PUBLIC)):
         make_folder(file.parent)
         replace(file, octets, mode, owner)
