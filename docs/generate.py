@@ -16,7 +16,7 @@ import smsim.sml
 from smgw.board.events import MESSAGE_IDS
 from smgw.cli import main as smgw
 from smgw.dlms.push import lists, operators
-from smgw.profiles import calendar, communication, evaluation, gateway, keys, meter, outlets, protocols
+from smgw.profiles import calendar, communication, consumer, evaluation, gateway, keys, meter, outlets, protocols
 from smgw.profiles.protocol import Protocol
 from smgw.profiles.section import Key
 
@@ -79,6 +79,8 @@ def configuration() -> str:
         _table(calendar.KEYS),
         "### season\n\nA table `[[season]]` for each season of a calendar.\n",
         _table(calendar.SEASON_KEYS),
+        "## [[consumer]]\n\nMeters that a consumer may see at the HAN without an evaluation. There may be several.\n",
+        _table(consumer.KEYS),
     ]
     return "\n".join(parts)
 

@@ -103,6 +103,9 @@ def text(wanted: str, pattern: re.Pattern[str]) -> Check:
 name = text("a name of small letters, digits and -, such as house-1", NAME)
 
 
+identity = text("1 to 64 characters without blanks", re.compile(r"[!-~]{1,64}"))
+
+
 def array(wanted: str, element: Check) -> Check:
     """An array of at least one element, none of them twice."""
 

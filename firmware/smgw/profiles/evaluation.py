@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from smgw.cosem.obis import Obis
-from smgw.cosem.zone import DEFAULT_ZONE, time_zone
+from smgw.cosem.zone import DEFAULT_ZONE
 from smgw.errors import reason
 from smgw.profiles import calendar, checks
 from smgw.profiles.calendar import LAST_STEP, Calendar
 from smgw.profiles.checks import Check, Report, shown
 from smgw.profiles.content import canonical
+from smgw.profiles.instants import instant, seconds
 from smgw.profiles.problems import Problem
 from smgw.profiles.section import Key, section
 from smgw.profiles.use_cases import USE_CASES, UseCase
@@ -93,14 +94,6 @@ def _taf(value: object, report: Report) -> int | None:
     return value
 
 
-def _instant(value: object, report: Report) -> object:
-    """A date or time of TOML; without an offset it is local time, which `_build` makes an instant."""
-    if hasattr(value, "isocalendar") and not getattr(value, "microsecond", 0):  # datetime.date, which is not loaded
-        return value
-    report(f"{shown(value)} is no time; write a date or time without quotes, such as 2026-01-01")
-    return None
-
-
 def _minute(value: object, report: Report) -> int | None:
     minute = calendar.minute_of(value)
     if minute is None:
@@ -161,7 +154,6 @@ def _limits(value: object, report: Report) -> tuple[Limit, ...] | None:
     return tuple(found) if len(found) == len(value) else None
 
 
-_ID = checks.text("1 to 64 characters without blanks", re.compile(r"[!-~]{1,64}"))
 _NAMES = checks.array('an array of meter names, such as ["house"]', checks.name)
 
 _EVERY: Mapping[str, Key] = {
@@ -196,14 +188,14 @@ _EVERY: Mapping[str, Key] = {
         checks.text("1 to 256 characters without blanks", re.compile(r"[!-~]{1,256}")),
         about="Id of the usage point (Messlokation), as it stands on the bill; none by default.",
     ),
-    "consumer": Key(_ID, about="Id of the consumer, as it stands on the bill; none by default."),
-    "supplier": Key(_ID, about="Id of the supplier who writes the bill; none by default."),
+    "consumer": Key(checks.identity, about="Id of the consumer, as it stands on the bill; none by default."),
+    "supplier": Key(checks.identity, about="Id of the supplier who writes the bill; none by default."),
     "begin": Key(
-        _instant,
+        instant,
         about="First instant of the validity, such as 2026-01-01; local time without an offset; always by default.",
     ),
     "end": Key(
-        _instant,
+        instant,
         about="Last instant of the validity, such as 2027-01-01; local time without an offset; unlimited by default.",
     ),
     "zone": Key(
@@ -348,7 +340,7 @@ def _contradictions(values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield "meters", f"TAF {values['taf']} has the readings of one meter; write an evaluation for each"
     if values.get("interval") == 0 and not values.get("limits"):
         yield "interval", "0 sends a value at limits alone, and there are none; write limits, or an interval"
-    begin, end = (_seconds(values.get(key), _zone_of(values)) for key in ("begin", "end"))
+    begin, end = (seconds(values.get(key), _zone_of(values)) for key in ("begin", "end"))
     if begin is not None and end is not None and begin >= end:
         yield "end", "is not after begin"
 
@@ -359,21 +351,8 @@ def _zone_of(values: Mapping[str, Any]) -> str:
     return str(values.get("zone", usual))
 
 
-def _seconds(value: Any, zone: str) -> int | None:
-    """The instant of a date or time of TOML, in seconds UTC."""
-    if value is None:
-        return None
-    from datetime import UTC, date, datetime, time, timedelta
-
-    assert isinstance(value, date)
-    moment = value if isinstance(value, datetime) else datetime.combine(value, time())
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=time_zone(zone))
-    return (moment.astimezone(UTC) - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(seconds=1)
-
-
 def _build(values: Mapping[str, Any]) -> EvaluationProfile:
     """The profile of checked values."""
     zone = _zone_of(values)
-    instants = {key: _seconds(values.get(key), zone) for key in ("begin", "end")}
+    instants = {key: seconds(values.get(key), zone) for key in ("begin", "end")}
     return EvaluationProfile(**{**values, **instants, "zone": zone})

@@ -15,6 +15,7 @@ from smgw.profiles.meter import MeterProfile
 from smgw.profiles.section import Key, section
 
 if TYPE_CHECKING:
+    from smgw.profiles.consumer import ConsumerProfile  # loaded only if the file has a consumer
     from smgw.profiles.evaluation import EvaluationProfile  # loaded only if the file has an evaluation
 
 _MEDIUM_COMMUNICATION = 0xE  # DIN 43863-5: devices that communicate, such as gateways
@@ -91,6 +92,7 @@ class _Profiles(NamedTuple):
     board: BoardProfile = BoardProfile()
     evaluations: "tuple[EvaluationProfile, ...]" = ()
     han: HanProfile | None = None
+    residents: "tuple[ConsumerProfile, ...]" = ()  # of [[consumer]]
 
 
 class Configuration(_Profiles):
@@ -112,10 +114,12 @@ class Configuration(_Profiles):
         board: BoardProfile = BoardProfile(),  # noqa: B008 - it never changes
         evaluations: "Iterable[EvaluationProfile]" = (),
         han: HanProfile | None = None,
+        residents: "Iterable[ConsumerProfile]" = (),
     ) -> Self:
         """The meters as given, but for what they take from the gateway."""
         titled = tuple(meter.titled(gateway.device_id) for meter in meters)
-        return super().__new__(cls, gateway, titled, tuple(emps), directory, keys, board, tuple(evaluations), han)
+        evaluated, shown = tuple(evaluations), tuple(residents)
+        return super().__new__(cls, gateway, titled, tuple(emps), directory, keys, board, evaluated, han, shown)
 
     @property
     def lines(self) -> tuple[LineProfile, ...]:
@@ -164,6 +168,9 @@ class Configuration(_Profiles):
             if one.consumer:
                 for name in (one.name, *one.parts):
                     found.setdefault(name, {})[one.consumer] = None
+        for resident in self.residents:
+            for name in resident.meters:
+                found.setdefault(name, {})[resident.name] = None
         return {name: tuple(consumers) for name, consumers in found.items()}
 
     def evaluations_for(self, emp: CommunicationProfile) -> "tuple[EvaluationProfile, ...]":

@@ -17,6 +17,7 @@ from smgw.profiles.protocol import Protocol
 from smgw.profiles.section import section
 
 if TYPE_CHECKING:
+    from smgw.profiles.consumer import ConsumerProfile
     from smgw.profiles.evaluation import EvaluationProfile
 
 _MOST = 1_000_000  # octets; a configuration of thousands of meters is smaller
@@ -37,6 +38,7 @@ _SECTIONS = {
     "meter": "[[meter]]",
     "emp": "[[emp]]",
     "evaluation": "[[evaluation]]",
+    "consumer": "[[consumer]]",
 }
 #: Of a line, all meters on it must have the same.
 _OF_A_LINE = {"protocol": None, "baudrate": 9600, "parity": "N", "bytesize": 8, "stopbits": 1, "rs485": "none"}
@@ -158,6 +160,8 @@ def _configuration(
     for kind, key in (("meter", "meters"), ("meter", "subtract"), ("emp", "emps")):
         faults.extend(_strangers(document, "evaluation", key, kind))
     faults.extend(_strangers(document, "emp", "evaluations", "evaluation"))
+    residents = _residents(document, faults)
+    faults.extend(_strangers(document, "consumer", "meters", "meter"))
     faults.extend(_twice("evaluation", "name", _tables(document, "evaluation")))
     faults.extend(_misfits(evaluations, meters))
     faults.extend(_series_twice(evaluations))
@@ -177,6 +181,7 @@ def _configuration(
         board=fitted,
         evaluations=(one for _, one in evaluations),
         han=house,
+        residents=residents,
     )
 
 
@@ -402,6 +407,16 @@ def _evaluations(
     check = evaluation.check(_hint, directory, elsewhere.append)
     found = _all_of("evaluation", document, faults, check)
     return [(index, one) for index, one in found if isinstance(one, evaluation.EvaluationProfile)]
+
+
+def _residents(document: dict[str, Any], faults: list[_Fault]) -> "list[ConsumerProfile]":
+    if "consumer" not in document:
+        return []
+    from smgw.profiles import consumer  # most gateways have none
+
+    check = section(consumer.KEYS, consumer.build, consumer.contradictions, _hint)
+    found = _all_of("consumer", document, faults, check)
+    return [one for _, one in found if isinstance(one, consumer.ConsumerProfile)]
 
 
 def _misfits(evaluations: "list[tuple[int, EvaluationProfile]]", meters: list[tuple[int, object]]) -> Iterator[_Fault]:

@@ -20,9 +20,9 @@ from smgw.reports.redaction import GONE
 _MOST = 1_000_000  # octets
 #: Of these there is one each.
 _SINGLE = ("gateway", "keys")
-_SECTIONS = (*_SINGLE, "line", "meter", "emp", "evaluation")
-#: Values that name a person or a contract.
-_PERSONAL = frozenset({"username", "usage_point", "consumer", "supplier"})
+_SECTIONS = (*_SINGLE, "line", "meter", "emp", "evaluation", "consumer")
+#: Values that name a person or a contract, besides ids.
+_PERSONAL = frozenset({"username", "usage_point"})
 #: Of a URL's path: pieces as long as this may be a token.
 _TOKEN = 12
 _SCHEME = re.compile(r'"[^"]*://"')
@@ -117,7 +117,8 @@ class _Writer:
     def _value(self, key: str, value: Any, rule: Key) -> str:
         faults: list[object] = []
         rule.check(value, lambda *fault: faults.append(fault))
-        if faults or key in _PERSONAL or (rule.check is checks.path and not self._is_file(value)):
+        personal = key in _PERSONAL or rule.check is checks.identity
+        if faults or personal or (rule.check is checks.path and not self._is_file(value)):
             self._leave_out(value)
             return f'"{GONE}"'
         if rule.check is checks.http_url:
@@ -161,6 +162,10 @@ def _keys(name: str, table: Mapping[str, Any]) -> _Keys:
         from smgw.profiles import evaluation
 
         return evaluation.KEYS
+    if name == "consumer":
+        from smgw.profiles import consumer
+
+        return consumer.KEYS
     if name == "emp":
         known: dict[str, Key] = dict(communication.KEYS)
         for outlet in outlets.every():

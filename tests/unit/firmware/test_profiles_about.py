@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 
 import pytest
-from smgw.profiles import calendar, communication, dlms, evaluation, gateway, keys, meter, outlets, protocols
+from smgw.profiles import calendar, communication, consumer, dlms, evaluation, gateway, keys, meter, outlets, protocols
 from smgw.profiles.section import Key
 
 
@@ -18,6 +18,7 @@ def _tables() -> Iterator[tuple[str, Mapping[str, Key]]]:
     yield "emp", communication.KEYS
     yield "evaluation", evaluation.KEYS
     yield "calendar", calendar.KEYS
+    yield "consumer", consumer.KEYS
     yield "calendar.season", calendar.SEASON_KEYS
     for outlet in outlets.every():
         yield f"emp.{outlet.name}", outlet.keys

@@ -2,7 +2,7 @@
 
 import re
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any, NamedTuple, Self
@@ -17,7 +17,7 @@ from smgw.store.file import log_book
 from smgw.store.file.checked import checked, within
 from smgw.store.file.foreign import Bounds
 from smgw.store.file.view import NONSENSE, View
-from smgw.store.lmn import history
+from smgw.store.lmn import by_time, history
 from smgw.store.lmn.blocks import BLOCK, FACTOR, SourceKey, Stretch, amount, stretches, stretches_back
 from smgw.store.lmn.hidden import NOTHING, hidden, outside
 from smgw.store.lmn.rows import TO_SIGN, WHOLE_LIST, Word
@@ -54,6 +54,14 @@ _SIGNATURES = """SELECT signature.capture, place, octets
     FROM signature CROSS JOIN capture ON signature.capture = capture.number
     WHERE signature.capture BETWEEN ? AND ? AND meter = ? AND device = ?"""
 _NEWEST = f"SELECT number FROM capture WHERE {_PART} AND {{}} ORDER BY number DESC LIMIT 1"  # noqa: S608 - constant
+
+_NUMBERED = f"SELECT {_COLUMNS} FROM capture WHERE number {by_time.AMONG} ORDER BY number"  # noqa: S608 - constant
+_NUMBERED_READINGS = f"SELECT {_VALUES} FROM reading WHERE capture {by_time.AMONG}"  # noqa: S608 - constant
+# The status of any reading counts for its whole row.
+_CHOSEN = "AND (register IN ({}) OR status_type IS NOT NULL)"
+_NUMBERED_SIGNATURES = f"SELECT capture, place, octets FROM signature WHERE capture {by_time.AMONG}"  # noqa: S608
+_PROFILE = """SELECT content FROM capture JOIN profile_version ON profile_version.id = capture.profile_version
+    WHERE number = ?"""
 
 _HISTORY = f"profile_version = ({history.VERSION}) AND origin = 2 AND target_time_us BETWEEN ? AND ?"
 _HISTORY_CAPTURES = f"SELECT {_COLUMNS} FROM capture WHERE {_HISTORY} ORDER BY target_time_us, number LIMIT ?"  # noqa: S608
@@ -162,6 +170,49 @@ class LmnView(View):
             signatures = _signatures(connection, captures, _SIGNATURES, (captures[0][0], captures[-1][0], *key))
             self._learn(captures, rows)
         return self._records(source.meter, captures, rows, signatures)
+
+    def at_times(
+        self, source: Source, kind: ListKind, times: by_time.Times, limit: int, objects: Collection[Obis] = ()
+    ) -> list[StoredRecord]:
+        """About `limit` records of a list at target times, in the order of these; of one time in that of positions.
+
+        Records of one time are not torn apart. Rows of the meter's own load profiles belong to its original list.
+        `objects`: only readings of these registers, and those with a status; none: all. Unlike in `records`, long texts
+        do not end the reading, so `limit` is at most some thousand.
+        """
+        with self._snapshot() as connection:
+            key = _key(connection, source)
+            unsure = hidden(connection)
+            found = by_time.numbers_at(connection, (*source, key), kind, times, limit, unsure)
+            if not found:
+                return []
+            numbers = by_time.numbers_text(number for _, number in found)
+            query = _NUMBERED_READINGS
+            if objects:
+                chosen = map(str, by_time.registers_of(connection, key, objects))
+                query += _CHOSEN.format(", ".join(chosen))
+            captures = connection.execute(_NUMBERED, (numbers,)).fetchall()
+            rows = connection.execute(f"{query} ORDER BY capture, place", (numbers,)).fetchall()
+            signatures = _signatures(connection, captures, _NUMBERED_SIGNATURES, (numbers,))
+            self._learn(captures, rows)
+        made = {one.position: one for one in self._records(source.meter, captures, rows, signatures)}
+        return [made[number] for _, number in found if number in made]
+
+    def samples(
+        self, source: Source, kind: ListKind, times: by_time.Times, limit: int, objects: Collection[Obis] = ()
+    ) -> list[by_time.Sample]:
+        """As `at_times`, only the values of these registers, each by itself: in a third of the time."""
+        with self._snapshot() as connection:
+            key = _key(connection, source)
+            found = by_time.numbers_at(connection, (*source, key), kind, times, limit, hidden(connection))
+            registers = by_time.registers_of(connection, key, objects)
+            return by_time.samples(connection, [number for _, number in found], registers) if registers else []
+
+    def profile_of(self, source: Source) -> str | None:
+        """The profile with which the newest record of a source was written, as canonical JSON; None: none is known."""
+        number = self._newest(source, "captures > 0", "true")
+        found = [] if number is None else self._typed("t", _PROFILE, number)
+        return str(found[0][0]) if found else None
 
     def profile_rows(self, name: ProfileName, covered: Range, limit: int) -> list[StoredRecord]:
         """About `limit` rows of a load profile whose target times lie in a range (microseconds UTC), oldest first.
