@@ -1,4 +1,4 @@
-"""The table [[consumer]]: meters that a person may see at the HAN, besides those of evaluations that name the person."""
+"""The table [[consumer]]: meters that a person may see at the HAN, besides those of the person's evaluations."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple

@@ -33,7 +33,8 @@ _OLDER = f"""SELECT DISTINCT target_time_us, capture {_OLD} AND target_time_us {
     (SELECT id FROM register WHERE meter = ? AND device = ?) ORDER BY target_time_us, capture LIMIT ?"""
 _ORIGINAL = 1
 # The status of any reading counts for its whole row.
-_SAMPLES = f"""SELECT capture.target_time_us, number, utc_us, clock_state, gateway_status, origin, register, type, value, status
+_SAMPLES = f"""SELECT capture.target_time_us, number, utc_us, clock_state, gateway_status, origin,
+        register, type, value, status
     FROM capture CROSS JOIN reading ON reading.capture = number
     WHERE number {AMONG} AND (register IN ({{}}) OR status_type IS NOT NULL) ORDER BY number, place"""
 _REGISTERS = "SELECT id, obis, scaler, unit FROM register WHERE meter = ? AND device = ? AND attribute = 2"
@@ -48,7 +49,7 @@ class Times(NamedTuple):
 
 
 class Sample(NamedTuple):
-    """A value of one register, without what only a whole record has. `value` None: there is none, or it is no number."""
+    """A value of one register, without what only a whole record has. `value` None: there is no number."""
 
     target_us: int
     position: int
@@ -134,10 +135,9 @@ def samples(
         if status.__class__ is int and number not in states:
             states[number] = status & 0xFFFFFFFF
         if register in registers:
-            if value.__class__ is not int or kind in _NO_NUMBERS:
-                value = None
             checked((target, number, captured, clock, gateway, origin), "iiiiii")
-            found.append(Sample(target, number, captured, clock == 1, gateway, 0, origin, *registers[register], value))
+            whole = value if value.__class__ is int and kind not in _NO_NUMBERS else None
+            found.append(Sample(target, number, captured, clock == 1, gateway, 0, origin, *registers[register], whole))
     words = {number: word for number, word in states.items() if word & FnnStatus.BASIC_METER}
     if words:
         found = [one._replace(meter_status=words.get(one.position, 0)) for one in found]

@@ -200,13 +200,24 @@ class LmnView(View):
 
     def samples(
         self, source: Source, kind: ListKind, times: by_time.Times, limit: int, objects: Collection[Obis] = ()
-    ) -> list[by_time.Sample]:
-        """As `at_times`, only the values of these registers, each by itself: in a third of the time."""
+    ) -> tuple[list[by_time.Sample], int | None]:
+        """As `at_times`, only the values of these registers, each by itself: in a third of the time.
+
+        The second result is the last target time that was read; None if nothing comes after it.
+        """
         with self._snapshot() as connection:
             key = _key(connection, source)
             found = by_time.numbers_at(connection, (*source, key), kind, times, limit, hidden(connection))
             registers = by_time.registers_of(connection, key, objects)
-            return by_time.samples(connection, [number for _, number in found], registers) if registers else []
+            if not found or not registers:
+                return [], None
+            return by_time.samples(connection, [number for _, number in found], registers), found[-1][0]
+
+    def registers(self, source: Source) -> list[tuple[Obis, int, int]]:
+        """OBIS code, scaler and unit of all values of a source, in the order of their first time."""
+        with self._snapshot() as connection:
+            found = by_time.registers_of(connection, _key(connection, source), ())
+        return [found[number] for number in sorted(found)]
 
     def profile_of(self, source: Source) -> str | None:
         """The profile with which the newest record of a source was written, as canonical JSON; None: none is known."""

@@ -1,0 +1,337 @@
+"""What a consumer may see of the gateway. Every question names the consumer; `rights` decides what there is for them.
+
+A `House` belongs to one thread. Times are microseconds UTC, and both ends of a range are included. Values are integers
+with scaler and unit. What another has is told as what does not exist: NotYoursError.
+"""
+
+from collections.abc import Callable, Collection, Iterator, Sequence
+from itertools import pairwise
+from typing import NamedTuple, NoReturn
+
+from smgw.clock.gateway_clock import Saved
+from smgw.cosem.obis import Obis
+from smgw.cosem.zone import DEFAULT_ZONE
+from smgw.han import periods, series
+from smgw.han.calendar import Step, marks
+from smgw.han.firmware import Component, components
+from smgw.han.one_row import one_row, one_sample
+from smgw.han.periods import Period, Registers
+from smgw.han.rights import NotYoursError, Rights, Share
+from smgw.han.series import Amount, Closing, DayGaps
+from smgw.han.stored import AT_ONCE, Stored
+from smgw.profiles.evaluation import EvaluationProfile
+from smgw.profiles.feed import Grant, grants
+from smgw.profiles.gateway import Configuration
+from smgw.profiles.meter import MeterProfile
+from smgw.store.file.log_book import ENTRIES_KEPT, LogEntry
+from smgw.store.file.log_books import consumer_book
+from smgw.store.file.view import View
+from smgw.store.live_reader import Live
+from smgw.store.lmn.by_time import Sample
+from smgw.store.lmn.view import LmnView
+from smgw.store.ranges import Range
+from smgw.store.records import ListKind, MeterState, Source, StoredRecord
+from smgw.store.wan.view import WanView
+
+_SECOND = 1_000_000
+_DAY_US = 86_400 * _SECOND
+_EVERY = Range(0, 1 << 62)
+#: Most marks of one question: a year of quarter hours.
+MOST_MARKS = 366 * 96 + 1
+
+
+class Meter(NamedTuple):
+    """A meter of the consumer: its devices in the order in which they came, and the times that may be seen."""
+
+    profile: MeterProfile
+    sources: tuple[Source, ...]
+    spans: tuple[Range, ...]
+    states: tuple[MeterState, ...]
+
+    @property
+    def allowed(self) -> tuple[Obis, ...]:
+        """The registers that the operator's profile stores; none: whatever the meter sends."""
+        return self.profile.objects
+
+
+class Contract(NamedTuple):
+    """An evaluation of the consumer, and the devices of its registers: the last one is that of the present version."""
+
+    profile: EvaluationProfile
+    sources: tuple[Source, ...]
+
+    @property
+    def name(self) -> str:
+        """The name of the evaluation."""
+        return self.profile.name
+
+
+class Recipient(NamedTuple):
+    """An EMP that may have values of a meter or a contract. `last_us`: when it last acknowledged a delivery.
+
+    The consumer's log book says how many, and when.
+    """
+
+    grant: Grant
+    last_us: int | None
+
+
+class Clock(NamedTuple):
+    """The time of the gateway, and what is known of its quality; None before the clock was ever saved."""
+
+    now_us: int
+    saved: Saved | None
+
+
+class House:
+    """Answers for consumers, from read-only views."""
+
+    def __init__(
+        self,
+        lmn: LmnView,
+        wan: WanView | None,
+        configuration: Configuration,
+        live: Callable[[], Sequence[Live]],
+        now_us: Callable[[], int],
+        books: Sequence[View] = (),
+    ) -> None:
+        """`books`: other databases with log books of consumers."""
+        self.configuration = configuration
+        self.now_us = now_us
+        self._lmn, self._wan, self._live = lmn, wan, live
+        self._books = [one for one in (lmn, wan, *books) if one is not None]
+        self._stored = Stored(lmn, now_us)
+        self._rights = Rights(configuration, lmn.profile_of)
+
+    # What there is
+
+    def contracts(self, consumer: str) -> list[Contract]:
+        """The contracts, in the order of the configuration."""
+        shares = self._shares(consumer)
+        return [
+            Contract(one, tuple(share.source for share in shares if share.derived and share.source.meter == one.name))
+            for one in self._rights.contracts(consumer)
+        ]
+
+    def contract(self, consumer: str, name: str) -> Contract:
+        """One contract; NotYoursError."""
+        return _named(name, self.contracts(consumer))
+
+    def meters(self, consumer: str) -> list[Meter]:
+        """The meters, in the order of the configuration."""
+        shares = self._shares(consumer)
+        states = self._lmn.meter_states()
+        now_us = self.now_us()
+        found = []
+        for name, spans in self._rights.meters(consumer).items():
+            sources = tuple(one.source for one in shares if not one.derived and one.source.meter == name)
+            present = any(since <= now_us <= until for since, until in spans)
+            own = tuple(one for one in states if one.meter == name) if present else ()
+            found.append(Meter(self.configuration.meter(name), sources, spans, own))
+        return found
+
+    def meter(self, consumer: str, name: str) -> Meter:
+        """One meter; NotYoursError."""
+        return next((one for one in self.meters(consumer) if one.profile.name == name), None) or _nothing()
+
+    def sources(self, consumer: str) -> list[Source]:
+        """All devices with values: of meters and of derived registers."""
+        return [one.source for one in self._shares(consumer)]
+
+    def source(self, consumer: str, device: str) -> Source:
+        """The device with this id, as `str(source.device)` writes it; NotYoursError."""
+        found = [one for one in self.sources(consumer) if str(one.device).lower() == device.lower().removesuffix(".sm")]
+        return found[-1] if found else _nothing()
+
+    def registers(self, consumer: str, source: Source) -> list[tuple[Obis, int, int]]:
+        """OBIS code, scaler and unit of all that a device ever sent as a value, in the order of the first time."""
+        self._share(consumer, source)
+        return self._lmn.registers(source)
+
+    # Values
+
+    def live(self, consumer: str) -> list[Live]:
+        """The newest telegrams of the consumer's meters, whether stored or not."""
+        now_us = self.now_us()
+        meters = self._rights.meters(consumer)
+        shown = {name for name, spans in meters.items() if any(one.since <= now_us <= one.until for one in spans)}
+        return [one for one in self._live() if one.capture.meter in shown]
+
+    def newest(self, consumer: str, source: Source) -> StoredRecord | None:
+        """The newest stored record of a device that the consumer may see."""
+        share = self._share(consumer, source)
+        record = self._lmn.newest(source)
+        if record is None or share.covers(_time_of(record)):
+            return record
+        last = share.spans[-1].until
+        rows = self._stored.records(source, ListKind.ORIGINAL, Range(last - _DAY_US, last), ())
+        return next(reversed([row for row in rows if share.covers(_time_of(row))]), None)
+
+    def readings(
+        self,
+        consumer: str,
+        source: Source,
+        wanted: Range,
+        kind: ListKind = ListKind.ORIGINAL,
+        objects: Collection[Obis] = (),
+    ) -> Iterator[StoredRecord]:
+        """The records of a list whose target times lie in a range, in their order: of each time one, see `one_row`.
+
+        `objects`: readings of these registers alone; none: all. It reads some at a time, while it is iterated.
+        """
+        for part in self._share(consumer, source).parts(wanted):
+            for row in one_row(self._stored.records(source, kind, part, objects)):
+                readings = tuple(one for one in row.readings if not objects or one.obis in objects)
+                if readings:
+                    yield row._replace(readings=readings)
+
+    def samples(
+        self,
+        consumer: str,
+        source: Source,
+        wanted: Range,
+        objects: Collection[Obis] = (),
+        kind: ListKind = ListKind.ORIGINAL,
+    ) -> Iterator[Sample]:
+        """As `readings`, each value of a register by itself, without signatures and the meter's own time: faster."""
+        for part in self._share(consumer, source).parts(wanted):
+            yield from one_sample(self._stored.samples(source, kind, part, objects))
+
+    def telegrams(
+        self, consumer: str, source: Source, wanted: Range, objects: Collection[Obis] = ()
+    ) -> Iterator[StoredRecord]:
+        """Records that are on no grid (every telegram, TAF 9, 10 and 14), by capture time, in the order of storing."""
+        for part in self._share(consumer, source).parts(wanted):
+            position = self._stored.before(source, part.since - _DAY_US)
+            while rows := self._lmn.records(source, position, AT_ONCE):
+                position = rows[-1].position
+                for row in rows:
+                    readings = tuple(one for one in row.readings if not objects or one.obis in objects)
+                    if row.target_time_us is None and part.since <= row.stamp.utc_us <= part.until and readings:
+                        yield row._replace(readings=readings)
+                if rows[0].stamp.utc_us > part.until + _DAY_US:
+                    break
+
+    # Amounts
+
+    def amounts(
+        self, consumer: str, meter: str, obis: Obis, step: Step, wanted: Range, zone: str = DEFAULT_ZONE
+    ) -> list[Amount]:
+        """What a register of a meter, or of all devices of a contract, counted from mark to mark; see `calendar.marks`.
+
+        The first mark is at or before `wanted.since`, the last one at or after `wanted.until`.
+        """
+        at = marks(step, wanted, zone, MOST_MARKS)
+        parts = [
+            series.amounts(at, self._stored.latest(one), *self._stored.of(one, obis))
+            for one in self._devices(consumer, meter)
+        ]
+        return series.total(parts) if parts else [Amount(*pair, None, exact=False) for pair in pairwise(at)]
+
+    def closings(
+        self, consumer: str, source: Source, obis: Obis, step: Step, wanted: Range, zone: str = DEFAULT_ZONE
+    ) -> list[Closing | None]:
+        """The closing value of a register of a device at each mark; None where none is known."""
+        share = self._share(consumer, source)
+        at = marks(step, wanted, zone, MOST_MARKS)
+        return series.closings(at, self._stored.latest(share), *self._stored.of(share, obis))
+
+    def gaps(
+        self, consumer: str, meter: str, obis: Obis, step: Step, wanted: Range, zone: str = DEFAULT_ZONE
+    ) -> list[DayGaps]:
+        """The registration times without a value of this register, from mark to mark. None are missing of telegrams."""
+        shares = self._devices(consumer, meter)
+        period_us = self.configuration.meter(meter).registration_period * _SECOND if meter in self._names() else 0
+        at = marks(step, wanted, zone, MOST_MARKS)
+        if not period_us:
+            return [DayGaps(*pair, 0, 0, (), ()) for pair in pairwise(at)]
+        spans = self._rights.meters(consumer)[meter]
+        found = (
+            one
+            for share in shares
+            for part in share.parts(Range(at[0], at[-1]))
+            for one in self._stored.samples(share.source, ListKind.ORIGINAL, part, (obis,))
+        )
+        first_us = max(spans[0].since, min((self._stored.first(one) for one in shares), default=self.now_us()))
+        return series.gaps(at, period_us, first_us, min(self.now_us(), spans[-1].until), found)
+
+    # Contracts
+
+    def periods(self, consumer: str, contract: str) -> list[Period]:
+        """The billing periods of a contract and of its earlier versions, in the order of devices and times."""
+        found: list[Period] = []
+        known = self.contract(consumer, contract)
+        for source in known.sources:
+            last = source == known.sources[-1]
+            current = self._stored.current(known.profile, source) if last else None
+            found += periods.periods(known.profile, source, self._stored.period_ends(source), current)
+        return found
+
+    def step_registers(self, consumer: str, contract: str) -> list[Registers]:
+        """The registers of a contract as they are now, with error register and total; none before the first value."""
+        known = self.contract(consumer, contract)
+        if not known.sources:
+            return []
+        record = self._stored.current(known.profile, known.sources[-1])
+        return [] if record is None else list(periods.registers(known.profile, known.sources[-1], record))
+
+    def recipients(self, consumer: str) -> list[Recipient]:
+        """The EMPs that may have values of the consumer's meters and contracts."""
+        contracts = self._rights.contracts(consumer)
+        names = {*self._rights.meters(consumer), *(one.name for one in contracts)}
+        own = set(grants(self.configuration._replace(evaluations=contracts)))
+        begun = set() if self._wan is None else {(one.emp, one.meter) for one in self._wan.cursors()}
+        last = {} if self._wan is None else {one.emp: one.last_ack_us for one in self._wan.channels()}
+        return [
+            Recipient(one, last.get(one.who) if (one.who, one.meter) in begun else None)
+            for one in grants(self.configuration)
+            if one.meter in names and one in own  # not what others' evaluations of a meter grant
+        ]
+
+    def log(self, consumer: str, wanted: Range = _EVERY, most: int = ENTRIES_KEPT) -> list[LogEntry]:
+        """The newest entries of the consumer's own book in a range, oldest first. Each process numbers its own."""
+        if not consumer:
+            return []
+        book = consumer_book(consumer)
+        entries = [one for view in self._books for one in view.log_entries(ENTRIES_KEPT, book)]
+        entries = [one for one in entries if wanted.since <= one.utc_us <= wanted.until]
+        return sorted(entries, key=lambda one: (one.utc_us, one.number))[-most:]
+
+    # The gateway, which is the same for all
+
+    def firmware(self) -> tuple[Component, ...]:
+        """The parts of the firmware, with version and hash."""
+        return components()
+
+    def clock(self) -> Clock:
+        """The time and its quality."""
+        return Clock(self.now_us(), self._lmn.clock())
+
+    # Behind the rights
+
+    def _shares(self, consumer: str) -> list[Share]:
+        return self._rights.shares(consumer, self._lmn.sources())
+
+    def _share(self, consumer: str, source: Source) -> Share:
+        return next((one for one in self._shares(consumer) if one.source == source), None) or _nothing()
+
+    def _devices(self, consumer: str, name: str) -> list[Share]:
+        """The devices of a meter or a contract; NotYoursError."""
+        if name not in {*self._rights.meters(consumer), *(one.name for one in self._rights.contracts(consumer))}:
+            raise NotYoursError
+        return [one for one in self._shares(consumer) if one.source.meter == name]
+
+    def _names(self) -> set[str]:
+        return {one.name for one in self.configuration.meters}
+
+
+def _named(name: str, contracts: Sequence[Contract]) -> Contract:
+    return next((one for one in contracts if one.name == name), None) or _nothing()
+
+
+def _nothing() -> NoReturn:
+    raise NotYoursError
+
+
+def _time_of(record: StoredRecord) -> int:
+    return record.stamp.utc_us if record.target_time_us is None else record.target_time_us
