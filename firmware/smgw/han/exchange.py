@@ -3,10 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from enum import StrEnum
 from http import HTTPStatus
-from typing import TYPE_CHECKING, NamedTuple
-
-if TYPE_CHECKING:
-    from smgw.han.house import House
+from typing import Any, NamedTuple
 
 _NOTHING: Mapping[str, str] = {}
 
@@ -53,7 +50,7 @@ class View(NamedTuple):
     name: str
     prefixes: tuple[str, ...]
     role: Role | None  # None: whoever asks
-    answer: "Callable[[Request, House], Answer]"  # runs in one of few threads, with the House of that thread
+    answer: Callable[[Request, Any], Answer]  # runs in one of few threads, with the House of that thread
     about: str
 
 
