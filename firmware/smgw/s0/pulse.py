@@ -8,6 +8,9 @@ inactive            yes     active for `shortest`              the pulse counts;
 active              no      inactive for `shortest`            armed
 any                 any     a gap in the sequence numbers      armed; the line is what the next edge says
 
+The kernel notes the time of an edge at once, and reads the state of the line a little later. So a contact that bounces
+can give two edges of the same direction. The one between them was too short, and is taken as if it had come.
+
 A line that is active at the start waits for its end: the pulse may have been counted before. If the state before the
 start is known (`resume`), it is clear whether it was. Then a pulse that began or ended meanwhile counts once. Pulses
 that came and went meanwhile are missed.
@@ -92,13 +95,15 @@ class PulseFilter:
         return [] if bounced else [Counted(edge.ns)]
 
     def _rise(self, ns: int) -> list[Counted]:
-        found = self._fall(ns) if self._active_since is not None else []  # the edge between was too short to be seen
+        found = self._fall(ns) if self._active_since is not None else []  # a fall between was not seen
         if self._inactive_since is not None and ns - self._inactive_since >= self._shortest:
             self._armed = True
         self._active_since, self._inactive_since, self._known = ns, None, True
         return found
 
     def _fall(self, ns: int) -> list[Counted]:
+        if self._inactive_since is not None:  # a rise between was not seen
+            self._rise(ns)
         found = self.settle(ns)
         if not self._known:  # it was active at the start
             self._armed = False

@@ -24,6 +24,7 @@ SEQUENCES = {
     "active at the start": (1, [(10, 0), (40, 1), (70, 0)]),
     "active at the start, and bouncing": (0, [(10, 0), (12, 1), (60, 0)]),
     "an edge that was too short to be seen": (1, [(0, 1), (20, 1), (25, 0)]),
+    "a first touch that the kernel took too late": (2, [(0, 1), (30, 0), (60, 0), (61, 1), (90, 0)]),
     "the fastest meter": (17, [(at, at % 60 == 0) for at in range(0, 1020, 30)]),
     "a long pulse, then one more": (2, [(0, 1), (500, 0), (1000, 1), (1500, 0)]),
 }
@@ -53,6 +54,62 @@ def test_looking_all_the_time_counts_as_many(name: str) -> None:
         found += sum(len(made.take(event)) for event in events if event.ns == ms * MS)
         found += len(made.settle(ms * MS))
     assert found == wanted
+
+
+def taken_late(burst: Sequence[tuple[int, int]]) -> list[list[tuple[int, int]]]:
+    """All that the kernel may make of edges in quick succession.
+
+    It notes the time of an edge at once, and reads the state of the line later, perhaps after further edges. Edges that
+    come before it reads are one event.
+    """
+    last = len(burst) - 1
+
+    def after(done: int, read: int) -> list[list[tuple[int, int]]]:
+        if done == last:
+            return [[]]
+        return [
+            [(burst[noted][0], burst[state][1]), *rest]
+            for noted in range(max(done + 1, read), last + 1)
+            for state in range(noted, last + 1)
+            for rest in after(noted, state)
+        ]
+
+    return after(-1, 0)
+
+
+BEGINS = taken_late([(0, 1), (1, 0), (3, 1), (4, 0), (5, 1)])
+ENDS = taken_late([(40, 0), (41, 1), (42, 0)])
+
+
+def test_a_pulse_that_bounces_counts_once_however_late_the_kernel_looks() -> None:
+    wrong = []
+    for begin in BEGINS:
+        for end in ENDS:
+            sequence = [(0, 1), (30, 0), *((at + ms, active) for at in (100, 200) for ms, active in (*begin, *end))]
+            if counted(edges(sequence)) != 3:
+                wrong.append((begin, end))
+    assert len(BEGINS) * len(ENDS) > 1000
+    assert wrong == []
+
+
+@pytest.mark.parametrize("looked", [False, True], ids=["ended at once", "ended after the pulse counted"])
+@pytest.mark.parametrize("ended", ["before the pulse", "in the pulse"])
+def test_such_a_pulse_counts_once_if_the_process_ends(ended: str, looked: bool) -> None:
+    wrong = []
+    for begin in BEGINS:
+        for end in ENDS:
+            first = PulseFilter(10 * MS)
+            events = edges([(-100, 1), (-70, 0), *(begin if ended == "in the pulse" else ())])
+            found = sum(len(first.take(event)) for event in events)
+            if looked:
+                found += len(first.settle(30 * MS))
+            later = PulseFilter(10 * MS)
+            later.resume(first.state)
+            events = edges(end if ended == "in the pulse" else [*begin, *end])
+            found += sum(len(later.take(event)) for event in events)
+            if found != 2:
+                wrong.append((begin, end, found))
+    assert wrong == []
 
 
 def test_a_contact_that_stays_closed_counts_before_it_opens() -> None:
