@@ -34,7 +34,7 @@ DEVICE = DeviceId.parse("1EMH0005347109")
 STORE = "ab" * 16
 ENERGY = Register(Obis.parse("1.8.0"), -1, 30)
 POWER = Register(Obis.parse("16.7.0"), 0, 27)
-PEOPLES = ("/devices", "/api", "/healthz", "/metrics", "/static", "/?")
+PEOPLES = ("/devices", "/bills", "/api", "/healthz", "/metrics", "/static", "/?")
 START_US = 1_700_000_000_000_000
 PATH = f"/cosem/ldevs/{DEVICE.uri}"  # of the device
 

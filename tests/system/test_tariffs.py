@@ -1,5 +1,6 @@
 """A tariff from the meter to the head-end: derived registers arrive, and nothing finer than the tariff allows."""
 
+import json
 from contextlib import closing
 from pathlib import Path
 
@@ -14,6 +15,7 @@ taf = 2
 meters = ["house"]
 registration_period = 1
 emps = ["{EMP}"]
+usage_point = "DE1"
 calendar = {CALENDAR}
 """
 
@@ -40,3 +42,8 @@ def test_registers_of_a_period_arrive_and_readings_of_the_meter_stay(tmp_path: P
             ends = [number for (number,) in database.execute(query, (ListKind.PERIOD_END,))]
         assert len(ends) == 1
         assert sorted(number for _, number in chain.emp_keys()) == ends
+        (device,) = json.loads(chain.get("/api/gateways") or b"")["gateways"][0]["devices"]
+        names = (chain.get(f"/cosem/ldevs/{device['uri']}/objects/") or b"").decode()
+        for code in ("0100010800ff", "0100010801ff", "0100010802ff", "010001083fff"):
+            assert f'id="{code}"' in names
+        assert json.loads(chain.get("/bills.json") or b"")["usage_points"] == ["DE1"]

@@ -11,10 +11,11 @@ import json
 import logging
 import os
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from smgw.cosem import Capture, Data, DeviceId, GatewayStatus, Obis, Reading, Stamp
 from smgw.cosem.data import RANGE, DataType
+from smgw.cosem.evaluation_facts import EvaluationFacts
 from smgw.cosem.quality import gateway_status
 from smgw.metering.evaluation.evaluation import Event, EventKind, Row, evaluate, final_row
 from smgw.metering.evaluation.live import LiveState, live_readings
@@ -30,10 +31,13 @@ from smgw.store.records import EvaluationState, ListKind, Record
 log = logging.getLogger(__name__)
 
 _SECOND = 1_000_000
+_DAILY_TAF = 6
 _GOOD = frozenset({EventKind.BEGUN, EventKind.CLOSED, EventKind.EXCHANGED})
 #: Of the reading's own status a derived row has what does not keep it from counting.
 _PASSED_ON = int(GatewayStatus.NOT_VALIDATED | GatewayStatus.WARNING)
 _LOW, _HIGH = RANGE[DataType.LONG64]
+#: Rows of these lists say which evaluation they are of.
+_WITH_FACTS = (ListKind.PERIOD_END, ListKind.DAILY)
 
 
 class _Evaluation(NamedTuple):
@@ -196,9 +200,10 @@ class Evaluations:
             if row is not None:
                 registers.setdefault(row.time_s, []).extend(_readings(Obis.parse(measured), row, billed=True))
         capture = Capture(ended.name, ended.device, self._stamp(), None, ())
+        facts = _facts(profile).reading()
         return [
             Record(
-                capture._replace(readings=tuple(readings)),
+                capture._replace(readings=(*readings, facts)),
                 time_s * _SECOND,
                 list=ListKind.PERIOD_END,
                 to_sign=True,
@@ -273,6 +278,9 @@ def _records(evaluation: _Evaluation, rows: Sequence[tuple[int, Row]], source: R
         measured = evaluation.plan.profile.objects[number]
         readings = together.setdefault((row.time_s, row.list), [])
         readings += _readings(measured, row, billed=evaluation.plan.billed)
+    for (_, kind), readings in together.items():
+        if readings and kind in _WITH_FACTS:
+            readings.append(_facts(evaluation.plan.profile._asdict()).reading())
     status = int(GatewayStatus.FIXED) | source.gateway_status & _PASSED_ON
     return [
         Record(
@@ -299,6 +307,12 @@ def _readings(measured: Obis, row: Row, *, billed: bool) -> list[Reading]:
         for group_e, amount in row.registers
         if _LOW <= amount <= _HIGH
     ]
+
+
+def _facts(profile: Mapping[str, Any]) -> EvaluationFacts:
+    """`profile`: the keys of an evaluation profile."""
+    months = 0 if profile["taf"] == _DAILY_TAF else profile["billing_months"]
+    return EvaluationFacts(profile["name"], profile["usage_point"], profile["zone"], months)
 
 
 def _utc(time_s: int) -> str:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from smgw.cosem.evaluation_facts import FACTS
 from smgw.profiles.gateway import Configuration
 from smgw.reports.readings import reading_object
 from smgw.store.lmn.view import LmnView
@@ -25,7 +26,9 @@ def evaluations(view: LmnView, configuration: Configuration) -> list[dict[str, A
                 "taf": one.taf,
                 "device": None if newest is None else str(newest.device),
                 "time_us": None if newest is None else newest.target_time_us or newest.stamp.utc_us,
-                "registers": [] if newest is None else list(map(reading_object, newest.readings)),
+                "registers": []
+                if newest is None
+                else [reading_object(reading) for reading in newest.readings if reading.obis != FACTS.obis],
             }
         )
     return found

@@ -12,6 +12,7 @@ from aiohttp import web
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from smgw.cosem import CaptureObject
 from smgw.cosem.device_id import DeviceId
+from smgw.cosem.evaluation_facts import FACTS
 from smgw.cosem.units import symbol
 from smgw.cosemxml.value_signatures import SIGNATURES
 from smgw.look.times import FALSE_AHEAD_US, Zone
@@ -20,9 +21,10 @@ from smgw.webservice.uri import Node, Target
 
 from emp.answers import paths
 from emp.answers.paths import PAGE_ROWS
+from emp.answers.period_bills import is_evaluation
 from emp.answers.resources import PROFILE_ID
 from emp.answers.row_text import value_text
-from emp.pages.bills_page import bills_page
+from emp.pages.bills_page import bills_page, device_bills_page
 from emp.pages.certificates import certificates, signers, silent
 from emp.pages.device_page import device_page
 from emp.pages.language import Language, Languages
@@ -42,6 +44,8 @@ FEW_VALUES = 20  # latest values of each device on the overview
 PAGE_COLUMNS = 50
 MAX_EVENTS = 10
 MAX_NOTES = 20
+#: Signatures stand on the page of rows, and what an evaluation says of itself on the pages of bills.
+_TOLD_ELSEWHERE = (SIGNATURES, FACTS)
 _COOKIE = "language"
 _COOKIE_S = 365 * 86_400
 
@@ -102,9 +106,14 @@ class Pages:
 
         def collect(view: View) -> dict[str, Any]:
             paths.known(self._storage, device)
-            return {**self._names(device), **bills_page(self._storage, device, view)}
+            return {**self._names(device), **device_bills_page(self._storage, device, view)}
 
         return await self._page(request, "bills.html", collect)
+
+    async def all_bills(self, request: web.Request) -> web.Response:
+        """The bills of a usage point in a billing period."""
+        query = request.query
+        return await self._page(request, "all_bills.html", lambda view: bills_page(self._storage, query, view))
 
     async def register(self, request: web.Request) -> web.Response:
         """The curve of a register, and its table."""
@@ -173,6 +182,7 @@ class Pages:
             "silent": silent(known, self._expiries, view),
             "gateway_count": len(known),
             "device_count": len({sighting.device for gateway in known for sighting in gateway.devices}),
+            "has_bills": any(is_evaluation(sighting.device) for gateway in known for sighting in gateway.devices),
             "records": sum(gateway.records for gateway in known),
             "events": [self._event(event, view) for event in self._storage.events(MAX_EVENTS)],
         }
@@ -222,7 +232,7 @@ class Pages:
         paths.known(self._storage, device)
         found = self._storage.rows(device, paths.page_filter(page))
         rows = found[:PAGE_ROWS]
-        all_columns = headings([one for one in self._storage.registers(device) if one.column != SIGNATURES])
+        all_columns = headings([one for one in self._storage.registers(device) if one.column not in _TOLD_ELSEWHERE])
         shown = _part(column_page, PAGE_COLUMNS, len(all_columns))
         columns = dict(islice(all_columns.items(), shown.skip, shown.skip + PAGE_COLUMNS))
         count = self._storage.count(device)
@@ -251,9 +261,9 @@ class Pages:
         }
 
     def _latest_of(self, device: DeviceId, skip: int, limit: int, view: View) -> list[dict[str, Any]]:
-        """Signatures are no values of the meter; the page of rows tells of them."""
+        """Without what are no values of the meter."""
         found = self._storage.latest(device, skip, limit)
-        return [self._latest(one, view) for one in found if one.register.column != SIGNATURES]
+        return [self._latest(one, view) for one in found if one.register.column not in _TOLD_ELSEWHERE]
 
     def _latest(self, latest: LatestView, view: View) -> dict[str, Any]:
         return {

@@ -10,7 +10,8 @@ GET /api/gateways                      gateways and devices: last seen, rows, cl
 GET /api/events                        notices of gateways, the newest first
 GET /devices/<devid>.json|.csv|.xml    all rows; q.* and sa.* filter them
 GET /devices/<devid>/registers/<register>.json|.csv[?day=2025-03-30][&range=day|week|month][&as=reading|interval]
-GET /devices/<devid>/bills.json        the bills of an evaluation
+GET /devices/<devid>/bills.json        the bills of an evaluation (`bills_api`)
+GET /bills.json                        the bills of a usage point (`bills_api`)
 GET /healthz                           {"status": "ok"}, or 503 if the store is damaged or cannot be written; with TLS
                                        also "handshakes" by listener and outcome
 """
@@ -29,18 +30,19 @@ from smgw.cosem.csv_cell import guarded
 from smgw.cosem.device_id import DeviceId, DeviceIdError
 from smgw.look.times import Zone, iso
 from smgw.webservice import query as filters
-from smgw.webservice.error import BadRequest, NotFound, ServiceUnavailable
+from smgw.webservice.error import BadRequest, ServiceUnavailable
 from smgw.webservice.media_type import CSV, JSON, MediaType
 from smgw.webservice.uri import Node, Target
 
 from emp.answers import paths
 from emp.answers.curve import Curve, Window, curve
 from emp.answers.forms import Form, as_text
-from emp.answers.period_bills import PeriodBill, is_evaluation, period_bills
 from emp.answers.resources import PROFILE_ID, answer
 from emp.answers.sending import Sender, Text
+from emp.answers.usage_points import choose
 from emp.store.storage import GatewayView, Storage
 from emp.trust.expiry import Expiries, Validity
+from emp.web.bills_api import chosen_bills, device_bills
 from emp.web.counters import Counters
 
 MAX_EVENTS = 1000
@@ -118,14 +120,19 @@ class JsonApi:
         return await self._sender.send(request, await self._work(make))
 
     async def bills(self, request: web.Request) -> web.Response:
-        """The bills of an evaluation, as its page has them. Amounts are text, so that they are exact."""
+        """The bills of an evaluation, as its page has them."""
         device = paths.device(request)
 
         def make() -> dict[str, Any]:
             paths.known(self._storage, device)
-            return {"device": str(device), "taf": device.taf, "bills": list(map(_bill, _bills(self._storage, device)))}
+            return device_bills(self._storage, device)
 
         return await self._json(make)
+
+    async def all_bills(self, request: web.Request) -> web.Response:
+        """The bills of a usage point in a billing period."""
+        usage_point, period = request.query.get("usage_point"), request.query.get("period")
+        return await self._json(lambda: chosen_bills(choose(self._storage, usage_point, period)))
 
     async def curve(self, request: web.Request) -> web.StreamResponse:
         """The points of a register's page."""
@@ -244,25 +251,6 @@ def _events(storage: Storage) -> list[dict[str, Any]]:
         }
         for event in storage.events(MAX_EVENTS)
     ]
-
-
-def _bills(storage: Storage, device: DeviceId) -> list[PeriodBill]:
-    if not is_evaluation(device):
-        raise NotFound(f"device {device} is a meter; only evaluations have bills")
-    return period_bills(storage, device)
-
-
-def _bill(bill: PeriodBill) -> dict[str, Any]:
-    return {
-        "register": str(bill.register),
-        "from": iso(bill.begin_us),
-        "to": iso(bill.end_us),
-        "unit": bill.unit,
-        "steps": {str(obis): f"{amount:f}" for obis, amount in bill.steps},
-        "error": None if bill.error is None else f"{bill.error:f}",
-        "total": f"{bill.total:f}",
-        "agrees": bill.agrees,
-    }
 
 
 def _curve(found: Curve, window: Window, zone: Zone) -> dict[str, Any]:

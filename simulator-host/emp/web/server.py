@@ -101,6 +101,8 @@ class HeadEnd:
             ("/devices/{name}/rows", pages.rows),
             ("/devices/{name}/bills", pages.bills),
             ("/devices/{name}/bills.json", data.bills),
+            ("/bills", pages.all_bills),
+            ("/bills.json", data.all_bills),
             ("/devices/{name}/registers/{register}.{form:json|csv}", data.curve),
             ("/devices/{name}/registers/{register}", pages.register),
             ("/api/keys", data.keys),

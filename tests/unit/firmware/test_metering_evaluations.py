@@ -7,6 +7,8 @@ import pytest
 from captures_made import DEVICE, MIDNIGHT, SECOND, capture, energy
 from registering import Clock
 from smgw.cosem import ClockState, Data, DataType, DeviceId, GatewayStatus, Obis
+from smgw.cosem.evaluation_facts import FACTS, EvaluationFacts
+from smgw.cosem.quantity import quantities
 from smgw.metering.evaluation.state import State
 from smgw.metering.evaluations import Evaluations
 from smgw.metering.history import HistoryKeeper
@@ -67,7 +69,11 @@ class Gateway:
 
 
 def registers(row: StoredRecord) -> dict[int, int]:
-    return {one.obis[4]: one.value.value for one in row.readings}  # type: ignore[misc]
+    return {one.obis[4]: one.value.value for one in row.readings if isinstance(one.value.value, int)}
+
+
+def facts(row: StoredRecord) -> list[EvaluationFacts | None]:
+    return [EvaluationFacts.of(one.value) for one in row.readings if one.obis == FACTS.obis]
 
 
 @pytest.fixture
@@ -154,6 +160,29 @@ def test_a_changed_profile_begins_with_new_registers_and_the_old_ones_stay(gatew
     assert (registers(old)[0], registers(new)[0]) == (40, 20)
     assert old.device != new.device
     assert gateway.log()[:3] == ["profile-installed", "evaluation-begun", "profile-changed"]
+
+
+def test_a_period_end_says_which_evaluation_it_is_of(gateway: Gateway) -> None:
+    gateway.configure(PROFILE._replace(usage_point="DE1"))
+    gateway.read(0, 1)
+    (begin,) = gateway.rows(kind=ListKind.PERIOD_END)
+    assert facts(begin) == [EvaluationFacts("day-night", "DE1", "UTC", 1)]
+    assert [facts(row) for row in gateway.rows()] == [[], []]
+
+
+def test_a_row_under_a_pseudonym_does_not_say_it(gateway: Gateway) -> None:
+    gateway.read(0)
+    (begin,) = gateway.rows(kind=ListKind.PERIOD_END)
+    left = quantities(begin.readings)
+    assert FACTS.obis not in [one.obis for one in left]
+    assert len(left) == len(begin.readings) - 1
+
+
+def test_the_last_row_of_an_ended_version_says_it_too(gateway: Gateway) -> None:
+    gateway.configure(PROFILE._replace(usage_point="DE1"))
+    gateway.read(0, 1)
+    gateway.configure()
+    assert facts(gateway.rows(kind=ListKind.PERIOD_END)[-1]) == [EvaluationFacts("day-night", "DE1", "UTC", 1)]
 
 
 def test_a_changed_profile_closes_the_registers_of_the_old_one(gateway: Gateway) -> None:

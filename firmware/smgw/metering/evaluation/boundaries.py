@@ -30,6 +30,11 @@ class Boundaries:
             self._find(at_s)
         return self._until
 
+    def before(self, at_s: int) -> int:
+        """The last boundary that is not after this instant."""
+        self.after(at_s)
+        return self._from
+
     def is_one(self, at_s: int) -> bool:
         """Whether this instant is a boundary."""
         return self.after(at_s - 1) == at_s
