@@ -98,6 +98,8 @@ class House:
         """`books`: other databases with log books of consumers."""
         self.configuration = configuration
         self.now_us = now_us
+        #: Signs an answer: CMS SignedData without its content. None: nobody does.
+        self.sign: Callable[[bytes], bytes] | None = None
         self._lmn, self._wan, self._live = lmn, wan, live
         self._books = [one for one in (lmn, wan, *books) if one is not None]
         self._stored = Stored(lmn, now_us)

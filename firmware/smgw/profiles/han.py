@@ -21,7 +21,9 @@ class ViewEntry(NamedTuple):
 
 
 #: The views, by the name that [han] uses. This is the only list of them.
-VIEWS: Mapping[str, ViewEntry] = {}
+VIEWS: Mapping[str, ViewEntry] = {
+    "v1": ViewEntry("smgw.han.views.v1", standard=True),
+}
 STANDARD = tuple(name for name, entry in VIEWS.items() if entry.standard)
 
 
