@@ -8,11 +8,11 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 
 from smgw.han.exchange import Answer, Request, View
-from smgw.han.server.head import RefusedError
+from smgw.han.refusal import Admitted, RefusedError
 from smgw.han.server.listener import Listener, listen
 from smgw.han.server.router import Router
 from smgw.han.server.rules import own_names
-from smgw.han.server.talk import Admitted, Door, Shared
+from smgw.han.server.talk import Door, Shared
 
 PATIENCE_S = 30.0
 GATEWAY = "ESMG0000000001"
@@ -32,7 +32,7 @@ class OpenDoor:
     """Lets everybody in who needs no login."""
 
     def admit(self, view: View, head: object, address: str, certificate: bytes | None) -> Admitted:
-        return Admitted(None if view.role is None else RefusedError(401, "Log in.", closing=False))
+        return Admitted(refused=None if view.role is None else RefusedError(401, "Log in.", closing=False))
 
 
 class Running:

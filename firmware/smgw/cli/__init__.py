@@ -42,6 +42,8 @@ _COMMANDS = {
     "set-counter": "tell the gateway what the dial of a meter with pulses shows",
     "clock": "show the sources of time; or accept: allow a large step of the time that one source alone wants",
     "keys": "private keys and certificates: make, install, list",
+    "consumer": "logins of consumers at the HAN: add, list, reset, remove",
+    "technician": "logins of technicians at the HAN, by certificate: add, list, remove",
     "update": "update the system on the card, and fall back if the new one does not work: install, status, accept",
     "export": "what waits for an EMP into a file that is carried by hand, for `emp import`",
     "transparency": "the consumer's file of a usage point, for the display software TRuDI (VDE-AR 2418-6)",

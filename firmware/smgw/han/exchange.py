@@ -3,7 +3,10 @@
 from collections.abc import Callable, Iterator, Mapping
 from enum import StrEnum
 from http import HTTPStatus
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from smgw.han.house import House
 
 _NOTHING: Mapping[str, str] = {}
 
@@ -50,7 +53,7 @@ class View(NamedTuple):
     name: str
     prefixes: tuple[str, ...]
     role: Role | None  # None: whoever asks
-    answer: Callable[[Request, Any], Answer]  # runs in one of few threads, with the House of that thread
+    answer: "Callable[[Request, House], Answer]"  # runs in one of few threads, with the House of that thread
     about: str
 
 

@@ -5,7 +5,6 @@ gateway but that of its own certificate for TLS.
 """
 
 import asyncio
-import logging
 import socket
 import ssl
 import threading
@@ -15,35 +14,30 @@ from typing import Any
 
 from smgw.board.activation import inherited_sockets
 from smgw.errors import SmgwError, reason
+from smgw.han.accounts import Accounts
 from smgw.han.certificate import self_signed
-from smgw.han.exchange import Answer, Request, View, problem
-from smgw.han.server.head import Head, RefusedError
+from smgw.han.door import HanDoor
+from smgw.han.refusal import RefusedError
 from smgw.han.server.listener import Listener, listen
 from smgw.han.server.router import Router
 from smgw.han.server.rules import own_names
-from smgw.han.server.talk import Admitted, Shared
+from smgw.han.server.talk import Shared
 from smgw.han.views import load
 from smgw.profiles.gateway import Configuration
 from smgw.profiles.han import SELF_SIGNED, HanProfile
+from smgw.services.han_houses import Houses
+from smgw.services.han_log import HanLog, log
 from smgw.services.workers import Employed, Worker, stop_all
 from smgw.store import paths
-from smgw.trust.han_tls import HAN, in_groups, own_files, read_own, server_context
-
-log = logging.getLogger(__name__)
+from smgw.store.file.log_book import Level
+from smgw.store.han.store import HanStore
+from smgw.store.han.view import HanView
+from smgw.trust.han_tls import HAN, in_groups, learn, own_files, read_own, server_context
 
 _STOP_S = 1.6
 #: Without a beat for so long the loop hangs, and the watchdog starts the process again.
 _PATIENCE_S = 30.0
 _BEAT_S = 5.0
-
-
-class _Closed:
-    """No account yet: only what needs no login is shown."""
-
-    def admit(self, view: View, head: Head, address: str, certificate: bytes | None) -> Admitted:  # noqa: ARG002
-        """Whether the view needs no login."""
-        refused = None if view.role is None else RefusedError(401, "Log in.", closing=False)
-        return Admitted(refused)
 
 
 class HanService:
@@ -64,6 +58,10 @@ class HanService:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._listener: Listener | None = None
         self._workers: list[Worker] = []
+        self._store: HanStore | None = None
+        self._book: HanLog | None = None
+        self._view: HanView | None = None
+        self._houses: Houses | None = None
         self._text = "the configuration has no [han]: nothing is to be done"
         profile = self._configuration.han
         if profile is None:
@@ -77,27 +75,39 @@ class HanService:
             own = own_files(paths.trust_directory(self._state) / HAN)
         certificate = read_own(own)
         context = server_context(own)
-        shared = self._shared(profile, gateway_id)
         sockets = self._sockets(profile)
+        try:
+            store = self._store = HanStore.open(directory)
+            book = self._book = HanLog(store, self._state)
+            self._view = HanView.open(directory)
+            self._houses = Houses(self._configuration, self._state, book)
+            shared = self._shared(profile, gateway_id, context)
+        except BaseException:
+            for one in sockets:
+                one.close()
+            self._close()
+            raise
         self._text = f"{_places(sockets)}; views {', '.join(profile.views)}"
         log.info("the certificate for the HAN has the SHA-256 fingerprint %s", in_groups(certificate.fingerprint))
         self._workers = [
             Worker("server", lambda: self._serve(sockets, shared, context), self._ending, _PATIENCE_S),
+            Worker("log book", lambda: book.run(self._ending, self._workers[1].beat), self._ending, _PATIENCE_S),
         ]
 
-    def _shared(self, profile: HanProfile, gateway_id: str) -> Shared:
-        return Shared(Router(load(profile.views)), _Closed(), own_names(gateway_id, profile.names), self._ask)
+    def _shared(self, profile: HanProfile, gateway_id: str, context: ssl.SSLContext) -> Shared:
+        """What the connections use; the accounts stay open in it until `_end`."""
+        assert self._book is not None
+        assert self._view is not None
+        assert self._houses is not None
+        book, realm = self._book, gateway_id.lower()
+        accounts = Accounts(self._view, realm, lambda ders: learn(context, ders))
+        door = HanDoor(accounts, realm, book.note, now=lambda: book.stamp().utc_us / 1_000_000)
 
-    def _ask(self, view: View, request: Request) -> Answer:
-        """In a thread of the server."""
-        try:
-            return view.answer(request, None)
-        except SmgwError as error:
-            log.warning("%s %s: %s", request.method, view.name, error)
-            return problem(503, "The gateway's data cannot be read now.", {"Retry-After": "5"})
-        except Exception:
-            log.exception("the view %s failed", view.name, extra={"event": "worker-failed", "WORKER": view.name})
-            return problem(500, "This answer failed. The gateway's journal says why.")
+        def refused(error: RefusedError, address: str) -> None:
+            book.note("request-refused", Level.WARNING, f"a request from {address} was refused: {error.text}")
+
+        router = Router(load(profile.views))
+        return Shared(router, door, own_names(gateway_id, profile.names), self._houses.ask, refused=refused)
 
     def _sockets(self, profile: HanProfile) -> list[socket.socket]:
         if self._inherited:
@@ -193,7 +203,15 @@ class HanService:
         loop = self._loop
         if loop is not None:
             loop.call_soon_threadsafe(self._over.set)
-        return stop_all(self._workers, _STOP_S)
+        left = stop_all(self._workers, _STOP_S)
+        if not left:
+            self._close()
+        return left
+
+    def _close(self) -> None:
+        for one in (self._houses, self._view, self._store):
+            if one is not None:
+                one.close()
 
 
 def _places(sockets: Sequence[socket.socket]) -> str:

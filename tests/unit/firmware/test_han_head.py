@@ -1,7 +1,8 @@
 """The head of a request has one meaning or none."""
 
 import pytest
-from smgw.han.server.head import BODY_MOST, RefusedError, parse, split
+from smgw.han.refusal import RefusedError
+from smgw.han.server.head import BODY_MOST, parse, split
 from smgw.han.server.rules import check_host, check_site, own_names, peer_of, preferred
 
 _NAMES = own_names("ESMG0000000001", ["Meter.fritz.box"])

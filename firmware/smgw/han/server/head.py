@@ -2,9 +2,10 @@
 
 import re
 from collections.abc import Mapping
-from http import HTTPStatus
 from typing import Final, NamedTuple
 from urllib.parse import parse_qsl, unquote_to_bytes
+
+from smgw.han.refusal import RefusedError
 
 #: Octets of a whole head, of its first line, and header fields. TR-03109-1 wants 8500 octets accepted.
 HEAD_MOST: Final = 16_384
@@ -21,19 +22,6 @@ _LENGTH: Final = re.compile(r"[0-9]{1,12}")
 _ABSOLUTE: Final = re.compile(r"https?://[^/?#]*", re.IGNORECASE)
 #: Fields that a browser or a client sends once. Of others the last counts.
 _ONCE: Final = frozenset({"host", "content-length", "authorization", "content-type", "origin", "sec-fetch-site"})
-
-
-class RefusedError(Exception):
-    """A request that gets this status. `closing`: what follows on the connection cannot be understood."""
-
-    def __init__(
-        self, status: int, text: str, *, closing: bool = True, headers: Mapping[str, str] | None = None
-    ) -> None:
-        super().__init__(text)
-        self.status = HTTPStatus(status)
-        self.text = text
-        self.closing = closing
-        self.headers = headers or {}
 
 
 class Head(NamedTuple):

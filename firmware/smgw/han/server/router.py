@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from smgw.han.exchange import View
-from smgw.han.server.head import RefusedError
+from smgw.han.refusal import RefusedError
 
 
 class Router:

@@ -6,7 +6,8 @@ import socket
 from collections.abc import Iterable
 from typing import Final
 
-from smgw.han.server.head import Head, RefusedError
+from smgw.han.refusal import RefusedError
+from smgw.han.server.head import Head
 
 SHARED_NAME: Final = "smgw.local"
 _READING: Final = frozenset({"GET", "HEAD"})

@@ -5,13 +5,14 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from http import HTTPStatus
-from typing import Final, NamedTuple, Protocol
+from typing import Final, Protocol
 
 from tornado.iostream import IOStream, StreamClosedError
 
 from smgw.han.exchange import Answer, Request, View, problem
+from smgw.han.refusal import Admitted, RefusedError
 from smgw.han.server import head as heads
-from smgw.han.server.head import Head, RefusedError
+from smgw.han.server.head import Head
 from smgw.han.server.router import Router
 from smgw.han.server.rules import check_host, check_site, preferred, wants_page
 from smgw.han.server.work import Work
@@ -33,14 +34,6 @@ _PLAIN: Final[Mapping[str, str]] = {
     "X-Frame-Options": "DENY",
 }
 _Lines = list[tuple[str, str]]
-
-
-class Admitted(NamedTuple):
-    """What the door says: a request with its sender, or lines to add to a refusal."""
-
-    refused: RefusedError | None
-    who: object = None
-    lines: tuple[tuple[str, str], ...] = ()
 
 
 class Door(Protocol):
@@ -142,7 +135,7 @@ class Talk:
             raise admitted.refused
         language = preferred(head.headers.get("accept-language", ""))
         method = "GET" if head.method == "HEAD" else head.method
-        request = Request(method, head.path, head.query, head.headers, body, admitted.who, self._address, language)  # type: ignore[arg-type]
+        request = Request(method, head.path, head.query, head.headers, body, admitted.who, self._address, language)
         answer = await shared.work.run(self.peer, lambda: shared.ask(view, request))
         if answer.status >= HTTPStatus.BAD_REQUEST and answer.media == "application/problem+json":
             return self._as_page(answer, head)

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Final, TypeVar
 
-from smgw.han.server.head import RefusedError
+from smgw.han.refusal import RefusedError
 
 T = TypeVar("T")
 

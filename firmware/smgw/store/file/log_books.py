@@ -40,6 +40,9 @@ _METER_STATES = {
     "values-complete": 2024,
 }
 VALUES_SENT = "values-sent"
+#: Logins at the HAN, and what was changed of them.
+LOGIN_MADE, LOGIN_FAILED, LOGIN_LOCKED = "login-made", "login-failed", "login-locked"
+_LOGINS = (LOGIN_MADE, LOGIN_FAILED, LOGIN_LOCKED, "account-changed")
 #: Event -> its number in the field. Other events have none.
 NUMBERS = {**_METER_FAULTS, **_METER_STATES, VALUES_SENT: 16001}
 #: Event -> the maker whose number it is, where it is not a gateway's own.
@@ -75,6 +78,7 @@ _IN_CONSUMERS = frozenset(
         VALUES_SENT,
         "values-retrieved",
         "event-taken",
+        *_LOGINS,
     }
 )
 _NOT_IN_SYSTEM = frozenset({VALUES_SENT})

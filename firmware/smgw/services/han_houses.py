@@ -1,0 +1,102 @@
+"""What the views are given: the readings' databases and live values, opened once for each thread."""
+
+import threading
+from pathlib import Path
+from typing import TypeVar
+
+from smgw.errors import SmgwError
+from smgw.han.exchange import Answer, Request, View, problem
+from smgw.han.house import House
+from smgw.han.rights import NotYoursError
+from smgw.profiles.gateway import Configuration
+from smgw.services.han_log import HanLog, log
+from smgw.store import paths
+from smgw.store.errors import StoreAbsent
+from smgw.store.file.view import View as Opened
+from smgw.store.han.view import HanView
+from smgw.store.live_reader import read_live
+from smgw.store.lmn.view import LmnView
+from smgw.store.wan.view import WanView
+
+_V = TypeVar("_V", bound=Opened)
+
+_NOT_YET = "The gateway has no readings yet."
+_UNREADABLE = "The gateway's data cannot be read now."
+
+
+class Houses:
+    """Asks a view, with the House of the thread that asks."""
+
+    def __init__(self, configuration: Configuration, state: Path, book: HanLog) -> None:
+        self._configuration = configuration
+        self._state = state
+        self._book = book
+        self._own = threading.local()
+        self._lock = threading.Lock()
+        self._opened: list[Opened] = []
+        self._over = False
+
+    def ask(self, view: View, request: Request) -> Answer:
+        """The answer of a view; what goes wrong is told in its status."""
+        try:
+            house = self._house()
+        except SmgwError as error:
+            if view.role is not None:
+                log.warning("%s: %s", view.name, error)
+                text = _NOT_YET if isinstance(error, StoreAbsent) else _UNREADABLE
+                return problem(503, text, {"Retry-After": "5"})
+            house = None  # what needs no login needs no readings
+        try:
+            return view.answer(request, house)  # type: ignore[arg-type]
+        except NotYoursError:
+            return problem(404, "There is nothing here.")
+        except SmgwError as error:
+            log.warning("%s %s: %s", request.method, view.name, error)
+            return problem(503, _UNREADABLE, {"Retry-After": "5"})
+        except Exception:
+            log.exception("the view %s failed", view.name, extra={"event": "worker-failed", "WORKER": view.name})
+            return problem(500, "This answer failed. The gateway's journal says why.")
+
+    def close(self) -> None:
+        """End what is being read, and open nothing more."""
+        with self._lock:
+            self._over = True
+            opened, self._opened = self._opened, []
+        for one in opened:
+            one.end()
+            one.close()
+
+    def _house(self) -> House:
+        found = getattr(self._own, "house", None)
+        if found is None:
+            found = self._own.house = self._new()
+        assert isinstance(found, House)
+        return found
+
+    def _new(self) -> House:
+        lmn = self._keep(LmnView.open(paths.lmn_directory(self._state)))
+        wan = self._maybe(WanView, paths.wan_directory(self._state))
+        own = self._maybe(HanView, paths.han_directory(self._state))
+        live = paths.live_directory(self._state)
+        return House(
+            lmn,
+            wan,
+            self._configuration,
+            lambda: read_live(live),
+            lambda: self._book.stamp().utc_us,
+            [own] if own else [],
+        )
+
+    def _maybe(self, kind: type[_V], directory: Path) -> _V | None:
+        try:
+            return self._keep(kind.open(directory))
+        except StoreAbsent:
+            return None
+
+    def _keep(self, view: _V) -> _V:
+        with self._lock:
+            if self._over:
+                view.close()
+                raise SmgwError("the HAN process ends")
+            self._opened.append(view)
+        return view
