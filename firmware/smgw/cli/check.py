@@ -86,6 +86,7 @@ def _evaluation(evaluation: "EvaluationProfile") -> str:
     objects = ", ".join(map(str, evaluation.objects))
     return (
         f"evaluation {evaluation.name}: TAF {case.number} ({case.title}) of {meters}: {objects}{steps}; for {receivers}"
+        f"{'' if evaluation.send is None else f', {evaluation.send}'}"
     )
 
 

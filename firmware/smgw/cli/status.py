@@ -3,6 +3,7 @@
 import argparse
 import json
 import time
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from smgw.cli import quick_imports
@@ -57,6 +58,10 @@ def run(arguments: argparse.Namespace) -> int:
     return int(report.health)
 
 
+def _scheduled(emp: dict[str, Any]) -> Iterator[tuple[str, int]]:
+    return ((feed["meter"], feed["next_send_us"]) for feed in emp["feeds"] if feed["next_send_us"] is not None)
+
+
 def _lines(report: "Report") -> list[str]:
     lines = [f"gateway {report.gateway}: {report.health.name.lower()}"]
     lines += [f"  ! {printable(reason)}" for reason in report.reasons]
@@ -80,6 +85,8 @@ def _lines(report: "Report") -> list[str]:
         )
         if emp["retry_at_us"] is not None:
             lines.append(f"        {printable(emp['detail']).removesuffix('.')}; next try {_until(emp['retry_at_us'])}")
+        for name, next_send_us in dict(_scheduled(emp)).items():
+            lines.append(f"        {printable(name)} is sent next {_until(next_send_us)}")
         if emp["secrecy"]:
             lines.append(f"        {emp['secrecy']}")
         if emp["handshakes"]:

@@ -19,12 +19,14 @@ from smgw.profiles.content import canonical
 from smgw.profiles.instants import instant, seconds
 from smgw.profiles.problems import Problem
 from smgw.profiles.section import Key, section
+from smgw.profiles.send_times import SendTimes
 from smgw.profiles.use_cases import USE_CASES, UseCase
 
 _IMPORT = Obis.parse("1-0:1.8.0")
 _DAY_S = 86_400
 _LEGAL_PERIOD = 900
 _MOST = 1_000_000  # octets of a file of a calendar
+_AT_ONCE, _AT_PERIOD_END = "immediate", "period-end"
 _BILLINGS = (1, 2, 3, 6, 12)
 
 
@@ -67,6 +69,7 @@ class EvaluationProfile(NamedTuple):
     day_begin: int = 0  # TAF 6: minute of the local day
     interval: int = 60  # TAF 9, 10, 14: seconds between two values; 0: only by limits
     limits: tuple[Limit, ...] = ()  # TAF 9, 10, 14
+    send: SendTimes | None = None  # None: as soon as the EMP's own rhythm allows
 
     @property
     def use_case(self) -> UseCase:
@@ -79,8 +82,12 @@ class EvaluationProfile(NamedTuple):
         return self.meters + self.subtract
 
     def content(self) -> str:
-        """Canonical JSON of the keys that its TAF uses: the version of this profile."""
-        return canonical({key: getattr(self, key) for key in (*_EVERY, *self.use_case.keys)})
+        """Canonical JSON of the keys that its TAF uses: the version of this profile.
+
+        Send times are named only if there are some, so that profiles from before there were keep their version.
+        """
+        keys = [key for key in (*_EVERY, *self.use_case.keys) if key != "send" or self.send is not None]
+        return canonical({key: getattr(self, key) for key in keys})
 
 
 def _taf(value: object, report: Report) -> int | None:
@@ -99,6 +106,21 @@ def _minute(value: object, report: Report) -> int | None:
     if minute is None:
         report(f'{shown(value)} is no time of day; write hours and minutes, such as "06:00"')
     return minute
+
+
+def _send(value: object, report: Report) -> tuple[int, ...] | str | None:
+    wanted = f'write "{_AT_ONCE}", "{_AT_PERIOD_END}", or times of day such as ["06:00", "18:00"]'
+    if value in (_AT_ONCE, _AT_PERIOD_END):
+        return str(value)
+    minutes = [calendar.minute_of(one) for one in value] if isinstance(value, list) else []
+    found = tuple(minute for minute in minutes if minute is not None)
+    if not found or len(found) < len(minutes):
+        report(f"{shown(value)} is wrong here; {wanted}")
+        return None
+    if sorted(set(found)) != list(found):
+        report(f"the times of day must ascend; {wanted}")
+        return None
+    return found
 
 
 def _tiers(value: object, report: Report) -> tuple[int, ...] | None:
@@ -244,6 +266,11 @@ def _of_files(directory: Path, strange: Callable[[Problem], None]) -> Mapping[st
             about="TAF 9, 10 and 14: lowest and highest whole value for each OBIS code; "
             "leaving or entering that range sends a value. None by default.",
         ),
+        "send": Key(
+            _send,
+            about='When rows go to the EMPs: "immediate" (the default), local times of day such as ["06:00", "18:00"], '
+            'or "period-end". The period of TAF 7 is a month.',
+        ),
     }
 
 
@@ -338,6 +365,8 @@ def _contradictions(values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield "registration_period", f"{period} s is too short for TAF 7; write {_LEGAL_PERIOD} or more"
     if values.get("taf") in (7, 9, 10, 14) and (len(values.get("meters", ())) > 1 or "subtract" in values):
         yield "meters", f"TAF {values['taf']} has the readings of one meter; write an evaluation for each"
+    if values.get("send") == _AT_PERIOD_END and "interval" in USE_CASES[values.get("taf", 1)].keys:
+        yield "send", f'TAF {values["taf"]} has no billing period; write "{_AT_ONCE}" or times of day'
     if values.get("interval") == 0 and not values.get("limits"):
         yield "interval", "0 sends a value at limits alone, and there are none; write limits, or an interval"
     begin, end = (seconds(values.get(key), _zone_of(values)) for key in ("begin", "end"))
@@ -355,4 +384,11 @@ def _build(values: Mapping[str, Any]) -> EvaluationProfile:
     """The profile of checked values."""
     zone = _zone_of(values)
     instants = {key: seconds(values.get(key), zone) for key in ("begin", "end")}
-    return EvaluationProfile(**{**values, **instants, "zone": zone})
+    send = _send_times(values.get("send", _AT_ONCE), zone, values.get("billing_months", 1))
+    return EvaluationProfile(**{**values, **instants, "zone": zone, "send": send})
+
+
+def _send_times(value: tuple[int, ...] | str, zone: str, months: int) -> SendTimes | None:
+    if isinstance(value, tuple):
+        return SendTimes(zone, value)
+    return SendTimes(zone, months=months) if value == _AT_PERIOD_END else None

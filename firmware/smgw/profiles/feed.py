@@ -12,6 +12,7 @@ from smgw.cosem.device_id import DeviceId
 from smgw.cosem.obis import Obis
 from smgw.cosem.source import Source
 from smgw.profiles.gateway import Configuration
+from smgw.profiles.send_times import SendTimes
 
 
 class Series(NamedTuple):
@@ -39,6 +40,7 @@ class Grant(NamedTuple):
     pseudonym_days: int = 0  # days after which its pseudonym changes; 0: it goes under its own id
     series: Series | None = None  # None: all rows
     taf: int = 0  # of an evaluation: only devices of this use case; 0: it is a meter
+    send: SendTimes | None = None  # None: as soon as there is a row
 
 
 class Feed(NamedTuple):
@@ -52,6 +54,7 @@ class Feed(NamedTuple):
     pseudonym_days: int = 0  # days after which the pseudonym changes that stands for `delivered`; 0: there is none
     recorder: DeviceId | None = None  # stands for the id of the gateway; None: its own id
     series: Series | None = None  # None: all rows
+    send: SendTimes | None = None  # None: as soon as there is a row
 
 
 _SECOND = 1_000_000
@@ -72,10 +75,11 @@ def grants(configuration: Configuration) -> tuple[Grant, ...]:
                 own = Grant(emp.name, meter.name, meter.device_id, _ORIGINAL, one.objects, emp.pseudonym_days)
                 begin, end = (0 if one.begin is None else one.begin), ((1 << 42) if one.end is None else one.end)
                 period = Series(one.registration_period * _SECOND, begin * _SECOND, end * _SECOND)
-                found.append(own._replace(series=period))
+                found.append(own._replace(series=period, send=one.send))
             elif one.use_case.leaves:
                 days = emp.pseudonym_days
-                found.append(Grant(emp.name, one.name, lists=one.use_case.leaves, pseudonym_days=days, taf=one.taf))
+                own = Grant(emp.name, one.name, lists=one.use_case.leaves, pseudonym_days=days, taf=one.taf)
+                found.append(own._replace(send=one.send))
     return tuple(found)
 
 
@@ -99,7 +103,7 @@ def feeds(granted: Iterable[Grant], sources: Iterable[Source]) -> tuple[Feed, ..
                     delivered, name = name, None
                 days = grant.pseudonym_days
                 feed = Feed(grant.who, source, delivered, grant.lists, grant.objects, days, series=grant.series)
-                found.append(feed)
+                found.append(feed._replace(send=grant.send))
     return tuple(found)
 
 

@@ -23,7 +23,7 @@ class UseCase(NamedTuple):
 
 PERIOD_END = 5
 DERIVED = 2
-_BILLED = ("billing_months", "registration_period")
+_BILLED = ("billing_months", "registration_period", "send")
 
 USE_CASES = {
     case.number: case
@@ -34,13 +34,13 @@ USE_CASES = {
         UseCase(4, "consumption-variable", ("tiers", *_BILLED), ("tiers",), leaves=(PERIOD_END,)),
         UseCase(5, "event-variable", missing="the gateway has no source of outside events yet"),
         UseCase(6, "on-demand", ("day_begin", "registration_period")),
-        UseCase(7, "reading series", ("registration_period",), originals=True),
+        UseCase(7, "reading series", ("registration_period", "send"), originals=True),
         UseCase(8, "extremes", missing="the names of its result registers are not public"),
-        UseCase(9, "present feed-in", ("interval", "limits"), leaves=(DERIVED,), live=True),
-        UseCase(10, "grid state", ("interval", "limits"), leaves=(DERIVED,), live=True),
+        UseCase(9, "present feed-in", ("interval", "limits", "send"), leaves=(DERIVED,), live=True),
+        UseCase(10, "grid state", ("interval", "limits", "send"), leaves=(DERIVED,), live=True),
         UseCase(11, "control", missing="the gateway switches nothing yet"),
         UseCase(12, "prepaid", missing="the gateway has no breaker yet"),
         UseCase(13, "visualisation", missing="there is no consumer's interface by way of the WAN yet"),
-        UseCase(14, "value-added", ("interval", "limits"), leaves=(DERIVED,), live=True),
+        UseCase(14, "value-added", ("interval", "limits", "send"), leaves=(DERIVED,), live=True),
     )
 }

@@ -346,7 +346,8 @@ def _emp(report: Report, lmn: LmnView, emp: CommunicationProfile, wan: _Delivery
     set_aside = wan.set_aside.get(emp.name, 0)
     if set_aside:
         report.worse(Health.DEGRADED, f"EMP {emp.name} refused {set_aside} records (smgw deliver --again)")
-    feeds = [_feed(lmn, feed, known) for feed in known.feeds if feed.who == emp.name]
+    now_us = GatewayClock(saved=lmn.clock()).stamp().utc_us
+    feeds = [_feed(lmn, feed, known, now_us) for feed in known.feeds if feed.who == emp.name]
     return {
         "name": emp.name,
         "url": emp.url,
@@ -366,11 +367,14 @@ def _emp(report: Report, lmn: LmnView, emp: CommunicationProfile, wan: _Delivery
     }
 
 
-def _feed(lmn: LmnView, feed: Feed, known: Progress) -> dict[str, Any]:
+def _feed(lmn: LmnView, feed: Feed, known: Progress, now_us: int) -> dict[str, Any]:
+    """Rows that wait for their send time are in no backlog."""
+    backlog = 0 if known.waits(lmn, feed, now_us) else known.backlog(lmn, feed.who, feed.source)
     return {
         "meter": feed.source.meter,
         "device": str(feed.source.device),
         "delivered_as": "pseudonym" if feed.pseudonym_days else str(feed.delivered),
         "position": known.position(feed.who, feed.source),
-        "backlog": known.backlog(lmn, feed.who, feed.source),
+        "backlog": backlog,
+        "next_send_us": None if feed.send is None else feed.send.next(now_us // 1_000_000) * 1_000_000,
     }

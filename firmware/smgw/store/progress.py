@@ -1,6 +1,7 @@
 """Feeds and their positions, for delivery, retention, status and export: which EMP gets which rows, and how far."""
 
 from collections.abc import Iterable, Sequence
+from itertools import takewhile
 from typing import NamedTuple
 
 from smgw.cosem.quantity import quantities
@@ -62,13 +63,24 @@ class Progress:
         begun = sorted({(emp, meter) for emp, store_id, meter, _ in self._positions if store_id == self.store_id})
         return [(emp, source) for source in self._unnamed for emp, meter in begun if meter == source.meter]
 
-    def piece(self, view: LmnView, feed: Feed, after: int, limit: int) -> Piece:
+    def waits(self, view: LmnView, feed: Feed, now_us: int) -> bool:
+        """True if the rows of a feed that this EMP does not have yet wait for their send time."""
+        after = self.position(feed.who, feed.source)
+        if feed.send is None or not view.records(feed.source, after, 1):
+            return False
+        return not self.piece(view, feed, after, 1, now_us).read
+
+    def piece(self, view: LmnView, feed: Feed, after: int, limit: int, now_us: int | None = None) -> Piece:
         """The next rows of a feed after position `after`: at most `limit` are read.
+
+        With `now_us` they end before the first row whose send time has not come.
 
         Salvaged rows that were settled before the damage are not delivered again. They would be repeats, and a row that
         lost values would contradict the row that the EMP has under the same key.
         """
         records = view.records(feed.source, after, limit)
+        if now_us is not None and feed.send is not None:
+            records = list(takewhile(lambda one: may_go(feed, one, now_us) or carried(feed, one) is None, records))
         settled = {
             store_id: self.position(feed.who, feed.source, store_id)
             for store_id in {record.store_id for record in records} - {self.store_id}
@@ -86,6 +98,12 @@ def progress(
 ) -> Progress:
     """The positions of all feeds of a configuration."""
     return Progress(feeds(grants(configuration), sources), cursors, store_id, unnamed(configuration, sources))
+
+
+def may_go(feed: Feed, record: StoredRecord, now_us: int) -> bool:
+    """Whether the send time of a record has come."""
+    time_us = record.stamp.utc_us if record.target_time_us is None else record.target_time_us
+    return feed.send is None or feed.send.allows(time_us, now_us)
 
 
 def carried(feed: Feed, record: StoredRecord) -> StoredRecord | None:

@@ -53,6 +53,9 @@ class Dispatcher:
             outlet = PseudonymOutlet(outlet, store)
         self._forward = profile.forward
         self._granted = tuple(granted)
+        self._schedules = tuple({grant.send for grant in granted if grant.send is not None})
+        self._asked_s = self._send_s = 0  # when it was last asked for the next send time, and that time
+        self._now = now
         self._outlet = outlet
         self._store = store
         self._open_view = open_view
@@ -149,7 +152,7 @@ class Dispatcher:
         """Sleep until it is time to deliver; False if it is time to stop."""
         while not self._stop.is_set():
             now = time.monotonic()
-            if now >= due and (not watching or self._changed() or self._holds.due()):
+            if now >= due and (not watching or self._changed() or self._holds.due() or self._is_send_time()):
                 return True
             if self._ordered():
                 return True
@@ -159,6 +162,17 @@ class Dispatcher:
             self._settle(self._store.settle_due)
             self._stop.wait(_NOTICE if watching else min(max(due - now, 0.0), _ATTENTION))
         return False
+
+    def _is_send_time(self) -> bool:
+        """True if a send time has come since it was last asked."""
+        if not self._schedules:
+            return False
+        now_s = self._now().utc_us // 1_000_000
+        if now_s == self._asked_s:
+            return False
+        self._asked_s = now_s
+        before, self._send_s = self._send_s, min(one.next(now_s) for one in self._schedules)
+        return before != self._send_s
 
     def _next_beat(self, due: float, now: float) -> float:
         """The next beat of a fixed rhythm."""

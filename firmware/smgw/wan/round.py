@@ -8,7 +8,7 @@ from smgw.cosem.source import Source
 from smgw.profiles.feed import Feed, Grant, feeds
 from smgw.store.errors import StoreError
 from smgw.store.lmn.view import LmnView
-from smgw.store.progress import Piece, Progress, carried
+from smgw.store.progress import Piece, Progress, carried, may_go
 from smgw.store.records import NOBODY_WAITS, StoredRecord
 from smgw.wan.judging import Judging
 from smgw.wan.outlet import Batch, Outcome
@@ -42,6 +42,7 @@ class Round:
     def __init__(self, emp: Participant, granted: Sequence[Grant], view: LmnView) -> None:
         self._emp = emp
         self._view = view
+        self._now_us = emp.now().utc_us
         self._judging = Judging(emp, view.store_id)
         self._reached: dict[Source, int] = {}  # the cursor is behind this by the rejected rows
         self._ahead: _Ahead | None = None
@@ -122,7 +123,7 @@ class Round:
             return reached
         if len(piece.records) < piece.read:
             self._judging.passed(feed, piece.position)
-        # If there is none, retention removed the rows.
+        # If there is none, retention removed the rows, or they wait for their send time.
         self._reached[feed.source] = reached = piece.position if piece.read else NOBODY_WAITS
         return reached
 
@@ -135,14 +136,20 @@ class Round:
         limit, ahead, self._ahead = self._emp.size.rows, self._ahead, None
         if ahead is not None and (ahead.feed, ahead.after) == (feed, after) and ahead.limit <= limit:
             return ahead.piece
-        return self._progress.piece(self._view, feed, after, limit)
+        return self._piece(feed, after, limit)
+
+    def _piece(self, feed: Feed, after: int, limit: int) -> Piece:
+        """The next piece of a feed, without rows whose send time has not come."""
+        if feed.send is not None and not self._progress.piece(self._view, feed, after, 1, self._now_us).read:
+            return Piece((), 0, after)
+        return self._progress.piece(self._view, feed, after, limit, self._now_us)
 
     def _read_ahead(self, feed: Feed, after: int) -> Batch | None:
         """Read the piece that is probably the next one. It is sent only when it is its turn."""
         if self._ahead is None or (self._ahead.feed, self._ahead.after) != (feed, after):
             limit = self._emp.size.rows
             try:
-                self._ahead = _Ahead(feed, after, limit, self._progress.piece(self._view, feed, after, limit))
+                self._ahead = _Ahead(feed, after, limit, self._piece(feed, after, limit))
             except StoreError:  # the next read meets the same fault, and reports it
                 return None
         return Batch(feed, self._ahead.piece.records) if self._ahead.piece.records else None
@@ -152,7 +159,7 @@ class Round:
         last = self._view.last_position(feed.source)
         for back in _LOOKED_BACK:
             for record in reversed(self._view.records(feed.source, max(0, last - back), _READ_BACK)):
-                if (one := carried(feed, record)) is not None:
+                if may_go(feed, record, self._now_us) and (one := carried(feed, record)) is not None:
                     return one
             if back >= last:
                 break

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from smgw.profiles import ConfigurationError
 from smgw.profiles.calendar import Calendar, Switch
+from smgw.profiles.send_times import SendTimes
 from smgw.profiles.toml_importer import load, parse
 from smgw.profiles.use_cases import USE_CASES
 
@@ -185,3 +186,46 @@ def test_the_steps_of_a_calendar_are_known() -> None:
     (found,) = parse(evaluation(f"calendar = {CALENDAR}"), "g.toml").evaluations
     assert isinstance(found.calendar, Calendar)
     assert found.calendar.steps == (1, 2)
+
+
+def sent(keys: str, taf: int = 2) -> SendTimes | None:
+    return parse(evaluation(keys, taf), "g.toml").evaluations[0].send
+
+
+def test_send_times_are_local_times_of_the_evaluations_zone() -> None:
+    assert sent(f'calendar = {CALENDAR}\nsend = ["06:00", "18:00"]') == SendTimes("Europe/Berlin", (360, 1080))
+    assert sent('send = ["00:30"]\nzone = "UTC"', 7) == SendTimes("UTC", (30,))
+
+
+def test_send_times_may_be_the_ends_of_billing_periods() -> None:
+    assert sent('send = "period-end"\nbilling_months = 3', 1) == SendTimes("Europe/Berlin", months=3)
+    assert sent('send = "period-end"', 7) == SendTimes("Europe/Berlin", months=1)
+
+
+def test_immediately_is_the_default_and_keeps_the_version() -> None:
+    usual, named = (parse(evaluation(text, 1), "g.toml").evaluations[0] for text in ("", 'send = "immediate"'))
+    assert (usual.send, named) == (None, usual)
+    assert "send" not in usual.content()
+
+
+def test_other_send_times_are_another_version() -> None:
+    one, other = (parse(evaluation(f'send = ["{text}"]', 1), "g.toml").evaluations[0] for text in ("06:00", "07:00"))
+    assert one.content() != other.content()
+
+
+@pytest.mark.parametrize(
+    ("value", "taf", "said"),
+    [
+        ('"monthly"', 1, "is wrong here; write"),
+        ("[]", 1, "is wrong here"),
+        ('["6"]', 1, "is wrong here"),
+        ('["18:00", "06:00"]', 1, "the times of day must ascend"),
+        ('["06:00", "06:00"]', 1, "the times of day must ascend"),
+        ('"period-end"', 10, "TAF 10 has no billing period"),
+        ('["06:00"]', 6, "TAF 6 does not use it"),
+    ],
+)
+def test_send_times_that_are_wrong_are_named(value: str, taf: int, said: str) -> None:
+    (fault,) = faults(evaluation(f"send = {value}", taf))
+    assert "send" in fault
+    assert said in fault
