@@ -12,6 +12,7 @@ from smgw.clock.gateway_clock import Saved
 from smgw.cosem.obis import Obis
 from smgw.cosem.zone import DEFAULT_ZONE
 from smgw.han import periods, series
+from smgw.han.around import NOTHING, Around
 from smgw.han.calendar import Step, marks
 from smgw.han.firmware import Component, components
 from smgw.han.one_row import one_row, one_sample
@@ -97,6 +98,7 @@ class House:
     ) -> None:
         """`books`: other databases with log books of consumers."""
         self.configuration = configuration
+        self.around: Around = NOTHING  # the service gives what it knows of the gateway
         self.now_us = now_us
         #: Signs an answer: CMS SignedData without its content. None: nobody does.
         self.sign: Callable[[bytes], bytes] | None = None

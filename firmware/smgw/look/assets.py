@@ -10,6 +10,7 @@ MEDIA = {
     "look.css": "text/css",
     "emp.svg": "image/svg+xml",
     "curve.js": "text/javascript",
+    "live.js": "text/javascript",
     "uplot/uPlot.iife.min.js": "text/javascript",
     "uplot/uPlot.min.css": "text/css",
     "uplot/LICENSE": "text/plain",

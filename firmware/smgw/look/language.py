@@ -28,7 +28,7 @@ class Language:
         _ = text
         self.code = code
         self.text = text
-        self._context = context
+        self.context = context
         self.name = context("name of this language", "English")
         self._point = context("decimal point", ".")
         self._separator = context("thousands separator", ",")
@@ -95,7 +95,7 @@ class Language:
         return self._units(period_text(seconds))
 
     def _units(self, text: str) -> str:
-        context = self._context
+        context = self.context
         units = {"d": context("days, short", "d")}
         return " ".join(units.get(word) or self.decimal(word) for word in text.split(" "))
 

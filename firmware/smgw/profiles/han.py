@@ -23,6 +23,8 @@ class ViewEntry(NamedTuple):
 #: The views, by the name that [han] uses. This is the only list of them.
 VIEWS: Mapping[str, ViewEntry] = {
     "v1": ViewEntry("smgw.han.views.v1", standard=True),
+    "pages": ViewEntry("smgw.han.views.pages", standard=True),
+    "static": ViewEntry("smgw.han.views.static", standard=True),
 }
 STANDARD = tuple(name for name, entry in VIEWS.items() if entry.standard)
 

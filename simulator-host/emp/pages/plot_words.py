@@ -1,11 +1,11 @@
 """The texts of the plot, for its script: English -> the language of the page."""
 
-from emp.pages.language import Language
+from smgw.look.language import Language
 
 
 def plot_words(language: Language) -> dict[str, str]:
     """All of them. Dates are patterns of uPlot."""
-    _ = language.words.gettext
+    _ = language.text
     return {
         "missing": _("missing"),
         "Time": _("Time"),
@@ -23,6 +23,6 @@ def plot_words(language: Language) -> dict[str, str]:
         "{YYYY}-{MM}-{DD}": _("{YYYY}-{MM}-{DD}"),
         "{YYYY}-{MM}": _("{YYYY}-{MM}"),
         "{MM}-{DD}": _("{MM}-{DD}"),
-        "sv-SE": language.words.pgettext("locale of times in the plot", "sv-SE"),
-        ".": language.words.pgettext("decimal point", "."),
+        "sv-SE": language.context("locale of times in the plot", "sv-SE"),
+        ".": language.context("decimal point", "."),
     }

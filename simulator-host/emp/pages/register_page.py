@@ -8,12 +8,11 @@ from urllib.parse import quote, urlencode
 from smgw.cosem import CaptureObject
 from smgw.cosem.device_id import DeviceId
 from smgw.cosemxml.columns import FIXED_COLUMNS
-from smgw.look.language import N_
+from smgw.look.language import N_, Language
 from smgw.look.times import iso
 
 from emp.answers.curve import Curve, Kind, Point, Range, Window, curve, is_counter
 from emp.answers.paths import register_name, segment
-from emp.pages.language import Language
 from emp.pages.page_parts import amount, heading, short
 from emp.pages.plot_words import plot_words
 from emp.pages.view import View
@@ -58,7 +57,7 @@ def register_page(
 
 
 def _title(window: Window, view: View) -> str:
-    language, _ = view.language, view.language.words.gettext
+    language, _ = view.language, view.language.text
     if window.range is Range.MONTH:
         return language.month(window.day)
     first = view.zone.at(window.from_us).date()
