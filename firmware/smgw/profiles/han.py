@@ -5,7 +5,8 @@ import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from smgw.profiles import checks
+from smgw.profiles import checks, house
+from smgw.profiles.house import MqttProfile, P1Profile, PortProfile
 from smgw.profiles.section import Key
 
 SELF_SIGNED, SM_PKI = "self-signed", "sm-pki"
@@ -46,6 +47,10 @@ class HanProfile(NamedTuple):
     names: tuple[str, ...] = ()
     views: tuple[str, ...] = STANDARD
     certificate: str = SELF_SIGNED
+    mqtt: MqttProfile | None = None  # live values for the house; each is off by default
+    vzlogger: PortProfile | None = None
+    p1: P1Profile | None = None
+    metrics: PortProfile | None = None
 
 
 def _listen(value: object, report: checks.Report) -> Address | None:
@@ -82,6 +87,7 @@ KEYS: Mapping[str, Key] = {
         checks.choice(SELF_SIGNED, SM_PKI),
         about='Certificate for TLS in the house: "self-signed", which is made at the first start, or "sm-pki".',
     ),
+    **house.KEYS,
 }
 
 

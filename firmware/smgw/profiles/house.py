@@ -1,14 +1,15 @@
 """Tables of [han] for live values of the house: mqtt, vzlogger, p1 and metrics. Each is off unless it stands there."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from smgw.profiles import checks
 from smgw.profiles.checks import Report
-from smgw.profiles.section import Key
+from smgw.profiles.section import Key, section
 
 #: Ports of MQTT without TLS and with it.
 _PORTS = {"mqtt": 1883, "mqtts": 8883}
@@ -58,18 +59,6 @@ class P1Profile(NamedTuple):
     meter: str = ""  # empty: the only one
 
 
-class HouseProfile(NamedTuple):
-    """What the house gets; None: not."""
-
-    mqtt: MqttProfile | None = None
-    vzlogger: PortProfile | None = None
-    p1: P1Profile | None = None
-    metrics: PortProfile | None = None
-
-    def __bool__(self) -> bool:
-        return any(one is not None for one in self)
-
-
 def _broker(value: object, report: Report) -> str | None:
     wanted = 'write "mqtt://host:port", or "mqtts://host:port" with TLS'
     try:
@@ -91,18 +80,15 @@ def _broker(value: object, report: Report) -> str | None:
 
 
 def _listen(value: object, report: Report) -> str | None:
-    """`ADDRESS:PORT`, where the address is one of this computer."""
+    """`ADDRESS:PORT`, where the address is one of this computer. Nobody logs in there, so it must be a private one."""
     found = checks.host(value, lambda *_: None)
     address, _, port = (found or "").rpartition(":")
     try:
-        if found and address and port.isdecimal() and not checks.is_public(address.strip("[]")):
-            from ipaddress import ip_address  # only for who has such a port
-
-            ip_address(address.strip("[]"))
+        if found and port.isdecimal() and ip_address(address.strip("[]")) and not checks.is_public(address.strip("[]")):
             return found
     except ValueError:
         pass
-    report(f'{checks.shown(value)} is no address to listen at; write one of this computer, such as "192.168.1.2:8081"')
+    report(f'{checks.shown(value)} is no private address with a port; write such as "192.168.1.2:8081"')
     return None
 
 
@@ -162,7 +148,7 @@ P1_KEYS: Mapping[str, Key] = {
 }
 
 
-def mqtt_contradictions(values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+def _mqtt_contradictions(values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """A password belongs to a user, and certificates to TLS."""
     if "password_file" in values and "username" not in values:
         yield "password_file", "a password needs a user; write username"
@@ -170,16 +156,51 @@ def mqtt_contradictions(values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield "ca_file", 'it has no use without TLS; write url = "mqtts://host:port"'
 
 
-def build_mqtt(values: Mapping[str, Any]) -> MqttProfile:
-    """The profile of checked values."""
+def _mqtt(values: Mapping[str, Any]) -> MqttProfile:
     return MqttProfile(**values)
 
 
-def build_port(values: Mapping[str, Any]) -> PortProfile:
-    """The profile of checked values."""
+def _port(values: Mapping[str, Any]) -> PortProfile:
     return PortProfile(**values)
 
 
-def build_p1(values: Mapping[str, Any]) -> P1Profile:
-    """The profile of checked values."""
+def _p1(values: Mapping[str, Any]) -> P1Profile:
     return P1Profile(**values)
+
+
+#: The tables below [han], by their names.
+KEYS: Mapping[str, Key] = {
+    "mqtt": Key(
+        section(MQTT_KEYS, _mqtt, _mqtt_contradictions),
+        about="An MQTT broker of the house that gets live values; see the table of its keys; none by default.",
+    ),
+    "vzlogger": Key(
+        section(PORT_KEYS, _port),
+        about="A port that answers as vzlogger does; see the table of its keys; none by default.",
+    ),
+    "p1": Key(
+        section(P1_KEYS, _p1),
+        about="A port that sends telegrams as a P1 port does; see the table of its keys; none by default.",
+    ),
+    "metrics": Key(
+        section(PORT_KEYS, _port),
+        about="A port with live values for Prometheus; see the table of its keys; none by default.",
+    ),
+}
+
+
+def misfits(han: object, meters: Sequence[str], consumers: int) -> Iterator[tuple[tuple[str, ...], str]]:
+    """What is wrong with these tables together with the rest of the file: where, below `han`, and in words."""
+    tables = {kind: han.get(kind) for kind in KEYS} if isinstance(han, dict) else {}
+    for kind, table in tables.items():
+        if not isinstance(table, dict):
+            continue
+        key = "meter" if kind == "p1" else "meters"
+        named = table.get(key, [])
+        for name in named if isinstance(named, list) else [named]:
+            if isinstance(name, str) and checks.NAME.fullmatch(name) and name not in meters:
+                yield (kind, key), f"no meter has the name {checks.shown(name)}; there are {', '.join(meters)}"
+        if not named and kind == "p1" and len(meters) > 1:
+            yield (kind, key), f'is missing, and there are several meters; write meter = "{meters[0]}"'
+        elif not named and consumers > 1:
+            yield (kind, key), "is missing, and there are several consumers; name the meters that the house may see"

@@ -12,6 +12,7 @@ from smgw.profiles.checks import Check, Report
 from smgw.profiles.communication import CommunicationProfile
 from smgw.profiles.gateway import Configuration
 from smgw.profiles.gpio_line import is_gpio
+from smgw.profiles.house import misfits
 from smgw.profiles.problems import ConfigurationError, Problem, nearest
 from smgw.profiles.protocol import Protocol
 from smgw.profiles.section import section
@@ -168,6 +169,9 @@ def _configuration(
     faults[:] = [fault for fault in faults if fault[0] not in followed]
     fitted = _fitted(document, faults)
     house = _house(document, faults) if "han" in document else None
+    names = [table["name"] for _, table in _tables(document, "meter") if isinstance(table.get("name"), str)]
+    consumers = len({*(one.consumer for _, one in evaluations if one.consumer), *(one.name for one in residents)})
+    faults.extend((("han", *at), text) for at, text in misfits(document.get("han"), names, consumers))
     if faults or not isinstance(own, gateway.GatewayProfile) or not isinstance(held, keys.KeysProfile):
         return None
     if not isinstance(fitted, board.BoardProfile) or not isinstance(house, han.HanProfile | None):

@@ -26,6 +26,7 @@ from smgw.han.views import load
 from smgw.profiles.gateway import Configuration
 from smgw.profiles.han import SELF_SIGNED, HanProfile
 from smgw.services.han_houses import Houses
+from smgw.services.han_live import LiveOutlets
 from smgw.services.han_log import HanLog, log
 from smgw.services.workers import Employed, Worker, stop_all
 from smgw.store import paths
@@ -50,6 +51,7 @@ class HanService:
         self._state = state
         self._inherited = inherited_sockets()
         self._configuration = configuration
+        self._live = LiveOutlets(state)
         self._begin()
 
     def _begin(self) -> None:
@@ -144,6 +146,7 @@ class HanService:
         """Start all threads."""
         for worker in self._workers:
             worker.start()
+        self._live.apply(self._configuration)
 
     def is_ready(self) -> bool:
         """When it listens."""
@@ -151,11 +154,11 @@ class HanService:
 
     def ready_text(self) -> str:
         """Where it listens, and the views."""
-        return self._text
+        return "; ".join(filter(None, (self._text, self._live.text)))
 
     def workers(self) -> Sequence[Employed]:
         """All threads."""
-        return tuple(self._workers)
+        return (*self._workers, *self._live.workers)
 
     def status(self) -> str:
         """Views and connections."""
@@ -192,7 +195,7 @@ class HanService:
 
     def stop(self) -> list[str]:
         """End all connections."""
-        left = self._end()
+        left = self._live.stop() + self._end()
         for one in self._inherited:
             one.close()
         log.info("stopped", extra={"event": "stopping"})

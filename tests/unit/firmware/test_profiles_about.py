@@ -3,7 +3,20 @@
 from collections.abc import Iterator, Mapping
 
 import pytest
-from smgw.profiles import calendar, communication, consumer, dlms, evaluation, gateway, keys, meter, outlets, protocols
+from smgw.profiles import (
+    calendar,
+    communication,
+    consumer,
+    dlms,
+    evaluation,
+    gateway,
+    han,
+    house,
+    keys,
+    meter,
+    outlets,
+    protocols,
+)
 from smgw.profiles.section import Key
 
 
@@ -11,6 +24,10 @@ def _tables() -> Iterator[tuple[str, Mapping[str, Key]]]:
     yield "gateway", gateway.KEYS
     yield "gateway.retention", gateway.RETENTION_KEYS
     yield "keys", keys.KEYS
+    yield "han", han.KEYS
+    yield "han.mqtt", house.MQTT_KEYS
+    yield "han.vzlogger", house.PORT_KEYS
+    yield "han.p1", house.P1_KEYS
     yield "meter", meter.KEYS
     for protocol in protocols.every():
         if protocol.section is not None:

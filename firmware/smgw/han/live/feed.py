@@ -8,6 +8,7 @@ second at its time of change costs less than being told of each file.
 import contextlib
 import logging
 import threading
+import time
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
@@ -61,6 +62,8 @@ class LiveFeed:
         self._boxes: list[Box] = []
         self._newest: dict[Device, Shown] = {}
         self._thread: _Watcher | None = None
+        self._read: list[Shown] = []
+        self._read_until = 0.0
 
     @contextlib.contextmanager
     def subscribed(self, wake: Wake, meters: Collection[str] = ()) -> Iterator[Box]:
@@ -80,8 +83,12 @@ class LiveFeed:
 
     def now(self, meters: Collection[str] = ()) -> list[Shown]:
         """The newest values, for who asks once. Empty `meters`: all."""
-        lives = read_live(self._directory)
-        return [shown(live.capture) for live in lives if not meters or live.capture.meter in meters]
+        with self._lock:
+            if time.monotonic() >= self._read_until:  # who asks more often gets the same
+                self._read = [shown(live.capture) for live in read_live(self._directory)]
+                self._read_until = time.monotonic() + self._look_s
+            found = self._read
+        return [one for one in found if not meters or one.meter in meters]
 
     @property
     def watching(self) -> bool:

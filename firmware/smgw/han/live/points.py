@@ -58,6 +58,7 @@ class Shown(NamedTuple):
     meter: str
     device: DeviceId
     utc_us: int
+    boottime_ns: int  # the same moment by CLOCK_BOOTTIME of this computer
     points: tuple[Point, ...]
     unfit: tuple[str, ...]  # why no bill may use the values; empty: nothing speaks against it
 
@@ -77,7 +78,8 @@ def shown(capture: Capture) -> Shown:
     unfit = tuple(text for bit, text in _UNFIT.items() if status & bit)
     found = {point.obis: point for point in _points(capture)}  # the last of a register that stands there twice
     points = tuple(sorted(found.values()))[:MOST_POINTS]
-    return Shown(capture.meter, capture.device, capture.stamp.utc_us, points, unfit)
+    stamp = capture.stamp
+    return Shown(capture.meter, capture.device, stamp.utc_us, stamp.boottime_ns, points, unfit)
 
 
 def _points(capture: Capture) -> Iterator[Point]:

@@ -1,0 +1,158 @@
+"""The outlets that a configuration asks for: one runner each, for a fleet."""
+
+import time
+from collections.abc import Callable, Collection, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
+
+from smgw.cosem.device_id import DeviceId
+from smgw.cosem.zone import DEFAULT_ZONE, time_zone
+from smgw.han.live.feed import Box, LiveFeed
+from smgw.han.live.points import Shown
+from smgw.ports.wake import Wake
+from smgw.profiles.gateway import Configuration
+from smgw.profiles.house import KEYS, MqttProfile, P1Profile, PortProfile
+
+
+class Runner(Protocol):
+    """As `smgw.services.fleet.Runner`."""
+
+    def run(self) -> None:
+        """The body of a thread, until `stop`."""
+
+    def stop(self) -> None:
+        """End soon, from another thread."""
+
+
+class Order(NamedTuple):
+    """One outlet. Equal orders need no new outlet after a change of the configuration."""
+
+    kind: str  # the name of its table below [han]
+    profile: Any
+    gateway: DeviceId
+    directory: Path  # where relative paths begin
+    names: tuple[str, ...]  # further names of this computer in the house
+
+
+def orders(configuration: Configuration) -> dict[str, Order]:
+    """The outlets by the names of their tables. A P1 port that names no meter is that of the only one."""
+    found: dict[str, Order] = {}
+    han, own = configuration.han, configuration.gateway.device_id
+    for kind in KEYS if han is not None else ():
+        profile = getattr(han, kind)
+        if isinstance(profile, P1Profile) and not profile.meter:
+            profile = profile._replace(meter=configuration.meters[0].name)
+        if han is not None and profile is not None:
+            found[kind] = Order(kind, profile, own, configuration.directory, han.names)
+    return found
+
+
+def make(order: Order, feed: LiveFeed) -> Runner:
+    """The outlet of an order. Its modules are loaded now."""
+    return _MAKERS[order.kind](order, feed)
+
+
+def _mqtt(order: Order, feed: LiveFeed) -> Runner:
+    from smgw.han.live.mqtt.outlet import MqttOutlet
+
+    profile: MqttProfile = order.profile
+    return MqttOutlet(profile, order.gateway, feed, order.directory)
+
+
+def _p1(order: Order, feed: LiveFeed) -> Runner:
+    return P1Outlet(order.profile, order.gateway, feed)
+
+
+def _vzlogger(order: Order, feed: LiveFeed) -> Runner:
+    from smgw.han.live.ports import vzlogger
+
+    profile: PortProfile = order.profile
+    return HttpOutlet(profile, lambda path: vzlogger.answer(path, order.gateway, feed.now(profile.meters)), order.names)
+
+
+def _metrics(order: Order, feed: LiveFeed) -> Runner:
+    from smgw.han.live.ports import metrics
+
+    def answer(path: str) -> Any:
+        now = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+        return metrics.answer(path, order.gateway, feed.now(profile.meters), now)
+
+    profile: PortProfile = order.profile
+    return HttpOutlet(profile, answer, order.names)
+
+
+_MAKERS: Mapping[str, Callable[[Order, LiveFeed], Runner]] = {
+    "mqtt": _mqtt,
+    "vzlogger": _vzlogger,
+    "p1": _p1,
+    "metrics": _metrics,
+}
+
+
+class HttpOutlet:
+    """Answers each question with what there is at that moment."""
+
+    def __init__(self, profile: PortProfile, answer: Callable[[str], Any], names: Collection[str] = ()) -> None:
+        from smgw.han.live.ports.house_port import HousePort
+
+        self._answer = answer
+        self._names = frozenset(name.lower() for name in names)
+        self.port = HousePort(profile.listen, self, Wake())
+        self.run, self.stop = self.port.run, self.port.stop
+
+    def greeting(self) -> None:
+        """Whoever connects must ask."""
+
+    def reply(self, received: bytes) -> bytes | None:
+        """The answer to a question, when it is whole."""
+        from smgw.han.live.ports.reply import answered
+
+        return answered(received, self._answer, self._names)
+
+    def news(self) -> bytes:
+        """None: nobody is told what they did not ask for."""
+        return b""
+
+
+class P1Outlet:
+    """Sends a telegram of one meter with each of its captures."""
+
+    def __init__(self, profile: P1Profile, gateway: DeviceId, feed: LiveFeed) -> None:
+        from smgw.han.live.ports.house_port import HousePort
+
+        self._meter = profile.meter
+        self._gateway = gateway
+        self._feed = feed
+        self._zone = time_zone(DEFAULT_ZONE)
+        self._wake = Wake()
+        self._box: Box | None = None
+        self._newest: Shown | None = None
+        self.port = HousePort(profile.listen, self, self._wake)
+        self.stop = self.port.stop
+
+    def run(self) -> None:
+        """Until `stop`."""
+        with self._feed.subscribed(self._wake, [self._meter]) as self._box:
+            self.port.run()
+
+    def greeting(self) -> bytes:
+        """The newest telegram; empty if there is none yet."""
+        return self._telegram()
+
+    def reply(self, received: bytes) -> bytes | None:  # noqa: ARG002 - as on a wire, nobody asks
+        """None: what somebody sends is not heard."""
+        return None
+
+    def news(self) -> bytes:
+        """The telegram of a new capture."""
+        taken = {} if self._box is None else self._box.take()
+        if not taken:
+            return b""
+        # A meter of one device is the rule. Of several the one that came last speaks.
+        self._newest = next((found for found in reversed(taken.values()) if found is not None), None)
+        return self._telegram()
+
+    def _telegram(self) -> bytes:
+        from smgw.han.live.ports.p1_text import telegram
+
+        return b"" if self._newest is None else telegram(self._newest, self._gateway, self._zone)
