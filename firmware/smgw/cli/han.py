@@ -21,5 +21,6 @@ def run(arguments: argparse.Namespace) -> int:
     from smgw.services.daemon import Daemon
     from smgw.services.han import HanService
 
-    daemon = Daemon(lambda: load(arguments.config), lambda configuration: HanService(configuration, arguments.state))
+    file, state = arguments.config, arguments.state
+    daemon = Daemon(lambda: load(file), lambda configuration: HanService(configuration, state, file))
     return daemon.run(signals)

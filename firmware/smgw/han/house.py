@@ -6,10 +6,10 @@ with scaler and unit. What another has is told as what does not exist: NotYoursE
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 from itertools import pairwise
-from typing import NamedTuple, NoReturn
+from typing import NoReturn
 
-from smgw.clock.gateway_clock import Saved
 from smgw.cosem.obis import Obis
+from smgw.cosem.reading import Reading
 from smgw.cosem.zone import DEFAULT_ZONE
 from smgw.han import periods, series
 from smgw.han.around import NOTHING, Around
@@ -17,13 +17,17 @@ from smgw.han.calendar import Step, marks
 from smgw.han.firmware import Component, components
 from smgw.han.one_row import one_row, one_sample
 from smgw.han.periods import Period, Registers
-from smgw.han.rights import NotYoursError, Rights, Share
+from smgw.han.rights import NEVER_US, NotYoursError, Rights, Share
 from smgw.han.series import Amount, Closing, DayGaps
+from smgw.han.shown import Clock as Clock
+from smgw.han.shown import Contract as Contract
+from smgw.han.shown import Meter as Meter
+from smgw.han.shown import Recipient as Recipient
+from smgw.han.shown import TransparencyFile as TransparencyFile
+from smgw.han.shown import Wanted as Wanted
 from smgw.han.stored import AT_ONCE, Stored
-from smgw.profiles.evaluation import EvaluationProfile
-from smgw.profiles.feed import Grant, grants
+from smgw.profiles.feed import grants
 from smgw.profiles.gateway import Configuration
-from smgw.profiles.meter import MeterProfile
 from smgw.store.file.log_book import ENTRIES_KEPT, LogEntry
 from smgw.store.file.log_books import consumer_book
 from smgw.store.file.view import View
@@ -31,57 +35,15 @@ from smgw.store.live_reader import Live
 from smgw.store.lmn.by_time import Sample
 from smgw.store.lmn.view import LmnView
 from smgw.store.ranges import Range
-from smgw.store.records import ListKind, MeterState, Source, StoredRecord
+from smgw.store.records import ListKind, Source, StoredRecord
+from smgw.store.wan.signatures import SignedRow, StoredSignature
 from smgw.store.wan.view import WanView
 
 _SECOND = 1_000_000
 _DAY_US = 86_400 * _SECOND
-_EVERY = Range(0, 1 << 62)
+_EVERY = Range(0, NEVER_US)
 #: Most marks of one question: a year of quarter hours.
 MOST_MARKS = 366 * 96 + 1
-
-
-class Meter(NamedTuple):
-    """A meter of the consumer: its devices in the order in which they came, and the times that may be seen."""
-
-    profile: MeterProfile
-    sources: tuple[Source, ...]
-    spans: tuple[Range, ...]
-    states: tuple[MeterState, ...]
-
-    @property
-    def allowed(self) -> tuple[Obis, ...]:
-        """The registers that the operator's profile stores; none: whatever the meter sends."""
-        return self.profile.objects
-
-
-class Contract(NamedTuple):
-    """An evaluation of the consumer, and the devices of its registers: the last one is that of the present version."""
-
-    profile: EvaluationProfile
-    sources: tuple[Source, ...]
-
-    @property
-    def name(self) -> str:
-        """The name of the evaluation."""
-        return self.profile.name
-
-
-class Recipient(NamedTuple):
-    """An EMP that may have values of a meter or a contract. `last_us`: when it last acknowledged a delivery.
-
-    The consumer's log book says how many, and when.
-    """
-
-    grant: Grant
-    last_us: int | None
-
-
-class Clock(NamedTuple):
-    """The time of the gateway, and what is known of its quality; None before the clock was ever saved."""
-
-    now_us: int
-    saved: Saved | None
 
 
 class House:
@@ -102,6 +64,8 @@ class House:
         self.now_us = now_us
         #: Signs an answer: CMS SignedData without its content. None: nobody does.
         self.sign: Callable[[bytes], bytes] | None = None
+        #: Makes a consumer's file for the display software. None: nobody does.
+        self.transparency: TransparencyFile | None = None
         self._lmn, self._wan, self._live = lmn, wan, live
         self._books = [one for one in (lmn, wan, *books) if one is not None]
         self._stored = Stored(lmn, now_us)
@@ -171,6 +135,13 @@ class House:
         rows = self._stored.records(source, ListKind.ORIGINAL, Range(last - _DAY_US, last), ())
         return next(reversed([row for row in rows if share.covers(_time_of(row))]), None)
 
+    def first_us(self, consumer: str, source: Source) -> int | None:
+        """The first time of a device that the consumer may see; None if it has no record."""
+        share = self._share(consumer, source)
+        first = self._stored.first(share)
+        parts = [] if first is None else share.parts(Range(first, NEVER_US))
+        return parts[0].since if parts else None
+
     def readings(
         self,
         consumer: str,
@@ -185,8 +156,7 @@ class House:
         """
         for part in self._share(consumer, source).parts(wanted):
             for row in one_row(self._stored.records(source, kind, part, objects)):
-                readings = tuple(one for one in row.readings if not objects or one.obis in objects)
-                if readings:
+                if readings := _chosen(row, objects):
                     yield row._replace(readings=readings)
 
     def samples(
@@ -210,8 +180,8 @@ class House:
             while rows := self._lmn.records(source, position, AT_ONCE):
                 position = rows[-1].position
                 for row in rows:
-                    readings = tuple(one for one in row.readings if not objects or one.obis in objects)
-                    if row.target_time_us is None and part.since <= row.stamp.utc_us <= part.until and readings:
+                    live = row.target_time_us is None and part.since <= row.stamp.utc_us <= part.until
+                    if live and (readings := _chosen(row, objects)):
                         yield row._replace(readings=readings)
                 if rows[0].stamp.utc_us > part.until + _DAY_US:
                     break
@@ -256,8 +226,16 @@ class House:
             for part in share.parts(Range(at[0], at[-1]))
             for one in self._stored.samples(share.source, ListKind.ORIGINAL, part, (obis,))
         )
-        first_us = max(spans[0].since, min((self._stored.first(one) for one in shares), default=self.now_us()))
+        begun = [first for one in shares if (first := self._stored.first(one)) is not None]
+        first_us = max(spans[0].since, min(begun, default=self.now_us()))
         return series.gaps(at, period_us, first_us, min(self.now_us(), spans[-1].until), found)
+
+    def value_signatures(self, consumer: str, source: Source, row: StoredRecord) -> list[StoredSignature]:
+        """The gateway's signatures of the values of a row, as far as they were made."""
+        self._share(consumer, source)
+        if self._wan is None or not row.to_sign or (row.meter, row.device) != source:
+            return []
+        return self._wan.value_signatures(SignedRow(row.store_id, row.record_number, row.device))
 
     # Contracts
 
@@ -267,7 +245,7 @@ class House:
         known = self.contract(consumer, contract)
         for source in known.sources:
             last = source == known.sources[-1]
-            current = self._stored.current(known.profile, source) if last else None
+            current = self._current(consumer, known) if last else None
             found += periods.periods(known.profile, source, self._stored.period_ends(source), current)
         return found
 
@@ -276,7 +254,7 @@ class House:
         known = self.contract(consumer, contract)
         if not known.sources:
             return []
-        record = self._stored.current(known.profile, known.sources[-1])
+        record = self._current(consumer, known)
         return [] if record is None else list(periods.registers(known.profile, known.sources[-1], record))
 
     def recipients(self, consumer: str) -> list[Recipient]:
@@ -313,6 +291,14 @@ class House:
 
     # Behind the rights
 
+    def _current(self, consumer: str, contract: Contract) -> StoredRecord | None:
+        """The newest registers of a contract. Without steps they are those of its meter, if it has one alone."""
+        profile = contract.profile
+        if profile.use_case.billed or profile.use_case.live:
+            return self.newest(consumer, contract.sources[-1])
+        devices = self.meter(consumer, profile.meters[0]).sources if len(profile.parts) == 1 else ()
+        return self.newest(consumer, devices[-1]) if devices else None
+
     def _shares(self, consumer: str) -> list[Share]:
         return self._rights.shares(consumer, self._lmn.sources())
 
@@ -335,6 +321,17 @@ def _named(name: str, contracts: Sequence[Contract]) -> Contract:
 
 def _nothing() -> NoReturn:
     raise NotYoursError
+
+
+def _chosen(row: StoredRecord, objects: Collection[Obis]) -> tuple[Reading, ...]:
+    """The readings of these registers. The first one has the meter's status, if another reading brought it."""
+    if not objects:
+        return row.readings
+    found = [one for one in row.readings if one.obis in objects]
+    if found and found[0].status is None:
+        status = next((one.status for one in row.readings if one.status is not None), None)
+        found[0] = found[0]._replace(status=status)
+    return tuple(found)
 
 
 def _time_of(record: StoredRecord) -> int:

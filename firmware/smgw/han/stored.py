@@ -6,7 +6,6 @@ from smgw.cosem.obis import Obis
 from smgw.han import series
 from smgw.han.one_row import one_row
 from smgw.han.rights import NEVER_US, Share
-from smgw.profiles.evaluation import EvaluationProfile
 from smgw.store.lmn.by_time import Sample, among, between
 from smgw.store.lmn.view import LmnView
 from smgw.store.ranges import Range
@@ -62,10 +61,12 @@ class Stored:
         newest = self._lmn.last_target_us(share.source) or 0
         return min(newest, share.spans[-1].until)
 
-    def first(self, share: Share) -> int:
+    def first(self, share: Share) -> int | None:
         """The first capture of a device, which is about its first registration time."""
         rows = self._lmn.records(share.source, 0, 1)
-        return rows[0].stamp.utc_us if rows else self._now_us()
+        if not rows:
+            return None
+        return rows[0].stamp.utc_us if rows[0].target_time_us is None else rows[0].target_time_us
 
     def before(self, source: Source, time_us: int) -> int:
         """A position before which all rows were captured earlier, provided that the clock was right."""
@@ -89,12 +90,3 @@ class Stored:
         rows = [*kept, *one_row(self.records(source, ListKind.PERIOD_END, Range(since or 0, NEVER_US), ()))]
         self._ends[source] = (self._lmn.store_id, rows)
         return rows
-
-    def current(self, profile: EvaluationProfile, source: Source) -> StoredRecord | None:
-        """The newest registers of a contract. Without steps they are those of its meter, if it has one alone."""
-        if profile.use_case.billed or profile.use_case.live:
-            return self._lmn.newest(source)
-        if len(profile.parts) > 1:
-            return None
-        devices = [one for one in self._lmn.sources() if one.meter == profile.meters[0]]
-        return self._lmn.newest(devices[-1]) if devices else None

@@ -23,6 +23,7 @@ class ViewEntry(NamedTuple):
 
 #: The views, by the name that [han] uses. This is the only list of them.
 VIEWS: Mapping[str, ViewEntry] = {
+    "trudi": ViewEntry("smgw.han.views.trudi", standard=True),
     "v1": ViewEntry("smgw.han.views.v1", standard=True),
     "pages": ViewEntry("smgw.han.views.pages", standard=True),
     "static": ViewEntry("smgw.han.views.static", standard=True),

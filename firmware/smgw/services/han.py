@@ -46,9 +46,10 @@ class HanService:
 
     log = log
 
-    def __init__(self, configuration: Configuration, state: Path) -> None:
-        """Opens the port and the certificate; SmgwError."""
+    def __init__(self, configuration: Configuration, state: Path, file: Path | None = None) -> None:
+        """Opens the port and the certificate; SmgwError. `file`: that of the configuration."""
         self._state = state
+        self._file = file
         self._inherited = inherited_sockets()
         self._configuration = configuration
         self._live = LiveOutlets(state)
@@ -82,7 +83,7 @@ class HanService:
             store = self._store = HanStore.open(directory)
             book = self._book = HanLog(store, self._state)
             self._view = HanView.open(directory)
-            self._houses = Houses(self._configuration, self._state, book)
+            self._houses = Houses(self._configuration, self._state, book, self._file)
             shared = self._shared(profile, gateway_id, context)
         except BaseException:
             for one in sockets:

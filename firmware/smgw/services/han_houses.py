@@ -6,6 +6,7 @@ from typing import TypeVar
 
 from smgw.errors import SmgwError
 from smgw.han.exchange import Answer, Request, View, problem
+from smgw.han.files import Files
 from smgw.han.house import House
 from smgw.han.rights import NotYoursError
 from smgw.profiles.gateway import Configuration
@@ -27,7 +28,8 @@ _UNREADABLE = "The gateway's data cannot be read now."
 class Houses:
     """Asks a view, with the House of the thread that asks."""
 
-    def __init__(self, configuration: Configuration, state: Path, book: HanLog) -> None:
+    def __init__(self, configuration: Configuration, state: Path, book: HanLog, file: Path | None = None) -> None:
+        """`file`: that of the configuration, for programs that read it too."""
         self._configuration = configuration
         self._state = state
         self._book = book
@@ -35,6 +37,7 @@ class Houses:
         self._lock = threading.Lock()
         self._opened: list[Opened] = []
         self._over = False
+        self._files = None if file is None else Files(file, state)
 
     def ask(self, view: View, request: Request) -> Answer:
         """The answer of a view; what goes wrong is told in its status."""
@@ -78,7 +81,7 @@ class Houses:
         wan = self._maybe(WanView, paths.wan_directory(self._state))
         own = self._maybe(HanView, paths.han_directory(self._state))
         live = paths.live_directory(self._state)
-        return House(
+        house = House(
             lmn,
             wan,
             self._configuration,
@@ -86,6 +89,8 @@ class Houses:
             lambda: self._book.stamp().utc_us,
             [own] if own else [],
         )
+        house.transparency = None if self._files is None else self._files.transparency
+        return house
 
     def _maybe(self, kind: type[_V], directory: Path) -> _V | None:
         try:

@@ -6,19 +6,34 @@ from pathlib import Path
 
 import pytest
 from captures_made import capture, energy
-from house_state import DAY, DEVICE, ENERGY, FLAT, HOUSE, MIDNIGHT, MOVED, SLOT, THE_FLAT, make, opened
+from house_state import (
+    DAY,
+    DEVICE,
+    ENERGY,
+    FLAT,
+    HOUSE,
+    MIDNIGHT,
+    MOVED,
+    SLOT,
+    TEXT,
+    THE_FLAT,
+    exported,
+    make,
+    opened,
+)
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from smgw.cosem import Obis
+from smgw.cosem import Data, DataType, Obis, meter_status
 from smgw.han.calendar import Step
 from smgw.han.house import House
 from smgw.han.rights import NotYoursError, Rights
 from smgw.profiles.toml_importer import parse
 from smgw.store import paths
 from smgw.store.live_reader import Live
+from smgw.store.lmn.store import LmnStore
 from smgw.store.lmn.view import LmnView
 from smgw.store.ranges import Range
-from smgw.store.records import ListKind, Source
+from smgw.store.records import ListKind, Record, Source
 
 EVER = Range(0, 1 << 61)
 CONSUMERS = ("anna", "berta", "carl", "nobody", "", "Anna")
@@ -140,6 +155,27 @@ def test_the_open_period_reaches_to_the_newest_reading(house: House) -> None:
     assert found.open
     assert found.begin_us == MIDNIGHT
     assert (found.total, found.error) == (10 * (3 * DAY + 9), 0)
+
+
+def test_registers_of_who_moved_out_are_those_of_their_last_value(house: House) -> None:
+    (found,) = house.step_registers("berta", "flat-total")
+    assert (found.time_us, found.amounts) == (MIDNIGHT + MOVED * SLOT, ((0, 7 * MOVED),))
+    assert all(one.end_us <= MIDNIGHT + MOVED * SLOT for one in house.periods("berta", "flat-total"))
+
+
+def test_a_row_keeps_the_meter_s_status_that_another_register_brought(tmp_path: Path) -> None:
+    word = Data(DataType.DOUBLE_LONG_UNSIGNED, 0x204)  # a basic meter, and a magnet
+    with LmnStore.open(paths.lmn_directory(tmp_path), ballast_bytes=0) as store:
+        one = capture(0, energy(1), exported(2)._replace(status=word))
+        store.append([Record(one, one.stamp.utc_us + MIDNIGHT)])
+    text = TEXT.replace('name = "carl"\nmeters = ["flat"]', 'name = "carl"\nmeters = ["house"]')
+    (tmp_path / "gateway.toml").write_text(text.replace("begin = 2026-03-02T10:15:00Z\n", ""))
+    with LmnView.open(paths.lmn_directory(tmp_path)) as view:
+        own = opened(tmp_path, view)
+        (row,) = own.readings("carl", HOUSE, EVER, objects=(ENERGY,))
+        (sample,) = own.samples("carl", HOUSE, EVER, (ENERGY,))
+    assert meter_status(row.readings) == sample.meter_status == 0x204
+    assert [one.obis for one in row.readings] == [ENERGY]
 
 
 def test_a_log_book_has_the_entries_of_its_consumer_alone(house: House) -> None:
