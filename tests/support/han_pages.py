@@ -1,6 +1,7 @@
 """Five weeks of a house with a solar roof, for the pages: contract, gaps, a log book; and its pages over real HTTP."""
 
 import contextlib
+import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import SimpleNamespace
@@ -10,17 +11,19 @@ from captures_made import DEVICE, ENERGY, MIDNIGHT, POWER, SECOND, capture
 from registering import Clock
 from smgw.cosem import ClockState, Data, DataType, DeviceId, Obis, Reading
 from smgw.han.around import Around, Certificate, SelfTest
-from smgw.han.exchange import Answer, Request, Role, View, Who
+from smgw.han.exchange import Answer, Request, View, Who
 from smgw.han.house import House
 from smgw.han.server.talk import Admitted
-from smgw.han.views import pages, static
+from smgw.han.views import pages, static, technician
 from smgw.han.views.pages.errors import error_page
 from smgw.metering.evaluations import Evaluations
 from smgw.metering.period_ends import PeriodEnds
 from smgw.metering.registrar import Registrar
 from smgw.profiles.toml_importer import load
+from smgw.reports.health import examine
 from smgw.store import paths
-from smgw.store.file.log_book import Level
+from smgw.store.file.log_book import Level, LogEntry
+from smgw.store.file.log_books import SYSTEM
 from smgw.store.live_reader import Live
 from smgw.store.lmn.store import LmnStore
 from smgw.store.lmn.view import LmnView
@@ -149,6 +152,8 @@ def house(state: Path) -> Iterator[House]:
         found.around = Around(
             lambda: Certificate(FINGERPRINT, NOW_US + 300 * 86_400 * SECOND),
             lambda: SelfTest(NOW_US - 3600 * SECOND, True, "4 of 4 parts are good"),
+            lambda: json.loads(json.dumps(examine(found.configuration, state).as_json(), default=str)),
+            lambda count: log_entries(state)[-count:],
         )
         yield found
 
@@ -157,10 +162,18 @@ def ask(
     house_: House, path: str, query: Mapping[str, str] | None = None, who: str = "anna", **headers: str
 ) -> SimpleNamespace:
     """One page, as `status`, `headers`, `text`."""
-    request = Request("GET", path, query or {}, headers, b"", Who(Role.CONSUMER, who), "192.0.2.7", "en")
-    answer = pages.answer(request, house_)
+    view = technician.VIEW if path.startswith(technician.PREFIX) else pages.VIEW
+    assert view.role is not None
+    request = Request("GET", path, query or {}, headers, b"", Who(view.role, who), "192.0.2.7", "en")
+    answer = view.answer(request, house_)
     body = answer.body if isinstance(answer.body, bytes) else b"".join(answer.body)
     return SimpleNamespace(status=answer.status, headers=answer.headers, media=answer.media, text=body.decode())
+
+
+def log_entries(state: Path) -> list[LogEntry]:
+    """The system log."""
+    with contextlib.closing(LmnView.open(paths.lmn_directory(state))) as view:
+        return view.log_entries(1000, SYSTEM)
 
 
 class _Anna:
@@ -178,6 +191,6 @@ def serving(state: Path, *more: View) -> Iterator[str]:
         with house(state) as found:
             return view.answer(request, found)
 
-    views = (pages.VIEW, static.VIEW, *more)
+    views = (pages.VIEW, static.VIEW, technician.VIEW, *more)
     with han_server.serving(views, _Anna(), ask=answer, page=error_page) as running:
         yield f"http://127.0.0.1:{running.port}"

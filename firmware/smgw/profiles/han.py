@@ -26,6 +26,7 @@ VIEWS: Mapping[str, ViewEntry] = {
     "trudi": ViewEntry("smgw.han.views.trudi", standard=True),
     "v1": ViewEntry("smgw.han.views.v1", standard=True),
     "pages": ViewEntry("smgw.han.views.pages", standard=True),
+    "technician": ViewEntry("smgw.han.views.technician", standard=True),
     "static": ViewEntry("smgw.han.views.static", standard=True),
 }
 STANDARD = tuple(name for name, entry in VIEWS.items() if entry.standard)

@@ -10,15 +10,18 @@ import han_pages
 import han_words
 import pytest
 from smgw.han import words
+from smgw.han.around import Around
 from smgw.han.exchange import Request, Role, Who
 from smgw.han.views import pages, static
 from smgw.han.views.pages.chart import Bar, chart, tick
 from smgw.han.views.pages.errors import error_page
 from smgw.han.views.pages.quantity import digits
+from smgw.han.views.technician import diagnosis
 from smgw.look import assets
 
 PAGES = ["/", "/energy", "/values", "/contracts", "/contracts/day-night", "/deliveries", "/log", "/gateway", "/exports",
-         "/logout", "/nothing"]  # fmt: skip
+         "/logout", "/nothing", "/technician/", "/technician/meters", "/technician/network",
+         "/technician/log"]  # fmt: skip
 RANGES = ["day", "week", "month", "year"]
 
 
@@ -28,6 +31,14 @@ def house(tmp_path_factory):
     han_pages.make(state)
     with han_pages.house(state) as found:
         yield found
+
+
+@pytest.fixture
+def around(house):
+    """What a test changes of it is restored."""
+    before = house.around
+    yield house
+    house.around = before
 
 
 class Structure(html.parser.HTMLParser):
@@ -251,6 +262,45 @@ def test_every_file_of_the_look_is_served_and_nothing_else():
         assert (answer.status, answer.media.partition(";")[0]) == (200, media)
     for path in ("/static/", "/static/../__init__.py", "/static/look.css/", "/static/uplot"):
         assert get(path).status == 404
+
+
+def test_the_technician_sees_how_lines_are_and_no_reading(house):
+    whole = "".join(han_pages.ask(house, path).text for path in PAGES if path.startswith("/technician/"))
+    latest = [one["latest"]["readings"] for one in house.around.health()["meters"] if one["latest"]]
+    readings = [str(reading["value"]) for own in latest for reading in own if reading["value"] is not None]
+    assert len(readings) >= 3
+    for reading in readings:
+        assert reading not in whole
+        assert digits(int(reading), -4) not in whole
+    for shown in ("is read", "utility", "Last sign of life", "8F 98 92 29", "A profile was installed"):
+        assert shown in whole
+
+
+def test_a_remark_about_values_is_left_out(around):
+    meter = around.around.health()["meters"][0]
+    told = {**meter, "state": "silent", "note": "no octets; 32.7.0 is 4711 V", "remark": "32.7.0 is 4711 V"}
+    reasons = ["meter house: silent: no octets; 32.7.0 is 4711 V", "the case is open"]
+    around.around = around.around._replace(health=lambda: {"meters": [told], "reasons": reasons})
+    whole = han_pages.ask(around, "/technician/meters").text + han_pages.ask(around, "/technician/").text
+    assert "4711" not in whole
+    assert "no octets" in whole
+    assert "the case is open" in whole
+
+
+@pytest.mark.parametrize("event", sorted(diagnosis.WITH_READINGS))
+def test_a_text_of_the_system_log_that_can_hold_a_reading_is_left_out(around, event):
+    house = around
+    entry = house.around.system_log(1)[-1]._replace(event=event, subject="from 4711 to 42")
+    house.around = house.around._replace(system_log=lambda _: [entry])
+    assert "4711" not in han_pages.ask(house, "/technician/log").text
+
+
+def test_without_health_the_pages_of_the_technician_say_that_nothing_is_known(around):
+    house = around
+    house.around = Around()
+    for path in PAGES:
+        if path.startswith("/technician/"):
+            assert han_pages.ask(house, path).status == 200
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 405, 429, 500, 503])

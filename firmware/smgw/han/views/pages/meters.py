@@ -78,4 +78,10 @@ def condition(meter: Meter, language: Language) -> tuple[str, str]:
     if not meter.states:
         return language.text(N_("no state yet")), "plain"
     worst = next((one for one in meter.states if one.state is not Condition.READING), meter.states[0])
-    return language.text(_CONDITIONS[worst.state]), "good" if worst.state is Condition.READING else "bad"
+    return state_text(worst.state, language), "good" if worst.state is Condition.READING else "bad"
+
+
+def state_text(state: str, language: Language) -> str:
+    """The state of a meter in words; one that has none as it is."""
+    known = {str(one): text for one, text in _CONDITIONS.items()}
+    return language.text(known[state]) if state in known else state
