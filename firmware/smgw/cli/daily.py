@@ -1,4 +1,7 @@
-"""`smgw daily`: readings of billing days, which TAF 6 keeps for six weeks. Each retrieval is logged."""
+"""`smgw daily`: readings of billing days, which TAF 6 keeps for six weeks, for a person or for an EMP.
+
+Each retrieval is logged.
+"""
 
 import argparse
 import csv
@@ -10,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
+from smgw.cli.numbers import seconds
 from smgw.clock import GatewayClock
 from smgw.clock.text import utc_text
 from smgw.cosem.data import plain
@@ -17,14 +21,17 @@ from smgw.cosem.reading import Stamp
 from smgw.cosem.units import symbol
 from smgw.errors import SmgwError
 from smgw.profiles.evaluation import EvaluationProfile
+from smgw.profiles.feed import requested_grants
 from smgw.profiles.gateway import Configuration
 from smgw.profiles.toml_importer import load
+from smgw.services.process import set_up_logging
 from smgw.store import paths
 from smgw.store.file import log_book, log_books
 from smgw.store.file.log_book import Level
 from smgw.store.lmn.beside import write_beside
 from smgw.store.lmn.view import LmnView
 from smgw.store.records import ListKind, StoredRecord
+from smgw.store.wan.records import ORDERED, OrderKind, SetAside
 
 _SECOND = 1_000_000
 _AT_ONCE = 1000
@@ -32,8 +39,14 @@ _TAF = 6
 _EPILOG = """\
 An evaluation of TAF 6 forms a reading at the begin of each billing day, and keeps it for six weeks. It goes to no EMP
 by itself. When a consumer moves or changes the supplier, this command gives the reading of that day.
-Each retrieval is written into the system log and into the log of the consumer, before anything is printed.
-Times without an offset are local time of this computer. Printed times are UTC. Exit code 1 if there is no reading.
+With --emp the readings go to an EMP that the evaluation names. The running WAN process sends them, or else this
+command does, and it waits for the end.
+Each retrieval is written into the system log and into the log of the consumer, before anything is printed or sent.
+Times without an offset are local time of this computer. Printed times are UTC.
+Exit code 1 if there is no reading, or if rows for the EMP are left.
+
+example:
+  smgw daily move --from 2026-03-31 --to 2026-04-01 --emp utility
 """
 
 
@@ -49,7 +62,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("evaluation", metavar="EVALUATION", help="name of the evaluation in the configuration")
     parser.add_argument("--from", dest="begin", type=_moment, metavar="TIME", help="ISO 8601 (default: all)")
     parser.add_argument("--to", dest="end", type=_moment, metavar="TIME", help="ISO 8601 (default: all)")
-    parser.add_argument("--csv", action="store_true", help="comma-separated values")
+    to_whom = parser.add_mutually_exclusive_group()
+    to_whom.add_argument("--csv", action="store_true", help="print comma-separated values")
+    to_whom.add_argument("--emp", metavar="EMP", help="send them to this EMP, and print nothing of them")
+    parser.add_argument(
+        "--seconds", type=seconds, default=60.0, metavar="S", help="with --emp: how long to wait (default %(default)s)"
+    )
+    parser.set_defaults(log_level="warning")
     parser.epilog = _EPILOG
 
 
@@ -61,17 +80,28 @@ _moment.__name__ = "time, such as 2026-03-01 or 2026-03-01T12:00+01:00"  # what 
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Read, log, print; 1 if there is no reading."""
-    profile = _profile(load(arguments.config), arguments.config, arguments.evaluation)
+    """Read, log, print or send; 1 if there is no reading."""
+    configuration = load(arguments.config)
+    profile = _profile(configuration, arguments.config, arguments.evaluation)
+    if arguments.emp is not None:
+        _require_right(configuration, profile, arguments.emp)
     directory = paths.lmn_directory(arguments.state)
     begin, end = arguments.begin or 0, arguments.end or 1 << 62
     with LmnView.open(directory) as view:
-        values = [value for record in _daily(view, profile.name) for value in _values(record, begin, end)]
+        records = [record for record in _daily(view, profile.name) if _is_within(record, begin, end)]
+        store_id = view.store_id
         stamp = GatewayClock(saved=view.clock()).stamp()
+    values = [value for record in records for value in _values(record)]
     if not values:
         print(f"evaluation {profile.name} has no reading of a billing day in this range")
         return 1
-    _log(directory, profile, values, stamp)
+    _log(directory, profile, values, stamp, arguments.emp)
+    if arguments.emp is not None:
+        from smgw.cli.deliver import deliver  # here, because most only print
+
+        set_up_logging(arguments.log_level)
+        rows = [_ordered(arguments.emp, store_id, record, stamp) for record in records]
+        return deliver(configuration, arguments.state, arguments.emp, OrderKind.DELIVER, arguments.seconds, rows)
     _show(values, as_csv=arguments.csv)
     return 0
 
@@ -83,6 +113,24 @@ def _profile(configuration: Configuration, file: Path, name: str) -> EvaluationP
     return configuration.evaluation(name)
 
 
+def _require_right(configuration: Configuration, profile: EvaluationProfile, emp: str) -> None:
+    allowed = [grant.who for grant in requested_grants(configuration) if grant.meter == profile.name]
+    if emp not in allowed:
+        raise SmgwError(
+            f"EMP {emp!r} may not have evaluation {profile.name}; {', '.join(allowed) or 'nobody'} may. Name the EMP "
+            "in emps of [[evaluation]]. An EMP with pseudonyms gets no readings of billing days"
+        )
+
+
+def _ordered(emp: str, store_id: str, record: StoredRecord, stamp: Stamp) -> SetAside:
+    """A row that is delivered out of the order of the cursors."""
+    device = bytes(record.device)
+    return SetAside(
+        emp, store_id, record.meter, device, record.position, record.store_id, record.record_number, ORDERED,
+        stamp.utc_us,
+    )  # fmt: skip
+
+
 def _daily(view: LmnView, name: str) -> Iterator[StoredRecord]:
     """The daily rows of all versions of an evaluation."""
     for source in view.sources():
@@ -92,20 +140,23 @@ def _daily(view: LmnView, name: str) -> Iterator[StoredRecord]:
             yield from (record for record in some if record.list is ListKind.DAILY)
 
 
-def _values(record: StoredRecord, begin: int, end: int) -> Iterator[_Value]:
-    time_us = record.target_time_us
-    if time_us is None or not begin <= time_us <= end:
-        return
+def _is_within(record: StoredRecord, begin: int, end: int) -> bool:
+    return record.target_time_us is not None and begin <= record.target_time_us <= end
+
+
+def _values(record: StoredRecord) -> Iterator[_Value]:
+    time_us = record.target_time_us or 0
     for reading in record.readings:
         if isinstance(reading.value.value, int):
             value = plain(reading.value.value, reading.scaler)
             yield _Value(time_us, str(reading.obis), value, symbol(reading.unit))
 
 
-def _log(directory: Path, profile: EvaluationProfile, values: Sequence[_Value], stamp: Stamp) -> None:
-    """Write the retrieval into the books; StoreError, and then nothing is printed."""
+def _log(directory: Path, profile: EvaluationProfile, values: Sequence[_Value], stamp: Stamp, emp: str | None) -> None:
+    """Write the retrieval into the books; StoreError, and then nothing is printed or sent."""
     first, last = (utc_text(times(value.time_us for value in values)) for times in (min, max))
-    text = f"evaluation {profile.name}: {len(values)} daily values, {first} to {last}, retrieved by {getpass.getuser()}"
+    whom = f"{getpass.getuser()} for EMP {emp}" if emp is not None else getpass.getuser()
+    text = f"evaluation {profile.name}: {len(values)} daily values, {first} to {last}, retrieved by {whom}"
     consumers = (profile.consumer,) if profile.consumer else ()
     notes = log_books.notes("values-retrieved", Level.INFO, text, stamp, identity=profile.name, consumers=consumers)
 

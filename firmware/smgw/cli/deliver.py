@@ -3,6 +3,7 @@
 import argparse
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from smgw.cli.numbers import seconds
@@ -16,7 +17,7 @@ from smgw.services.process import set_up_logging
 from smgw.store import paths
 from smgw.store.file.lock import owner_running
 from smgw.store.wan.orders import place_order
-from smgw.store.wan.records import OrderKind
+from smgw.store.wan.records import OrderKind, SetAside
 
 _EPILOG = """\
 The running WAN process carries out the order. If it does not run, this command delivers itself.
@@ -42,20 +43,33 @@ def run(arguments: argparse.Namespace) -> int:
     names = [emp.name for emp in configuration.emps]
     if arguments.emp is not None and arguments.emp not in names:
         raise SmgwError(f"{arguments.config} has no EMP {arguments.emp!r}; it has {', '.join(names) or 'none'}")
-    wanted = names if arguments.emp is None else [arguments.emp]
+    kind = OrderKind.AGAIN if arguments.again else OrderKind.DELIVER
+    return deliver(configuration, arguments.state, arguments.emp, kind, arguments.seconds)
+
+
+def deliver(
+    configuration: Configuration,
+    state: Path,
+    emp: str | None,
+    kind: OrderKind,
+    seconds: float,
+    rows: Sequence[SetAside] = (),
+) -> int:
+    """Order delivery to an EMP, or to all, wait, and print the result. `rows`: see `place_order`."""
+    wanted = [one.name for one in configuration.emps] if emp is None else [emp]
     service = None
-    directory = paths.wan_directory(arguments.state)
+    directory = paths.wan_directory(state)
     if not owner_running(paths.lock_of(directory / paths.WAN)):
         from smgw.services.wan import WanService
 
-        service = WanService(configuration, arguments.state)
-    before = _retries(examine(configuration, arguments.state), wanted)
-    place_order(directory, arguments.emp, OrderKind.AGAIN if arguments.again else OrderKind.DELIVER)
+        service = WanService(configuration, state)
+    before = _retries(examine(configuration, state), wanted)
+    place_order(directory, emp, kind, rows)
     if service is not None:
-        service.deliver_once(wanted, arguments.seconds)
-        report = examine(configuration, arguments.state)
+        service.deliver_once(wanted, seconds)
+        report = examine(configuration, state)
     else:
-        report = _wait(configuration, arguments.state, wanted, arguments.seconds, before)
+        report = _wait(configuration, state, wanted, seconds, before)
     return _tell(report, wanted)
 
 

@@ -83,6 +83,20 @@ def grants(configuration: Configuration) -> tuple[Grant, ...]:
     return tuple(found)
 
 
+def requested_grants(configuration: Configuration) -> tuple[Grant, ...]:
+    """The rights on rows that go by the order of a person alone (TAF 6).
+
+    An EMP with pseudonyms has none: such a reading is asked for by the usage point.
+    """
+    return tuple(
+        Grant(emp.name, one.name, lists=one.use_case.requested, taf=one.taf)
+        for emp in configuration.emps
+        if not emp.pseudonym_days
+        for one in configuration.evaluations_for(emp)
+        if one.use_case.requested
+    )
+
+
 def feeds(granted: Iterable[Grant], sources: Iterable[Source]) -> tuple[Feed, ...]:
     """The feeds of these sources, which come in the order of their first record.
 

@@ -11,6 +11,7 @@ class UseCase(NamedTuple):
     keys: tuple[str, ...] = ()
     needed: tuple[str, ...] = ()  # of `keys`, those that must be there
     leaves: tuple[int, ...] = ()  # numbers of the lists (`ListKind`) of its own rows that an EMP may get
+    requested: tuple[int, ...] = ()  # and of those that it gets on request alone
     originals: bool = False  # an EMP gets the meter's own readings at registration times
     live: bool = False  # evaluates each telegram, not registration times
     missing: str = ""  # why it is not there; "": it is
@@ -22,6 +23,7 @@ class UseCase(NamedTuple):
 
 
 PERIOD_END = 5
+DAILY = 4
 DERIVED = 2
 _BILLED = ("billing_months", "registration_period", "send")
 
@@ -33,7 +35,7 @@ USE_CASES = {
         UseCase(3, "load-variable", ("loads", *_BILLED), ("loads",), leaves=(PERIOD_END,)),
         UseCase(4, "consumption-variable", ("tiers", *_BILLED), ("tiers",), leaves=(PERIOD_END,)),
         UseCase(5, "event-variable", missing="the gateway has no source of outside events yet"),
-        UseCase(6, "on-demand", ("day_begin", "registration_period")),
+        UseCase(6, "on-demand", ("day_begin", "registration_period"), requested=(DAILY,)),
         UseCase(7, "reading series", ("registration_period", "send"), originals=True),
         UseCase(8, "extremes", missing="the names of its result registers are not public"),
         UseCase(9, "present feed-in", ("interval", "limits", "send"), leaves=(DERIVED,), live=True),

@@ -156,6 +156,7 @@ class _Delivery(NamedTuple):
     cursors: list[Cursor] = []  # noqa: RUF012 - never changed
     channels: dict[str, ChannelState] = {}  # noqa: RUF012
     set_aside: dict[str, int] = {}  # noqa: RUF012
+    ordered: dict[str, int] = {}  # noqa: RUF012
     samples: list[TimeSample] = []  # noqa: RUF012
     handshakes: dict[str, Counted] = {}  # noqa: RUF012
     silent: dict[str, str] = {}  # noqa: RUF012
@@ -168,7 +169,10 @@ def _delivery(report: Report, directory: Path, configuration: Configuration) -> 
             channels = {channel.emp: channel for channel in view.channels()}
             samples = [sample for _, sample in view.time_samples(0)]
             silent = refusals(view, configuration.gateway.time_sources)
-            return _Delivery(view.cursors(), channels, view.set_aside_counts(), samples, handshakes(view), silent)
+            ordered = view.ordered_counts()
+            refused = Counter(view.set_aside_counts())
+            refused.subtract(ordered)
+            return _Delivery(view.cursors(), channels, refused, ordered, samples, handshakes(view), silent)
     except StoreError as error:
         report.worse(Health.DEGRADED, str(error))
         return _Delivery()
@@ -360,7 +364,7 @@ def _emp(report: Report, lmn: LmnView, emp: CommunicationProfile, wan: _Delivery
         "last_ack_us": channel.last_ack_us if channel else None,
         "retry_at_us": channel.retry_at_us if channel else None,
         "feeds": feeds,
-        "backlog": sum(feed["backlog"] for feed in feeds),
+        "backlog": sum(feed["backlog"] for feed in feeds) + wan.ordered.get(emp.name, 0),
         "set_aside": set_aside,
         "handshakes": counted._asdict() if (counted := wan.handshakes.get(emp.name)) else None,
         "acknowledged": sum(cursor.acknowledged for cursor in wan.cursors if cursor.emp == emp.name),

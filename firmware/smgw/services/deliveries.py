@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from smgw.cosem import DeviceId
 from smgw.profiles.communication import CommunicationProfile
-from smgw.profiles.feed import Grant, grants
+from smgw.profiles.feed import Grant, grants, requested_grants
 from smgw.profiles.gateway import Configuration
 from smgw.profiles.keys import KeysProfile
 from smgw.wan.dispatcher import Dispatcher
@@ -20,14 +20,16 @@ class Order(NamedTuple):
     granted: tuple[Grant, ...]
     keys: KeysProfile = KeysProfile()  # who holds the gateway's private keys
     directory: Path = Path()  # where the configuration stands
+    requested: tuple[Grant, ...] = ()  # rows that go by the order of a person alone
 
 
 def orders_of(configuration: Configuration) -> Iterator[Order]:
     """One for each EMP."""
-    granted = grants(configuration)
+    granted, requested = grants(configuration), requested_grants(configuration)
     for emp in configuration.emps:
         own = tuple(grant for grant in granted if grant.who == emp.name)
         order = Order(configuration.gateway.device_id, emp._replace(meters=()), own)
+        order = order._replace(requested=tuple(grant for grant in requested if grant.who == emp.name))
         if emp.options is not None:  # of an outlet that may use keys
             order = order._replace(keys=configuration.keys, directory=configuration.directory)
         yield order

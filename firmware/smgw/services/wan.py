@@ -172,7 +172,8 @@ class WanService:
 
         lent = surroundings(self._state, order.keys, order.directory, self._clock.stamp, note)
         outlet = open_outlet(order.gateway, order.emp, lent._replace(signatures=self._store))
-        return Dispatcher(order.emp, order.granted, outlet, self._store, self._open_view, self._clock.stamp)
+        now = self._clock.stamp
+        return Dispatcher(order.emp, order.granted, outlet, self._store, self._open_view, now, order.requested)
 
     def _sampling(self, servers: tuple[str, ...]) -> "_Sampling":
         source = SystemSource()

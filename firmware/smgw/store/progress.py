@@ -8,6 +8,7 @@ from smgw.cosem.quantity import quantities
 from smgw.cosem.source import Source
 from smgw.profiles.feed import Feed, feeds, grants, unnamed
 from smgw.profiles.gateway import Configuration
+from smgw.profiles.use_cases import USE_CASES
 from smgw.store.lmn.view import LmnView
 from smgw.store.records import NOBODY_WAITS, StoredRecord
 from smgw.store.wan.records import EVERY_DEVICE, Cursor
@@ -59,9 +60,17 @@ class Progress:
         return min((self.position(who, source) for who in self._waiting.get(source, ())), default=NOBODY_WAITS)
 
     def orphans(self) -> list[tuple[str, Source]]:
-        """EMPs that had received rows of a meter that no profile names now, with each source of it."""
+        """EMPs that had received rows of a meter that no profile names now, with each source of it.
+
+        Nobody waits for rows that go by the order of a person alone.
+        """
         begun = sorted({(emp, meter) for emp, store_id, meter, _ in self._positions if store_id == self.store_id})
-        return [(emp, source) for source in self._unnamed for emp, meter in begun if meter == source.meter]
+        return [
+            (emp, source)
+            for source in self._unnamed
+            for emp, meter in begun
+            if meter == source.meter and not _is_requested(source)
+        ]
 
     def waits(self, view: LmnView, feed: Feed, now_us: int) -> bool:
         """True if the rows of a feed that this EMP does not have yet wait for their send time."""
@@ -98,6 +107,11 @@ def progress(
 ) -> Progress:
     """The positions of all feeds of a configuration."""
     return Progress(feeds(grants(configuration), sources), cursors, store_id, unnamed(configuration, sources))
+
+
+def _is_requested(source: Source) -> bool:
+    use_case = USE_CASES.get(source.device.taf)
+    return use_case is not None and bool(use_case.requested)
 
 
 def may_go(feed: Feed, record: StoredRecord, now_us: int) -> bool:

@@ -46,13 +46,16 @@ class Dispatcher:
         store: WanStore,
         open_view: Callable[[], LmnView | None],
         now: Callable[[], Stamp],
+        requested: Sequence[Grant] = (),
     ) -> None:
+        """`requested`: rights on rows that go by the order of a person alone."""
         if any(grant.pseudonym_days for grant in granted):
             from smgw.wan.pseudonyms import PseudonymOutlet  # not loaded unless an EMP gets pseudonyms
 
             outlet = PseudonymOutlet(outlet, store)
         self._forward = profile.forward
         self._granted = tuple(granted)
+        self._requested = tuple(requested)
         self._schedules = tuple({grant.send for grant in granted if grant.send is not None})
         self._asked_s = self._send_s = 0  # when it was last asked for the next send time, and that time
         self._now = now
@@ -127,7 +130,7 @@ class Dispatcher:
             if view is None:
                 return None
             view.changed()  # opens it anew where its owner replaced the file
-            turn = Round(self._emp, self._granted, view)
+            turn = Round(self._emp, self._granted, view, self._requested)
             self._note(turn.feeds)
             kept_by = turn.run()
             return self._conclude(turn.taken, kept_by)

@@ -39,14 +39,19 @@ def _in_any_order(found: tuple[Feed, ...]) -> tuple[Feed, ...]:
 class Round:
     """Delivers waiting rows, oldest first. The feeds take turns, so that none waits for another's backlog."""
 
-    def __init__(self, emp: Participant, granted: Sequence[Grant], view: LmnView) -> None:
+    def __init__(
+        self, emp: Participant, granted: Sequence[Grant], view: LmnView, requested: Sequence[Grant] = ()
+    ) -> None:
+        """`requested`: rights on rows that go by the order of a person alone."""
         self._emp = emp
         self._view = view
         self._now_us = emp.now().utc_us
         self._judging = Judging(emp, view.store_id)
         self._reached: dict[Source, int] = {}  # the cursor is behind this by the rejected rows
         self._ahead: _Ahead | None = None
-        self.feeds = _in_any_order(feeds(granted, view.sources()))
+        sources = view.sources()
+        self.feeds = _in_any_order(feeds(granted, sources))
+        self._requested = feeds(requested, sources)
         self._progress = self._read_progress()
 
     def run(self) -> Outcome | None:
@@ -166,7 +171,7 @@ class Round:
         return None
 
     def _deliver_requeued(self) -> None:
-        taken, stopped_by, refused = deliver_requeued(self._emp, self.feeds, self._view)
+        taken, stopped_by, refused = deliver_requeued(self._emp, (*self.feeds, *self._requested), self._view)
         self._judging.took(taken)
         for feed, outcome in refused.values():
             self._judging.refuse(feed, outcome)

@@ -53,6 +53,8 @@ class SetAside(NamedTuple):
     at_us: int
 
 
+#: In place of a reason: no EMP refused the row, but a person ordered it.
+ORDERED = "ordered"
 #: The columns of `SetAside`, in order.
 SET_ASIDE = ", ".join(SetAside._fields)
 

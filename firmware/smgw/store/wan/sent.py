@@ -34,8 +34,9 @@ class Sent(NamedTuple):
     def text(self) -> str:
         """Count, range and receiver."""
         device = "" if self.device == EVERY_DEVICE else f", device {DeviceId(self.device)}"
-        numbers = f"positions {self.logged_position + 1} to {self.position}"
-        return f"{self.acknowledged - self.logged} rows of {self.meter}{device} sent to EMP {self.emp}: {numbers}"
+        new = self.position > self.logged_position
+        how = f"positions {self.logged_position + 1} to {self.position}" if new else "as a person ordered"
+        return f"{self.acknowledged - self.logged} rows of {self.meter}{device} sent to EMP {self.emp}: {how}"
 
 
 def write(

@@ -9,7 +9,7 @@ from smgw.store.file.checked import within
 from smgw.store.file.log_head import LOG_HEADS, Head
 from smgw.store.file.view import View
 from smgw.store.wan import signatures
-from smgw.store.wan.records import SET_ASIDE, ChannelKind, ChannelState, Cursor, SetAside
+from smgw.store.wan.records import ORDERED, SET_ASIDE, ChannelKind, ChannelState, Cursor, SetAside
 from smgw.store.wan.schema import wan_schema
 from smgw.store.wan.signatures import SignedRow, StoredSignature
 
@@ -49,6 +49,11 @@ class WanView(View):
     def set_aside_counts(self) -> dict[str, int]:
         """EMP -> number of quarantined rows. Requeued rows count until they have arrived."""
         return dict(self._typed("ti", "SELECT emp, count(*) FROM set_aside GROUP BY emp"))
+
+    def ordered_counts(self) -> dict[str, int]:
+        """EMP -> number of those rows that a person ordered and no EMP refused."""
+        query = "SELECT emp, count(*) FROM set_aside WHERE requeued AND reason = ? GROUP BY emp"
+        return dict(self._typed("ti", query, ORDERED))
 
     def set_aside(self, emp: str) -> list[SetAside]:
         """Quarantined rows of an EMP, requeued ones too, by store and position."""
