@@ -310,8 +310,8 @@ def _readings(measured: Obis, row: Row, *, billed: bool) -> list[Reading]:
 
 
 def _facts(profile: Mapping[str, Any]) -> EvaluationFacts:
-    """`profile`: the keys of an evaluation profile."""
-    months = 0 if profile["taf"] == _DAILY_TAF else profile["billing_months"]
+    """`profile`: the keys of an evaluation profile, or those that its TAF uses."""
+    months = 0 if profile["taf"] == _DAILY_TAF else profile.get("billing_months", 0)
     return EvaluationFacts(profile["name"], profile["usage_point"], profile["zone"], months)
 
 

@@ -15,6 +15,7 @@ from smgw.metering.history import HistoryKeeper
 from smgw.metering.registrar import Registrar
 from smgw.profiles.calendar import Calendar, DayProfile, MonthDay, Season, Switch
 from smgw.profiles.evaluation import EvaluationProfile, Limit
+from smgw.profiles.use_cases import USE_CASES
 from smgw.store.errors import StoreFull
 from smgw.store.lmn.store import LmnStore
 from smgw.store.lmn.view import LmnView
@@ -183,6 +184,18 @@ def test_the_last_row_of_an_ended_version_says_it_too(gateway: Gateway) -> None:
     gateway.read(0, 1)
     gateway.configure()
     assert facts(gateway.rows(kind=ListKind.PERIOD_END)[-1]) == [EvaluationFacts("day-night", "DE1", "UTC", 1)]
+
+
+@pytest.mark.parametrize("taf", sorted(number for number, case in USE_CASES.items() if not case.missing))
+def test_a_version_of_each_use_case_can_end(tmp_path: Path, taf: int) -> None:
+    profile = PROFILE._replace(taf=taf, calendar=CALENDAR if taf == 2 else None)
+    gateway = Gateway(tmp_path, profile)
+    try:
+        gateway.read(0, 1)
+        gateway.configure()
+        assert ("profile-ended" in gateway.log()) is not profile.use_case.originals
+    finally:
+        gateway.store.close()
 
 
 def test_a_changed_profile_closes_the_registers_of_the_old_one(gateway: Gateway) -> None:
