@@ -10,7 +10,10 @@ _HERE = Path(__file__).parent
 
 
 def lmn_schema() -> Schema:
-    """The schema of lmn.db. Its migrations take no longer for many captures than for few."""
+    """The schema of lmn.db. Its migrations take no longer for many captures than for few.
+
+    It names no `oldest`: programs look at that number since version 6. A later step that only adds tables names 6.
+    """
     found = schema(*(_HERE / f"version{version}.sql" for version in (1, 2, 3, 4, 5, 6)))
     script = found.migrations[3]
 
