@@ -23,6 +23,9 @@ from smsim.mbus.radio_config import sticks
 from smsim.p1.versions import REGISTERS as P1_REGISTERS
 from smsim.p1.versions import VERSIONS, SubMeter, Version
 from smsim.ports import RIGHT, Port, PtyPort, SerialPort, TcpPort, TcpPushPort, parse_port
+from smsim.s0 import INTERVAL_S as S0_INTERVAL_S
+from smsim.s0 import REGISTERS as S0_REGISTERS
+from smsim.s0 import pulses_of
 from smsim.sml import style
 from smsim.sml.faults import FIELDS, MOST_ONE_IN, MOST_SECONDS, Fault, Kind, counted
 from smsim.sml.meter import MeterSpec
@@ -31,6 +34,7 @@ from smsim.toml_section import Section, document
 
 DEFAULT_START = "2026-01-01T00:00:00"
 MOST_METERS = 10_000
+MOST_BAUD = 4_000_000
 _KEY_OCTETS = 16
 _D0_PUSH = "push"
 _D0_MODES = ("A", "B", "C", _D0_PUSH)
@@ -79,6 +83,7 @@ class MeterConfig(NamedTuple):
     tls: Tls | None = None
     p1: P1Config | None = None
     d0: D0Mode | None = None
+    s0: int | None = None  # pulses that make a kWh
 
     def __repr__(self) -> str:  # a password never reaches a log
         return f"MeterConfig({self.spec.name!r}, {self.port})"
@@ -189,17 +194,22 @@ def _meter(section: Section, of_style: "Counter[str]", certificates: Path) -> li
     chosen = style.load(section.choice("style", "", style.names())) if section.has("style") else None
     device = _device(section, chosen, of_style, count)
     port = _port(section, count)
-    interval = section.seconds("push_interval", 1.0, 0.05, 86_400)
+    s0 = pulses_of(section, port)
+    interval = section.seconds("push_interval", 1.0 if s0 is None else S0_INTERVAL_S, 0.05, 86_400)
     p1 = _p1(section, chosen, port)
     d0 = _d0(section, port)
     if d0 is not None and (chosen is not None or p1 is not None):
         raise section.fault("d0", "a meter speaks one protocol", "leave out style and p1")
+    if s0 is not None and (chosen is not None or p1 is not None or d0 is not None or section.has("register")):
+        raise section.fault("s0", "a pulse output counts one register", "leave out style, p1, d0 and register")
     if chosen and section.has("register"):
         wrong = f"the registers are those of the style {chosen.name}"
         raise section.fault_below(("register", "0"), wrong, "leave out one of them")
     registers = tuple(_register(register) for register in section.tables("register")) or USUAL_REGISTERS
     if p1 is not None:
         registers = P1_REGISTERS
+    if s0 is not None:
+        registers = S0_REGISTERS
     spec = MeterSpec(
         name,
         device,
@@ -214,7 +224,7 @@ def _meter(section: Section, of_style: "Counter[str]", certificates: Path) -> li
         spec,
         port,
         interval,
-        section.integer("baud", 9600, 300, 4_000_000),
+        section.integer("baud", 9600 if s0 is None else MOST_BAUD, 300, MOST_BAUD),
         section.text("username", "", "") or None,
         section.text("password", "", "") or None,
         _faults(section, chosen, count),
@@ -223,6 +233,7 @@ def _meter(section: Section, of_style: "Counter[str]", certificates: Path) -> li
         tls_of(section, port, certificates),
         p1,
         d0,
+        s0,
     )
     section.finish()
     if chosen is None:

@@ -61,7 +61,7 @@ def carry_out(simulator: "Simulator", line: str) -> str:
     if fault.device is not None and len(meters) > 1:
         raise FaultError(f"device= names one meter, but {name} are {len(meters)}")
     for meter in meters:
-        meter.faults.check(fault)
+        meter.check(fault)
     for meter in meters:
         meter.begin(fault)
     return f"{kind.value} is on: {_named(meters)}"

@@ -14,12 +14,14 @@ from smsim.config import Config, MeterConfig
 from smsim.d0.model import D0Pushes
 from smsim.d0.service import D0Service
 from smsim.dlms.line import DlmsLine
+from smsim.errors import FaultError
 from smsim.limits import allow_files
 from smsim.load.days import utc_offset_s
 from smsim.mbus.line import MBusLine
 from smsim.mbus.radio import RadioLine
 from smsim.p1.telegram import P1Telegrams
 from smsim.ports import PtyPort, SerialPort, TcpPort, TcpPushPort
+from smsim.s0 import S0Pulses
 from smsim.sml.faults import Fault, Faults, Kind
 from smsim.sml.line_service import LineService
 from smsim.sml.meter import Meter
@@ -54,6 +56,12 @@ class RunningMeter:
         else:
             self.driver = Pusher(_source(config, meter), port, config.baud, config.push_interval_s, faults, secured)
 
+    def check(self, fault: Fault) -> None:
+        """FaultError if the meter cannot have this fault."""
+        if self.config.s0 is not None:
+            raise FaultError(f"meter {self.config.spec.name}: a pulse output has no telegrams that could be damaged")
+        self.faults.check(fault)
+
     def begin(self, fault: Fault) -> None:
         """Switch a fault on. FaultError if the meter cannot have it."""
         self.faults.begin(fault)
@@ -79,6 +87,8 @@ class RunningMeter:
             return f"SML request and response at {self.config.baud} Bd"
         if isinstance(self.driver, D0Service) and self.config.d0 is not None:
             return f"D0 in mode {self.config.d0.name}"
+        if self.config.s0 is not None:
+            return f"{self.config.s0} pulses for a kWh"
         what = "SML" if self.config.p1 is None else f"P1 {self.config.p1.version.name}"
         what = "D0" if self.config.d0 is not None else what
         return f"{what} push every {self.config.push_interval_s:g} s at {self.config.baud} Bd{over_tls}"
@@ -197,6 +207,8 @@ def _source(config: MeterConfig, meter: Meter) -> Source:
     """What gives the telegrams of a meter that pushes."""
     if config.d0 is not None:
         return D0Pushes(meter)
+    if config.s0 is not None:
+        return S0Pulses(meter, config.s0)
     if config.p1 is None:
         return meter
     if config.p1.key is None:

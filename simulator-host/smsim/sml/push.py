@@ -186,7 +186,7 @@ class Pusher:
         self._length = len(telegram) if intact else 0
         if octets:
             self._on_its_way = Transmission(line, octets, self.baud, now)
-        else:
+        elif telegram:
             self.damaged += 1
 
     def _count(self, complete: bool) -> None:

@@ -58,11 +58,17 @@ def test_a_fault_says_what_would_be_right(line: str, words: str) -> None:
     assert words in str(caught.value)
 
 
-def test_pulses_come_from_a_gpio_line_and_nothing_else_does() -> None:
+@pytest.mark.parametrize("port", ["/dev/ttyUSB0", "socket://127.0.0.1:7000", "spy:///tmp/boiler"])
+def test_pulses_come_from_a_gpio_line_and_nothing_else_does(port: str) -> None:
     with pytest.raises(ConfigurationError, match='write port = "gpio://chip/line"'):
-        parse(METER.replace("gpio://pinctrl-bcm2711/17?active=low", "/dev/ttyUSB0"), "g.toml")
+        parse(METER.replace("gpio://pinctrl-bcm2711/17?active=low", port), "g.toml")
     with pytest.raises(ConfigurationError, match="a GPIO line carries pulses alone"):
         parse(METER.replace('"s0"', '"sml-push"'), "g.toml")
+
+
+def test_simulated_pulses_come_from_a_link_to_a_pseudo_terminal() -> None:
+    found = parse(METER.replace("gpio://pinctrl-bcm2711/17?active=low", "/tmp/smsim-boiler"), "g.toml")
+    assert found.meter("boiler").port == "/tmp/smsim-boiler"
 
 
 def test_two_meters_cannot_share_a_line() -> None:

@@ -39,7 +39,7 @@ def test_the_shortest_file_gives_the_same_as_no_file() -> None:
 def test_the_example_is_a_right_configuration_and_says_what_its_comments_say() -> None:
     text = resources.files("smsim").joinpath("example.toml").read_text(encoding="utf-8")
     config = parse(text)
-    household, roof, canal, barn, cellar, rail, *flats = config.meters
+    household, roof, canal, barn, boiler, cellar, rail, *flats = config.meters
     assert config.time == default_config().time
     assert household.port == TcpPort(33333)
     assert household.spec.registers == USUAL_REGISTERS
@@ -55,6 +55,7 @@ def test_the_example_is_a_right_configuration_and_says_what_its_comments_say() -
     assert (canal.p1.version.name, canal.p1.sub_meters) == ("5", (SubMeter.GAS, SubMeter.WATER))
     assert barn.d0 is not None
     assert (barn.d0.name, barn.d0.baud_code) == ("C", "5")
+    assert (boiler.s0, boiler.port) == (10, PtyPort("/tmp/smsim-boiler"))
     assert cellar.spec.style == style.load("iskra-mt631")
     assert cellar.spec.device == cellar.spec.style.device
     assert cellar.faults == (
