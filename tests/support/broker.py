@@ -122,9 +122,9 @@ def listener(port: int, *arguments: str) -> Iterator[Listener]:
         one.close()
 
 
-def wait_until(true: Callable[[], bool]) -> None:
+def wait_until(true: Callable[[], bool], limit: float = LIMIT) -> None:
     """Until this is so; a limit only ends a hang."""
-    deadline = time.monotonic() + LIMIT
+    deadline = time.monotonic() + limit
     while not true():
         assert time.monotonic() < deadline, "it never came"
         time.sleep(0.02)
