@@ -35,7 +35,7 @@ _COMMANDS = {
     "evaluate": "what a tariff would have given over stored readings, without changing anything",
     "status": "how the gateway fares: meters, store, delivery, clock; exit code 0 healthy, 1 degraded, 2 down",
     "watch": "the newest value of every register, in a table that is renewed every second",
-    "log": "the log books of both processes as one; --verify checks that nobody tampered with them",
+    "log": "the log books of all processes as one; --verify checks that nobody tampered with them",
     "verify": "check the gateway's signatures of values in a document or an export archive",
     "deliver": "deliver now what waits; --again also what an EMP refused",
     "retry": "ask a meter again that is held because it refused its password",

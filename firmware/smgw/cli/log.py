@@ -1,4 +1,4 @@
-"""`smgw log`: the log books of both processes, and the check that they were not changed."""
+"""`smgw log`: the log books of all processes, and the check that they were not changed."""
 
 import argparse
 import json
@@ -14,10 +14,17 @@ from smgw.store import paths
 from smgw.store.errors import StoreAbsent
 from smgw.store.file.log_book import LogEntry
 from smgw.store.file.log_books import NUMBERS, VENDORS, consumer_book
+from smgw.store.han.view import HanView
 from smgw.store.lmn.view import LmnView
 from smgw.store.wan.view import WanView
 
-_PROCESSES = (("lmn", LmnView, paths.lmn_directory), ("wan", WanView, paths.wan_directory))
+_PROCESSES = (
+    ("lmn", LmnView, paths.lmn_directory),
+    ("wan", WanView, paths.wan_directory),
+    ("han", HanView, paths.han_directory),
+)
+#: Not every gateway has one.
+_MAYBE = ("han",)
 _EPILOG = """\
 Books: `system`, `calibration`, and one for each consumer: `--book consumer NAME`. Without --book, the system log and
 the software's own books are printed. Entries are numbered without gaps in their book. Each entry is sealed by the
@@ -50,8 +57,9 @@ def run(arguments: argparse.Namespace) -> int:
             with view.open(directory(arguments.state)) as opened:
                 entries += [(process, entry) for entry in opened.log_entries(arguments.lines, book)]
         except StoreAbsent as error:
-            print(f"smgw log: {error}", file=sys.stderr)
             absent += 1
+            if process not in _MAYBE:
+                print(f"smgw log: {error}", file=sys.stderr)
     entries.sort(key=lambda pair: pair[1].utc_us)
     for process, entry in entries[-arguments.lines :]:
         print(json.dumps(_object(process, entry)) if arguments.json else _line(process, entry))

@@ -77,6 +77,9 @@ def _lines(report: "Report") -> list[str]:
     if report.trust:
         lines.append(f"trust   {_trust(report.trust)}")
         lines += [f"        note: {printable(note)}" for note in report.trust["notes"]]
+    if report.han:
+        lines.append(f"HAN     at {report.han['listen']}: {'answers' if report.han['running'] else 'is not answered'}")
+        lines.append(f"        certificate, SHA-256: {report.han['fingerprint'] or 'none yet'}")
     for emp in report.emps:
         lines.append(
             f"EMP     {emp['name']} at {emp['url'] or emp['outlet']}: {emp['state']}, {emp['acknowledged']} records "

@@ -63,6 +63,8 @@ class Report:
         self.emps: list[dict[str, Any]] = []
         #: Of the trust folder: certificates, notes and faults; empty if there is none.
         self.trust: dict[str, Any] = {}
+        #: Of the HAN; empty if the configuration has no [han].
+        self.han: dict[str, Any] = {}
 
     def worse(self, health: Health, reason: str) -> None:
         """Something is wrong."""
@@ -87,6 +89,13 @@ def examine(configuration: Configuration, state: Path, owners: Asked | None = No
             report.worse(
                 Health.DOWN if name == "lmn" else Health.DEGRADED, f"the {name.upper()} process is not running"
             )
+    if configuration.han is not None:
+        from smgw.reports.house import house  # here, because few have it
+
+        report.han = house(configuration.han, state)
+        report.processes["han"] = report.han["running"]
+        if not report.processes["han"]:
+            report.worse(Health.DEGRADED, "the HAN process is not running")
     try:
         lmn = LmnView.open(lmn_file.parent)
     except StoreError as error:

@@ -116,6 +116,7 @@ class Signatures:
 
 def check_all(state: Path) -> tuple[list[CheckedBook], list[StoreError], str]:
     """All books, the errors of databases that cannot be read, and why no signature was checked."""
+    from smgw.store.han.view import HanView
     from smgw.store.lmn.view import LmnView
 
     books: list[CheckedBook] = []
@@ -127,7 +128,10 @@ def check_all(state: Path) -> tuple[list[CheckedBook], list[StoreError], str]:
     for process, view, directory in (
         ("lmn", LmnView, paths.lmn_directory(state)),
         ("wan", WanView, paths.wan_directory(state)),
+        ("han", HanView, paths.han_directory(state)),
     ):
+        if view is HanView and not (directory / paths.HAN).exists():  # not every gateway has one
+            continue
         try:
             with view.open(directory) as opened:
                 books += checked_books(process, opened, heads, signatures)

@@ -12,14 +12,14 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
-from smgw.profiles import checks, communication, gateway, keys, meter, outlets, protocols
+from smgw.profiles import checks, communication, gateway, han, keys, meter, outlets, protocols
 from smgw.profiles.problems import ConfigurationError
 from smgw.profiles.section import Key
 from smgw.reports.redaction import GONE
 
 _MOST = 1_000_000  # octets
 #: Of these there is one each.
-_SINGLE = ("gateway", "keys")
+_SINGLE = ("gateway", "keys", "han")
 _SECTIONS = (*_SINGLE, "line", "meter", "emp", "evaluation", "consumer")
 #: Values that name a person or a contract, besides ids.
 _PERSONAL = frozenset({"username", "usage_point"})
@@ -158,6 +158,8 @@ def _keys(name: str, table: Mapping[str, Any]) -> _Keys:
         return {**gateway.KEYS, "retention": gateway.RETENTION_KEYS}
     if name == "keys":
         return keys.KEYS
+    if name == "han":
+        return han.KEYS
     if name == "evaluation":
         from smgw.profiles import evaluation
 

@@ -27,6 +27,7 @@ from smgw.reports.shared_configuration import share
 from smgw.store import paths
 from smgw.store.errors import StoreError
 from smgw.store.file.log_books import consumer_of
+from smgw.store.han.view import HanView
 from smgw.store.live_reader import read_live
 from smgw.store.lmn.view import LmnView
 from smgw.store.wan.view import WanView
@@ -69,7 +70,7 @@ def collect(file: Path, state: Path, *, redact_ids: bool) -> dict[str, str]:
     for name, command in _COMMANDS.items():
         texts[name] = _output(command)
     redaction = Redaction(
-        [*_secrets(file, paths.trust_directory(state)), *shared.texts],
+        [*_secrets(file, paths.trust_directory(state), paths.han_directory(state)), *shared.texts],
         _ids(configuration, state) if redact_ids else [],
         [platform.node()] if redact_ids and platform.node() else [],
         shared.replaced,
@@ -116,7 +117,13 @@ def _devices() -> str:
 
 
 def _log(state: Path) -> Iterator[str]:
-    for view, directory in ((LmnView, paths.lmn_directory(state)), (WanView, paths.wan_directory(state))):
+    for view, directory in (
+        (LmnView, paths.lmn_directory(state)),
+        (WanView, paths.wan_directory(state)),
+        (HanView, paths.han_directory(state)),
+    ):
+        if view is HanView and not (directory / paths.HAN).exists():
+            continue
         try:
             with view.open(directory) as opened:
                 for entry in opened.log_entries(_LOG_ENTRIES):
@@ -168,11 +175,11 @@ def _hex(data: Data) -> str:
     return f"{data.type.name} {value!r}"
 
 
-def _secrets(file: Path, trust: Path) -> Iterator[bytes]:
+def _secrets(file: Path, *folders: Path) -> Iterator[bytes]:
     """The content of all secret files that the configuration names, even if it has other faults, and of all keys."""
     keys = {secret.key for one in protocols.every() for secret in one.secrets} | _OF_KEYS
     named = [Path(path) for path in _named(_document(file), keys)]
-    for path in (*named, *sorted(trust.rglob("*.key"))):
+    for path in (*named, *(one for folder in folders for one in sorted(folder.rglob("*.key")))):
         with suppress(SmgwError, ValueError):  # this user may not read it, so it cannot be in texts of this user
             octets = read_whole(path, file.parent).strip()
             yield octets

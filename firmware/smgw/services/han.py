@@ -65,6 +65,7 @@ class HanService:
         self._book: HanLog | None = None
         self._view: HanView | None = None
         self._houses: Houses | None = None
+        self._sockets: list[socket.socket] = []
         self._text = "the configuration has no [han]: nothing is to be done"
         profile = self._configuration.han
         if profile is None:
@@ -78,7 +79,7 @@ class HanService:
             own = own_files(paths.trust_directory(self._state) / HAN)
         certificate = read_own(own)
         context = server_context(own)
-        sockets = self._sockets(profile)
+        sockets = self._sockets = self._open(profile)
         try:
             store = self._store = HanStore.open(directory)
             book = self._book = HanLog(store, self._state)
@@ -86,14 +87,14 @@ class HanService:
             self._houses = Houses(self._configuration, self._state, book, self._file)
             shared = self._shared(profile, gateway_id, context)
         except BaseException:
-            for one in sockets:
-                one.close()
             self._close()
             raise
         self._text = f"{_places(sockets)}; views {', '.join(profile.views)}"
         log.info("the certificate for the HAN has the SHA-256 fingerprint %s", in_groups(certificate.fingerprint))
         self._workers = [
-            Worker("server", lambda: self._serve(sockets, shared, context), self._ending, _PATIENCE_S),
+            Worker(
+                "server", lambda: self._serve(sockets, shared, context, profile.listen.host), self._ending, _PATIENCE_S
+            ),
             Worker("log book", lambda: book.run(self._ending, self._workers[1].beat), self._ending, _PATIENCE_S),
         ]
 
@@ -112,24 +113,32 @@ class HanService:
         router = Router(load(profile.views))
         return Shared(router, door, own_names(gateway_id, profile.names), self._houses.ask, refused=refused)
 
-    def _sockets(self, profile: HanProfile) -> list[socket.socket]:
-        if self._inherited:
-            return [one.dup() for one in self._inherited]
+    def _open(self, profile: HanProfile) -> list[socket.socket]:
+        """The sockets of systemd; one of its own where none of them has the port."""
+        found = [one.dup() for one in self._inherited]
+        if any(one.getsockname()[1] == profile.listen.port for one in found):
+            return found
         try:
-            return listen(*profile.listen)
+            return [*found, *listen(*profile.listen)]
         except OSError as error:
             raise SmgwError(f"[han] cannot listen at {profile.listen} ({reason(error)}); mend `listen`") from error
 
-    def _serve(self, sockets: list[socket.socket], shared: Shared, context: ssl.SSLContext) -> None:
+    def _serve(self, sockets: list[socket.socket], shared: Shared, context: ssl.SSLContext, host: str) -> None:
         (worker, *_) = self._workers
-        asyncio.run(self._run(sockets, shared, context, worker.beat))
+        asyncio.run(self._run(sockets, shared, context, host, worker.beat))
 
     async def _run(
-        self, sockets: list[socket.socket], shared: Shared, context: ssl.SSLContext, beat: Callable[[], None]
+        self,
+        sockets: list[socket.socket],
+        shared: Shared,
+        context: ssl.SSLContext,
+        host: str,
+        beat: Callable[[], None],
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self._over = asyncio.Event()
-        self._listener = Listener(sockets, shared, lambda: context)
+        own = [one.dup() for one in sockets]  # a second run of this body needs them again
+        self._listener = Listener(own, shared, lambda: context, host)
         self._up.set()
         try:
             while not self._ending.is_set():
@@ -213,7 +222,7 @@ class HanService:
         return left
 
     def _close(self) -> None:
-        for one in (self._houses, self._view, self._store):
+        for one in (*self._sockets, self._houses, self._view, self._store):
             if one is not None:
                 one.close()
 

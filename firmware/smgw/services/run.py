@@ -1,4 +1,4 @@
-"""`smgw run`: LMN and WAN process as children, for demo and lab. On a board use the systemd services."""
+"""`smgw run`: LMN, WAN and HAN process as children, for demo and lab. On a board use the systemd services."""
 
 import logging
 import signal
@@ -10,6 +10,7 @@ from pathlib import Path
 from smgw.cosem.duration import duration_text
 from smgw.errors import SmgwError
 from smgw.patience import BackOff
+from smgw.profiles.gateway import Configuration
 from smgw.profiles.secrets import read_secrets
 from smgw.profiles.toml_importer import load
 from smgw.services import process
@@ -61,6 +62,11 @@ class _Child:
             with process.reload_kept_waiting():
                 self._process = subprocess.Popen(self._command, env=process.child_environment(), process_group=0)  # noqa: S603 - ourselves
 
+    @property
+    def runs(self) -> bool:
+        """Whether it was started, and has not ended."""
+        return self._process is not None
+
     def reload(self) -> None:
         """Make it reload its configuration. A stopped process reads it at its start."""
         if self._process is not None and self._process.poll() is None:
@@ -88,13 +94,16 @@ class _Child:
 
 
 def run(signals: process.Signals, configuration: Path, state: Path, log_level: str) -> int:
-    """Run both until SIGTERM or SIGINT: then the LMN process commits, the WAN process drains.
+    """Run them until SIGTERM or SIGINT: then the LMN process commits, the WAN process drains.
 
-    Returns 0 if both end well, 2 if one of them cannot start. SIGHUP goes to both, if the configuration is correct.
+    Returns 0 if LMN and WAN process end well, 2 if one of them cannot start. The HAN process runs if there is [han].
+    SIGHUP goes to all, if the configuration is correct.
     """
     arguments = ["--config", str(configuration), "--state", str(state), "--log-level", log_level]
     lmn = _Child("LMN", ["lmn", *arguments])
     wan = _Child("WAN", ["wan", *arguments])
+    han = _Child("HAN", ["han", *arguments])
+    wanted = load(configuration).han is not None
     while not signals.stop:
         signals.wait(_LOOK)
         process.log_repetitions()
@@ -102,21 +111,25 @@ def run(signals: process.Signals, configuration: Path, state: Path, log_level: s
             break
         if signals.reload:
             signals.reload = False
-            _reload(configuration, (lmn, wan))
+            if (loaded := _reload(configuration, (lmn, wan, han))) is not None:
+                wanted = loaded.han is not None or han.runs
         now = time.monotonic()
         lmn.keep_running(now)
         wan.keep_running(now)
+        if wanted and not han.hopeless:  # a port that is taken is no reason to read no meter
+            han.keep_running(now)
         if lmn.hopeless or wan.hopeless:
             break
     log.info("stopping: the LMN process commits, then the WAN process delivers what is left")
+    han.stop(signal.SIGTERM, _STOP_SECONDS)
     ended_well = [lmn.stop(signal.SIGTERM, _STOP_SECONDS), wan.stop(signal.SIGUSR1, _DRAIN_SECONDS)]
     if lmn.hopeless or wan.hopeless:
         return _USAGE
     return 0 if all(ended_well) else 1
 
 
-def _reload(configuration: Path, children: tuple[_Child, ...]) -> None:
-    """Check the configuration first, so that both load the same one, or neither does."""
+def _reload(configuration: Path, children: tuple[_Child, ...]) -> Configuration | None:
+    """Check the configuration first, so that all load the same one, or none does."""
     try:
         loaded = load(configuration)
         for meter in loaded.meters:
@@ -125,6 +138,7 @@ def _reload(configuration: Path, children: tuple[_Child, ...]) -> None:
         log.error(  # noqa: TRY400 - the text says all there is
             "the configuration is not taken, the one before stays: %s", error, extra={"event": "configuration-refused"}
         )
-        return
+        return None
     for child in children:
         child.reload()
+    return loaded

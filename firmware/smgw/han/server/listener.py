@@ -48,11 +48,20 @@ def listen(host: str, port: int) -> list[socket.socket]:
 
 
 class Listener:
-    """Accepts at these sockets, in the loop of the thread that made it. `context` None: without TLS, for tests."""
+    """Accepts at these sockets, in the loop of the thread that made it."""
 
     def __init__(
-        self, sockets: list[socket.socket], shared: Shared, context: Callable[[], ssl.SSLContext] | None
+        self,
+        sockets: list[socket.socket],
+        shared: Shared,
+        context: Callable[[], ssl.SSLContext] | None,
+        host: str = "",
     ) -> None:
+        """`context` None: without TLS, for tests. `host`: the own address that may be asked, if not every one.
+
+        A socket of systemd listens at all addresses; who asks at another one than the HAN's is hung up on.
+        """
+        self._host = host
         self._shared = shared
         self._context = context
         self._talks: dict[Talk, asyncio.Task[None]] = {}
@@ -77,7 +86,7 @@ class Listener:
     def _accepted(self, connection: socket.socket, address: tuple[object, ...]) -> None:
         text = str(address[0]).removeprefix("::ffff:")
         peer = peer_of(text)
-        if not self._has_room(peer):
+        if not self._is_here(connection) or not self._has_room(peer):
             connection.close()
             return
         try:
@@ -91,6 +100,14 @@ class Listener:
         task = asyncio.get_running_loop().create_task(talk.run())
         self._talks[talk] = task
         task.add_done_callback(lambda _: self._talks.pop(talk, None))
+
+    def _is_here(self, connection: socket.socket) -> bool:
+        if not self._host:
+            return True
+        try:
+            return str(connection.getsockname()[0]).removeprefix("::ffff:") == self._host
+        except OSError:  # it has gone
+            return False
 
     def _stream(self, connection: socket.socket) -> IOStream:
         bounds = {"max_buffer_size": _BUFFER, "read_chunk_size": _CHUNK}
