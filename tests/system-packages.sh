@@ -13,6 +13,8 @@ packages="$packages openjdk-17-jdk-headless maven"
 packages="$packages gcc libc6-dev"
 # A second maker of TLS and CMS.
 packages="$packages openssl"
+# A client of HTTP with digest and certificates.
+packages="$packages curl"
 # What the device has: the unit tests of the firmware run against these versions too.
 packages="$packages python3-serial python3-lxml python3-urllib3 python3-ntplib python3-cryptography python3-pytest"
 packages="$packages python3-pytest-xdist python3-hypothesis python3-tornado python3-paho-mqtt"

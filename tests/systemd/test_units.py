@@ -23,6 +23,8 @@ if shutil.which("systemd-analyze") is None:
         ("smgw-wan.service", 13),
         ("smgw-keys.service", 8),
         ("smgw-board.service", 8),
+        ("smgw-han.service", 13),
+        ("smgw-han-door.service", 20),
         ("smgw-poweroff.service", 20),
         ("smgw-retry@.service", 20),
         ("smgw-update.service", 13),
@@ -43,7 +45,7 @@ def test_exposure_is_bounded(unit: str, tenths: int) -> None:
 
 
 def test_systemd_understands_every_line(tmp_path: Path) -> None:
-    units = [file for kind in ("service", "timer", "target", "path") for file in UNITS.glob(f"*.{kind}")]
+    units = [file for kind in ("service", "timer", "target", "path", "socket") for file in UNITS.glob(f"*.{kind}")]
     for unit in units:
         # The program is not installed here; the package's tests run it.
         text = re.sub("/usr/bin/(smgw|emp|rauc)|/usr/lib/smgw/trial", "/bin/true", unit.read_text())
@@ -88,6 +90,8 @@ def settings(file: str) -> dict[str, list[str]]:
         "smgw-wan.service",
         "smgw-keys.service",
         "smgw-board.service",
+        "smgw-han.service",
+        "smgw-han-door.service",
         "smgw-retry@.service",
         "smgw-poweroff.service",
     ],

@@ -37,7 +37,7 @@ _CAPTURES = 20  # of each meter
 _LOG_ENTRIES = 500
 _SECONDS = 30
 _OF_KEYS = {"pin_file", "passphrase_file"}  # of the table [keys]
-_UNITS = ("smgw-lmn", "smgw-wan", "smgw-keys")
+_UNITS = ("smgw-lmn", "smgw-wan", "smgw-keys", "smgw-han")
 #: Commands for data of the system; missing programs are skipped.
 _COMMANDS = {
     "journal.txt": [

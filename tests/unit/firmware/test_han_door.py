@@ -1,5 +1,6 @@
 """Who may ask: logins by password and by certificate, replays, locks."""
 
+import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -153,6 +154,9 @@ def _certificate(folder: Path, name: str) -> bytes:
     return write_self_signed(own_files(folder), name, "p256", _BEGINS_S).der
 
 
+_NEEDS_CURL = pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed: tests/system-packages.sh")
+
+
 def _curl(server: Running, path: str, *arguments: str) -> int:
     command = [
         "curl",
@@ -171,6 +175,7 @@ def _as(folder: Path) -> tuple[str, ...]:
     return "--cert", str(folder / "tls.crt"), "--key", str(folder / "tls.key")
 
 
+@_NEEDS_CURL
 def test_certificates_open_what_is_theirs(tmp_path: Path) -> None:
     """By curl: the technician's part with a technician's certificate, the consumer's with a consumer's."""
     _certificate(tmp_path / "own", "esmg0000000001.smgw")
@@ -190,6 +195,7 @@ def test_certificates_open_what_is_theirs(tmp_path: Path) -> None:
         assert _curl(server, "/open/") == 200
 
 
+@_NEEDS_CURL
 @pytest.mark.parametrize("algorithm", ["SHA-256", "MD5"])
 def test_curl_logs_in_with_either_algorithm(tmp_path: Path, algorithm: str) -> None:
     """An independent client; it takes SHA-256 by itself, and MD5 where it is offered alone."""

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -18,6 +19,9 @@ from smgw.profiles.toml_importer import parse
 from smgw.services.han import HanService
 from smgw.store import paths
 from smgw.trust.meter_certificate import MeterCertificate
+
+if shutil.which("curl") is None:
+    pytest.skip("curl is not installed: tests/system-packages.sh", allow_module_level=True)
 
 PATIENCE_S = 60.0
 CONFIGURATION = """\
