@@ -1,6 +1,8 @@
 """An agent of keys in a thread of the test, or as a process; its run directory has a short path, as sockets need."""
 
+import os
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
@@ -9,9 +11,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from smgw.services.keys_desk import Desk
+import pytest
+from smgw.services.keys_desk import Answers, Desk
 from smgw.trust.keys import Keys
-from smgw.trust.keys.agent import AgentKeys
+from smgw.trust.keys.agent import AgentKeys, _exchange
 from smgw.trust.keys.calls import SOCKET
 from soon import LIMIT
 
@@ -37,9 +40,9 @@ def short_directory() -> Iterator[Path]:
 
 
 @contextmanager
-def serving(run: Path, keys: Keys) -> Iterator[Desk]:
+def serving(run: Path, keys: Keys, answers: Answers | None = None) -> Iterator[Desk]:
     """The desk of an agent, in a thread."""
-    desk = Desk(run / SOCKET, keys, lambda: None)
+    desk = Desk(run / SOCKET, keys, lambda: None, answers)
     thread = threading.Thread(target=desk.run, args=(lambda: None,))
     thread.start()
     try:
@@ -107,3 +110,20 @@ class AgentProcess:
         if self.process is not None and self.process.poll() is None:
             self.process.kill()
             self.process.wait(LIMIT)
+
+
+#: A user with no right on the keys.
+NOBODY = 65534
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="NEEDS ROOT: to ask as another user")
+
+
+def as_user(user: int, run: Path, octets: bytes) -> bytes:
+    """The answer that another user gets. Only the connection is made as that user: it decides who asks."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as asking:
+        asking.settimeout(LIMIT)
+        os.seteuid(user)
+        try:
+            asking.connect(str(run / SOCKET))
+        finally:
+            os.seteuid(0)
+        return _exchange(asking, octets)

@@ -1,6 +1,7 @@
 """What the views are given: the readings' databases and live values, opened once for each thread."""
 
 import threading
+from hashlib import sha256
 from pathlib import Path
 from typing import TypeVar
 
@@ -18,9 +19,12 @@ from smgw.store.han.view import HanView
 from smgw.store.live_reader import read_live
 from smgw.store.lmn.view import LmnView
 from smgw.store.wan.view import WanView
+from smgw.trust.keys.agent import AgentKeys
 
 _V = TypeVar("_V", bound=Opened)
 
+#: Seconds for a signature: a chip card needs one or two, and the whole answer has 20.
+_KEYS_S = 10.0
 _NOT_YET = "The gateway has no readings yet."
 _UNREADABLE = "The gateway's data cannot be read now."
 
@@ -37,6 +41,7 @@ class Houses:
         self._lock = threading.Lock()
         self._opened: list[Opened] = []
         self._over = False
+        self._keys = AgentKeys(paths.run_directory(state), _KEYS_S)
         self._files = None if file is None else Files(file, state)
 
     def ask(self, view: View, request: Request) -> Answer:
@@ -89,8 +94,12 @@ class Houses:
             lambda: self._book.stamp().utc_us,
             [own] if own else [],
         )
+        house.sign = self._signed
         house.transparency = None if self._files is None else self._files.transparency
         return house
+
+    def _signed(self, body: bytes) -> bytes:
+        return self._keys.answer(sha256(body).digest())
 
     def _maybe(self, kind: type[_V], directory: Path) -> _V | None:
         try:

@@ -5,9 +5,11 @@ It has no network. Who asks is known by the socket (SO_PEERCRED), and what that 
 
 import logging
 import threading
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from smgw import BUILT_S
 from smgw.profiles.gateway import Configuration
 from smgw.services.keys_desk import Desk
 from smgw.services.workers import Employed, Worker, stop_all
@@ -16,6 +18,8 @@ from smgw.store.run_directory import make_run_directory
 from smgw.trust.keys.calls import SOCKET
 from smgw.trust.keys.held import HeldKeys
 from smgw.trust.keys.holder import held_here
+from smgw.trust.own import active_triple
+from smgw.trust.validity import Moment
 
 log = logging.getLogger(__name__)
 
@@ -37,7 +41,7 @@ class KeysService:
         self._stopping = threading.Event()
         state.mkdir(parents=True, exist_ok=True)
         make_run_directory(state)
-        self._desk = Desk(paths.run_directory(state) / SOCKET, self._keys, self._look)
+        self._desk = Desk(paths.run_directory(state) / SOCKET, self._keys, self._look, self._answer)
         self._worker = Worker("keys", self._serve, self._stopping, _PATIENCE_S)
 
     def start(self) -> None:
@@ -97,6 +101,14 @@ class KeysService:
 
     def _serve(self) -> None:
         self._desk.run(self._worker.beat)
+
+    def _answer(self, digest: bytes) -> bytes:
+        """An answer to the house, signed with the key that signs values."""
+        from smgw.trust.cms.signed import sign_answer  # nothing of it is needed until a consumer asks
+
+        now_s = int(time.time())
+        now = Moment(now_s, trusted=now_s >= BUILT_S)
+        return sign_answer(digest, self._keys, active_triple(self._trust, now).signature)
 
     def _look(self) -> None:
         """Notice new and changed keys; log each fault once."""

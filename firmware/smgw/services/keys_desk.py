@@ -19,13 +19,14 @@ from smgw.errors import RemoteProtocolError, SmgwError, reason
 from smgw.ports.wake import Wake
 from smgw.trust.errors import KeysUnavailableError, TrustError
 from smgw.trust.keys import Keys
-from smgw.trust.keys.calls import AGREE, RANDOM, REQUEST_MAX, SIGN, Call, address, failure, success
+from smgw.trust.keys.calls import AGREE, ANSWER, RANDOM, REQUEST_MAX, SIGN, Call, address, failure, success
 
 log = logging.getLogger(__name__)
 
 #: Which user may do what; the agent's own user and root may do all. Nobody else may do anything.
-OPERATIONS: Final[Mapping[str, bytes]] = {"smgw-wan": SIGN + AGREE + RANDOM}
-_EVERY: Final = SIGN + AGREE + RANDOM
+#: The HAN process has answers signed, and nothing else: no other message can be made of such a signature.
+OPERATIONS: Final[Mapping[str, bytes]] = {"smgw-wan": SIGN + AGREE + RANDOM, "smgw-han": ANSWER}
+_EVERY: Final = SIGN + AGREE + RANDOM + ANSWER
 #: Clients at one time, in all and of one user.
 CLIENTS_MAX, CLIENTS_OF_USER_MAX = 64, 16
 #: Seconds a client has for its request.
@@ -37,7 +38,11 @@ _ACCEPTED_AT_ONCE = 16
 _BACKLOG = 128
 _MODE = 0o660
 _CREDENTIALS = struct.Struct("=iII")  # struct ucred: pid, uid, gid
-_WORDS = {SIGN: "sign", AGREE: "agree", RANDOM: "random"}
+_WORDS = {SIGN: "sign", AGREE: "agree", RANDOM: "random", ANSWER: "sign answers"}
+
+
+#: Digest of an answer to the house -> CMS SignedData without content; TrustError.
+Answers = Callable[[bytes], bytes]
 
 
 class _Client(NamedTuple):
@@ -48,14 +53,15 @@ class _Client(NamedTuple):
 class Desk:
     """Answers the calls of a socket with `keys`."""
 
-    def __init__(self, path: Path, keys: Keys, look: Callable[[], None]) -> None:
-        """Opens the socket. `look` is called now and then, by the thread that serves.
+    def __init__(self, path: Path, keys: Keys, look: Callable[[], None], answers: Answers | None = None) -> None:
+        """Opens the socket. `look` is called now and then, by the thread that serves. `answers` signs those.
 
         :raises SmgwError: the socket cannot be made, or another agent serves it.
         """
         self.keys = keys
         self.answered = 0
         self._look = look
+        self._answers = answers
         self._path = path
         self._wake = Wake()
         self._operations = _table()
@@ -118,7 +124,9 @@ class Desk:
         return of_user >= CLIENTS_OF_USER_MAX or len(self._clients) >= CLIENTS_MAX
 
     def _refuse(self, connection: socket.socket, fault: str) -> None:
-        _send(connection, failure(KeysUnavailableError(fault, "The agent serves the users smgw-wan and root.")))
+        _send(
+            connection, failure(KeysUnavailableError(fault, "The agent serves the users smgw-wan, smgw-han and root."))
+        )
         connection.close()
 
     def _serve(self, connection: socket.socket) -> None:
@@ -138,7 +146,7 @@ class Desk:
                 raise KeysUnavailableError(
                     f"the user {_name(user)} may not {_WORDS[call.operation]}", "Another user may: see docs/trust.md."
                 )
-            result = call.done_by(self.keys)
+            result = self._signed(call.data) if call.operation == ANSWER else call.done_by(self.keys)
         except RemoteProtocolError as error:
             log.warning("user %s: %s", _name(user), error, extra={"event": "keys-refused"})
             return failure(KeysUnavailableError(str(error), "Use a client of the agent's own version."))
@@ -148,6 +156,11 @@ class Desk:
         self.answered += 1
         log.debug("user %s: %s %s", _name(user), _WORDS[call.operation], call.name)
         return success(result)
+
+    def _signed(self, digest: bytes) -> bytes:
+        if self._answers is None:
+            raise KeysUnavailableError("this agent signs no answers", "Start it as a service: smgw keys serve.")
+        return self._answers(digest)
 
     def _drop_late(self) -> None:
         now = time.monotonic()

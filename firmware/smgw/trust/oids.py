@@ -37,6 +37,7 @@ ZLIB_COMPRESSION: Final = "1.2.840.113549.1.9.16.3.8"
 CONTENT_TYPE: Final = "1.2.840.113549.1.9.3"
 MESSAGE_DIGEST: Final = "1.2.840.113549.1.9.4"
 SIGNING_TIME: Final = "1.2.840.113549.1.9.5"
+CONTENT_HINTS: Final = "1.2.840.113549.1.9.16.2.4"  # RFC 2634, section 2.9
 
 # Agreement of the key: TR-03111 (ECKA-EG, as TR-03109-1 prescribes) and RFC 5753 (what `openssl cms` can check)
 ECKA_EG_X963KDF_SHA256: Final = "0.4.0.127.0.7.1.1.5.1.1.3"

@@ -12,7 +12,6 @@ from house_asked import ask, check, told
 from house_state import DAY, DEVICE, FLAT, MIDNIGHT, SLOT, make, opened
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from smgw.errors import SmgwError
 from smgw.han.exchange import Answer
 from smgw.han.house import House
 from smgw.han.views.v1 import VIEW
@@ -20,6 +19,7 @@ from smgw.han.views.v1.asked import MOST
 from smgw.store import paths
 from smgw.store.live_reader import Live
 from smgw.store.lmn.view import LmnView
+from smgw.trust.errors import KeysUnavailableError
 
 BASE = "/smgw/con/v1"
 READINGS = f"{BASE}/exp/readings/{DEVICE}"
@@ -225,7 +225,7 @@ def test_without_an_agent_of_keys_a_signed_answer_is_refused_in_words(house: Hou
 
 def test_an_agent_that_refuses_is_told(house: House) -> None:
     def sign(_body: bytes) -> bytes:
-        raise SmgwError("the user may not sign")
+        raise KeysUnavailableError("the user may not sign", "Ask root.")
 
     house.sign = sign
     try:

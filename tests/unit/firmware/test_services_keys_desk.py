@@ -14,13 +14,13 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, utils
 from cryptography.hazmat.primitives.hashes import SHA256
-from keys_agent import serving, short_directory
+from keys_agent import NOBODY, as_user, needs_root, serving, short_directory
 from smgw.errors import SmgwError
 from smgw.services import keys_desk
 from smgw.services.keys_desk import CLIENTS_OF_USER_MAX
 from smgw.trust.errors import KeyMismatchError, KeysUnavailableError, TrustError
 from smgw.trust.keys import key_name
-from smgw.trust.keys.agent import AgentKeys, _exchange
+from smgw.trust.keys.agent import AgentKeys
 from smgw.trust.keys.calls import RANDOM, RANDOM_MAX, REQUEST_MAX, SOCKET, success
 from smgw.trust.keys.folder import FolderKeys
 from smgw.trust.keys.holder import open_keys
@@ -28,7 +28,6 @@ from soon import LIMIT, soon
 from trial_pki import HeldTriple, session_pki
 
 DIGEST = sha256(b"reading").digest()
-NOBODY = 65534
 
 
 @pytest.fixture
@@ -55,21 +54,6 @@ def connected(run: Path) -> socket.socket:
     made.settimeout(LIMIT)
     made.connect(str(run / SOCKET))
     return made
-
-
-def as_user(user: int, run: Path, octets: bytes) -> bytes:
-    """The answer that another user gets. Only the connection is made as that user: it decides who asks."""
-    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as asking:
-        asking.settimeout(LIMIT)
-        os.seteuid(user)
-        try:
-            asking.connect(str(run / SOCKET))
-        finally:
-            os.seteuid(0)
-        return _exchange(asking, octets)
-
-
-needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="NEEDS ROOT: to ask as another user")
 
 
 def test_the_client_fulfils_the_interface(run: Path, tmp_path: Path, triple: HeldTriple) -> None:

@@ -25,6 +25,8 @@ _ECDSA: Final = der.element(der.SEQUENCE, der.identifier(oids.ECDSA_WITH_SHA256)
 _CONTENT_TYPE: Final = der.identifier(oids.CONTENT_TYPE)
 _MESSAGE_DIGEST: Final = der.identifier(oids.MESSAGE_DIGEST)
 _SIGNING_TIME: Final = der.identifier(oids.SIGNING_TIME)
+_CONTENT_HINTS: Final = der.identifier(oids.CONTENT_HINTS)
+_TO_THE_HOUSE: Final = b"smgw: answer to the house"
 _CONTENT_TYPES: Final = {der.identifier(name): name for name in (oids.AUTH_ENVELOPED_DATA, oids.DATA)}
 
 
@@ -44,6 +46,26 @@ def sign(content: bytes, content_type: str, keys: Keys, signer: Certificate) -> 
     """
     kind = der.identifier(content_type)
     attributes = _attributes(kind, sha256(content).digest())
+    encapsulated = der.element(der.context(0), der.element(der.OCTET_STRING, content))
+    return signed_data(der.element(der.SEQUENCE, kind, encapsulated), attributes, keys, signer)
+
+
+def sign_answer(digest: bytes, keys: Keys, signer: Certificate) -> bytes:
+    """SignedData without its content, of which this is the SHA-256: for an answer to the house.
+
+    It has a third signed attribute, content hints, which says what it is for. `verify` refuses that attribute. So
+    whoever can have answers signed cannot make a message for an EMP, or an entry of a log book, out of one.
+
+    :raises KeyMismatchError: `keys` does not have the private key of this certificate.
+    """
+    kind = der.identifier(oids.DATA)
+    hints = der.element(der.SEQUENCE, der.element(der.UTF8_STRING, _TO_THE_HOUSE), kind)
+    attributes = _attributes(kind, digest) + der.element(der.SEQUENCE, _CONTENT_HINTS, der.element(der.SET, hints))
+    return signed_data(der.element(der.SEQUENCE, kind), attributes, keys, signer)
+
+
+def signed_data(encapsulated: bytes, attributes: bytes, keys: Keys, signer: Certificate) -> bytes:
+    """The DER of a ContentInfo with SignedData of one signer. The attributes are in the order of DER."""
     signature = keys.sign(key_name(signer.public_key), sha256(der.element(der.SET, attributes)).digest())
     version = der.element(der.INTEGER, bytes((_VERSION,)))
     signer_info = der.element(
@@ -55,15 +77,14 @@ def sign(content: bytes, content_type: str, keys: Keys, signer: Certificate) -> 
         _ECDSA,
         der.element(der.OCTET_STRING, signature),
     )
-    encapsulated = der.element(der.context(0), der.element(der.OCTET_STRING, content))
-    signed_data = der.element(
+    whole = der.element(
         der.SEQUENCE,
         version,
         der.element(der.SET, _SHA256),
-        der.element(der.SEQUENCE, kind, encapsulated),
+        encapsulated,
         der.element(der.SET, signer_info),
     )
-    return der.element(der.SEQUENCE, der.identifier(oids.SIGNED_DATA), der.element(der.context(0), signed_data))
+    return der.element(der.SEQUENCE, der.identifier(oids.SIGNED_DATA), der.element(der.context(0), whole))
 
 
 def _attributes(kind: bytes, digest: bytes) -> bytes:

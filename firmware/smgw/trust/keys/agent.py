@@ -9,7 +9,19 @@ from typing import Final
 
 from smgw.errors import reason
 from smgw.trust.errors import KeysUnavailableError
-from smgw.trust.keys.calls import AGREE, ANSWER_MAX, RANDOM, RANDOM_MAX, SIGN, SOCKET, Call, address, checked, result_of
+from smgw.trust.keys.calls import (
+    AGREE,
+    ANSWER,
+    ANSWER_MAX,
+    RANDOM,
+    RANDOM_MAX,
+    SIGN,
+    SOCKET,
+    Call,
+    address,
+    checked,
+    result_of,
+)
 
 #: Seconds for one call; a chip card needs one or two.
 PATIENCE_S: Final = 20.0
@@ -54,6 +66,14 @@ class AgentKeys:
         """
         return b"".join(self._ask(Call(RANDOM, "", part.to_bytes(2, "big"))) for part in _parts(count))
 
+    def answer(self, digest: bytes) -> bytes:
+        """CMS SignedData of an answer to the house with this SHA-256; see `cms.signed.sign_answer`.
+
+        :raises KeysUnavailableError: the agent does not answer, or this user may not use it.
+        :raises TrustError: the gateway has no certificate or key for signatures.
+        """
+        return self._ask(Call(ANSWER, "", digest))
+
     def _ask(self, call: Call) -> bytes:
         request = checked(call).octets
         try:
@@ -69,7 +89,7 @@ class AgentKeys:
         except OSError as error:
             raise KeysUnavailableError(
                 f"the agent of keys does not answer ({reason(error)})",
-                "Start it: systemctl start smgw-keys. It may be used by the users smgw-wan and root only.",
+                "Start it: systemctl start smgw-keys. It may be used by the users smgw-wan, smgw-han and root only.",
                 file=self.socket,
             ) from None
         if not answer:

@@ -5,6 +5,7 @@ Request, at most `REQUEST_MAX` octets:
     S  name  digest     sign: 32, 48 or 64 octets
     A  name  point      agree: 04 | x | y, at most 133 octets
     R  count            random: two octets, big endian, 1 to `RANDOM_MAX`
+    H  digest           CMS SignedData without content, of an answer to the house: 32 octets
 
 `name` has 40 hex digits (see `key_name`). Answer, at most `ANSWER_MAX` octets:
 
@@ -26,7 +27,7 @@ from smgw.trust.keys import Keys
 REQUEST_MAX: Final = 256
 ANSWER_MAX: Final = 4096
 RANDOM_MAX: Final = 1024
-SIGN, AGREE, RANDOM = b"S", b"A", b"R"
+SIGN, AGREE, RANDOM, ANSWER = b"S", b"A", b"R", b"H"
 #: Below the run directory.
 SOCKET: Final = "keys/keys.sock"
 
@@ -65,6 +66,8 @@ class Call(NamedTuple):
         operation, rest = octets[:1], octets[1:]
         if operation == RANDOM and len(rest) == 2 and 1 <= int.from_bytes(rest, "big") <= RANDOM_MAX:
             return cls(RANDOM, "", rest)
+        if operation == ANSWER and len(rest) == _DIGESTS[0]:
+            return cls(ANSWER, "", rest)
         lengths = {SIGN: _DIGESTS, AGREE: _POINTS}.get(operation, ())
         name, data = rest[:_NAME_LENGTH], rest[_NAME_LENGTH:]
         if len(octets) > REQUEST_MAX or len(data) not in lengths or not _NAME.fullmatch(name):
@@ -72,7 +75,7 @@ class Call(NamedTuple):
         return cls(operation, name.decode(), data)
 
     def done_by(self, keys: Keys) -> bytes:
-        """The result.
+        """The result; `ANSWER` needs a certificate too, so the agent does it.
 
         :raises TrustError: as of `Keys`.
         """

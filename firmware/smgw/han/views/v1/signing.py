@@ -6,9 +6,9 @@ answer says so.
 
 from base64 import b64encode
 
-from smgw.errors import SmgwError
 from smgw.han.house import House
 from smgw.han.views.v1.asked import RefusedError
+from smgw.trust.errors import TrustError
 
 
 def signature(house: House, body: bytes) -> str:
@@ -19,5 +19,5 @@ def signature(house: House, body: bytes) -> str:
         )
     try:
         return b64encode(house.sign(body)).decode()
-    except SmgwError as error:
-        raise RefusedError(503, f"The answer cannot be signed now: {error}") from error
+    except TrustError as error:  # its remedy, with paths, is for the operator
+        raise RefusedError(503, f"The answer cannot be signed now: {error.fault}.") from error
