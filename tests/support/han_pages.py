@@ -13,7 +13,7 @@ from smgw.cosem import ClockState, Data, DataType, DeviceId, Obis, Reading
 from smgw.han.around import Around, Certificate, SelfTest
 from smgw.han.exchange import Answer, Request, View, Who
 from smgw.han.house import House
-from smgw.han.server.talk import Admitted
+from smgw.han.refusal import Admitted
 from smgw.han.views import pages, static, technician
 from smgw.han.views.pages.errors import error_page
 from smgw.metering.evaluations import Evaluations
@@ -180,7 +180,7 @@ class _Anna:
     """Lets everybody in as anna, or as the technician."""
 
     def admit(self, view: View, head: object, address: str, certificate: bytes | None) -> Admitted:
-        return Admitted(None, None if view.role is None else Who(view.role, "anna"))
+        return Admitted(None if view.role is None else Who(view.role, "anna"))
 
 
 @contextlib.contextmanager
