@@ -110,8 +110,13 @@ class HanService:
         def refused(error: RefusedError, address: str) -> None:
             book.note("request-refused", Level.WARNING, f"a request from {address} was refused: {error.text}")
 
+        page: Callable[[int, str, str], bytes] | None = None
+        if "pages" in profile.views:
+            from smgw.han.views.pages.errors import error_page  # loads templates
+
+            page = error_page
         router = Router(load(profile.views))
-        return Shared(router, door, own_names(gateway_id, profile.names), self._houses.ask, refused=refused)
+        return Shared(router, door, own_names(gateway_id, profile.names), self._houses.ask, page, refused)
 
     def _open(self, profile: HanProfile) -> list[socket.socket]:
         """The sockets of systemd; one of its own where none of them has the port."""

@@ -11,6 +11,7 @@ from smgw.han.files import Files
 from smgw.han.house import House
 from smgw.han.rights import NotYoursError
 from smgw.profiles.gateway import Configuration
+from smgw.services.han_around import State, around
 from smgw.services.han_log import HanLog, log
 from smgw.store import paths
 from smgw.store.errors import StoreAbsent
@@ -42,6 +43,7 @@ class Houses:
         self._opened: list[Opened] = []
         self._over = False
         self._keys = AgentKeys(paths.run_directory(state), _KEYS_S)
+        self._health = State(file, state)
         self._files = None if file is None else Files(file, state)
 
     def ask(self, view: View, request: Request) -> Answer:
@@ -95,6 +97,7 @@ class Houses:
             [own] if own else [],
         )
         house.sign = self._signed
+        house.around = around(self._configuration, self._state, self._health, [one for one in (lmn, wan, own) if one])
         house.transparency = None if self._files is None else self._files.transparency
         return house
 
