@@ -141,7 +141,15 @@ def test_a_day_has_its_hours_its_closing_values_and_its_gap(house):
 
 def test_the_day_of_the_change_of_time_has_23_hours(house):
     text = han_pages.ask(house, "/energy", {"day": "2026-03-29"}).text
-    assert len([row for row in rows(text) if re.search(r"\|\d\d:00\|", row)]) == 23
+    hours = re.findall(r"\|(\d\d:00 \w+)\|", "".join(rows(text)))
+    assert len(hours) == 23
+    assert hours[1:3] == ["01:00 CET", "03:00 CEST"]
+
+
+def test_links_for_trudi_name_contract_use_case_and_times(house):
+    text = han_pages.ask(house, "/exports").text
+    link = "/trudi/data?TafName=day-night&amp;TafId=2&amp;Start=2026-03-01T00%3A00%3A00%2B00%3A00"
+    assert f'{link}&amp;End=2026-04-01T00%3A00%3A00%2B00%3A00"' in text
 
 
 @pytest.mark.parametrize(("name", "count"), [("week", 7), ("month", 31), ("year", 12)])

@@ -1,6 +1,7 @@
 """Contracts, their profiles, registers and billing periods."""
 
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -13,7 +14,6 @@ from smgw.han.views.pages.meters import registers as registers_of
 from smgw.han.views.pages.quantity import meaning, quantity
 from smgw.han.views.pages.rendering import Sight, sight
 from smgw.look.language import N_
-from smgw.look.times import iso
 
 PREFIX = "/contracts/"
 _SECOND = 1_000_000
@@ -76,12 +76,16 @@ def contract(request: Request, house: House) -> Answer:
 def transparency_link(one: Contract, period: Period) -> str:
     """Where the file for TRuDI is: a view of its own makes it."""
     query = {
-        "TafName": one.profile.usage_point or one.name,
-        "TafId": one.name,
-        "Start": iso(period.begin_us),
-        "End": iso(period.end_us),
+        "TafName": one.name,
+        "TafId": one.profile.taf,
+        "Start": _seconds(period.begin_us),
+        "End": _seconds(period.end_us),
     }
     return f"/trudi/data?{urlencode(query)}"
+
+
+def _seconds(at_us: int) -> str:
+    return datetime.fromtimestamp(at_us // _SECOND, UTC).isoformat()
 
 
 def _names(one: Contract, seen: Sight) -> dict[str, Any]:

@@ -27,6 +27,7 @@ from smgw.look.language import N_
 _MOST_GAPS = 50
 _MOST_CLOSINGS = 400
 _QUARTER_S = 900
+_DAY_US = 86_400_000_000
 
 
 class Asked:
@@ -182,7 +183,14 @@ def _named(asked: Asked, step: Step, begin_us: int) -> tuple[str, str]:
     if step is Step.DAY:
         text = f"{language.short_weekday(at)} {language.date(at)}"
         return text, asked.link(window=Window.around(Span.DAY, at.date()))
-    return f"{at:%H:%M}", ""
+    return clock_text(asked, begin_us), ""
+
+
+def clock_text(asked: Asked, at_us: int) -> str:
+    """The time of day; with the name of the zone on a day whose hours are not 24, because one comes twice."""
+    at = asked.seen.zone.at(at_us)
+    even = asked.range.until - asked.range.since == _DAY_US or asked.window.span is not Span.DAY
+    return f"{at:%H:%M}" if even else f"{at:%H:%M %Z}"
 
 
 def _label(asked: Asked, step: Step, begin_us: int) -> str:

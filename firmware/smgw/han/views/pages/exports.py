@@ -59,6 +59,7 @@ def exports(request: Request, house: House) -> Answer:
         steps=[(str(step), _(text)) for step, text in _STEPS],
         since=month.first.isoformat(),
         until=today.isoformat(),
+        contracts=[one.name for one in house.contracts(consumer)],
         periods=list(periods.values())[:_MOST_PERIODS],
         programs=[
             ("/smgw/con/v1/", _("Everything as JSON, described by OpenAPI")),

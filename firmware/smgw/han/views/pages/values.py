@@ -5,11 +5,12 @@ from typing import Any
 from smgw.cosem.status_word import StatusWord
 from smgw.han.exchange import Answer, Request
 from smgw.han.house import House
-from smgw.han.views.pages.energy import Asked
+from smgw.han.views.pages.energy import Asked, clock_text
 from smgw.han.views.pages.frame import framed
 from smgw.han.views.pages.quantity import NONE, quantity
 from smgw.han.views.pages.status import told, verdict
 from smgw.han.views.pages.window import Span, Window
+from smgw.look.times import iso
 from smgw.store.lmn.by_time import Sample
 from smgw.store.ranges import Range
 
@@ -18,8 +19,8 @@ def values(request: Request, house: House) -> Answer:
     """The page."""
     asked = Asked(request, house)
     seen = asked.seen
-    day = Window.around(Span.DAY, asked.window.first)
-    wanted = day.range(seen.zone)
+    day = asked.window = Window.around(Span.DAY, asked.window.first)
+    wanted = asked.range = day.range(seen.zone)
     objects = [one for one in (asked.registers.imported, asked.registers.exported) if one is not None]
     rows: dict[int, dict[str, Any]] = {}
     for source in asked.meter.sources:
@@ -47,7 +48,8 @@ def _row(one: Sample, asked: Asked) -> dict[str, Any]:
     language = asked.seen.language
     state, kind = verdict(one.gateway_status, one.meter_status, language)
     return {
-        "at_us": one.target_us,
+        "at": clock_text(asked, one.target_us),
+        "utc": iso(one.target_us),
         "captured_us": one.captured_us,
         "imported": NONE,
         "exported": NONE,
