@@ -66,7 +66,7 @@ class Talk:
 
     def __init__(self, stream: IOStream, peer: str, address: str, shared: Shared) -> None:
         self.peer = peer
-        self.idle_since: float | None = time.monotonic()  # None while a request is under way
+        self.idle_since: float | None = time.monotonic()  # None while an answer is under way
         self._stream = stream
         self._address = address
         self._shared = shared
@@ -93,7 +93,6 @@ class Talk:
         """One request and its answer; False: it was the last."""
         if not self._buffer:
             await self._receive(seconds)
-        self.idle_since = None
         head: Head | None = None
         self._method = "GET"
         try:
@@ -101,6 +100,7 @@ class Talk:
                 head = heads.parse(await self._head())
                 self._method = head.method
                 body = await self._body(head)
+            self.idle_since = None
         except TimeoutError:
             error = RefusedError(408, "The request did not arrive in time.")
             await self._write(self._refusal(error, head), head, persistent=False)
