@@ -21,7 +21,7 @@ from smgw.metering.evaluation.evaluation import Event, EventKind, Row, evaluate,
 from smgw.metering.evaluation.live import LiveState, live_readings
 from smgw.metering.evaluation.offers import offers
 from smgw.metering.evaluation.plan import Plan, register_name
-from smgw.metering.evaluation.state import State
+from smgw.metering.evaluation.state import State, decode_states, encode_states
 from smgw.profiles.evaluation import EvaluationProfile
 from smgw.store.file import log_books
 from smgw.store.file.log_book import Level, Note
@@ -54,8 +54,7 @@ class _Evaluation(NamedTuple):
         return self.plan.profile.name
 
     def stored(self) -> EvaluationState:
-        octets = json.dumps([state.encode().decode() for state in self.states]).encode()
-        return EvaluationState(self.name, self.number, self.version, self.device, octets)
+        return EvaluationState(self.name, self.number, self.version, self.device, encode_states(self.states))
 
 
 class Evaluations:
@@ -222,25 +221,20 @@ class Evaluations:
 def _restored(plan: Plan, stored: EvaluationState) -> _Evaluation:
     """What the database remembers; an evaluation whose state is damaged begins with its next reading."""
     try:
-        states = _decoded(stored)
+        states = decode_states(stored.octets)
         if len(states) != (0 if plan.profile.use_case.live else len(plan.profile.objects)):
             raise ValueError("a state of other registers")
-    except (ValueError, AttributeError) as error:
+    except ValueError as error:
         log.warning("evaluation %s: its state is unreadable, so it begins anew: %s", stored.name, error)
         states = tuple(State() for _ in plan.profile.objects)
     return _Evaluation(plan, stored.number, stored.version, stored.device, states)
 
 
-def _decoded(stored: EvaluationState) -> tuple[State, ...]:
-    """ValueError, AttributeError if the octets are damaged."""
-    return tuple(State.decode(text.encode()) for text in json.loads(stored.octets))
-
-
 def _states(stored: EvaluationState) -> tuple[State, ...]:
     """Nothing if they are damaged."""
     try:
-        return _decoded(stored)
-    except (ValueError, AttributeError):
+        return decode_states(stored.octets)
+    except ValueError:
         return ()
 
 

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from smgw.clock import GatewayClock, TimeSample
 from smgw.clock.sources import Sources, is_authenticated
+from smgw.clock.text import utc_text
 from smgw.cosem import ClockState, StatusWord, meter_status
 from smgw.cosem.reading import Stamp
 from smgw.cosem.source import Source
@@ -117,6 +118,14 @@ def examine(configuration: Configuration, state: Path, owners: Asked | None = No
             from smgw.reports.evaluations import evaluations  # few gateways have one
 
             report.evaluations = evaluations(lmn, configuration)
+            for one in report.evaluations:
+                if one["fell_since_us"] is not None:
+                    report.worse(
+                        Health.DEGRADED,
+                        f"evaluation {one['name']}: a meter fell below its last reading, so nothing counts since "
+                        f"{utc_text(one['fell_since_us'])}. If the meter was set back, give the evaluation a new "
+                        "version: change its begin",
+                    )
         _store(report, lmn, lmn_file, KnownLosses(state))
         if configuration.board.tamper:
             _case(report, lmn)

@@ -4,6 +4,7 @@ It is written in the transaction of the readings that changed it. So a restart g
 """
 
 import json
+from collections.abc import Iterable
 from typing import Any, NamedTuple, Self
 
 
@@ -61,6 +62,19 @@ class State(NamedTuple):
             )
         except (TypeError, IndexError) as error_:
             raise ValueError(f"not the state of an evaluation: {error_}") from error_
+
+
+def encode_states(states: Iterable[State]) -> bytes:
+    """The states of an evaluation, one for each measured register."""
+    return json.dumps([state.encode().decode() for state in states]).encode()
+
+
+def decode_states(octets: bytes) -> tuple[State, ...]:
+    """ValueError if the octets are not those of states."""
+    try:
+        return tuple(State.decode(text.encode()) for text in json.loads(octets))
+    except (TypeError, AttributeError) as error:
+        raise ValueError(f"not the states of an evaluation: {error}") from error
 
 
 def _part(pair: Any) -> Part:

@@ -19,6 +19,7 @@ from smgw.store.file.foreign import Bounds
 from smgw.store.file.view import NONSENSE, View
 from smgw.store.lmn import by_time, history
 from smgw.store.lmn.blocks import BLOCK, FACTOR, SourceKey, Stretch, amount, stretches, stretches_back
+from smgw.store.lmn.evaluating import STATES
 from smgw.store.lmn.hidden import NOTHING, hidden, outside
 from smgw.store.lmn.rows import TO_SIGN, WHOLE_LIST, Word
 from smgw.store.lmn.schema import lmn_schema
@@ -27,6 +28,7 @@ from smgw.store.ranges import Range
 from smgw.store.records import (
     SALVAGE_STATE,
     Condition,
+    EvaluationState,
     ListKind,
     MeterState,
     Origin,
@@ -320,6 +322,15 @@ class LmnView(View):
         rows = self._typed("totiIiiitt", "SELECT * FROM meter_state ORDER BY meter, device")
         with self._trusting_nothing():
             return [meter_state(row) for row in rows]
+
+    def evaluation_states(self) -> list[EvaluationState]:
+        """What evaluations remember; those that have ended, too."""
+        rows = self._typed("tiioo", STATES)
+        with self._trusting_nothing():
+            return [
+                EvaluationState(name, number, version, DeviceId(device), octets)
+                for name, number, version, device, octets in rows
+            ]
 
     def last_event(self, *events: str) -> str | None:
         """The newest of these events in the log book; None if there is none."""
