@@ -75,8 +75,20 @@ def exported(value: int) -> Reading:
     return Reading(EXPORT, Data(DataType.LONG64_UNSIGNED, value), -1, 30)
 
 
-def make(state: Path, slots: Iterable[int] = range(3 * DAY + 10), text: str = TEXT) -> Configuration:
-    """The state directory: at each slot the house has used 10 and delivered 1, the flat used 7."""
+def used(meter: str, place: int) -> int:
+    """The house has used 10 at each slot, the flat 7, in 0.1 Wh."""
+    return (10 if meter == "house" else 7) * place
+
+
+def make(
+    state: Path,
+    slots: Iterable[int] = range(3 * DAY + 10),
+    text: str = TEXT,
+    *,
+    begin_us: int = MIDNIGHT,
+    value: Callable[[str, int], int] = used,
+) -> Configuration:
+    """The state directory: `value` is what a meter shows at a slot; each has delivered 1 more at each slot."""
     (state / "gateway.toml").write_text(text)
     configuration = load(state / "gateway.toml")
     clock = Clock()
@@ -87,9 +99,9 @@ def make(state: Path, slots: Iterable[int] = range(3 * DAY + 10), text: str = TE
         registrar = Registrar(store, clock, {meter.name: 900 for meter in configuration.meters})
         registrar.signs = PeriodEnds(configuration.evaluations)
         for place in slots:
-            clock.now_us = MIDNIGHT + place * SLOT
-            for meter, device, step in (("house", DEVICE, 10), ("flat", FLAT, 7)):
-                values = energy(step * place), exported(place)
+            clock.now_us = begin_us + place * SLOT
+            for meter, device in ((configuration.meters[0].name, DEVICE), (configuration.meters[1].name, FLAT)):
+                values = energy(value(meter, place)), exported(place)
                 one = capture(place * SLOT, *values, meter=meter, device=device)
                 registrar.capture(one._replace(stamp=clock.stamp()))
             registrar.run_once(0)
