@@ -4,6 +4,7 @@ All come from this computer's own package sources, so no address is written here
 ${XDG_CACHE_HOME:-~/.cache}/smgw-image: the tar under the hash of its package list, the others in a private apt state.
 """
 
+import fcntl
 import hashlib
 import os
 import re
@@ -83,10 +84,16 @@ def root_tar() -> Path:
     packages = words(HERE / "packages.txt")
     digest = hashlib.sha256("\n".join([SUITE, sources("main"), *packages, *_ROOT_OPTIONS]).encode()).hexdigest()[:12]
     tar = CACHE / f"root-{digest}.tar"
-    if tar.exists():
-        return tar
     CACHE.mkdir(parents=True, exist_ok=True)
-    new, listed = CACHE / f"root-{digest}.{os.getpid()}.tar", CACHE / f"root-{digest}.{os.getpid()}.sources"
+    with (CACHE / "root.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # a second build waits for the tar of the first
+        if not tar.exists():
+            _make_root(tar, packages)
+    return tar
+
+
+def _make_root(tar: Path, packages: Iterable[str]) -> None:
+    new, listed = CACHE / f"{tar.stem}.{os.getpid()}.tar", CACHE / f"{tar.stem}.{os.getpid()}.sources"
     listed.write_text(sources("main"))
     try:
         subprocess.run(
@@ -104,7 +111,6 @@ def root_tar() -> Path:
     for old in CACHE.glob("root-*.tar"):
         if old != tar and "." not in old.stem:
             old.unlink(missing_ok=True)
-    return tar
 
 
 #: Byte code is compiled by this computer's own Python later, for the emulated one takes minutes.

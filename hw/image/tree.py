@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+import modules
 import signing
 from debian import HERE, Fetched, words
 
@@ -98,9 +99,16 @@ def _kernel(root: Path, kernel: Fetched) -> str:
     source = next((kernel.folder / "lib/modules").iterdir())
     version = source.name
     target = root / "usr/lib/modules" / version
-    for part in words(HERE / "modules.txt"):
-        if (source / "kernel" / part).exists():
-            _copy(source / "kernel" / part, target / "kernel" / part)
+    try:
+        chosen = modules.choose(
+            words(HERE / "modules.txt"),
+            modules.dependencies(kernel.folder, version),
+            words(source / "modules.builtin"),
+        )
+    except KeyError as error:
+        raise SystemExit(f"make image: {kernel.name} has no module {', '.join(error.args)} (modules.txt)") from error
+    for path in chosen:
+        _copy(source / path, target / path)
     for file in (*source.glob("modules.builtin*"), source / "modules.order"):
         _copy(file, target / file.name)
     subprocess.run(["depmod", "-b", str(root), version], check=True, stderr=subprocess.DEVNULL)
