@@ -28,6 +28,8 @@ VIEWS: Mapping[str, ViewEntry] = {
     "pages": ViewEntry("smgw.han.views.pages", standard=True),
     "technician": ViewEntry("smgw.han.views.technician", standard=True),
     "static": ViewEntry("smgw.han.views.static", standard=True),
+    "theben": ViewEntry("smgw.han.views.theben"),
+    "emh": ViewEntry("smgw.han.views.emh"),
     "ppc": ViewEntry("smgw.han.views.ppc"),
 }
 STANDARD = tuple(name for name, entry in VIEWS.items() if entry.standard)

@@ -10,6 +10,7 @@ import pytest
 from house_asked import ask
 from house_state import DEVICE, FLAT, make, opened
 from lxml import etree
+from smgw.errors import SmgwError
 from smgw.han.attached import attached
 from smgw.han.exchange import Answer
 from smgw.han.house import House
@@ -176,6 +177,14 @@ def test_a_signature_goes_into_the_message(house: House, tmp_path: Path) -> None
     )  # fmt: skip
     assert b"successful" in verified.stderr
     assert b"kaf_lmn_container" in verified.stdout
+
+
+def test_an_export_without_a_signer_comes_when_nobody_can_sign(house: House, tmp_path: Path) -> None:
+    def refuse(_octets: bytes) -> bytes:
+        raise SmgwError("no agent")
+
+    house.sign = refuse
+    assert b"kaf_lmn_container" in content(post(house, action="exportMeterProfile", mid=MID), tmp_path)
 
 
 @pytest.mark.parametrize("octets", [b"", b"\x30\x00", attached(b"x", None)], ids=["none", "empty", "whole"])
