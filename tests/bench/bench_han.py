@@ -61,7 +61,8 @@ def _running(folder: Path, port: int) -> Iterator[int]:
     directory = paths.han_directory(folder)
     add_consumer(directory, "anna", PASSWORD)
     command = [sys.executable, "-m", "smgw", "han", "--config", str(folder / "gateway.toml"), "--state", str(folder)]
-    process = subprocess.Popen([*command, "--log-level", "error"], cwd=ROOT / "firmware")
+    environment = {**os.environ, "MALLOC_ARENA_MAX": "1"}  # as the unit has it
+    process = subprocess.Popen([*command, "--log-level", "error"], cwd=ROOT / "firmware", env=environment)
     try:
         ends = time.monotonic() + 60
         while True:

@@ -22,6 +22,8 @@ from smgw.store.lmn.view import LmnView
 from smgw.store.wan.view import WanView
 from smgw.trust.keys.agent import AgentKeys
 
+#: Of each database, in each thread.
+_CACHE_KIB = 256
 _V = TypeVar("_V", bound=Opened)
 
 #: Seconds for a signature: a chip card needs one or two, and the whole answer has 20.
@@ -116,4 +118,5 @@ class Houses:
                 view.close()
                 raise SmgwError("the HAN process ends")
             self._opened.append(view)
+        view.keep_little(_CACHE_KIB)
         return view

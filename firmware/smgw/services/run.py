@@ -29,8 +29,9 @@ _USAGE = 2  # exit code of faults that a user must correct: configuration, state
 class _Child:
     """One process, restarted if it ends by itself."""
 
-    def __init__(self, name: str, arguments: list[str]) -> None:
+    def __init__(self, name: str, arguments: list[str], **environment: str) -> None:
         self.name = name
+        self._environment = environment
         self._command = [sys.executable, "-m", "smgw", *arguments]
         self._process: subprocess.Popen[bytes] | None = None
         self._back_off = BackOff(_FIRST_PAUSE, _LONGEST_PAUSE)
@@ -60,7 +61,8 @@ class _Child:
             self._starts += 1
             # A group of its own: Ctrl-C at the terminal reaches us alone, and we stop the children in order.
             with process.reload_kept_waiting():
-                self._process = subprocess.Popen(self._command, env=process.child_environment(), process_group=0)  # noqa: S603 - ourselves
+                environment = {**process.child_environment(), **self._environment}
+                self._process = subprocess.Popen(self._command, env=environment, process_group=0)  # noqa: S603 - ourselves
 
     @property
     def runs(self) -> bool:
@@ -102,7 +104,7 @@ def run(signals: process.Signals, configuration: Path, state: Path, log_level: s
     arguments = ["--config", str(configuration), "--state", str(state), "--log-level", log_level]
     lmn = _Child("LMN", ["lmn", *arguments])
     wan = _Child("WAN", ["wan", *arguments])
-    han = _Child("HAN", ["han", *arguments])
+    han = _Child("HAN", ["han", *arguments], MALLOC_ARENA_MAX="1")  # as its unit says
     wanted = load(configuration).han is not None
     while not signals.stop:
         signals.wait(_LOOK)

@@ -9,7 +9,7 @@ from smgw.han.refusal import RefusedError
 
 T = TypeVar("T")
 
-THREADS: Final = 4
+THREADS: Final = 3
 #: Requests of one address at work at once, and all that may wait.
 _OF_ONE: Final = 2
 _WAITING_MOST: Final = 64

@@ -29,6 +29,7 @@ class View:
     _file: str
     _schema: Schema
     _oldest = 0  #: schema version below which a file cannot be read as it is
+    _cache_kib = 0  #: pages kept in memory; 0: SQLite's own 2000
     _bounds = Bounds(seconds=BUSY_MS / 1000, row_octets=64 * 1024, rows=100_000, growth=16 * 2**20, steps=1000)
 
     def __init__(self, path: Path, schema: Schema) -> None:
@@ -51,6 +52,12 @@ class View:
         """Close the file."""
         with self._lock:
             self._connection.close()
+
+    def keep_little(self, kib: int) -> None:
+        """Keep so much of the file in memory from now on, for a process that has many views."""
+        with self._lock:
+            self._cache_kib = kib
+            self._connection.execute(f"PRAGMA cache_size = -{kib}")
 
     def end(self) -> None:
         """End the read that another thread is doing, with StoreError, and prevent new ones."""
@@ -176,6 +183,8 @@ class View:
                 raise StoreAbsent(self._path) from error
             raise self._said(error) from error
         try:
+            if self._cache_kib:
+                connection.execute(f"PRAGMA cache_size = -{self._cache_kib}")
             self._schema_seen = -1
             self._look_at_schema(connection)
             if check_version(connection, self._schema, self._path) in range(1, self._oldest):
