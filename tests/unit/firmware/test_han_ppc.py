@@ -2,8 +2,10 @@
 
 import subprocess
 from collections.abc import Iterator
+from hashlib import sha256
 from html.parser import HTMLParser
 from pathlib import Path
+from ssl import DER_cert_to_PEM_cert
 from urllib.parse import urlencode
 
 import pytest
@@ -17,7 +19,11 @@ from smgw.han.house import House
 from smgw.han.views.ppc import PATH, VIEW
 from smgw.store import paths
 from smgw.store.lmn.view import LmnView
+from smgw.trust.cms.signed import sign_answer
 from smgw.trust.errors import MalformedError
+from smgw.trust.keys.folder import FolderKeys
+from smgw.trust.own import own_triples
+from trial_pki import session_pki
 
 MID, STRANGER = str(DEVICE).lower(), str(FLAT).lower()
 FORM = {"content-type": "application/x-www-form-urlencoded"}
@@ -177,6 +183,18 @@ def test_a_signature_goes_into_the_message(house: House, tmp_path: Path) -> None
     )  # fmt: skip
     assert b"successful" in verified.stderr
     assert b"kaf_lmn_container" in verified.stdout
+
+
+def test_the_signature_of_the_agent_of_keys_goes_into_the_message(tmp_path: Path) -> None:
+    session_pki().write_gateway(tmp_path / "trust")
+    own = own_triples(tmp_path / "trust")[-1].signature
+    (tmp_path / "own.pem").write_text(DER_cert_to_PEM_cert(own.der))
+    message = attached(b"whole", sign_answer(sha256(b"whole").digest(), FolderKeys(tmp_path / "trust"), own))
+    verified = subprocess.run(
+        ["openssl", "cms", "-verify", "-binary", "-inform", "DER", "-noverify", "-certfile", str(tmp_path / "own.pem")],
+        input=message, capture_output=True, timeout=60,
+    )  # fmt: skip
+    assert (verified.returncode, verified.stdout) == (0, b"whole")
 
 
 def test_an_export_without_a_signer_comes_when_nobody_can_sign(house: House, tmp_path: Path) -> None:
