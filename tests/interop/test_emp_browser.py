@@ -4,7 +4,14 @@ import browser
 import emp_process
 import emp_year
 import pytest
-from emp_process import DEVICE, content, row
+from emp_process import DEVICE, GATEWAY, STORE, content, row
+from emp_year import us
+from smgw.cosem.data import Data, DataType
+from smgw.cosem.device_id import DeviceId
+from smgw.cosem.evaluation_facts import FACTS, EvaluationFacts
+from smgw.cosem.obis import Obis
+from smgw.cosem.status_word import StatusWord
+from smgw.cosemxml.document import Document, Register, Row
 
 pytestmark = pytest.mark.skipif(
     browser.CHROMIUM is None, reason="THE PAGES WERE NOT TESTED IN A BROWSER: no chromium (Debian package chromium)"
@@ -15,7 +22,8 @@ DEVICE_PAGE = f"/devices/{DEVICE.uri}?month=2025-03"
 REGISTER = f"/devices/{DEVICE.uri}/registers/3-0100010800ff"
 POWER = f"/devices/{DEVICE.uri}/registers/3-0100100700ff"
 SPRING, AUTUMN = "?day=2025-03-30", "?day=2025-10-26"
-PAGES = ("/", DEVICE_PAGE, f"/devices/{DEVICE.uri}/rows", REGISTER + SPRING, POWER + SPRING + "&range=week")
+BILLS = "/bills?period=all"
+PAGES = ("/", BILLS, DEVICE_PAGE, f"/devices/{DEVICE.uri}/rows", REGISTER + SPRING, POWER + SPRING + "&range=week")
 PLOT = "document.getElementById('plot')"
 
 
@@ -24,7 +32,27 @@ def emp(tmp_path_factory):
     database = tmp_path_factory.mktemp("emp") / "emp.db"
     emp_year.fill(database)
     with emp_process.running(database) as running:
+        running.put(evaluation())
         yield running
+
+
+def evaluation() -> Document:
+    """Two billing periods of a tariff with two steps; some energy is in the error register, and some in no bill."""
+    facts = EvaluationFacts("day-night", "DE0001234567890000000000000001234", "Europe/Berlin", 1).reading().value
+    times = (us(2025, 1, 1), us(2025, 1, 31), us(2025, 2, 2), us(2025, 3, 1))
+    amounts = (
+        (32831421, 0, 0, 0),
+        (32841421, 6000, 4000, 0),
+        (32841621, 6000, 4000, 200),
+        (32851621, 9000, 9000, 2200),
+    )
+    rows = [
+        Row(number, at_us, at_us, True, StatusWord(5, 0), (*(Data(DataType.LONG64, one) for one in several), facts))
+        for number, (at_us, several) in enumerate(zip(times, amounts, strict=True), 900_000)
+    ]
+    codes = ("1-0:1.8.0*255", "1-0:1.8.1*255", "1-0:1.8.2*255", "1-0:1.8.63*255")
+    registers = (*(Register(Obis.parse(code), -1, 30) for code in codes), Register(FACTS.obis, 0, 255, FACTS.class_id))
+    return Document(GATEWAY, STORE, DeviceId.evaluation(2, bytes(20)), registers, tuple(rows))
 
 
 @pytest.fixture(scope="module")
@@ -180,7 +208,7 @@ def test_a_day_is_chosen_by_keyboard(chromium, emp):
 def test_without_scripts_all_but_the_plot_is_there(chromium, emp, path):
     page = opened(chromium, emp, path, scripts=False)
     text = page.evaluate("document.body.innerText")
-    assert str(DEVICE) in text
+    assert ("day-night" if path == BILLS else str(DEVICE)) in text
     if "/registers/" in path:
         assert "The plot needs JavaScript" in text
         assert page.evaluate("document.querySelectorAll('.values tbody tr').length") >= 92

@@ -1,7 +1,7 @@
 """The consumer's file for one usage point (AR 2418-6): what the gateway holds of it, for the display software TRuDI.
 
 The lists are the original readings of the meters at registration times, and the registers at the ends of billing
-periods for use cases with steps.
+periods (TAF 1 to 4) or at the begins of billing days (TAF 6).
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -113,9 +113,16 @@ def _derived(
     for profile in profiles:
         devices = [source.device for source in sources if source.meter in profile.parts]
         for source in sources:
-            if source.meter == profile.name and profile.use_case.billed and devices:
-                rows = taken(_rows(view, source, ListKind.PERIOD_END, None, signed), span)
-                yield from lists_of(rows, str(devices[-1]), str(source.device), span)
+            if source.meter == profile.name and devices:
+                for kind in _shown(profile):
+                    rows = taken(_rows(view, source, kind, None, signed), span)
+                    yield from lists_of(rows, str(devices[-1]), str(source.device), span)
+
+
+def _shown(profile: EvaluationProfile) -> list[ListKind]:
+    """The lists of derived rows that a bill is made of."""
+    own = (*profile.use_case.leaves, *profile.use_case.requested)
+    return [kind for kind in (ListKind.PERIOD_END, ListKind.DAILY) if kind in own]
 
 
 def _rows(

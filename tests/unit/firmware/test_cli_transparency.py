@@ -102,6 +102,20 @@ def test_it_has_the_readings_of_the_meter_and_the_registers_of_the_period(state:
     assert [name[:12] for name in derived] == ["0100010800ff", "0100010801ff", "0100010802ff", "010001083fff"]
 
 
+@pytest.mark.parametrize(("taf", "values"), [(1, 1), (6, 1), (7, 0)])
+def test_it_has_the_readings_that_other_use_cases_form(tmp_path: Path, taf: int, values: int) -> None:
+    """TAF 1: of the period's begin; TAF 6: of the billing day's. TAF 7 has the meter's own readings alone."""
+    text = TEXT[: TEXT.index("[evaluation.calendar]")].replace("taf = 2", f"taf = {taf}")
+    (tmp_path / "gateway.toml").write_text(text)
+    TrialPki("p256").write_gateway(tmp_path / "trust")
+    fill(tmp_path)
+    root = ar2418.check(run(tmp_path)[1].read_bytes())
+    lists = list(root.iter(f"{ar2418.AR}MeterReading"))
+    own = [one for one in lists if f".taf{taf}-" in texts(one, "qualifiedLogicalName")[0]]
+    assert [len(texts(one, "value")) for one in own] == ([values] if values else [])
+    assert len(lists) == 1 + len(own)
+
+
 def test_it_has_who_and_the_consumers_log(state: Path) -> None:
     root = ar2418.check(run(state)[1].read_bytes())
     who = {name: texts(root, name) for name in ("usagePointId", "customerId", "invoicingPartyId", "tariffName")}
