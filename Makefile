@@ -18,7 +18,7 @@ PIP_HASHED := -m pip install --quiet --disable-pip-version-check --require-hashe
 PIP_OURS := -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation
 TOOLS := pytest pytest-cov pytest-xdist hypothesis ruff mypy import-linter types-pyserial types-lxml prometheus-client babel
 DOCS_PACKAGES := mkdocs-material
-PEER_PACKAGES := smllib pysml gurux-dlms pydlms-client dlms-cosem
+PEER_PACKAGES := smllib pysml gurux-dlms pydlms-client dlms-cosem openapi-spec-validator
 # dsmr-parser asks for an older dlms-cosem than the tests of DLMS do, and opens encrypted telegrams alone with it.
 PEERS_ALONE := dsmr-parser Tailer pyMeterBus pymbusparser pyaml PyYAML pycryptodome simplejson
 FUZZ_SECONDS ?= 60
