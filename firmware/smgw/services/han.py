@@ -176,9 +176,10 @@ class HanService:
         return (*self._workers, *self._live.workers)
 
     def status(self) -> str:
-        """Views and connections."""
+        """Views, connections and live values."""
         listener = self._listener
-        return f"{self._text}; {listener.connections} connections" if listener is not None else self._text
+        connections = "" if listener is None else f"{listener.connections} connections"
+        return "; ".join(filter(None, (self._text, connections, self._live.text)))
 
     def take(self, configuration: Configuration) -> str:
         """Begin anew, with all that the house may see. Open connections end."""

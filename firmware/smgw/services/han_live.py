@@ -32,9 +32,9 @@ class LiveOutlets:
 
     @property
     def text(self) -> str:
-        """The outlets in use; empty if there is none."""
-        names = list(self._fleet.members)
-        return f"live values by {', '.join(names)}" if names else ""
+        """The outlets in use, and why one does not work; empty if there is none."""
+        told = [f"{name} ({one.fault})" if one.fault else name for name, one in self._fleet.members.items()]
+        return f"live values by {', '.join(told)}" if told else ""
 
     def stop(self) -> list[str]:
         """End all; returns the names of those that did not stop in time."""

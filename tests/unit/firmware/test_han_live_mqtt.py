@@ -5,6 +5,7 @@ import json
 import logging
 import socket
 import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -259,6 +260,43 @@ def test_what_keeps_it_from_a_broker_is_said(
     assert any(text in one.getMessage() for one in caplog.records), caplog.text
 
 
+def test_tls_to_a_port_without_it_is_said(mosquitto: Broker, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with publishing(tmp_path, MqttProfile(f"mqtts://127.0.0.1:{mosquitto.port}")) as outlet:
+        wait_until(lambda: any(map(lost, caplog.records)))
+        assert "TLS fails" in outlet.fault
+        assert "does it listen with TLS at this port?" in outlet.fault
+
+
+def test_a_missing_library_is_said_with_the_remedy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "paho.mqtt.client", None)
+    with publishing(tmp_path, MqttProfile("mqtt://127.0.0.1:1")) as outlet:
+        wait_until(lambda: "apt install python3-paho-mqtt" in outlet.fault)
+
+
+def test_many_broken_connections_leave_nothing_open(
+    writer: LiveWriter, mosquitto: Broker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("smgw.han.live.mqtt.outlet._FIRST_S", 0.01)
+    monkeypatch.setattr("smgw.han.live.mqtt.outlet._LONGEST_S", 0.01)
+    with (
+        contextlib.closing(Relay(mosquitto.port)) as relay,
+        listener(mosquitto.port) as ears,
+        publishing(tmp_path, MqttProfile(f"mqtt://127.0.0.1:{relay.port}")) as outlet,
+    ):
+
+        def reconnected() -> int:
+            before = ears.messages.count((STATUS, "online"))
+            relay.cut()
+            wait_until(lambda: ears.messages.count((STATUS, "online")) > before)
+            relay.forget()
+            return len(list(Path("/proc/self/fd").iterdir()))
+
+        wait_until(heard(ears, STATUS, "online"))
+        few = [reconnected() for _ in range(3)][-1]
+        assert [reconnected() for _ in range(15)][-1] <= few + 2
+        assert outlet.fault == ""
+
+
 def test_what_is_no_broker_is_left_in_time(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """It takes the connection and says nothing; a stop does not wait for it."""
     with socket.create_server(("127.0.0.1", 0)) as silent:
@@ -326,6 +364,12 @@ class Relay:
         for one in self._ends:
             with contextlib.suppress(OSError):
                 one.shutdown(socket.SHUT_RDWR)
+
+    def forget(self) -> None:
+        """Close what was cut; the newest connection stays."""
+        old, self._ends = self._ends[:-2], self._ends[-2:]
+        for one in old:
+            one.close()
 
     def close(self) -> None:
         """End all."""

@@ -368,6 +368,15 @@ def test_idle_connections_do_not_keep_others_out(
         assert get(port, "/")[0] == 200
 
 
+def test_many_questions_leave_nothing_open(writer: LiveWriter, tmp_path: Path) -> None:
+    writer.capture(capture(MIDNIGHT, energy(1)))
+    with serving(tmp_path, "metrics", PortProfile(ANYWHERE)) as port:
+        get(port, "/metrics")
+        before = len(list(Path("/proc/self/fd").iterdir()))
+        assert {get(port, "/metrics")[0] for _ in range(500)} == {200}
+        wait_until(lambda: len(list(Path("/proc/self/fd").iterdir())) <= before)
+
+
 def test_a_port_that_is_taken_is_said_and_tried_again(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         address = f"127.0.0.1:{taken.getsockname()[1]}"

@@ -17,6 +17,10 @@ from smgw.profiles.house import KEYS, MqttProfile, P1Profile, PortProfile
 class Runner(Protocol):
     """As `smgw.services.fleet.Runner`."""
 
+    @property
+    def fault(self) -> str:
+        """Why it does not work now; empty: it does."""
+
     def run(self) -> None:
         """The body of a thread, until `stop`."""
 
@@ -100,6 +104,11 @@ class HttpOutlet:
         self.port = HousePort(profile.listen, self, Wake())
         self.run, self.stop = self.port.run, self.port.stop
 
+    @property
+    def fault(self) -> str:
+        """Why it does not listen."""
+        return self.port.fault
+
     def greeting(self) -> None:
         """Whoever connects must ask."""
 
@@ -129,6 +138,11 @@ class P1Outlet:
         self._newest: Shown | None = None
         self.port = HousePort(profile.listen, self, self._wake)
         self.stop = self.port.stop
+
+    @property
+    def fault(self) -> str:
+        """Why it does not listen."""
+        return self.port.fault
 
     def run(self) -> None:
         """Until `stop`."""

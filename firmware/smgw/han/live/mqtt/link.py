@@ -45,6 +45,7 @@ class Link:
         self._client = client = _client(client_id)
         self._heard = heard
         self._answer: Any = None
+        self._tls = ca_file is not None
         client.will_set(will.topic, will.message, qos=1, retain=True)
         if login is not None:
             password = None if login.password is None else login.password.decode("utf-8", "surrogateescape")
@@ -63,7 +64,7 @@ class Link:
                 late=lambda _: self.close(),
             )  # fmt: skip
         except (OSError, ValueError) as error:
-            raise BrokerError(_why(error)) from error
+            raise BrokerError(_why(error, tls=self._tls)) from error
         deadline = time.monotonic() + _CONNECT_S
         idle = Wake()
         try:
@@ -131,7 +132,10 @@ class Link:
 
 def _client(client_id: str) -> Any:
     """paho-mqtt 2 asks which form its callbacks have; 1.6 knows one."""
-    import paho.mqtt.client as mqtt  # here: only who has a broker needs it
+    try:
+        import paho.mqtt.client as mqtt  # here: only who has a broker needs it
+    except ImportError:
+        raise BrokerError("paho-mqtt is not installed; install it: apt install python3-paho-mqtt") from None
 
     versions: Any = getattr(mqtt, "CallbackAPIVersion", None)
     new: Any = mqtt.Client
@@ -175,9 +179,12 @@ def _words(answer: Any) -> str:
     return text.removeprefix("Connection Refused: ").rstrip(".")
 
 
-def _why(error: OSError | ValueError) -> str:
+def _why(error: OSError | ValueError, *, tls: bool) -> str:
     import ssl
 
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"its certificate is not believed: {error.verify_message}"
+    if isinstance(error, ssl.SSLError) or (tls and isinstance(error, ConnectionResetError)):
+        told = getattr(error, "reason", "") or "the other side closed the connection"
+        return f"TLS fails ({told}); does it listen with TLS at this port?"
     return reason(error)

@@ -40,7 +40,8 @@ class MqttOutlet:
         self._stopping = threading.Event()
         self._wake = Wake()
         self._back_off = BackOff(_FIRST_S, _LONGEST_S, _JITTER)
-        self._said = ""  # the last reason why there is no connection
+        #: Why there is no connection; empty: there is one, or none was tried.
+        self.fault = ""
         self._waiting: dict[str, str] = {}  # topic -> message
         self._newest: dict[Device, Shown] = {}
         self._expiry_of: dict[Device, int] = {}  # announced to Home Assistant, in seconds
@@ -69,7 +70,7 @@ class MqttOutlet:
         try:
             link.open(profile.host, profile.port, self._stopping.is_set)
             self._back_off.reset()
-            self._said = ""
+            self.fault = ""
             log.info("MQTT: connected to %s", profile.url, extra={"event": "broker-connected", "SERVER": profile.url})
             link.publish(self._topics.status, ONLINE, qos=1)
             if profile.discovery:
@@ -142,8 +143,8 @@ class MqttOutlet:
     def _failed(self, why: str) -> None:
         """The same reason is told once."""
         url = self._profile.url
-        say = log.debug if why == self._said else log.warning
-        self._said = why
+        say = log.debug if why == self.fault else log.warning
+        self.fault = why
         extra = {"event": "broker-lost", "SERVER": url}
         say("MQTT broker %s: %s; it is tried again, at least once a minute", url, why, extra=extra)
 

@@ -64,23 +64,26 @@ class HousePort:
         self._stopping = threading.Event()
         self._peers: dict[socket.socket, _Peer] = {}
         self._selector: selectors.BaseSelector
+        #: Why it does not listen; empty: it does, or has not tried.
+        self.fault = ""
         #: Where it listens now: for tests, which let the system choose a port.
         self.bound: tuple[str, int] | None = None
 
     def run(self) -> None:
         """Until `stop`. While the address cannot be had it is tried again."""
-        pauses, said = BackOff(_FIRST_S, _LONGEST_S), ""
+        pauses = BackOff(_FIRST_S, _LONGEST_S)
         while not self._stopping.is_set():
             try:
                 server = self._opened()
             except OSError as error:
                 why = reason(error)
-                say = log.debug if why == said else log.warning
+                say = log.debug if why == self.fault else log.warning
                 extra = {"event": "house-port-refused", "PORT": self._listen}
                 say("%s: no live values there: %s; it is tried again", self._listen, why, extra=extra)
-                said = why
+                self.fault = why
                 self._stopping.wait(pauses.next())
                 continue
+            self.fault = ""
             with server, selectors.DefaultSelector() as self._selector:
                 self._serve(server)
 
