@@ -30,13 +30,17 @@ _BILLED = (1, 2, 3, 4)
 Period = tuple[int, int]
 
 
-class Rows(Protocol):
+class Latest(Protocol):
+    """What is asked of a store."""
+
+    def latest(self, device: DeviceId, skip: int = 0, limit: int = -1) -> list[LatestView]:
+        """See Storage."""
+
+
+class Rows(Latest, Protocol):
     """What is asked of a store."""
 
     def batches(self, device: DeviceId, span: RowSpan) -> Iterator[list[RowView]]:
-        """See Storage."""
-
-    def latest(self, device: DeviceId, skip: int = 0, limit: int = -1) -> list[LatestView]:
         """See Storage."""
 
 
@@ -103,7 +107,7 @@ def is_evaluation(device: DeviceId) -> bool:
     return device.taf in _BILLED
 
 
-def facts_of(storage: Rows, device: DeviceId) -> EvaluationFacts | None:
+def facts_of(storage: Latest, device: DeviceId) -> EvaluationFacts | None:
     """What an evaluation says of itself; None if it says nothing."""
     for one in storage.latest(device):
         if one.register.column == FACTS:

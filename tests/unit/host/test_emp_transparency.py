@@ -9,6 +9,7 @@ from emp.store.sqlite_storage import SqliteStorage
 from emp_process import DEVICE, STORE
 from smgw.cosem.data import Data, DataType
 from smgw.cosem.device_id import DeviceId
+from smgw.cosem.evaluation_facts import FACTS, EvaluationFacts
 from smgw.cosem.obis import Obis
 from smgw.cosem.status_word import GatewayStatus, StatusWord
 from smgw.cosemxml.document import Document, Register, Row
@@ -41,7 +42,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def fill(folder: Path, *, bad: int = 0) -> None:
+def fill(folder: Path, *, bad: int = 0, facts: EvaluationFacts | None = None) -> None:
     storage = SqliteStorage(folder / "emp.db")
     total = register("1-0:1.8.0*255")
     derived = (total, register("1-0:1.8.1*255"), register("1-0:1.8.63*255"))
@@ -49,15 +50,30 @@ def fill(folder: Path, *, bad: int = 0) -> None:
         meter = Document(GATEWAY, STORE, DEVICE, (total,), rows(1, (10,), (20,), (30,), bad=bad))
         storage.deposit(meter, BEGIN_S * 1_000_000).result(60)
         evaluation = Document(GATEWAY, STORE, EVALUATION, derived, rows(100, (0, 0, 0), (20, 15, 5)))
+        if facts is not None:
+            registers = (*derived, Register(FACTS.obis, 0, 255, FACTS.class_id))
+            said = facts.reading().value
+            evaluation = evaluation._replace(
+                registers=registers, rows=tuple(row._replace(values=(*row.values, said)) for row in evaluation.rows)
+            )
         storage.deposit(evaluation, BEGIN_S * 1_000_000).result(60)
     finally:
         storage.close()
 
 
-def run(folder: Path, *devices: DeviceId, until: str = "2026-01-01T01:00+01:00") -> int:
-    who = ("--usage-point", "DE1", "--customer", "anna", "--supplier", "9900000000001", "--tariff", "day-night")
+TARIFF = ("--tariff", "day-night")
+
+
+def run(
+    folder: Path,
+    *devices: DeviceId,
+    until: str = "2026-01-01T01:00+01:00",
+    tariff: tuple[str, ...] = TARIFF,
+    point: str = "DE1",
+) -> int:
+    who = ("--usage-point", point, "--customer", "anna", "--supplier", "9900000000001", *tariff)
     span = ("--from", "2026-01-01T00:00+01:00", "--to", until, "--trust", str(folder / "trust"))
-    named = [word for device in devices or (DEVICE,) for word in ("--device", str(device))]
+    named = [word for device in devices for word in ("--device", str(device))]
     return cli.main(["transparency", str(folder / "out.xml"), *who, *span, *named, "--db", str(folder / "emp.db")])
 
 
@@ -68,7 +84,7 @@ def texts(folder: Path, name: str) -> list[str]:
 
 def test_it_has_the_readings_of_the_meter(folder: Path) -> None:
     fill(folder)
-    assert run(folder) == 0
+    assert run(folder, DEVICE) == 0
     assert texts(folder, "value") == ["10", "20", "30"]
     assert texts(folder, "qualifiedLogicalName") == [f"0100010800ff.{DEVICE}.sm"]
     assert texts(folder, "measurementPeriod") == ["900"]
@@ -86,7 +102,7 @@ def test_an_evaluation_has_a_list_for_each_register(folder: Path) -> None:
 
 def test_a_first_reading_that_does_not_count_is_left_out(folder: Path) -> None:
     fill(folder, bad=1)
-    assert run(folder) == 0
+    assert run(folder, DEVICE) == 0
     assert texts(folder, "value") == ["20", "30"]
 
 
@@ -98,7 +114,7 @@ def test_a_device_that_is_not_here(folder: Path, capsys: pytest.CaptureFixture[s
 
 def test_a_span_that_ends_before_it_begins(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     fill(folder)
-    assert run(folder, until="2025-01-01") == 1
+    assert run(folder, DEVICE, until="2025-01-01") == 1
     assert "--to is not after --from" in capsys.readouterr().err
 
 
@@ -106,5 +122,46 @@ def test_a_trust_folder_without_the_gateway(folder: Path, capsys: pytest.Capture
     fill(folder)
     (folder / "trust" / "peers").rename(folder / "elsewhere")
     (folder / "trust" / "peers").mkdir()
-    assert run(folder) == 1
+    assert run(folder, DEVICE) == 1
     assert f"no certificate for signatures of gateway {GATEWAY}" in capsys.readouterr().err
+
+
+FACTS_OF = EvaluationFacts("two-steps", "DE1", "Europe/Berlin", 1)
+
+
+def test_evaluations_that_name_the_usage_point_are_found(folder: Path) -> None:
+    fill(folder, facts=FACTS_OF)
+    assert run(folder, DEVICE, tariff=()) == 0
+    owners = {name.split(".", 1)[1] for name in texts(folder, "qualifiedLogicalName")}
+    assert owners == {f"{DEVICE}.sm", f"{EVALUATION}.sm"}
+    assert texts(folder, "tariffName") == ["two-steps"]
+
+
+def test_the_readings_of_the_meter_need_not_be_here(folder: Path) -> None:
+    fill(folder, facts=FACTS_OF)
+    assert run(folder, tariff=("--meter", "1EMH0000000002")) == 0
+    assert set(texts(folder, "meterId")) == {"1EMH0000000002"}
+
+
+def test_without_its_meter_an_evaluation_would_look_like_one(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    fill(folder, facts=FACTS_OF)
+    assert run(folder) == 1
+    assert "the file needs the meter" in capsys.readouterr().err
+
+
+def test_an_evaluation_of_another_usage_point_is_left_out(folder: Path) -> None:
+    fill(folder, facts=FACTS_OF._replace(usage_point="DE2"))
+    assert run(folder, DEVICE) == 0
+    assert texts(folder, "qualifiedLogicalName") == [f"0100010800ff.{DEVICE}.sm"]
+
+
+def test_without_an_evaluation_the_tariff_must_be_named(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    fill(folder)
+    assert run(folder, DEVICE, tariff=()) == 1
+    assert "with --tariff: no evaluation names this usage point" in capsys.readouterr().err
+
+
+def test_a_usage_point_that_nothing_names(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    fill(folder)
+    assert run(folder, point="DE9") == 1
+    assert "no evaluation names usage point DE9; name the meter with --device" in capsys.readouterr().err
