@@ -26,6 +26,7 @@ if shutil.which("systemd-analyze") is None:
         ("smgw-han.service", 13),
         ("smgw-han-door.service", 20),
         ("smgw-poweroff.service", 20),
+        ("smgw-setup.service", 20),
         ("smgw-retry@.service", 20),
         ("smgw-update.service", 13),
         ("smgw-update-good.service", 4),
@@ -94,6 +95,7 @@ def settings(file: str) -> dict[str, list[str]]:
         "smgw-han-door.service",
         "smgw-retry@.service",
         "smgw-poweroff.service",
+        "smgw-setup.service",
     ],
 )
 def test_no_process_of_the_gateway_reaches_d_bus(unit: str) -> None:

@@ -45,7 +45,7 @@ def run(arguments: argparse.Namespace, role: Role) -> int:
     directory = paths.han_directory(arguments.state)
     if arguments.action == _LIST:
         return _list(directory, role)
-    name = _checked(arguments.name, role)
+    name = checked_name(arguments.name, role)
     if arguments.action == _REMOVE:
         text = f"{_KINDS[role]} {name} was removed"
         if not remove_account(directory, role.value, name, text, _stamp(arguments.state)):
@@ -103,7 +103,8 @@ def _list(directory: Path, role: Role) -> int:
     return 0
 
 
-def _checked(name: str | None, role: Role) -> str:
+def checked_name(name: str | None, role: Role) -> str:
+    """A name that a login can have; SmgwError."""
     if not name:
         raise SmgwError(f"whose? Write the name of the {_KINDS[role]} behind the action")
     if len(name) > _NAME_MOST or not name.isascii() or not name.isprintable() or set(name) & set(' ":\\'):

@@ -11,11 +11,12 @@ from smgw.cli.scan import addresses
 from smgw.cli.setup_answers import valid
 from smgw.cli.setup_dialogue import Dialogue
 from smgw.cosem.printable import printable
-from smgw.errors import SmgwError
+from smgw.errors import SmgwError, reason
 from smgw.ports import PortBusy, PortError
 from smgw.profiles import checks, gateway, protocols
 from smgw.profiles.outlets import cosem_xml
 from smgw.services.process import set_up_logging
+from smgw.store import paths
 
 _EPILOG = """\
 examples:
@@ -77,6 +78,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--keep", action="store_true", help="keep meters and EMPs of the existing file, and add to them"
     )
     parser.add_argument("--force", action="store_true", help="replace an existing file without a question")
+    parser.add_argument("--code", action="store_true", help="print the code of the set-up in a browser, and end")
+    parser.add_argument("--order", action="store_true", help="carry out the order of the set-up in a browser, and end")
     parser.set_defaults(log_level="error")
     parser.epilog = _EPILOG
 
@@ -84,11 +87,31 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Ask, check, write."""
     set_up_logging(arguments.log_level)
+    if arguments.code:
+        return _code(arguments.state)
+    if arguments.order:
+        from smgw.cli import setup_order  # the unit smgw-setup starts it
+
+        return setup_order.run(arguments.config, arguments.state)
     try:
         return _Setup(arguments).run()
     except KeyboardInterrupt:
         print(f"\nsmgw setup: interrupted; nothing was written, {arguments.config} is as it was", file=sys.stderr)
         return 130
+
+
+def _code(state: Path) -> int:
+    """Print what the set-up in a browser asks for."""
+    from smgw.han.set_up.desk import CODE
+
+    file = paths.han_directory(state) / CODE
+    try:
+        print(file.read_text(encoding="ascii").strip())
+    except FileNotFoundError:
+        raise SmgwError(f"{file}: there is no code: a consumer exists, or nobody has opened /setup yet") from None
+    except OSError as error:
+        raise SmgwError(f"{file}: cannot be read ({reason(error)}); use sudo") from error
+    return 0
 
 
 class _Setup:
@@ -116,11 +139,13 @@ class _Setup:
         self._ask_emp()
         text = setup_file.text_of(
             {
+                **{name: table for name, table in self._old.items() if isinstance(table, dict)},
                 "gateway": own,
                 "line": self._kept["line"],
                 "meter": self._kept["meter"] + setup_meters.registered(self._meters, period),
                 "emp": self._kept["emp"] + self._emps,
                 "evaluation": self._kept["evaluation"],
+                "consumer": self._kept["consumer"],
             }
         )
         setup_file.check(self._file, text)
@@ -181,7 +206,7 @@ class _Setup:
 
     def _keep(self) -> dict[str, list[dict[str, Any]]]:
         """Meters, lines, EMPs and evaluations of the existing file, if the user wants to keep them."""
-        tables = {kind: setup_file.tables(self._old, kind) for kind in ("line", "meter", "emp", "evaluation")}
+        tables = {kind: setup_file.tables(self._old, kind) for kind in setup_file.KINDS}
         names = [str(table.get("name")) for kind in ("meter", "emp") for table in tables[kind]]
         nothing: dict[str, list[dict[str, Any]]] = {kind: [] for kind in tables}
         if not names:

@@ -23,15 +23,22 @@ _HEAD = """\
 # The configuration of one gateway, made by `smgw setup`. `smgw check --config FILE` names every mistake with its line.
 # Every key with its default: config/gateway.example.toml, in the package /usr/share/doc/smgw/examples.
 """
+#: Tables of which there may be several.
+KINDS = ("line", "meter", "emp", "evaluation", "consumer")
 #: The group of both daemons, and the user who reads meters and their secrets.
 _GROUP = "smgw"
 _READER = "smgw-lmn"
 
 
 def text_of(document: Mapping[str, Any]) -> str:
-    """A configuration as TOML: [gateway], then each line, meter, EMP and evaluation."""
+    """A configuration as TOML: [gateway] and the other tables, then each line, meter, EMP, evaluation and consumer."""
     parts = [_HEAD, _table("[gateway]", document["gateway"])]
-    for kind in ("line", "meter", "emp", "evaluation"):
+    parts += [
+        _table(f"[{_key(name)}]", table)
+        for name, table in document.items()
+        if isinstance(table, dict) and name != "gateway"
+    ]
+    for kind in KINDS:
         parts += [_table(f"[[{kind}]]", table) for table in document.get(kind, [])]
     return "\n".join(parts)
 

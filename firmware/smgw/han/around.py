@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from smgw.han.set_up.desk import SetUp
 from smgw.store.file.log_book import LogEntry
 
 
@@ -29,6 +30,8 @@ class Around(NamedTuple):
     self_test: Callable[[], SelfTest | None] = lambda: None
     health: Callable[[], Mapping[str, Any]] = dict  # the plain JSON of `smgw status`
     system_log: Callable[[int], Sequence[LogEntry]] = lambda _: ()  # the newest so many, oldest first
+
+    set_up: SetUp | None = None  # the set-up in a browser
 
 
 #: Nothing is known.

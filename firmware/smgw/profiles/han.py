@@ -27,6 +27,7 @@ VIEWS: Mapping[str, ViewEntry] = {
     "v1": ViewEntry("smgw.han.views.v1", standard=True),
     "pages": ViewEntry("smgw.han.views.pages", standard=True),
     "technician": ViewEntry("smgw.han.views.technician", standard=True),
+    "setup": ViewEntry("smgw.han.views.setup", standard=True),
     "static": ViewEntry("smgw.han.views.static", standard=True),
     "theben": ViewEntry("smgw.han.views.theben"),
     "emh": ViewEntry("smgw.han.views.emh"),

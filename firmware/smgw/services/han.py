@@ -22,6 +22,7 @@ from smgw.han.server.listener import Listener, listen
 from smgw.han.server.router import Router
 from smgw.han.server.rules import own_names
 from smgw.han.server.talk import Shared
+from smgw.han.set_up.desk import SetUp, make_code
 from smgw.han.views import load
 from smgw.profiles.gateway import Configuration
 from smgw.profiles.han import SELF_SIGNED, HanProfile
@@ -89,6 +90,9 @@ class HanService:
         except BaseException:
             self._close()
             raise
+        if "setup" in profile.views and SetUp(self._state, self._file, book.stamp).is_open():
+            make_code(self._state)
+            log.info("no consumer has a login: /setup is open; its code: sudo smgw setup --code")
         self._text = f"{_places(sockets)}; views {', '.join(profile.views)}"
         log.info("the certificate for the HAN has the SHA-256 fingerprint %s", in_groups(certificate.fingerprint))
         self._workers = [

@@ -10,6 +10,7 @@ from smgw.han.exchange import Answer, Request, View, problem
 from smgw.han.files import Files
 from smgw.han.house import House
 from smgw.han.rights import NotYoursError
+from smgw.han.set_up.desk import SetUp
 from smgw.profiles.gateway import Configuration
 from smgw.services.han_around import State, around
 from smgw.services.han_log import HanLog, log
@@ -39,6 +40,7 @@ class Houses:
         """`file`: that of the configuration, for programs that read it too."""
         self._configuration = configuration
         self._state = state
+        self._file = file
         self._book = book
         self._own = threading.local()
         self._lock = threading.Lock()
@@ -99,7 +101,9 @@ class Houses:
             [own] if own else [],
         )
         house.sign = self._signed
-        house.around = around(self._configuration, self._state, self._health, [one for one in (lmn, wan, own) if one])
+        views = [one for one in (lmn, wan, own) if one]
+        told = around(self._configuration, self._state, self._health, views)
+        house.around = told._replace(set_up=SetUp(self._state, self._file, self._book.stamp))
         house.transparency = None if self._files is None else self._files.transparency
         return house
 
