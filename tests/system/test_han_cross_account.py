@@ -16,7 +16,7 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import parse_qsl, quote, urlencode, urljoin, urlsplit
@@ -38,6 +38,8 @@ CONTRACTS = {"day-night": "contract-anna-41", "series": "contract-anna-73", "fla
 POINTS = {"DE1": "DE0000000000000000000000000011", "DE2": "DE0000000000000000000000000022"}
 #: What the first digits of all readings of a consumer are.
 DIGITS = {"anna": 3300337, "berta": 4711473, "carl": 8811889}
+#: The slot of a reading that is less than the one before.
+FELL = 50
 LOGGED = {name: f"of {name}" for name in CONSUMERS}
 #: What only the consumers themselves may be shown; the meter of berta and carl is of both.
 SECRETS = {
@@ -47,7 +49,18 @@ SECRETS = {
 }
 FLAT_OWN = [str(FLAT), METERS["flat"]]
 #: Where to begin, for views to which no link leads. Each view of the table is reached by somebody.
-SEEDS = ["/", "/smgw/", "/trudi/firmware", "/trudi/contracts", "/technician/", "/static/look.css"]
+SEEDS = [
+    "/",
+    "/smgw/",
+    "/trudi/firmware",
+    "/trudi/contracts",
+    "/technician/",
+    "/static/look.css",
+    *(f"/json/{one}" for one in ("systeminformations", "metering/derived/", "metering/origin/", "conlogbook/")),
+    *(f"/cgi-bin/hanservice.cgi?action={one}" for one in ("", "meterform", "tariffform", "log", "swversions")),
+]
+DAYS = timedelta(days=1)
+THEBEN = "/smgw/m2m/{}/json"
 
 
 def free_port() -> int:
@@ -74,6 +87,7 @@ class Client:
         self._count = 0
 
     def get(self, target: str) -> Got:
+        """The answer; a target with a blank is a path and the body of a POST."""
         for _ in range(4):
             try:
                 answer, body = self._ask(target)
@@ -89,12 +103,14 @@ class Client:
         raise AssertionError(f"{self.name} gets no answer to {target}")
 
     def _ask(self, target: str) -> tuple[http.client.HTTPResponse, bytes]:
-        line = {}
+        path, _, body = target.partition(" ")
+        method = "POST" if body else "GET"
+        line = {"Content-Type": "application/json"} if body else {}
         if self._challenge:
             self._count += 1
-            made = authorization(self._challenge, self.name, self._password, target, count=self._count)
-            line = {"Authorization": made.removeprefix("Authorization: ")}
-        self._connection.request("GET", target, headers={"Accept-Language": "en", **line})
+            made = authorization(self._challenge, self.name, self._password, path, method=method, count=self._count)
+            line["Authorization"] = made.removeprefix("Authorization: ")
+        self._connection.request(method, path, body or None, {"Accept-Language": "en", **line})
         answer = self._connection.getresponse()
         return answer, answer.read()
 
@@ -112,9 +128,9 @@ def text_of(begin_us: int, port: int) -> str:
 
 
 def shown(meter: str, place: int) -> int:
-    """In 0.1 Wh: seven digits that tell whose time it is, and the slot."""
+    """In 0.1 Wh: seven digits that tell whose time it is, and the slot. One is less than before: the log says so."""
     owner = "anna" if meter == METERS["house"] else "berta" if place <= MOVED else "carl"
-    return DIGITS[owner] * 1000 + place
+    return DIGITS[owner] * 1000 + (place if place != FELL else FELL - 40)
 
 
 @contextmanager
@@ -178,10 +194,11 @@ def follow(client: Client) -> dict[str, Got]:
     """All addresses that this role is led to, with their answers; the nearest ones first."""
     found: dict[str, Got] = {}
     queries: Counter[str] = Counter()
-    waiting = list(SEEDS)
+    waiting = [*SEEDS, *(posted(client.name, method) for method in ("smgw-info", "user-info", "log"))]
     while waiting and len(found) < MOST:
         target = waiting.pop(0)
-        path = target.partition("?")[0]
+        action = re.search(r"action=\w+", target)
+        path = target.partition("?")[0] + (action[0] if action else "")
         if target in found or queries[path] >= QUERIES:
             continue
         queries[path] += 1
@@ -191,11 +208,17 @@ def follow(client: Client) -> dict[str, Got]:
     return found
 
 
+def posted(name: str, method: str, **more: str) -> str:
+    return f"{THEBEN.format(name)} {json.dumps({'method': method, **more})}"
+
+
 def links(target: str, body: bytes) -> Iterator[str]:
     """Addresses of a page or of JSON; of a form, each of its choices."""
     text = body.decode(errors="replace")
     if body[:1] in b"[{":
-        yield from told(target, json.loads(body))
+        content = json.loads(body)
+        yield from told(target, content)
+        yield from of_makers(target, content)
         return
     for found in re.findall(r'(?:href|src|data-url|data-src)="([^"]+)"', text):
         yield from own(target, found)
@@ -203,6 +226,7 @@ def links(target: str, body: bytes) -> Iterator[str]:
         action = re.search(r'action="([^"]*)"', tag)
         path = action[1] if action else urlsplit(target).path
         fields = dict(re.findall(r'<input[^>]*name="([^"]+)"[^>]*value="([^"]*)"', inside))
+        fields.pop("tkn", "")  # another one each time
         yield from own(target, f"{path}?{urlencode(fields)}")
         for name, options in re.findall(r'<select[^>]*name="([^"]+)"[^>]*>(.*?)</select>', inside, re.DOTALL):
             for value in re.findall(r'<option[^>]*value="([^"]*)"', options):
@@ -229,6 +253,33 @@ def told(target: str, content: object) -> Iterator[str]:
             yield f"/trudi/data?{name}&{times}"
 
 
+def of_makers(target: str, content: object) -> Iterator[str]:
+    """Where the JSON of EMH and of Theben leads."""
+    now = datetime.now(UTC)
+    if target == "/json/metering/derived/" and isinstance(content, list):
+        for one in content:
+            yield from (
+                f"{target}{quote(one)}{more}" for more in ("", "/billingperiods/", "/billingperiods/0/extended")
+            )
+            yield from (f"{target}{quote(one)}{more}" for more in ("/current/extended", "/daily"))
+    if target == "/json/metering/origin/" and isinstance(content, list):
+        for one in content:
+            yield from (f"{target}{quote(one)}{piece}" for piece in ("/extended", f"/{now:%Y-%m}/extended"))
+    times = {"fromtime": f"{now - 20 * DAYS:%Y-%m-%dT%H:%M:%SZ}", "totime": f"{now:%Y-%m-%dT%H:%M:%SZ}"}
+    if isinstance(content, dict) and content.get("method") == "user-info":
+        path, name = target.partition(" ")[0], content["user-info"]["user-id"]
+        assert path == THEBEN.format(name)
+        for one in content["user-info"]["usage-points"]:
+            point = {"usage-point-id": one["id"]}
+            yield posted(name, "usage-point-info", **point)
+            for database in ("origin", "derived", "calculated", "daily"):
+                times = {
+                    f"{key}time": f"{at:%Y-%m-%dT%H:%M:%SZ}" for key, at in (("from", now - 20 * DAYS), ("to", now))
+                }
+                yield posted(name, "readings", database=database, **point, **times)
+            yield posted(name, "readings", database="origin", **{**point, "last-reading": "true"})
+
+
 def digits(body: bytes) -> str:
     """The text without what separates digits."""
     return re.sub(r"(?<=\d)[.,'\u00a0\u202f ](?=\d)", "", body.decode(errors="replace"))
@@ -241,8 +292,8 @@ def of_others(name: str, target: str, body: bytes) -> list[str]:
     secret = [one for other in CONSUMERS if other != name for one in SECRETS[other]]
     if name not in ("berta", "carl"):
         secret += FLAT_OWN
-    if name == "technician":  # signs of life of all meters are theirs, readings are not
-        secret = [one for one in secret if one not in (*METERS.values(), str(DEVICE), str(FLAT))]
+    if name == "technician":  # the system log is theirs, with names of meters and evaluations; readings are not
+        secret = list(POINTS.values())
     found = [one for one in secret if one in text and one not in asked]
     return found + [f"a reading of {other}" for other in CONSUMERS if other != name and str(DIGITS[other]) in plain]
 
@@ -272,10 +323,15 @@ def test_a_consumer_is_shown_their_own_readings(house: House, name: str) -> None
     assert any(not target.startswith(("/smgw/", "/trudi/")) for target in with_own), "the pages"
 
 
+def test_the_log_books_tell_of_the_reading_that_fell(house: House) -> None:
+    assert "fell from" in digits(house.reached["anna"]["/smgw/con/v1/exp/log/anna"].body)
+    assert b" fell" in house.reached["technician"]["/technician/log"].body
+
+
 @pytest.mark.parametrize("name", [*CONSUMERS, "technician", "nobody"])
 def test_no_address_that_a_role_is_led_to_shows_anything_of_others(house: House, name: str) -> None:
     for target, got in house.reached[name].items():
-        assert not of_others(name, target, got.body), target
+        assert of_others(name, target, got.body) == [], target
 
 
 @pytest.mark.parametrize("name", [*CONSUMERS, "technician"])
@@ -284,18 +340,20 @@ def test_no_address_of_others_shows_anything_of_theirs(house: House, name: str) 
     for other, found in house.reached.items():
         for target in found if other != name else ():
             if target not in own_addresses:
-                got = house.clients[name].get(target)
-                assert got.status < 500, target
-                assert not of_others(name, target, got.body), (other, target)
+                for asked in {target, target.replace(THEBEN.format(other), THEBEN.format(name))}:
+                    got = house.clients[name].get(asked)
+                    assert got.status < 500, asked
+                    assert of_others(name, asked, got.body) == [], (other, asked)
 
 
 @pytest.mark.parametrize("name", CONSUMERS)
 def test_what_names_another_s_thing_is_not_there(house: House, name: str) -> None:
     foreign = [one for other in CONSUMERS if other != name for one in SECRETS[other]]
-    for found in house.reached.values():
+    for other, found in house.reached.items():
         for target, got in found.items():
             if got.status == 200 and target not in house.reached[name] and any(one in target for one in foreign):
-                assert house.clients[name].get(target).status == 404, target
+                asked = target.replace(THEBEN.format(other), THEBEN.format(name))
+                assert house.clients[name].get(asked).status == 404, asked
 
 
 @pytest.mark.parametrize("name", CONSUMERS)
