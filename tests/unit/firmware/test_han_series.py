@@ -240,6 +240,19 @@ def test_an_exchanged_meter_counts_on_with_its_second_device(tmp_path: Path) -> 
     assert [(one.value, one.exact) for one in found] == [(4, True), (2, False), (4, True)]
 
 
+def telegram(second: int) -> Record:
+    return Record(capture(MIDNIGHT + second * SECOND, energy(second)), None)
+
+
+def test_telegrams_of_a_range_come_without_rows_of_the_grid(tmp_path: Path) -> None:
+    stored(tmp_path, [row(0, 7), *(telegram(second) for second in range(3000)), row(1, 9)])
+    wanted = Range(MIDNIGHT + 2000 * SECOND, MIDNIGHT + 2100 * SECOND)
+    with LmnView.open(paths.lmn_directory(tmp_path)) as view:
+        house = opened(tmp_path, view, MIDNIGHT + HOUR)
+        found = [one.stamp.utc_us for one in house.telegrams("anna", HOUSE, wanted, (ENERGY,))]
+    assert found == [MIDNIGHT + second * SECOND for second in range(2000, 2101)]
+
+
 @settings(max_examples=25, deadline=None)
 @given(st.sets(st.integers(0, 30), min_size=1), st.sets(st.integers(0, 30)), st.integers(0, 30), st.integers(0, 30))
 def test_samples_and_records_of_any_range_are_those_of_the_database(

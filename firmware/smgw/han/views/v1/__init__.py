@@ -13,7 +13,6 @@ from smgw.han.exchange import Answer, Request, Role, View, problem
 from smgw.han.house import House
 from smgw.han.rights import NotYoursError
 from smgw.han.views.v1.asked import Asked, RefusedError, read
-from smgw.han.views.v1.openapi import document
 from smgw.han.views.v1.resources import EXPORTS, RESOURCES, Resource
 from smgw.han.views.v1.signing import signature
 
@@ -56,6 +55,8 @@ def _found(path: str, house: House, consumer: str) -> tuple[tuple[str, ...], Any
     if path in _INDEX:
         return (), lambda _: [{"id": one} for one in _INDEX[path]]
     if path == f"{BASE}openapi.json":
+        from smgw.han.views.v1.openapi import document  # its schemas are large, and few ask for them
+
         return (), lambda _: document()
     kind, _, rest = path.removeprefix(BASE).partition("/")
     name, slash, identity = rest.partition("/")

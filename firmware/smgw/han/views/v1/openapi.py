@@ -1,6 +1,5 @@
 """The OpenAPI document of v1, made from the tables that answer: it cannot describe another API."""
 
-from functools import lru_cache
 from typing import Any
 
 from smgw import __version__
@@ -43,7 +42,6 @@ _FILTERS: dict[str, dict[str, Any]] = {
 }
 
 
-@lru_cache(maxsize=1)
 def document() -> dict[str, Any]:
     """The document, as plain JSON."""
     paths: dict[str, Any] = {
