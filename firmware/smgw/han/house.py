@@ -26,7 +26,7 @@ from smgw.han.shown import Recipient as Recipient
 from smgw.han.shown import TransparencyFile as TransparencyFile
 from smgw.han.shown import Wanted as Wanted
 from smgw.han.stored import AT_ONCE, Stored
-from smgw.profiles.feed import grants
+from smgw.profiles.feed import Grant, grants, requested_grants
 from smgw.profiles.gateway import Configuration
 from smgw.store.file.log_book import ENTRIES_KEPT, LogEntry
 from smgw.store.file.log_books import consumer_book
@@ -258,15 +258,15 @@ class House:
         return [] if record is None else list(periods.registers(known.profile, known.sources[-1], record))
 
     def recipients(self, consumer: str) -> list[Recipient]:
-        """The EMPs that may have values of the consumer's meters and contracts."""
+        """The EMPs that may have values of the consumer's meters and contracts, some on request alone."""
         contracts = self._rights.contracts(consumer)
         names = {*self._rights.meters(consumer), *(one.name for one in contracts)}
-        own = set(grants(self.configuration._replace(evaluations=contracts)))
+        own = set(_granted(self.configuration._replace(evaluations=contracts)))
         begun = set() if self._wan is None else {(one.emp, one.meter) for one in self._wan.cursors()}
         last = {} if self._wan is None else {one.emp: one.last_ack_us for one in self._wan.channels()}
         return [
             Recipient(one, last.get(one.who) if (one.who, one.meter) in begun else None)
-            for one in grants(self.configuration)
+            for one in _granted(self.configuration)
             if one.meter in names and one in own  # not what others' evaluations of a meter grant
         ]
 
@@ -321,6 +321,10 @@ def _named(name: str, contracts: Sequence[Contract]) -> Contract:
 
 def _nothing() -> NoReturn:
     raise NotYoursError
+
+
+def _granted(configuration: Configuration) -> tuple[Grant, ...]:
+    return (*grants(configuration), *requested_grants(configuration))
 
 
 def _chosen(row: StoredRecord, objects: Collection[Obis]) -> tuple[Reading, ...]:

@@ -301,3 +301,21 @@ def test_a_value_is_shown_if_and_only_if_a_profile_grants_its_time(
 def test_another_register_has_no_amount(house: House) -> None:
     found = house.amounts("anna", "house", Obis.parse("3.8.0"), Step.DAY, _DAYS, "UTC")
     assert {one.value for one in found} == {None}
+
+
+def test_who_gets_readings_on_request_is_told_too(state: Path) -> None:
+    more = """[[evaluation]]
+name = "move"
+taf = 6
+meters = ["house"]
+consumer = "anna"
+emps = ["utility"]
+[[emp]]
+name = "utility"
+url = "http://127.0.0.1:1"
+insecure = true
+"""
+    with LmnView.open(paths.lmn_directory(state)) as view:
+        house = House(view, None, parse(TEXT + more, "g.toml"), list, lambda: MIDNIGHT + DAY * SLOT)
+        assert [(one.grant.who, one.grant.meter) for one in house.recipients("anna")] == [("utility", "move")]
+        assert house.recipients("berta") == []

@@ -139,6 +139,11 @@ def test_derived_registers_are_a_database_of_the_contract(house: House) -> None:
     assert len(found["channels"]) > 1
 
 
+def test_what_an_evaluation_says_of_itself_is_no_channel(house: House) -> None:
+    found = inner(post(house, "usage-point-info", usage_point_id="day-night"), "usage-point-info")["databases"]
+    assert {channel["obis"][:6] for channel in found[1]["channels"]} == {"010001"}
+
+
 def test_a_log_begins_with_fromtime_and_ends_before_totime(house: House) -> None:
     every = inner(post(house, "log"), "log")["entries"]
     assert "of anna" in [one["message"] for one in every]

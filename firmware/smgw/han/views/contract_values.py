@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterator
 from typing import NamedTuple
 
+from smgw.cosem.evaluation_facts import FACTS
 from smgw.cosem.obis import Obis
 from smgw.cosem.reading import Reading, meter_status
 from smgw.cosem.status_word import StatusWord
@@ -54,7 +55,7 @@ def columns(house: House, consumer: str, contract: Contract, kind: ListKind = Li
         Column(source, obis, scaler, unit)
         for source in devices(house, consumer, contract, kind)
         for obis, scaler, unit in house.registers(consumer, source)
-        if kind in _OWN or obis in contract.profile.objects
+        if (kind in _OWN and obis != FACTS.obis) or obis in contract.profile.objects
     ]
 
 
