@@ -9,6 +9,7 @@ from smgw.cosem.device_id import DeviceId
 from smgw.cosem.zone import DEFAULT_ZONE, time_zone
 from smgw.han.live.feed import Box, LiveFeed
 from smgw.han.live.points import Shown
+from smgw.han.live.ports.reply import Reply
 from smgw.ports.wake import Wake
 from smgw.profiles.gateway import Configuration
 from smgw.profiles.house import KEYS, MqttProfile, P1Profile, PortProfile
@@ -71,18 +72,18 @@ def _vzlogger(order: Order, feed: LiveFeed) -> Runner:
     from smgw.han.live.ports import vzlogger
 
     profile: PortProfile = order.profile
-    return HttpOutlet(profile, lambda path: vzlogger.answer(path, order.gateway, feed.now(profile.meters)), order.names)
+    return _answering(profile, lambda path: vzlogger.answer(path, order.gateway, feed.now(profile.meters)), order.names)
 
 
 def _metrics(order: Order, feed: LiveFeed) -> Runner:
     from smgw.han.live.ports import metrics
 
-    def answer(path: str) -> Any:
+    def answer(path: str) -> Reply:
         now = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
         return metrics.answer(path, order.gateway, feed.now(profile.meters), now)
 
     profile: PortProfile = order.profile
-    return HttpOutlet(profile, answer, order.names)
+    return _answering(profile, answer, order.names)
 
 
 _MAKERS: Mapping[str, Callable[[Order, LiveFeed], Runner]] = {
@@ -93,41 +94,19 @@ _MAKERS: Mapping[str, Callable[[Order, LiveFeed], Runner]] = {
 }
 
 
-class HttpOutlet:
-    """Answers each question with what there is at that moment."""
+def _answering(profile: PortProfile, answer: Callable[[str], Reply], names: Collection[str]) -> Runner:
+    """A port that answers each question with what there is at that moment."""
+    from smgw.han.server.house_ports import HousePort, answer_server
 
-    def __init__(self, profile: PortProfile, answer: Callable[[str], Any], names: Collection[str] = ()) -> None:
-        from smgw.han.live.ports.house_port import HousePort
-
-        self._answer = answer
-        self._names = frozenset(name.lower() for name in names)
-        self.port = HousePort(profile.listen, self, Wake())
-        self.run, self.stop = self.port.run, self.port.stop
-
-    @property
-    def fault(self) -> str:
-        """Why it does not listen."""
-        return self.port.fault
-
-    def greeting(self) -> None:
-        """Whoever connects must ask."""
-
-    def reply(self, received: bytes) -> bytes | None:
-        """The answer to a question, when it is whole."""
-        from smgw.han.live.ports.reply import answered
-
-        return answered(received, self._answer, self._names)
-
-    def news(self) -> bytes:
-        """None: nobody is told what they did not ask for."""
-        return b""
+    known = frozenset(name.lower() for name in names)
+    return HousePort(profile.listen, lambda: answer_server(answer, known))
 
 
 class P1Outlet:
     """Sends a telegram of one meter with each of its captures."""
 
     def __init__(self, profile: P1Profile, gateway: DeviceId, feed: LiveFeed) -> None:
-        from smgw.han.live.ports.house_port import HousePort
+        from smgw.han.server.house_ports import HousePort, TelegramServer
 
         self._meter = profile.meter
         self._gateway = gateway
@@ -136,7 +115,7 @@ class P1Outlet:
         self._wake = Wake()
         self._box: Box | None = None
         self._newest: Shown | None = None
-        self.port = HousePort(profile.listen, self, self._wake)
+        self.port = HousePort(profile.listen, lambda: TelegramServer(self._telegram, self._news, self._wake))
         self.stop = self.port.stop
 
     @property
@@ -144,20 +123,17 @@ class P1Outlet:
         """Why it does not listen."""
         return self.port.fault
 
+    @property
+    def bound(self) -> tuple[str, int] | None:
+        """Where it listens now."""
+        return self.port.bound
+
     def run(self) -> None:
         """Until `stop`."""
         with self._feed.subscribed(self._wake, [self._meter]) as self._box:
             self.port.run()
 
-    def greeting(self) -> bytes:
-        """The newest telegram; empty if there is none yet."""
-        return self._telegram()
-
-    def reply(self, received: bytes) -> bytes | None:  # noqa: ARG002 - as on a wire, nobody asks
-        """None: what somebody sends is not heard."""
-        return None
-
-    def news(self) -> bytes:
+    def _news(self) -> bytes:
         """The telegram of a new capture."""
         taken = {} if self._box is None else self._box.take()
         if not taken:
@@ -167,6 +143,7 @@ class P1Outlet:
         return self._telegram()
 
     def _telegram(self) -> bytes:
+        """The newest one; empty if there is none."""
         from smgw.han.live.ports.p1_text import telegram
 
         return b"" if self._newest is None else telegram(self._newest, self._gateway, self._zone)

@@ -1,5 +1,5 @@
-"""TCP ports for programs of the house: telegrams as a P1 port sends them, and small answers over HTTP.
+"""What programs of the house read at TCP ports: telegrams as a P1 port sends them, and small answers over HTTP.
 
-They have neither a login nor encryption, because the programs that read them know neither. Each is off by default, and
-answers only addresses of private networks.
+The servers are in `han/server/house_ports.py`. They have neither a login nor encryption, because the programs that read
+them know neither. Each is off by default, and answers only addresses of private networks.
 """
