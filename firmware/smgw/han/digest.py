@@ -21,7 +21,7 @@ _HASHES: Final[Mapping[str, Callable[[bytes], "hashlib._Hash"]]] = {
 }
 #: Seconds for which a nonce can be used; a browser then gets another one without asking anybody.
 NONCE_S: Final = 300.0
-_USED_MOST: Final = 2048
+_USED_MOST: Final = 512
 _COUNTS_KEPT: Final = 128
 _PAIR: Final = re.compile(r'\s*([A-Za-z*-]{1,20})\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s",]+))\s*(?:,|$)')
 _COUNT: Final = re.compile(r"[0-9a-fA-F]{8}")
