@@ -63,7 +63,9 @@ class HanLog:
             return
         self._told[text] = now
         log.log(_LEVELS.get(level, logging.ERROR), "%s", text, extra={"event": event})
-        self._queue.put_nowait(_Noted(event, level, text, who))
+        left_out, self._left_out = self._left_out, 0
+        written = f"{text}; {left_out} entries before it were left out" if left_out else text
+        self._queue.put_nowait(_Noted(event, level, written, who))
 
     def run(self, ending: threading.Event, beat: Callable[[], None]) -> None:
         """Until it ends; then what waits is written."""
@@ -78,15 +80,13 @@ class HanLog:
             self._write(self._queue.get_nowait())
 
     def _write(self, noted: _Noted) -> None:
-        left_out, self._left_out = self._left_out, 0
-        text = f"{noted.text}; {left_out} entries before it were left out" if left_out else noted.text
         who = noted.who
         consumers = [who.name] if who is not None and who.role is Role.CONSUMER else []
         good = noted.level is Level.INFO
         identity = who.name if who is not None else ""
         try:
             self._store.log(
-                noted.event, noted.level, text, self.stamp(), outcome=good, identity=identity, consumers=consumers
+                noted.event, noted.level, noted.text, self.stamp(), outcome=good, identity=identity, consumers=consumers
             )
         except SmgwError as error:
             log.error("the log book cannot be written: %s", error)  # noqa: TRY400 - the text says all
