@@ -42,7 +42,9 @@ _name_of = itemgetter(*map(Reading._fields.index, ("obis", "unit", "class_id", "
 
 def quantities(readings: tuple[Reading, ...]) -> tuple[Reading, ...]:
     """Those that are numbers in a register of a medium; the same tuple if all are."""
-    if _all(tuple(map(_name_of, readings))) and _NUMBERS.issuperset([value[0] for value in map(_value_of, readings)]):
+    if _all(tuple([_name_of(one) for one in readings])) and _NUMBERS.issuperset(
+        [value[0] for value in map(_value_of, readings)]
+    ):
         return readings
     return tuple([one for one in readings if one.value[0] in _NUMBERS and _is_quantity(*_name_of(one))])
 

@@ -11,14 +11,13 @@ import json
 import logging
 import os
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from smgw.cosem import Capture, Data, DeviceId, GatewayStatus, Obis, Reading, Stamp
 from smgw.cosem.data import RANGE, DataType
 from smgw.cosem.evaluation_facts import EvaluationFacts
 from smgw.cosem.quality import gateway_status
 from smgw.metering.evaluation.evaluation import Event, EventKind, Row, evaluate, final_row
-from smgw.metering.evaluation.live import LiveState, live_readings
 from smgw.metering.evaluation.offers import offers
 from smgw.metering.evaluation.plan import Plan, register_name
 from smgw.metering.evaluation.state import State, decode_states, encode_states
@@ -27,6 +26,9 @@ from smgw.store.file import log_books
 from smgw.store.file.log_book import Level, Note
 from smgw.store.lmn.store import LmnStore
 from smgw.store.records import EvaluationState, ListKind, Record
+
+if TYPE_CHECKING:
+    from smgw.metering.evaluation.live import LiveState
 
 log = logging.getLogger(__name__)
 
@@ -41,20 +43,16 @@ _WITH_FACTS = (ListKind.PERIOD_END, ListKind.DAILY)
 
 
 class _Evaluation(NamedTuple):
-    """One version of an evaluation profile, compiled, and what it remembers of each measured register."""
+    """One version of an evaluation profile, compiled."""
 
     plan: Plan
     number: int
     version: int
     device: DeviceId
-    states: tuple[State, ...]  # in the order of `objects`
 
     @property
     def name(self) -> str:
         return self.plan.profile.name
-
-    def stored(self) -> EvaluationState:
-        return EvaluationState(self.name, self.number, self.version, self.device, encode_states(self.states))
 
 
 class Evaluations:
@@ -64,10 +62,12 @@ class Evaluations:
         self._store = store
         self._stamp = stamp
         self._known: dict[str, _Evaluation] = {}
+        #: What each remembers of its measured registers, as the database has it: a quarter of the size of the states.
+        self._states: dict[str, bytes] = {}
         self._by_meter: dict[str, list[tuple[str, int]]] = {}  # meter -> evaluations, and its place in them
         self._live: dict[str, LiveState] = {}
         # Of the open transaction.
-        self._new: dict[str, _Evaluation] = {}
+        self._new: dict[str, bytes] = {}
         self._notes: list[Note] = []
 
     def configure(self, profiles: Sequence[EvaluationProfile], with_history: Collection[str] = ()) -> None:
@@ -81,7 +81,10 @@ class Evaluations:
 
     def _configure(self, profiles: Sequence[EvaluationProfile], with_history: frozenset[str]) -> None:
         stored = {state.name: state for state in self._store.evaluation_states()}
-        known, states, notes = {}, [], []
+        known: dict[str, _Evaluation] = {}
+        states: list[EvaluationState] = []
+        notes: list[Note] = []
+        octets: dict[str, bytes] = {}
         finals: list[Record] = []
         for profile in profiles:
             if profile.use_case.originals:  # its rows are those of the meter
@@ -90,24 +93,21 @@ class Evaluations:
             plan = Plan.of(profile, history=not with_history.isdisjoint(profile.parts))
             before = stored.pop(profile.name, None)
             if before is not None and before.version == version:
-                known[profile.name] = _restored(plan, before)
+                known[profile.name] = _Evaluation(plan, before.number, version, before.device)
+                octets[profile.name] = _restored(profile, before)
                 continue
             number = 1 if before is None else before.number + 1
-            known[profile.name] = made = _Evaluation(
-                plan,
-                number,
-                version,
-                DeviceId.evaluation(profile.taf, os.urandom(10)),  # random: no id comes back with a lost state
-                () if profile.use_case.live else tuple(State() for _ in profile.objects),
-            )
-            states.append(made.stored())
+            device = DeviceId.evaluation(profile.taf, os.urandom(10))  # random: no id comes back with a lost state
+            known[profile.name] = _Evaluation(plan, number, version, device)
+            octets[profile.name] = encode_states(_first_states(profile))
+            states.append(EvaluationState(profile.name, number, version, device, octets[profile.name]))
             changed = before is not None and before.version
             if before is not None:
                 finals += self._finals(before)
             notes += self._told(
                 "profile-changed" if changed else "profile-installed",
                 profile,
-                f"evaluation {profile.name}: TAF {profile.taf}, registers of {made.device}",
+                f"evaluation {profile.name}: TAF {profile.taf}, registers of {device}",
             )
         for state in stored.values():
             if state.version:
@@ -124,7 +124,7 @@ class Evaluations:
             self._store.append(finals)  # if this process ends here, it is done again, and the slots are taken
         if states:
             self._store.save_evaluations(states, notes)
-        self._known, self._by_meter = known, _by_meter(known)
+        self._known, self._states, self._by_meter = known, octets, _by_meter(known)
         self._live = {name: live_state for name, live_state in self._live.items() if name in known}
 
     @property
@@ -139,17 +139,18 @@ class Evaluations:
             return ()
         records: list[Record] = []
         for name, place in found:
-            evaluation = self._new.get(name) or self._known[name]
-            if not evaluation.states:  # it evaluates telegrams
+            evaluation = self._known[name]
+            if evaluation.plan.profile.use_case.live:  # it evaluates telegrams
                 continue
             try:
-                changed, rows, events = _evaluated(evaluation, place, record)
+                octets = self._new.get(name) or self._states[name]
+                changed, rows, events = _evaluated(evaluation.plan, octets, place, record)
                 records += _records(evaluation, rows, record)
             except Exception:  # the reading must not be lost with its derived rows
                 log.exception("evaluation %s: nothing is derived from a reading of %s", name, record.capture.meter)
                 self._store.count("lost_derived")
                 continue
-            if changed is not evaluation:
+            if changed != octets:
                 self._new[name] = changed
             for event in events:
                 self._notes += self._told(str(event.kind), evaluation.plan.profile, event.text, event)
@@ -160,8 +161,10 @@ class Evaluations:
         found: list[Record] = []
         for name, place in self._by_meter.get(capture.meter, ()):
             evaluation = self._known[name]
-            if evaluation.states or place:
+            if place or not evaluation.plan.profile.use_case.live:
                 continue
+            from smgw.metering.evaluation.live import LiveState, live_readings  # few gateways have such a profile
+
             due, self._live[name] = live_readings(evaluation.plan.profile, capture, self._live.get(name, LiveState()))
             if due is not None:
                 row = capture._replace(meter=name, device=evaluation.device, readings=due.readings, signature=None)
@@ -171,7 +174,9 @@ class Evaluations:
 
     def changed(self) -> Iterator[EvaluationState]:
         """The states that this transaction changed."""
-        return (evaluation.stored() for evaluation in self._new.values())
+        for name, octets in self._new.items():
+            _, number, version, device = self._known[name]
+            yield EvaluationState(name, number, version, device, octets)
 
     def notes(self) -> Sequence[Note]:
         """The log entries of this transaction."""
@@ -180,7 +185,7 @@ class Evaluations:
     def committed(self) -> None:
         """The transaction is durable."""
         if self._new or self._notes:
-            self._known.update(self._new)
+            self._states.update(self._new)
             self.rolled_back()
 
     def rolled_back(self) -> None:
@@ -218,16 +223,21 @@ class Evaluations:
         return log_books.notes(event, level, text, self._stamp(), identity=profile.name, consumers=consumers)
 
 
-def _restored(plan: Plan, stored: EvaluationState) -> _Evaluation:
+def _restored(profile: EvaluationProfile, stored: EvaluationState) -> bytes:
     """What the database remembers; an evaluation whose state is damaged begins with its next reading."""
+    first = _first_states(profile)
     try:
-        states = decode_states(stored.octets)
-        if len(states) != (0 if plan.profile.use_case.live else len(plan.profile.objects)):
+        if len(decode_states(stored.octets)) != len(first):
             raise ValueError("a state of other registers")
     except ValueError as error:
         log.warning("evaluation %s: its state is unreadable, so it begins anew: %s", stored.name, error)
-        states = tuple(State() for _ in plan.profile.objects)
-    return _Evaluation(plan, stored.number, stored.version, stored.device, states)
+        return encode_states(first)
+    return stored.octets
+
+
+def _first_states(profile: EvaluationProfile) -> tuple[State, ...]:
+    """The states of its measured registers before the first reading, in the order of `objects`."""
+    return () if profile.use_case.live else (State(),) * len(profile.objects)
 
 
 def _states(stored: EvaluationState) -> tuple[State, ...]:
@@ -247,22 +257,23 @@ def _by_meter(known: Mapping[str, _Evaluation]) -> dict[str, list[tuple[str, int
 
 
 def _evaluated(
-    evaluation: _Evaluation, place: int, record: Record
-) -> tuple[_Evaluation, list[tuple[int, Row]], list[Event]]:
-    """The evaluation after this record, its rows by the place of their measured register, and events."""
-    states, rows, events = list(evaluation.states), [], []
+    plan: Plan, octets: bytes, place: int, record: Record
+) -> tuple[bytes, list[tuple[int, Row]], list[Event]]:
+    """The states after this record, rows by the place of their measured register, and events."""
     capture, target_us = record.capture, record.target_time_us or 0
-    profile = evaluation.plan.profile
-    found_offers = offers(profile, place, capture.device, target_us, record.gateway_status, capture.readings)
+    found_offers = offers(plan.profile, place, capture.device, target_us, record.gateway_status, capture.readings)
+    rows: list[tuple[int, Row]] = []
+    events: list[Event] = []
+    if found_offers.count(None) == len(found_offers):
+        return octets, rows, events
+    states = list(decode_states(octets))
     for number, offer in enumerate(found_offers):
         if offer is not None:
-            found = evaluate((offer,), evaluation.plan, states[number])
+            found = evaluate((offer,), plan, states[number])
             states[number] = found.state
             rows += [(number, row) for row in found.rows]
             events += found.events
-    if tuple(states) == evaluation.states:
-        return evaluation, rows, events
-    return evaluation._replace(states=tuple(states)), rows, events
+    return encode_states(states), rows, events
 
 
 def _records(evaluation: _Evaluation, rows: Sequence[tuple[int, Row]], source: Record) -> list[Record]:

@@ -88,14 +88,19 @@ class Grids:
 
 def _records(slots: Sequence[Slot], seen: Capture, noticed: Stamp) -> list[Record]:
     """Rows of decided slots. A gap has the registers of the device's newest capture, and the stamp that decided it."""
-    if not slots:
-        return []
-    empty = tuple(reading._replace(value=NULL, raw=None, status=None, signature=None) for reading in seen.readings)
+    gap: Record | None = None
+    found = []
+    for target_us, capture in slots:
+        if capture is not None:
+            found.append(Record(capture, target_us, gateway_status(capture)))
+            continue
+        gap = gap or _gap(seen, noticed)
+        found.append(gap._replace(target_time_us=target_us))
+    return found
+
+
+def _gap(seen: Capture, noticed: Stamp) -> Record:
+    empty = tuple([reading._replace(value=NULL, raw=None, status=None, signature=None) for reading in seen.readings])
     missing = Capture(seen.meter, seen.device, noticed, None, empty)
     status = gateway_status(missing) | GatewayStatus.NO_VALUE_IN_WINDOW
-    return [
-        Record(missing, slot.target_time_us, status, origin=Origin.MISSING)
-        if slot.capture is None
-        else Record(slot.capture, slot.target_time_us, gateway_status(slot.capture))
-        for slot in slots
-    ]
+    return Record(missing, None, status, origin=Origin.MISSING)

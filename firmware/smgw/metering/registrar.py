@@ -262,7 +262,7 @@ class Registrar:
             except Exception:  # the reading must not be lost with its derived rows
                 log.exception("meter %s: nothing is derived from a capture", record.capture.meter)
                 self._store.count("lost_derived")
-        return record._replace(derived=tuple(derived))
+        return Record(*record[:6], tuple(derived), record.to_sign) if derived else record
 
     def _write(self) -> None:
         """Write all waiting records, in transactions of bounded size."""

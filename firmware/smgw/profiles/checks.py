@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable
 from ipaddress import ip_address
 from pathlib import Path
+from sys import intern
 from urllib.parse import urlsplit
 
 from smgw.cosem import units as units_table
@@ -95,7 +96,7 @@ def text(wanted: str, pattern: re.Pattern[str]) -> Check:
         if not isinstance(value, str) or not pattern.fullmatch(value):
             report(f"{shown(value)} is wrong here; write {wanted}")
             return None
-        return value
+        return intern(value)  # a name stands in many profiles: in memory it is there once
 
     return check
 

@@ -6,6 +6,7 @@ A profile is immutable. A changed one is another version, and its registers begi
 import re
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -338,18 +339,25 @@ def check(hint: Callable[[str], str], directory: Path, strange: Callable[[Proble
 
     special = {**special, "calendar": special["calendar"]._replace(check=read_once)}
 
-    def checked(value: object, report: Report) -> object:
-        case = USE_CASES.get(value["taf"]) if isinstance(value, dict) and type(value.get("taf")) is int else None
-        if case is None or case.missing:  # the check of `taf` reports it; any other key may be right
+    def made(taf: int) -> Check:
+        """The check of the sections of a use case. 0: of none that is there."""
+        if not taf:  # the check of `taf` reports it; any other key may be right
             anything = {key: Key(lambda given, _: given) for key in special}
-            return section({**anything, **_EVERY}, _build, hint=hint)(value, report)
+            return section({**anything, **_EVERY}, _build, hint=hint)
+        case = USE_CASES[taf]
         keys = {
             key: rule if key in case.needed else rule._replace(needed="")
             for key, rule in special.items()
             if key in case.keys
         }
-        others = {key: f"TAF {case.number} does not use it; leave it out" for key in special if key not in keys}
-        return section({**_EVERY, **keys}, _build, _contradictions, hint, others)(value, report)
+        others = {key: f"TAF {taf} does not use it; leave it out" for key in special if key not in keys}
+        return section({**_EVERY, **keys}, _build, _contradictions, hint, others)
+
+    checks_of = cache(made)  # many sections have the same use case
+
+    def checked(value: object, report: Report) -> object:
+        case = USE_CASES.get(value["taf"]) if isinstance(value, dict) and type(value.get("taf")) is int else None
+        return checks_of(0 if case is None or case.missing else case.number)(value, report)
 
     return checked
 
@@ -385,10 +393,17 @@ def _build(values: Mapping[str, Any]) -> EvaluationProfile:
     zone = _zone_of(values)
     instants = {key: seconds(values.get(key), zone) for key in ("begin", "end")}
     send = _send_times(values.get("send", _AT_ONCE), zone, values.get("billing_months", 1))
-    return EvaluationProfile(**{**values, **instants, "zone": zone, "send": send})
+    found = EvaluationProfile(**{**values, **instants, "zone": zone, "send": send})
+    return found._replace(objects=_shared(found.objects))
 
 
 def _send_times(value: tuple[int, ...] | str, zone: str, months: int) -> SendTimes | None:
     if isinstance(value, tuple):
         return SendTimes(zone, value)
     return SendTimes(zone, months=months) if value == _AT_PERIOD_END else None
+
+
+@lru_cache(maxsize=64)
+def _shared(objects: tuple[Obis, ...]) -> tuple[Obis, ...]:
+    """Many evaluations have the same registers: their names are in memory once."""
+    return objects

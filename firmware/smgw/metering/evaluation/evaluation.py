@@ -107,7 +107,7 @@ class _Running:
         return State(
             self._scaler, self._unit, self._last, self._newest, tuple(sorted(self._steps.items())), self._error,
             self._total, self._step, self._period_end, self._used, self._level, self._fell, self._marked, self._closed,
-            tuple((time_s, tuple(sorted(parts.items()))) for time_s, parts in sorted(self._waiting.items())),
+            tuple([(time_s, tuple(sorted(parts.items()))) for time_s, parts in sorted(self._waiting.items())]),
             tuple(self._gone),
         )  # fmt: skip
 
@@ -181,7 +181,7 @@ class _Running:
                 break  # a row of a load profile may fill the gap before it
             for earlier in [one for one in self._waiting if one <= time_s]:
                 del self._waiting[earlier]
-            self._judge(Slot(time_s, tuple(parts[place] for place in range(plan.parts))))
+            self._judge(Slot(time_s, tuple([parts[place] for place in range(plan.parts)])))
         if len(self._waiting) > _MOST_WAITING and not plan.hold_s:
             del self._waiting[min(self._waiting)]
 

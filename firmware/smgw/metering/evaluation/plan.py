@@ -6,6 +6,7 @@ from typing import NamedTuple
 from smgw.cosem.obis import Obis
 from smgw.metering.evaluation.boundaries import Boundaries, boundaries
 from smgw.metering.evaluation.steps import Steps
+from smgw.profiles.calendar import Calendar
 from smgw.profiles.evaluation import EvaluationProfile
 
 #: So long a slot after a gap waits for rows of the meter's own load profile, which may fill the gap.
@@ -51,9 +52,14 @@ class Plan(NamedTuple):
 _steps = lru_cache(maxsize=16)(Steps)
 
 
+@lru_cache(maxsize=16)
+def _step_numbers(calendar: Calendar) -> tuple[int, ...]:
+    return calendar.steps
+
+
 def _numbers(profile: EvaluationProfile) -> tuple[int, ...]:
     if profile.calendar is not None:
-        return profile.calendar.steps
+        return _step_numbers(profile.calendar)
     if profile.loads:
         return tuple(sorted({1, *(one.step for one in profile.loads)}))
     return tuple(range(1, len(profile.tiers) + 2)) if profile.tiers else ()

@@ -48,18 +48,20 @@ class State(NamedTuple):
 
     @classmethod
     def decode(cls, octets: bytes) -> Self:
-        """ValueError if the octets are not those of a state."""
+        """ValueError if the octets are not those of a state.
+
+        Python keeps 2000 tuples of each length once made of a generator, or by `_replace`. Made of lists, it keeps few.
+        """
         try:
-            plain = cls(*json.loads(octets))
-            last: Any = plain.last
-            return plain._replace(
-                last=None if last is None else Slot(last[0], tuple(map(_part, last[1]))),
-                steps=tuple((step, amount) for step, amount in plain.steps),
-                waiting=tuple(
-                    (time_s, tuple((place, _part(one)) for place, one in parts)) for time_s, parts in plain.waiting
-                ),
-                gone=tuple((place, device) for place, device in plain.gone),
+            fields = json.loads(octets)
+            last = fields[2]
+            fields[2] = None if last is None else Slot(last[0], tuple([_part(one) for one in last[1]]))
+            fields[4] = tuple([(step, amount) for step, amount in fields[4]])
+            fields[14] = tuple(
+                [(time_s, tuple([(place, _part(one)) for place, one in parts])) for time_s, parts in fields[14]]
             )
+            fields[15] = tuple([(place, device) for place, device in fields[15]])
+            return cls(*fields)
         except (TypeError, IndexError) as error_:
             raise ValueError(f"not the state of an evaluation: {error_}") from error_
 
@@ -72,7 +74,7 @@ def encode_states(states: Iterable[State]) -> bytes:
 def decode_states(octets: bytes) -> tuple[State, ...]:
     """ValueError if the octets are not those of states."""
     try:
-        return tuple(State.decode(text.encode()) for text in json.loads(octets))
+        return tuple([State.decode(text.encode()) for text in json.loads(octets)])
     except (TypeError, AttributeError) as error:
         raise ValueError(f"not the states of an evaluation: {error}") from error
 

@@ -64,7 +64,9 @@ class Row(NamedTuple):
     def of(cls, record: Record) -> Self:
         """LocalProtocolError for a value that does not suit its type."""
         derived = record.derived
-        return _new(cls, (record, columns_of(record.capture), tuple(map(cls.of, derived)) if derived else ()))
+        return _new(
+            cls, (record, columns_of(record.capture), tuple([cls.of(one) for one in derived]) if derived else ())
+        )
 
 
 #: The number of a register or device past the bound.
@@ -89,7 +91,7 @@ class RowWriter:
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
-        self._words: dict[tuple[int, bytes], int] = {}
+        self._words: dict[int, dict[bytes, int]] = {}  # by kind
         self._registers: dict[tuple[int, int], dict[_RegisterKey, int]] = {}
         self._keys: dict[_RegisterKey, _RegisterKey] = {}  # many devices have the same registers: each name once
         self._profiles: dict[str, int] = {}
@@ -103,7 +105,8 @@ class RowWriter:
         # Emptied first: if reading fails, no number that was rolled back may stay.
         self._words, self._registers, self._keys = {}, {}, {}
         execute = self._connection.execute
-        self._words = {(kind, octets): key for key, kind, octets in execute("SELECT id, kind, octets FROM word")}
+        for key, kind, octets in execute("SELECT id, kind, octets FROM word"):
+            self._words.setdefault(kind, {})[octets] = key
         for key, meter, device, class_id, obis, attribute, scaler, unit in execute("SELECT * FROM register"):
             name = (obis, scaler, unit, class_id, attribute)
             self._registers.setdefault((meter, device), {})[self._keys.setdefault(name, name)] = key
@@ -118,11 +121,12 @@ class RowWriter:
 
     def word(self, kind: Word, octets: bytes) -> int:
         """The number of a word, new or old."""
+        known = self._words.setdefault(kind, {})
         try:
-            return self._words[(kind, octets)]
+            return known[octets]
         except KeyError:
             cursor = self._connection.execute("INSERT INTO word (kind, octets) VALUES (?, ?)", (kind, octets))
-            return self._words.setdefault((kind, bytes(octets)), cursor.lastrowid or 0)
+            return known.setdefault(bytes(octets), cursor.lastrowid or 0)
 
     def use_profile(self, meter: str, version: int) -> None:
         """Mark captures of this meter with this version of its profile from now on."""
@@ -250,7 +254,7 @@ class RowWriter:
     def _interned(self, capture: Capture) -> tuple[int, int, list[int]]:
         """The numbers of its meter, its device and its registers."""
         meter = self.word(Word.METER, capture.meter.encode())
-        device = self._words.get((Word.DEVICE, capture.device), _NO_ROOM)
+        device = self._words.get(Word.DEVICE, {}).get(capture.device, _NO_ROOM)
         known = self._registers.get((meter, device))
         if known is None:
             if sum(one == meter for one, _ in self._registers) >= DEVICES_PER_METER:
