@@ -16,7 +16,20 @@ import smsim.sml
 from smgw.board.events import MESSAGE_IDS
 from smgw.cli import main as smgw
 from smgw.dlms.push import lists, operators
-from smgw.profiles import calendar, communication, consumer, evaluation, gateway, keys, meter, outlets, protocols
+from smgw.profiles import (
+    board,
+    calendar,
+    communication,
+    consumer,
+    evaluation,
+    gateway,
+    han,
+    house,
+    keys,
+    meter,
+    outlets,
+    protocols,
+)
 from smgw.profiles.protocol import Protocol
 from smgw.profiles.section import Key
 
@@ -81,6 +94,16 @@ def configuration() -> str:
         _table(calendar.SEASON_KEYS),
         "## [[consumer]]\n\nMeters that a consumer may see at the HAN without an evaluation. There may be several.\n",
         _table(consumer.KEYS),
+        "## [han]\n\nWhere the house asks its gateway. Without this section `smgw han` does nothing.\n",
+        _table(han.KEYS),
+    ]
+    for title, rules in (("mqtt", house.MQTT_KEYS), ("vzlogger", house.PORT_KEYS), ("p1", house.P1_KEYS)):
+        parts += [f"### [han.{title}]\n\nLive values for the house; see [The home side](home.md).\n", _table(rules)]
+    parts += [
+        "### [han.metrics]\n\nLive values for Prometheus.\n",
+        _table(house.PORT_KEYS),
+        "## [board]\n\nLEDs, button and contact of the case.\n",
+        _table(board.KEYS),
     ]
     return "\n".join(parts)
 
