@@ -82,9 +82,9 @@ def configuration() -> str:
         _table(communication.KEYS),
     ]
     for outlet in outlets.every():
-        own = {key: rule for key, rule in outlet.keys.items() if key not in communication.KEYS}
-        if own:
-            parts += [f'### outlet = "{outlet.name}"\n\nKeys of this outlet alone.\n', _table(own)]
+        more = {key: rule for key, rule in outlet.keys.items() if key not in communication.KEYS}
+        if more:
+            parts += [f'### outlet = "{outlet.name}"\n\nKeys of this outlet alone.\n', _table(more)]
     parts += [
         "## [[evaluation]]\n\nOne section for each evaluation. `taf` decides which other keys the section may have.\n",
         _table(evaluation.KEYS),
@@ -97,8 +97,8 @@ def configuration() -> str:
         "## [han]\n\nWhere the house asks its gateway. Without this section `smgw han` does nothing.\n",
         _table(han.KEYS),
     ]
-    for title, rules in (("mqtt", house.MQTT_KEYS), ("vzlogger", house.PORT_KEYS), ("p1", house.P1_KEYS)):
-        parts += [f"### [han.{title}]\n\nLive values for the house; see [The home side](home.md).\n", _table(rules)]
+    for title, own in (("mqtt", house.MQTT_KEYS), ("vzlogger", house.PORT_KEYS), ("p1", house.P1_KEYS)):
+        parts += [f"### [han.{title}]\n\nLive values for the house; see [The home side](home.md).\n", _table(own)]
     parts += [
         "### [han.metrics]\n\nLive values for Prometheus.\n",
         _table(house.PORT_KEYS),
