@@ -24,20 +24,20 @@ _DAY_S = 86_400
 def content(house: House, wanted: Wanted, certificates: tuple[Certificate, ...]) -> UsagePoint:
     """The content of the file. NotYoursError; SmgwError if the profile lacks what the file needs."""
     contract = house.contract(wanted.consumer, wanted.contract)
-    lists = (*_originals(house, contract, wanted), *_registers(house, contract, wanted, ListKind.PERIOD_END))
+    kinds = map(ListKind, contract.profile.use_case.bill_lists)
+    lists = (*_originals(house, contract, wanted), *_registers(house, contract, wanted, kinds))
     return _point(house, contract, wanted, lists, certificates)
 
 
 def current(house: House, wanted: Wanted, certificates: tuple[Certificate, ...]) -> UsagePoint:
     """The registers as they are now: the newest row of each. Use cases without steps show the meters' readings."""
     contract = house.contract(wanted.consumer, wanted.contract)
-    kind = ListKind.DERIVED
     sources = contract.sources[-1:] if contract.profile.use_case.billed else ()
     newest = [row for source in sources if (row := house.newest(wanted.consumer, source)) is not None]
     at_us = max((row.target_time_us or 0 for row in newest), default=0)
     if at_us:
         now = wanted._replace(begin_s=at_us // SECOND_US, end_s=at_us // SECOND_US)
-        lists = tuple(_registers(house, contract, now, kind))
+        lists = tuple(_registers(house, contract, now, (ListKind.DERIVED,)))
     else:
         last_s = house.now_us() // SECOND_US
         day = wanted._replace(begin_s=last_s - _DAY_S, end_s=last_s)
@@ -91,15 +91,14 @@ def _originals(house: House, contract: Contract, wanted: Wanted) -> Iterator[Val
             yield from lists_of(rows, owner, owner, span, profile.registration_period)
 
 
-def _registers(house: House, contract: Contract, wanted: Wanted, kind: ListKind) -> Iterator[ValueList]:
+def _registers(house: House, contract: Contract, wanted: Wanted, kinds: Iterable[ListKind]) -> Iterator[ValueList]:
     """Derived registers. They name the newest device of the first meter."""
-    if not contract.profile.use_case.billed:
-        return
     span = Span(wanted.begin_s, wanted.end_s)
     devices = house.meter(wanted.consumer, contract.profile.meters[0]).sources
-    for source in contract.sources if devices else ():
-        rows = taken(_rows(house, wanted, source, kind, ()), span)
-        yield from lists_of(rows, str(devices[-1].device), str(source.device), span)
+    for kind in kinds if devices else ():
+        for source in contract.sources:
+            rows = taken(_rows(house, wanted, source, kind, ()), span)
+            yield from lists_of(rows, str(devices[-1].device), str(source.device), span)
 
 
 def _rows(house: House, wanted: Wanted, source: Source, kind: ListKind, objects: Iterable[Obis]) -> Iterator[Row]:
@@ -111,7 +110,8 @@ def _rows(house: House, wanted: Wanted, source: Source, kind: ListKind, objects:
 
 
 def _cells(house: House, wanted: Wanted, source: Source, row: StoredRecord) -> Iterator[Cell]:
-    signed = {one.column: one.octets for one in house.value_signatures(wanted.consumer, source, row)}
+    made = house.value_signatures(wanted.consumer, source, row) if row.to_sign else ()
+    signed = {one.column: one.octets for one in made}
     for one in row.readings:
         if isinstance(one.value.value, int):
             column = CaptureObject(one.class_id, one.obis, one.attribute)

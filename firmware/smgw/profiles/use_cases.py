@@ -21,6 +21,11 @@ class UseCase(NamedTuple):
         """Whether it has registers of steps, an error register and a total."""
         return bool({"calendar", "tiers", "loads"} & set(self.keys))
 
+    @property
+    def bill_lists(self) -> tuple[int, ...]:
+        """Numbers of the lists of its own rows that a bill is made of."""
+        return tuple(kind for kind in (PERIOD_END, DAILY) if kind in (*self.leaves, *self.requested))
+
 
 PERIOD_END = 5
 DAILY = 4

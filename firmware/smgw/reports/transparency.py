@@ -114,15 +114,9 @@ def _derived(
         devices = [source.device for source in sources if source.meter in profile.parts]
         for source in sources:
             if source.meter == profile.name and devices:
-                for kind in _shown(profile):
-                    rows = taken(_rows(view, source, kind, None, signed), span)
+                for kind in profile.use_case.bill_lists:
+                    rows = taken(_rows(view, source, ListKind(kind), None, signed), span)
                     yield from lists_of(rows, str(devices[-1]), str(source.device), span)
-
-
-def _shown(profile: EvaluationProfile) -> list[ListKind]:
-    """The lists of derived rows that a bill is made of."""
-    own = (*profile.use_case.leaves, *profile.use_case.requested)
-    return [kind for kind in (ListKind.PERIOD_END, ListKind.DAILY) if kind in own]
 
 
 def _rows(

@@ -150,6 +150,12 @@ def test_who_moved_out_gets_no_later_value(house: House) -> None:
     assert max(map(int, texts(root, "value"))) == 7 * MOVED
 
 
+def test_a_data_sparing_contract_has_its_own_rows_at_period_ends(house: House) -> None:
+    root = file(house, f"data?TafName=flat-total&{span(0, LAST)}", "berta")
+    names = texts(root, "qualifiedLogicalName")
+    assert [name.split(".")[1][:5] for name in names if ".taf" in name] == ["taf1-"]
+
+
 @pytest.mark.parametrize(
     ("target", "consumer", "status"),
     [
