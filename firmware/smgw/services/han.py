@@ -5,6 +5,7 @@ gateway but that of its own certificate for TLS.
 """
 
 import asyncio
+import contextlib
 import socket
 import ssl
 import threading
@@ -144,8 +145,8 @@ class HanService:
         host: str,
         beat: Callable[[], None],
     ) -> None:
-        self._loop = asyncio.get_running_loop()
         self._over = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
         own = [one.dup() for one in sockets]  # a second run of this body needs them again
         self._listener = Listener(own, shared, lambda: context, host)
         self._up.set()
@@ -225,7 +226,10 @@ class HanService:
         self._ending.set()
         loop = self._loop
         if loop is not None:
-            loop.call_soon_threadsafe(self._over.set)
+            with contextlib.suppress(RuntimeError):  # it has just ended by itself
+                loop.call_soon_threadsafe(self._over.set)
+        if self._book is not None:
+            self._book.wake()
         left = stop_all(self._workers, _STOP_S)
         if not left:
             self._close()

@@ -1,5 +1,6 @@
 """The log book of the HAN: what the server's thread notes is written by a thread of its own, since a card is slow."""
 
+import contextlib
 import logging
 import queue
 import threading
@@ -22,7 +23,7 @@ log = logging.getLogger("smgw.services.han")
 _WAITING_MOST: Final = 500
 #: The same text is written at most once in this time, and all texts at most so often in it: a card wears.
 _SELDOM_S, _MOST = 600.0, 120
-_LOOK_S = 1.0
+_LOOK_S = 5.0
 _CLOCK_S = 60.0
 _LEVELS = {Level.INFO: logging.INFO, Level.WARNING: logging.WARNING}
 
@@ -40,7 +41,7 @@ class HanLog:
     def __init__(self, store: HanStore, state: Path) -> None:
         self._store = store
         self._lmn = paths.lmn_directory(state)
-        self._queue: queue.Queue[_Noted] = queue.Queue(_WAITING_MOST)
+        self._queue: queue.Queue[_Noted | None] = queue.Queue(_WAITING_MOST)
         self._told: dict[str, float] = {}
         self._left_out = 0
         self._clock = GatewayClock()
@@ -79,7 +80,14 @@ class HanLog:
         while not self._queue.empty():
             self._write(self._queue.get_nowait())
 
-    def _write(self, noted: _Noted) -> None:
+    def wake(self) -> None:
+        """Let `run` look whether it is to end."""
+        with contextlib.suppress(queue.Full):
+            self._queue.put_nowait(None)
+
+    def _write(self, noted: _Noted | None) -> None:
+        if noted is None:
+            return
         who = noted.who
         consumers = [who.name] if who is not None and who.role is Role.CONSUMER else []
         good = noted.level is Level.INFO
