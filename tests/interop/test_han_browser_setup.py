@@ -131,4 +131,6 @@ def test_from_the_code_to_the_first_login(tmp_path, width, dark):
         assert page.faults == ["Failed to load resource: the server responded with a status of 403 (Forbidden)"]
     with HanView.open(paths.han_directory(gateway.state)) as view:
         assert [one.name for one in view.accounts()] == ["consumer-1"]
-    assert [one.name for one in load(gateway.config).meters] == ["emh-1234", "meter-1"]
+    written = load(gateway.config)
+    assert [one.name for one in written.meters] == ["emh-1234", "meter-1"]
+    assert written.gateway.ntp == ()

@@ -1,12 +1,11 @@
 """What a person takes away: CSV of amounts and closing values, the file for TRuDI."""
 
 from collections.abc import Iterable, Iterator
-from datetime import timedelta
+from datetime import date, timedelta
+from itertools import pairwise
 from urllib.parse import urlencode
 
 from smgw.cosem.csv_cell import guarded
-from smgw.cosem.obis import Obis
-from smgw.cosem.units import WATT_HOUR
 from smgw.han.calendar import Step
 from smgw.han.exchange import Answer, Request, problem
 from smgw.han.house import House
@@ -27,8 +26,8 @@ _STEPS = (
     (Step.DAY, N_("a day")),
     (Step.MONTH, N_("a month")),
 )
-#: Most rows of one CSV, and how many of a day has each step: a quarter of quarter hours, a year of hours.
-MOST_ROWS = 9000
+#: Most rows of one CSV, and how many of a day has each step: a year of quarter hours.
+MOST_ROWS = 36_000
 _OF_A_DAY = {Step.QUARTER: 96, Step.HOUR: 24, Step.DAY: 1, Step.MONTH: 1}
 _MOST_PERIODS = 48
 
@@ -80,44 +79,56 @@ def energy_csv(request: Request, house: House) -> Answer:
     consumer, zone = request.who.name, Zone()
     name = request.query.get("meter", "")
     house.meter(consumer, name)
-    wanted = Range(zone.midnight(first), zone.midnight(last + timedelta(days=1)))
-    rows = _lines(name, _columns(house, consumer, name, step, wanted, zone), zone)
+    days = [first, *(day for day in _months(first, last, step)), last + timedelta(days=1)]
+    marks = [zone.midnight(day) for day in days]
+    pieces = (Range(*pair) for pair in pairwise(marks))
+    rows = _lines(house, consumer, name, step, pieces, zone)
     file = f"{first}_{last}.csv"
     headers = {"Content-Disposition": f'attachment; filename="{file}"', "Cache-Control": "no-store"}
     return Answer(200, rows, "text/csv; charset=utf-8", headers)
 
 
-#: A register, and what it counted and said in each step.
-_Column = tuple[Obis, list[Amount], list[Closing | None]]
+def _months(first: date, last: date, step: Step) -> Iterator[date]:
+    """The first days of months inside: the whole of a long time need not fit into the memory."""
+    day = (first.replace(day=1) + timedelta(days=31)).replace(day=1)
+    while day <= last and step is not Step.MONTH:
+        yield day
+        day = (day + timedelta(days=31)).replace(day=1)
 
 
-def _columns(house: House, consumer: str, name: str, step: Step, wanted: Range, zone: Zone) -> list[_Column]:
-    """All is read here: the lines are taken later, and in another thread."""
+def _lines(house: House, consumer: str, name: str, step: Step, pieces: Iterable[Range], zone: Zone) -> Iterator[bytes]:
+    """The head, then the lines of each piece at once."""
     meter = house.meter(consumer, name)
     known = registers(house, consumer, meter)
-    columns = []
-    for obis in (known.imported, known.exported):
-        if obis is not None:
-            amounts = house.amounts(consumer, name, obis, step, wanted, zone.name)
-            columns.append((obis, amounts, closings(house, consumer, meter, obis, step, wanted, zone)))
-    return columns
-
-
-def _lines(name: str, columns: list[_Column], zone: Zone) -> Iterator[bytes]:
+    objects = [one for one in (known.imported, known.exported) if one is not None]
+    units = {obis: unit for source in meter.sources for obis, _, unit in house.registers(consumer, source)}
     heads: list[str] = []
-    for obis, amounts, _ in columns:
-        unit = unit_name(next((one.unit for one in amounts if one.value is not None), WATT_HOUR))
+    for obis in objects:
+        unit = unit_name(units[obis])
         heads += [f"{obis} amount {unit}", f"{obis} closing value {unit}", f"{obis} complete"]
     yield _line(["meter", "from UTC", "to UTC", "from local", *heads])
     label = guarded(name).replace(";", ",")
-    for place, one in enumerate(columns[0][1] if columns else ()):
-        cells = [label, iso(one.begin_us) or "", iso(one.end_us) or "", zone.local(one.begin_us)]
-        for _, amounts, ends in columns:
-            amount, end = amounts[place], ends[place]
-            cells.append("" if amount.value is None else number(amount.value, amount.scaler, amount.unit))
-            cells.append("" if end is None or not end.exact else number(end.value, end.scaler, end.unit))
-            cells.append("yes" if amount.exact and amount.value is not None else "no")
-        yield _line(cells)
+    for piece in pieces if objects else ():
+        columns = [
+            (
+                house.amounts(consumer, name, obis, step, piece, zone.name),
+                closings(house, consumer, meter, obis, step, piece, zone),
+            )
+            for obis in objects
+        ]
+        yield b"".join(_line(_cells(label, columns, place, zone)) for place in range(len(columns[0][0])))
+
+
+def _cells(
+    label: str, columns: list[tuple[list[Amount], list[Closing | None]]], place: int, zone: Zone
+) -> Iterator[str]:
+    begin_us, end_us = columns[0][0][place][:2]
+    yield from (label, iso(begin_us) or "", iso(end_us) or "", zone.local(begin_us))
+    for amounts, ends in columns:
+        amount, end = amounts[place], ends[place]
+        yield "" if amount.value is None else number(amount.value, amount.scaler, amount.unit)
+        yield "" if end is None or not end.exact else number(end.value, end.scaler, end.unit)
+        yield "yes" if amount.exact and amount.value is not None else "no"
 
 
 def _line(cells: Iterable[str]) -> bytes:

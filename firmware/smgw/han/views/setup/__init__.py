@@ -56,7 +56,7 @@ def _shown(request: Request, house: House, desk: SetUp, fault: str = "", status:
         notes=str((told or {}).get("text", "")).splitlines() if not fault else [],
         meters=list(enumerate((told or {}).get("meters", []), 1)),
         periods=[(value, _(text)) for value, text in _PERIODS],
-        servers=" ".join(house.configuration.gateway.time_sources) or "system",
+        servers=" ".join(house.configuration.gateway.ntp) or "system",
         gateway=str(house.configuration.gateway.device_id),
     )
     return shown._replace(headers={**shown.headers, "Refresh": f"3; url={_PATH}"}) if running else shown
