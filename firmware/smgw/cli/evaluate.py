@@ -7,9 +7,11 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
+from smgw.cli.moments import moment, utc
 from smgw.clock.text import utc_text
 from smgw.cosem.data import plain
 from smgw.cosem.units import symbol
+from smgw.cosem.zone import time_zone
 from smgw.errors import SmgwError
 from smgw.metering.evaluation.evaluation import Row
 from smgw.metering.evaluation.plan import register_name
@@ -30,38 +32,32 @@ database nor the running gateway. So a tariff can be tried before it is installe
   smgw evaluate --profile tariff.toml --from 2026-01-01 --to 2026-02-01 --csv > january.csv
 
 Without --csv, each billing period is printed with its steps, the error register, the total and the check of the sum.
-With --csv, all registers at each registration time are printed. Times without an offset are local time of this
-computer. Printed times are UTC. Exit code 1 if no reading of the range takes part.
+With --csv, all registers at each registration time are printed. Times without an offset are local time of
+the tariff's zone. Printed times are UTC. Exit code 1 if no reading of the range takes part.
 """
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The profile, the range, and the form of the output."""
     parser.add_argument("--profile", type=Path, required=True, metavar="FILE", help="file with [[evaluation]]")
-    parser.add_argument("--from", dest="begin", type=_moment, required=True, metavar="TIME", help="ISO 8601")
-    parser.add_argument("--to", dest="end", type=_moment, metavar="TIME", help="ISO 8601 (default: now)")
+    parser.add_argument("--from", dest="begin", type=moment, required=True, metavar="TIME", help="ISO 8601")
+    parser.add_argument("--to", dest="end", type=moment, metavar="TIME", help="ISO 8601 (default: now)")
     parser.add_argument("--csv", action="store_true", help="comma-separated values, all registers at all times")
     parser.epilog = _EPILOG
 
 
-def _moment(text: str) -> datetime:
-    return datetime.fromisoformat(text).astimezone(UTC)
-
-
-_moment.__name__ = "time, such as 2026-03-01 or 2026-03-01T12:00+01:00"  # what argparse calls it
-
-
 def run(arguments: argparse.Namespace) -> int:
     """Evaluate and print; 1 if there was nothing to evaluate."""
+    if not arguments.profile.exists():
+        raise SmgwError(f"{arguments.profile}: there is no such file; --profile names a file with [[evaluation]]")
     profiles = load_evaluations(arguments.profile)
-    end = arguments.end or datetime.now(UTC)
-    if end <= arguments.begin:
-        raise SmgwError(f"--to {end.isoformat()} is not after --from {arguments.begin.isoformat()}; exchange them")
-    for profile in profiles:
-        _refuse(profile)
-    wanted = Range(int(arguments.begin.timestamp()) * _SECOND, int(end.timestamp()) * _SECOND)
+    spans = {profile.name: _span(arguments, profile) for profile in profiles}
     with LmnView.open(paths.lmn_directory(arguments.state)) as view:
-        tried = [one for profile in profiles for one in try_evaluation(view, profile, wanted, every=arguments.csv)]
+        tried = [
+            one
+            for profile in profiles
+            for one in try_evaluation(view, profile, spans[profile.name], every=arguments.csv)
+        ]
     if arguments.csv:
         _write_csv(tried)
     else:
@@ -69,6 +65,17 @@ def run(arguments: argparse.Namespace) -> int:
             for line in _lines(one):
                 print(line)
     return 0 if any(one.readings for one in tried) else 1
+
+
+def _span(arguments: argparse.Namespace, profile: EvaluationProfile) -> Range:
+    """The range in microseconds UTC. Times without an offset are local time of the tariff."""
+    _refuse(profile)
+    zone = time_zone(profile.zone)
+    begin = utc(arguments.begin, zone)
+    end = utc(arguments.end, zone) if arguments.end else datetime.now(UTC)
+    if end <= begin:
+        raise SmgwError(f"--to {end.isoformat()} is not after --from {begin.isoformat()}; exchange them")
+    return Range(int(begin.timestamp()) * _SECOND, int(end.timestamp()) * _SECOND)
 
 
 def _refuse(profile: EvaluationProfile) -> None:

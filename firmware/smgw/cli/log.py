@@ -3,6 +3,7 @@
 import argparse
 import json
 import sys
+from pathlib import Path
 from typing import Any
 
 from smgw.cli.numbers import count
@@ -13,7 +14,7 @@ from smgw.errors import SmgwError
 from smgw.store import paths
 from smgw.store.errors import StoreAbsent
 from smgw.store.file.log_book import LogEntry
-from smgw.store.file.log_books import NUMBERS, VENDORS, consumer_book
+from smgw.store.file.log_books import CALIBRATION, NUMBERS, SYSTEM, VENDORS, consumer_book
 from smgw.store.han.view import HanView
 from smgw.store.lmn.view import LmnView
 from smgw.store.wan.view import WanView
@@ -25,6 +26,8 @@ _PROCESSES = (
 )
 #: Not every gateway has one.
 _MAYBE = ("han",)
+#: Books that every gateway has, though nothing may stand in them yet.
+_ALWAYS = (SYSTEM, CALIBRATION)
 _EPILOG = """\
 Books: `system`, `calibration`, and one for each consumer: `--book consumer NAME`. Without --book, the system log and
 the software's own books are printed. Entries are numbered without gaps in their book. Each entry is sealed by the
@@ -60,10 +63,21 @@ def run(arguments: argparse.Namespace) -> int:
             absent += 1
             if process not in _MAYBE:
                 print(f"smgw log: {error}", file=sys.stderr)
+    if book is not None and not entries and absent < len(_PROCESSES):
+        return _empty(arguments.state, book)
     entries.sort(key=lambda pair: pair[1].utc_us)
     for process, entry in entries[-arguments.lines :]:
         print(json.dumps(_object(process, entry)) if arguments.json else _line(process, entry))
     return 1 if absent == len(_PROCESSES) else 0
+
+
+def _empty(state: Path, book: str) -> int:
+    """A book without entries: say which ones there are. 1 if it is none that every gateway has."""
+    from smgw.reports.log_books import check_all  # few commands need it
+
+    there = sorted({one.book for one in check_all(state)[0]})
+    print(f"smgw log: the book {book} has no entry; there are {', '.join(there) or 'none'}", file=sys.stderr)
+    return 0 if book in _ALWAYS else 1
 
 
 def _book(words: list[str] | None) -> str | None:

@@ -19,6 +19,9 @@ from smgw.trust.certificate import Certificate
 from smgw.trust.value_verdict import Verdict, judged, signers_of
 from smgw.webservice.parcel import LARGEST_DOCUMENT, unpack
 
+#: What stands in the first octets of a consumer's file (VDE-AR 2418-6).
+_CONSUMERS_FILE, _HEAD = b"AR_2418-6", 1000
+
 
 class Faulty(NamedTuple):
     """A value whose signature is not good."""
@@ -61,6 +64,11 @@ def verified(file: Path, certificates: Sequence[Certificate], device: DeviceId |
         try:
             found = list(_rows(octets, file, device))
         except (CosemXmlError, SignaturesError) as error:
+            if _CONSUMERS_FILE in octets[:_HEAD]:
+                raise SmgwError(
+                    f"{file}{name}: this is a consumer's file for TRuDI; "
+                    "smgw verify takes what a gateway sends or exports"
+                ) from error
             raise SmgwError(f"{file}{name}: this is no document of a gateway ({error})") from error
         for row in found:
             rows += 1

@@ -126,3 +126,21 @@ def test_a_profile_that_cannot_be_tried_says_why(
 def test_a_range_that_ends_before_it_begins_is_refused(state: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert evaluate(state, end="2026-02-01T00:00Z") == 2
     assert "is not after --from" in capsys.readouterr().err
+
+
+def test_a_time_without_an_offset_is_local_time_of_the_tariff(state: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    profile = state / "tariff.toml"
+    profile.write_text(PROFILE.replace('zone = "UTC"\n[', 'zone = "Asia/Tokyo"\n['), encoding="utf-8")
+    assert evaluate(state, begin="2026-03-01T10:00", end="2026-03-01T10:30") == 0
+    assert "  2026-03-01T01:00:00Z to 2026-03-01T01:30:00Z" in capsys.readouterr().out.splitlines()
+
+
+def test_a_wrong_time_and_an_absent_file_are_told_in_a_sentence(
+    state: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        evaluate(state, begin="yesterday")
+    assert "--from: 'yesterday' is no time; write one such as 2026-03-01" in capsys.readouterr().err
+    (state / "tariff.toml").unlink()
+    assert evaluate(state) == 2
+    assert "there is no such file; --profile names a file with [[evaluation]]" in capsys.readouterr().err

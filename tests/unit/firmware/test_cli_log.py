@@ -74,6 +74,17 @@ def test_a_book_is_printed_by_its_name(state: Path, capsys: pytest.CaptureFixtur
     assert entry["number"] == 1
 
 
+def test_a_book_that_nobody_has_is_told_with_those_that_are_there(
+    state: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["log", "--state", str(state), "--book", "consumer", "nobody"]) == 1
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.startswith("smgw log: the book consumer nobody has no entry; there are ")
+    assert "system" in said.err
+    assert main(["log", "--state", str(state), "--book", "calibration"]) == 0
+
+
 @pytest.mark.parametrize(("words", "told"), [(["consumer"], "whose?"), (["system", "x"], "no such book")])
 def test_a_book_that_cannot_be_meant_is_told(
     state: Path, words: list[str], told: str, capsys: pytest.CaptureFixture[str]

@@ -171,3 +171,16 @@ def test_values_that_were_signed_have_their_signature(state: Path) -> None:
     found = texts(root, "signature")
     assert found
     assert {len(one) for one in found} == {128}, "64 octets, as gateways in the field show them"
+
+
+def test_a_span_without_values_makes_no_file(state: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    status, file = run(state, begin=-2000, end=-1900)
+    assert status == 2
+    assert not file.exists()
+    assert "no value of DE1 lies in this span" in capsys.readouterr().err
+
+
+def test_verify_says_what_kind_of_file_it_is(state: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    _, file = run(state)
+    assert main(["verify", "--state", str(state), str(file)]) == 2
+    assert "this is a consumer's file for TRuDI; smgw verify takes" in capsys.readouterr().err
