@@ -55,8 +55,23 @@ class Outcome(NamedTuple):
     note: str = ""
 
 
-#: What the emulated boards show is printed, so the output of the tests is caught in Python alone.
-IMAGE = Stage("image", ("tests/image",), ("--capture=sys", "--ignore=tests/image/test_pi3.py"))
+def files(folder: str, *first: str, without: str = "") -> tuple[str, ...]:
+    """The test files of a folder: some first, because they take longest, then the others."""
+    others = {file.stem.removeprefix("test_") for file in (ROOT / "tests" / folder).glob("test_*.py")}
+    names = (*first, *sorted(others - {*first, without}))
+    return tuple(f"tests/{folder}/test_{name}.py" for name in names)
+
+
+#: Two machines run at a time, each file on one worker, in the order of `files`.
+TWO_MACHINES = ("--numprocesses=2", "--dist=loadfile", "--no-loadscope-reorder")
+#: The first worker builds the image while the second begins with tests that need none. What the boards show is printed,
+#: so the output of the tests is caught in Python alone.
+IMAGE = Stage(
+    "image",
+    files("image", "image", "boot_script", "update", "gpio", "update_fallback", without="pi3"),
+    ("--capture=sys", *TWO_MACHINES),
+)
+PI3 = Stage("pi3", ("tests/image/test_pi3.py",), ("--capture=sys",))
 UNIT = Stage("unit", ("tests/unit",), PARALLEL)
 ON_DEVICE = Stage(
     "unit tests of the firmware with Debian's Python",
@@ -74,7 +89,7 @@ PLANS = {
         ON_DEVICE,
     ),
     "image": (IMAGE,),
-    "pi3": (Stage("pi3", ("tests/image/test_pi3.py",), ("--capture=sys",)),),
+    "pi3": (PI3,),
     "long": (
         # By test, not by file: the episodes of one file take hours one after the other.
         Stage("kill loops", ("tests/fault",), PARALLEL_EPISODES, environment=(("SMGW_TEST_LONG", "1"),)),

@@ -54,7 +54,7 @@ def board(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pi3Machine]:
 
 def test_the_card_starts_the_gateway_on_a_pi_3(board: Pi3Machine) -> None:
     assert "Raspberry Pi 3" in board.run("cat", "/proc/device-tree/model")
-    board.until(lambda: board.try_run("systemctl", "is-active", "smgw-lmn", "smgw-wan").returncode == 0, 1800)
+    board.until(lambda: board.try_run("systemctl", "is-active", "smgw-lmn", "smgw-wan").returncode == 0)
     assert "ready: 1 meters" in board.run("journalctl", "-b", "-u", "smgw-lmn")
 
 
