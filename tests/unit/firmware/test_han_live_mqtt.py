@@ -260,6 +260,19 @@ def test_what_keeps_it_from_a_broker_is_said(
     assert any(text in one.getMessage() for one in caplog.records), caplog.text
 
 
+def test_a_password_without_tls_is_warned_of(
+    mosquitto: Broker, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "password").write_text("open-sesame-7\n")
+    (tmp_path / "password").chmod(0o600)
+    profile = plain(mosquitto)._replace(username="house", password_file=Path("password"))
+    with publishing(tmp_path, profile), listener(mosquitto.port) as ears:
+        wait_until(heard(ears, STATUS, "online"))
+    (record,) = [one for one in caplog.records if getattr(one, "event", "") == "broker-connected"]
+    assert record.levelname == "WARNING"
+    assert "without TLS" in record.getMessage()
+
+
 def test_tls_to_a_port_without_it_is_said(mosquitto: Broker, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     with publishing(tmp_path, MqttProfile(f"mqtts://127.0.0.1:{mosquitto.port}")) as outlet:
         wait_until(lambda: any(map(lost, caplog.records)))

@@ -21,6 +21,7 @@ log = logging.getLogger(__name__)
 _FIRST_S, _LONGEST_S, _JITTER = 1.0, 60.0, 0.25
 _STEP_S = 10.0  # between two looks at a connection at rest; MQTT's own keep-alive is longer
 _LAST_WORD_STEPS = 20
+_BARE = " without TLS, so the password can be read in the house; use mqtts:// if the broker has TLS"
 #: Messages that are handed over at once.
 _AT_ONCE = 64
 #: Seconds after which Home Assistant no longer shows a value: at least, and as a multiple of the longest interval.
@@ -71,7 +72,11 @@ class MqttOutlet:
             link.open(profile.host, profile.port, self._stopping.is_set)
             self._back_off.reset()
             self.fault = ""
-            log.info("MQTT: connected to %s", profile.url, extra={"event": "broker-connected", "SERVER": profile.url})
+            bare = profile.username and not profile.tls
+            (log.warning if bare else log.info)(
+                "MQTT: connected to %s%s", profile.url, _BARE if bare else "",
+                extra={"event": "broker-connected", "SERVER": profile.url},
+            )  # fmt: skip
             link.publish(self._topics.status, ONLINE, qos=1)
             if profile.discovery:
                 link.subscribe(f"{profile.discovery}/status")
