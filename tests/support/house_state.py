@@ -25,6 +25,7 @@ EXPORT = Obis.parse("2.8.0")
 FLAT = DeviceId.parse("1EMH0011802882")
 #: The flat goes from berta to carl at this slot.
 MOVED = DAY + 40
+AFTER_THE_MOVE = "values of the flat are missing after the move"
 TEXT = f"""\
 [gateway]
 device_id = "{GATEWAY}"
@@ -106,6 +107,9 @@ def make(
                 registrar.capture(one._replace(stamp=clock.stamp()))
             registrar.run_once(0)
         store.flush(now=True)
+        # The log book gets what concerns the meter, whoever has it now.
+        about = {"identity": configuration.meters[1].name, "consumers": ("berta", "carl")}
+        store.log("values-missing", Level.WARNING, AFTER_THE_MOVE, clock.stamp(), **about)
         for consumer in ("anna", "berta", "carl"):
             clock.now_us += SECOND
             store.log(
@@ -121,4 +125,17 @@ def opened(state: Path, view: LmnView, now_us: int | None = None, live: Callable
 
 
 HOUSE, THE_FLAT = Source("house", DEVICE), Source("flat", FLAT)
-__all__ = ["DEVICE", "ENERGY", "EXPORT", "FLAT", "HOUSE", "MIDNIGHT", "MOVED", "SLOT", "THE_FLAT", "make", "opened"]
+__all__ = [
+    "AFTER_THE_MOVE",
+    "DEVICE",
+    "ENERGY",
+    "EXPORT",
+    "FLAT",
+    "HOUSE",
+    "MIDNIGHT",
+    "MOVED",
+    "SLOT",
+    "THE_FLAT",
+    "make",
+    "opened",
+]

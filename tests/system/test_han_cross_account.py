@@ -23,7 +23,7 @@ from urllib.parse import parse_qsl, quote, urlencode, urljoin, urlsplit
 
 import pytest
 from han_login import authorization, challenge_of
-from house_state import DEVICE, FLAT, MOVED, SLOT, TEXT, make
+from house_state import AFTER_THE_MOVE, DEVICE, FLAT, MOVED, SLOT, TEXT, make
 from smgw.cli import main
 from smgw.profiles.han import VIEWS
 from smgw.trust.han_tls import own_files
@@ -45,7 +45,7 @@ LOGGED = {name: f"of {name}" for name in CONSUMERS}
 SECRETS = {
     "anna": [str(DEVICE), METERS["house"], CONTRACTS["day-night"], CONTRACTS["series"], POINTS["DE1"], LOGGED["anna"]],
     "berta": [CONTRACTS["flat-total"], POINTS["DE2"], LOGGED["berta"]],
-    "carl": [LOGGED["carl"]],
+    "carl": [LOGGED["carl"], AFTER_THE_MOVE],
 }
 FLAT_OWN = [str(FLAT), METERS["flat"]]
 #: Where to begin, for views to which no link leads. Each view of the table is reached by somebody.

@@ -271,12 +271,20 @@ class House:
         ]
 
     def log(self, consumer: str, wanted: Range = _EVERY, most: int = ENTRIES_KEPT) -> list[LogEntry]:
-        """The newest entries of the consumer's own book in a range, oldest first. Each process numbers its own."""
+        """The newest entries of the consumer's own book in a range, oldest first. Each process numbers its own.
+
+        The book also gets what concerns a meter after the consumer's time. Such entries are left out.
+        """
         if not consumer:
             return []
-        book = consumer_book(consumer)
+        book, meters = consumer_book(consumer), self._rights.meters(consumer)
         entries = [one for view in self._books for one in view.log_entries(ENTRIES_KEPT, book)]
-        entries = [one for one in entries if wanted.since <= one.utc_us <= wanted.until]
+        entries = [
+            one
+            for one in entries
+            if wanted.since <= one.utc_us <= wanted.until
+            and any(since <= one.utc_us <= until for since, until in meters.get(one.identity, (_EVERY,)))
+        ]
         return sorted(entries, key=lambda one: (one.utc_us, one.number))[-most:]
 
     # The gateway, which is the same for all

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from captures_made import capture, energy
 from house_state import (
+    AFTER_THE_MOVE,
     DAY,
     DEVICE,
     ENERGY,
@@ -183,6 +184,14 @@ def test_a_log_book_has_the_entries_of_its_consumer_alone(house: House) -> None:
         texts = [one.subject for one in house.log(consumer) if one.event == "meter-lost"]
         assert texts == [f"of {consumer}"]
     assert house.log("nobody") == house.log("") == []
+
+
+def test_entries_about_a_meter_end_with_the_time_of_the_consumer(house: House) -> None:
+    def told(consumer: str) -> list[str]:
+        return [one.subject for one in house.log(consumer) if one.event == "values-missing"]
+
+    assert told("carl") == [AFTER_THE_MOVE]
+    assert told("berta") == told("anna") == []
 
 
 def test_the_firmware_has_a_hash(house: House) -> None:
