@@ -22,6 +22,8 @@ from smgw.metering.evaluation.plan import ERROR, TOTAL, register_name
 from emp.store.storage import LatestView, RowSpan, RowView
 
 _GROUP_E = 4
+#: Of an evaluation: 100 years of months with 60 steps and an export register have 150,000.
+MOST_VALUES = 200_000
 _SECOND = 1_000_000
 #: Use cases with billing periods.
 _BILLED = (1, 2, 3, 4)
@@ -118,11 +120,10 @@ def facts_of(storage: Latest, device: DeviceId) -> EvaluationFacts | None:
 def period_bills(storage: Rows, device: DeviceId) -> Bills:
     """All bills of a device. Of two rows for one time the one that came last counts."""
     ends: dict[Obis, dict[int, _Ends]] = {}
-    for batch in storage.batches(device, RowSpan()):
-        for row in batch:
-            if row.target_time_us is not None:
-                for register, found in _registers(row).items():
-                    ends.setdefault(register, {})[row.target_time_us] = found
+    for row in _rows(storage, device):
+        if row.target_time_us is not None:
+            for register, found in _registers(row).items():
+                ends.setdefault(register, {})[row.target_time_us] = found
     boundaries = _boundaries(facts_of(storage, device))
     bills, unbilled = [], []
     for register, at in ends.items():
@@ -138,6 +139,17 @@ def period_bills(storage: Rows, device: DeviceId) -> Bills:
         sorted(bills, key=lambda bill: (-bill.end_us, bytes(bill.register))),
         sorted(unbilled, key=lambda one: (-one.end_us, bytes(one.total.register))),
     )
+
+
+def _rows(storage: Rows, device: DeviceId) -> Iterator[RowView]:
+    """The rows of a device, in the order in which they came: no more than an honest gateway ever sends."""
+    values = 0
+    for batch in storage.batches(device, RowSpan()):
+        for row in batch:
+            values += len(row.cells)
+            if values > MOST_VALUES:
+                return
+            yield row
 
 
 def _boundaries(facts: EvaluationFacts | None) -> Boundaries | None:

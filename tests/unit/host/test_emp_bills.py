@@ -209,3 +209,9 @@ def test_the_overview_leads_to_the_bills(emp):
     assert 'href="/bills"' not in emp.ask("GET", "/").text
     emp.put(ends(*THREE))
     assert 'href="/bills"' in emp.ask("GET", "/").text
+
+
+def test_a_flood_of_rows_takes_no_memory(emp, monkeypatch):
+    monkeypatch.setattr("emp.answers.period_bills.MOST_VALUES", 10)  # two rows
+    emp.put(ends(*THREE, facts=NIGHT))
+    assert [bill["period"] for bill in bills(emp, period="all")["bills"]] == [JANUARY]
