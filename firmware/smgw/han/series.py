@@ -4,6 +4,7 @@ The closing value of a mark is the reading of that registration time. If none co
 counts, and what follows from it is marked as not exact. So the amounts of a row of marks add up to the whole.
 """
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import pairwise
 from typing import NamedTuple
@@ -15,6 +16,8 @@ from smgw.store.ranges import Range
 _DAY_US = 86_400_000_000
 #: How far back a value before the first mark is looked for.
 _BEFORE_US = 31 * _DAY_US
+#: More marks without a reading than these, and all between them is read at once.
+_FEW = 8
 
 #: Samples of one register at certain times, or in a range.
 At = Callable[[Sequence[int]], Iterable[Sample]]
@@ -78,6 +81,8 @@ def usable(one: Sample) -> bool:
 def closings(marks: Sequence[int], newest_us: int, at: At, between: Between) -> list[Closing | None]:
     """The closing value of each mark; None: nothing counts before it. `newest_us`: the latest registration time."""
     known = {one.target_us: one for one in counting(at(sorted({*marks, newest_us})))}
+    if len(marks) > 1 and sum(mark <= newest_us and mark not in known for mark in marks) > _FEW:
+        between = _read_once(Range(marks[0] + 1, marks[-1]), between)
     found: list[Closing | None] = []
     last: Sample | None = None
     for place, mark in enumerate(marks):
@@ -89,6 +94,19 @@ def closings(marks: Sequence[int], newest_us: int, at: At, between: Between) -> 
         last = exact or last
         found.append(None if last is None else _closing(mark, last))
     return found
+
+
+def _read_once(whole: Range, between: Between) -> Between:
+    """The same, with what counts of a range read at once: a long gap has many marks, and each would be a query."""
+    read = list(counting(between(whole)))
+    times = [one.target_us for one in read]
+
+    def within(wanted: Range) -> Iterable[Sample]:
+        if wanted.since < whole.since or wanted.until > whole.until:
+            return between(wanted)
+        return read[bisect_left(times, wanted.since) : bisect_right(times, wanted.until)]
+
+    return within
 
 
 def _closing(mark: int, one: Sample) -> Closing:

@@ -268,3 +268,23 @@ def test_samples_and_records_of_any_range_are_those_of_the_database(
         records = [one.target_time_us for one in house.readings("anna", HOUSE, wanted)]
     expected = [MIDNIGHT + one * SLOT for one in sorted(measured | profile) if first <= one <= last]
     assert samples == records == expected
+
+
+@given(st.sets(st.integers(0, 60), max_size=12), st.lists(st.integers(0, 70), min_size=2, max_size=40, unique=True))
+def test_a_long_gap_is_read_at_once_and_says_the_same_as_each_mark_alone(there: set[int], wanted: list[int]) -> None:
+    at_marks = sorted(wanted)
+    samples = [Sample(slot, slot, slot, True, 5, 0, 1, ENERGY, -1, 30, slot * 10) for slot in sorted(there)]
+    newest, asked = max(there, default=0), 0
+
+    def at(times: Sequence[int]) -> Iterable[Sample]:
+        return [one for one in samples if one.target_us in times]
+
+    def between(part: Range) -> Iterable[Sample]:
+        nonlocal asked
+        asked += 1
+        return [one for one in samples if part.since <= one.target_us <= part.until]
+
+    together = series.closings(at_marks, newest, at, between)
+    assert asked <= 2 * series._FEW + 4
+    alone = [max((one for one in samples if one.target_us <= mark), default=None) for mark in at_marks]
+    assert [one and one.value for one in together] == [one and one.value for one in alone]
