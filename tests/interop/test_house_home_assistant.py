@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 from broker import broker, free_port, missing, wait_until
-from captures_made import MIDNIGHT, POWER, capture, energy
+from captures_made import DEVICE, MIDNIGHT, POWER, capture, energy
 from smgw.cosem import Data, DataType, Obis, Reading
 from smgw.profiles.toml_importer import parse
 from smgw.services.han_live import LiveOutlets
@@ -146,9 +146,13 @@ def test_home_assistant_shows_the_values_of_both_ways(tmp_path: Path) -> None:
         }
         wait_until(shown, 180)
         found = states(folder)
+        energy_entity = f"{mqtt}_energy_import_1_0_1_8_0"
+        writer.left("house", DEVICE)  # empty messages take the values back
+        wait_until(lambda: "valid" not in states(folder)[energy_entity][1])
+        assert not [line for line in (folder / "hass.log").read_text().splitlines() if ".mqtt" in line], "complaints"
     for entity, (value, unit, kind, counting) in wanted.items():
         state, told = found[entity]
         assert (Decimal(state), told["unit_of_measurement"], told["device_class"], told.get("state_class")) == (
             Decimal(value), unit, kind, counting,
         )  # fmt: skip
-    assert found[f"{mqtt}_energy_import_1_0_1_8_0"][1]["valid"] == "True"
+    assert found[energy_entity][1]["valid"] == "True"

@@ -152,7 +152,8 @@ def test_home_assistant_is_told_each_register_once(writer: LiveWriter, mosquitto
     assert told["dev"]["ids"] == [f"smgw_{DEVICE}"]
     assert told["cmps"]["1-0_1_8_0"] == {
         "p": "sensor", "unique_id": f"smgw_{DEVICE}_1-0_1_8_0", "name": "Energy import 1-0:1.8.0",
-        "state_topic": ENERGY_TOPIC, "value_template": "{{ value_json.value }}", "json_attributes_topic": ENERGY_TOPIC,
+        "state_topic": ENERGY_TOPIC, "json_attributes_topic": ENERGY_TOPIC,
+        "value_template": "{{ value_json.value if value else '' }}", "json_attributes_template": "{{ value or '{}' }}",
         "expire_after": 60, "unit_of_measurement": "kWh", "device_class": "energy", "state_class": "total_increasing",
     }  # fmt: skip
     balance = told["cmps"]["1-0_16_7_0"]

@@ -65,8 +65,10 @@ def _sensor(node: str, topic: str, point: Point, expire_s: int) -> dict[str, obj
         "unique_id": f"{node}_{_plain(point.name)}",
         "name": f"{words} {point.name}" if (words := _words(point)) else point.name,
         "state_topic": topic,
-        "value_template": "{{ value_json.value }}",
+        # An empty message takes a value back; it is no JSON.
+        "value_template": "{{ value_json.value if value else '' }}",
         "json_attributes_topic": topic,
+        "json_attributes_template": "{{ value or '{}' }}",
         "expire_after": expire_s,
         "state_class": "measurement",
     }
