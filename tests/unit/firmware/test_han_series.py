@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from smgw.cosem import Capture, DeviceId, GatewayStatus, Obis
 from smgw.han import series
-from smgw.han.calendar import Step, day_of, marks, midnight
+from smgw.han.calendar import Step, day_of, marks, midnight, pieces
 from smgw.han.series import Amount
 from smgw.store import paths
 from smgw.store.lmn.by_time import Sample
@@ -83,6 +83,18 @@ def test_an_instant_lies_in_its_local_day(zone: str, at_s: int) -> None:
 def test_a_midnight_that_does_not_exist_is_the_jump() -> None:
     """Cairo, 2026-04-24: the clock goes from 00:00 to 01:00."""
     assert midnight(date(2026, 4, 24), "Africa/Cairo") == us("2026-04-24T01:00", "Africa/Cairo")
+
+
+@given(st.sampled_from(list(Step)), st.integers(400 * 86_400, 2_000_000_000), st.integers(1, 90 * 86_400))
+def test_pieces_have_the_marks_of_the_whole(step: Step, since_s: int, length_s: int) -> None:
+    wanted = Range(since_s * SECOND, (since_s + length_s) * SECOND)
+    found: list[int] = []
+    for part in pieces(step, wanted, BERLIN, 10_000):
+        own = marks(step, part, BERLIN, 10_000)
+        assert (own[0], own[-1]) == part
+        assert not found or own[0] == found[-1]
+        found += own[1:] if found else own
+    assert found == marks(step, wanted, BERLIN, 10_000)
 
 
 # Series of samples

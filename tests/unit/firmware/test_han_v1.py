@@ -12,6 +12,7 @@ from house_asked import ask, check, told
 from house_state import DAY, DEVICE, FLAT, MIDNIGHT, SLOT, make, opened
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from smgw.han import calendar
 from smgw.han.exchange import Answer
 from smgw.han.house import House
 from smgw.han.views.v1 import VIEW
@@ -167,6 +168,15 @@ def test_days_of_a_meter_add_up(house: House) -> None:
     assert sum(int(one["value"].replace(".", "")) for one in found if one["value"]) == 10 * LAST
 
 
+@pytest.mark.parametrize("what", ["amounts/house", "gaps/house", f"closings/{DEVICE}"])
+def test_a_long_series_in_pieces_is_that_of_the_whole(house: House, what: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    target = f"{BASE}/exp/{what}?q.type=quarter-hour&q.fromtime={slot(3)}&q.totime={slot(200)}"
+    whole = told(get(house, target))
+    monkeypatch.setattr(calendar, "_MARKS_AT_ONCE", 7)
+    assert told(get(house, target)) == whole
+    assert len(whole) == 197 + (what[0] == "c")
+
+
 @pytest.mark.parametrize(
     ("target", "status"),
     [
@@ -185,6 +195,7 @@ def test_days_of_a_meter_add_up(house: House) -> None:
         (f"{BASE}/exp/amounts/house?q.obis=1.8.0,2.8.0", 400),
         (f"{BASE}/exp/amounts/house?q.type=hour&q.fromtime=1990-01-01T00:00:00Z", 400),
         (f"{BASE}/rts/meter/house?q.count=1", 400),
+        (f"{BASE}/exp/amounts/flat?q.fromtime={slot(0)}&q.totime=2026-03-01T00:00:00.000001Z", 404),
         (f"{READINGS}/", 404),
         (f"{READINGS}/x", 404),
         (f"{BASE}/rts/meter", 404),

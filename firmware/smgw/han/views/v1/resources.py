@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from smgw.cosem.obis import Obis
 from smgw.cosem.reading import ClockState
 from smgw.cosem.zone import DEFAULT_ZONE
-from smgw.han.calendar import Step, marks
+from smgw.han.calendar import Step, marks, pieces
 from smgw.han.house import MOST_MARKS, House
 from smgw.han.rights import NotYoursError
 from smgw.han.views.v1 import shapes
@@ -196,21 +196,29 @@ def _obis(asked: Asked) -> Obis:
 
 def _amounts(house: House, consumer: str, name: str, asked: Asked) -> Shapes:
     zone = _zone(house, consumer, name)
-    found = house.amounts(consumer, name, _obis(asked), *_marked(house, asked, zone), zone)
-    return [shapes.amount(one) for one in found]
+    obis = _obis(asked)
+    step, wanted = _marked(house, asked, zone)
+    for part in pieces(step, wanted, zone, MOST_MARKS):
+        yield from map(shapes.amount, house.amounts(consumer, name, obis, step, part, zone))
 
 
 def _closings(house: House, consumer: str, name: str, asked: Asked) -> Shapes:
     source: Source = house.source(consumer, name)
     zone = _zone(house, consumer, source.meter)
     step, wanted = _marked(house, asked, zone)
-    found = house.closings(consumer, source, _obis(asked), step, wanted, zone)
-    return [shapes.closing(*one) for one in zip(marks(step, wanted, zone, MOST_MARKS), found, strict=True)]
+    obis, first = _obis(asked), 0
+    for part in pieces(step, wanted, zone, MOST_MARKS):
+        found = house.closings(consumer, source, obis, step, part, zone)
+        at = marks(step, part, zone, MOST_MARKS)
+        yield from (shapes.closing(*one) for one in list(zip(at, found, strict=True))[first:])
+        first = 1  # the last mark of a piece is the first one of the next
 
 
 def _gaps(house: House, consumer: str, name: str, asked: Asked) -> Shapes:
+    obis = _obis(asked)
     step, wanted = _marked(house, asked, DEFAULT_ZONE)
-    return [shapes.gaps(one) for one in house.gaps(consumer, name, _obis(asked), step, wanted)]
+    for part in pieces(step, wanted, DEFAULT_ZONE, MOST_MARKS):
+        yield from map(shapes.gaps, house.gaps(consumer, name, obis, step, part))
 
 
 def _periods(house: House, consumer: str, name: str, _asked: Asked) -> Shapes:
