@@ -24,7 +24,7 @@ from smgw.store.wan.view import WanView
 from smgw.trust.keys.agent import AgentKeys
 
 #: Of each database, in each thread.
-_CACHE_KIB = 256
+_CACHE_KIB = 96
 _V = TypeVar("_V", bound=Opened)
 
 #: Seconds for a signature: a chip card needs one or two, and the whole answer has 20.
