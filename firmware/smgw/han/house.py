@@ -308,7 +308,7 @@ class House:
         return self.newest(consumer, devices[-1]) if devices else None
 
     def _shares(self, consumer: str) -> list[Share]:
-        return self._rights.shares(consumer, self._lmn.sources())
+        return [one for one in self._rights.shares(consumer, self._lmn.sources()) if self._stored.is_of(one)]
 
     def _share(self, consumer: str, source: Source) -> Share:
         return next((one for one in self._shares(consumer) if one.source == source), None) or _nothing()

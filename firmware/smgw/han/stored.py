@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from smgw.cosem.obis import Obis
 from smgw.han import series
 from smgw.han.one_row import one_row
-from smgw.han.rights import NEVER_US, Share
+from smgw.han.rights import ALWAYS, NEVER_US, Share
 from smgw.store.lmn.by_time import Sample, among, between
 from smgw.store.lmn.view import LmnView
 from smgw.store.ranges import Range
@@ -67,6 +67,13 @@ class Stored:
         if not rows:
             return None
         return rows[0].stamp.utc_us if rows[0].target_time_us is None else rows[0].target_time_us
+
+    def is_of(self, share: Share) -> bool:
+        """Whether a device has values of the times that may be seen. One that came later is another's."""
+        if share.spans == (ALWAYS,):
+            return True
+        first, last = self.first(share), self._lmn.last_target_us(share.source)
+        return first is None or any(one.until >= first and (last is None or one.since <= last) for one in share.spans)
 
     def before(self, source: Source, time_us: int) -> int:
         """A position before which all rows were captured earlier, provided that the clock was right."""

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from smgw.cosem import Capture, DeviceId, GatewayStatus, Obis
 from smgw.han import series
 from smgw.han.calendar import Step, day_of, marks, midnight, pieces
+from smgw.han.rights import NotYoursError
 from smgw.han.series import Amount
 from smgw.store import paths
 from smgw.store.lmn.by_time import Sample
@@ -250,6 +251,20 @@ def test_an_exchanged_meter_counts_on_with_its_second_device(tmp_path: Path) -> 
         devices = [one.device for one in house.meter("anna", "house").sources]
     assert devices == [DEVICE, FLAT]
     assert [(one.value, one.exact) for one in found] == [(4, True), (2, False), (4, True)]
+
+
+def test_a_device_that_came_after_a_consumer_s_time_is_not_theirs(tmp_path: Path) -> None:
+    records = [row(place, 100 + place) for place in range(5)]
+    records += [row(place, place, device=FLAT) for place in range(6, 13)]
+    stored(tmp_path, records)
+    text = HOME + "end = 2026-03-01T01:00:00Z\n" + '[[consumer]]\nname = "bert"\nmeters = ["house"]\n'
+    (tmp_path / "gateway.toml").write_text(text + "begin = 2026-03-01T01:30:00Z\n")
+    with LmnView.open(paths.lmn_directory(tmp_path)) as view:
+        house = opened(tmp_path, view, MIDNIGHT + 12 * SLOT)
+        assert [one.device for one in house.meter("anna", "house").sources] == [DEVICE]
+        assert [one.device for one in house.meter("bert", "house").sources] == [FLAT]
+        with pytest.raises(NotYoursError):
+            house.source("anna", str(FLAT))
 
 
 def telegram(second: int) -> Record:
