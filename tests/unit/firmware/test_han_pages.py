@@ -186,6 +186,8 @@ def test_registered_values_say_their_status_in_words(house):
     text = han_pages.ask(house, "/values", {"day": "2026-03-15"}).text
     assert text.count("<tr>") == 97
     assert "a0000000" in text
+    gap = han_pages.ask(house, "/values", {"day": "2026-04-01"}).text
+    assert gap.count("no value") == 12
 
 
 def test_a_contract_shows_steps_error_register_total_and_periods(house):

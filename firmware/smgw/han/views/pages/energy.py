@@ -19,7 +19,7 @@ from smgw.han.views.pages.exports import csv_link
 from smgw.han.views.pages.frame import framed
 from smgw.han.views.pages.meters import Registers, closings, registers
 from smgw.han.views.pages.plot_words import plot_words
-from smgw.han.views.pages.quantity import NONE, digits, quantity
+from smgw.han.views.pages.quantity import NONE, digits, quantity, unit_name
 from smgw.han.views.pages.rendering import Sight, sight
 from smgw.han.views.pages.window import STEPS, Span, Window
 from smgw.look.language import N_
@@ -102,7 +102,7 @@ def energy(request: Request, house: House) -> Answer:
         values=asked.link("/values") if window.span is Span.DAY else "",
         rows=rows if any(one.kind != "plain" or one.imported != NONE or one.exported != NONE for one in rows) else [],
         first=_(_FIRST[step]),
-        unit=str(quantity(0, 0, _unit(imported or exported), seen.language)).partition(" ")[2],
+        unit=unit_name(_unit(imported or exported)),
         csv=csv_link(asked.name, step, window.first.isoformat(), (window.end - timedelta(days=1)).isoformat()),
         gaps=_gap_rows(gaps, asked),
     )
@@ -137,7 +137,7 @@ def _rows(
 ) -> list[Row]:
     seen = asked.seen
     ends = asked.closings(asked.registers.imported, step), asked.closings(asked.registers.exported, step)
-    rows = []
+    rows, unit = [], unit_name(_unit(places))
     for place, one in enumerate(places):
         pair = [amounts[place] for amounts in (imported, exported) if amounts]
         row = Row(*_named(asked, step, one.begin_us), *_state(pair, seen))
@@ -150,7 +150,10 @@ def _rows(
             closing = known[place] if known else None
             if closing is not None and closing.exact:
                 setattr(row, name, quantity(closing.value, closing.scaler, closing.unit, seen.language).text)
-        parts = [row.text, *(f"{name} {text} kWh" for name, text in _both(row, seen, bool(exported)) if text != NONE)]
+        parts = [
+            row.text,
+            *(f"{name} {text} {unit}" for name, text in _both(row, seen, bool(exported)) if text != NONE),
+        ]
         row.title = ": ".join([parts[0], ", ".join([*parts[1:], row.state])])
         rows.append(row)
     return rows

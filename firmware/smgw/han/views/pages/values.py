@@ -10,6 +10,7 @@ from smgw.han.views.pages.frame import framed
 from smgw.han.views.pages.quantity import NONE, quantity
 from smgw.han.views.pages.status import told, verdict
 from smgw.han.views.pages.window import Span, Window
+from smgw.look.language import N_
 from smgw.look.times import iso
 from smgw.store.lmn.by_time import Sample
 from smgw.store.ranges import Range
@@ -23,12 +24,16 @@ def values(request: Request, house: House) -> Answer:
     wanted = asked.range = day.range(seen.zone)
     objects = [one for one in (asked.registers.imported, asked.registers.exported) if one is not None]
     rows: dict[int, dict[str, Any]] = {}
+    unit = "kWh"
     for source in asked.meter.sources:
         for one in house.samples(asked.consumer, source, Range(wanted.since + 1, wanted.until), objects):
             row = rows.setdefault(one.target_us, _row(one, asked))
             if one.value is not None:
                 name = "imported" if one.obis == asked.registers.imported else "exported"
-                row[name] = quantity(one.value, one.scaler, one.unit, seen.language).text
+                row[name], unit = quantity(one.value, one.scaler, one.unit, seen.language)
+    for row in rows.values():
+        if row["imported"] == row["exported"] == NONE:
+            row["state"], row["kind"] = seen.language.text(N_("no value")), "bad"
     return framed(
         request,
         seen,
@@ -37,6 +42,7 @@ def values(request: Request, house: House) -> Answer:
         title=day.title(seen.language),
         meter=asked.name,
         both=len(objects) > 1,
+        unit=unit,
         rows=[rows[at] for at in sorted(rows)],
         back=asked.link(),
         before=asked.link("/values", window=day.before()),
