@@ -3,7 +3,7 @@
 The gateway fetches this load profile, about a day in a second, and computes the registers of a tariff with two steps as
 if it had read each quarter hour at its time. At the end of a month the registers go to the EMP, and nothing finer.
 There the bill is looked up: step registers, error register, total, and whether they sum up. The total must also be the
-difference of the meter's own readings, which never left the gateway.
+difference of the meter's own readings, which never left the gateway. The consumer sees them at pages of the gateway.
 """
 
 import csv
@@ -15,13 +15,14 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
-from demo_bed import GATEWAY, HERE, TARIFF_GATEWAY, DemoError, Testbed, get, status
+from demo_bed import GATEWAY, HERE, TARIFF_GATEWAY, DemoError, Testbed, free_port, get, status
 
 FOLDER = HERE / "tariff"
 STATE = FOLDER / "state"
 #: The names of the registers by group E of their OBIS code.
 NAMES = {1: "step 1, 06:00 to 22:00", 2: "step 2, 22:00 to 06:00", 63: "error register", 0: "total"}
 METER = "flat"
+CONSUMER, HAN_PORT = "consumer-1", 8444
 ZONE = ZoneInfo("Europe/Berlin")
 
 
@@ -50,6 +51,7 @@ class Tariff:
     def __init__(self, testbed: Testbed) -> None:
         self._testbed = testbed
         self._report: dict[str, Any] = {}
+        self._house: tuple[str, str] = ("", "")  # address of the consumer's pages, password
         first = datetime.now(ZONE).date().replace(day=1)
         self.begin = (first - timedelta(days=1)).replace(day=1)
 
@@ -63,7 +65,11 @@ class Tariff:
             FOLDER,
             ("begin = 2026-01-01", f"begin = {self.begin}"),
             ("load_profile_days = 31", f"load_profile_days = {days}"),
+            (f":{HAN_PORT}", f":{(port := free_port(HAN_PORT))}"),
         )
+        STATE.mkdir(exist_ok=True)
+        added = self._testbed.run("smgw", "consumer", "add", CONSUMER, "--config", gateway, "--state", STATE)
+        self._house = f"https://127.0.0.1:{port}/", added.partition("password  ")[2].split()[0]
         meters = self._testbed.start("smsim", "run", FOLDER / "meters.toml", folder=FOLDER)
         assert meters.stdout is not None
         if "smsim: meter" not in meters.stdout.readline():
@@ -104,6 +110,14 @@ class Tariff:
             return None
         return bills[-1] if bills else None
 
+    @property
+    def house(self) -> str:
+        """The consumer's pages and the login."""
+        address, password = self._house
+        return (
+            f"pages of the consumer: {address} (name {CONSUMER}, password {password}; the certificate is self-signed)"
+        )
+
     def facts(self) -> Iterator[str]:
         """What stands under the table of the demo."""
         about = f"tariff day-night of meter {METER} (gateway {TARIFF_GATEWAY})"
@@ -115,6 +129,7 @@ class Tariff:
         yield f"{about}, about a day in a second: {day:%Y-%m-%d %H:%M}"
         yield f"  {said}"
         yield f"  bills: {self._testbed.pages_url}devices/{self.device}/bills"
+        yield f"  {self.house}"
 
     def _sum(self, bill: dict[str, Any]) -> Sum:
         """The meter's readings by `smgw evaluate`, from the gateway's database."""
@@ -146,6 +161,9 @@ class Tariff:
             f"the total is end minus begin of the meter: {_yes(found.agrees)}",
             f"  to see it again: emp serve --db {HERE.name}/emp.db, then "
             f"http://127.0.0.1:8081/devices/{self.device}/bills",
+            f"  {self.house}",
+            f"  they are there while this runs: smgw run --config {HERE.name}/tariff/gateway.toml "
+            f"--state {HERE.name}/tariff/state",
         ]
         return lines, found.agrees
 

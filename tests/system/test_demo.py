@@ -28,6 +28,10 @@ def _left_running() -> list[str]:
     return [line for line in found if f"{ROOT / 'demo-state'}" in line and "python" in line]
 
 
+#: The demo prints the login that it made.
+pytestmark = pytest.mark.shows_secrets
+
+
 @pytest.fixture(scope="module")
 def output() -> str:
     """What the demo prints, run to its end as CI does."""
@@ -64,6 +68,14 @@ def test_the_demo_shows_a_months_registers_of_a_tariff_at_the_emp_and_checks_the
     assert "check: steps and error register sum up to the total: yes" in output
     assert "the total is end minus begin of the meter: yes" in output
     assert "the tariff's sum is right" in output
+
+
+def test_the_demo_names_the_consumers_pages_and_their_login(output: str) -> None:
+    address = re.search(
+        r"pages of the consumer: (https://127\.0\.0\.1:\d+/) \(name consumer-1, password (\S+);", output
+    )
+    assert address, output
+    assert "smgw run --config demo-state/tariff/gateway.toml" in output
 
 
 def test_the_demo_does_without_certificates_if_it_is_told_so() -> None:
