@@ -102,6 +102,11 @@ class House:
         """One meter; NotYoursError."""
         return next((one for one in self.meters(consumer) if one.profile.name == name), None) or _nothing()
 
+    def parts(self, consumer: str, contract: Contract) -> list[Source]:
+        """The devices of a contract's meters, in the order of the profile; those of another consumer's are left out."""
+        own = {one.profile.name: one.sources for one in self.meters(consumer)}
+        return [source for name in contract.profile.parts for source in own.get(name, ())]
+
     def sources(self, consumer: str) -> list[Source]:
         """All devices with values: of meters and of derived registers."""
         return [one.source for one in self._shares(consumer)]

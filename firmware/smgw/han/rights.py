@@ -4,6 +4,7 @@
   the consumer when they were written.
 - A meter is one of a contract, or of a table [[consumer]]. Its values are shown for the time of the contract or table:
   who lived here before, and who comes after, is another consumer.
+- A meter that a contract subtracts is not shown if it is another consumer's: the contract's registers say enough.
 """
 
 import json
@@ -61,8 +62,9 @@ class Rights:
     def meters(self, consumer: str) -> Mapping[str, tuple[Range, ...]]:
         """The names of the consumer's meters in the order of the file, each with its times."""
         found: dict[str, list[Range]] = {}
+        others = self._meters_of_others(consumer)
         for one in self.contracts(consumer):
-            for name in one.parts:
+            for name in (*one.meters, *(part for part in one.subtract if part not in others)):
                 found.setdefault(name, []).append(_span(one.begin, one.end))
         for resident in self._configuration.residents:
             if resident.name == consumer:
@@ -70,6 +72,12 @@ class Rights:
                     found.setdefault(name, []).append(_span(resident.begin, resident.end))
         order = [one.name for one in self._configuration.meters]
         return {name: tuple(merged(found[name])) for name in order if name in found}
+
+    def _meters_of_others(self, consumer: str) -> frozenset[str]:
+        """Meters that another consumer's contract adds, or another's table [[consumer]] names."""
+        evaluations, residents = self._configuration.evaluations, self._configuration.residents
+        added = [one.meters for one in evaluations if one.consumer not in ("", consumer)]
+        return frozenset().union(*added, *(one.meters for one in residents if one.name != consumer))
 
     def shares(self, consumer: str, sources: Iterable[Source]) -> list[Share]:
         """What of these sources the consumer may see, in their order."""

@@ -84,11 +84,10 @@ def _originals(house: House, contract: Contract, wanted: Wanted) -> Iterator[Val
     """Readings of the meters, each device by itself: an exchanged meter has two lists."""
     profile = contract.profile
     span = Span(wanted.begin_s, wanted.end_s, profile.registration_period)
-    for name in profile.parts:
-        for source in house.meter(wanted.consumer, name).sources:
-            rows = taken(_rows(house, wanted, source, ListKind.ORIGINAL, profile.objects), span)
-            owner = str(source.device)
-            yield from lists_of(rows, owner, owner, span, profile.registration_period)
+    for source in house.parts(wanted.consumer, contract):
+        rows = taken(_rows(house, wanted, source, ListKind.ORIGINAL, profile.objects), span)
+        owner = str(source.device)
+        yield from lists_of(rows, owner, owner, span, profile.registration_period)
 
 
 def _registers(house: House, contract: Contract, wanted: Wanted, kinds: Iterable[ListKind]) -> Iterator[ValueList]:

@@ -82,6 +82,31 @@ def test_meters_are_those_of_contracts_and_of_the_table_consumer(
     assert [one.profile.name for one in house.meters(consumer)] == meters
 
 
+SHARED = """\
+[[evaluation]]
+name = "stairs"
+taf = 1
+meters = ["house"]
+subtract = ["flat"]
+usage_point = "DE3"
+consumer = "anna"
+zone = "UTC"
+"""
+
+
+@pytest.mark.parametrize(("others", "shown"), [(True, [HOUSE]), (False, [HOUSE, THE_FLAT])])
+def test_a_meter_that_is_subtracted_is_shown_if_it_is_no_other_consumers(
+    tmp_path: Path, others: bool, shown: list[Source]
+) -> None:
+    text = TEXT if others else TEXT[: TEXT.index('[[evaluation]]\nname = "flat-total"')]
+    make(tmp_path, range(8), text + SHARED)
+    with LmnView.open(paths.lmn_directory(tmp_path)) as view:
+        house = opened(tmp_path, view)
+        contract = house.contract("anna", "stairs")
+        assert house.parts("anna", contract) == shown
+        assert [one.profile.name for one in house.meters("anna")] == [one.meter for one in shown]
+
+
 def test_who_moved_out_sees_no_later_value_and_who_moved_in_no_earlier_one(house: House) -> None:
     before = [one.target_us for one in house.samples("berta", THE_FLAT, EVER, (ENERGY,))]
     after = [one.target_us for one in house.samples("carl", THE_FLAT, EVER, (ENERGY,))]

@@ -46,7 +46,7 @@ def devices(house: House, consumer: str, contract: Contract, kind: ListKind = Li
     """The devices whose rows a list of this contract has."""
     if kind in _OWN:
         return list(contract.sources)
-    return [source for part in contract.profile.parts for source in house.meter(consumer, part).sources]
+    return house.parts(consumer, contract)
 
 
 def columns(house: House, consumer: str, contract: Contract, kind: ListKind = ListKind.ORIGINAL) -> list[Column]:

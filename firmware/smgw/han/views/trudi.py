@@ -66,7 +66,7 @@ def _contract(house: House, consumer: str, contract: Contract) -> dict[str, Any]
         "TafId": profile.taf,
         "TafName": profile.name,
         "Description": profile.use_case.title,
-        "Meters": [str(source.device) for part in profile.parts for source in house.meter(consumer, part).sources],
+        "Meters": [str(source.device) for source in house.parts(consumer, contract)],
         "MeteringPointId": profile.usage_point,
         "SupplierId": profile.supplier,
         "ConsumerId": profile.consumer,
@@ -85,7 +85,7 @@ def _validity(house: House, consumer: str, contract: Contract) -> tuple[int, int
     end_us = None if profile.end is None else profile.end * _SECOND
     if profile.begin is not None:
         return profile.begin * _SECOND, end_us
-    first = (house.first_us(consumer, one) for part in profile.parts for one in house.meter(consumer, part).sources)
+    first = (house.first_us(consumer, one) for one in house.parts(consumer, contract))
     return min((one for one in first if one is not None), default=house.now_us()), end_us
 
 
