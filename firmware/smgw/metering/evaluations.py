@@ -261,7 +261,9 @@ def _evaluated(
 ) -> tuple[bytes, list[tuple[int, Row]], list[Event]]:
     """The states after this record, rows by the place of their measured register, and events."""
     capture, target_us = record.capture, record.target_time_us or 0
-    found_offers = offers(plan.profile, place, capture.device, target_us, record.gateway_status, capture.readings)
+    found_offers = offers(
+        plan.profile, place, capture.device, target_us, record.gateway_status, capture.readings, capture.stamp.utc_us
+    )
     rows: list[tuple[int, Row]] = []
     events: list[Event] = []
     if found_offers.count(None) == len(found_offers):

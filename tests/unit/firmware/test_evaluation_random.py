@@ -86,12 +86,18 @@ def _later(offers: list[Offer], period_s: int, first_s: int, chance: random.Rand
     return [one for _, _, one in sorted(due, key=itemgetter(0, 1))]
 
 
+def _silent(last_s: int, period_s: int) -> list[Offer]:
+    """Gap rows of some days: what waits for history is judged then."""
+    begin_s = last_s - last_s % period_s
+    return [Offer(0, "", time_s, None) for time_s in range(begin_s + period_s, begin_s + 3 * 86_400 + 1, period_s)]
+
+
 def test_rows_of_a_load_profile_that_come_within_a_day_give_the_same_registers_as_in_order() -> None:
     for seed in range(FIRST, FIRST + CASES // 3):
         case = tariff_cases.case_of(seed)
         profile, offers = tariff_cases.profile_of(case), tariff_cases.offers_of(case)
         last = max((one.time_s for one in offers), default=0)
-        silent = [Offer(0, "", last - last % case.period_s + 86_400 * day, None) for day in (1, 2)]
+        silent = _silent(last, case.period_s)
         rows, in_order, _ = evaluate([*offers, *silent], Plan.of(profile._replace(end=None)), State())
         first_s = rows[0].time_s if rows else last
         later = _later(offers, case.period_s, first_s, random.Random(seed))
@@ -102,3 +108,33 @@ def test_rows_of_a_load_profile_that_come_within_a_day_give_the_same_registers_a
             in_order.error,
             in_order.total,
         ), seed
+
+
+def _after_an_outage(offers: list[Offer], period_s: int, chance: random.Random) -> list[Offer]:
+    """The same offers with an outage: the gap rows and the next reading come first, then the load profile in order."""
+    off, on = sorted(chance.choice(offers).time_s for _ in range(2))
+    if chance.random() < 0.3:  # off since the beginning
+        off = offers[0].time_s - 1
+    missed = [one for one in offers if off < one.time_s < on]
+    gap = [Offer(0, one.device, one.time_s, None, came_s=on) for one in missed if one.time_s % period_s == 0]
+    return [
+        *(one for one in offers if one.time_s <= off),
+        *gap,
+        *(one for one in offers if one.time_s == on),
+        *(one._replace(came_s=on + 60) for one in missed),
+        *(one for one in offers if one.time_s > on),
+    ]
+
+
+def test_an_outage_whose_load_profile_is_fetched_gives_the_same_registers_and_bills() -> None:
+    for seed in range(FIRST, FIRST + CASES // 3):
+        case, chance = tariff_cases.case_of(seed), random.Random(seed)
+        profile, offers = tariff_cases.profile_of(case)._replace(end=None), tariff_cases.offers_of(case)
+        if not offers:
+            continue
+        silent = _silent(offers[-1].time_s, case.period_s)
+        plan = Plan.of(profile, history=True)
+        in_order = evaluate([*offers, *silent], plan, State())
+        fetched = evaluate([*_after_an_outage(offers, case.period_s, chance), *silent], plan, State())
+        assert fetched.rows == in_order.rows, seed
+        assert (fetched.state.last, fetched.state.total) == (in_order.state.last, in_order.state.total), seed

@@ -20,7 +20,7 @@ from smgw.metering.evaluation.evaluation import (
     evaluate,
 )
 from smgw.metering.evaluation.plan import Plan
-from smgw.metering.evaluation.state import State
+from smgw.metering.evaluation.state import Part, Slot, State
 from smgw.profiles.calendar import Calendar, DayProfile, MonthDay, Season, Switch
 from smgw.profiles.evaluation import EvaluationProfile, Load
 
@@ -285,8 +285,81 @@ def test_a_row_of_the_meters_own_load_profile_fills_a_gap_before_it_is_judged() 
     given = offers("2026-01-10 05:00", "2026-01-10 07:00")
     late = given.pop(4)
     assert late.time_s == at("2026-01-10 06:00")
-    found = run(profile(), [*given, late], history=True)
+    found = run(profile(begin=given[0].time_s), [*given, late], history=True)
     assert amounts(found) == ({1: 40, 2: 40}, 0, 80)
+
+
+def _fetched(given: list[Offer], came_s: int) -> list[Offer]:
+    """The same readings as rows of the load profile."""
+    return [one._replace(came_s=came_s) for one in given]
+
+
+def test_a_period_that_ended_while_the_gateway_was_off_waits_for_the_load_profile() -> None:
+    given = offers("2026-01-31 20:00", "2026-02-10 12:00")
+    before, missed, live = given[:9], given[9:-1], given[-1]
+    gaps = [one._replace(value=None) for one in _fetched(missed, live.time_s)]
+    found = run(profile(), [*before, *gaps, live, *_fetched(missed, live.time_s)], history=True)
+    assert kinds(found) == [EventKind.BEGUN, EventKind.CLOSED]
+    assert [row.time_s for row in found.rows if row.list == PERIOD_END] == [given[0].time_s, at("2026-02-01 00:00")]
+    assert amounts(found)[1:] == (0, 10 * (len(given) - 1))
+
+
+def test_a_period_that_ended_while_the_gateway_was_off_ends_a_day_after_it_is_back() -> None:
+    given = offers("2026-01-31 20:00", "2026-02-12 12:00")
+    before, live = given[:9], [one for one in given if one.time_s >= at("2026-02-10 12:00")]
+    assert EventKind.CLOSED_EARLY not in kinds(run(profile(), [*before, *live[:96]], history=True))
+    found = run(profile(), [*before, *live], history=True)
+    assert kinds(found).count(EventKind.CLOSED_EARLY) == 1
+    assert found.state.last == Slot(live[-1].time_s, (Part("aa", live[-1].value or 0),))
+
+
+def test_a_validity_that_ended_while_the_gateway_was_off_waits_for_the_load_profile() -> None:
+    given = offers("2026-01-10 05:00", "2026-01-20 12:00")
+    until = profile(end=at("2026-01-15 12:00"))
+    before, missed, live = given[:9], given[9:-1], given[-1]
+    found = run(until, [*before, live, *_fetched(missed, live.time_s)], history=True)
+    assert found.state.last is not None
+    assert found.state.last.time_s == at("2026-01-15 12:00")
+    assert kinds(found) == [EventKind.BEGUN]
+    later = [live._replace(time_s=live.time_s + QUARTER * place) for place in range(1, 98)]
+    closed = evaluate(later, Plan.of(until, history=True), found.state)
+    assert [row.time_s for row in closed.rows] == [at("2026-01-15 12:00")]
+
+
+def test_a_gap_that_waited_when_the_gateway_went_off_still_waits_when_it_is_back() -> None:
+    given = offers("2026-01-10 05:00", "2026-01-20 07:00")
+    late = given.pop(4)
+    before, missed, live = given[:8], given[8:-1], given[-1]
+    rows = _fetched([late, *missed], live.time_s)
+    found = run(profile(begin=given[0].time_s), [*before, live, *rows], history=True)
+    assert amounts(found)[1:] == (0, 10 * len(given))
+
+
+def test_an_evaluation_begins_with_the_load_profile_though_a_reading_comes_first() -> None:
+    given = offers("2026-01-10 05:00", "2026-01-20 07:00")
+    found = run(profile(), [given[-1], *_fetched(given[:-1], given[-1].time_s)], history=True)
+    assert amounts(found)[1:] == (0, 10 * (len(given) - 1))
+
+
+def test_a_load_profile_that_is_older_than_a_period_gives_the_bill_of_that_period() -> None:
+    given = offers("2026-01-10 05:00", "2026-02-20 07:00")
+    found = run(profile(), [given[-1], *_fetched(given[:-1], given[-1].time_s)], history=True)
+    assert kinds(found) == [EventKind.BEGUN, EventKind.CLOSED]
+    assert kinds(run(profile(), _fetched(given, given[-1].time_s), history=True)) == kinds(found)
+
+
+def test_an_evaluation_without_a_load_profile_in_its_first_day_begins_with_its_first_reading() -> None:
+    given = offers("2026-01-10 05:00", "2026-01-11 05:00")
+    assert run(profile(), given[:-1], history=True).state.last is None
+    assert amounts(run(profile(), given, history=True))[2] == 10 * (len(given) - 1)
+
+
+def test_a_gateway_that_is_off_each_night_still_ends_a_gap() -> None:
+    given = [one for day in range(10, 20) for one in offers(f"2026-01-{day} 08:00", f"2026-01-{day} 18:00")]
+    values = [one._replace(value=10 * place) for place, one in enumerate(given)]
+    found = run(profile(), values, history=True)
+    assert found.state.last is not None
+    assert found.state.last.time_s >= at("2026-01-13 08:00")
 
 
 def test_a_gap_that_nothing_fills_is_judged_after_a_day() -> None:

@@ -9,6 +9,7 @@ from registering import Clock
 from smgw.cosem import ClockState, Data, DataType, DeviceId, GatewayStatus, Obis
 from smgw.cosem.evaluation_facts import FACTS, EvaluationFacts
 from smgw.cosem.quantity import quantities
+from smgw.metering.evaluation.boundaries import boundaries
 from smgw.metering.evaluation.state import State
 from smgw.metering.evaluations import Evaluations
 from smgw.metering.history import HistoryKeeper
@@ -52,6 +53,11 @@ class Gateway:
             one = capture(place * QUARTER, energy(10 * place))
             self.registrar.capture(one._replace(meter=meter, device=device, stamp=self.clock.stamp()))
             self.registrar.run_once(0)
+
+    def fetch(self, piece: ProfilePiece) -> None:
+        """Store a piece of the load profile of house."""
+        keeper = HistoryKeeper(self.registrar, self.store, lambda: self.registrar.run_once(0))
+        keeper.keep(ProfileName("house", DEVICE, Obis.parse("1-0:99.1.0")), piece)
 
     def rows(self, name: str = "day-night", kind: ListKind = ListKind.DERIVED) -> list[StoredRecord]:
         self.store.flush(now=True)
@@ -247,15 +253,37 @@ def test_two_meters_are_added_by_registration_time(tmp_path: Path) -> None:
 
 
 def test_a_row_of_the_load_profile_fills_a_gap_before_it_is_judged(tmp_path: Path) -> None:
-    gateway = Gateway(tmp_path, PROFILE, with_history=["house"])
+    gateway = Gateway(tmp_path, PROFILE._replace(begin=MIDNIGHT // SECOND), with_history=["house"])
     gateway.read(0, 7, 9)
     assert len(gateway.rows()) == 1
-    keeper = HistoryKeeper(gateway.registrar, gateway.store, lambda: gateway.registrar.run_once(0))
     rows = tuple(ProfileRow(MIDNIGHT + place * QUARTER, None, (energy(10 * place),)) for place in range(1, 9))
-    keeper.keep(
-        ProfileName("house", DEVICE, Obis.parse("1-0:99.1.0")), ProfilePiece(rows, MIDNIGHT, MIDNIGHT + 8 * QUARTER)
-    )
+    gateway.fetch(ProfilePiece(rows, MIDNIGHT, MIDNIGHT + 8 * QUARTER))
     assert gateway.registers() == {0: 90, 1: 10, 2: 80, 63: 0}
+    gateway.store.close()
+
+
+def test_a_bill_waits_for_the_load_profile_of_an_outage_also_over_restarts(tmp_path: Path) -> None:
+    begin = MIDNIGHT // SECOND
+    profile = PROFILE._replace(begin=begin)
+    end = boundaries("UTC", 1).after(begin)
+    ends, back = (end - begin) // 900, (end - begin) // 900 + 5 * 96
+    gateway = Gateway(tmp_path, profile, with_history=["house"])
+    gateway.read(0, 1)
+    gateway.store.close()
+    gateway = Gateway(tmp_path, profile, with_history=["house"])
+    gateway.read(back)
+    for first in range(2, back, 500):
+        gateway.store.close()
+        gateway = Gateway(tmp_path, profile, with_history=["house"])
+        gateway.clock.now_us = MIDNIGHT + back * QUARTER
+        places = range(first, min(first + 500, back))
+        rows = tuple(ProfileRow(MIDNIGHT + place * QUARTER, None, (energy(10 * place),)) for place in places)
+        piece = ProfilePiece(rows, rows[0].target_time_us, rows[-1].target_time_us)
+        gateway.fetch(piece)
+    bills = gateway.rows(kind=ListKind.PERIOD_END)
+    assert [registers(row)[0] for row in bills] == [0, 10 * ends]
+    assert registers(bills[-1])[63] == 0
+    assert "period-incomplete" not in gateway.log()
     gateway.store.close()
 
 

@@ -18,6 +18,8 @@ _DAILY_TAF = 6
 _MOST_GONE = 8
 #: Slots that wait for the readings of other meters.
 _MOST_WAITING = 4
+#: Longer without a row, and the gateway was off; so many of these times are remembered.
+_SILENCE_S, _MOST_SILENT = 7200, 16
 
 
 class Offer(NamedTuple):
@@ -29,6 +31,7 @@ class Offer(NamedTuple):
     value: int | None
     scaler: int = 0
     unit: int = 30
+    came_s: int = 0  # when the gateway got it: much later than `time_s` for rows of history
 
 
 class Row(NamedTuple):
@@ -96,10 +99,11 @@ class _Running:
         self._plan = plan
         (self._scaler, self._unit, self._last, self._newest, steps, self._error, self._total, self._step,
          self._period_end, self._used, self._level, self._fell, self._marked, self._closed,
-         waiting, gone) = state  # fmt: skip
+         waiting, gone, silent) = state  # fmt: skip
         self._steps = {**dict.fromkeys(plan.numbers, 0), **dict(steps)}
         self._waiting = {time_s: dict(parts) for time_s, parts in waiting}
         self._gone = list(gone)
+        self._silent = list(silent)
         self.rows: list[Row] = []
         self.events: list[Event] = []
 
@@ -108,36 +112,56 @@ class _Running:
             self._scaler, self._unit, self._last, self._newest, tuple(sorted(self._steps.items())), self._error,
             self._total, self._step, self._period_end, self._used, self._level, self._fell, self._marked, self._closed,
             tuple([(time_s, tuple(sorted(parts.items()))) for time_s, parts in sorted(self._waiting.items())]),
-            tuple(self._gone),
+            tuple(self._gone), tuple(self._silent),
         )  # fmt: skip
 
     def take(self, offer: Offer) -> None:
-        part, device, time_s, value, scaler, unit = offer
+        part, device, time_s, value, scaler, unit, came_s = offer
         plan = self._plan
         if time_s % plan.period_s or not plan.begin_s <= time_s <= plan.end_s:
-            if time_s > plan.end_s + plan.hold_s:
-                self._end_validity()
+            if time_s > plan.end_s:
+                self._after_validity(max(time_s, came_s))
             return
-        if time_s > self._newest:
-            self._newest = time_s
+        self._pass_to(max(time_s, came_s) if plan.hold_s else time_s)
+        # Rows of a load profile come in order: so old a row, and nothing before it comes any more.
+        fetched_s = time_s if value is not None and came_s - time_s >= plan.hold_s else 0
         last = self._last
         if value is not None and time_s >= self._closed and (last is None or time_s > last.time_s):
             value = self._fitting(value, scaler, unit, time_s)
             if value is not None and (part, device) not in self._gone:
                 self._offer(part, Part(device, value), time_s)
         if self._waiting:
-            self._settle()
-        if self._period_end and self._newest > self._period_end + plan.hold_s and self._last is not None:
+            self._settle(fetched_s)
+        if 0 < self._period_end < self._newest and self._last is not None and self._waited(self._period_end + 1):
             self._close_overdue(self._last)
+
+    def _pass_to(self, now_s: int) -> None:
+        """Time passes. While the gateway is off it fetches no history, so that time is no time of waiting."""
+        hold_s, before_s = self._plan.hold_s, self._newest
+        if now_s <= before_s:
+            return
+        self._newest = now_s
+        if hold_s and now_s - before_s > max(_SILENCE_S, 2 * self._plan.period_s):
+            self._silent = [*self._silent, (before_s, now_s)][-_MOST_SILENT:]
+        self._silent = [one for one in self._silent if not self._waited(one[1])]
+
+    def _waited(self, since_s: int) -> bool:
+        """Whether the gateway has run so long since then that no history comes any more."""
+        silent = sum([end_s - max(begin_s, since_s) for begin_s, end_s in self._silent if end_s > since_s])
+        return self._newest - since_s - silent >= self._plan.hold_s
 
     def _offer(self, place: int, part: Part, time_s: int) -> None:
         """A value that counts. Of two of a meter for one time the first one counts."""
         plan = self._plan
-        nothing_before = self._last is None or not plan.hold_s or time_s == self._last.time_s + plan.period_s
-        if plan.parts == 1 and not self._waiting and nothing_before:
+        if plan.parts == 1 and not self._waiting and (not plan.hold_s or self._follows(time_s)):
             self._judge(Slot(time_s, (part,)))
         else:
             self._waiting.setdefault(time_s, {}).setdefault(place, part)
+
+    def _follows(self, time_s: int) -> bool:
+        """Whether there is no registration time between the last slot, or the begin of the validity, and this one."""
+        before_s = time_s - self._plan.period_s
+        return before_s < self._plan.begin_s if self._last is None else before_s == self._last.time_s
 
     def _fitting(self, value: int, scaler: int, unit: int, time_s: int) -> int | None:
         """The value with the scaler of the registers; None for another unit."""
@@ -167,17 +191,17 @@ class _Running:
         for parts in self._waiting.values():
             parts.update({place: finer(part) for place, part in parts.items()})
 
-    def _settle(self) -> None:
-        """Judge the slots that wait for nothing more, in order."""
+    def _settle(self, fetched_s: int) -> None:
+        """Judge the slots that wait for nothing more, in order. Up to `fetched_s` the load profile is fetched."""
         plan = self._plan
         for time_s in sorted(self._waiting):
             parts = self._waiting[time_s]
-            old = self._newest - time_s >= plan.hold_s
+            old = time_s <= fetched_s or self._waited(time_s)
             if len(parts) < plan.parts:
                 if plan.hold_s and not old:
                     break  # a row of a load profile may complete it
                 continue
-            if not old and self._last is not None and time_s != self._last.time_s + plan.period_s:
+            if not old and not self._follows(time_s):
                 break  # a row of a load profile may fill the gap before it
             for earlier in [one for one in self._waiting if one <= time_s]:
                 del self._waiting[earlier]
@@ -305,12 +329,20 @@ class _Running:
             self._end_early(last)
             self._closed, self._period_end = self._period_end, 0
 
-    def _end_validity(self) -> None:
-        """The profile is over: its registers end with the last reading that counts."""
+    def _after_validity(self, now_s: int) -> None:
+        """The profile is over: its registers end with the last reading that counts, also with one of history."""
+        if not self._period_end and not self._waiting:  # all is done
+            return
+        self._pass_to(now_s)
+        self._settle(0)
+        if not self._waited(self._plan.end_s + 1):
+            return
+        self._waiting.clear()
+        self._period_end = 0
         row = final_row(self.state())
         if row is not None:
             self.rows.append(row)
-            self._marked, self._period_end = row.time_s, 0
+            self._marked = row.time_s
             self._tell(EventKind.CLOSED, row.time_s, "the validity has ended; final registers are formed")
 
     def _fallen(self, place: int, before: Part, after: Part, time_s: int) -> None:

@@ -18,8 +18,10 @@ def offers(
     target_time_us: int,
     gateway_status: int,
     readings: tuple[Reading, ...],
+    came_us: int = 0,
 ) -> list[Offer | None]:
     """An offer for each measured register of a profile; None: the row does not have it. `place`: of its meter.
+    `came_us`: when the gateway got the row.
 
     A gap row has null-data as value, which does not count.
     """
@@ -32,5 +34,7 @@ def offers(
             continue
         value = one.value.value if valid and one.value.type in RANGE else None
         number = value if isinstance(value, int) else None
-        found.append(Offer(place, device.hex(), target_time_us // _SECOND, number, one.scaler, one.unit))
+        found.append(
+            Offer(place, device.hex(), target_time_us // _SECOND, number, one.scaler, one.unit, came_us // _SECOND)
+        )
     return found

@@ -28,7 +28,7 @@ class State(NamedTuple):
     scaler: int | None = None  # None: no reading yet
     unit: int = 255
     last: Slot | None = None  # the latest slot that counts
-    newest_s: int = 0  # the latest registration time of any reading or gap
+    newest_s: int = 0  # when the latest reading or gap came
     steps: tuple[tuple[int, int], ...] = ()  # step and amount, by step
     error: int = 0  # register 63
     total: int = 0
@@ -41,6 +41,7 @@ class State(NamedTuple):
     closed_s: int = 0  # end of the latest billing period that ended without a reading at its end
     waiting: tuple[tuple[int, tuple[tuple[int, Part], ...]], ...] = ()  # times, with the parts that came
     gone: tuple[tuple[int, str], ...] = ()  # parts and devices that were exchanged
+    silent: tuple[tuple[int, int], ...] = ()  # begin and end of the times that the gateway was off, the latest ones
 
     def encode(self) -> bytes:
         """JSON: an array of the fields."""
@@ -61,6 +62,7 @@ class State(NamedTuple):
                 [(time_s, tuple([(place, _part(one)) for place, one in parts])) for time_s, parts in fields[14]]
             )
             fields[15] = tuple([(place, device) for place, device in fields[15]])
+            fields[16:] = [tuple([(begin_s, end_s) for begin_s, end_s in silent]) for silent in fields[16:]]
             return cls(*fields)
         except (TypeError, IndexError) as error_:
             raise ValueError(f"not the state of an evaluation: {error_}") from error_
