@@ -1,7 +1,9 @@
 """What holds for all tests."""
 
+import logging
 import os
 import signal
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -25,3 +27,14 @@ def pytest_configure(config: pytest.Config) -> None:
     watch = SecretsWatch()
     watch.pytest_configure(config)
     config.pluginmanager.register(watch, "secrets-watch")
+
+
+@pytest.fixture(autouse=True)
+def _no_handler_stays() -> Iterator[None]:
+    """A command that a test calls may log to the stream of that test, which is closed afterwards."""
+    root = logging.getLogger()
+    before = set(root.handlers)
+    yield
+    for handler in set(root.handlers) - before:
+        if not type(handler).__module__.startswith("_pytest"):
+            root.removeHandler(handler)

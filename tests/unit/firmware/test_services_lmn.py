@@ -51,7 +51,8 @@ def serving(state: Path, head: Head, *evaluations: EvaluationProfile) -> Iterato
     thread = threading.Thread(target=daemon.run, args=(asked,))
     thread.start()
     try:
-        until(lambda: service._lines.members and service.is_ready())
+        # Not is_ready: it waits 3 s for a port, and what is sent before the port is open is lost.
+        until(lambda: service._lines.members and all(line.tried for line in service._lines.members.values()))
         yield service
     finally:
         asked.end()
