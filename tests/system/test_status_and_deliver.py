@@ -80,6 +80,7 @@ def test_status_as_json_has_its_shape_in_every_state(tmp_path: Path) -> None:
         "store",
         "emps",
         "trust",
+        "han",
     }
     with Chain(tmp_path, METERS, ntp=True) as chain:
         absent = chain.status()
