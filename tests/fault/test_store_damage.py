@@ -14,8 +14,8 @@ from smgw.cosem.reading import Capture, ClockState, Reading, Stamp
 from smgw.store.file.connection import PAGE_SIZE
 from smgw.store.lmn.view import LmnView
 from smgw.store.records import NOBODY_WAITS, Record, Retention, Source
+from smgw.store.rescue import small
 from smgw.store.rescue.carve import carve
-from smgw.store.wan import salvage as wan_salvage
 from smgw.store.wan.records import SetAside
 from smgw.store.wan.store import WanStore
 from smgw.store.wan.view import WanView
@@ -359,7 +359,7 @@ def test_a_start_does_not_wait_for_very_many_quarantined_rows(tmp_path, monkeypa
         (page,) = store._file.writer.execute("SELECT rootpage FROM sqlite_master WHERE name = 'counts'").fetchone()
         store._file.writer.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     overwrite(tmp_path / "wan.db", (page - 1) * PAGE_SIZE, bytes(PAGE_SIZE))
-    monkeypatch.setattr(wan_salvage, "_MOST_ROWS", 2400)
+    monkeypatch.setattr(small, "MOST_ROWS", 2400)
 
     with WanStore.open(tmp_path) as store:
         assert "only 2400 quarantined rows were saved" in (store.salvaged or "")
