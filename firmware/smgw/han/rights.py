@@ -2,9 +2,9 @@
 
 - A contract is an evaluation that names the consumer. Its derived registers are those of devices whose profile named
   the consumer when they were written.
-- A meter is one of a contract, or of a table [[consumer]]. Its values are shown for the time of the contract or table:
-  who lived here before, and who comes after, is another consumer.
-- A meter that a contract subtracts is not shown if it is another consumer's: the contract's registers say enough.
+- A meter is one of a contract, or of a table [[consumer]]. Its values are shown for the time of the contract or table.
+  Who lived here before, and who comes after, is another consumer.
+- A meter that a contract subtracts is not shown if it is another consumer's. The contract's registers say enough.
 """
 
 import json

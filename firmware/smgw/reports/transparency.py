@@ -1,7 +1,7 @@
 """The consumer's file for one usage point (AR 2418-6): what the gateway holds of it, for the display software TRuDI.
 
-The lists are the original readings of the meters at registration times, and the registers at the ends of billing
-periods (TAF 1 to 4) or at the begins of billing days (TAF 6).
+The lists are the original readings of the meters at registration times, and registers. These are those at the ends of
+billing periods (TAF 1 to 4) or at the begins of billing days (TAF 6).
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping

@@ -1,7 +1,7 @@
 """One watcher of the run directory for all who show live values. It rests while nobody subscribes.
 
 Each subscriber has a box with the newest capture of each device. So whoever is slow misses captures, never the newest
-one, and costs no memory. The run directory lies on a tmpfs, and another process replaces its files; a look four times a
+one, and costs no memory. The run directory lies on a tmpfs, and another process replaces its files. A look four times a
 second at its time of change costs less than being told of each file.
 """
 
