@@ -9,10 +9,10 @@ import getpass
 import sqlite3
 import sys
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
+from smgw.cli.moments import here
 from smgw.cli.numbers import seconds
 from smgw.clock import GatewayClock
 from smgw.clock.text import utc_text
@@ -60,8 +60,8 @@ class _Value(NamedTuple):
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The evaluation, the range, and the form of the output."""
     parser.add_argument("evaluation", metavar="EVALUATION", help="name of the evaluation in the configuration")
-    parser.add_argument("--from", dest="begin", type=_moment, metavar="TIME", help="ISO 8601 (default: all)")
-    parser.add_argument("--to", dest="end", type=_moment, metavar="TIME", help="ISO 8601 (default: all)")
+    parser.add_argument("--from", dest="begin", type=here, metavar="TIME", help="ISO 8601 (default: all)")
+    parser.add_argument("--to", dest="end", type=here, metavar="TIME", help="ISO 8601 (default: all)")
     to_whom = parser.add_mutually_exclusive_group()
     to_whom.add_argument("--csv", action="store_true", help="print comma-separated values")
     to_whom.add_argument("--emp", metavar="EMP", help="send them to this EMP, and print nothing of them")
@@ -72,13 +72,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.epilog = _EPILOG
 
 
-def _moment(text: str) -> int:
-    return int(datetime.fromisoformat(text).astimezone(UTC).timestamp()) * _SECOND
-
-
-_moment.__name__ = "time, such as 2026-03-01 or 2026-03-01T12:00+01:00"  # what argparse calls it
-
-
 def run(arguments: argparse.Namespace) -> int:
     """Read, log, print or send; 1 if there is no reading."""
     configuration = load(arguments.config)
@@ -86,7 +79,8 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.emp is not None:
         _require_right(configuration, profile, arguments.emp)
     directory = paths.lmn_directory(arguments.state)
-    begin, end = arguments.begin or 0, arguments.end or 1 << 62
+    begin = int(arguments.begin.timestamp()) * _SECOND if arguments.begin else 0
+    end = int(arguments.end.timestamp()) * _SECOND if arguments.end else 1 << 62
     with LmnView.open(directory) as view:
         records = [record for record in _daily(view, profile.name) if _is_within(record, begin, end)]
         store_id = view.store_id

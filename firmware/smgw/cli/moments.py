@@ -17,3 +17,8 @@ def moment(text: str) -> datetime:
 def utc(local: datetime, zone: tzinfo | None = None) -> datetime:
     """The moment in UTC. Without an offset it is local time of the zone; None: that of this computer."""
     return (local.replace(tzinfo=zone) if local.tzinfo is None else local).astimezone(UTC)
+
+
+def here(text: str) -> datetime:
+    """A moment in UTC; without an offset it is local time of this computer."""
+    return utc(moment(text))

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from smgw.cli.moments import here
 from smgw.cli.profile_rows import FORMATS, Table
 from smgw.cli.terminal import controlled
 from smgw.clock import GatewayClock
@@ -48,8 +49,8 @@ Exit code 0 if the whole range was read, 1 if not, 2 for a wrong command or conf
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The meter, the range, and the form of the output."""
     parser.add_argument("meter", metavar="METER", help="name of the meter in the configuration")
-    parser.add_argument("--from", dest="begin", type=_moment, metavar="TIME", help="ISO 8601 (default: a day before)")
-    parser.add_argument("--to", dest="end", type=_moment, metavar="TIME", help="ISO 8601 (default: now)")
+    parser.add_argument("--from", dest="begin", type=here, metavar="TIME", help="ISO 8601 (default: a day before)")
+    parser.add_argument("--to", dest="end", type=here, metavar="TIME", help="ISO 8601 (default: now)")
     parser.add_argument(
         "--profile",
         type=_obis,
@@ -65,18 +66,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.epilog = _EPILOG
 
 
-def _moment(text: str) -> datetime:
-    return datetime.fromisoformat(text).astimezone(UTC)
-
-
 def _obis(text: str) -> Obis:
     try:
         return Obis.parse(text)
     except ObisError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
-
-
-_moment.__name__ = "time, such as 2026-03-01 or 2026-03-01T12:00+01:00"  # what argparse calls it
 
 
 def run(arguments: argparse.Namespace) -> int:
